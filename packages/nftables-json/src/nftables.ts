@@ -1,0 +1,72 @@
+import type { Command } from './command.js';
+import type { Family, NftObject } from './objects.js';
+
+/** What a listing covers. Objects come in the order of libnftables: tables, then sets, maps and counters, then chains, then rules. */
+export type Selector =
+  | { readonly ruleset: null | { readonly family: Family } }
+  | { readonly tables: null | { readonly family: Family } }
+  | { readonly table: { readonly family: Family; readonly name: string } }
+  | { readonly chains: null | { readonly family: Family } }
+  | { readonly chain: { readonly family: Family; readonly table: string; readonly name: string } }
+  | { readonly sets: null | { readonly family: Family } }
+  | { readonly set: { readonly family: Family; readonly table: string; readonly name: string } }
+  | { readonly maps: null | { readonly family: Family } }
+  | { readonly map: { readonly family: Family; readonly table: string; readonly name: string } }
+  | { readonly counter: { readonly family: Family; readonly table: string; readonly name: string } };
+
+/** What the nft at hand can do. Probed once per instance, by trying; never by version number. */
+export interface Features {
+  /** As nft prints it, for example `1.0.6`. */
+  readonly version: string;
+  /** `destroy` is known; otherwise it is emulated by `add` and `delete` in the same transaction. */
+  readonly destroy: boolean;
+  /**
+   * The set flag `dynamic` is known in JSON. Where it is not (1.0.6), it is left out of a set that has the flag `timeout`, which rules
+   * can fill all the same, and refused (EOPNOTSUPP) for any other set.
+   */
+  readonly jsonDynamicFlag: boolean;
+  /** A table's `comment` is kept. Where it is not (1.0.6), it is dropped without an error. */
+  readonly jsonTableComment: boolean;
+}
+
+export interface RunResult {
+  /** Time from the start of the transaction to its end, without the time in the queue. */
+  readonly durationMs: number;
+}
+
+export interface RunOptions {
+  /** Withdraws a call that waits in the queue. A transaction that has begun is never cut short: its outcome is reported. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ListOptions extends RunOptions {
+  /**
+   * Leaves out the elements of sets and maps, so that the cost does not grow with them.
+   */
+  readonly terse?: boolean;
+}
+
+/**
+ * The nftables of one network namespace: the one in which the instance was opened.
+ *
+ * Calls are served strictly one at a time, in the order of the calls. Every rejection is an NftError, or the reason of an aborted signal.
+ */
+export interface Nftables extends AsyncDisposable {
+  /** How changes reach the kernel. */
+  readonly executor: 'library' | 'process' | 'fake';
+
+  /** Applies all commands atomically: on rejection nothing has changed (code TIMEOUT: unknown). An empty list does nothing. */
+  run(commands: readonly Command[], options?: RunOptions): Promise<RunResult>;
+
+  /** As `run`, up to the point where it would take effect. */
+  check(commands: readonly Command[], options?: RunOptions): Promise<void>;
+
+  /** Reads objects. One that is named and does not exist rejects with ENOENT. Never restore from a listing: it is not lossless. */
+  list(selector: Selector, options?: ListOptions): Promise<readonly NftObject[]>;
+
+  /** Probes at the first call; later calls answer from memory. */
+  features(): Promise<Features>;
+
+  /** Waits for the calls under way, then frees everything. Idempotent. Later calls reject with UNAVAILABLE. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
