@@ -1,0 +1,65 @@
+import { type Frame, PcapReader } from './frame.js';
+import type { Namespace } from './namespace.js';
+import type { LabProcess } from './process.js';
+import { eventually } from './wait.js';
+
+const STATISTICS = /(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped by kernel/;
+
+/**
+ * Records the frames that cross one device, in both directions.
+ * It is certain to listen once {@link start} resolves, and to have read everything that crossed before {@link frames} was called.
+ */
+export class Capture implements AsyncDisposable {
+  readonly #process: LabProcess;
+  readonly #frames: Frame[] = [];
+
+  private constructor(namespace: Namespace, device: string, filter: string) {
+    const reader = new PcapReader();
+    // Immediate mode and -U: each frame is handed on and written at once, not once a buffer is full.
+    this.#process = namespace.spawn(
+      ['tcpdump', '-i', device, '--immediate-mode', '-U', '-n', '-s', '160', '-B', '8192', '-Z', 'root', '-w', '-', ...filter.split(' ').filter(Boolean)],
+      { name: `tcpdump on ${device} in ${namespace.role}`, onStdout: (chunk) => this.#frames.push(...reader.push(chunk)) },
+    );
+  }
+
+  /**
+   * Starts a capture. tcpdump says "listening" after its socket is bound, so frames sent after this resolves are seen.
+   *
+   * @param filter a pcap filter expression; empty takes everything
+   */
+  static async start(namespace: Namespace, device: string, filter = ''): Promise<Capture> {
+    const capture = new Capture(namespace, device, filter);
+    await capture.#process.waitFor(/listening on/);
+    return capture;
+  }
+
+  /**
+   * Resolves with all frames so far. The kernel's count of frames that passed the filter tells when everything was read.
+   *
+   * @throws Error when the kernel dropped a frame, so that no proof rests on an incomplete record.
+   */
+  async frames(): Promise<readonly Frame[]> {
+    await eventually(
+      async () => {
+        const from = this.#process.lines.length;
+        this.#process.kill('SIGUSR1');
+        const [, captured, received, dropped] = await this.#process.waitFor(STATISTICS, { from });
+        if (dropped !== '0') throw new Error(`the kernel dropped ${dropped} frames`);
+        return captured === received && this.#frames.length === Number(captured);
+      },
+      { what: 'reading every captured frame', timeoutMs: 5_000 },
+    );
+    return this.#frames;
+  }
+
+  /** Stops and resolves with everything that was recorded. */
+  async stop(): Promise<readonly Frame[]> {
+    const frames = await this.frames();
+    await this.#process.stop();
+    return frames;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.stop();
+  }
+}

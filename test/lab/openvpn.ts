@@ -1,0 +1,265 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import type { Namespace } from './namespace.js';
+import type { Identity, Pki } from './pki.js';
+import type { LabProcess } from './process.js';
+
+/** OpenVPN's own words for a transport; `udp6`/`tcp6` sockets take IPv4 peers too. */
+export type Transport = 'udp4' | 'udp6' | 'tcp4' | 'tcp6';
+
+/** What the server gives to one client, by its common name (`client-config-dir`). */
+export interface ClientConfig {
+  /** `ifconfig-push`: the client's own IPv4 address. */
+  readonly address?: string;
+  /** `ifconfig-ipv6-push`: the client's own IPv6 address. */
+  readonly address6?: string;
+  /** `iroute`: `NETWORK NETMASK`. */
+  readonly subnets?: readonly string[];
+  /** `iroute-ipv6`: `PREFIX/LENGTH`. */
+  readonly subnets6?: readonly string[];
+  /** Further lines, verbatim. */
+  readonly extra?: readonly string[];
+}
+
+/** The management interface of a server. */
+export interface ManagementOptions {
+  /** `management-client-auth`: clients log in with a user name and the management client decides. */
+  readonly clientAuth?: boolean;
+  /** `management-hold`: wait for the release before opening anything. */
+  readonly hold?: boolean;
+  /** Ask for this password. */
+  readonly password?: string;
+}
+
+/** How a server is configured. */
+export interface OpenVpnServerOptions {
+  readonly namespace: Namespace;
+  readonly pki: Pki;
+  readonly identity: Identity;
+  readonly transport: Transport;
+  /** Default 1194. */
+  readonly port?: number;
+  /** `local`: bind to this address; default all. */
+  readonly local?: string;
+  /** Default `tun0`. */
+  readonly device?: string;
+  /** IPv4 network and netmask of the tunnel. */
+  readonly network: string;
+  /** IPv6 network of the tunnel, `PREFIX/LENGTH`; left out, the tunnel has no IPv6. */
+  readonly network6?: string;
+  /** Default 1500. Pushed to clients. */
+  readonly tunMtu?: number;
+  readonly management?: ManagementOptions;
+  /** Options pushed to every client, for instance `route 198.51.100.0 255.255.255.0`. */
+  readonly push?: readonly string[];
+  readonly clients?: Readonly<Record<string, ClientConfig>>;
+  /** Ping interval and timeout in seconds. Default 1 and 4: a dead peer is noticed within seconds. */
+  readonly keepalive?: readonly [number, number];
+  readonly duplicateCn?: boolean;
+  /** Further lines, verbatim. */
+  readonly extra?: readonly string[];
+}
+
+const isTcp = (transport: Transport): boolean => transport.startsWith('tcp');
+
+/** A real OpenVPN server, user-space data path. Disposal stops it. */
+export class OpenVpnServer implements AsyncDisposable {
+  readonly options: OpenVpnServerOptions;
+  readonly port: number;
+  /** Path of the management socket; nothing listens there without `options.management`. */
+  readonly managementSocket: string;
+  #process: LabProcess | undefined;
+  readonly #directory: string;
+
+  private constructor(options: OpenVpnServerOptions) {
+    this.options = options;
+    this.port = options.port ?? 1194;
+    this.#directory = path.join(options.pki.directory, `server-${options.namespace.role}-${this.port}-${options.transport}`);
+    this.managementSocket = path.join(this.#directory, 'management.sock');
+  }
+
+  /** Writes the configuration and starts the server; resolves once it serves (at once with `hold`). */
+  static async start(options: OpenVpnServerOptions): Promise<OpenVpnServer> {
+    const server = new OpenVpnServer(options);
+    await server.#configure();
+    await server.start();
+    return server;
+  }
+
+  get process(): LabProcess {
+    if (this.#process === undefined) throw new Error('the OpenVPN server was never started');
+    return this.#process;
+  }
+
+  /** Starts the process again after {@link stop} or {@link killHard}. */
+  async start(): Promise<void> {
+    await rm(this.managementSocket, { force: true });
+    this.#process = this.options.namespace.spawn(['openvpn', '--config', path.join(this.#directory, 'server.conf')], {
+      name: `openvpn server (${this.options.transport})`,
+    });
+    await this.#process.waitFor(this.options.management?.hold ? /Need hold release|Initialization Sequence Completed/ : /Initialization Sequence Completed/);
+  }
+
+  /** Restarts inside the process (`SIGUSR1` soft, `SIGHUP` with its configuration) and waits until it serves again. */
+  async signalRestart(signal: 'SIGUSR1' | 'SIGHUP'): Promise<void> {
+    const from = this.process.lines.length;
+    this.process.kill(signal);
+    await this.process.waitFor(/Initialization Sequence Completed/, { from });
+  }
+
+  /** SIGKILL, and waits until the kernel took the tunnel device away. */
+  async killHard(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.process.exited;
+  }
+
+  /** SIGTERM and wait. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#process?.stop();
+  }
+
+  /** Changes what one client is given from its next connection on. */
+  async configureClient(commonName: string, config: ClientConfig): Promise<void> {
+    const lines = [
+      ...(config.address === undefined ? [] : [`ifconfig-push ${config.address} ${this.options.network.split(' ')[1] ?? ''}`]),
+      ...(config.address6 === undefined ? [] : [`ifconfig-ipv6-push ${config.address6}/${this.options.network6?.split('/')[1] ?? '64'}`]),
+      ...(config.subnets ?? []).map((subnet) => `iroute ${subnet}`),
+      ...(config.subnets6 ?? []).map((subnet) => `iroute-ipv6 ${subnet}`),
+      ...(config.extra ?? []),
+    ];
+    await writeFile(path.join(this.#directory, 'ccd', commonName), `${lines.join('\n')}\n`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #configure(): Promise<void> {
+    const { options } = this;
+    await mkdir(path.join(this.#directory, 'ccd'), { recursive: true });
+    for (const [commonName, config] of Object.entries(options.clients ?? {})) await this.configureClient(commonName, config);
+    const passwordFile = path.join(this.#directory, 'management.password');
+    const { management } = options;
+    if (management?.password !== undefined) await writeFile(passwordFile, `${management.password}\n`, { mode: 0o600 });
+    const lines = [
+      `proto ${isTcp(options.transport) ? `${options.transport}-server` : options.transport}`,
+      `port ${this.port}`,
+      ...(options.local === undefined ? [] : [`local ${options.local}`]),
+      `dev ${options.device ?? 'tun0'}`,
+      'dev-type tun',
+      // The data path under test is the tunnel device that user space serves; offload is another device with other rules.
+      'disable-dco',
+      'topology subnet',
+      `server ${options.network}`,
+      ...(options.network6 === undefined ? [] : [`server-ipv6 ${options.network6}`]),
+      `tun-mtu ${options.tunMtu ?? 1500}`,
+      ...securityLines(options.pki, options.identity),
+      'dh none',
+      `client-config-dir ${path.join(this.#directory, 'ccd')}`,
+      `keepalive ${(options.keepalive ?? [1, 4]).join(' ')}`,
+      ...(management === undefined ? [] : [`management ${this.managementSocket} unix${management.password === undefined ? '' : ` ${passwordFile}`}`]),
+      ...(management?.clientAuth ? ['management-client-auth'] : []),
+      ...(management?.hold ? ['management-hold'] : []),
+      ...(options.duplicateCn ? ['duplicate-cn'] : []),
+      ...(options.push ?? []).map((option) => `push "${option}"`),
+      'persist-key',
+      'persist-tun',
+      'verb 3',
+      ...(options.extra ?? []),
+    ];
+    await writeFile(path.join(this.#directory, 'server.conf'), `${lines.join('\n')}\n`);
+  }
+}
+
+/** How a client is configured. */
+export interface OpenVpnClientOptions {
+  readonly namespace: Namespace;
+  readonly pki: Pki;
+  readonly identity: Identity;
+  readonly transport: Transport;
+  /** The endpoint's address. */
+  readonly remote: string;
+  /** Default 1194. */
+  readonly port?: number;
+  /** Default `tun0`. */
+  readonly device?: string;
+  /** Log in with a user name (needed under `management-client-auth`). */
+  readonly login?: { readonly username: string; readonly password: string };
+  /** Further lines, verbatim. */
+  readonly extra?: readonly string[];
+}
+
+/** A real OpenVPN client. Disposal stops it, which tells the server over UDP at once. */
+export class OpenVpnClient implements AsyncDisposable {
+  readonly options: OpenVpnClientOptions;
+  readonly process: LabProcess;
+
+  private constructor(options: OpenVpnClientOptions, process: LabProcess) {
+    this.options = options;
+    this.process = process;
+  }
+
+  /** Starts a client without waiting for its connection. */
+  static async launch(options: OpenVpnClientOptions): Promise<OpenVpnClient> {
+    const base = path.join(options.pki.directory, `client-${options.namespace.role}-${options.identity.commonName}`);
+    const lines = [
+      'client',
+      `proto ${isTcp(options.transport) ? `${options.transport}-client` : options.transport}`,
+      `remote ${options.remote} ${options.port ?? 1194}`,
+      `dev ${options.device ?? 'tun0'}`,
+      'dev-type tun',
+      'disable-dco',
+      'nobind',
+      'remote-cert-tls server',
+      ...securityLines(options.pki, options.identity),
+      'connect-retry 1 1',
+      'connect-timeout 4',
+      'auth-retry nointeract',
+      ...(isTcp(options.transport) ? [] : ['explicit-exit-notify 1']),
+      'persist-key',
+      'persist-tun',
+      'verb 3',
+      ...(options.login === undefined ? [] : [`auth-user-pass ${base}.login`]),
+      ...(options.extra ?? []),
+    ];
+    if (options.login !== undefined) {
+      await writeFile(`${base}.login`, `${options.login.username}\n${options.login.password}\n`, { mode: 0o600 });
+    }
+    await writeFile(`${base}.conf`, `${lines.join('\n')}\n`);
+    const process = options.namespace.spawn(['openvpn', '--config', `${base}.conf`], {
+      name: `openvpn client ${options.identity.commonName} in ${options.namespace.role} (${options.transport})`,
+    });
+    return new OpenVpnClient(options, process);
+  }
+
+  /** Starts a client and resolves once it is connected. */
+  static async start(options: OpenVpnClientOptions): Promise<OpenVpnClient> {
+    const client = await OpenVpnClient.launch(options);
+    try {
+      await client.connected();
+      return client;
+    } catch (error) {
+      await client.stop();
+      throw error;
+    }
+  }
+
+  /** Resolves at the first "Initialization Sequence Completed" in the log at or after line `from`. */
+  async connected(options: { from?: number; timeoutMs?: number } = {}): Promise<void> {
+    await this.process.waitFor(/Initialization Sequence Completed/, { timeoutMs: 20_000, ...options });
+  }
+
+  /** SIGTERM and wait. Idempotent. */
+  async stop(): Promise<void> {
+    await this.process.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+function securityLines(pki: Pki, identity: Identity): string[] {
+  return [`ca ${pki.ca}`, `cert ${identity.certificate}`, `key ${identity.key}`, 'data-ciphers AES-256-GCM'];
+}

@@ -1,0 +1,60 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { exec } from './process.js';
+
+/** Files of one certificate holder. */
+export interface Identity {
+  readonly commonName: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+const DAYS = '2';
+
+/**
+ * A certificate authority made on the spot by openssl (P-256 keys), in a directory that disposal removes.
+ * The directory is also the place for other short-lived files of a test (sockets, configuration).
+ */
+export class Pki implements AsyncDisposable {
+  readonly directory: string;
+  readonly ca: string;
+  readonly #caKey: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.ca = path.join(directory, 'ca.crt');
+    this.#caKey = path.join(directory, 'ca.key');
+  }
+
+  /** Makes the directory and the authority. */
+  static async create(): Promise<Pki> {
+    const pki = new Pki(await mkdtemp(path.join(tmpdir(), 'gwmark-lab-')));
+    await request(['-subj', '/CN=lab CA', '-keyout', pki.#caKey, '-out', pki.ca,
+      '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign']);
+    return pki;
+  }
+
+  /** Issues a certificate; `usage` decides which side of TLS it may play. */
+  async issue(commonName: string, usage: 'server' | 'client'): Promise<Identity> {
+    const identity = {
+      commonName,
+      certificate: path.join(this.directory, `${commonName}.crt`),
+      key: path.join(this.directory, `${commonName}.key`),
+    };
+    await request(['-subj', `/CN=${commonName}`, '-CA', this.ca, '-CAkey', this.#caKey, '-keyout', identity.key,
+      '-out', identity.certificate, '-addext', 'basicConstraints=critical,CA:FALSE',
+      '-addext', 'keyUsage=critical,digitalSignature', '-addext', `extendedKeyUsage=${usage}Auth`]);
+    return identity;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function request(args: readonly string[]): Promise<void> {
+  await exec(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-sha256',
+    '-days', DAYS, ...args]);
+}

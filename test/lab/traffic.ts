@@ -1,0 +1,197 @@
+import { fileURLToPath } from 'node:url';
+
+import type { Namespace } from './namespace.js';
+import type { PeerOptions } from './peers/options.js';
+import type { LabProcess } from './process.js';
+
+/** One party of an exchange: where it is and the address that it is known by. */
+export interface Party {
+  readonly namespace: Namespace;
+  readonly address: string;
+}
+
+/** What `ping` counted. */
+export interface PingResult {
+  readonly transmitted: number;
+  readonly received: number;
+  /** The whole output, with errors that routers reported. */
+  readonly output: string;
+}
+
+/** Bounds and shape of a ping. */
+export interface PingOptions {
+  /** Default 3. */
+  readonly count?: number;
+  /** How long to wait for the last answer, seconds. Default 2. */
+  readonly waitSeconds?: number;
+  /** Payload bytes. Default 56. */
+  readonly size?: number;
+  /** Never fragment (`-M do`). */
+  readonly dontFragment?: boolean;
+  /** TTL or hop limit of the requests. */
+  readonly ttl?: number;
+}
+
+/** Sends echo requests 200 ms apart and counts the answers. */
+export async function ping(from: Party, to: Pick<Party, 'address'>, options: PingOptions = {}): Promise<PingResult> {
+  const { stdout, stderr } = await from.namespace.tryRun([
+    'ping', '-n', '-c', String(options.count ?? 3), '-i', '0.2', '-W', String(options.waitSeconds ?? 2), '-I', from.address,
+    ...(options.size === undefined ? [] : ['-s', String(options.size)]),
+    ...(options.dontFragment ? ['-M', 'do'] : []),
+    ...(options.ttl === undefined ? [] : ['-t', String(options.ttl)]),
+    to.address,
+  ]);
+  const counts = /(\d+) packets transmitted, (\d+) received/.exec(stdout);
+  return { transmitted: Number(counts?.[1] ?? 0), received: Number(counts?.[2] ?? 0), output: stdout + stderr };
+}
+
+/** Outcome of a verified exchange. */
+export type ExchangeResult =
+  | { readonly ok: true; readonly bytes: number; readonly elapsedMs: number }
+  | { readonly ok: false; readonly reason: string };
+
+/** Shape of an exchange. */
+export interface ExchangeOptions {
+  /** TCP: bytes each way, default 100000. UDP: bytes of each datagram, default 1000. */
+  readonly bytes?: number;
+  /** UDP: datagrams. Default 10. */
+  readonly count?: number;
+  /** Default 5000. */
+  readonly timeoutMs?: number;
+  /** The server's port. Default 7777. */
+  readonly port?: number;
+}
+
+/**
+ * One exchange that `client` opens to an echo server at `server`; every byte (SHA-256) and datagram must come back.
+ * An exchange that fails is a value, not an exception; a server that cannot start is an exception.
+ */
+export async function exchange(protocol: 'tcp' | 'udp', client: Party, server: Party, options: ExchangeOptions = {}): Promise<ExchangeResult> {
+  await using echo = await EchoServer.start(protocol, server, options.port);
+  const peer: PeerOptions = {
+    protocol,
+    address: server.address,
+    port: echo.port,
+    source: client.address,
+    bytes: options.bytes ?? (protocol === 'tcp' ? 100_000 : 1000),
+    count: options.count ?? 10,
+    timeoutMs: options.timeoutMs ?? 5_000,
+  };
+  const { stdout, stderr } = await client.namespace.tryRun(peerArgv('exchange', peer));
+  const line = stdout.trim().split('\n').at(-1) ?? '';
+  if (line === '') return { ok: false, reason: stderr.trim() || 'the peer printed nothing' };
+  // Printed by peers/exchange.ts.
+  const result = JSON.parse(line) as { error: string } | { bytes: number; elapsedMs: number };
+  return 'error' in result ? { ok: false, reason: result.error } : { ok: true, ...result };
+}
+
+/** A server that sends back what it receives. Disposal stops it. */
+export class EchoServer implements AsyncDisposable {
+  readonly protocol: 'tcp' | 'udp';
+  readonly party: Party;
+  readonly port: number;
+  readonly #process: LabProcess;
+
+  private constructor(protocol: 'tcp' | 'udp', party: Party, port: number) {
+    this.protocol = protocol;
+    this.party = party;
+    this.port = port;
+    this.#process = party.namespace.spawn(peerArgv('echo-server', { protocol, address: party.address, port }), {
+      name: `${protocol} echo server in ${party.namespace.role}`,
+    });
+  }
+
+  /** Resolves once it listens on `party.address`. Default port 7777. */
+  static async start(protocol: 'tcp' | 'udp', party: Party, port = 7777): Promise<EchoServer> {
+    const server = new EchoServer(protocol, party, port);
+    await server.#process.waitFor(/^ready$/);
+    return server;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.stop();
+  }
+}
+
+/** Counts of a long-lived flow, from its client's side. */
+export interface FlowSummary {
+  readonly sent: number;
+  readonly received: number;
+  /** Records without an answer. While the flow runs, those on their way count too. */
+  readonly lost: number;
+  /** Answers that came after a later one. */
+  readonly disordered: number;
+  /** The longest time between two answers, milliseconds. */
+  readonly maxGapMs: number;
+}
+
+/** A long-lived flow of numbered 64-byte records that an echo server sends back. Disposal ends it. */
+export class Flow implements AsyncDisposable {
+  readonly #server: EchoServer;
+  readonly #process: LabProcess;
+
+  private constructor(server: EchoServer, process: LabProcess) {
+    this.#server = server;
+    this.#process = process;
+  }
+
+  /**
+   * Starts the flow and resolves when its first record came back.
+   *
+   * @param intervalMs pause between two records, default 10
+   */
+  static async start(protocol: 'tcp' | 'udp', client: Party, server: Party, options: { readonly intervalMs?: number; readonly port?: number } = {}): Promise<Flow> {
+    const echo = await EchoServer.start(protocol, server, options.port ?? 7788);
+    const peer: PeerOptions = {
+      protocol, address: server.address, port: echo.port, source: client.address, intervalMs: options.intervalMs ?? 10,
+    };
+    const flow = new Flow(echo, client.namespace.spawn(peerArgv('flow', peer), {
+      name: `${protocol} flow from ${client.namespace.role} to ${server.namespace.role}`, stdin: 'pipe',
+    }));
+    await flow.#process.waitFor(/^flowing$/);
+    return flow;
+  }
+
+  /** The counts so far; the flow goes on. */
+  async report(): Promise<FlowSummary> {
+    return await this.#ask('report');
+  }
+
+  /** Resolves once `count` more records came back than now. */
+  async advance(count: number, timeoutMs = 15_000): Promise<FlowSummary> {
+    const goal = (await this.report()).received + count;
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const now = await this.report();
+      if (now.received >= goal) return now;
+      if (Date.now() > deadline) throw new Error(`flow: ${now.received} records came back, not ${goal} within ${timeoutMs} ms`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Sends no more, waits for what is on its way (at most 3 s) and resolves with the final counts. */
+  async stop(): Promise<FlowSummary> {
+    const summary = await this.#ask('stop');
+    await this[Symbol.asyncDispose]();
+    return summary;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.stop();
+    await this.#server[Symbol.asyncDispose]();
+  }
+
+  async #ask(command: 'report' | 'stop'): Promise<FlowSummary> {
+    const from = this.#process.lines.length;
+    this.#process.write(`${command}\n`);
+    const [line] = await this.#process.waitFor(/^\{.*\}$/, { from });
+    // Printed by peers/flow.ts.
+    const answer = JSON.parse(line) as FlowSummary | { error: string };
+    if ('error' in answer) throw new Error(`flow: ${answer.error}`);
+    return answer;
+  }
+}
+
+function peerArgv(script: string, options: PeerOptions): string[] {
+  return [process.execPath, fileURLToPath(new URL(`./peers/${script}.js`, import.meta.url)), JSON.stringify(options)];
+}

@@ -1,0 +1,43 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** How long {@link eventually} keeps trying. */
+export interface WaitOptions {
+  /** Bound on the whole wait, milliseconds. Default 10000. */
+  readonly timeoutMs?: number;
+  /** Pause between two tries, milliseconds. Default 20. */
+  readonly intervalMs?: number;
+  /** What is waited for, as a noun phrase; it opens the error message. */
+  readonly what: string;
+}
+
+/**
+ * Calls `probe` until it returns something other than `undefined`, `null` or `false`, and resolves with that value.
+ * An exception of the probe counts as "not yet"; the last one becomes the `cause` of the final error.
+ *
+ * @throws Error after `timeoutMs`, naming what was waited for.
+ */
+export async function eventually<T>(
+  probe: () => T | Promise<T>,
+  options: WaitOptions,
+): Promise<Exclude<T, undefined | null | false>> {
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const deadline = Date.now() + timeoutMs;
+  let lastError: unknown;
+  for (;;) {
+    try {
+      const value = await probe();
+      if (value !== undefined && value !== null && value !== false) {
+        // The three excluded values were just ruled out; TypeScript does not narrow a bare type parameter.
+        return value as Exclude<T, undefined | null | false>;
+      }
+      lastError = undefined;
+    } catch (error) {
+      lastError = error;
+    }
+    if (Date.now() >= deadline) {
+      const reason = lastError instanceof Error ? `: ${lastError.message}` : '';
+      throw new Error(`${options.what}: not within ${timeoutMs} ms${reason}`, { cause: lastError });
+    }
+    await delay(options.intervalMs ?? 20);
+  }
+}
