@@ -1,0 +1,68 @@
+import type { ManagementEndpoint } from './endpoint.js';
+import type { Secret } from './secret.js';
+
+export type { ManagementEndpoint } from './endpoint.js';
+
+/**
+ * The whole configuration of a sidecar, parsed, checked and deeply frozen.
+ *
+ * Ranges, defaults and the meaning of each setting stand in `table.ts`, and from there in
+ * `docs/reference/settings.md`; here are only the notes that a reader of the values needs.
+ */
+export interface Settings {
+  readonly management: {
+    /** At least one for `run` and `check`; may be empty for `down`. No two are equal. */
+    readonly endpoints: readonly ManagementEndpoint[];
+    /** Absolute path, or null: no password. */
+    readonly passwordFile: string | null;
+    /** What the file held, without its one trailing newline; null exactly when there is no file. */
+    readonly password: Secret | null;
+    readonly connectTimeoutMs: number;
+    readonly commandTimeoutMs: number;
+    readonly snapshotIntervalMs: number;
+    /** In place of `snapshotIntervalMs` while OpenVPN runs without `--management-client-auth`. */
+    readonly pollIntervalMs: number;
+    readonly backoffMinMs: number;
+    /** Not less than `backoffMinMs`. */
+    readonly backoffMaxMs: number;
+  };
+  readonly authorize: 'none' | 'accept';
+  readonly hold: 'release' | 'leave';
+  readonly datapath: 'auto' | 'nexthop' | 'module';
+  /** Names of Ethernet devices; empty: every Ethernet device of the network namespace. */
+  readonly devices: readonly string[];
+  /** Name of the nftables table, family inet. */
+  readonly table: string;
+  readonly executor: 'auto' | 'library' | 'process';
+  readonly mark: {
+    /** Unsigned 32-bit; 2..8 contiguous bits. */
+    readonly mask: number;
+  };
+  readonly routing: {
+    readonly protocol: number;
+    /** The tables `tableBase..tableBase + 300` are ours. */
+    readonly tableBase: number;
+    /** The priorities `priority..priority + 299` are ours. */
+    readonly priority: number;
+    /** The priorities `fallbackPriority..fallbackPriority + 15` are ours; after the main table. */
+    readonly fallbackPriority: number;
+    /** Canonical `address/24`, host bits zero. */
+    readonly nexthop4: string;
+    /** Canonical `address/length` with length 64..112, host bits zero. */
+    readonly nexthop6: string;
+  };
+  readonly gateways: {
+    /** Gateway ids are 1..max; less than the largest number that `mark.mask` holds. */
+    readonly max: number;
+    readonly pollIntervalMs: number;
+    readonly learnOnlink: boolean;
+  };
+  readonly sysctl: 'manage' | 'leave';
+  readonly conntrack: 'flush' | 'keep';
+  /** Absolute path. */
+  readonly controlSocket: string;
+  readonly log: {
+    readonly level: 'error' | 'warn' | 'info' | 'debug';
+    readonly format: 'auto' | 'json' | 'pretty';
+  };
+}

@@ -1,0 +1,231 @@
+/** From the most to the least urgent. */
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+
+/** error: the operator must act. warn: degraded, heals by itself. info: a state changed. debug: everything else. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+interface EventDescription {
+  readonly level: LogLevel;
+  readonly meaning: string;
+  /** What the operator does about it. */
+  readonly action: string;
+}
+
+/**
+ * Every event that the sidecar logs. Names are stable: alerts may match on them.
+ * `docs/reference/log-events.md` is generated from this table.
+ */
+export const LOG_EVENTS = {
+  'daemon.started': {
+    level: 'info',
+    meaning: 'The sidecar runs; its version, datapath and management endpoints follow.',
+    action: 'None.',
+  },
+  'daemon.stopping': {
+    level: 'info',
+    meaning: 'A signal asked the sidecar to stop. Rules and routes stay, so traffic goes on.',
+    action: 'None; a second signal ends it at once.',
+  },
+  'daemon.stopped': {
+    level: 'info',
+    meaning: 'The sidecar ended in order.',
+    action: 'None. `gwmark down` removes what it left in the kernel.',
+  },
+  'daemon.failed': {
+    level: 'error',
+    meaning: 'The sidecar could not start, or ends because of a fault; `code` and `reason` follow.',
+    action: 'Look the code up in errors.md.',
+  },
+  'daemon.signal_ignored': {
+    level: 'info',
+    meaning: 'A signal arrived that the sidecar does not act on (SIGHUP).',
+    action: 'Restart the sidecar to load a changed configuration; traffic goes on meanwhile.',
+  },
+  'config.loaded': {
+    level: 'debug',
+    meaning: 'The settings that are not at their default, each with its source.',
+    action: 'None.',
+  },
+  'management.connecting': {
+    level: 'debug',
+    meaning: 'A connection to a management socket is being tried.',
+    action: 'None.',
+  },
+  'management.connected': {
+    level: 'info',
+    meaning: 'A management socket is connected.',
+    action: 'None.',
+  },
+  'management.lost': {
+    level: 'warn',
+    meaning: 'A management socket was closed or cannot be reached; it is tried again with backoff, forever.',
+    action: 'If it lasts: see that OpenVPN runs and that `management` names its socket.',
+  },
+  'management.auth_failed': {
+    level: 'error',
+    meaning: 'OpenVPN refused the management password, or wants one and none is set.',
+    action: 'Compare `management.passwordFile` with the password file of OpenVPN.',
+  },
+  'management.busy': {
+    level: 'warn',
+    meaning: 'Another program holds the management socket; OpenVPN serves one at a time.',
+    action: 'End the other program.',
+  },
+  'management.protocol_error': {
+    level: 'warn',
+    meaning: 'A management socket sent something that is not its protocol; the connection is made anew.',
+    action: 'If it repeats: see what listens at that endpoint.',
+  },
+  'management.no_client_auth': {
+    level: 'warn',
+    meaning: 'OpenVPN runs without `--management-client-auth`, so it does not tell when a client leaves.',
+    action: 'Add the option for immediate reactions; until then clients are polled every `management.pollIntervalMs`.',
+  },
+  'server.ready': {
+    level: 'info',
+    meaning: 'The tunnel device, its addresses and the transport of an OpenVPN server are known.',
+    action: 'None.',
+  },
+  'server.waiting': {
+    level: 'info',
+    meaning: 'OpenVPN is connected but has no tunnel yet (start-up, hold, restart).',
+    action: 'If it lasts: see the log of OpenVPN.',
+  },
+  'server.restarted': {
+    level: 'info',
+    meaning: 'OpenVPN restarted; all its sessions ended and a new epoch began.',
+    action: 'None.',
+  },
+  'client.connected': {
+    level: 'info',
+    meaning: 'A client is connected.',
+    action: 'None.',
+  },
+  'client.address': {
+    level: 'info',
+    meaning: 'A client got, or lost, a virtual address or a subnet behind it.',
+    action: 'None.',
+  },
+  'client.gone': {
+    level: 'info',
+    meaning: 'A client left; its rules were removed.',
+    action: 'None.',
+  },
+  'client.refused_route': {
+    level: 'warn',
+    meaning: 'An address or subnet of a client was not installed because it would take over other traffic.',
+    action: 'Correct the `iroute` of that client.',
+  },
+  'session.resynced': {
+    level: 'info',
+    meaning: 'A snapshot corrected what events had told: clients were added or removed.',
+    action: 'None.',
+  },
+  'gateway.found': {
+    level: 'info',
+    meaning: 'A gateway was learnt.',
+    action: 'None.',
+  },
+  'gateway.moved': {
+    level: 'info',
+    meaning: 'A gateway has another MAC address now (a failover); its flows follow.',
+    action: 'None; if it flaps, see the routers.',
+  },
+  'gateway.gone': {
+    level: 'info',
+    meaning: 'A gateway was forgotten; its flows use normal routing.',
+    action: 'None.',
+  },
+  'gateway.limit': {
+    level: 'warn',
+    meaning: 'A gateway was not learnt because `gateways.max` are known already.',
+    action: 'Raise `gateways.max`, or restrict `devices`.',
+  },
+  'uplink.changed': {
+    level: 'info',
+    meaning: 'The gateway of last resort is another one now.',
+    action: 'None.',
+  },
+  'firewall.applied': {
+    level: 'debug',
+    meaning: 'An nftables transaction was applied.',
+    action: 'None.',
+  },
+  'firewall.failed': {
+    level: 'error',
+    meaning: 'The kernel refused an nftables transaction; nothing of it was applied and it is tried again.',
+    action: 'The fields name the object and the reason.',
+  },
+  'firewall.repaired': {
+    level: 'warn',
+    meaning: 'Somebody changed or flushed the table of gwmark; it was put back.',
+    action: 'Find out who flushes the whole ruleset, often a firewall script.',
+  },
+  'firewall.adopted': {
+    level: 'info',
+    meaning: 'The table of an earlier run was found and taken over without a gap.',
+    action: 'None.',
+  },
+  'routing.applied': {
+    level: 'debug',
+    meaning: 'A batch of rules, routes or neighbours was applied.',
+    action: 'None.',
+  },
+  'routing.failed': {
+    level: 'error',
+    meaning: 'The kernel refused a rule, a route or a neighbour; it is tried again.',
+    action: 'The fields name the object and the reason.',
+  },
+  'routing.repaired': {
+    level: 'warn',
+    meaning: 'Somebody removed a rule, a route or a neighbour of gwmark; it was put back.',
+    action: 'Find out who does: often a network manager that owns the device.',
+  },
+  'routing.clash': {
+    level: 'error',
+    meaning: 'A routing table, a rule priority or a next-hop address that gwmark needs is used by somebody else.',
+    action: 'Change the `routing.*` setting that the fields name.',
+  },
+  'conntrack.flushed': {
+    level: 'debug',
+    meaning: 'The connection tracking entries of a client that left were deleted.',
+    action: 'None.',
+  },
+  'conntrack.unavailable': {
+    level: 'warn',
+    meaning: 'Connection tracking entries cannot be deleted, so flows of clients that left live until they time out.',
+    action: 'Install the program `conntrack`, or set `conntrack: keep`.',
+  },
+  'sysctl.changed': {
+    level: 'info',
+    meaning: 'A sysctl was changed; `gwmark down` restores it.',
+    action: 'None.',
+  },
+  'sysctl.failed': {
+    level: 'warn',
+    meaning: 'A sysctl could not be set, often because /proc/sys is read-only in a container.',
+    action: 'Set it from outside (`docker run --sysctl`) and use `sysctl: leave`.',
+  },
+  'datapath.selected': {
+    level: 'info',
+    meaning: 'The datapath in use: `nexthop` or `module`, and why.',
+    action: 'None.',
+  },
+  'control.listening': {
+    level: 'debug',
+    meaning: 'The control socket is open.',
+    action: 'None.',
+  },
+  'control.failed': {
+    level: 'error',
+    meaning: 'A request on the control socket failed because of a fault of the sidecar.',
+    action: 'Report it with the log.',
+  },
+} as const satisfies Record<string, EventDescription>;
+
+export type LogEvent = keyof typeof LOG_EVENTS;
+
+/** The events of one level, so that a logger method takes only its own. */
+export type LogEventAt<Level extends LogLevel> = {
+  [Event in LogEvent]: (typeof LOG_EVENTS)[Event]['level'] extends Level ? Event : never;
+}[LogEvent];

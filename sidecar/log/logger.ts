@@ -1,0 +1,149 @@
+import { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+
+import winston from 'winston';
+
+import { LOG_LEVELS, type LogEventAt, type LogEvent, type LogLevel } from './events.js';
+import { toLogData } from './redact.js';
+import { type LogEntry, renderJson, renderPretty } from './render.js';
+
+export type { LogEvent, LogLevel } from './events.js';
+
+/** Data of one event, with units in the names (`delayMs`). Secrets are redacted by key, errors and bigints are understood. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/**
+ * What the sidecar logs to. An event has one level (`events.ts`), and only the method of that level takes it.
+ * Logging never throws and never waits.
+ */
+export interface Logger {
+  error(event: LogEventAt<'error'>, fields?: LogFields): void;
+  warn(event: LogEventAt<'warn'>, fields?: LogFields): void;
+  info(event: LogEventAt<'info'>, fields?: LogFields): void;
+  debug(event: LogEventAt<'debug'>, fields?: LogFields): void;
+  /** A logger that adds these fields to every event; fields of the event win. Shares the output, owns nothing. */
+  child(fields: LogFields): Logger;
+}
+
+/** The logger that owns the output. */
+export interface RootLogger extends Logger, AsyncDisposable {
+  /** Resolves when every event logged so far has been handed to the output; later events are dropped. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  /** `auto`: pretty where the output is a terminal, else json. */
+  readonly format: 'auto' | 'json' | 'pretty';
+  /** Where lines go, in the product standard error. Never ended by the logger; its errors are its owner's. */
+  readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** Colours are used in the pretty format on a terminal, unless this says no (`NO_COLOR`). Default true. */
+  readonly allowColours?: boolean;
+  /** The clock of the entries. Default: the system's. */
+  readonly now?: () => Date;
+}
+
+/** Makes the logger of a process: winston, one line an event. The caller closes it before the process exits. */
+export function createLogger(options: LoggerOptions): RootLogger {
+  const isTerminal = options.output.isTTY === true;
+  const isPretty = options.format === 'pretty' || (options.format === 'auto' && isTerminal);
+  const hasColours = isPretty && isTerminal && options.allowColours !== false;
+  const render = isPretty ? (entry: LogEntry) => renderPretty(entry, hasColours) : renderJson;
+
+  const sink = new Writable({
+    decodeStrings: false,
+    // A terminal or pipe that went away must not stop the daemon: the error is the stream owner's.
+    write: (line: string, _encoding, done) => void options.output.write(line, () => done()),
+  });
+  return createLoggerOn(sink, options.level, (entry) => render(entry), options.now);
+}
+
+/**
+ * Makes a logger that writes to a stream of its own choice: rendered lines, or in object mode winston's records, whose
+ * property `entry` is the {@link LogEntry}. The logger ends the stream on close.
+ */
+export function createLoggerOn(
+  sink: Writable,
+  level: LogLevel,
+  render: (entry: LogEntry) => string,
+  now: () => Date = () => new Date(),
+): RootLogger {
+  const log = winston.createLogger({
+    level,
+    levels: Object.fromEntries(LOG_LEVELS.map((name, rank) => [name, rank])),
+    // `entry` is put there by BoundLogger.#write alone.
+    format: winston.format.printf((record) => render(record['entry'] as LogEntry)),
+    transports: [new winston.transports.Stream({ stream: sink, eol: '\n' })],
+    exitOnError: false,
+  });
+  const output: LogOutput = { log, sink, now, maxRank: LOG_LEVELS.indexOf(level), closed: undefined };
+  return new BoundLogger(output, {});
+}
+
+interface LogOutput {
+  readonly log: winston.Logger;
+  readonly sink: Writable;
+  readonly now: () => Date;
+  readonly maxRank: number;
+  closed: Promise<void> | undefined;
+}
+
+class BoundLogger implements RootLogger {
+  readonly #output: LogOutput;
+  readonly #fields: LogFields;
+
+  constructor(output: LogOutput, fields: LogFields) {
+    this.#output = output;
+    this.#fields = fields;
+  }
+
+  error(event: LogEventAt<'error'>, fields: LogFields = {}): void {
+    this.#write('error', event, fields);
+  }
+
+  warn(event: LogEventAt<'warn'>, fields: LogFields = {}): void {
+    this.#write('warn', event, fields);
+  }
+
+  info(event: LogEventAt<'info'>, fields: LogFields = {}): void {
+    this.#write('info', event, fields);
+  }
+
+  debug(event: LogEventAt<'debug'>, fields: LogFields = {}): void {
+    this.#write('debug', event, fields);
+  }
+
+  child(fields: LogFields): Logger {
+    return new BoundLogger(this.#output, { ...this.#fields, ...fields });
+  }
+
+  close(): Promise<void> {
+    this.#output.closed ??= drain(this.#output);
+    return this.#output.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #write(level: LogLevel, event: LogEvent, fields: LogFields): void {
+    // Before anything is rendered: debug events lie on the path from an event to its rule.
+    if (LOG_LEVELS.indexOf(level) > this.#output.maxRank || this.#output.closed !== undefined) return;
+    const entry: LogEntry = {
+      time: this.#output.now().toISOString(),
+      level,
+      event,
+      // toLogData makes a plain object of a plain object.
+      fields: toLogData({ ...this.#fields, ...fields }) as Record<string, unknown>,
+    };
+    this.#output.log.log({ level, message: event, entry });
+  }
+}
+
+async function drain(output: LogOutput): Promise<void> {
+  const winstonDone = finished(output.log, { readable: false });
+  output.log.end();
+  await winstonDone;
+  output.sink.end();
+  await finished(output.sink);
+}

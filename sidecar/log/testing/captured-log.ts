@@ -1,0 +1,34 @@
+import { Writable } from 'node:stream';
+
+import { createLoggerOn, type RootLogger } from '../logger.js';
+import type { LogEvent } from '../events.js';
+import { type LogEntry, renderJson } from '../render.js';
+
+/** A real logger whose entries are kept in memory, redacted as they would be printed. */
+export interface CapturedLog {
+  readonly logger: RootLogger;
+  /** In the order of logging; grows. */
+  readonly entries: readonly LogEntry[];
+  /** The entries of one event. */
+  of(event: LogEvent): readonly LogEntry[];
+  /** The entries as JSON lines, for the message of a failing test. */
+  text(): string;
+}
+
+/** Captures every level. Nothing needs to be closed. */
+export function captureLog(): CapturedLog {
+  const entries: LogEntry[] = [];
+  const sink = new Writable({
+    objectMode: true,
+    write: (record: { readonly entry: LogEntry }, _encoding, done) => {
+      entries.push(record.entry);
+      done();
+    },
+  });
+  return {
+    logger: createLoggerOn(sink, 'debug', renderJson),
+    entries,
+    of: (event) => entries.filter((entry) => entry.event === event),
+    text: () => entries.map((entry) => renderJson(entry)).join('\n'),
+  };
+}
