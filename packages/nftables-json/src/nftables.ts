@@ -25,8 +25,6 @@ export interface Features {
    * can fill all the same, and refused (EOPNOTSUPP) for any other set.
    */
   readonly jsonDynamicFlag: boolean;
-  /** A table's `comment` is kept. Where it is not (1.0.6), it is dropped without an error. */
-  readonly jsonTableComment: boolean;
 }
 
 export interface RunResult {

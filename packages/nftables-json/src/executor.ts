@@ -1,0 +1,34 @@
+/** What one exchange with nftables is to do. */
+export interface ExecutionMode {
+  /** Stop before anything takes effect. */
+  readonly check: boolean;
+  /** Leave elements of sets and maps out of listings. */
+  readonly terse: boolean;
+}
+
+export interface ExecutionResult {
+  readonly ok: boolean;
+  /** JSON of a listing, or empty. */
+  readonly output: string;
+  /** Messages of nftables, or empty. */
+  readonly errors: string;
+}
+
+/**
+ * One way to nftables: JSON text in, JSON text and messages out.
+ *
+ * The caller never has two executions under way. An execution rejects only if there was no answer at all (NftError UNAVAILABLE, TIMEOUT,
+ * OVERFLOW); what nftables refuses is a result with `ok: false`.
+ */
+export interface Executor extends AsyncDisposable {
+  readonly kind: 'library' | 'process';
+  execute(input: string, mode: ExecutionMode): Promise<ExecutionResult>;
+}
+
+/** Bounds of both executors. */
+export interface ExecutorLimits {
+  /** 1.. ms for one exchange. */
+  readonly timeoutMs: number;
+  /** Most bytes of one listing. */
+  readonly maxOutputBytes: number;
+}

@@ -1,0 +1,139 @@
+import type { Command } from './command.js';
+
+/**
+ * Why nftables, or the way to it, refused.
+ *
+ * The names of errno are the kernel's answer. Besides them: SYNTAX (libnftables did not understand a command, or refused it before the kernel
+ * saw it), UNAVAILABLE (no library, no program, closed), TIMEOUT (no answer in time, outcome unknown), OVERFLOW (more
+ * output than allowed), UNKNOWN (a message that is none of these; read `detail`).
+ */
+export type NftErrorCode =
+  | 'EBUSY'
+  | 'EEXIST'
+  | 'EINTR'
+  | 'EINVAL'
+  | 'ELOOP'
+  | 'EMLINK'
+  | 'EMSGSIZE'
+  | 'ENFILE'
+  | 'ENOBUFS'
+  | 'ENOENT'
+  | 'ENOMEM'
+  | 'ENOSPC'
+  | 'EOPNOTSUPP'
+  | 'EPERM'
+  | 'ERANGE'
+  | 'OVERFLOW'
+  | 'SYNTAX'
+  | 'TIMEOUT'
+  | 'UNAVAILABLE'
+  | 'UNKNOWN';
+
+interface NftErrorContext {
+  /** Index of the command that failed, where one was found. */
+  readonly index?: number | undefined;
+  readonly command?: Command | undefined;
+  /** Index of the first element that failed inside an element command of several. */
+  readonly element?: number | undefined;
+  /** What nftables printed, whole. */
+  readonly detail?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** The one error of this package. Nothing of the transaction was applied, unless the code is TIMEOUT. */
+export class NftError extends Error {
+  override readonly name = 'NftError';
+  readonly code: NftErrorCode;
+  readonly index: number | undefined;
+  readonly command: Command | undefined;
+  readonly element: number | undefined;
+  readonly detail: string;
+
+  constructor(code: NftErrorCode, message: string, context: NftErrorContext = {}) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.code = code;
+    this.index = context.index;
+    this.command = context.command;
+    this.element = context.element;
+    this.detail = context.detail ?? '';
+  }
+}
+
+/** An object that was named does not exist. */
+export function isNotFound(error: unknown): error is NftError {
+  return error instanceof NftError && error.code === 'ENOENT';
+}
+
+/** An object that was to be created exists, or an element with another value does. */
+export function isAlreadyExists(error: unknown): error is NftError {
+  return error instanceof NftError && error.code === 'EEXIST';
+}
+
+/**
+ * Messages of strerror(3). They are stable: neither libnftables nor Node calls setlocale(3), and the spawned nft runs under LC_ALL=C.
+ */
+const STRERROR: readonly (readonly [text: string, code: NftErrorCode])[] = [
+  ['No such file or directory', 'ENOENT'],
+  ['File exists', 'EEXIST'],
+  ['Device or resource busy', 'EBUSY'],
+  ['Operation not permitted', 'EPERM'],
+  ['Permission denied', 'EPERM'],
+  ['Invalid argument', 'EINVAL'],
+  ['Operation not supported', 'EOPNOTSUPP'],
+  ['Protocol not supported', 'EOPNOTSUPP'],
+  ['No space left on device', 'ENOSPC'],
+  ['Too many open files in system', 'ENFILE'],
+  ['Too many levels of symbolic links', 'ELOOP'],
+  ['Too many links', 'EMLINK'],
+  ['Cannot allocate memory', 'ENOMEM'],
+  ['No buffer space available', 'ENOBUFS'],
+  ['Message too long', 'EMSGSIZE'],
+  ['Numerical result out of range', 'ERANGE'],
+  ['Interrupted system call', 'EINTR'],
+  ['interval overlaps with an existing one', 'EEXIST'],
+  ['conflicting intervals specified', 'EEXIST'],
+];
+
+/** Code of what nftables printed: that of the first message, since later ones often only follow from it. */
+export function classifyErrors(detail: string): NftErrorCode {
+  const first = firstMessage(detail);
+  for (const [text, code] of STRERROR) {
+    if (first.includes(text)) {
+      return code;
+    }
+  }
+  return first === '' ? 'UNKNOWN' : 'SYNTAX';
+}
+
+/** The first message, without its location: in JSON mode that is always `internal:0:0-0`. */
+export function firstMessage(detail: string): string {
+  return /Error: (.*)/u.exec(detail)?.[1]?.trim() ?? detail.trim().split('\n')[0] ?? '';
+}
+
+/** A command in a few words for a message: `delete chain inet gwmark learn_1`. */
+export function describeCommand(command: Command): string {
+  const [verb, object] = soleEntry(command);
+  const [kind, value] = soleEntry(object);
+  const words = [verb, kind];
+  if (typeof value === 'object' && value !== null) {
+    const fields = new Map<string, unknown>(Object.entries(value));
+    for (const field of ['family', 'table', 'chain', 'name']) {
+      const text = fields.get(field);
+      if (typeof text === 'string') {
+        words.push(text);
+      }
+    }
+    const handle = fields.get('handle');
+    if (typeof handle === 'number') {
+      words.push(`handle ${handle}`);
+    }
+  }
+  return words.join(' ');
+}
+
+/** The one property that tells a command or an object apart. A caller without types may pass none: the message then says `?`. */
+function soleEntry(value: unknown): readonly [string, unknown] {
+  const entries: readonly (readonly [string, unknown])[] =
+    typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  return entries[0] ?? ['?', undefined];
+}
