@@ -54,6 +54,10 @@ export class ExecutorNftables implements Nftables {
     }, options.signal);
   }
 
+  generation(): Promise<number | undefined> {
+    return this.#queue.run(async () => this.#executor.generation());
+  }
+
   features(): Promise<Features> {
     return this.#queue.run(() => this.#probe());
   }

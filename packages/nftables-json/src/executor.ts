@@ -23,6 +23,8 @@ export interface ExecutionResult {
 export interface Executor extends AsyncDisposable {
   readonly kind: 'library' | 'process';
   execute(input: string, mode: ExecutionMode): Promise<ExecutionResult>;
+  /** Of the ruleset; undefined where it cannot be read. */
+  generation(): number | undefined;
 }
 
 /** Bounds of both executors. */

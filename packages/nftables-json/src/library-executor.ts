@@ -1,4 +1,5 @@
 import type { ExecutionMode, ExecutionResult, Executor, ExecutorLimits } from './executor.js';
+import { openGenerationReader, type GenerationReader } from './generation.js';
 import { openNftContext, type NftContext } from './libnftables.js';
 import { NftError } from './nft-error.js';
 
@@ -11,18 +12,26 @@ import { NftError } from './nft-error.js';
 export class LibraryExecutor implements Executor {
   readonly kind = 'library';
   readonly #context: NftContext;
+  readonly #generation: GenerationReader;
   readonly #limits: ExecutorLimits;
   #idle: Promise<unknown> = Promise.resolve();
   #isFreed = false;
 
-  private constructor(context: NftContext, limits: ExecutorLimits) {
+  private constructor(context: NftContext, generation: GenerationReader, limits: ExecutorLimits) {
     this.#context = context;
+    this.#generation = generation;
     this.#limits = limits;
   }
 
   /** @throws NftError UNAVAILABLE with the reason */
   static async open(libraryPath: string, limits: ExecutorLimits): Promise<LibraryExecutor> {
-    return new LibraryExecutor(await openNftContext(libraryPath), limits);
+    const context = await openNftContext(libraryPath);
+    try {
+      return new LibraryExecutor(context, await openGenerationReader(), limits);
+    } catch (error) {
+      context.free();
+      throw error;
+    }
   }
 
   async execute(input: string, mode: ExecutionMode): Promise<ExecutionResult> {
@@ -44,11 +53,16 @@ export class LibraryExecutor implements Executor {
     return { ok: status === 0, output, errors };
   }
 
+  generation(): number {
+    return this.#generation.read();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#idle;
     if (!this.#isFreed) {
       this.#isFreed = true;
       this.#context.free();
+      this.#generation.close();
     }
   }
 }

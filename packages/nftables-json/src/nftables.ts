@@ -62,6 +62,12 @@ export interface Nftables extends AsyncDisposable {
   /** Reads objects. One that is named and does not exist rejects with ENOENT. Never restore from a listing: it is not lossless. */
   list(selector: Selector, options?: ListOptions): Promise<readonly NftObject[]>;
 
+  /**
+   * The ruleset's generation, a 32-bit number: each transaction of any program raises it, elements that rules add do not. Two equal numbers mean
+   * that nothing was changed in between; some microseconds, whatever is installed. undefined: the executor cannot read it, compare listings.
+   */
+  generation(): Promise<number | undefined>;
+
   /** Probes at the first call; later calls answer from memory. */
   features(): Promise<Features>;
 

@@ -40,6 +40,10 @@ export class ProcessExecutor implements Executor {
     }
   }
 
+  generation(): undefined {
+    return undefined;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // Nothing outlives an exchange.
   }
