@@ -34,13 +34,14 @@ export function toLogData(value: unknown, depth = 0): unknown {
     case 'number':
       return Number.isFinite(value) ? value : String(value);
     case 'boolean':
-    case 'undefined':
       return value;
     case 'function':
     case 'symbol':
       return `[${typeof value}]`;
-    default:
+    case 'object':
       return value === null ? null : objectToLogData(value, depth);
+    default:
+      return undefined;
   }
 }
 

@@ -1,0 +1,64 @@
+import type { Secret } from './secret.js';
+import type { Settings } from './settings.js';
+import { type FlatSettings, SETTINGS } from './table.js';
+
+/** Puts flat values into the nested form and freezes it deeply. */
+export function buildSettings(flat: FlatSettings, password: Secret | null): Settings {
+  return deepFreeze({
+    management: {
+      endpoints: flat['management.endpoints'],
+      passwordFile: flat['management.passwordFile'],
+      password,
+      connectTimeoutMs: flat['management.connectTimeoutMs'],
+      commandTimeoutMs: flat['management.commandTimeoutMs'],
+      snapshotIntervalMs: flat['management.snapshotIntervalMs'],
+      pollIntervalMs: flat['management.pollIntervalMs'],
+      backoffMinMs: flat['management.backoffMinMs'],
+      backoffMaxMs: flat['management.backoffMaxMs'],
+    },
+    authorize: flat.authorize,
+    hold: flat.hold,
+    datapath: flat.datapath,
+    devices: flat.devices,
+    table: flat.table,
+    executor: flat.executor,
+    mark: { mask: flat['mark.mask'] },
+    routing: {
+      protocol: flat['routing.protocol'],
+      tableBase: flat['routing.tableBase'],
+      priority: flat['routing.priority'],
+      fallbackPriority: flat['routing.fallbackPriority'],
+      nexthop4: flat['routing.nexthop4'],
+      nexthop6: flat['routing.nexthop6'],
+    },
+    gateways: {
+      max: flat['gateways.max'],
+      pollIntervalMs: flat['gateways.pollIntervalMs'],
+      learnOnlink: flat['gateways.learnOnlink'],
+    },
+    sysctl: flat.sysctl,
+    conntrack: flat.conntrack,
+    controlSocket: flat.controlSocket,
+    log: { level: flat['log.level'], format: flat['log.format'] },
+  });
+}
+
+/** The values as the YAML file would hold them, nested; reading it back gives the same settings. */
+export function toPlainSettings(flat: FlatSettings): Readonly<Record<string, unknown>> {
+  const plain: Record<string, unknown> = {};
+  for (const setting of SETTINGS) {
+    const { path } = setting;
+    const [first = path, second] = path.split('.');
+    const value = setting.toPlain(flat[path]);
+    if (second === undefined) plain[first] = value;
+    else plain[first] = { ...(plain[first] as object | undefined), [second]: value };
+  }
+  return plain;
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const item of Object.values(value) as unknown[]) {
+    if (typeof item === 'object' && item !== null && !Object.isFrozen(item)) deepFreeze(item);
+  }
+  return Object.freeze(value);
+}

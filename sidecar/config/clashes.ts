@@ -1,0 +1,69 @@
+import { MAX_SOCKET_PATH_BYTES } from './endpoint.js';
+import { formatMask, maskBits } from './kinds.js';
+import { type ConfigProblem, formatSource, showValue } from './problem.js';
+import type { Origins } from './sources.js';
+import type { FlatSettings, SettingPath } from './table.js';
+
+/** One condition between settings that are each right alone. */
+interface Clash {
+  /** The setting that the message names first. */
+  readonly path: SettingPath;
+  /** No clash is reported where one of these is at fault itself. */
+  readonly involves: readonly SettingPath[];
+  /** What would have been right, or undefined where all is well. */
+  readonly check: (settings: FlatSettings) => string | undefined;
+}
+
+const CLASHES: readonly Clash[] = [
+  {
+    path: 'gateways.max',
+    involves: ['gateways.max', 'mark.mask'],
+    check: (settings) => {
+      const largest = 2 ** maskBits(settings['mark.mask']) - 2;
+      if (settings['gateways.max'] <= largest) return undefined;
+      return `an integer in 1..${largest}, less than the largest number that mark.mask ${formatMask(settings['mark.mask'])} holds`;
+    },
+  },
+  {
+    path: 'management.backoffMaxMs',
+    involves: ['management.backoffMinMs', 'management.backoffMaxMs'],
+    check: (settings) => {
+      const least = settings['management.backoffMinMs'];
+      return settings['management.backoffMaxMs'] >= least ? undefined : `at least management.backoffMinMs, which is ${least}`;
+    },
+  },
+  {
+    path: 'controlSocket',
+    involves: ['controlSocket'],
+    check: (settings) => {
+      const path = settings.controlSocket;
+      if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return undefined;
+      return `an absolute path of at most ${MAX_SOCKET_PATH_BYTES} bytes`;
+    },
+  },
+  {
+    path: 'controlSocket',
+    involves: ['controlSocket', 'management.endpoints'],
+    check: (settings) => {
+      const taken = settings['management.endpoints'].some(
+        (endpoint) => endpoint.kind === 'unix' && endpoint.path === settings.controlSocket,
+      );
+      return taken ? 'a path of its own; management.endpoints names it too' : undefined;
+    },
+  },
+];
+
+/**
+ * Finds settings that contradict each other. Pure.
+ *
+ * @param faulty paths of settings that have a problem of their own
+ */
+export function findClashes(settings: FlatSettings, origins: Origins, faulty: ReadonlySet<string>): readonly ConfigProblem[] {
+  return CLASHES.flatMap(({ path, involves, check }): readonly ConfigProblem[] => {
+    if (involves.some((involved) => faulty.has(involved))) return [];
+    const expected = check(settings);
+    if (expected === undefined) return [];
+    const source = formatSource(origins.get(path) ?? { kind: 'default' });
+    return [{ path, source, value: showValue(settings[path]), expected }];
+  });
+}

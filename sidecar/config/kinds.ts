@@ -1,0 +1,219 @@
+import { z } from 'zod';
+
+import { ENDPOINT_EXPECTED, formatEndpoint, type ManagementEndpoint, parseEndpoint } from './endpoint.js';
+import { parseNexthop4, parseNexthop6 } from './prefix.js';
+
+/** Where a raw value comes from: flags and environment give text, YAML gives typed data. */
+export type RawForm = 'text' | 'yaml';
+
+/** One row of the settings table, without its path. */
+export interface Kind<T> {
+  /** The type in words, for help and the reference. */
+  readonly type: string;
+  /** What would have been right; completes "expected ...". */
+  readonly expected: string;
+  readonly default: T;
+  readonly doc: string;
+  /** Takes what `decode` gave; an issue of code `custom` brings its own expectation. */
+  readonly schema: z.ZodType<T>;
+  /** A list is given by repeating the flag, or with commas. */
+  readonly isList: boolean;
+  /** A relative path is taken from the directory of the file that holds it, else from the working directory. */
+  readonly isPath: boolean;
+  /** A flag that needs no value. */
+  readonly isSwitch: boolean;
+  /** Turns the raw value into what the schema takes; never throws, leaves alone what it does not understand. */
+  decode(raw: unknown, form: RawForm): unknown;
+  /** The value as YAML or JSON would hold it. */
+  toPlain(value: T): unknown;
+}
+
+type Described<T> = Pick<Kind<T>, 'default' | 'doc'>;
+
+const BASE = {
+  isList: false,
+  isPath: false,
+  isSwitch: false,
+  decode: (raw: unknown): unknown => raw,
+  toPlain: (value: unknown): unknown => value,
+} as const;
+
+/** A whole number in `min..max`. */
+export function integer(row: Described<number> & { min: number; max: number; unit?: string }): Kind<number> {
+  const unit = row.unit === undefined ? '' : ` (${row.unit})`;
+  return {
+    ...BASE,
+    type: `integer ${row.min}..${row.max}${unit}`,
+    expected: `an integer in ${row.min}..${row.max}${unit}`,
+    default: row.default,
+    doc: row.doc,
+    schema: z.int().min(row.min).max(row.max),
+    decode: (raw, form) => (form === 'text' ? decodeInteger(raw) : raw),
+  };
+}
+
+/** One of a few words. */
+export function choice<const T extends string>(row: { default: NoInfer<T>; doc: string; of: readonly T[] }): Kind<T> {
+  const words = row.of.map((word) => `"${word}"`);
+  return {
+    ...BASE,
+    type: row.of.join(' | '),
+    expected: `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`,
+    default: row.default,
+    doc: row.doc,
+    schema: z.enum(row.of),
+  };
+}
+
+/** True or false. */
+export function toggle(row: Described<boolean>): Kind<boolean> {
+  return {
+    ...BASE,
+    type: 'boolean',
+    expected: 'true or false',
+    default: row.default,
+    doc: row.doc,
+    schema: z.boolean(),
+    isSwitch: true,
+    decode: (raw, form) => (form === 'text' && (raw === 'true' || raw === 'false') ? raw === 'true' : raw),
+  };
+}
+
+/** Text of a given pattern. */
+export function text(row: Described<string> & { type: string; expected: string; pattern: RegExp }): Kind<string> {
+  return {
+    ...BASE,
+    type: row.type,
+    expected: row.expected,
+    default: row.default,
+    doc: row.doc,
+    schema: z.string().regex(row.pattern),
+  };
+}
+
+/** A path in the file system. */
+export function path<T extends string | null>(row: Described<T>): Kind<T> {
+  return {
+    ...BASE,
+    type: 'path',
+    expected: 'a path',
+    default: row.default,
+    doc: row.doc,
+    // A value that was given is a string; null is only ever the default.
+    schema: z.string().min(1).refine((value) => !value.includes('\0')) as unknown as z.ZodType<T>,
+    isPath: true,
+  };
+}
+
+/** Names of network devices. */
+export function devices(row: Described<readonly string[]>): Kind<readonly string[]> {
+  return {
+    ...BASE,
+    type: 'list of device names',
+    expected: 'a device name of 1..15 characters without "/", ":" and blanks',
+    default: row.default,
+    doc: row.doc,
+    // dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero.
+    schema: uniqueList(z.string().regex(/^(?!\.{1,2}$)[^\s/:\0]{1,15}$/), (name) => name),
+    isList: true,
+    decode: decodeList,
+  };
+}
+
+/** Management endpoints. */
+export function endpoints(row: Described<readonly ManagementEndpoint[]>): Kind<readonly ManagementEndpoint[]> {
+  const endpoint = z.string().transform((value, context) => {
+    const parsed = parseEndpoint(value);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: 'custom', message: ENDPOINT_EXPECTED });
+    return z.NEVER;
+  });
+  return {
+    ...BASE,
+    type: 'list of `unix:/path` or `tcp:host:port`',
+    expected: ENDPOINT_EXPECTED,
+    default: row.default,
+    doc: row.doc,
+    schema: uniqueList(endpoint, formatEndpoint),
+    isList: true,
+    decode: decodeList,
+    toPlain: (value) => value.map((item) => formatEndpoint(item)),
+  };
+}
+
+/** A mask of packet mark bits. */
+export function mask(row: Described<number>): Kind<number> {
+  return {
+    ...BASE,
+    type: 'mask',
+    expected: '2..8 contiguous bits of 32, as 0xff000000 or decimal',
+    default: row.default,
+    doc: row.doc,
+    schema: z.int().min(1).max(0xffff_ffff).refine(isUsableMask),
+    decode: (raw) => (typeof raw === 'string' && /^0x[0-9a-f]{1,8}$/i.test(raw) ? Number(raw) : decodeInteger(raw)),
+    toPlain: (value) => formatMask(value),
+  };
+}
+
+/** A network from which next-hop addresses are taken. */
+export function nexthops(row: Described<string> & { family: 4 | 6 }): Kind<string> {
+  const parse = row.family === 4 ? parseNexthop4 : parseNexthop6;
+  const schema = z.string().transform((value, context) => {
+    const canonical = parse(value);
+    if (canonical !== undefined) return canonical;
+    context.addIssue({ code: 'invalid_value', values: [], input: value });
+    return z.NEVER;
+  });
+  return {
+    ...BASE,
+    type: row.family === 4 ? 'IPv4 network /24' : 'IPv6 network /64../112',
+    expected:
+      row.family === 4
+        ? 'a unicast IPv4 network such as 169.254.119.0/24 (length 24, host bits zero)'
+        : 'a unicast IPv6 network such as fe80::6777:6d61:726b:0/112 (length 64..112, host bits zero)',
+    default: row.default,
+    doc: row.doc,
+    schema,
+  };
+}
+
+/** The usual notation of a mark mask. */
+export function formatMask(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`;
+}
+
+/** How many bits a usable mask has. */
+export function maskBits(value: number): number {
+  return value.toString(2).replaceAll('0', '').length;
+}
+
+function isUsableMask(value: number): boolean {
+  return /^1{2,8}0*$/.test(value.toString(2));
+}
+
+function decodeInteger(raw: unknown): unknown {
+  return typeof raw === 'string' && /^-?\d{1,15}$/.test(raw) ? Number(raw) : raw;
+}
+
+/** Text holds commas, or is a list of such texts (a repeated flag); in YAML a single string is a list of one. */
+function decodeList(raw: unknown, form: RawForm): unknown {
+  const list: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
+  if (form === 'yaml') return typeof raw === 'string' ? list : raw;
+  return list.flatMap((item) =>
+    String(item)
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
+}
+
+function uniqueList<T>(element: z.ZodType<T>, keyOf: (item: T) => string): z.ZodType<readonly T[]> {
+  return z.array(element).superRefine((list, context) => {
+    const keys = list.map((item) => keyOf(item));
+    keys.forEach((key, index) => {
+      if (keys.indexOf(key) !== index) {
+        context.addIssue({ code: 'custom', path: [index], message: 'each entry once' });
+      }
+    });
+  });
+}

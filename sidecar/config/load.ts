@@ -1,0 +1,175 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { buildSettings } from './build.js';
+import { type ConfigProblem, formatSource, showValue } from './problem.js';
+import { type Resolved, resolveSettings } from './resolve.js';
+import { Secret } from './secret.js';
+import type { Settings } from './settings.js';
+import { CONFIG_ENV, envValues, flagValues, type Origins, type RawValues } from './sources.js';
+import { type FlatSettings, settingOf, type SettingPath } from './table.js';
+import { yamlValues } from './yaml-source.js';
+
+/** Read when no file is named, if it is there. */
+export const DEFAULT_CONFIG_FILE = '/etc/gwmark/gwmark.yaml';
+
+const MAX_CONFIG_BYTES = 1024 * 1024;
+/** The longest password that an OpenVPN can hold (misc.h USER_PASS_LEN, with PKCS#11). */
+const MAX_PASSWORD_BYTES = 4096;
+
+/** All that settings are read from. */
+export interface ConfigInput {
+  readonly flags: ReadonlyMap<SettingPath, string | readonly string[]>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The value of `--config`. It goes before GWMARK_CONFIG, and that before {@link DEFAULT_CONFIG_FILE}. */
+  readonly configFile?: string | undefined;
+  /** Absolute. */
+  readonly workingDirectory: string;
+  /** Replaces {@link DEFAULT_CONFIG_FILE} in tests. */
+  readonly defaultConfigFile?: string | undefined;
+}
+
+export interface LoadedConfig {
+  readonly ok: true;
+  readonly settings: Settings;
+  /** The same by path, for listings. */
+  readonly flat: FlatSettings;
+  readonly origins: Origins;
+  /** Null where none was read. */
+  readonly configFile: string | null;
+}
+
+export type ConfigResult = LoadedConfig | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+/**
+ * Reads the file, the environment, the flags and the password file, and gives frozen settings or all faults at once.
+ *
+ * @param needs `endpoints`: at least one management endpoint is asked for
+ */
+export async function loadConfig(input: ConfigInput, needs: { readonly endpoints: boolean }): Promise<ConfigResult> {
+  const { resolved, problems: sourceProblems, configFile } = await readSources(input);
+  const password = await readPassword(resolved);
+  const problems = [
+    ...sourceProblems,
+    ...resolved.problems,
+    ...('problem' in password ? [password.problem] : []),
+    // A file that cannot be read may well name one.
+    ...(needs.endpoints && sourceProblems.every((problem) => problem.path !== '') ? missingEndpoint(resolved) : []),
+  ];
+  if (problems.length > 0 || 'problem' in password) return { ok: false, problems };
+
+  const { flat, origins } = resolved;
+  return { ok: true, settings: buildSettings(flat, password.secret), flat, origins, configFile };
+}
+
+/**
+ * Finds the control socket for commands that only look at a running sidecar: faults of other settings do not matter
+ * to them, nor does a default configuration file that this user may not read.
+ */
+export async function loadControlSocket(
+  input: ConfigInput,
+): Promise<{ readonly ok: true; readonly path: string } | { readonly ok: false; readonly problems: readonly ConfigProblem[] }> {
+  const { resolved, problems, isDefaultFile } = await readSources(input);
+  const relevant = [
+    ...problems.filter((problem) => problem.path === '' && !isDefaultFile),
+    ...resolved.problems.filter((problem) => problem.path === 'controlSocket'),
+  ];
+  return relevant.length > 0 ? { ok: false, problems: relevant } : { ok: true, path: resolved.flat.controlSocket };
+}
+
+interface ReadSources {
+  readonly resolved: Resolved;
+  /** Faults of the sources themselves: not readable, unknown names. */
+  readonly problems: readonly ConfigProblem[];
+  readonly configFile: string | null;
+  readonly isDefaultFile: boolean;
+}
+
+async function readSources(input: ConfigInput): Promise<ReadSources> {
+  const named = input.configFile ?? (input.env[CONFIG_ENV] || undefined);
+  const file = resolve(input.workingDirectory, named ?? input.defaultConfigFile ?? DEFAULT_CONFIG_FILE);
+  const text = await readText(file, MAX_CONFIG_BYTES);
+  const isAbsent = named === undefined && 'code' in text && text.code === 'ENOENT';
+
+  const fromFile = isAbsent ? { values: [], problems: [] } : fileValues(text, file);
+  const fromEnv = envValues(input.env);
+  const fromFlags = flagValues(input.flags);
+  return {
+    resolved: resolveSettings([...fromFile.values, ...fromEnv.values, ...fromFlags.values], input.workingDirectory),
+    problems: [...fromFile.problems, ...fromEnv.problems],
+    configFile: isAbsent ? null : file,
+    isDefaultFile: named === undefined,
+  };
+}
+
+function fileValues(text: TextResult, file: string): RawValues {
+  if ('text' in text) return yamlValues(text.text, file);
+  return { values: [], problems: [{ path: '', source: file, value: null, expected: `a readable YAML file; ${text.reason}` }] };
+}
+
+function missingEndpoint(resolved: Resolved): readonly ConfigProblem[] {
+  const path = 'management.endpoints';
+  const { flag, env } = settingOf(path);
+  const isGiven = resolved.flat[path].length > 0 || resolved.problems.some((problem) => problem.path.startsWith(path));
+  if (isGiven) return [];
+  const source = formatSource(resolved.origins.get(path) ?? { kind: 'default' });
+  const expected = `at least one endpoint, such as ${flag} unix:/run/openvpn/management.sock (or ${env}, or the file)`;
+  return [{ path, source, value: null, expected }];
+}
+
+type PasswordResult = { readonly secret: Secret | null } | { readonly problem: ConfigProblem };
+
+async function readPassword(resolved: Resolved): Promise<PasswordResult> {
+  const path = 'management.passwordFile';
+  const file = resolved.flat[path];
+  if (file === null) return { secret: null };
+
+  const source = formatSource(resolved.origins.get(path) ?? { kind: 'default' });
+  const fault = (reason: string): PasswordResult => ({
+    problem: { path, source, value: showValue(file), expected: `a file with the password on one line; ${reason}` },
+  });
+  const text = await readText(file, MAX_PASSWORD_BYTES);
+  if (!('text' in text)) return fault(text.reason);
+  const password = text.text.replace(/\r?\n$/, '');
+  if (password === '') return fault('it is empty');
+  if (/[\r\n\0]/.test(password)) return fault('it holds more than one line');
+  return { secret: new Secret(password) };
+}
+
+type TextResult = { readonly text: string } | { readonly code: string; readonly reason: string };
+
+/** Reads at most `maxBytes` of UTF-8; pipes are fine (`--config <(...)`). */
+async function readText(file: string, maxBytes: number): Promise<TextResult> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, 'r');
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for (;;) {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(64 * 1024));
+      if (bytesRead === 0) break;
+      chunks.push(buffer.subarray(0, bytesRead));
+      size += bytesRead;
+      if (size > maxBytes) return { code: 'EFBIG', reason: `it is larger than ${maxBytes} bytes` };
+    }
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)) };
+  } catch (error) {
+    return describeReadError(error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+const READ_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of its path is no directory',
+  ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text',
+};
+
+function describeReadError(error: unknown): TextResult {
+  if (!(error instanceof Error)) throw error;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
+  return { code, reason: READ_REASONS[code] ?? error.message };
+}

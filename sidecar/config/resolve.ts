@@ -1,0 +1,65 @@
+import { dirname, resolve } from 'node:path';
+
+import type { z } from 'zod';
+
+import { findClashes } from './clashes.js';
+import { type ConfigProblem, formatSource, showValue, type Source } from './problem.js';
+import type { Origins, RawValue } from './sources.js';
+import { type FlatSettings, type Setting, SETTINGS, settingOf, type SettingPath } from './table.js';
+
+/** The outcome of putting all sources together. */
+export interface Resolved {
+  /** Settings at fault have their default here; of no use where there are problems. */
+  readonly flat: FlatSettings;
+  readonly origins: Origins;
+  readonly problems: readonly ConfigProblem[];
+}
+
+/**
+ * Checks every raw value, those too that another one overrides, and lets the last of each setting win. Pure.
+ *
+ * @param values in rising precedence: file, environment, flags
+ * @param workingDirectory absolute; what relative paths of flags and environment are taken from
+ */
+export function resolveSettings(values: readonly RawValue[], workingDirectory: string): Resolved {
+  const flat: Record<string, unknown> = {};
+  const origins = new Map<SettingPath, Source>();
+  for (const { path, default: value } of SETTINGS) {
+    flat[path] = value;
+    origins.set(path, { kind: 'default' });
+  }
+
+  const problems: ConfigProblem[] = [];
+  for (const value of values) {
+    const setting = settingOf(value.path);
+    const raw = setting.decode(value.raw, value.form);
+    const parsed = setting.schema.safeParse(raw);
+    origins.set(value.path, value.source);
+    if (parsed.success) {
+      flat[value.path] = setting.isPath ? resolve(baseOf(value.source, workingDirectory), String(parsed.data)) : parsed.data;
+    } else {
+      problems.push(...parsed.error.issues.map((issue) => problemOf(setting, value.source, raw, issue)));
+    }
+  }
+
+  // Every row of the table is there, each with its default or with what its own schema gave.
+  const typed = flat as unknown as FlatSettings;
+  const faulty = new Set(problems.map((problem) => problem.path.replace(/\[\d+\]$/, '')));
+  return { flat: typed, origins, problems: [...problems, ...findClashes(typed, origins, faulty)] };
+}
+
+function baseOf(source: Source, workingDirectory: string): string {
+  return source.kind === 'file' ? dirname(resolve(workingDirectory, source.file)) : workingDirectory;
+}
+
+function problemOf(setting: Setting, source: Source, raw: unknown, issue: z.core.$ZodIssue): ConfigProblem {
+  const index = issue.path[0];
+  const isElement = typeof index === 'number' && Array.isArray(raw);
+  const offending: unknown = isElement ? raw[index] : raw;
+  return {
+    path: isElement ? `${setting.path}[${index}]` : setting.path,
+    source: formatSource(source),
+    value: showValue(offending),
+    expected: issue.code === 'custom' && issue.message !== 'Invalid input' ? issue.message : setting.expected,
+  };
+}

@@ -1,0 +1,226 @@
+import { choice, devices, endpoints, integer, type Kind, mask, nexthops, path, text, toggle } from './kinds.js';
+
+/** How many routing tables from `routing.tableBase` on are ours, the last included: one a gateway and some spare. */
+export const ROUTING_TABLES = 301;
+/** How many rule priorities from `routing.priority` on are ours. */
+export const RULE_PRIORITIES = 300;
+/** How many rule priorities from `routing.fallbackPriority` on are ours. */
+export const FALLBACK_PRIORITIES = 16;
+
+/** Priority of the rule for the main table: the fallback comes after it, all else before. @see ip-rule(8) */
+const MAIN_RULE_PRIORITY = 32766;
+const MAX_UINT32 = 0xffff_ffff;
+/** Tables 253, 254 and 255 are default, main and local. @see ip-route(8) */
+const FIRST_FREE_TABLE = 256;
+
+/**
+ * THE table of settings: YAML path, and from it the environment variable and the flag; type, range, default and
+ * meaning. Parsing, `--help` and `docs/reference/settings.md` all come from here.
+ */
+export const SETTINGS_TABLE = {
+  'management.endpoints': endpoints({
+    default: [],
+    doc: 'Where OpenVPN listens for management (`--management` in its configuration). At least one for `run`. In YAML also short: `management: unix:/path`, or a list.',
+  }),
+  'management.passwordFile': path<string | null>({
+    default: null,
+    doc: 'A file whose one line is the management password. Read once at start; one trailing newline is dropped.',
+  }),
+  'management.connectTimeoutMs': integer({
+    min: 100,
+    max: 60_000,
+    unit: 'ms',
+    default: 5000,
+    doc: 'How long a connection to a management socket may take.',
+  }),
+  'management.commandTimeoutMs': integer({
+    min: 100,
+    max: 60_000,
+    unit: 'ms',
+    default: 5000,
+    doc: 'How long OpenVPN may take to answer a command.',
+  }),
+  'management.snapshotIntervalMs': integer({
+    min: 1000,
+    max: 3_600_000,
+    unit: 'ms',
+    default: 30_000,
+    doc: 'How often the list of clients is read to heal what events did not say.',
+  }),
+  'management.pollIntervalMs': integer({
+    min: 500,
+    max: 3_600_000,
+    unit: 'ms',
+    default: 5000,
+    doc: 'The same where OpenVPN runs without `--management-client-auth` and so does not tell that a client left.',
+  }),
+  'management.backoffMinMs': integer({
+    min: 10,
+    max: 60_000,
+    unit: 'ms',
+    default: 250,
+    doc: 'The first pause before a lost management socket is tried again; it doubles from there, with jitter.',
+  }),
+  'management.backoffMaxMs': integer({
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    default: 10_000,
+    doc: 'The longest such pause. Not less than `management.backoffMinMs`.',
+  }),
+  authorize: choice({
+    of: ['none', 'accept'],
+    default: 'none',
+    doc: 'Whether the sidecar answers logins that OpenVPN asks about over the management socket. `accept` lets in every client that has a valid certificate or password; `none` leaves the answer to somebody else.',
+  }),
+  hold: choice({
+    of: ['release', 'leave'],
+    default: 'release',
+    doc: 'Whether an OpenVPN that waits under `--management-hold` is released once the sidecar listens.',
+  }),
+  datapath: choice({
+    of: ['auto', 'nexthop', 'module'],
+    default: 'auto',
+    doc: 'How packets are sent by MAC address. `nexthop` needs no kernel code; `module` needs gwmark.ko; `auto` takes the module where it is loaded or can be.',
+  }),
+  devices: devices({
+    default: [],
+    doc: 'The Ethernet devices on which gateways are learnt. Empty: every Ethernet device of the network namespace.',
+  }),
+  table: text({
+    default: 'gwmark',
+    type: 'nft identifier',
+    expected: 'a name of 1..64 letters, digits, "_" and ".", that begins with a letter',
+    pattern: /^[A-Za-z][A-Za-z0-9_.]{0,63}$/,
+    doc: 'Name of the nftables table, family inet. The table is wholly ours.',
+  }),
+  executor: choice({
+    of: ['auto', 'library', 'process'],
+    default: 'auto',
+    doc: 'How nftables is spoken to: `library` calls libnftables in the process, `process` spawns `nft`, `auto` prefers the library.',
+  }),
+  'mark.mask': mask({
+    default: 0xff00_0000,
+    doc: 'The bits of packet marks and conntrack marks that are ours.',
+  }),
+  'routing.protocol': integer({
+    min: 5,
+    max: 255,
+    default: 147,
+    doc: 'The number that our routes, rules and neighbours bear (`ip route show proto 147`). Not one that a routing daemon uses, see /etc/iproute2/rt_protos.',
+  }),
+  'routing.tableBase': integer({
+    min: FIRST_FREE_TABLE,
+    max: MAX_UINT32 - (ROUTING_TABLES - 1),
+    default: 7700,
+    doc: `The first of ${ROUTING_TABLES} consecutive routing tables that are ours.`,
+  }),
+  'routing.priority': integer({
+    min: 1,
+    max: 32_000,
+    default: 10_000,
+    doc: `The first of ${RULE_PRIORITIES} consecutive rule priorities that are ours, all before the main table (${MAIN_RULE_PRIORITY}).`,
+  }),
+  'routing.fallbackPriority': integer({
+    min: MAIN_RULE_PRIORITY + 2,
+    max: MAX_UINT32 - (FALLBACK_PRIORITIES - 1),
+    default: 40_000,
+    doc: `The first of ${FALLBACK_PRIORITIES} consecutive rule priorities after every other table: packets that no route explains go to the uplink.`,
+  }),
+  'routing.nexthop4': nexthops({
+    family: 4,
+    default: '169.254.119.0/24',
+    doc: 'The network of stand-in next hops, one a gateway. The addresses are never sent on a wire; they must not be in use.',
+  }),
+  'routing.nexthop6': nexthops({
+    family: 6,
+    default: 'fe80::6777:6d61:726b:0/112',
+    doc: 'The same for IPv6.',
+  }),
+  'gateways.max': integer({
+    min: 1,
+    max: 254,
+    default: 200,
+    doc: 'How many gateways are known at most. Less than the largest number that fits `mark.mask`.',
+  }),
+  'gateways.pollIntervalMs': integer({
+    min: 100,
+    max: 60_000,
+    unit: 'ms',
+    default: 1000,
+    doc: 'How often the set of MAC addresses that the packet path saw is read.',
+  }),
+  'gateways.learnOnlink': toggle({
+    default: false,
+    doc: 'Whether a host that talks to the VPN from our own link is a gateway too. ARP serves it without.',
+  }),
+  sysctl: choice({
+    of: ['manage', 'leave'],
+    default: 'manage',
+    doc: 'Whether the sidecar sets ip_forward and the rp_filter of the devices; `gwmark down` restores them.',
+  }),
+  conntrack: choice({
+    of: ['flush', 'keep'],
+    default: 'flush',
+    doc: 'Whether the connection tracking entries of a client that left are deleted.',
+  }),
+  controlSocket: path<string>({
+    default: '/run/gwmark/gwmark.sock',
+    doc: 'The unix socket on which the sidecar serves its status. At most 107 bytes long.',
+  }),
+  'log.level': choice({
+    of: ['error', 'warn', 'info', 'debug'],
+    default: 'info',
+    doc: 'The least urgent events that are logged.',
+  }),
+  'log.format': choice({
+    of: ['auto', 'json', 'pretty'],
+    default: 'auto',
+    doc: 'One event a line on standard error: `json` objects or `pretty` text; `auto` is pretty on a terminal and json elsewhere.',
+  }),
+} as const satisfies Record<string, Kind<unknown>>;
+
+export type SettingPath = keyof typeof SETTINGS_TABLE;
+
+/** The parsed values by path. */
+export type FlatSettings = {
+  readonly [Path in SettingPath]: (typeof SETTINGS_TABLE)[Path] extends Kind<infer Value> ? Value : never;
+};
+
+/** A row with its names. */
+export interface Setting extends Kind<unknown> {
+  readonly path: SettingPath;
+  /** With the leading dashes. */
+  readonly flag: string;
+  /** Name of the environment variable. */
+  readonly env: string;
+}
+
+/** Names that do not follow from the path. */
+const SHORT_NAMES: Readonly<Partial<Record<SettingPath, string>>> = { 'management.endpoints': 'management' };
+
+/** All rows, in the order of the table. */
+export const SETTINGS: readonly Setting[] = Object.entries(SETTINGS_TABLE).map(([key, kind]) => {
+  // Object.entries widens the key; it is a key of the table.
+  const settingPath = key as SettingPath;
+  const words = wordsOf(SHORT_NAMES[settingPath] ?? settingPath);
+  return {
+    // toPlain of a row is only ever given a value that its own schema made.
+    ...(kind as Kind<unknown>),
+    path: settingPath,
+    flag: `--${words.join('-')}`,
+    env: `GWMARK_${words.join('_').toUpperCase()}`,
+  };
+});
+
+/** The row of a path. */
+export function settingOf(wanted: SettingPath): Setting {
+  const row = SETTINGS.find((setting) => setting.path === wanted);
+  if (row === undefined) throw new Error(`no setting ${wanted}`);
+  return row;
+}
+
+/** `management.passwordFile` -> management, password, file */
+function wordsOf(name: string): readonly string[] {
+  return name.replaceAll(/[A-Z]/g, (letter) => `.${letter.toLowerCase()}`).split('.');
+}
