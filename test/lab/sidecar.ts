@@ -1,0 +1,220 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import type { Namespace } from './namespace.js';
+import type { ExecOptions, ExecResult, ExitStatus, LabProcess } from './process.js';
+import { eventually } from './wait.js';
+
+/** What `gwmark status --json` prints, as far as the tests rely on it. */
+export interface SidecarStatus {
+  readonly version: string;
+  readonly datapath: string;
+  readonly servers: readonly {
+    readonly management: string;
+    readonly state: string;
+    readonly device: string | null;
+    readonly transport: readonly { readonly protocol: string; readonly address: string; readonly port: number }[];
+  }[];
+  readonly clients: readonly SidecarClient[];
+  readonly gateways: readonly SidecarGateway[];
+  readonly uplink: unknown;
+  readonly ready?: boolean;
+}
+
+/** One client as the sidecar reports it. */
+export interface SidecarClient {
+  readonly cid: string | number;
+  readonly epoch: number;
+  readonly commonName: string;
+  readonly realAddress: string | null;
+  readonly addresses: readonly string[];
+  readonly since: string;
+}
+
+/** One gateway as the sidecar reports it. */
+export interface SidecarGateway {
+  readonly id: number;
+  readonly device: string;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+  readonly state: string;
+}
+
+/** One line of the sidecar's JSON log. */
+export interface LogEntry {
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** How a sidecar is started. */
+export interface SidecarOptions {
+  /** The endpoint, or another namespace for tests of errors. */
+  readonly namespace: Namespace;
+  /** A directory for its control socket. */
+  readonly directory: string;
+  /** Path of OpenVPN's management socket. */
+  readonly managementSocket: string;
+  /** Further command-line flags. */
+  readonly flags?: readonly string[];
+}
+
+/** Command line of the program under test; a build elsewhere can be named by GWMARK_BIN. */
+const PROGRAM = process.env['GWMARK_BIN'] ?? fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
+
+/** Quick reactions, so that a test never waits for a pause that is only politeness toward OpenVPN. */
+const QUICK_FLAGS = [
+  '--management-poll-interval-ms', '500',
+  '--management-snapshot-interval-ms', '1000',
+  '--management-backoff-max-ms', '250',
+  '--gateways-poll-interval-ms', '200',
+] as const;
+
+/** Runs one `gwmark` command in a namespace to its end. */
+export async function runGwmark(namespace: Namespace, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  return await namespace.tryRun([process.execPath, PROGRAM, ...args], options);
+}
+
+/** A running `gwmark run` and its control socket. Disposal stops it gracefully; what it left in the kernel goes with the namespace. */
+export class Sidecar implements AsyncDisposable {
+  readonly options: SidecarOptions;
+  readonly controlSocket: string;
+  #process: LabProcess;
+
+  private constructor(options: SidecarOptions) {
+    this.options = options;
+    this.controlSocket = path.join(options.directory, 'gwmark.sock');
+    this.#process = this.#spawn();
+  }
+
+  /** Starts a sidecar without waiting until it is ready. */
+  static launch(options: SidecarOptions): Sidecar {
+    return new Sidecar(options);
+  }
+
+  /** Starts a sidecar and resolves when it is ready, see {@link ready}. */
+  static async start(options: SidecarOptions): Promise<Sidecar> {
+    const sidecar = new Sidecar(options);
+    try {
+      await sidecar.ready();
+      return sidecar;
+    } catch (error) {
+      await sidecar.#process.stop();
+      throw error;
+    }
+  }
+
+  get process(): LabProcess {
+    return this.#process;
+  }
+
+  /** Resolves when every OpenVPN server is in the state `ready` with its device and its transport known. */
+  async ready(timeoutMs = 15_000): Promise<SidecarStatus> {
+    return await this.statusWhere(
+      (status) => status.ready !== false && status.servers.length > 0 && status.servers.every((server) => server.state === 'ready'),
+      'the sidecar is ready',
+      timeoutMs,
+    );
+  }
+
+  /** The status document. @throws Error with the sidecar's log when it does not answer. */
+  async status(): Promise<SidecarStatus> {
+    // The command prints this document; the tests that look at its shape check it field by field.
+    return (await this.#query('status')) as SidecarStatus;
+  }
+
+  /** Resolves with the first status that fulfils `condition`. */
+  async statusWhere(condition: (status: SidecarStatus) => boolean, what: string, timeoutMs = 10_000): Promise<SidecarStatus> {
+    let last: SidecarStatus | undefined;
+    try {
+      return await eventually(
+        async () => {
+          if (this.#process.exitStatus !== undefined) return 'ended' as const;
+          last = await this.status();
+          return condition(last) && last;
+        },
+        { what, timeoutMs, intervalMs: 60 },
+      ).then((status) => {
+        if (status === 'ended') throw new Error(`${what}: the sidecar ended`);
+        return status;
+      });
+    } catch (error) {
+      throw new Error(`${String(error)}\nlast status: ${JSON.stringify(last)}\nlog:\n  ${this.#process.lines.slice(-40).join('\n  ')}`, { cause: error });
+    }
+  }
+
+  /** What `gwmark clients --json` prints. */
+  async clients(): Promise<readonly SidecarClient[]> {
+    return (await this.#query('clients')) as readonly SidecarClient[];
+  }
+
+  /** What `gwmark gateways --json` prints. */
+  async gateways(): Promise<readonly SidecarGateway[]> {
+    return (await this.#query('gateways')) as readonly SidecarGateway[];
+  }
+
+  /** The log so far; lines that are not JSON objects are left out. */
+  get log(): readonly LogEntry[] {
+    return this.#process.lines.flatMap((line) => {
+      if (!line.startsWith('{')) return [];
+      // One JSON object a line is what --log-format json promises.
+      const fields = JSON.parse(line) as Record<string, unknown>;
+      return [{ event: String(fields['event'] ?? fields['message'] ?? fields['msg']), fields }];
+    });
+  }
+
+  /** Resolves with the first log entry of that event at index `from` of {@link log} or later. */
+  async event(name: string, options: { from?: number; timeoutMs?: number } = {}): Promise<LogEntry> {
+    return await eventually(() => this.log.slice(options.from ?? 0).find((entry) => entry.event === name), {
+      what: `log event ${name}`,
+      timeoutMs: options.timeoutMs ?? 10_000,
+    });
+  }
+
+  /** SIGTERM, and waits for the end. Rules and routes stay. */
+  async stop(): Promise<ExitStatus> {
+    return await this.#process.stop();
+  }
+
+  /** SIGKILL, and waits for the end. */
+  async killHard(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#process.exited;
+  }
+
+  /** Starts the program again with the same options, after {@link stop} or {@link killHard}; resolves when it is ready. */
+  async restart(): Promise<void> {
+    this.#process = this.#spawn();
+    await this.ready();
+  }
+
+  /** Runs `gwmark down` and resolves with its output. @throws Error when it fails. */
+  async down(): Promise<string> {
+    const result = await runGwmark(this.options.namespace, ['down', '--control-socket', this.controlSocket, ...downFlags(this.options.flags ?? [])]);
+    if (result.code !== 0) throw new Error(`gwmark down exited with ${result.code}: ${result.stderr}${result.stdout}`);
+    return result.stdout;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.stop();
+  }
+
+  #spawn(): LabProcess {
+    const { options } = this;
+    return options.namespace.spawn(
+      [process.execPath, PROGRAM, 'run', '--management', `unix:${options.managementSocket}`, '--control-socket', this.controlSocket,
+        '--log-format', 'json', ...QUICK_FLAGS, ...(options.flags ?? [])],
+      { name: 'gwmark run' },
+    );
+  }
+
+  async #query(command: string): Promise<unknown> {
+    const result = await runGwmark(this.options.namespace, [command, '--json', '--control-socket', this.controlSocket]);
+    if (result.code !== 0) throw new Error(`gwmark ${command} exited with ${result.code}: ${result.stderr}`);
+    return JSON.parse(result.stdout) as unknown;
+  }
+}
+
+/** The flags of `run` that `down` needs in order to find what is ours. */
+function downFlags(flags: readonly string[]): string[] {
+  return flags.flatMap((flag, index) => (/^--(table|routing-|mark-)/.test(flag) ? [flag, flags[index + 1] ?? ''] : []));
+}

@@ -1,0 +1,191 @@
+import { Capture } from './capture.js';
+import { type ClientConfig, type ManagementOptions, OpenVpnClient, OpenVpnServer, type Transport } from './openvpn.js';
+import { type Identity, Pki } from './pki.js';
+import { Sidecar } from './sidecar.js';
+import { ADDRESS, type AddressPair, MAC, OneArm, type OneArmOptions } from './topology.js';
+import type { Party } from './traffic.js';
+import { eventually } from './wait.js';
+
+/** Where a VPN client can run. */
+export type ClientName = 'client1' | 'client2' | 'local';
+/** Everything that traffic can start or end at. */
+export type PartyName = 'hostA' | 'hostB' | 'site' | ClientName;
+
+/** IP versions under test. */
+export const FAMILIES = ['v4', 'v6'] as const;
+
+/** Addresses inside the tunnel; the lab's server hands out these by common name. */
+export const TUNNEL = {
+  endpoint: { v4: '10.8.0.1', v6: 'fd00:8::1' },
+  client1: { v4: '10.8.0.11', v6: 'fd00:8::11' },
+  client2: { v4: '10.8.0.12', v6: 'fd00:8::12' },
+  local: { v4: '10.8.0.13', v6: 'fd00:8::13' },
+} as const satisfies Record<string, AddressPair>;
+
+/** Smaller than the segment's 1500, so that a full-size packet from a host meets a smaller link at the endpoint. */
+export const TUN_MTU = 1400;
+
+/** How the lab is set up. */
+export interface VpnLabOptions extends OneArmOptions {
+  readonly transport: Transport;
+  readonly management?: ManagementOptions;
+  /** Lines for the server's configuration, verbatim. */
+  readonly serverExtra?: readonly string[];
+}
+
+const CLIENTS: Readonly<Record<ClientName, ClientConfig>> = {
+  client1: {
+    address: TUNNEL.client1.v4,
+    address6: TUNNEL.client1.v6,
+    subnets: ['192.168.77.0 255.255.255.0'],
+    subnets6: ['fd00:77::/64'],
+  },
+  client2: { address: TUNNEL.client2.v4, address6: TUNNEL.client2.v6 },
+  local: { address: TUNNEL.local.v4, address6: TUNNEL.local.v6 },
+};
+
+/** The one-arm topology with an OpenVPN server on the endpoint; clients and sidecar are started by the test. Disposal ends all. */
+export class VpnLab implements AsyncDisposable {
+  readonly topology: OneArm;
+  readonly pki: Pki;
+  readonly server: OpenVpnServer;
+  readonly options: VpnLabOptions;
+  readonly #identities: Readonly<Record<ClientName, Identity>>;
+  readonly #clients = new Map<ClientName, OpenVpnClient>();
+  #sidecar: Sidecar | undefined;
+
+  private constructor(topology: OneArm, pki: Pki, server: OpenVpnServer, identities: Record<ClientName, Identity>, options: VpnLabOptions) {
+    this.topology = topology;
+    this.pki = pki;
+    this.server = server;
+    this.options = options;
+    this.#identities = identities;
+  }
+
+  /** Builds everything but clients and sidecar; the server is up (or in hold) when this resolves. */
+  static async create(options: VpnLabOptions): Promise<VpnLab> {
+    const topology = await OneArm.create(options);
+    const pki = await Pki.create();
+    try {
+      const [identity, client1, client2, local] = await Promise.all([
+        pki.issue('server', 'server'), pki.issue('client1', 'client'), pki.issue('client2', 'client'), pki.issue('local', 'client'),
+      ]);
+      const server = await OpenVpnServer.start({
+        namespace: topology.endpoint,
+        pki,
+        identity,
+        transport: options.transport,
+        network: '10.8.0.0 255.255.255.0',
+        network6: 'fd00:8::/64',
+        tunMtu: TUN_MTU,
+        management: options.management ?? {},
+        clients: CLIENTS,
+        push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
+        ...(options.serverExtra === undefined ? {} : { extra: options.serverExtra }),
+      });
+      return new VpnLab(topology, pki, server, { client1, client2, local }, options);
+    } catch (error) {
+      await topology[Symbol.asyncDispose]();
+      await pki[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The sidecar of {@link startSidecar}. */
+  get sidecar(): Sidecar {
+    if (this.#sidecar === undefined) throw new Error('the lab has no sidecar yet');
+    return this.#sidecar;
+  }
+
+  /** Starts the sidecar and waits until it is ready. */
+  async startSidecar(...flags: readonly string[]): Promise<Sidecar> {
+    this.#sidecar = await Sidecar.start({
+      namespace: this.topology.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags,
+    });
+    return this.#sidecar;
+  }
+
+  /** Starts a client without waiting for its connection. */
+  async launchClient(name: ClientName): Promise<OpenVpnClient> {
+    const { transport, management } = this.options;
+    const client = await OpenVpnClient.launch({
+      namespace: this.topology[name],
+      pki: this.pki,
+      identity: this.#identities[name],
+      transport,
+      remote: transport.endsWith('6') ? ADDRESS.endpoint.v6 : ADDRESS.endpoint.v4,
+      ...(management?.clientAuth ? { login: { username: name, password: 'correct horse' } } : {}),
+    });
+    this.#clients.set(name, client);
+    return client;
+  }
+
+  /** Starts clients and waits until they are connected and the sidecar, if there is one, reports them. */
+  async connect(...names: readonly ClientName[]): Promise<void> {
+    await Promise.all(names.map(async (name) => await (await this.launchClient(name)).connected()));
+    if (this.#sidecar !== undefined) await this.known(...names);
+  }
+
+  /** Resolves when the sidecar reports each of these clients with its addresses. */
+  async known(...names: readonly ClientName[]): Promise<void> {
+    await this.sidecar.statusWhere(
+      ({ clients }) => names.every((name) => clients.some((client) => client.addresses.includes(TUNNEL[name].v4) && client.addresses.includes(TUNNEL[name].v6))),
+      `the sidecar knows ${names.join(', ')}`,
+    );
+  }
+
+  /** The running client of that name. */
+  client(name: ClientName): OpenVpnClient {
+    const client = this.#clients.get(name);
+    if (client === undefined) throw new Error(`${name} was never started`);
+    return client;
+  }
+
+  /**
+   * Lets both LAN routers and the upstream router talk to the endpoint, as they do every minute of a real day, and waits
+   * until the sidecar knows them. A flow's very first packet from a router that nobody has heard of is another matter.
+   */
+  async introduceRouters(): Promise<void> {
+    await Promise.all((['r1', 'r2', 'u'] as const).flatMap((router) => FAMILIES.map(async (family) => {
+      await this.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint[family]]);
+    })));
+    const wanted = [MAC.r1, MAC.r2, MAC.u];
+    await this.sidecar.statusWhere(
+      ({ gateways }) => wanted.every((mac) => gateways.some((gateway) => gateway.mac === mac)),
+      'the sidecar knows the routers',
+    );
+  }
+
+  /** Where a name's traffic comes from: LAN hosts and the site by their own address, clients by their tunnel address. */
+  party(name: PartyName, family: 'v4' | 'v6'): Party {
+    const address = name === 'hostA' || name === 'hostB' || name === 'site' ? ADDRESS[name][family] : TUNNEL[name][family];
+    return { namespace: this.topology[name], address };
+  }
+
+  /** Records what crosses the endpoint's cable. */
+  async capture(filter = ''): Promise<Capture> {
+    return await Capture.start(this.topology.switch, 'to-endpoint', filter);
+  }
+
+  /** Connection tracking entries of the endpoint that contain every one of the texts. */
+  async conntrack(...texts: readonly string[]): Promise<readonly string[]> {
+    const families = await Promise.all(['ipv4', 'ipv6'].map(async (family) => await this.topology.endpoint.run(['conntrack', '-L', '-f', family, '-o', 'extended'])));
+    return families.join('').split('\n').filter((line) => line !== '' && texts.every((text) => line.includes(text)));
+  }
+
+  /** Resolves when a device is present in, or absent from, the endpoint. */
+  async deviceIs(device: string, isPresent: boolean): Promise<void> {
+    await eventually(
+      async () => (await this.topology.endpoint.tryRun(['ip', 'link', 'show', device])).code === (isPresent ? 0 : 1),
+      { what: `${device} ${isPresent ? 'present' : 'absent'}` },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sidecar?.[Symbol.asyncDispose]();
+    await Promise.all([...this.#clients.values()].map((client) => client.stop()));
+    await this.server.stop();
+    await this.topology[Symbol.asyncDispose]();
+    await this.pki[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+
+import type { Transport } from '../lab/openvpn.js';
+import type { Frame } from '../lab/frame.js';
+import { PROTOCOL } from '../lab/frame.js';
+import { ADDRESS, MAC } from '../lab/topology.js';
+import { exchange, type Party, ping } from '../lab/traffic.js';
+import { FAMILIES, type ClientName, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
+
+/** Kinds of traffic; each proves itself end to end. */
+export const KINDS = ['ping', 'tcp', 'udp'] as const;
+export type TrafficKind = (typeof KINDS)[number];
+
+const ON_SEGMENT = /^(192\.0\.2\.|2001:db8::|fe80:)/;
+
+const ROUTER_OF = { hostA: MAC.r1, hostB: MAC.r2 } as const;
+
+/** Runs one kind of traffic from `client` to `server` and fails unless everything came back. */
+export async function assertExchange(kind: TrafficKind, client: Party, server: Party): Promise<void> {
+  if (kind === 'ping') {
+    const result = await ping(client, server);
+    assert.equal(result.received, 3, result.output);
+    return;
+  }
+  const result = await exchange(kind, client, server);
+  assert.deepEqual(result, { ...result, ok: true });
+}
+
+/** Whether one kind of traffic gets through, with a short wait. Every call must use a port of its own when they run at once. */
+export async function getsThrough(kind: TrafficKind, client: Party, server: Party, port: number): Promise<boolean> {
+  if (kind === 'ping') return (await ping(client, server, { count: 2, waitSeconds: 1 })).received > 0;
+  return (await exchange(kind, client, server, { bytes: 500, count: 2, timeoutMs: 1_500, port })).ok;
+}
+
+/** The frames that the endpoint sent to an address. */
+export function sentTo(frames: readonly Frame[], address: string): readonly Frame[] {
+  return frames.filter((frame) => frame.sourceMac === MAC.endpoint && frame.ip?.destination === address);
+}
+
+/** Fails unless the endpoint sent frames to `address`, and each of them to `mac`. */
+export function assertSentVia(frames: readonly Frame[], address: string, mac: string): void {
+  const sent = sentTo(frames, address);
+  assert.ok(sent.length > 0, `the endpoint sent nothing to ${address}`);
+  assert.deepEqual([...new Set(sent.map((frame) => frame.destinationMac))], [mac], `destination MAC of frames to ${address}`);
+}
+
+/** Addresses that the endpoint asked ARP or neighbour discovery about. */
+export function resolved(frames: readonly Frame[]): readonly string[] {
+  return frames.flatMap((frame) => {
+    if (frame.sourceMac !== MAC.endpoint) return [];
+    if (frame.arp?.operation === 1) return [frame.arp.target];
+    return frame.icmp?.type === 135 && frame.ip?.protocol === PROTOCOL.icmp6 ? [frame.icmp.target ?? ''] : [];
+  });
+}
+
+/** Fails when the endpoint tried to resolve an address that is not on its segment. */
+export function assertNothingFarResolved(frames: readonly Frame[]): void {
+  assert.deepEqual(resolved(frames).filter((address) => !ON_SEGMENT.test(address)), []);
+}
+
+/** Declares the whole matrix of hosts, directions, families and kinds over one OpenVPN transport. */
+export function describeMatrix(transport: Transport): void {
+  const clientOf = { hostA: 'client1', hostB: 'client2' } as const satisfies Record<string, ClientName>;
+
+  describe(`a zero-route endpoint, OpenVPN over ${transport}`, function () {
+    this.timeout(30_000);
+    let lab: VpnLab;
+    before(async () => {
+      lab = await VpnLab.create({ transport });
+      await lab.startSidecar();
+      await lab.connect('client1', 'client2');
+      await lab.introduceRouters();
+    });
+    after(async () => await lab?.[Symbol.asyncDispose]());
+
+    it('has no route in its main table but its own link and the tunnel', async () => {
+      const routes = await lab.topology.endpoint.run(['ip', '-4', 'route', 'show']);
+      const routes6 = await lab.topology.endpoint.run(['ip', '-6', 'route', 'show']);
+
+      assert.deepEqual(routes.trim().split('\n').map((line) => line.trim()), [
+        '10.8.0.0/24 dev tun0 proto kernel scope link src 10.8.0.1',
+        '192.0.2.0/24 dev lan0 proto kernel scope link src 192.0.2.10',
+      ]);
+      assert.deepEqual(routes6.trim().split('\n').map((line) => line.split(' proto')[0]), [
+        '2001:db8::/64 dev lan0', 'fd00:8::/64 dev tun0', 'fe80::/64 dev lan0', 'fe80::/64 dev tun0',
+      ]);
+    });
+
+    for (const family of FAMILIES) {
+      for (const host of ['hostA', 'hostB'] as const) {
+        for (const kind of KINDS) {
+          it(`carries ${kind} over IP${family} that ${host} opens, and answers through the router that it came from`, async () => {
+            await using capture = await lab.capture();
+
+            await assertExchange(kind, lab.party(host, family), lab.party(clientOf[host], family));
+
+            const frames = await capture.frames();
+            assertSentVia(frames, ADDRESS[host][family], ROUTER_OF[host]);
+            assertNothingFarResolved(frames);
+          });
+
+          it(`carries ${kind} over IP${family} that a client opens to ${host}, through the upstream router`, async () => {
+            await using capture = await lab.capture();
+
+            await assertExchange(kind, lab.party(clientOf[host], family), lab.party(host, family));
+
+            const frames = await capture.frames();
+            assertSentVia(frames, ADDRESS[host][family], MAC.u);
+            assertNothingFarResolved(frames);
+          });
+        }
+      }
+
+      it(`answers pings to its own tunnel address over IP${family} through the router that they came from`, async () => {
+        await using capture = await lab.capture();
+
+        await assertExchange('ping', lab.party('hostB', family), { namespace: lab.topology.endpoint, address: TUNNEL.endpoint[family] });
+
+        assertSentVia(await capture.frames(), ADDRESS.hostB[family], MAC.r2);
+      });
+    }
+
+    it("sends OpenVPN's own packets to the upstream router", async () => {
+      await using capture = await lab.capture('port 1194');
+
+      await assertExchange('ping', lab.party('client1', 'v4'), lab.party('hostA', 'v4'));
+      await assertExchange('ping', lab.party('client2', 'v6'), lab.party('hostB', 'v6'));
+
+      const outer = transport.endsWith('6') ? 'v6' : 'v4';
+      const frames = await capture.frames();
+      assertSentVia(frames, ADDRESS.client1[outer], MAC.u);
+      assertSentVia(frames, ADDRESS.client2[outer], MAC.u);
+      assert.ok(sentTo(frames, ADDRESS.client1[outer]).every((frame) => frame.ports?.source === 1194));
+    });
+
+    it('carries nothing once `gwmark down` has removed it', async () => {
+      await lab.sidecar.stop();
+      await lab.sidecar.down();
+
+      const attempts = FAMILIES.flatMap((family) => KINDS.flatMap((kind) => [
+        [kind, lab.party('hostA', family), lab.party('client1', family)] as const,
+        [kind, lab.party('client2', family), lab.party('hostB', family)] as const,
+      ]));
+      const outcomes = await Promise.all(attempts.map(async ([kind, from, to], index) => await getsThrough(kind, from, to, 9000 + index)));
+
+      assert.deepEqual(outcomes, attempts.map(() => false));
+    });
+  });
+}
