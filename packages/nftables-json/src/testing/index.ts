@@ -1,1 +1,1 @@
-export {};
+export { FakeNftables } from './fake-nftables.js';
