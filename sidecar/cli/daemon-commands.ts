@@ -1,0 +1,128 @@
+import { formatProblems, formatSource, showValue } from '../config/problem.js';
+import { type ConfigInput, type ConfigResult, loadConfig, type LoadedConfig } from '../config/load.js';
+import { toPlainSettings } from '../config/build.js';
+import { SETTINGS, type SettingPath } from '../config/table.js';
+import { fetchStatus } from '../control/client.js';
+import { GwmarkError } from '../errors.js';
+import { createLogger, type RootLogger } from '../log/logger.js';
+import type { Commands } from './commands.js';
+import { type CliIo, hasColours } from './io.js';
+import { requireNetAdmin } from './privilege.js';
+import { formatTable } from './table.js';
+
+/** How a command ends. */
+export type ExitCode = 0 | 1 | 2;
+
+/** `gwmark run`: reports its own faults to the log once there is one. */
+export async function runCommand(input: ConfigInput, io: CliIo, commands: Commands): Promise<ExitCode> {
+  const config = unwrap(await loadConfig(input, { endpoints: true }));
+  requireNetAdmin('run', await io.readProcStatus());
+
+  await using logger = openLogger(config, io);
+  logger.debug('config.loaded', { file: config.configFile, settings: changedSettings(config) });
+  const stop = new AbortController();
+  const listeners = [
+    io.onSignal('SIGTERM', () => stopOrQuit('SIGTERM', stop, logger, io)),
+    io.onSignal('SIGINT', () => stopOrQuit('SIGINT', stop, logger, io)),
+    io.onSignal('SIGHUP', () => logger.info('daemon.signal_ignored', { signal: 'SIGHUP' })),
+  ];
+
+  try {
+    await commands.runDaemon(config.settings, logger, stop.signal);
+  } catch (error) {
+    // The way out of whatever was under way when the signal came.
+    const isOurAbort = stop.signal.aborted && error instanceof Error && error.name === 'AbortError';
+    if (!isOurAbort) {
+      logger.error('daemon.failed', failureFields(error));
+      return error instanceof GwmarkError ? error.exitCode : 1;
+    }
+  } finally {
+    for (const listener of listeners) listener[Symbol.dispose]();
+  }
+  logger.info('daemon.stopped');
+  return 0;
+}
+
+/** `gwmark down`: refuses while a sidecar is at work, which would put everything back. */
+export async function downCommand(input: ConfigInput, asJson: boolean, io: CliIo, commands: Commands): Promise<ExitCode> {
+  const config = unwrap(await loadConfig(input, { endpoints: false }));
+  requireNetAdmin('down', await io.readProcStatus());
+  await refuseWhileServed(config.settings.controlSocket);
+
+  await using logger = openLogger(config, io);
+  const { removed } = await commands.bringDown(config.settings, logger);
+  if (asJson) {
+    io.stdout.write(`${JSON.stringify({ removed }, undefined, 2)}\n`);
+  } else {
+    io.stdout.write(removed.length === 0 ? 'nothing of gwmark was there\n' : removed.map((object) => `removed ${object}\n`).join(''));
+  }
+  return 0;
+}
+
+/** `gwmark check`: reads everything that `run` reads and changes nothing. */
+export async function checkCommand(input: ConfigInput, asJson: boolean, io: CliIo): Promise<ExitCode> {
+  const result = await loadConfig(input, { endpoints: true });
+  if (asJson) {
+    const settings = result.ok ? toPlainSettings(result.flat) : null;
+    const problems = result.ok ? [] : result.problems;
+    io.stdout.write(`${JSON.stringify({ ok: result.ok, problems, settings }, undefined, 2)}\n`);
+    return result.ok ? 0 : 2;
+  }
+
+  const config = unwrap(result);
+  const rows = changedSettings(config).map(({ path, value, source }) => [path, value, source]);
+  io.stdout.write(`the configuration is valid; every other setting has its default\n\n`);
+  io.stdout.write(formatTable(['SETTING', 'VALUE', 'SOURCE'], rows, hasColours(io.stdout, io.env)));
+  return 0;
+}
+
+function unwrap(result: ConfigResult): LoadedConfig {
+  if (result.ok) return result;
+  throw new GwmarkError('CONFIG_INVALID', formatProblems(result.problems), { context: { problems: result.problems } });
+}
+
+function openLogger(config: LoadedConfig, io: CliIo): RootLogger {
+  return createLogger({ ...config.settings.log, output: io.stderr, allowColours: hasColours(io.stderr, io.env) });
+}
+
+interface ChangedSetting {
+  readonly path: SettingPath;
+  readonly value: string;
+  readonly source: string;
+}
+
+/** The settings that some source gave. */
+function changedSettings({ flat, origins }: LoadedConfig): readonly ChangedSetting[] {
+  return SETTINGS.flatMap((setting): readonly ChangedSetting[] => {
+    const source = origins.get(setting.path);
+    if (source === undefined || source.kind === 'default') return [];
+    const value = showValue(setting.toPlain(flat[setting.path]));
+    return [{ path: setting.path, value, source: formatSource(source) }];
+  });
+}
+
+function stopOrQuit(signal: string, stop: AbortController, logger: RootLogger, io: CliIo): void {
+  if (stop.signal.aborted) {
+    void logger.close().finally(() => io.exitNow(1));
+    return;
+  }
+  logger.info('daemon.stopping', { signal });
+  stop.abort();
+}
+
+function failureFields(error: unknown): Readonly<Record<string, unknown>> {
+  if (error instanceof GwmarkError) return { code: error.code, reason: error.message, ...error.context };
+  const stack = error instanceof Error ? error.stack : undefined;
+  return { code: 'INTERNAL', reason: error instanceof Error ? error.message : String(error), stack };
+}
+
+async function refuseWhileServed(path: string): Promise<void> {
+  try {
+    await fetchStatus(path);
+  } catch (error) {
+    // Nobody is there; or somebody who is no sidecar, and so nobody who would put the rules back.
+    if (error instanceof GwmarkError) return;
+    throw error;
+  }
+  throw new GwmarkError('CONTROL_IN_USE', `a sidecar is running on ${path} and would put everything back: stop it first`);
+}

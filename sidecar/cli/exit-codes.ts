@@ -1,0 +1,29 @@
+interface ExitCodeDescription {
+  readonly code: 0 | 1 | 2;
+  readonly meaning: string;
+  /** What it means for single commands. */
+  readonly cases: readonly string[];
+}
+
+/** What `gwmark` exits with. `docs/reference/exit-codes.md` and the help come from this table. */
+export const EXIT_CODES: readonly ExitCodeDescription[] = [
+  {
+    code: 0,
+    meaning: 'The command did what it says.',
+    cases: ['`run`: it was stopped by a signal, in order', '`status`: the sidecar is ready', '`check`: the configuration is valid'],
+  },
+  {
+    code: 1,
+    meaning: 'Something outside is not as it must be.',
+    cases: [
+      'no privilege, no sidecar at the control socket, the kernel refused',
+      '`status`: the sidecar is not ready',
+      '`run`: also after a second SIGTERM or SIGINT',
+    ],
+  },
+  {
+    code: 2,
+    meaning: 'The command line or the configuration is at fault; nothing was changed.',
+    cases: [],
+  },
+];

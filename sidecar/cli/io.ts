@@ -1,0 +1,30 @@
+/** A stream that text goes to; `isTTY` and `columns` as in Node. */
+export type TextOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** The signals that commands listen for. */
+export type HandledSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
+
+/** Everything of the process that the command line touches. `main.ts` gives the real one, tests their own. */
+export interface CliIo {
+  readonly stdout: TextOutput;
+  readonly stderr: TextOutput;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. */
+  readonly workingDirectory: string;
+  /** Replaces /etc/gwmark/gwmark.yaml in tests. */
+  readonly defaultConfigFile?: string;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** The text of /proc/self/status; undefined where it cannot be read. */
+  readProcStatus(): Promise<string | undefined>;
+  /** Calls the listener at each such signal until disposed of. */
+  onSignal(signal: HandledSignal, listener: () => void): Disposable;
+  /** Ends the process at once. */
+  exitNow(code: number): void;
+}
+
+/** Colours are for terminals, and for people who have not asked to go without. @see https://no-color.org */
+export function hasColours(output: TextOutput, env: CliIo['env']): boolean {
+  const isRefused = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
+  return output.isTTY === true && !isRefused;
+}

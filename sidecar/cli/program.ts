@@ -1,0 +1,156 @@
+import { Command, CommanderError, Option } from 'commander';
+
+import { DEFAULT_CONFIG_FILE } from '../config/load.js';
+import { CONFIG_ENV } from '../config/sources.js';
+import { readVersion } from '../config/version.js';
+import { GwmarkError } from '../errors.js';
+import type { Commands } from './commands.js';
+import { checkCommand, downCommand, type ExitCode, runCommand } from './daemon-commands.js';
+import { EXIT_CODES } from './exit-codes.js';
+import type { CliIo } from './io.js';
+import { addSettingFlags, configInputOf } from './setting-flags.js';
+import { showStatus, STATUS_COMMANDS } from './status-commands.js';
+
+const DESCRIPTION = `OpenVPN endpoints plugged in like a network cable.
+
+Listens on OpenVPN's management interface and keeps nftables rules and routes such that answers of VPN flows go back to the MAC address that the flow came from. The endpoint needs no route but its own link.`;
+
+const JSON_FLAG = '--json';
+/** Where help does not go to a terminal. */
+const HELP_COLUMNS = 100;
+
+/**
+ * Understands a command line, runs its command and gives the exit code. Everything that is wrong ends as one message
+ * on standard error; nothing is thrown but faults of gwmark itself.
+ *
+ * @param argv without the interpreter and the script
+ */
+export async function runCli(argv: readonly string[], io: CliIo, commands: Commands): Promise<ExitCode> {
+  let exitCode: ExitCode = 0;
+  const program = createProgram(io, commands, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its message already; its codes for help and version are 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (!(error instanceof GwmarkError)) throw error;
+    io.stderr.write(`gwmark: ${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+function createProgram(io: CliIo, commands: Commands, finish: (code: ExitCode) => void): Command {
+  const program = new Command('gwmark')
+    .description(DESCRIPTION)
+    .version(readVersion(), '-V, --version', 'print the version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      outputError: (text, write) => write(usageMessage(text)),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      getOutHelpWidth: () => io.stdout.columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => io.stderr.columns ?? HELP_COLUMNS,
+    })
+    // Descriptions say the default and the variable themselves; commander would add its own words.
+    .configureHelp({ optionDescription: (option) => option.description })
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText('after', `${examples(['gwmark run --management unix:/run/openvpn/management.sock', 'gwmark status', 'gwmark run --help'])}${exitCodes()}`);
+
+  addRun(program, io, commands, finish);
+  addStatusCommands(program, io, finish);
+  addCheck(program, io, finish);
+  addDown(program, io, commands, finish);
+  return program;
+}
+
+function addRun(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command('run')
+    .summary('run the sidecar in the foreground')
+    .description(
+      'Run the sidecar in the foreground until SIGTERM or SIGINT. Traffic goes on when it ends; "gwmark down" removes what it made.\nNeeds CAP_NET_ADMIN. Events are logged to standard error.',
+    );
+  addSettingFlags(command)
+    .addOption(new Option(JSON_FLAG, 'the same as --log-format json').conflicts('logFormat').implies({ logFormat: 'json' }))
+    .addHelpText(
+      'after',
+      `${examples([
+        'gwmark run --management unix:/run/openvpn/management.sock',
+        'gwmark run --management tcp:127.0.0.1:7505 --management-password-file /etc/gwmark/password',
+        'gwmark run --config /etc/gwmark/gwmark.yaml --log-level debug',
+      ])}${environment()}${exitCodes()}`,
+    )
+    .action(async () => finish(await runCommand(configInputOf(command, io), io, commands)));
+}
+
+function addStatusCommands(program: Command, io: CliIo, finish: (code: ExitCode) => void): void {
+  const descriptions = {
+    status: ['show how the running sidecar stands', 'Show servers, counts and problems of the running sidecar. Exits 0 when it is ready, 1 when not.'],
+    clients: ['list the connected clients', 'List the connected clients and their addresses.'],
+    gateways: ['list the known gateways', 'List the gateways that answers are sent to, by MAC address.'],
+  } as const;
+  for (const [name, [summary, description]] of Object.entries(descriptions)) {
+    // Object.entries widens the key; it is one of the three.
+    const shown = STATUS_COMMANDS[name as keyof typeof descriptions];
+    const command = program.command(name).summary(summary).description(description);
+    addSettingFlags(command, ['controlSocket'])
+      .option(JSON_FLAG, 'print JSON')
+      .addHelpText('after', `${examples([`gwmark ${name}`, `gwmark ${name} --json`])}${exitCodes()}`)
+      .action(async () => finish(await showStatus(shown, configInputOf(command, io), isJson(command), io)));
+  }
+}
+
+function addCheck(program: Command, io: CliIo, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command('check')
+    .summary('check the configuration')
+    .description('Check the configuration that "run" would use, with the same flags, and list its faults. Changes nothing.');
+  addSettingFlags(command)
+    .option(JSON_FLAG, 'print {ok, problems: [{path, source, value, expected}], settings}')
+    .addHelpText('after', `${examples(['gwmark check --config ./gwmark.yaml', 'gwmark check --json'])}${environment()}${exitCodes()}`)
+    .action(async () => finish(await checkCommand(configInputOf(command, io), isJson(command), io)));
+}
+
+function addDown(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command('down')
+    .summary('remove every trace from the kernel')
+    .description(
+      'Remove every trace of gwmark from the kernel: table, rules, routes, neighbours, changed sysctls.\nTakes the same settings as "run", to know what is ours. Stop the sidecar first. Needs CAP_NET_ADMIN.',
+    );
+  addSettingFlags(command)
+    .option(JSON_FLAG, 'print {removed: [...]}')
+    .addHelpText('after', `${examples(['gwmark down', 'gwmark down --config /etc/gwmark/gwmark.yaml'])}${environment()}${exitCodes()}`)
+    .action(async () => finish(await downCommand(configInputOf(command, io), isJson(command), io, commands)));
+}
+
+function isJson(command: Command): boolean {
+  return command.opts()['json'] === true;
+}
+
+function usageMessage(text: string): string {
+  return text.replace(/^error: /, 'gwmark: ').trimEnd().concat('\nsee "gwmark --help"\n');
+}
+
+function examples(lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
+}
+
+function environment(): string {
+  return `
+Environment:
+  Every setting has a variable, named beside its flag; ${CONFIG_ENV} names the file. Flags go before the
+  environment, that before the file, that before the defaults. Without --config, ${DEFAULT_CONFIG_FILE} is
+  read if it exists. NO_COLOR switches colours off.
+`;
+}
+
+function exitCodes(): string {
+  const lines = EXIT_CODES.flatMap(({ code, meaning, cases }) => [`  ${code}  ${meaning}\n`, ...cases.map((text) => `     - ${text}\n`)]);
+  return `\nExit codes:\n${lines.join('').replaceAll('`', '')}`;
+}

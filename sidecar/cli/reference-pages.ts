@@ -1,0 +1,101 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { stringify } from 'yaml';
+
+import { toPlainSettings } from '../config/build.js';
+import { DEFAULT_CONFIG_FILE } from '../config/load.js';
+import { showValue } from '../config/problem.js';
+import { resolveSettings } from '../config/resolve.js';
+import { CONFIG_ENV } from '../config/sources.js';
+import { SETTINGS } from '../config/table.js';
+import { ERROR_CODES } from '../errors.js';
+import { LOG_EVENTS } from '../log/events.js';
+import { EXIT_CODES } from './exit-codes.js';
+
+/** A page of docs/reference that is made from the code. */
+export interface ReferencePage {
+  /** Its name in docs/reference. */
+  readonly file: string;
+  readonly text: string;
+}
+
+const NOTICE = '<!-- Made by `npm run docs` from the code; a test compares. -->';
+
+/** All generated pages. Pure. */
+export function referencePages(): readonly ReferencePage[] {
+  return [
+    { file: 'settings.md', text: settingsPage() },
+    { file: 'errors.md', text: errorsPage() },
+    { file: 'exit-codes.md', text: exitCodesPage() },
+    { file: 'log-events.md', text: logEventsPage() },
+  ];
+}
+
+/** Writes the pages into a directory, normally docs/reference. */
+export async function writeReferencePages(directory: string): Promise<void> {
+  for (const { file, text } of referencePages()) await writeFile(join(directory, file), text);
+}
+
+function settingsPage(): string {
+  const rows = SETTINGS.map((setting) => {
+    const plain = setting.toPlain(setting.default);
+    const shown = plain === null ? 'none' : Array.isArray(plain) ? 'empty' : `\`${showValue(plain)}\``;
+    return [`\`${setting.path}\``, setting.type, shown, setting.doc, `\`${setting.flag}\``, `\`${setting.env}\``];
+  });
+  const defaults = resolveSettings([], '/').flat;
+  return page('Settings', [
+    `Settings come from flags, from the environment, from a YAML file and from defaults, in this order of precedence. The file is named by \`--config\` or \`${CONFIG_ENV}\`; without either, \`${DEFAULT_CONFIG_FILE}\` is read if it exists. \`gwmark check\` tries a configuration and lists all its faults.`,
+    'Lists are given in flags and variables with commas, or by repeating the flag; a source replaces the list of a lower one. A variable that is set but empty counts as not set. An unknown key of the file, an unknown `GWMARK_` variable (but for the links that Kubernetes and docker set) and an unknown flag are errors. A relative path is taken from the directory of the file that holds it, else from the working directory.',
+    table(['setting', 'type', 'default', 'meaning', 'flag', 'environment'], rows),
+    '## A complete file',
+    'With the defaults, and one management endpoint:',
+    codeBlock(stringify({ ...toPlainSettings(defaults), ...exampleManagement(toPlainSettings(defaults)) }).trimEnd()),
+  ]);
+}
+
+/** The defaults of the group, without what has no default. */
+function exampleManagement(plain: Readonly<Record<string, unknown>>): object {
+  const { passwordFile: _none, ...rest } = plain['management'] as Readonly<Record<string, unknown>>;
+  return { management: { ...rest, endpoints: ['unix:/run/openvpn/management.sock'] } };
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(ERROR_CODES).map(([code, { exitCode, meaning, remedy }]) => [
+    `\`${code}\``,
+    String(exitCode),
+    meaning,
+    remedy,
+  ]);
+  return page('Errors', [
+    'A command that fails prints one message to standard error. `gwmark run` logs it as the event `daemon.failed`, whose field `code` is one of these; the codes are stable.',
+    table(['code', 'exit code', 'meaning', 'remedy'], rows),
+  ]);
+}
+
+function exitCodesPage(): string {
+  const rows = EXIT_CODES.map(({ code, meaning, cases }) => [String(code), [meaning, ...cases].join('<br>')]);
+  return page('Exit codes', [table(['code', 'meaning'], rows), 'Which error leads to which code stands in [errors.md](errors.md).']);
+}
+
+function logEventsPage(): string {
+  const rows = Object.entries(LOG_EVENTS).map(([event, { level, meaning, action }]) => [`\`${event}\``, level, meaning, action]);
+  return page('Log events', [
+    'Every line of the log is one event: its time, level and name, then fields. Names are stable. Passwords, session ids, tokens and other secrets are printed as `***`.',
+    'error: the operator must act. warn: degraded, heals by itself. info: a state changed. debug: everything else.',
+    table(['event', 'level', 'meaning', 'what to do'], rows),
+  ]);
+}
+
+function page(title: string, blocks: readonly string[]): string {
+  return `${[`# ${title}`, NOTICE, ...blocks].join('\n\n')}\n`;
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [header, header.map(() => '---'), ...rows].map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`);
+  return lines.join('\n');
+}
+
+function codeBlock(yaml: string): string {
+  return `\`\`\`yaml\n${yaml}\n\`\`\``;
+}

@@ -1,0 +1,83 @@
+import { printable } from '../log/printable.js';
+import type { ClientStatus, GatewayState, GatewayStatus, ServerState, ServerStatus, StatusDocument } from '../status.js';
+import { formatDuration } from './duration.js';
+import { type Cell, type Colour, formatTable, paint } from './table.js';
+
+/** How text for eyes is made. */
+export interface ViewOptions {
+  readonly hasColours: boolean;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+const SERVER_COLOURS: Readonly<Record<ServerState, Colour>> = { connecting: 'red', waiting: 'yellow', ready: 'green' };
+const GATEWAY_COLOURS: Readonly<Record<GatewayState, Colour>> = { active: 'green', known: 'none', moved: 'yellow', down: 'red' };
+
+/** `gwmark status`: one line of summary, the servers, then what is wrong. */
+export function statusView(document: StatusDocument, options: ViewOptions): string {
+  const { hasColours } = options;
+  const ready = document.ready ? paint('ready', 'green', hasColours) : paint('not ready', 'red', hasColours);
+  const counts = `${count(document.clients.length, 'client')}, ${count(document.gateways.length, 'gateway')}`;
+  const head = `gwmark ${printable(document.version)}, datapath ${document.datapath}: ${ready}\n${counts}, ${describeUplink(document)}\n`;
+  const problems = document.problems.map((problem) => `  ${paint('!', 'red', hasColours)} ${printable(problem)}\n`);
+  const problemBlock = problems.length === 0 ? '' : `\nproblems:\n${problems.join('')}`;
+  return `${head}\n${serversTable(document.servers, options)}${problemBlock}`;
+}
+
+/** `gwmark clients`, in the order of the document. */
+export function clientsView(clients: readonly ClientStatus[], options: ViewOptions): string {
+  if (clients.length === 0) return 'no client is connected\n';
+  const rows = clients.map((client) => [
+    client.commonName,
+    client.addresses.join(' '),
+    client.realAddress ?? '',
+    formatSince(client.since, options.nowMs),
+    client.cid,
+    String(client.epoch),
+  ]);
+  return formatTable(['NAME', 'ADDRESSES', 'REAL ADDRESS', 'CONNECTED', 'CID', 'EPOCH'], rows, options.hasColours);
+}
+
+/** `gwmark gateways`, in the order of the document. */
+export function gatewaysView(gateways: readonly GatewayStatus[], uplink: number | null, options: ViewOptions): string {
+  if (gateways.length === 0) return 'no gateway is known yet; one is learnt when a router talks to this endpoint\n';
+  const rows = gateways.map((gateway): readonly (string | Cell)[] => [
+    String(gateway.id),
+    gateway.device,
+    gateway.mac,
+    { text: gateway.state, colour: GATEWAY_COLOURS[gateway.state] },
+    gateway.id === uplink ? 'yes' : 'no',
+    gateway.addresses.join(' '),
+  ]);
+  return formatTable(['ID', 'DEVICE', 'MAC', 'STATE', 'UPLINK', 'ADDRESSES'], rows, options.hasColours);
+}
+
+function serversTable(servers: readonly ServerStatus[], options: ViewOptions): string {
+  if (servers.length === 0) return 'no OpenVPN server is configured\n';
+  const rows = servers.map((server): readonly (string | Cell)[] => [
+    server.management,
+    { text: server.state, colour: SERVER_COLOURS[server.state] },
+    server.device ?? '',
+    server.transport.map(({ protocol, address, port }) => `${protocol} ${bracketed(address)}:${port}`).join(', '),
+  ]);
+  return formatTable(['SERVER', 'STATE', 'DEVICE', 'TRANSPORT'], rows, options.hasColours);
+}
+
+function describeUplink({ uplink, gateways }: StatusDocument): string {
+  if (uplink === null) return 'no uplink learnt yet';
+  const gateway = gateways.find(({ id }) => id === uplink);
+  return gateway === undefined ? `uplink ${uplink}` : `uplink ${uplink} (${printable(`${gateway.mac} on ${gateway.device}`)})`;
+}
+
+function formatSince(since: string, nowMs: number): string {
+  const start = Date.parse(since);
+  return Number.isNaN(start) ? since : formatDuration(nowMs - start);
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+function count(amount: number, noun: string): string {
+  return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
+}

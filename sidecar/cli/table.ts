@@ -1,0 +1,57 @@
+import { printable } from '../log/printable.js';
+
+export type Colour = 'red' | 'green' | 'yellow' | 'bold' | 'none';
+
+/** Text, coloured where colours are allowed. */
+export interface Cell {
+  readonly text: string;
+  readonly colour: Colour;
+}
+
+const CODES: Readonly<Record<Exclude<Colour, 'none'>, readonly [number, number]>> = {
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  bold: [1, 22],
+};
+const GAP = '  ';
+/** Characters that take two columns of a terminal. */
+const WIDE = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u;
+
+/** Puts SGR codes around the text, or not. */
+export function paint(text: string, colour: Colour, hasColours: boolean): string {
+  if (colour === 'none' || !hasColours) return text;
+  const [on, off] = CODES[colour];
+  return `\u001b[${on}m${text}\u001b[${off}m`;
+}
+
+/**
+ * Aligns rows under a header, two blanks apart, no blanks at line ends. Text is made printable here, so cells may come
+ * from anywhere.
+ */
+export function formatTable(header: readonly string[], rows: readonly (readonly (string | Cell)[])[], hasColours: boolean): string {
+  const cells = [header.map((text): Cell => ({ text, colour: 'bold' })), ...rows.map((row) => row.map((cell) => toCell(cell)))];
+  const widths = header.map((_, column) =>
+    cells.reduce((widest, row) => Math.max(widest, textWidth(row[column]?.text ?? '')), 0),
+  );
+  return cells
+    .map((row) => {
+      const last = row.length - 1;
+      return row.map(({ text, colour }, column) => {
+        const padding = column === last ? '' : ' '.repeat((widths[column] ?? 0) - textWidth(text));
+        return `${paint(text, colour, hasColours)}${padding}`;
+      });
+    })
+    .map((row) => `${row.join(GAP).trimEnd()}\n`)
+    .join('');
+}
+
+function toCell(cell: string | Cell): Cell {
+  const { text, colour } = typeof cell === 'string' ? { text: cell, colour: 'none' as const } : cell;
+  return { text: text === '' ? '-' : printable(text), colour };
+}
+
+function textWidth(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
+  return [...new Intl.Segmenter().segment(text)].reduce((width, { segment }) => width + (WIDE.test(segment) ? 2 : 1), 0);
+}
