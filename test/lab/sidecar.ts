@@ -58,8 +58,8 @@ export interface SidecarOptions {
   readonly flags?: readonly string[];
 }
 
-/** Command line of the program under test; a build elsewhere can be named by GWMARK_BIN. */
-const PROGRAM = process.env['GWMARK_BIN'] ?? fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
+/** The script of the program under test; a build elsewhere can be named by GWMARK_BIN. */
+export const PROGRAM = process.env['GWMARK_BIN'] ?? fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
 
 /** Quick reactions, so that a test never waits for a pause that is only politeness toward OpenVPN. */
 const QUICK_FLAGS = [

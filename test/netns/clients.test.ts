@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+
+import { ADDRESS, MAC } from '../lab/topology.js';
+import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
+import { eventually } from '../lab/wait.js';
+import { assertExchange, assertSentVia, KINDS } from './matrix.js';
+
+for (const clientAuth of [true, false]) {
+  const mode = clientAuth ? 'with --management-client-auth' : 'without --management-client-auth';
+
+  describe(`clients of a server ${mode}`, function () {
+    this.timeout(30_000);
+    let lab: VpnLab;
+    before(async () => {
+      // Over TCP the server learns of a killed client at once.
+      lab = await VpnLab.create({ transport: 'tcp4', management: { clientAuth } });
+      await lab.startSidecar(...(clientAuth ? ['--authorize', 'accept'] : []));
+      await lab.connect('client1', 'client2');
+      await lab.introduceRouters();
+    });
+    after(async () => await lab?.[Symbol.asyncDispose]());
+
+    it('are reported by `gwmark status --json` in the promised shape', async () => {
+      const status = await lab.sidecar.status();
+
+      assert.match(status.version, /^\d+\.\d+\.\d+/);
+      assert.equal(status.datapath, 'nexthop');
+      assert.deepEqual(status.servers.map(({ management, state, device, transport }) => ({ management, state, device, transport })), [
+        {
+          management: `unix:${lab.server.managementSocket}`,
+          state: 'ready',
+          device: 'tun0',
+          transport: [{ protocol: 'tcp', address: '0.0.0.0', port: 1194 }],
+        },
+      ]);
+      const client1 = status.clients.find((client) => client.commonName === 'client1');
+      assert.deepEqual([...(client1?.addresses ?? [])].toSorted(), [TUNNEL.client1.v4, '192.168.77.0/24', TUNNEL.client1.v6, 'fd00:77::/64'].toSorted());
+      assert.ok(client1?.realAddress?.includes(ADDRESS.client1.v4), `real address ${client1?.realAddress}`);
+      assert.ok(Math.abs(Date.parse(client1?.since ?? '') - Date.now()) < 60_000, `since ${client1?.since}`);
+      assert.equal(typeof client1?.epoch, 'number');
+      const byMac = new Map(status.gateways.map((gateway) => [gateway.mac, gateway]));
+      assert.deepEqual([byMac.get(MAC.r1)?.device, byMac.get(MAC.r2)?.device], ['lan0', 'lan0']);
+      assert.ok(byMac.get(MAC.r1)?.addresses.includes(ADDRESS.r1.v4));
+      assert.equal(status.uplink, byMac.get(MAC.u)?.id, 'the uplink is the upstream router');
+    });
+
+    for (const family of FAMILIES) {
+      for (const kind of KINDS) {
+        it(`have their subnet reached by ${kind} over IP${family} from a host, and answered through its router`, async () => {
+          await using capture = await lab.capture();
+
+          const isOwn = await assertExchange(kind, lab.party('hostB', family), lab.party('site', family));
+
+          assertSentVia((await capture.frames()).filter(isOwn), ADDRESS.hostB[family], MAC.r2);
+        });
+
+        it(`have hosts reached by ${kind} over IP${family} from their subnet`, async () => {
+          await assertExchange(kind, lab.party('site', family), lab.party('hostA', family));
+        });
+      }
+    }
+
+    it('may sit on the segment itself: their datagrams go to their own MAC', async () => {
+      await using capture = await lab.capture();
+
+      await lab.connect('local');
+      for (const family of FAMILIES) {
+        await assertExchange('tcp', lab.party('hostA', family), lab.party('local', family));
+        await assertExchange('udp', lab.party('local', family), lab.party('hostB', family));
+      }
+
+      const outer = (await capture.frames()).filter((frame) => frame.ports?.source === 1194);
+      assertSentVia(outer, ADDRESS.local.v4, MAC.local);
+    });
+
+    it('take their rules and their conntrack entries with them when they go', async () => {
+      await assertExchange('udp', lab.party('hostA', 'v4'), lab.party('client2', 'v4'));
+      await assertExchange('udp', lab.party('hostA', 'v6'), lab.party('client2', 'v6'));
+      const ruleset = async (): Promise<string> => await lab.topology.endpoint.run(['nft', 'list', 'ruleset']);
+      assert.ok((await ruleset()).includes(TUNNEL.client2.v4) && (await ruleset()).includes(TUNNEL.client2.v6));
+      assert.ok((await lab.conntrack(TUNNEL.client2.v4)).length > 0 && (await lab.conntrack(TUNNEL.client2.v6)).length > 0);
+
+      lab.client('client2').process.kill('SIGKILL');
+      await lab.sidecar.statusWhere(({ clients }) => clients.every((client) => client.commonName !== 'client2'), 'client2 is gone');
+
+      await eventually(async () => !/10\.8\.0\.12|fd00:8::12/.test(await ruleset()), { what: "client2's rules are gone" });
+      await eventually(async () => (await lab.conntrack(TUNNEL.client2.v4)).length === 0, { what: "client2's IPv4 conntrack entries are gone" });
+      await eventually(async () => (await lab.conntrack(TUNNEL.client2.v6)).length === 0, { what: "client2's IPv6 conntrack entries are gone" });
+      await assertExchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
+    });
+  });
+}
