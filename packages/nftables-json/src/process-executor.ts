@@ -109,7 +109,12 @@ async function openUnlinked(content: string): Promise<fs.FileHandle> {
   const file = await fs.open(path, 'wx+', 0o600);
   try {
     await fs.unlink(path);
-    await file.writeFile(content);
+    // Written at positions, so that the offset stays at the start for a program that reads the descriptor itself.
+    const bytes = Buffer.from(content, 'utf8');
+    for (let position = 0; position < bytes.length; ) {
+      const { bytesWritten } = await file.write(bytes, position, bytes.length - position, position);
+      position += bytesWritten;
+    }
     return file;
   } catch (error) {
     await file.close();

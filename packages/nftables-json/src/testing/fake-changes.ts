@@ -105,6 +105,8 @@ function addSet(state: FakeState, kind: 'set' | 'map', definition: NftSet | NftM
   if (definition.type === undefined || (kind === 'map' && !('map' in definition))) {
     throw new NftError('SYNTAX', `${kind} definition does not specify its types`);
   }
+  const flags: readonly string[] = [definition.flags ?? []].flat();
+  refuseIf(flags.includes('dynamic') && !flags.includes('timeout'), 'EOPNOTSUPP');
   const existing = table.sets.get(definition.name);
   if (existing) {
     refuseIf(isCreate || signatureOf(existing.kind, existing.definition) !== signatureOf(kind, definition), 'EEXIST');
