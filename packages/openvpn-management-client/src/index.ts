@@ -1,1 +1,31 @@
-export {};
+export { capabilitiesOf, parseVersion, type Capabilities, type DaemonVersion } from './capabilities.js';
+export type { Backoff } from './backoff.js';
+export { canonicalAddress, parseClientAddress, type ClientAddress } from './client-address.js';
+export {
+  ManagementClient,
+  type ClientPhase,
+  type ConnectedHook,
+  type Disconnect,
+  type ManagementClientOptions,
+  type MessageListener,
+} from './client.js';
+export { systemClock, type Clock, type Timer } from './clock.js';
+export { serializeCommand, type Command } from './command.js';
+export { CommandQueue, type CommandQueueOptions, type ExecuteOptions, type Precondition } from './command-queue.js';
+export { CommandSet } from './command-set.js';
+export * as commands from './commands.js';
+export type { DaemonSignal, LoadStats } from './commands.js';
+export { Connection, type ConnectionOptions } from './connection.js';
+export { Decoder, type DecoderOptions } from './decoder.js';
+export { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.js';
+export { Environment } from './environment.js';
+export { isManagementError, ManagementError, type ErrorContext, type ManagementErrorCode } from './errors.js';
+export { parseCid, parseKid, type Cid, type ClientKey, type Kid } from './ids.js';
+export { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
+export * from './messages.js';
+export { parseRealAddress, type RealAddress } from './real-address.js';
+export type { Reply, ReplyGrammar, StreamPosition } from './reply.js';
+export { Secret } from './secret.js';
+export { Session } from './session.js';
+export { parseStatus1, parseStatus3, type PositionedStatus, type StatusClient, type StatusRoute, type StatusSnapshot } from './status.js';
+export { decodeText, encodeText } from './text.js';

@@ -1,0 +1,283 @@
+import { checkInteger, checkText, quoteArgument } from './argument.js';
+import { parseVersion, type Capabilities, type DaemonVersion } from './capabilities.js';
+import { canonicalAddress } from './client-address.js';
+import type { Command } from './command.js';
+import { ManagementError } from './errors.js';
+import { parseCid, parseKid, type Cid, type Kid } from './ids.js';
+import type { LogMessage, State } from './messages.js';
+import { parseLog, parseState } from './notification.js';
+import { commandError, type Reply, type ReplyGrammar, type StreamPosition } from './reply.js';
+import type { Secret } from './secret.js';
+import { parseStatus1, parseStatus3, type PositionedStatus } from './status.js';
+
+/*
+ * Every command as a value. Texts of replies are those of manage.c, OpenVPN 2.6.14 (observed) and 2.7 (read).
+ * Everything here throws MGMT_ARGUMENT for what cannot be sent.
+ */
+
+export type DaemonSignal = 'SIGHUP' | 'SIGTERM' | 'SIGUSR1' | 'SIGUSR2';
+
+/** Counters of `load-stats`. */
+export interface LoadStats {
+  readonly clients: number;
+  readonly bytesIn: bigint;
+  readonly bytesOut: bigint;
+}
+
+/** `version`: the daemon's version. */
+export function version(): Command<DaemonVersion> {
+  return rows('version', parseVersion);
+}
+
+/** `version n`: announces what this client understands. Daemons before 2.7.1 say nothing to it, nor any for n below 4. */
+export function announceVersion(managementVersion: number): Command<void> {
+  return acknowledged(`version ${checkInteger('version', managementVersion, 1, 99)}`, 'optional');
+}
+
+/** `pid`: the daemon's process id, in its own pid namespace. */
+export function pid(): Command<number> {
+  return fact('pid', /^pid=(\d+)$/, (match) => Number(match[1]));
+}
+
+/** `status`: who is connected. Form 3 unless told; form 1 still answers when an over-long user name breaks 2 and 3. */
+export function status(format: 1 | 3 = 3): Command<PositionedStatus> {
+  return rows(`status ${format}`, (lines, position) => ({ ...(format === 3 ? parseStatus3(lines) : parseStatus1(lines)), position }));
+}
+
+/** `load-stats`. It is not logged by the daemon, so it is cheap to poll. */
+export function loadStats(): Command<LoadStats> {
+  return fact('load-stats', /^nclients=(\d+),bytesin=(\d+),bytesout=(\d+)$/, ([, clients = '0', bytesIn = '0', bytesOut = '0']) => ({
+    clients: Number(clients),
+    bytesIn: BigInt(bytesIn),
+    bytesOut: BigInt(bytesOut),
+  }));
+}
+
+/** `state`: the last `count` states, oldest first; the newest alone by default. */
+export function state(count: number | 'all' = 1): Command<readonly State[]> {
+  return rows(historyLine('state', count), (lines) => lines.map((line) => required('state', line, parseState(line))));
+}
+
+/** `state on` and `state off`. */
+export function setState(isOn: boolean): Command<void> {
+  return acknowledged(`state ${isOn ? 'on' : 'off'}`);
+}
+
+/** `state on all`: turns notifications on and gives the history, with nothing lost in between. */
+export function setStateWithHistory(): Command<readonly State[]> {
+  return { ...rows('state on all', (lines) => lines.map((line) => required('state on all', line, parseState(line)))), grammar: 'single-multi' };
+}
+
+/** `log N` and `log all`: the last lines of the log. */
+export function log(count: number | 'all' = 'all'): Command<readonly LogMessage[]> {
+  return rows(historyLine('log', count), (lines) => lines.map((line) => required('log', line, parseLog(line))));
+}
+
+/** `log on` and `log off`. From verb 3 on the log repeats every command that is sent. */
+export function setLog(isOn: boolean): Command<void> {
+  return acknowledged(`log ${isOn ? 'on' : 'off'}`);
+}
+
+/** `echo on` and `echo off`. */
+export function setEcho(isOn: boolean): Command<void> {
+  return acknowledged(`echo ${isOn ? 'on' : 'off'}`);
+}
+
+/** `bytecount n`: notifications every n seconds, 0 for none. */
+export function bytecount(intervalSeconds: number): Command<void> {
+  return acknowledged(`bytecount ${checkInteger('bytecount', intervalSeconds, 0, 86400)}`);
+}
+
+/** `hold`: whether the daemon will hold at its next start inside. */
+export function hold(): Command<boolean> {
+  return fact('hold', /^hold=([01])$/, (match) => match[1] === '1');
+}
+
+/** `hold on` and `hold off`; the daemon keeps it across management connections. */
+export function setHold(isOn: boolean): Command<void> {
+  return acknowledged(`hold ${isOn ? 'on' : 'off'}`);
+}
+
+/** `hold release`; accepted at any time. */
+export function holdRelease(): Command<void> {
+  return acknowledged('hold release');
+}
+
+/** `signal`. */
+export function signal(name: DaemonSignal): Command<void> {
+  return acknowledged(`signal ${name}`);
+}
+
+/** `verb`: the daemon's log level, 0..15, for the whole process. */
+export function setVerb(level: number): Command<void> {
+  return acknowledged(`verb ${checkInteger('verb', level, 0, 15)}`);
+}
+
+/** `env-filter`: 0 = everything. The daemon keeps it across connections, so another client's choice may be in force. */
+export function envFilter(level: number): Command<void> {
+  return acknowledged(`env-filter ${checkInteger('env-filter', level, 0, 3)}`);
+}
+
+/** `client-kill`: the client is told RESTART (or `message`) at once, and is gone 5 s later. */
+export function clientKill(cid: Cid, message?: string): Command<void> {
+  const head = `client-kill ${parseCid(cid)}`;
+  return acknowledged(message === undefined ? head : `${head} ${quoteArgument('client-kill message', message)}`);
+}
+
+/** `client-auth-nt`: accepts a login without further settings. */
+export function clientAuthNt(cid: Cid, kid: Kid): Command<void> {
+  return acknowledged(`client-auth-nt ${parseCid(cid)} ${parseKid(kid)}`);
+}
+
+/** `client-auth`: accepts a login with directives as of a client-config-dir file, one a line, never made of a client's words. */
+export function clientAuth(cid: Cid, kid: Kid, directives: readonly string[]): Command<void> {
+  return { ...acknowledged(`client-auth ${parseCid(cid)} ${parseKid(kid)}`, 'statuses'), body: directives };
+}
+
+/** `client-deny`: refuses a login; `reason` is logged by the daemon, `clientReason` is sent to the client. */
+export function clientDeny(cid: Cid, kid: Kid, reason: string, clientReason?: string): Command<void> {
+  const head = `client-deny ${parseCid(cid)} ${parseKid(kid)} ${quoteArgument('client-deny reason', reason)}`;
+  return acknowledged(clientReason === undefined ? head : `${head} ${quoteArgument('client-deny client reason', clientReason)}`);
+}
+
+/** `client-pending-auth`: asks the client for more. `extra` as in `WEB_AUTH::https://...`, at most 256 bytes. */
+export function clientPendingAuth(capabilities: Capabilities, cid: Cid, kid: Kid, extra: string, timeoutSeconds: number): Command<void> {
+  const extraText = quoteArgument('client-pending-auth extra', extra);
+  const timeout = checkInteger('client-pending-auth timeout', timeoutSeconds, 1, 86400);
+  switch (capabilities.pendingAuth) {
+    case 'cid-kid-extra-timeout':
+      return acknowledged(`client-pending-auth ${parseCid(cid)} ${parseKid(kid)} ${extraText} ${timeout}`);
+    case 'cid-extra-timeout':
+      return acknowledged(`client-pending-auth ${parseCid(cid)} ${extraText} ${timeout}`);
+    case 'cid-extra':
+      return acknowledged(`client-pending-auth ${parseCid(cid)} ${extraText}`);
+    default:
+      throw unsupported('client-pending-auth', '2.5');
+  }
+}
+
+/** `kill` by common name: everyone of that name, at once. Prefer {@link clientKill}. */
+export function kill(commonName: string): Command<void> {
+  // man_kill looks for an address first, and 2.7 cuts a name at its first colon: it would end somebody else.
+  if (commonName.includes(':')) throw new ManagementError('MGMT_ARGUMENT', `kill: the common name ${JSON.stringify(commonName)} has a colon: use client-kill`);
+  if (commonName === '') throw new ManagementError('MGMT_ARGUMENT', 'kill: the common name is empty');
+  checkText('kill common name', commonName, 127);
+  return acknowledged(`kill ${quoteArgument('kill common name', commonName)}`);
+}
+
+/** `kill` by real address, IPv4 only, as the daemon knows nothing else here. */
+export function killAddress(capabilities: Capabilities, address: string, port: number, protocol: 'udp' | 'tcp'): Command<void> {
+  if (canonicalAddress(address)?.family !== 4) throw new ManagementError('MGMT_ARGUMENT', `kill: ${JSON.stringify(address)} is not an IPv4 address`);
+  const target = `${address}:${checkInteger('kill port', port, 1, 65535)}`;
+  return acknowledged(`kill ${capabilities.killNeedsProtocol ? `${protocol}:${target}` : target}`);
+}
+
+/** `push-update-broad` and `push-update-cid`: changes options of connected clients (2.7); resolves with how many took it. */
+export function pushUpdate(capabilities: Capabilities, target: Cid | 'all', options: readonly string[]): Command<number> {
+  if (!capabilities.hasPushUpdate) throw unsupported('push-update', '2.7');
+  for (const option of options) {
+    if (option.includes(',')) throw new ManagementError('MGMT_ARGUMENT', `push-update: the option ${JSON.stringify(option)} holds a comma, which parts options`);
+  }
+  const text = quoteArgument('push-update options', options.join(','));
+  const line = target === 'all' ? `push-update-broad ${text}` : `push-update-cid ${parseCid(target)} ${text}`;
+  return {
+    ...plain(line, 'statuses'),
+    parse: (reply) => {
+      checkSuccess(line, reply);
+      const counted = reply.statuses.map(({ text: words }) => /^(\d+) client\(s\) updated$/.exec(words)?.[1]).find((digits) => digits !== undefined);
+      return Number(counted ?? 0);
+    },
+  };
+}
+
+/** `password`: answers a `>PASSWORD:Need`. */
+export function password(type: string, value: Secret): Command<void> {
+  const head = `password ${quoteArgument('password type', type)}`;
+  return { ...acknowledged(`${head} ***`), line: `${head} ${quoteArgument('password', value.reveal())}` };
+}
+
+/** `username`: answers a `>PASSWORD:Need`. */
+export function username(type: string, value: string): Command<void> {
+  return acknowledged(`username ${quoteArgument('username type', type)} ${quoteArgument('username', value)}`);
+}
+
+/** `pkcs11-id-count`, answered by a notification. */
+export function pkcs11IdCount(): Command<number> {
+  return {
+    ...plain('pkcs11-id-count', 'optional'),
+    isAnswer: (message) => message.kind === 'pkcs11:count',
+    parse: (reply, answer) => {
+      checkSuccess('pkcs11-id-count', reply);
+      if (answer?.kind !== 'pkcs11:count') throw new ManagementError('MGMT_TRUNCATED', 'command "pkcs11-id-count": not answered', { context: { command: 'pkcs11-id-count' } });
+      return answer.count;
+    },
+  };
+}
+
+/**
+ * Any other command, as it is: quoting is the caller's.
+ *
+ * @param line without LF; it is its own label, so it must hold no secret
+ */
+export function raw(line: string, grammar: ReplyGrammar): Command<Reply> {
+  return {
+    ...plain(line, grammar),
+    parse: (reply) => {
+      const failed = reply.statuses.find(({ isSuccess }) => !isSuccess);
+      if (failed !== undefined) throw commandError(line, failed.text);
+      return reply;
+    },
+  };
+}
+
+function plain(line: string, grammar: ReplyGrammar): { readonly label: string; readonly line: string; readonly grammar: ReplyGrammar } {
+  return { label: line, line, grammar };
+}
+
+/** A command of which only the success matters. */
+function acknowledged(line: string, grammar: ReplyGrammar = 'single'): Command<void> {
+  return { ...plain(line, grammar), parse: (reply) => checkSuccess(line, reply) };
+}
+
+/** A command whose SUCCESS line carries a value. */
+function fact<T>(line: string, pattern: RegExp, build: (match: RegExpExecArray) => T): Command<T> {
+  return {
+    ...plain(line, 'single'),
+    parse: (reply) => {
+      checkSuccess(line, reply);
+      const text = reply.statuses[0]?.text ?? '';
+      return build(required(line, text, pattern.exec(text) ?? undefined));
+    },
+  };
+}
+
+/** A command that is answered by rows. */
+function rows<T>(line: string, parse: (lines: readonly string[], position: StreamPosition) => T): Command<T> {
+  return {
+    ...plain(line, 'multi'),
+    parse: (reply) => {
+      checkSuccess(line, reply);
+      return parse(reply.lines, reply.position);
+    },
+  };
+}
+
+function historyLine(name: string, count: number | 'all'): string {
+  return `${name} ${count === 'all' ? 'all' : checkInteger(name, count, 1, 100000)}`;
+}
+
+function checkSuccess(label: string, reply: Reply): void {
+  const failed = reply.statuses.find(({ isSuccess }) => !isSuccess);
+  if (failed !== undefined) throw commandError(label, failed.text);
+}
+
+function required<T>(label: string, text: string, value: T | undefined): T {
+  if (value !== undefined) return value;
+  throw new ManagementError('MGMT_PROTOCOL', `command "${label}": the reply ${JSON.stringify(text.slice(0, 200))} does not parse`, {
+    context: { command: label },
+  });
+}
+
+function unsupported(name: string, since: string): ManagementError {
+  return new ManagementError('MGMT_UNSUPPORTED', `command "${name}": this daemon does not have it, OpenVPN ${since} does`);
+}

@@ -1,0 +1,25 @@
+/** A set of callbacks for one event. What one of them throws reaches the process, not the caller of `emit`. */
+export class Listeners<A extends readonly unknown[]> {
+  readonly #listeners = new Set<(...values: A) => void>();
+
+  /** Adds a callback; dispose of the result to take it out. */
+  add(listener: (...values: A) => void): Disposable {
+    // A function of its own each time: adding one callback twice calls it twice, as with an EventEmitter.
+    const entry = (...values: A): void => listener(...values);
+    this.#listeners.add(entry);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };
+  }
+
+  /** Calls them in the order in which they were added. */
+  emit(...values: A): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(...values);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
