@@ -1,58 +1,8 @@
-/** The process of `gwmark`: the only file with an effect on import. It joins the command line, the daemon and the real world. */
-import { readFile } from 'node:fs/promises';
+/** The process of `gwmark`: the only file with an effect on import. It joins the command line and the daemon. */
+import { runProcess } from './cli/process.js';
 
-import type { Commands } from './cli/commands.js';
-import type { CliIo, TextOutput } from './cli/io.js';
-import { runCli } from './cli/program.js';
-
-const commands: Commands = {
+await runProcess({
   // Loaded on demand: `gwmark status` needs neither the firewall nor the management client.
   runDaemon: async (settings, logger, signal) => (await import('./daemon/run.js')).runDaemon(settings, logger, signal),
   bringDown: async (settings, logger) => (await import('./daemon/down.js')).bringDown(settings, logger),
-};
-
-const io: CliIo = {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  env: process.env,
-  workingDirectory: process.cwd(),
-  now: () => Date.now(),
-  readProcStatus: () => readFile('/proc/self/status', 'utf8').catch(() => undefined),
-  onSignal: (signal, listener) => {
-    process.on(signal, listener);
-    return { [Symbol.dispose]: () => void process.off(signal, listener) };
-  },
-  exitNow: (code) => process.exit(code),
-};
-
-let outputFault: Error | undefined;
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // The reader (`head`, a pager) has seen enough.
-  if (error.code !== 'EPIPE') outputFault = error;
 });
-// Nobody can be told that standard error is gone; the daemon goes on.
-process.stderr.on('error', () => undefined);
-
-let exitCode: number;
-try {
-  exitCode = await runCli(process.argv.slice(2), io, commands);
-} catch (error) {
-  exitCode = 1;
-  process.stderr.write(`gwmark: internal fault: ${error instanceof Error ? error.stack : String(error)}\n`);
-}
-
-await flushed(process.stdout);
-if (outputFault !== undefined) {
-  exitCode = 1;
-  process.stderr.write(`gwmark: cannot write to standard output: ${outputFault.message}\n`);
-}
-await flushed(process.stderr);
-// Not left to the event loop: a handle that was forgotten must not keep a stopped service alive.
-process.exit(exitCode);
-
-/** Resolves when everything written so far has left the process, or never can. */
-function flushed(output: TextOutput): Promise<void> {
-  return new Promise((resolve) => {
-    output.write('', () => resolve());
-  });
-}

@@ -1,9 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
 
-import { DEFAULT_CONFIG_FILE } from '../config/load.js';
+import { type ConfigInput, DEFAULT_CONFIG_FILE } from '../config/load.js';
 import { CONFIG_ENV } from '../config/sources.js';
 import { readVersion } from '../config/version.js';
 import { GwmarkError } from '../errors.js';
+import { printable } from '../log/printable.js';
 import type { Commands } from './commands.js';
 import { checkCommand, downCommand, type ExitCode, runCommand } from './daemon-commands.js';
 import { EXIT_CODES } from './exit-codes.js';
@@ -37,7 +38,8 @@ export async function runCli(argv: readonly string[], io: CliIo, commands: Comma
     // Commander has printed its message already; its codes for help and version are 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!(error instanceof GwmarkError)) throw error;
-    io.stderr.write(`gwmark: ${error.message}\n`);
+    // Messages quote what files and other processes gave; only the line ends are ours.
+    io.stderr.write(`gwmark: ${error.message.split('\n').map((line) => printable(line)).join('\n')}\n`);
     return error.exitCode;
   }
 }
@@ -76,7 +78,7 @@ function addRun(program: Command, io: CliIo, commands: Commands, finish: (code: 
       'Run the sidecar in the foreground until SIGTERM or SIGINT. Traffic goes on when it ends; "gwmark down" removes what it made.\nNeeds CAP_NET_ADMIN. Events are logged to standard error.',
     );
   addSettingFlags(command)
-    .addOption(new Option(JSON_FLAG, 'the same as --log-format json').conflicts('logFormat').implies({ logFormat: 'json' }))
+    .addOption(new Option(JSON_FLAG, 'the same as --log-format json').conflicts('logFormat'))
     .addHelpText(
       'after',
       `${examples([
@@ -85,7 +87,7 @@ function addRun(program: Command, io: CliIo, commands: Commands, finish: (code: 
         'gwmark run --config /etc/gwmark/gwmark.yaml --log-level debug',
       ])}${environment()}${exitCodes()}`,
     )
-    .action(async () => finish(await runCommand(configInputOf(command, io), io, commands)));
+    .action(async () => finish(await runCommand(runInputOf(command, io), io, commands)));
 }
 
 function addStatusCommands(program: Command, io: CliIo, finish: (code: ExitCode) => void): void {
@@ -127,6 +129,12 @@ function addDown(program: Command, io: CliIo, commands: Commands, finish: (code:
     .option(JSON_FLAG, 'print {removed: [...]}')
     .addHelpText('after', `${examples(['gwmark down', 'gwmark down --config /etc/gwmark/gwmark.yaml'])}${environment()}${exitCodes()}`)
     .action(async () => finish(await downCommand(configInputOf(command, io), isJson(command), io, commands)));
+}
+
+/** `run` prints its log alone, so JSON is a format of the log. */
+function runInputOf(command: Command, io: CliIo): ConfigInput {
+  const input = configInputOf(command, io);
+  return isJson(command) ? { ...input, flags: new Map([...input.flags, ['log.format', 'json']]) } : input;
 }
 
 function isJson(command: Command): boolean {

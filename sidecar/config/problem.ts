@@ -1,3 +1,5 @@
+import { printable } from '../log/printable.js';
+
 /** Where a value of the configuration was given. */
 export type Source =
   | { readonly kind: 'default' }
@@ -39,8 +41,7 @@ export function formatSource(source: Source): string {
 
 /** Any raw value in the form of a message, on one line and of bounded length. */
 export function showValue(raw: unknown): string {
-  const isPlainWord = typeof raw === 'string' && /^[\w.:/-]+$/.test(raw);
-  const shown = isPlainWord ? raw : (JSON.stringify(raw) ?? String(raw));
+  const shown = Array.isArray(raw) ? `[${raw.map((item) => showOne(item)).join(', ')}]` : showOne(raw);
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
 }
 
@@ -52,6 +53,11 @@ export function formatProblems(problems: readonly ConfigProblem[]): string {
   });
   const count = problems.length === 1 ? 'one fault' : `${problems.length} faults`;
   return [`the configuration has ${count}`, ...lines].join('\n');
+}
+
+function showOne(raw: unknown): string {
+  const isPlainWord = typeof raw === 'string' && /^[\w.:/-]+$/.test(raw);
+  return isPlainWord ? raw : printable(JSON.stringify(raw) ?? String(raw));
 }
 
 function assertNever(value: never): never {

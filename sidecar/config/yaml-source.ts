@@ -19,7 +19,8 @@ const GROUPS: ReadonlySet<string> = new Set(
  */
 export function yamlValues(text: string, file: string): RawValues {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, logLevel: 'silent', prettyErrors: false });
+  // Not `silent`: that would take the first of several documents and say nothing.
+  const document = parseDocument(text, { lineCounter: lines, logLevel: 'error', prettyErrors: false });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
     return {
@@ -28,7 +29,7 @@ export function yamlValues(text: string, file: string): RawValues {
         path: '',
         source: formatSource({ kind: 'file', file, line: lines.linePos(fault.pos[0]).line }),
         value: null,
-        expected: `valid YAML; ${fault.message}`,
+        expected: fault.code === 'MULTIPLE_DOCS' ? 'one YAML document' : `valid YAML; ${fault.message}`,
       })),
     };
   }

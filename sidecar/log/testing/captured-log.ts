@@ -10,9 +10,9 @@ export interface CapturedLog {
   /** In the order of logging; grows. */
   readonly entries: readonly LogEntry[];
   /** The entries of one event. */
-  of(event: LogEvent): readonly LogEntry[];
+  readonly of: (event: LogEvent) => readonly LogEntry[];
   /** The entries as JSON lines, for the message of a failing test. */
-  text(): string;
+  readonly text: () => string;
 }
 
 /** Captures every level. Nothing needs to be closed. */

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+
+import { formatDuration } from '../../../sidecar/cli/duration.js';
+import { hasNetAdmin, requireNetAdmin } from '../../../sidecar/cli/privilege.js';
+import { clientsView, gatewaysView, statusView } from '../../../sidecar/cli/status-views.js';
+import { formatTable } from '../../../sidecar/cli/table.js';
+import type { StatusDocument } from '../../../sidecar/status.js';
+
+const PLAIN = { hasColours: false, nowMs: Date.parse('2025-01-02T00:00:00Z') };
+
+const DOCUMENT: StatusDocument = {
+  version: '1.2.3',
+  datapath: 'nexthop',
+  ready: false,
+  problems: ['unix:/run/b: connection refused'],
+  servers: [
+    {
+      management: 'unix:/run/a',
+      state: 'ready',
+      device: 'tun0',
+      transport: [
+        { protocol: 'udp', address: '0.0.0.0', port: 1194 },
+        { protocol: 'tcp', address: '::', port: 443 },
+      ],
+    },
+    { management: 'unix:/run/b', state: 'connecting', device: null, transport: [] },
+  ],
+  clients: [
+    {
+      cid: '0',
+      epoch: 1,
+      commonName: 'alice',
+      realAddress: '192.0.2.7:4711',
+      addresses: ['10.8.0.2', '192.168.9.0/24'],
+      since: '2025-01-01T21:57:30Z',
+    },
+    { cid: '12', epoch: 1, commonName: 'evil\u001b[31m', realAddress: null, addresses: [], since: '2025-01-01T23:59:59Z' },
+  ],
+  gateways: [
+    { id: 1, device: 'lan0', mac: '02:00:00:00:00:01', addresses: ['10.0.0.1', 'fe80::1'], state: 'active' },
+    { id: 12, device: 'lan0', mac: '02:00:00:00:00:02', addresses: [], state: 'moved' },
+  ],
+  uplink: 1,
+};
+
+describe('views of the status', () => {
+  it('show the summary, the servers and the problems', () => {
+    assert.equal(
+      statusView(DOCUMENT, PLAIN),
+      [
+        'gwmark 1.2.3, datapath nexthop: not ready',
+        '2 clients, 2 gateways, uplink 1 (02:00:00:00:00:01 on lan0)',
+        '',
+        'SERVER       STATE       DEVICE  TRANSPORT',
+        'unix:/run/a  ready       tun0    udp 0.0.0.0:1194, tcp [::]:443',
+        'unix:/run/b  connecting  -       -',
+        '',
+        'problems:',
+        '  ! unix:/run/b: connection refused',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('list clients with what a hostile name holds made visible', () => {
+    assert.equal(
+      clientsView(DOCUMENT.clients, PLAIN),
+      [
+        'NAME            ADDRESSES                REAL ADDRESS    CONNECTED  CID  EPOCH',
+        'alice           10.8.0.2 192.168.9.0/24  192.0.2.7:4711  2h 2m      0    1',
+        'evil\\u001b[31m  -                        -               1s         12   1',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('list gateways and mark the uplink', () => {
+    assert.equal(
+      gatewaysView(DOCUMENT.gateways, DOCUMENT.uplink, PLAIN),
+      [
+        'ID  DEVICE  MAC                STATE   UPLINK  ADDRESSES',
+        '1   lan0    02:00:00:00:00:01  active  yes     10.0.0.1 fe80::1',
+        '12  lan0    02:00:00:00:00:02  moved   no      -',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('say in a sentence that there is nothing', () => {
+    const empty = statusView({ ...DOCUMENT, ready: true, problems: [], servers: [], clients: [], gateways: [], uplink: null }, PLAIN);
+
+    assert.equal(
+      empty,
+      'gwmark 1.2.3, datapath nexthop: ready\n0 clients, 0 gateways, no uplink learnt yet\n\nno OpenVPN server is configured\n',
+    );
+    assert.equal(clientsView([], PLAIN), 'no client is connected\n');
+    assert.equal(gatewaysView([], null, PLAIN), 'no gateway is known yet; one is learnt when a router talks to this endpoint\n');
+  });
+
+  it('align the same in colours', () => {
+    const coloured = statusView(DOCUMENT, { ...PLAIN, hasColours: true });
+
+    assert.ok(coloured.includes('\u001b[32mready\u001b[39m'));
+    // oxlint-disable-next-line no-control-regex -- the colours are taken out again
+    assert.equal(coloured.replaceAll(/\u001b\[\d+m/g, ''), statusView(DOCUMENT, PLAIN));
+  });
+
+  it('align names of wide characters by the columns that they take', () => {
+    assert.equal(formatTable(['A', 'B'], [['山田', 'x'], ['abcde', 'y']], false), 'A      B\n山田   x\nabcde  y\n');
+  });
+});
+
+describe('formatDuration', () => {
+  for (const [milliseconds, shown] of [
+    [0, '0s'],
+    [999, '0s'],
+    [-5000, '0s'],
+    [59_999, '59s'],
+    [60_000, '1m'],
+    [200_000, '3m 20s'],
+    [3_600_000, '1h'],
+    [3_605_000, '1h'],
+    [187_200_000, '2d 4h'],
+  ] as const) {
+    it(`shows ${milliseconds} ms as ${shown}`, () => {
+      assert.equal(formatDuration(milliseconds), shown);
+    });
+  }
+});
+
+describe('CAP_NET_ADMIN', () => {
+  it('is bit 12 of the effective capabilities', () => {
+    assert.equal(hasNetAdmin('Name:\tnode\nCapEff:\t0000000000001000\n'), true);
+    assert.equal(hasNetAdmin('CapEff:\t000001ffffffffff\n'), true);
+    assert.equal(hasNetAdmin('CapPrm:\t0000000000001000\nCapEff:\t000001ffffffefff\n'), false);
+    assert.equal(hasNetAdmin('CapEff:\t0000000000000000'), false);
+    assert.equal(hasNetAdmin('nothing'), undefined);
+  });
+
+  it('is asked for by name, with the ways to get it', () => {
+    assert.throws(() => requireNetAdmin('run', 'CapEff:\t0000000000000000'), {
+      code: 'NOT_PRIVILEGED',
+      exitCode: 1,
+      message: /^"gwmark run" needs CAP_NET_ADMIN .*--cap-add NET_ADMIN/,
+    });
+    requireNetAdmin('run', undefined);
+  });
+});
