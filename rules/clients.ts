@@ -1,0 +1,56 @@
+import type { Command } from 'nftables-json';
+import { clientSetName } from './nexthop-structure.js';
+import { contains, formatNetwork, isHost } from './address.js';
+import type { ClientNetwork, SubnetLength, Tunnel } from './world.js';
+
+/** A client network that came or went. */
+export interface ClientNetworkChange {
+  readonly op: 'add' | 'remove';
+  readonly network: ClientNetwork;
+}
+
+/** The element's value as nftables wants it; the set is named by {@link clientSetName}. */
+export function clientElement(network: ClientNetwork): string {
+  return network.address;
+}
+
+/** One key a network, for maps: `10.8.0.2`, `192.168.77.0/24`. */
+export function networkKey(network: ClientNetwork): string {
+  return formatNetwork(network);
+}
+
+/**
+ * The element commands for changes of clients: one delete and one add command a set, however many elements.
+ * The order of `changes` does not matter; each network may stand in it once.
+ */
+export function clientCommands(table: string, changes: Iterable<ClientNetworkChange>): Command[] {
+  const bySet = new Map<string, { add: string[]; remove: string[] }>();
+  for (const { op, network } of changes) {
+    const name = clientSetName(network);
+    const group = bySet.get(name) ?? { add: [], remove: [] };
+    bySet.set(name, group);
+    group[op].push(clientElement(network));
+  }
+  const commands: Command[] = [];
+  for (const [name, { add, remove }] of bySet) {
+    if (remove.length > 0) commands.push({ delete: { element: { family: 'inet', table, name, elem: remove } } });
+    if (add.length > 0) commands.push({ add: { element: { family: 'inet', table, name, elem: add } } });
+  }
+  return commands;
+}
+
+/** The distinct prefix lengths of subnets, IPv4 first, long before short: the most specific set is asked first. */
+export function subnetLengths(networks: Iterable<ClientNetwork>): SubnetLength[] {
+  const lengths = new Map<string, SubnetLength>();
+  for (const network of networks) {
+    if (isHost(network)) continue;
+    lengths.set(clientSetName(network), { family: network.family, prefixLength: network.prefixLength });
+  }
+  return [...lengths.values()].toSorted((a, b) => a.family - b.family || b.prefixLength - a.prefixLength);
+}
+
+/** True when the kernel needs a route of ours to reach this network: main does not send it to the tunnel. */
+export function needsRoute(network: ClientNetwork, tunnels: readonly Tunnel[]): boolean {
+  const tunnel = tunnels.find(({ device }) => device === network.device);
+  return tunnel === undefined || !tunnel.covered.some((covered) => contains(covered, network));
+}

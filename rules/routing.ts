@@ -1,0 +1,179 @@
+import type { Family } from './address.js';
+import { formatNetwork } from './address.js';
+import { needsRoute } from './clients.js';
+import type { ClientNetwork, Gateway, Link, Policy, Site, Transport } from './world.js';
+import { gatewayMark } from './world.js';
+
+/** An entry of the routing policy database (`ip rule`). */
+export interface PolicyRule {
+  readonly family: Family;
+  readonly priority: number;
+  readonly table: number;
+  readonly fwmark?: { readonly value: number; readonly mask: number };
+  readonly iif?: string;
+  readonly from?: string;
+  readonly ipproto?: 'udp' | 'tcp' | 'icmp' | 'ipv6-icmp';
+  readonly sport?: number;
+  /** An inclusive range. */
+  readonly dport?: readonly [number, number];
+}
+
+export interface Route {
+  readonly family: Family;
+  readonly table: number;
+  /** `default` or a network. */
+  readonly destination: string;
+  readonly device: string;
+  /** A next hop that is taken to be on the link, whatever the addresses of the device say. */
+  readonly via?: string;
+}
+
+/** A permanent entry of the neighbour table. */
+export interface Neighbour {
+  readonly family: Family;
+  readonly address: string;
+  readonly device: string;
+  readonly mac: string;
+}
+
+/** Everything in the kernel's routing that is ours, apart from routes of client networks. */
+export interface RoutingPlan {
+  readonly rules: readonly PolicyRule[];
+  readonly routes: readonly Route[];
+  readonly neighbours: readonly Neighbour[];
+}
+
+export const EMPTY_PLAN: RoutingPlan = { rules: [], routes: [], neighbours: [] };
+
+/** The routing table numbers, in the words of {@link Policy}. */
+export function routingTables(policy: Policy): { clients: number; uplink: number; fallback: number; gateway: (id: number) => number } {
+  const base = policy.routing.tableBase;
+  return { clients: base, uplink: base + 1, fallback: base + 2, gateway: (id) => base + 10 + id };
+}
+
+/** The address that stands for a gateway as next hop: the id in the last bits of the prefix. */
+export function nexthopAddress(policy: Policy, family: Family, id: number): string {
+  const { nexthop4, nexthop6 } = policy.routing;
+  if (family === 4) return `${nexthop4.address.slice(0, nexthop4.address.lastIndexOf('.'))}.${id}`;
+  return nexthop6.address.endsWith('::') ? `${nexthop6.address}${id.toString(16)}` : `${nexthop6.address.slice(0, nexthop6.address.lastIndexOf(':'))}:${id.toString(16)}`;
+}
+
+/**
+ * The routing of the datapath `nexthop`.
+ *
+ * Before `main`: networks of the tunnels and subnets behind clients go to their tunnel; a packet with a gateway's mark
+ * goes to that gateway. In this order, a marked packet for a client can never leave to the LAN.
+ *
+ * After `main`, so only where the endpoint has no route: packets from a tunnel go to the uplink, and sockets
+ * of OpenVPN find some route at all, without which they could not send what netfilter then marks. The same
+ * holds for the endpoint's own tunnel addresses and for ICMP errors about forwarded packets.
+ */
+export function compileRouting(site: Site): RoutingPlan {
+  const { policy } = site;
+  const tables = routingTables(policy);
+  const rules: PolicyRule[] = [];
+  const routes: Route[] = [];
+  const neighbours: Neighbour[] = [];
+  for (const family of [4, 6] as const) {
+    const links = site.links.filter((link) => link.families.includes(family));
+    if (links.length === 0) continue;
+    rules.push({ family, priority: policy.routing.priority, table: tables.clients });
+    for (const tunnel of site.tunnels) {
+      for (const network of tunnel.covered) {
+        if (network.family === family) routes.push({ family, table: tables.clients, destination: formatNetwork(network), device: tunnel.device });
+      }
+    }
+    for (const gateway of site.gateways) {
+      if (links.some(({ device }) => device === gateway.device)) addGateway(policy, family, gateway, rules, routes, neighbours);
+    }
+    rules.push(...fallbackRules(site, family, links));
+    routes.push(...fallbackRoutes(site, family, links));
+  }
+  return { rules, routes, neighbours };
+}
+
+/** The routes for client networks that `main` does not send to the tunnel. */
+export function clientRoute(site: Site, network: ClientNetwork): Route | null {
+  if (!needsRoute(network, site.tunnels)) return null;
+  return { family: network.family, table: routingTables(site.policy).clients, destination: formatNetwork(network), device: network.device };
+}
+
+function addGateway(policy: Policy, family: Family, gateway: Gateway, rules: PolicyRule[], routes: Route[], neighbours: Neighbour[]): void {
+  const table = routingTables(policy).gateway(gateway.id);
+  const priority = policy.routing.priority + 10 + gateway.id;
+  const address = nexthopAddress(policy, family, gateway.id);
+  const fwmark = { value: gatewayMark(policy, gateway.id), mask: policy.markMask };
+  neighbours.push({ family, address, device: gateway.device, mac: gateway.mac });
+  routes.push({ family, table, destination: 'default', device: gateway.device, via: address });
+  rules.push({ family, priority, table, fwmark });
+}
+
+/**
+ * ICMP errors that a router sends about a packet it forwards, as ranges of types: unreachable (with frag-needed) and
+ * time exceeded; for IPv6 unreachable, packet too big and time exceeded.
+ */
+const ICMP_ERRORS = { 4: [[3, 3], [11, 11]], 6: [[1, 3]] } as const;
+
+function fallbackRules(site: Site, family: Family, links: readonly Link[]): PolicyRule[] {
+  const first = site.policy.routing.fallbackPriority;
+  const tables = routingTables(site.policy);
+  // A rule that asks for ports and not for `iif lo` makes the kernel dissect every packet it receives.
+  const local = { family, table: tables.fallback, iif: 'lo' };
+  const rules: PolicyRule[] = [];
+  for (const tunnel of site.tunnels) {
+    rules.push({ family, priority: first, table: tables.uplink, iif: tunnel.device });
+    for (const address of tunnel.addresses) {
+      if (address.family === family) rules.push({ ...local, priority: first + 1, from: address.address });
+    }
+  }
+  for (const transport of site.transports) {
+    if (!transport.families.includes(family)) continue;
+    const { protocol: ipproto, port: sport } = transport;
+    rules.push({ ...local, priority: first + 2, ipproto, sport });
+    for (const from of reversePathAddresses(transport, family, links)) rules.push({ family, table: tables.fallback, priority: first + 4, from, ipproto, sport });
+  }
+  for (const [low, high] of ICMP_ERRORS[family]) {
+    // The flow key keeps ICMP type and code where it keeps ports (struct flowi_uli), so a port range selects them. IPv4:
+    // `from 0.0.0.0` is a lookup without a source, as only an error about somebody else's packet has one.
+    const dport = [low << 8, (high << 8) | 255] as const;
+    const icmp = { ...local, priority: first + 3, dport };
+    rules.push(family === 4 ? { ...icmp, ipproto: 'icmp', from: '0.0.0.0' } : { ...icmp, ipproto: 'ipv6-icmp' });
+  }
+  return rules;
+}
+
+/**
+ * The addresses for which rp_filter looks up the way back of a client's datagram. That lookup is not `iif lo`, so it needs
+ * a rule of its own, which only those get who have the filter on.
+ */
+function reversePathAddresses(transport: Transport, family: Family, links: readonly Link[]): string[] {
+  if (family === 6) return [];
+  return links
+    .filter(({ hasReversePathFilter }) => hasReversePathFilter)
+    .flatMap(({ addresses }) => addresses)
+    .filter((address) => !address.includes(':') && (transport.address === null || transport.address === address));
+}
+
+function fallbackRoutes(site: Site, family: Family, links: readonly Link[]): Route[] {
+  const tables = routingTables(site.policy);
+  const { uplink } = site;
+  if (uplink !== null && links.some(({ device }) => device === uplink.device)) {
+    const route = { family, destination: 'default', device: uplink.device, via: nexthopAddress(site.policy, family, uplink.id) };
+    return [
+      { ...route, table: tables.uplink },
+      { ...route, table: tables.fallback },
+    ];
+  }
+  const link = transportLink(site, family, links);
+  if (link === undefined) return [];
+  const route = { family, destination: 'default', device: link.device };
+  // rp_filter asks the uplink table for the way back of forwarded packets, and is content with the device alone.
+  const forFilter = family === 4 && link.hasReversePathFilter ? [{ ...route, table: tables.uplink }] : [];
+  return [...forFilter, { ...route, table: tables.fallback }];
+}
+
+/** The link that carries a transport's own address, else the first. */
+function transportLink(site: Site, family: Family, links: readonly Link[]): Link | undefined {
+  const bound = site.transports.find((transport) => transport.address !== null && transport.families.includes(family));
+  return links.find((link) => bound?.address != null && link.addresses.includes(bound.address)) ?? links[0];
+}

@@ -1,0 +1,121 @@
+import type { Family, Network } from './address.js';
+
+/**
+ * The settings that rules and routes depend on. Fixed while the sidecar runs.
+ */
+export interface Policy {
+  /** Name of our nftables table, family inet. */
+  readonly table: string;
+  /** The bits of packet mark and conntrack mark that are ours: contiguous, 2..8 of them. A gateway's id stands in them. */
+  readonly markMask: number;
+  /** Learn gateways for sources that are on-link too. */
+  readonly learnOnlink: boolean;
+  readonly routing: RoutingPolicy;
+}
+
+/** Numbers of the routing policy database that are ours. */
+export interface RoutingPolicy {
+  /** Route protocol, 5..255: all our rules, routes and neighbours carry it. */
+  readonly protocol: number;
+  /** First of our routing tables: clients, uplink, fallback, then one a gateway at `tableBase + 10 + id`. */
+  readonly tableBase: number;
+  /** Rule priority before `main` (32766): client subnets, then `priority + 10 + id` for each gateway. */
+  readonly priority: number;
+  /** First of 16 rule priorities after `main`. */
+  readonly fallbackPriority: number;
+  /** A /24 from which the next hops of IPv4 gateways are taken, one an id; never seen on any wire. */
+  readonly nexthop4: Network;
+  /** The same for IPv6, prefix length at most 112. */
+  readonly nexthop6: Network;
+}
+
+/** A device that OpenVPN opened: no link layer. */
+export interface Tunnel {
+  readonly device: string;
+  /** The endpoint's own addresses on it. */
+  readonly addresses: readonly Network[];
+  /** What routing table main sends to it already: the connected network, or OpenVPN's own routes. */
+  readonly covered: readonly Network[];
+}
+
+/** A socket on which OpenVPN talks to its clients. */
+export interface Transport {
+  readonly protocol: 'udp' | 'tcp';
+  /** Null when bound to every address of the families. */
+  readonly address: string | null;
+  readonly families: readonly Family[];
+  /** 1..65535 */
+  readonly port: number;
+}
+
+/** An Ethernet device on which gateways are learnt. */
+export interface Link {
+  readonly device: string;
+  /** The endpoint's own addresses on it. */
+  readonly addresses: readonly string[];
+  /** Networks of these addresses, link-local ones left out. */
+  readonly onlink: readonly Network[];
+  /** Families that are enabled on it. */
+  readonly families: readonly Family[];
+  /** `rp_filter` is in force on it, strict or loose. IPv4 only: IPv6 has none. */
+  readonly hasReversePathFilter: boolean;
+}
+
+/**
+ * A link-layer neighbour that selected frames came from.
+ */
+export interface Gateway {
+  /** 1 up to what the mark mask can hold. */
+  readonly id: number;
+  readonly device: string;
+  /** Where answers go. */
+  readonly mac: string;
+  /** Source MACs whose frames are learnt as this gateway: after a move none, or the new one. */
+  readonly sources: readonly string[];
+}
+
+/** Everything but the clients: changes seldom, and all that follows from it is computed anew each time. */
+export interface Site {
+  readonly policy: Policy;
+  readonly tunnels: readonly Tunnel[];
+  readonly transports: readonly Transport[];
+  readonly links: readonly Link[];
+  readonly gateways: readonly Gateway[];
+  /** Gateway of last resort. */
+  readonly uplink: Gateway | null;
+  /** Prefix lengths of the subnets behind clients. */
+  readonly subnetLengths: readonly SubnetLength[];
+  /** What sysctls had been before the sidecar changed them, to be restored by `gwmark down`. */
+  readonly originals: readonly OriginalSysctl[];
+}
+
+export interface OriginalSysctl {
+  /** Path below /proc/sys, at most 100 characters. */
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface SubnetLength {
+  readonly family: Family;
+  readonly prefixLength: number;
+}
+
+/** A virtual address of a client, or a subnet behind it. */
+export interface ClientNetwork extends Network {
+  /** The tunnel device that leads there. */
+  readonly device: string;
+}
+
+/** The value that stands for a gateway in the bits of the mark mask. */
+export function gatewayMark(policy: Policy, id: number): number {
+  return (id * lowestBit(policy.markMask)) >>> 0;
+}
+
+/** The highest gateway id that fits into the mask. */
+export function highestGatewayId(markMask: number): number {
+  return (markMask >>> 0) / lowestBit(markMask);
+}
+
+function lowestBit(mask: number): number {
+  return (mask & -mask) >>> 0;
+}

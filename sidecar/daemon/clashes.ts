@@ -1,0 +1,83 @@
+import type { NftObject, Nftables } from 'nftables-json';
+import type { Policy } from '../../rules/index.js';
+import { contains, parseNetwork, routingTables } from '../../rules/index.js';
+import type { IpDevice, IpRoute, IpRule } from '../system/iproute.js';
+import { ipJson } from '../system/iproute.js';
+import { GwmarkError } from '../errors.js';
+
+/**
+ * Looks whether somebody else uses a number or a bit that we are about to use.
+ *
+ * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was changed
+ */
+export async function checkClashes(policy: Policy, maxGateways: number, nft: Nftables): Promise<void> {
+  const [rules4, rules6, routes4, routes6, devices] = await Promise.all([
+    ipJson<IpRule>(['-4', 'rule', 'show']),
+    ipJson<IpRule>(['-6', 'rule', 'show']),
+    ipJson<IpRoute>(['-4', '-d', 'route', 'show', 'table', 'all']),
+    ipJson<IpRoute>(['-6', '-d', 'route', 'show', 'table', 'all']),
+    ipJson<IpDevice>(['addr', 'show']),
+  ]);
+  const routing = [
+    ...[...rules4, ...rules6].flatMap((rule) => ruleClash(policy, maxGateways, rule)),
+    ...[...routes4, ...routes6].flatMap((route) => routeClash(policy, maxGateways, route)),
+    ...devices.flatMap((device) => addressClash(policy, device)),
+  ];
+  if (routing.length > 0) throw new GwmarkError('ROUTING_CLASH', [...new Set(routing)].join('; '));
+  const marks = markClashes(policy, await nft.list({ ruleset: null }, { terse: true }));
+  if (marks.length > 0) throw new GwmarkError('FIREWALL_CLASH', [...new Set(marks)].join('; '));
+}
+
+function ruleClash(policy: Policy, maxGateways: number, rule: IpRule): string[] {
+  const { routing, markMask } = policy;
+  if (rule.protocol === String(routing.protocol)) return [];
+  const clashes: string[] = [];
+  const isOurs = (first: number, count: number): boolean => rule.priority >= first && rule.priority < first + count;
+  if (isOurs(routing.priority, maxGateways + 11)) clashes.push(`ip rule priority ${rule.priority} is in use: change routing.priority (${routing.priority})`);
+  if (isOurs(routing.fallbackPriority, 16)) clashes.push(`ip rule priority ${rule.priority} is in use: change routing.fallbackPriority (${routing.fallbackPriority})`);
+  const mark = Number(rule.fwmark ?? 0) & Number(rule.fwmask ?? 0xffffffff);
+  if ((mark & markMask) !== 0) clashes.push(`ip rule ${rule.priority} uses mark ${rule.fwmark}, which has bits of mark.mask (0x${markMask.toString(16)})`);
+  return clashes;
+}
+
+function routeClash(policy: Policy, maxGateways: number, route: IpRoute): string[] {
+  const { routing } = policy;
+  const table = Number(route.table ?? 254);
+  const isOurTable = table >= routing.tableBase && table <= routingTables(policy).gateway(maxGateways);
+  const isOurProtocol = route.protocol === String(routing.protocol);
+  if (isOurTable && !isOurProtocol) return [`routing table ${table} is in use: change routing.tableBase (${routing.tableBase})`];
+  if (!isOurTable && isOurProtocol) return [`route ${route.dst} in table ${table} has protocol ${routing.protocol}: change routing.protocol`];
+  return [];
+}
+
+function addressClash(policy: Policy, device: IpDevice): string[] {
+  const { nexthop4, nexthop6 } = policy.routing;
+  return (device.addr_info ?? []).flatMap(({ local }) => {
+    const network = parseNetwork(local);
+    if (network === null) return [];
+    if (contains(nexthop4, network)) return [`${device.ifname} has the address ${local}: change routing.nexthop4`];
+    if (contains(nexthop6, network)) return [`${device.ifname} has the address ${local}: change routing.nexthop6`];
+    return [];
+  });
+}
+
+/** Rules of other tables that set bits of our mask in a packet mark or conntrack mark. */
+function markClashes(policy: Policy, objects: readonly NftObject[]): string[] {
+  return objects.flatMap((object) => {
+    if (!('rule' in object) || (object.rule.table === policy.table && object.rule.family === 'inet')) return [];
+    const { family, table, chain, expr } = object.rule;
+    const clashes = expr.some((statement) => 'mangle' in statement && isMark(statement.mangle) && setsBits(statement.mangle.value, policy.markMask));
+    return clashes ? [`nftables chain ${family} ${table} ${chain} sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`] : [];
+  });
+}
+
+function isMark(mangle: { readonly key: unknown }): boolean {
+  return /^\{"(meta|ct)":\{"key":"mark"\}\}$/.test(JSON.stringify(mangle.key));
+}
+
+/** A constant with one of the bits, also as the right side of `or`; the mask of an `and` sets nothing. */
+function setsBits(value: unknown, mask: number): boolean {
+  if (typeof value === 'number') return (value & mask) !== 0;
+  if (typeof value !== 'object' || value === null || !('|' in value) || !Array.isArray(value['|'])) return false;
+  return value['|'].some((part) => setsBits(part, mask));
+}

@@ -1,0 +1,294 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Nftables } from 'nftables-json';
+import type { ClientNetwork, OriginalSysctl, Policy } from '../../rules/index.js';
+import { contains, networkKey } from '../../rules/index.js';
+import { readVersion } from '../config/version.js';
+import type { Settings } from '../config/settings.js';
+import { readRouting } from '../datapath/nexthop/plan.js';
+import { gatewayNeighbours } from '../datapath/nexthop/adoption.js';
+import type { Devices } from '../discovery/devices.js';
+import { readDevices } from '../discovery/devices.js';
+import { Firewall } from '../firewall/firewall.js';
+import type { Logger } from '../log/logger.js';
+import { ClientNetworks } from '../sessions/client-networks.js';
+import type { StatusDocument } from '../status.js';
+import { enableForwarding } from '../system/forwarding.js';
+import type { KernelEvent } from '../system/neighbour-monitor.js';
+import { NeighbourMonitor } from '../system/neighbour-monitor.js';
+import { checkClashes } from './clashes.js';
+import { ConntrackFlusher } from './conntrack-flusher.js';
+import { Debounced } from './debounced.js';
+import { GatewayWatch } from './gateway-watch.js';
+import { ManagedServer } from './managed-server.js';
+import type { WantedSite } from './reconciler.js';
+import { Reconciler } from './reconciler.js';
+import { buildStatus } from './status-builder.js';
+
+/** Owner of the client networks that an earlier run left in the kernel, until the first snapshot tells who is there. */
+const ADOPTED = 'adopted';
+/** A burst of device, route and rule events is answered once. */
+const SETTLE_MS = 50;
+/** Reading every element costs time in proportion to the clients, so it is done seldom. */
+const FULL_CHECK_MS = 60_000;
+
+/**
+ * The sidecar at work: servers tell who is connected, gateways who sends, and the reconciler brings the kernel there.
+ * Nothing it installed goes when it ends.
+ */
+export class Daemon implements AsyncDisposable {
+  readonly #settings: Settings;
+  readonly #policy: Policy;
+  readonly #logger: Logger;
+  readonly #firewall: Firewall;
+  readonly #clients = new ClientNetworks();
+  readonly #reconciler: Reconciler;
+  readonly #gateways: GatewayWatch;
+  readonly #servers: readonly ManagedServer[];
+  readonly #conntrack: ConntrackFlusher;
+  readonly #refresh: Debounced;
+  readonly #verify: Debounced;
+  readonly #nft: Nftables;
+  readonly #stop = new AbortController();
+  #devices: Devices = { links: [], tunnels: [] };
+  #originals: readonly OriginalSysctl[] = [];
+  #adopted: readonly ClientNetwork[] = [];
+  #wanted: WantedSite | null = null;
+  /** Until it is known who is connected, a table that an earlier run left stays as it is. */
+  #isGateOpen = false;
+  #onGateOpen: () => void = () => undefined;
+  readonly #gate = new Promise<void>((resolve) => {
+    this.#onGateOpen = resolve;
+  });
+  #monitor: NeighbourMonitor | null = null;
+  #sysctlProblem: string | null = null;
+
+  /** @param nft borrowed */
+  constructor(settings: Settings, policy: Policy, nft: Nftables, logger: Logger) {
+    this.#settings = settings;
+    this.#policy = policy;
+    this.#logger = logger;
+    this.#nft = nft;
+    this.#firewall = new Firewall(nft, settings.table);
+    this.#conntrack = new ConntrackFlusher(settings.conntrack === 'flush', logger);
+    this.#reconciler = new Reconciler({
+      policy,
+      firewall: this.#firewall,
+      clients: this.#clients,
+      logger,
+      onRemoved: (networks) => this.#conntrack.flush(networks, this.#clients.size === 0 ? this.#devices.tunnels : []),
+    });
+    this.#gateways = new GatewayWatch({ policy, max: settings.gateways.max, firewall: this.#firewall, logger, onChanged: () => this.#updateSite() });
+    this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
+    this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
+    this.#servers = settings.management.endpoints.map(
+      (endpoint) =>
+        new ManagedServer({
+          endpoint,
+          settings,
+          clients: this.#clients,
+          logger,
+          onClientChanged: (key) => this.#reconciler.clientChanged(key),
+          onServerChanged: () => this.#refresh.now(),
+          whenApplied: () => this.#whenApplied(),
+        }),
+    );
+  }
+
+  status(): StatusDocument {
+    return buildStatus({
+      version: readVersion(),
+      servers: this.#servers,
+      gateways: this.#gateways.status(),
+      uplink: this.#gateways.uplink?.id ?? null,
+      problems: [this.#reconciler.problem, this.#sysctlProblem, ...this.#servers.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      isSettled: this.#reconciler.isSettled,
+    });
+  }
+
+  /**
+   * Works until the signal is aborted.
+   *
+   * @throws GwmarkError FIREWALL_CLASH, ROUTING_CLASH, ROUTING_UNAVAILABLE before anything was changed; ManagementError for
+   *   a password that OpenVPN refuses
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#adopt();
+    this.#startMonitor();
+    await this.#gateways.readNeighbours();
+    await this.#refresh.now();
+    const ended = Promise.all(this.#servers.map((server) => server.run()));
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    void Promise.all(this.#servers.map(({ settled }) => settled)).then(() => this.#refresh.now());
+    const loops = [this.#every(this.#settings.gateways.pollIntervalMs, () => this.#poll()), this.#every(FULL_CHECK_MS, () => this.#checkElements())];
+    loops.push(this.#every(this.#settings.management.snapshotIntervalMs, () => this.#verifyRouting()));
+    try {
+      if (!signal.aborted) await Promise.race([ended, aborted]);
+    } finally {
+      this.#stop.abort();
+      await Promise.all(loops);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
+    this.#refresh.stop();
+    this.#verify.stop();
+    await this.#monitor?.[Symbol.asyncDispose]();
+    await this.#reconciler.close();
+    await this.#conntrack.close();
+  }
+
+  async #adopt(): Promise<void> {
+    this.#devices = await readDevices(this.#settings.devices);
+    const table = await this.#firewall.adopt((address) => this.#deviceOf(address));
+    await checkClashes(this.#policy, this.#settings.gateways.max, this.#nft);
+    const plan = await readRouting(this.#policy);
+    if (table !== null) {
+      this.#gateways.adopt(table, gatewayNeighbours(this.#policy, plan));
+      this.#adopted = [...table.clients.values()];
+      this.#originals = table.originals;
+      this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#gateways.gateways.length });
+    }
+    for (const network of this.#adopted) this.#clients.add(ADOPTED, network);
+    this.#reconciler.adopt(this.#adopted, plan);
+    // Set last: gateways on devices that are gone are dropped, those on present ones were adopted before.
+    await this.#gateways.setLinks(this.#devices.links);
+  }
+
+  #deviceOf(address: string): string {
+    const host = { family: address.includes(':') ? 6 : 4, address, prefixLength: address.includes(':') ? 128 : 32 } as const;
+    const tunnel = this.#devices.tunnels.find(({ covered }) => covered.some((network) => contains(network, host)));
+    return (tunnel ?? this.#devices.tunnels[0])?.device ?? '';
+  }
+
+  #startMonitor(): void {
+    this.#monitor = new NeighbourMonitor({
+      protocol: this.#policy.routing.protocol,
+      onEvent: (event) => this.#kernelEvent(event),
+      onEnd: (cause) => {
+        this.#logger.warn('routing.monitor_lost', { reason: cause.message });
+        this.#monitor = null;
+        void delay(1000, undefined, { signal: this.#stop.signal }).then(
+          async () => {
+            this.#startMonitor();
+            await this.#gateways.readNeighbours();
+            await this.#refresh.now();
+          },
+          () => undefined,
+        );
+      },
+    });
+  }
+
+  #kernelEvent(event: KernelEvent): void {
+    if (event.kind === 'neighbour') {
+      this.#gateways.take(event);
+      return;
+    }
+    if (event.kind === 'link' || event.kind === 'address') this.#refresh.soon();
+    this.#verify.soon();
+  }
+
+  async #refreshNow(): Promise<void> {
+    this.#devices = await readDevices(this.#settings.devices);
+    await this.#gateways.setLinks(this.#devices.links);
+    for (const server of this.#servers) await server.resolve(this.#devices);
+    this.#openGate();
+    this.#updateSite();
+  }
+
+  #openGate(): void {
+    const isKnown = this.#servers.every(({ state }) => state !== 'connecting');
+    if (!isKnown && this.#adopted.length > 0 && this.#devices.tunnels.length > 0) return;
+    if (isKnown || this.#devices.tunnels.length === 0) this.#releaseAdopted();
+    if (this.#isGateOpen) return;
+    this.#isGateOpen = true;
+    this.#onGateOpen();
+  }
+
+  #releaseAdopted(): void {
+    const adopted = this.#adopted;
+    this.#adopted = [];
+    for (const network of adopted) {
+      const change = this.#clients.remove(ADOPTED, networkKey(network));
+      if (change !== null) this.#reconciler.clientChanged(networkKey(network));
+    }
+  }
+
+  #updateSite(): void {
+    if (!this.#isGateOpen || this.#stop.signal.aborted) return;
+    const tunnels = [...new Map(this.#servers.flatMap(({ tunnel }) => (tunnel === null ? [] : [[tunnel.device, tunnel] as const]))).values()];
+    const site: WantedSite = {
+      tunnels,
+      transports: this.#servers.flatMap(({ transports }) => transports),
+      links: this.#devices.links,
+      gateways: this.#gateways.gateways,
+      uplink: this.#gateways.uplink,
+      originals: this.#originals,
+    };
+    const known = this.#wanted;
+    if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
+    // The same object as before tells the reconciler that routes to clients need not be asked for again.
+    const hasSameTunnels = known !== null && JSON.stringify(known.tunnels) === JSON.stringify(tunnels);
+    this.#wanted = hasSameTunnels ? { ...site, tunnels: known.tunnels } : site;
+    this.#reconciler.setSite(this.#wanted);
+    if (tunnels.length > 0) void this.#enableForwarding(tunnels.some(({ addresses }) => addresses.some(({ family }) => family === 6)));
+  }
+
+  async #enableForwarding(needsIpv6: boolean): Promise<void> {
+    if (this.#settings.sysctl !== 'manage') return;
+    try {
+      const changed = await enableForwarding(this.#devices.links, needsIpv6, this.#logger);
+      this.#sysctlProblem = null;
+      const isNew = changed.filter(({ name }) => !this.#originals.some((original) => original.name === name));
+      if (isNew.length === 0) return;
+      this.#originals = [...this.#originals, ...isNew];
+      this.#updateSite();
+    } catch (error) {
+      const reason = (error as Error).message;
+      if (this.#sysctlProblem !== reason) this.#logger.error('sysctl.failed', { reason });
+      this.#sysctlProblem = reason;
+    }
+  }
+
+  async #whenApplied(): Promise<void> {
+    await this.#gate;
+    await this.#reconciler.idle();
+  }
+
+  async #poll(): Promise<void> {
+    if (!this.#reconciler.isSettled) return;
+    const { state, learnt } = await this.#reconciler.exclusively(() => this.#firewall.inspect());
+    this.#gateways.counted(learnt);
+    if (state !== 'intact') {
+      this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: state });
+      this.#reconciler.rewriteFirewall();
+      return;
+    }
+    await this.#gateways.poll();
+  }
+
+  async #checkElements(): Promise<void> {
+    if (!this.#reconciler.isSettled) return;
+    const missing = await this.#reconciler.verifyElements();
+    if (missing === 0) return;
+    this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: 'elements', differences: missing });
+    this.#reconciler.rewriteFirewall();
+  }
+
+  async #verifyRouting(): Promise<void> {
+    if (!this.#reconciler.isSettled) return;
+    if (await this.#reconciler.verifyRouting()) this.#logger.warn('routing.repaired');
+  }
+
+  /** Runs `work` again and again until the daemon stops; what it throws is logged and does not end it. */
+  async #every(intervalMs: number, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await work().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { Logger } from '../log/logger.js';
+
+/**
+ * Work that many may ask for and that is done once for all of them, never twice at a time.
+ */
+export class Debounced {
+  readonly #delayMs: number;
+  readonly #work: () => Promise<void>;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+  #isStopped = false;
+
+  /** @param work what it throws is logged; whoever asked is not told */
+  constructor(delayMs: number, work: () => Promise<void>, logger: Logger) {
+    this.#delayMs = delayMs;
+    this.#work = work;
+    this.#logger = logger;
+  }
+
+  /** Asks for it within the delay. */
+  soon(): void {
+    if (this.#timer !== null || this.#isStopped) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      void this.now();
+    }, this.#delayMs);
+  }
+
+  /** Resolves when a run that began after this call is done. */
+  now(): Promise<void> {
+    if (this.#isStopped) return Promise.resolve();
+    if (this.#running === null) return this.#run();
+    this.#next ??= this.#running.then(() => {
+      this.#next = null;
+      return this.now();
+    });
+    return this.#next;
+  }
+
+  /** Nothing begins any more. */
+  stop(): void {
+    this.#isStopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #run(): Promise<void> {
+    this.#running = this.#work()
+      .catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }))
+      .finally(() => {
+        this.#running = null;
+      });
+    return this.#running;
+  }
+}

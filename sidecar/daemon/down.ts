@@ -1,0 +1,50 @@
+import { NftError, openNftables } from 'nftables-json';
+import { EMPTY_PLAN, diffRouting } from '../../rules/index.js';
+import type { Settings } from '../config/settings.js';
+import { readRouting, removeRouting } from '../datapath/nexthop/plan.js';
+import { GwmarkError } from '../errors.js';
+import { Firewall } from '../firewall/firewall.js';
+import type { Logger } from '../log/logger.js';
+import { flushMark } from '../system/conntrack.js';
+import { restoreSysctls } from '../system/forwarding.js';
+import { policyOf } from './policy.js';
+
+/**
+ * The command `down`: removes every trace of gwmark from the network namespace, whichever run left it: table, rules, routes, neighbours,
+ * marks in conntrack; and sets sysctls back.
+ *
+ * @returns what was removed, one object a line; empty when there was nothing
+ */
+export async function bringDown(settings: Settings, logger: Logger): Promise<{ removed: readonly string[] }> {
+  const policy = policyOf(settings);
+  const removed: string[] = [];
+  try {
+    await using nft = await openNftables({ executor: settings.executor });
+    const firewall = new Firewall(nft, settings.table);
+    const table = await firewall.adopt(() => '');
+    // First the table: no packet is marked any more, so none looks for a route that is about to go.
+    if (await firewall.remove()) removed.push(`nftables table inet ${settings.table}`);
+
+    const plan = await readRouting(policy);
+    await removeRouting(policy, diffRouting(plan, EMPTY_PLAN));
+    if (plan.rules.length > 0) removed.push(count(plan.rules.length, 'ip rule'));
+    if (plan.routes.length > 0) removed.push(count(plan.routes.length, 'route'));
+    if (plan.neighbours.length > 0) removed.push(count(plan.neighbours.length, 'permanent neighbour'));
+
+    const originals = table?.originals ?? [];
+    const failed = await restoreSysctls(originals);
+    for (const original of originals) {
+      if (failed.includes(original)) logger.error('sysctl.failed', { name: original.name, value: original.value, reason: 'cannot be set back' });
+      else removed.push(`sysctl ${original.name.replaceAll('/', '.')} back to ${original.value}`);
+    }
+  } catch (error) {
+    if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${error.message}`, { cause: error });
+    throw error;
+  }
+  if (removed.length > 0) await flushMark(policy.markMask, policy.markMask).catch(() => undefined);
+  return { removed };
+}
+
+function count(many: number, what: string): string {
+  return `${many} ${what}${many === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,159 @@
+import type { Gateway, Link, Policy } from '../../rules/index.js';
+import { contains, gatewayMark, parseNetwork } from '../../rules/index.js';
+import type { GatewayChange } from '../datapath/nexthop/gateway-table.js';
+import { GatewayTable } from '../datapath/nexthop/gateway-table.js';
+import type { Firewall } from '../firewall/firewall.js';
+import type { InstalledTable } from '../firewall/table-reader.js';
+import type { Logger } from '../log/logger.js';
+import type { GatewayStatus } from '../status.js';
+import { flushMark } from '../system/conntrack.js';
+import type { IpNeighbour } from '../system/iproute.js';
+import { ipJson } from '../system/iproute.js';
+import type { KernelEvent } from '../system/neighbour-monitor.js';
+
+export interface GatewayWatchOptions {
+  readonly policy: Policy;
+  /** Highest gateway id. */
+  readonly max: number;
+  readonly firewall: Firewall;
+  readonly logger: Logger;
+  /** Gateways or the uplink changed. */
+  readonly onChanged: () => void;
+}
+
+/**
+ * Keeps the gateways of the datapath `nexthop`: fed by neighbour events, by the neighbour table at the start, and by
+ * the sets that the packet path fills with source MACs it does not know.
+ */
+export class GatewayWatch {
+  readonly #options: GatewayWatchOptions;
+  readonly #table: GatewayTable;
+  #devices = new Set<string>();
+  #uplink: number | null = null;
+
+  constructor(options: GatewayWatchOptions) {
+    this.#options = options;
+    this.#table = new GatewayTable(options.max);
+  }
+
+  get gateways(): readonly Gateway[] {
+    return this.#table.list();
+  }
+
+  get uplink(): Gateway | null {
+    return this.#uplink === null ? null : this.#table.get(this.#uplink);
+  }
+
+  /**
+   * Takes over gateways under the ids that conntrack marks know.
+   *
+   * @param neighbours what our permanent neighbours say: gateway id -> device and MAC that answers go to
+   */
+  adopt(table: InstalledTable, neighbours: ReadonlyMap<number, { readonly device: string; readonly mac: string }>): void {
+    for (const [id, sources] of table.gateways) {
+      const { device, mac } = neighbours.get(id) ?? sources[0] ?? { device: '', mac: '' };
+      if (device === '') continue;
+      this.#devices.add(device);
+      this.#table.adopt({ id, device, mac, sources: sources.filter((source) => source.device === device).map((source) => source.mac) });
+    }
+    this.#chooseUplink(table.uplinks);
+  }
+
+  /** The devices on which gateways are learnt are these from now on; those of others go. */
+  async setLinks(links: readonly Link[]): Promise<void> {
+    const devices = new Set(links.map(({ device }) => device));
+    const gone = [...this.#devices].filter((device) => !devices.has(device));
+    const isNew = [...devices].some((device) => !this.#devices.has(device));
+    this.#devices = devices;
+    this.#note(gone.flatMap((device) => this.#table.removeDevice(device)));
+    if (isNew) await this.readNeighbours();
+  }
+
+  /** Takes the kernel's neighbour table as it is now. */
+  async readNeighbours(): Promise<void> {
+    const protocol = String(this.#options.policy.routing.protocol);
+    const neighbours = await ipJson<IpNeighbour>(['neigh', 'show']);
+    const usable = neighbours.filter(({ state, protocol: by }) => by !== protocol && !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'));
+    this.#note(usable.flatMap(({ dev, dst, lladdr }) => this.#neighbour(dev, dst, lladdr ?? null)));
+  }
+
+  /** Takes an event of the neighbour table. */
+  take(event: KernelEvent & { kind: 'neighbour' }): void {
+    if (!event.isOurs) this.#note(this.#neighbour(event.device, event.address, event.mac));
+  }
+
+  /** Reads what the packet path noted. */
+  async poll(): Promise<void> {
+    const { firewall } = this.#options;
+    const uplinks = await firewall.seenMacs('uplinks');
+    const candidates = await firewall.seenMacs('candidates');
+    const changes = [...uplinks, ...candidates]
+      .filter(({ device, mac }) => this.#devices.has(device) && this.#table.bySource(device, mac) === null)
+      .flatMap(({ device, mac }) => this.#table.frame(device, mac));
+    const before = this.#uplink;
+    this.#chooseUplink(uplinks);
+    this.#note(changes, before !== this.#uplink);
+  }
+
+  /** Packets that each gateway's rule counted. */
+  counted(learnt: ReadonlyMap<number, number>): void {
+    for (const [id, packets] of learnt) if (packets > 0) this.#table.used(id);
+  }
+
+  status(): GatewayStatus[] {
+    return this.#table.list().map(({ id, device, mac }) => ({
+      id,
+      device,
+      mac,
+      addresses: this.#table.addressesOf(id),
+      state: this.#table.hasMoved(id) ? 'moved' : this.#table.isActive(id) || id === this.#uplink ? 'active' : 'known',
+    }));
+  }
+
+  #neighbour(device: string, address: string, mac: string | null): GatewayChange[] {
+    if (!this.#devices.has(device) || this.#isNexthop(address)) return [];
+    return this.#table.neighbour({ device, address, mac });
+  }
+
+  #isNexthop(address: string): boolean {
+    const { nexthop4, nexthop6 } = this.#options.policy.routing;
+    const network = parseNetwork(address);
+    return network === null || contains(nexthop4, network) || contains(nexthop6, network);
+  }
+
+  /** The uplink stays as long as it is there: with two, neither is better than the other. Else the most recently seen. */
+  #chooseUplink(uplinks: InstalledTable['uplinks']): void {
+    if (this.#uplink !== null && this.#table.get(this.#uplink) !== null) return;
+    const recent = uplinks.toSorted((a, b) => (b.expiresSeconds ?? 0) - (a.expiresSeconds ?? 0));
+    const chosen = recent.map(({ device, mac }) => this.#table.bySource(device, mac)).find((gateway) => gateway !== null);
+    const before = this.#uplink;
+    this.#uplink = chosen?.id ?? null;
+    if (this.#uplink === before) return;
+    this.#options.logger.info('uplink.changed', { gateway: this.#uplink, device: chosen?.device, mac: chosen?.mac });
+  }
+
+  #note(changes: readonly GatewayChange[], isOtherwiseChanged = false): void {
+    const { logger } = this.#options;
+    for (const change of changes) {
+      if (change.kind === 'limit') {
+        logger.warn('gateway.limit', { device: change.device, mac: change.mac, max: this.#options.max });
+        continue;
+      }
+      const { id, device, mac } = change.gateway;
+      const fields = { gateway: id, device, mac };
+      if (change.kind === 'found') logger.info('gateway.found', { ...fields, by: change.by });
+      else if (change.kind === 'moved') logger.info('gateway.moved', { ...fields, from: change.from, address: change.address });
+      else {
+        logger.info('gateway.gone', { ...fields, reason: change.why });
+        this.#forgetMarks(id);
+      }
+    }
+    if (changes.some(({ kind }) => kind !== 'limit') || isOtherwiseChanged) this.#options.onChanged();
+  }
+
+  /** Until its marks are gone from conntrack, an id may not mean another MAC; ids rotate, so there is time. */
+  #forgetMarks(id: number): void {
+    const { policy, logger } = this.#options;
+    flushMark(gatewayMark(policy, id), policy.markMask).catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
+  }
+}

@@ -1,0 +1,20 @@
+import type { Network, Policy } from '../../rules/index.js';
+import { parseNetwork } from '../../rules/index.js';
+import type { Settings } from '../config/settings.js';
+
+/** What rules and routes need of the settings. The settings were checked, so this cannot fail. */
+export function policyOf(settings: Settings): Policy {
+  const { protocol, tableBase, priority, fallbackPriority, nexthop4, nexthop6 } = settings.routing;
+  return {
+    table: settings.table,
+    markMask: settings.mark.mask,
+    learnOnlink: settings.gateways.learnOnlink,
+    routing: { protocol, tableBase, priority, fallbackPriority, nexthop4: networkOf(nexthop4), nexthop6: networkOf(nexthop6) },
+  };
+}
+
+function networkOf(text: string): Network {
+  const network = parseNetwork(text);
+  if (network === null) throw new Error(`${text} passed the check of the settings and is no network`);
+  return network;
+}

@@ -1,0 +1,295 @@
+import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingDiff, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
+import { EMPTY_DIFF, EMPTY_PLAN, clientRoute, compileNexthopStructure, compileRouting, diffRouting, isEmptyRoutingDiff, networkKey, routeKey, subnetLengths } from '../../rules/index.js';
+import { addRouting, readRouting, removeRouting } from '../datapath/nexthop/plan.js';
+import type { Firewall } from '../firewall/firewall.js';
+import type { Logger } from '../log/logger.js';
+import type { ClientNetworks } from '../sessions/client-networks.js';
+
+/** The site without what the reconciler adds to it. */
+export type WantedSite = Omit<Site, 'policy' | 'subnetLengths'>;
+
+export interface ReconcilerOptions {
+  readonly policy: Policy;
+  readonly firewall: Firewall;
+  /** Who is wanted; the reconciler reads it, others change it and say so by `clientChanged`. */
+  readonly clients: ClientNetworks;
+  readonly logger: Logger;
+  /** Client networks that left the kernel: their conntrack entries go too. */
+  readonly onRemoved: (networks: readonly ClientNetwork[]) => void;
+  /** First and last milliseconds between attempts after a failure. */
+  readonly backoffMs?: readonly [number, number];
+}
+
+/**
+ * Brings the kernel to what is wanted: one pass at a time, and everything that changed during a pass in the next one.
+ *
+ * A pass makes additions to routing first, then one nftables transaction, then removals from routing: whatever a packet
+ * is marked for exists. A failed pass is repeated with backoff, reading the kernel anew first.
+ */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  #wanted: WantedSite | null = null;
+  #site: Site | null = null;
+  #structure: Structure | null = null;
+  #plan: RoutingPlan = EMPTY_PLAN;
+  readonly #installedClients = new Map<string, ClientNetwork>();
+  /** Routes to client networks that main does not lead to, by {@link routeKey}; a part of `#plan` too. */
+  #clientRoutes: ReadonlyMap<string, Route> = new Map();
+  #dirty = new Set<string>();
+  #isSiteDirty = false;
+  #running: Promise<void> | null = null;
+  #failures = 0;
+  #retry: NodeJS.Timeout | null = null;
+  #problem: string | null = null;
+  #isClosed = false;
+  /** Work that may not overlap with a pass. */
+  readonly #exclusive: (() => Promise<void>)[] = [];
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** Why the kernel is not as wanted; null when it is, or will be with the pass under way. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Everything wanted was applied at least once, and nothing failed since. */
+  get isSettled(): boolean {
+    return this.#site !== null && this.#problem === null;
+  }
+
+  /** What an earlier run left: it is compared with what is wanted instead of being written again. */
+  adopt(clients: Iterable<ClientNetwork>, plan: RoutingPlan): void {
+    for (const network of clients) this.#installedClients.set(networkKey(network), network);
+    this.#plan = plan;
+  }
+
+  /** Everything but the clients is wanted to be so from now on. */
+  setSite(site: WantedSite): void {
+    this.#wanted = site;
+    this.#isSiteDirty = true;
+    this.#start();
+  }
+
+  /** A network of `clients` came, went or moved to another device. */
+  clientChanged(key: string): void {
+    this.#dirty.add(key);
+    this.#start();
+  }
+
+  /** Resolves when everything asked for before the call was tried. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  /** Runs `work` between two passes. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#exclusive.push(() => work().then(resolve, reject));
+      this.#start();
+    });
+  }
+
+  /** Reads the kernel's routing anew; what somebody else removed comes back. True when something was missing or too much. */
+  verifyRouting(): Promise<boolean> {
+    return this.exclusively(async () => {
+      if (this.#site === null) return false;
+      this.#plan = await readRouting(this.#options.policy);
+      this.#isSiteDirty ||= !isEmptyRoutingDiff(diffRouting(this.#plan, withRoutes(compileRouting(this.#site), this.#everyClientRoute(this.#site))));
+      return this.#isSiteDirty;
+    });
+  }
+
+  /** Compares every element in the kernel with what was installed. Returns how many differ; 0 too while the table is not ours to judge. */
+  verifyElements(): Promise<number> {
+    return this.exclusively(async () => {
+      const table = await this.#options.firewall.readAll((address) => this.#installedClients.get(address)?.device ?? '');
+      if (table === null || this.#structure === null) return 0;
+      const clients = differences(this.#installedClients, table.clients);
+      const verdicts = [...this.#structure.verdicts].map(([name, elements]) => differences(elements, table.structure.verdicts.get(name) ?? new Map()));
+      return [clients, ...verdicts].reduce((sum, many) => sum + many, 0);
+    });
+  }
+
+  /** The table was damaged: everything is written again. */
+  rewriteFirewall(): void {
+    this.#options.firewall.distrust();
+    this.#structure = null;
+    this.#installedClients.clear();
+    this.#isSiteDirty = true;
+    this.#markAllClients();
+    this.#start();
+  }
+
+  /** Finishes the pass under way and starts no other. The kernel stays as it is. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    await this.idle();
+  }
+
+  #start(): void {
+    if (this.#running !== null || this.#isClosed || (this.#wanted === null && this.#exclusive.length === 0)) return;
+    if (this.#retry !== null && this.#exclusive.length === 0) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      if (this.#exclusive.length > 0 || ((this.#dirty.size > 0 || this.#isSiteDirty) && this.#retry === null)) this.#start();
+    });
+  }
+
+  async #run(): Promise<void> {
+    for (let work = this.#exclusive.shift(); work !== undefined; work = this.#exclusive.shift()) await work();
+    while (!this.#isClosed && this.#retry === null && this.#wanted !== null && (this.#isSiteDirty || this.#dirty.size > 0)) {
+      await this.#attempt(this.#wanted);
+    }
+  }
+
+  async #attempt(wanted: WantedSite): Promise<void> {
+    const { logger } = this.#options;
+    const dirty = this.#dirty;
+    const isSiteDirty = this.#isSiteDirty;
+    this.#dirty = new Set();
+    this.#isSiteDirty = false;
+    try {
+      await this.#pass(wanted, isSiteDirty, dirty);
+      if (this.#problem !== null) logger.info('firewall.recovered', { afterAttempts: this.#failures });
+      this.#problem = null;
+      this.#failures = 0;
+    } catch (error) {
+      for (const key of dirty) this.#dirty.add(key);
+      this.#isSiteDirty = true;
+      this.#fail(error as Error);
+    }
+  }
+
+  #fail(error: Error): void {
+    const [firstMs, lastMs] = this.#options.backoffMs ?? [200, 10_000];
+    const delayMs = Math.min(lastMs, firstMs * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#problem = error.message;
+    this.#options.logger.error('firewall.failed', { error, retryInMs: delayMs });
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      // The kernel may have taken a part: what it has is read, not remembered.
+      this.exclusively(async () => {
+        this.#plan = await readRouting(this.#options.policy);
+      }).catch(() => undefined);
+    }, delayMs);
+  }
+
+  async #pass(wanted: WantedSite, isSiteDirty: boolean, dirty: ReadonlySet<string>): Promise<void> {
+    const { policy, firewall, clients, logger } = this.#options;
+    const startedMs = performance.now();
+    const isRewrite = firewall.needsEverything;
+    if (isRewrite) this.#installedClients.clear();
+    const lengths = this.#subnetLengths(isSiteDirty || isRewrite, dirty);
+    const isNewSite = isSiteDirty || this.#site === null || lengths !== this.#site.subnetLengths;
+    const site: Site = isNewSite || this.#site === null ? { ...wanted, policy, subnetLengths: lengths } : this.#site;
+    const structure = isNewSite || this.#structure === null ? compileNexthopStructure(site) : this.#structure;
+
+    const changes = this.#clientChanges(isRewrite ? [...clients.list()].map(networkKey) : dirty);
+    const routing = isNewSite ? this.#siteRouting(site, dirty) : this.#clientRouting(site, dirty);
+
+    await addRouting(policy, routing.diff);
+    await firewall.apply(structure, changes);
+    await removeRouting(policy, routing.diff);
+
+    this.#site = site;
+    this.#structure = structure;
+    this.#plan = routing.plan;
+    this.#clientRoutes = routing.clientRoutes;
+    const removed: ClientNetwork[] = [];
+    for (const { op, network } of changes) {
+      if (op === 'add') this.#installedClients.set(networkKey(network), network);
+      else {
+        this.#installedClients.delete(networkKey(network));
+        removed.push(network);
+      }
+    }
+    if (removed.length > 0) this.#options.onRemoved(removed);
+    const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
+    logger.debug('firewall.applied', { changes: changes.length, durationMs, isSiteChange: isNewSite });
+  }
+
+  #clientChanges(keys: Iterable<string>): ClientNetworkChange[] {
+    const changes: ClientNetworkChange[] = [];
+    for (const key of keys) {
+      const wanted = this.#options.clients.get(key);
+      const installed = this.#installedClients.get(key);
+      if (wanted !== null && installed === undefined) changes.push({ op: 'add', network: wanted });
+      else if (wanted === null && installed !== undefined) changes.push({ op: 'remove', network: installed });
+    }
+    return changes;
+  }
+
+  #siteRouting(site: Site, dirty: ReadonlySet<string>): RoutingPass {
+    // Which clients need a route depends on the tunnels alone, so a change of gateways does not ask for every client again.
+    const clientRoutes = this.#site?.tunnels === site.tunnels ? this.#changedClientRoutes(site, dirty).routes : this.#everyClientRoute(site);
+    const plan = withRoutes(compileRouting(site), clientRoutes);
+    return { plan, clientRoutes, diff: diffRouting(this.#plan, plan) };
+  }
+
+  /** A change of clients alone leaves the plan as it is but for routes of subnets; most passes touch no route at all. */
+  #clientRouting(site: Site, dirty: ReadonlySet<string>): RoutingPass {
+    const { routes, setRoutes, removeRoutes } = this.#changedClientRoutes(site, dirty);
+    if (setRoutes.length === 0 && removeRoutes.length === 0) return { plan: this.#plan, clientRoutes: routes, diff: EMPTY_DIFF };
+    return { plan: withRoutes(compileRouting(site), routes), clientRoutes: routes, diff: { ...EMPTY_DIFF, setRoutes, removeRoutes } };
+  }
+
+  #changedClientRoutes(site: Site, dirty: ReadonlySet<string>): { routes: ReadonlyMap<string, Route>; setRoutes: Route[]; removeRoutes: Route[] } {
+    const setRoutes: Route[] = [];
+    const removeRoutes: Route[] = [];
+    for (const key of dirty) {
+      const wanted = this.#options.clients.get(key);
+      const network = wanted ?? this.#installedClients.get(key);
+      const route = network === undefined ? null : clientRoute(site, network);
+      if (route === null) continue;
+      const installed = this.#clientRoutes.get(routeKey(route));
+      if (wanted !== null && installed?.device !== route.device) setRoutes.push(route);
+      else if (wanted === null && installed !== undefined) removeRoutes.push(installed);
+    }
+    if (setRoutes.length === 0 && removeRoutes.length === 0) return { routes: this.#clientRoutes, setRoutes, removeRoutes };
+    const routes = new Map(this.#clientRoutes);
+    for (const route of removeRoutes) routes.delete(routeKey(route));
+    for (const route of setRoutes) routes.set(routeKey(route), route);
+    return { routes, setRoutes, removeRoutes };
+  }
+
+  #everyClientRoute(site: Site): ReadonlyMap<string, Route> {
+    const routes = new Map<string, Route>();
+    for (const network of this.#options.clients.list()) {
+      const route = clientRoute(site, network);
+      if (route !== null) routes.set(routeKey(route), route);
+    }
+    return routes;
+  }
+
+  /** The same array as before unless a length is new; an old one that nobody uses is dropped with the next change of the site. */
+  #subnetLengths(isSiteDirty: boolean, dirty: ReadonlySet<string>): readonly SubnetLength[] {
+    const known = this.#site?.subnetLengths;
+    if (isSiteDirty || known === undefined) return subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
+    const fresh = subnetLengths([...dirty].map((key) => this.#options.clients.get(key)).filter((network) => network !== null));
+    const isKnown = fresh.every((length) => known.some(({ family, prefixLength }) => family === length.family && prefixLength === length.prefixLength));
+    return isKnown ? known : subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
+  }
+
+  #markAllClients(): void {
+    for (const network of this.#options.clients.list()) this.#dirty.add(networkKey(network));
+  }
+}
+
+interface RoutingPass {
+  readonly plan: RoutingPlan;
+  readonly clientRoutes: ReadonlyMap<string, Route>;
+  readonly diff: RoutingDiff;
+}
+
+function withRoutes(plan: RoutingPlan, routes: ReadonlyMap<string, Route>): RoutingPlan {
+  return { ...plan, routes: [...plan.routes, ...routes.values()] };
+}
+
+function differences(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): number {
+  const missing = [...a.keys()].filter((key) => !b.has(key)).length;
+  return missing + [...b.keys()].filter((key) => !a.has(key)).length;
+}

@@ -1,0 +1,51 @@
+import { access } from 'node:fs/promises';
+import type { Nftables } from 'nftables-json';
+import { NftError, openNftables } from 'nftables-json';
+import { isManagementError } from 'openvpn-management-client';
+import { readVersion } from '../config/version.js';
+import type { Settings } from '../config/settings.js';
+import { ControlServer } from '../control/server.js';
+import { GwmarkError } from '../errors.js';
+import type { Logger } from '../log/logger.js';
+import { Daemon } from './daemon.js';
+import { policyOf } from './policy.js';
+
+/**
+ * The command `run`: works until the signal is aborted, then drains and resolves. Traffic goes on: rules, routes and
+ * neighbours stay as they are until `gwmark down`.
+ *
+ * @throws GwmarkError where it cannot start; nothing was changed then
+ */
+export async function runDaemon(settings: Settings, logger: Logger, signal: AbortSignal): Promise<void> {
+  await selectDatapath(settings, logger);
+  await using nft = await openFirewall(settings, logger);
+  await using daemon = new Daemon(settings, policyOf(settings), nft, logger);
+  await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), logger });
+  logger.info('daemon.started', { version: readVersion(), executor: nft.executor, controlSocket: control.path });
+  try {
+    await daemon.run(signal);
+  } catch (error) {
+    if (isManagementError(error)) throw new GwmarkError('MANAGEMENT_REFUSED', error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function selectDatapath(settings: Settings, logger: Logger): Promise<void> {
+  const hasModule = await access('/proc/net/gwmark/control').then(
+    () => true,
+    () => false,
+  );
+  if (settings.datapath === 'module') {
+    throw new GwmarkError('DATAPATH_UNAVAILABLE', `datapath: module is not supported by this version${hasModule ? '' : ', and the module gwmark is not loaded'}`);
+  }
+  logger.info('datapath.selected', { datapath: 'nexthop', isForced: settings.datapath === 'nexthop' });
+}
+
+async function openFirewall(settings: Settings, logger: Logger): Promise<Nftables> {
+  try {
+    return await openNftables({ executor: settings.executor, onFallback: (reason) => logger.warn('firewall.fallback', { reason }) });
+  } catch (error) {
+    if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${error.message}`, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,17 @@
+import type { Policy, RoutingPlan } from '../../../rules/index.js';
+import { nexthopAddress, routingTables } from '../../../rules/index.js';
+
+/**
+ * Which gateways the permanent neighbours of an earlier run stand for: id -> where answers go.
+ */
+export function gatewayNeighbours(policy: Policy, plan: RoutingPlan): ReadonlyMap<number, { readonly device: string; readonly mac: string }> {
+  const gateways = new Map<number, { device: string; mac: string }>();
+  const firstTable = routingTables(policy).gateway(0);
+  for (const route of plan.routes) {
+    const id = route.table - firstTable;
+    if (id < 1 || route.via !== nexthopAddress(policy, route.family, id)) continue;
+    const neighbour = plan.neighbours.find(({ address, device }) => address === route.via && device === route.device);
+    if (neighbour !== undefined) gateways.set(id, { device: neighbour.device, mac: neighbour.mac });
+  }
+  return gateways;
+}

@@ -1,0 +1,112 @@
+import type { Family, Neighbour, Policy, PolicyRule, Route, RoutingDiff, RoutingPlan } from '../../../rules/index.js';
+import { parseNetwork } from '../../../rules/index.js';
+import type { IpNeighbour, IpRoute, IpRule } from '../../system/iproute.js';
+import { ipBatch, ipJson } from '../../system/iproute.js';
+
+/** What a deletion may be answered with when the kernel was quicker: the device went, and with it routes and neighbours. */
+const ALREADY_GONE = /No such (process|file or directory|device)|Cannot find device|Cannot assign requested address/;
+
+/** Reads everything in the kernel's routing that carries our protocol number, routes of client networks included. */
+export async function readRouting(policy: Policy): Promise<RoutingPlan> {
+  const protocol = String(policy.routing.protocol);
+  const [rules4, rules6, routes4, routes6, neighbours] = await Promise.all([
+    ipJson<IpRule>(['-4', 'rule', 'show']),
+    ipJson<IpRule>(['-6', 'rule', 'show']),
+    ipJson<IpRoute>(['-4', 'route', 'show', 'table', 'all', 'proto', protocol]),
+    ipJson<IpRoute>(['-6', 'route', 'show', 'table', 'all', 'proto', protocol]),
+    ipJson<IpNeighbour>(['neigh', 'show', 'proto', protocol]),
+  ]);
+  const ours = (rule: IpRule): boolean => rule.protocol === protocol;
+  return {
+    rules: [...rules4.filter(ours).map((rule) => parseRule(4, rule)), ...rules6.filter(ours).map((rule) => parseRule(6, rule))],
+    routes: [...routes4.flatMap((route) => parseRoute(4, route)), ...routes6.flatMap((route) => parseRoute(6, route))],
+    neighbours: neighbours.flatMap(parseNeighbour),
+  };
+}
+
+/**
+ * Makes the additions of a difference, one `ip -batch` a family. What is refused stops the rest; reading and diffing
+ * again then tells what is still owed.
+ */
+export async function addRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
+  for (const family of [4, 6] as const) {
+    await ipBatch(family, [
+      ...ofFamily(family, diff.setNeighbours).map((neighbour) => `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`),
+      ...ofFamily(family, diff.setRoutes).map((route) => printRoute(policy, 'replace', route)),
+      ...ofFamily(family, diff.addRules).map((rule) => printRule(policy, 'add', rule)),
+    ]);
+  }
+}
+
+/** Makes the removals of a difference. What is gone already, because its device is, is no failure. */
+export async function removeRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
+  for (const family of [4, 6] as const) {
+    const lines = [
+      ...ofFamily(family, diff.removeRules).map((rule) => printRule(policy, 'del', rule)),
+      ...ofFamily(family, diff.removeRoutes).map((route) => printRoute(policy, 'del', route)),
+      ...ofFamily(family, diff.removeNeighbours).map(({ address, device }) => `neigh del ${address} dev ${device}`),
+    ];
+    await ipBatch(family, lines, ALREADY_GONE);
+  }
+}
+
+function ofFamily<T extends { readonly family: Family }>(family: Family, items: readonly T[]): T[] {
+  return items.filter((item) => item.family === family);
+}
+
+function printNeighbour({ address, mac, device }: Neighbour): string {
+  return `${address} lladdr ${mac} dev ${device}`;
+}
+
+function printRoute(policy: Policy, verb: 'replace' | 'del', { destination, via, device, table }: Route): string {
+  const hop = via === undefined ? '' : `via ${via} `;
+  const onlink = via === undefined ? '' : ' onlink';
+  return `route ${verb} ${destination} ${hop}dev ${device}${onlink} table ${table} proto ${policy.routing.protocol}`;
+}
+
+function printRule(policy: Policy, verb: 'add' | 'del', rule: PolicyRule): string {
+  const words = ['rule', verb, 'pref', rule.priority];
+  if (rule.from !== undefined) words.push('from', rule.from);
+  if (rule.iif !== undefined) words.push('iif', rule.iif);
+  if (rule.fwmark !== undefined) words.push('fwmark', `${hex(rule.fwmark.value)}/${hex(rule.fwmark.mask)}`);
+  if (rule.ipproto !== undefined) words.push('ipproto', rule.ipproto);
+  if (rule.sport !== undefined) words.push('sport', rule.sport);
+  if (rule.dport !== undefined) words.push('dport', `${rule.dport[0]}-${rule.dport[1]}`);
+  return [...words, 'lookup', rule.table, 'protocol', policy.routing.protocol].join(' ');
+}
+
+function parseRule(family: Family, rule: IpRule): PolicyRule {
+  const range = rule.dport_start !== undefined && rule.dport_end !== undefined ? ([rule.dport_start, rule.dport_end] as const) : undefined;
+  return {
+    family,
+    priority: rule.priority,
+    table: Number(rule.table ?? 0),
+    ...(rule.fwmark === undefined ? {} : { fwmark: { value: Number(rule.fwmark), mask: Number(rule.fwmask ?? 0xffffffff) } }),
+    ...(rule.iif === undefined ? {} : { iif: rule.iif }),
+    ...(rule.src === 'all' ? {} : { from: rule.src }),
+    ...(rule.ipproto === undefined ? {} : { ipproto: ipprotoOf(rule.ipproto) }),
+    ...(rule.sport === undefined ? {} : { sport: rule.sport }),
+    ...(range === undefined ? {} : { dport: range }),
+  };
+}
+
+/** A rule of ours has one of four protocols; anything else differs from every planned rule and so is removed. */
+function ipprotoOf(name: string): NonNullable<PolicyRule['ipproto']> {
+  return name as NonNullable<PolicyRule['ipproto']>;
+}
+
+function parseRoute(family: Family, { dst, dev, gateway, table }: IpRoute): Route[] {
+  if (dev === undefined) return [];
+  const network = parseNetwork(dst);
+  const destination = network === null ? dst : dst.includes('/') ? `${network.address}/${network.prefixLength}` : network.address;
+  return [{ family, table: Number(table ?? 254), destination, device: dev, ...(gateway === undefined ? {} : { via: gateway }) }];
+}
+
+function parseNeighbour({ dst, dev, lladdr }: IpNeighbour): Neighbour[] {
+  if (lladdr === undefined) return [];
+  return [{ family: dst.includes(':') ? 6 : 4, address: dst, device: dev, mac: lladdr }];
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

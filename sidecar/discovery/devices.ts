@@ -1,0 +1,98 @@
+import type { Family, Link, Network, Tunnel } from '../../rules/index.js';
+import { parseNetwork } from '../../rules/index.js';
+import { GwmarkError } from '../errors.js';
+import type { IpDevice, IpRoute } from '../system/iproute.js';
+import { ipJson } from '../system/iproute.js';
+import { readSysctl } from '../system/sysctl.js';
+
+/** One reading of the network devices of the namespace. */
+export interface Devices {
+  readonly links: readonly Link[];
+  /** Every device without a link layer (ARPHRD_NONE): tunnels, ours among them. */
+  readonly tunnels: readonly Tunnel[];
+}
+
+/**
+ * Reads devices and addresses.
+ *
+ * Links are Ethernet devices that are up and no part of a bridge or bond: those have their addresses on the master.
+ *
+ * @param wanted names from the setting `devices`; empty: every link
+ * @throws GwmarkError DEVICE_UNKNOWN when a wanted device exists but is no Ethernet device. One that does not exist (yet)
+ *   is left out: it may appear later.
+ */
+export async function readDevices(wanted: readonly string[]): Promise<Devices> {
+  const devices = await ipJson<IpDevice>(['-d', 'addr', 'show']);
+  for (const name of wanted) {
+    const device = devices.find(({ ifname }) => ifname === name);
+    if (device !== undefined && device.link_type !== 'ether') {
+      throw new GwmarkError('DEVICE_UNKNOWN', `devices: ${name} is no Ethernet device (link type ${device.link_type})`);
+    }
+  }
+  const etherDevices = devices.filter((device) => isLink(device) && (wanted.length === 0 || wanted.includes(device.ifname)));
+  const noneDevices = devices.filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
+  return {
+    links: await Promise.all(etherDevices.map(toLink)),
+    tunnels: await Promise.all(noneDevices.map(toTunnel)),
+  };
+}
+
+function isLink(device: IpDevice): boolean {
+  return device.link_type === 'ether' && device.flags.includes('UP') && device.master === undefined;
+}
+
+async function toLink(device: IpDevice): Promise<Link> {
+  const addresses = addressesOf(device);
+  return {
+    device: device.ifname,
+    addresses: addresses.map(({ host }) => host.address),
+    onlink: uniqueNetworks(addresses.map(({ network }) => network).filter((network) => !isLinkLocal(network))),
+    families: (await readSysctl(`net/ipv6/conf/${device.ifname}/disable_ipv6`)) === '0' ? [4, 6] : [4],
+    hasReversePathFilter: await hasReversePathFilter(device.ifname),
+  };
+}
+
+async function toTunnel(device: IpDevice): Promise<Tunnel> {
+  const [routes4, routes6] = await Promise.all([
+    ipJson<IpRoute>(['-4', 'route', 'show', 'dev', device.ifname]),
+    ipJson<IpRoute>(['-6', 'route', 'show', 'dev', device.ifname]),
+  ]);
+  const covered = [...routes4, ...routes6].map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null);
+  return {
+    device: device.ifname,
+    addresses: addressesOf(device).map(({ host }) => host).filter((host) => !isLinkLocal(host)),
+    covered: covered.filter((network) => !isLinkLocal(network)),
+  };
+}
+
+function addressesOf(device: IpDevice): { host: Network; network: Network }[] {
+  return (device.addr_info ?? []).flatMap(({ local, prefixlen }) => {
+    const host = parseNetwork(local);
+    const network = parseNetwork(`${local}/${prefixlen}`);
+    return host === null || network === null ? [] : [{ host, network }];
+  });
+}
+
+function uniqueNetworks(networks: readonly Network[]): Network[] {
+  return [...new Map(networks.map((network) => [`${network.address}/${network.prefixLength}`, network])).values()];
+}
+
+function isLinkLocal(network: Network): boolean {
+  return network.family === 6 && /^fe[89ab]/.test(network.address);
+}
+
+/** The larger of the two values counts: ip-sysctl.rst, rp_filter. */
+async function hasReversePathFilter(device: string): Promise<boolean> {
+  const values = await Promise.all(['all', device].map((name) => readSysctl(`net/ipv4/conf/${name}/rp_filter`)));
+  return values.some((value) => Number(value) > 0);
+}
+
+/** The tunnel that carries one of these addresses; null when there is none. */
+export function tunnelWithAddress(devices: Devices, addresses: readonly string[]): Tunnel | null {
+  return devices.tunnels.find((tunnel) => tunnel.addresses.some(({ address }) => addresses.includes(address))) ?? null;
+}
+
+/** The family of an address in canonical text. */
+export function familyOf(address: string): Family {
+  return address.includes(':') ? 6 : 4;
+}

@@ -1,0 +1,166 @@
+import type { Command, Nftables, NftObject } from 'nftables-json';
+import type { ClientNetworkChange, Structure } from '../../rules/index.js';
+import { NOTHING, clientCommands, diffStructure } from '../../rules/index.js';
+import { isNotFound } from 'nftables-json';
+import { GwmarkError } from '../errors.js';
+import type { InstalledTable, SeenMac } from './table-reader.js';
+import { readSeenMacs, readTable } from './table-reader.js';
+
+/** What one look at the kernel's side told. */
+export interface FirewallReading {
+  /** `intact`, or what somebody else did to the table. */
+  readonly state: 'intact' | 'missing' | 'changed';
+  /** Gateway id -> packets learnt as it. */
+  readonly learnt: ReadonlyMap<number, number>;
+}
+
+/**
+ * Our nftables table in the kernel: one transaction a change, never half of one.
+ *
+ * It keeps what it wrote, because a listing is not lossless; the listing only tells whether somebody else wrote too.
+ */
+export class Firewall {
+  readonly #nft: Nftables;
+  readonly #table: string;
+  #structure: Structure = NOTHING;
+  /** The table exists but is to be replaced as a whole: it is damaged, or of another layout. */
+  #mustReplace = false;
+  /** Of the terse listing after our last change of structure; null before the first. */
+  #fingerprint: string | null = null;
+  /** The ruleset's generation when the table was last seen intact. */
+  #generation: number | null = null;
+
+  /** @param nft borrowed: its owner closes it after the firewall is done with it */
+  constructor(nft: Nftables, table: string) {
+    this.#nft = nft;
+    this.#table = table;
+  }
+
+  /**
+   * Takes over the table that an earlier run left, if there is one.
+   *
+   * @returns null when there is none
+   * @throws GwmarkError FIREWALL_CLASH when the table is not ours
+   */
+  async adopt(deviceOf: (address: string) => string): Promise<InstalledTable | null> {
+    const objects = await this.#list(false);
+    if (objects === null) return null;
+    const installed = readTable(objects, deviceOf);
+    if (installed.owner === 'foreign') {
+      throw new GwmarkError('FIREWALL_CLASH', `nftables table inet ${this.#table} exists and is not gwmark's; name another with the setting table`);
+    }
+    this.#structure = installed.structure;
+    this.#mustReplace = installed.owner === 'outdated';
+    return installed;
+  }
+
+  /** True while the table is not known to stand as last written: the next change has to bring every client. */
+  get needsEverything(): boolean {
+    return this.#structure === NOTHING;
+  }
+
+  /**
+   * Makes the table what `structure` says, and its client sets what the changes say, in one transaction.
+   *
+   * @param changes when `needsEverything`, an `add` for every client network
+   * @throws GwmarkError FIREWALL_FAILED; nothing has changed then
+   */
+  async apply(structure: Structure, changes: Iterable<ClientNetworkChange>): Promise<void> {
+    const isStructural = structure !== this.#structure;
+    const clients = clientCommands(this.#table, changes);
+    const { before, after } = isStructural ? diffStructure(this.#table, this.#structure, structure) : { before: [], after: [] };
+    const commands: Command[] = [...(this.#mustReplace ? this.#removal() : []), ...before, ...clients, ...after];
+    if (commands.length === 0) {
+      this.#structure = structure;
+      return;
+    }
+    try {
+      await this.#nft.run(commands);
+    } catch (error) {
+      throw new GwmarkError('FIREWALL_FAILED', `apply ${commands.length} changes to nftables table inet ${this.#table}: ${(error as Error).message}`, { cause: error });
+    }
+    this.#structure = structure;
+    this.#mustReplace = false;
+    if (isStructural) await this.#rememberFingerprint();
+  }
+
+  /**
+   * Looks whether the table stands as we left it. When it does not, the next `apply` replaces it as a whole.
+   * As long as nobody changed anything in nftables, this costs microseconds, and counters are not read.
+   */
+  async inspect(): Promise<FirewallReading> {
+    const generation = (await this.#nft.generation()) ?? null;
+    const isUntouched = generation !== null && generation === this.#generation;
+    if (this.#structure === NOTHING || isUntouched) return { state: 'intact', learnt: new Map() };
+    const objects = await this.#list(true);
+    if (objects === null) {
+      this.#distrust(false);
+      return { state: 'missing', learnt: new Map() };
+    }
+    const { fingerprint, learnt } = readTable(objects, () => '');
+    if (fingerprint !== this.#fingerprint) {
+      this.#distrust(true);
+      return { state: 'changed', learnt };
+    }
+    this.#generation = generation;
+    return { state: 'intact', learnt };
+  }
+
+  /** Everything in the table, elements included; null when it is gone. Costs time in proportion to the clients. */
+  async readAll(deviceOf: (address: string) => string): Promise<InstalledTable | null> {
+    const objects = await this.#list(false);
+    return objects === null ? null : readTable(objects, deviceOf);
+  }
+
+  /** Elements were not what they should be: the next `apply` replaces the table as a whole. */
+  distrust(): void {
+    if (this.#structure !== NOTHING) this.#distrust(true);
+  }
+
+  /** Source MACs in one of the sets that the packet path fills; empty when the set is gone. */
+  async seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]> {
+    try {
+      const objects = await this.#nft.list({ set: { family: 'inet', table: this.#table, name: set } });
+      return objects.flatMap((object) => ('set' in object ? readSeenMacs(object.set.elem ?? []) : []));
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
+    }
+  }
+
+  /** Removes the table. True when there was one. */
+  async remove(): Promise<boolean> {
+    if ((await this.#list(true)) === null) return false;
+    await this.#nft.run([{ delete: { table: { family: 'inet', name: this.#table } } }]);
+    this.#structure = NOTHING;
+    return true;
+  }
+
+  /** Elements are not part of it, so changes of clients leave it as it is. */
+  async #rememberFingerprint(): Promise<void> {
+    const objects = await this.#list(true);
+    this.#fingerprint = objects === null ? null : readTable(objects, () => '').fingerprint;
+  }
+
+  #distrust(exists: boolean): void {
+    this.#generation = null;
+    this.#structure = NOTHING;
+    this.#fingerprint = null;
+    this.#mustReplace = exists;
+  }
+
+  /** `add` first: the table may be gone by now, and nft 1.0.6 has no `destroy`. */
+  #removal(): Command[] {
+    const table = { family: 'inet', name: this.#table } as const;
+    return [{ add: { table } }, { delete: { table } }];
+  }
+
+  async #list(terse: boolean): Promise<readonly NftObject[] | null> {
+    try {
+      return await this.#nft.list({ table: { family: 'inet', name: this.#table } }, { terse });
+    } catch (error) {
+      if (isNotFound(error)) return null;
+      throw error;
+    }
+  }
+}

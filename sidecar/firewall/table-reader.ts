@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import type { Expression, MapPair, NftObject } from 'nftables-json';
+import type { ChainSpec, ClientNetwork, OriginalSysctl, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
+import { ABOUT_CHAIN, LAYOUT_COMMENT, NOTHING, networkKey, parseNetwork, parseOriginalComment } from '../../rules/index.js';
+
+/** A frame's source as the packet path wrote it into a dynamic set. */
+export interface SeenMac {
+  readonly device: string;
+  readonly mac: string;
+  /** Seconds until the kernel forgets it: the most recently seen has the most. Null where the listing does not say. */
+  readonly expiresSeconds: number | null;
+}
+
+/** What stands in the kernel under our table's name. */
+export interface InstalledTable {
+  /** `foreign`: somebody else's. `outdated`: ours, of another layout; replace it as a whole. */
+  readonly owner: 'ours' | 'outdated' | 'foreign';
+  /** Names are certain; rules are not compared (`null`), so the next change rewrites every chain. */
+  readonly structure: Structure;
+  readonly clients: ReadonlyMap<string, ClientNetwork>;
+  readonly originals: readonly OriginalSysctl[];
+  /** Gateway id -> source MACs that are learnt as it. */
+  readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
+  readonly uplinks: readonly SeenMac[];
+  /** Gateway id -> packets that its learn chain counted. */
+  readonly learnt: ReadonlyMap<number, number>;
+  /** Changes when anything but elements and counters changes. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Reads a listing of our table, whole or terse; without elements, everything made of elements is empty.
+ *
+ * @param deviceOf the tunnel device that leads to a client network; listings do not say it
+ */
+export function readTable(objects: readonly NftObject[], deviceOf: (address: string) => string): InstalledTable {
+  const sets = new Map<string, SetSpec>();
+  const chains = new Map<string, ChainSpec>();
+  const verdicts = new Map<string, ReadonlyMap<string, VerdictElement>>();
+  const clients = new Map<string, ClientNetwork>();
+  const comments: string[] = [];
+  const learnt = new Map<number, number>();
+  let uplinks: readonly SeenMac[] = [];
+  for (const object of objects) {
+    if ('set' in object) {
+      const { name, elem = [] } = object.set;
+      sets.set(name, { kind: 'set', spec: { type: object.set.type } });
+      if (name === 'uplinks') uplinks = readSeenMacs(elem);
+      for (const network of readClients(name, elem, deviceOf)) clients.set(networkKey(network), network);
+    } else if ('map' in object) {
+      const { name, elem = [] } = object.map;
+      sets.set(name, { kind: 'map', spec: { type: object.map.type, map: object.map.map } });
+      verdicts.set(name, readVerdicts(elem));
+    } else if ('chain' in object) {
+      chains.set(object.chain.name, { base: {}, rules: null });
+    } else if ('rule' in object) {
+      const { chain, comment, expr } = object.rule;
+      if (chain === ABOUT_CHAIN && comment !== undefined) comments.push(comment);
+      const id = idOfChain('learn_', chain);
+      if (id !== null) learnt.set(id, countOf(expr));
+    }
+  }
+  const owner = comments.includes(LAYOUT_COMMENT) ? 'ours' : comments.some((comment) => comment.startsWith('gwmark layout ')) ? 'outdated' : 'foreign';
+  return {
+    owner,
+    structure: owner === 'ours' ? { sets, chains, verdicts } : NOTHING,
+    clients,
+    originals: comments.map(parseOriginalComment).filter((original) => original !== null),
+    gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns')),
+    uplinks,
+    learnt,
+    fingerprint: fingerprint(objects),
+  };
+}
+
+/** The elements of a dynamic set of device and MAC. */
+export function readSeenMacs(elements: readonly Expression[]): SeenMac[] {
+  return elements.flatMap((element) => {
+    const wrapped = unwrap(element);
+    const [device, mac] = concatOf(wrapped.value);
+    return device === undefined || mac === undefined ? [] : [{ device, mac, expiresSeconds: wrapped.expires }];
+  });
+}
+
+function readClients(setName: string, elements: readonly Expression[], deviceOf: (address: string) => string): ClientNetwork[] {
+  const match = /^(?:client[46]|subnet[46]_(\d+))$/.exec(setName);
+  if (match === null) return [];
+  return elements.flatMap((element) => {
+    const { value } = unwrap(element);
+    if (typeof value !== 'string') return [];
+    const network = parseNetwork(match[1] === undefined ? value : `${value}/${match[1]}`);
+    return network === null ? [] : [{ ...network, device: deviceOf(network.address) }];
+  });
+}
+
+function readVerdicts(pairs: readonly MapPair[]): ReadonlyMap<string, VerdictElement> {
+  const elements = new Map<string, VerdictElement>();
+  for (const [keyExpression, verdict] of pairs) {
+    const { value } = unwrap(keyExpression);
+    const key = typeof value === 'number' ? value : { concat: concatOf(value) };
+    const chain = targetOf(verdict);
+    if (chain !== null) elements.set(JSON.stringify(key), { key, chain });
+  }
+  return elements;
+}
+
+function readGateways(
+  sources: ReadonlyMap<string, VerdictElement> | undefined,
+  returns: ReadonlyMap<string, VerdictElement> | undefined,
+): ReadonlyMap<number, readonly { device: string; mac: string }[]> {
+  const gateways = new Map<number, { device: string; mac: string }[]>();
+  for (const { chain } of returns?.values() ?? []) {
+    const id = idOfChain('return_', chain);
+    if (id !== null) gateways.set(id, []);
+  }
+  for (const { key, chain } of sources?.values() ?? []) {
+    const id = idOfChain('learn_', chain);
+    const [device, mac] = typeof key === 'number' ? [] : key.concat;
+    if (id !== null && device !== undefined && mac !== undefined) gateways.get(id)?.push({ device, mac });
+  }
+  return gateways;
+}
+
+function idOfChain(prefix: string, chain: string): number | null {
+  const digits = chain.startsWith(prefix) ? chain.slice(prefix.length) : '';
+  return /^\d{1,3}$/.test(digits) ? Number(digits) : null;
+}
+
+function countOf(statements: readonly object[]): number {
+  for (const statement of statements) {
+    if ('counter' in statement && typeof statement.counter === 'object' && statement.counter !== null && 'packets' in statement.counter) {
+      return Number(statement.counter.packets);
+    }
+  }
+  return 0;
+}
+
+/** An element with a timeout stands in an object `elem`; one without is its value alone. */
+function unwrap(expression: Expression): { value: unknown; expires: number | null } {
+  if (typeof expression === 'object' && expression !== null && 'elem' in expression) {
+    const { val, expires } = expression.elem as { val: unknown; expires?: number };
+    return { value: val, expires: expires ?? null };
+  }
+  return { value: expression, expires: null };
+}
+
+function concatOf(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null || !('concat' in value) || !Array.isArray(value.concat)) return [];
+  return value.concat.map(String);
+}
+
+function targetOf(verdict: unknown): string | null {
+  if (typeof verdict !== 'object' || verdict === null || !('goto' in verdict)) return null;
+  const target = (verdict.goto as { target?: unknown }).target;
+  return typeof target === 'string' ? target : null;
+}
+
+/** Over everything that only we may change: not handles, counters or elements. */
+function fingerprint(objects: readonly NftObject[]): string {
+  const hash = createHash('sha256');
+  for (const object of objects) {
+    hash.update(JSON.stringify(object, (name, value: unknown) => (name === 'handle' || name === 'elem' || name === 'counter' ? undefined : value)));
+  }
+  return hash.digest('base64');
+}

@@ -1,0 +1,207 @@
+import type { Cid, ClientAddress, Environment, Notification, StatusClient, StatusSnapshot } from 'openvpn-management-client';
+
+/** One OpenVPN session, for good: named by (epoch, CID). */
+export interface Session {
+  readonly epoch: number;
+  readonly cid: Cid;
+  readonly commonName: string;
+  readonly realAddress: string | null;
+  /** By `address/prefixLength`. */
+  readonly addresses: ReadonlyMap<string, ClientAddress>;
+  readonly since: Date;
+}
+
+/** Where in the stream something was said. */
+export interface Position {
+  readonly epoch: number;
+  /** Grows with every message of a connection. */
+  readonly seq: number;
+}
+
+export type SessionChange =
+  /** The session has its first address, or is established. */
+  | { readonly kind: 'connected'; readonly session: Session }
+  | { readonly kind: 'address-added'; readonly session: Session; readonly address: ClientAddress }
+  | { readonly kind: 'address-removed'; readonly session: Session; readonly address: ClientAddress }
+  /** After `address-removed` for each of its addresses. */
+  | { readonly kind: 'gone'; readonly session: Session; readonly why: GoneReason };
+
+/** `resync`: a snapshot does not have it any more. `epoch`: OpenVPN began anew. */
+export type GoneReason = 'disconnect' | 'resync' | 'epoch';
+
+interface Entry extends Session {
+  commonName: string;
+  realAddress: string | null;
+  since: Date;
+  readonly addresses: Map<string, ClientAddress>;
+  isConnected: boolean;
+  /** The latest event that named this CID; a snapshot that is older says nothing of it. */
+  seq: number;
+}
+
+/** How many CIDs that are gone are remembered: only those matter whose last messages are still on their way. */
+const MAX_GONE = 4096;
+
+/**
+ * Who is connected to one OpenVPN process: events and snapshots in, changes out. No I/O and no clock.
+ *
+ * Messages may come in any order that OpenVPN was seen to use: ESTABLISHED after DISCONNECT for a client that was
+ * rejected, the old session's DISCONNECT after the new one's ADDRESS, no DISCONNECT at all without
+ * `--management-client-auth`.
+ */
+export class SessionTable {
+  readonly #entries = new Map<Cid, Entry>();
+  readonly #gone = new Set<Cid>();
+  #epoch = 0;
+
+  /** Sessions that are connected, in the order of arrival. */
+  *list(): IterableIterator<Session> {
+    for (const entry of this.#entries.values()) if (entry.isConnected) yield entry;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Takes one message in wire order. Messages that say nothing of sessions change nothing. */
+  handle(message: Notification, at: Position, now: Date): SessionChange[] {
+    const ended = this.#enterEpoch(at.epoch);
+    switch (message.kind) {
+      case 'client:connect':
+      case 'client:reauth':
+        if (!this.#gone.has(message.cid)) this.#describe(this.#touch(message.cid, at, now), message.env);
+        return ended;
+      case 'client:address':
+        return this.#gone.has(message.cid) ? ended : [...ended, ...this.#addAddress(this.#touch(message.cid, at, now), message.address)];
+      case 'client:established': {
+        if (this.#gone.has(message.cid)) return ended;
+        const entry = this.#touch(message.cid, at, now);
+        this.#describe(entry, message.env);
+        // Without an address there is nothing to connect yet: OpenVPN says ESTABLISHED for rejected clients too.
+        return [...ended, ...(entry.addresses.size > 0 ? this.#connect(entry) : [])];
+      }
+      case 'client:disconnect':
+        this.#rememberGone(message.cid);
+        return [...ended, ...this.#remove(message.cid, 'disconnect')];
+      default:
+        return ended;
+    }
+  }
+
+  /**
+   * Takes a snapshot (`status 3`), which is right about every client that no later event named.
+   *
+   * @param at the place of the snapshot's last line in the stream
+   */
+  snapshot(snapshot: StatusSnapshot, at: Position, now: Date): SessionChange[] {
+    const changes = this.#enterEpoch(at.epoch);
+    const subnets = extraSubnets(snapshot);
+    const present = new Set<Cid>();
+    for (const client of snapshot.clients) {
+      const cid = client.cid ?? this.#cidByRealAddress(client.realAddressText);
+      present.add(cid);
+      const known = this.#entries.get(cid);
+      if (!client.hasAddress || this.#gone.has(cid) || (known !== undefined && known.seq > at.seq)) continue;
+      changes.push(...this.#takeRow(cid, client, subnets.get(client.realAddressText) ?? [], at, now));
+      subnets.delete(client.realAddressText);
+    }
+    for (const [cid, entry] of this.#entries) {
+      if (!present.has(cid) && entry.seq <= at.seq) changes.push(...this.#remove(cid, 'resync'));
+    }
+    return changes;
+  }
+
+  /** Everybody is gone: the process ended, or the tunnel device did. */
+  clear(why: GoneReason): SessionChange[] {
+    this.#gone.clear();
+    return [...this.#entries.keys()].flatMap((cid) => this.#remove(cid, why));
+  }
+
+  #enterEpoch(epoch: number): SessionChange[] {
+    if (epoch === this.#epoch) return [];
+    const changes = this.clear('epoch');
+    this.#epoch = epoch;
+    return changes;
+  }
+
+  #touch(cid: Cid, at: Position, now: Date): Entry {
+    const known = this.#entries.get(cid);
+    if (known !== undefined) {
+      known.seq = at.seq;
+      return known;
+    }
+    const entry: Entry = { epoch: at.epoch, cid, commonName: '', realAddress: null, addresses: new Map(), since: now, isConnected: false, seq: at.seq };
+    this.#entries.set(cid, entry);
+    return entry;
+  }
+
+  #takeRow(cid: Cid, client: StatusClient, extra: readonly ClientAddress[], at: Position, now: Date): SessionChange[] {
+    const entry = this.#touch(cid, at, now);
+    entry.commonName = client.commonName ?? entry.commonName;
+    entry.realAddress = client.realAddressText === '' ? entry.realAddress : client.realAddressText;
+    if (client.connectedSinceSeconds !== undefined) entry.since = new Date(client.connectedSinceSeconds * 1000);
+    const wanted = new Map([...client.addresses, ...client.subnets, ...extra].map((address) => [address.cidr, address]));
+    const changes = [...wanted.values()].flatMap((address) => this.#addAddress(entry, address));
+    for (const address of entry.addresses.values()) {
+      if (wanted.has(address.cidr)) continue;
+      entry.addresses.delete(address.cidr);
+      changes.push({ kind: 'address-removed', session: entry, address });
+    }
+    return changes;
+  }
+
+  #addAddress(entry: Entry, address: ClientAddress): SessionChange[] {
+    if (entry.addresses.has(address.cidr)) return [];
+    entry.addresses.set(address.cidr, address);
+    return [...this.#connect(entry), { kind: 'address-added', session: entry, address }];
+  }
+
+  #connect(entry: Entry): SessionChange[] {
+    if (entry.isConnected) return [];
+    entry.isConnected = true;
+    return [{ kind: 'connected', session: entry }];
+  }
+
+  #remove(cid: Cid, why: GoneReason): SessionChange[] {
+    const entry = this.#entries.get(cid);
+    if (entry === undefined) return [];
+    this.#entries.delete(cid);
+    if (!entry.isConnected) return [];
+    const changes: SessionChange[] = [...entry.addresses.values()].map((address) => ({ kind: 'address-removed', session: entry, address }));
+    changes.push({ kind: 'gone', session: entry, why });
+    return changes;
+  }
+
+  #rememberGone(cid: Cid): void {
+    this.#gone.add(cid);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > MAX_GONE && oldest !== undefined) this.#gone.delete(oldest);
+  }
+
+  /** `common_name` is not there yet in the CONNECT of a client without a certificate; the port is missing in none. */
+  #describe(entry: Entry, env: Environment): void {
+    entry.commonName = env.get('common_name') ?? env.get('username') ?? entry.commonName;
+    const address = env.get('trusted_ip') ?? env.get('trusted_ip6') ?? env.get('untrusted_ip') ?? env.get('untrusted_ip6');
+    const port = env.get('trusted_port') ?? env.get('untrusted_port');
+    if (address !== undefined && port !== undefined) entry.realAddress = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    const seconds = Number(env.get('time_unix'));
+    if (seconds > 0) entry.since = new Date(seconds * 1000);
+  }
+
+  /** `status 1`, the form of last resort, has no CIDs. */
+  #cidByRealAddress(realAddress: string): Cid {
+    for (const entry of this.#entries.values()) if (entry.realAddress === realAddress) return entry.cid;
+    // Not a CID that OpenVPN gives out, but unique in this table, which is all that it is used for.
+    return realAddress as Cid;
+  }
+}
+
+/** Subnets that the package could not tell whose they are (two clients behind one address): each goes to one of those. */
+function extraSubnets(snapshot: StatusSnapshot): Map<string, ClientAddress[]> {
+  const subnets = new Map<string, ClientAddress[]>();
+  for (const { address, isCached, realAddressText } of snapshot.unassignedRoutes) {
+    if (address === undefined || isCached) continue;
+    subnets.set(realAddressText, [...(subnets.get(realAddressText) ?? []), address]);
+  }
+  return subnets;
+}

@@ -1,0 +1,107 @@
+import { GwmarkError } from '../errors.js';
+import { exec } from './exec.js';
+
+/** What `ip -j -d addr show` prints of one device, as far as we read it. */
+export interface IpDevice {
+  readonly ifindex: number;
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly link_type: string;
+  readonly address?: string;
+  /** The bridge, bond or VRF that the device is a part of. */
+  readonly master?: string;
+  readonly operstate?: string;
+  readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_kind?: string };
+  readonly addr_info?: readonly { readonly family: string; readonly local: string; readonly prefixlen: number; readonly scope: string }[];
+}
+
+/** What `ip -j rule show` prints of one rule. */
+export interface IpRule {
+  readonly priority: number;
+  readonly src: string;
+  readonly srclen?: number;
+  readonly iif?: string;
+  readonly fwmark?: string;
+  readonly fwmask?: string;
+  readonly ipproto?: string;
+  readonly sport?: number;
+  readonly dport?: number;
+  readonly dport_start?: number;
+  readonly dport_end?: number;
+  readonly table?: string;
+  readonly protocol?: string;
+}
+
+/** What `ip -j route show` prints of one route. */
+export interface IpRoute {
+  readonly dst: string;
+  readonly gateway?: string;
+  readonly dev?: string;
+  readonly table?: string;
+  readonly protocol?: string;
+}
+
+/** What `ip -j neigh show` prints of one neighbour. */
+export interface IpNeighbour {
+  readonly dst: string;
+  readonly dev: string;
+  readonly lladdr?: string;
+  readonly state: readonly string[];
+  readonly protocol?: string;
+}
+
+/**
+ * Runs `ip -j ARGS` and parses what it prints. An empty answer is an empty list.
+ *
+ * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
+ */
+export async function ipJson<T>(args: readonly string[]): Promise<readonly T[]> {
+  const { exitCode, stdout, stderr } = await runIp(['-j', ...args]);
+  if (exitCode !== 0) throw new GwmarkError('ROUTING_FAILED', `ip ${args.join(' ')}: ${firstLine(stderr)}`);
+  // The parse border: the shape is iproute2's, and the interfaces above name only what has been there since 5.x.
+  return stdout.trim() === '' ? [] : (JSON.parse(stdout) as T[]);
+}
+
+/**
+ * Runs one `ip -batch`, all lines of one family. The lines before a refused one stay applied.
+ *
+ * @param tolerate when given, refused lines are passed over if the reason matches; others still fail, after the rest was run
+ * @throws GwmarkError ROUTING_FAILED naming the refused line
+ */
+export async function ipBatch(family: 4 | 6, lines: readonly string[], tolerate?: RegExp): Promise<void> {
+  if (lines.length === 0) return;
+  const args = [`-${family}`, ...(tolerate === undefined ? [] : ['-force']), '-batch', '-'];
+  const { exitCode, stderr } = await runIp(args, `${lines.join('\n')}\n`);
+  if (exitCode === 0) return;
+  const failure = parseBatchFailure(stderr, lines, tolerate);
+  if (failure !== null) throw new GwmarkError('ROUTING_FAILED', `ip -${family} ${failure.line}: ${failure.reason}`);
+}
+
+/**
+ * `Error: reason` or `RTNETLINK answers: reason`, then `Command failed -:LINE`; ip never translates its messages.
+ */
+function parseBatchFailure(stderr: string, lines: readonly string[], tolerate: RegExp | undefined): { line: string; reason: string } | null {
+  let reason = '';
+  for (const text of stderr.split('\n')) {
+    const failed = /^Command failed -:(\d+)/.exec(text);
+    if (failed === null) {
+      if (text.trim() !== '') reason = text.replace(/^(RTNETLINK answers|Error): /, '').trim();
+      continue;
+    }
+    if (tolerate?.test(reason) !== true) return { line: lines[Number(failed[1]) - 1] ?? '', reason };
+    reason = '';
+  }
+  return reason === '' || tolerate?.test(reason) === true ? null : { line: lines[0] ?? '', reason };
+}
+
+async function runIp(args: readonly string[], input?: string): ReturnType<typeof exec> {
+  try {
+    return await exec('ip', args, input === undefined ? {} : { input });
+  } catch (error) {
+    throw new GwmarkError('ROUTING_UNAVAILABLE', `cannot run the program ip: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] ?? '';
+}
