@@ -14,7 +14,6 @@ import type { ClientKey } from './ids.js';
 import { Listeners } from './listeners.js';
 import { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
 import type { Notification } from './messages.js';
-import type { StreamPosition } from './reply.js';
 import type { Secret } from './secret.js';
 import { Session } from './session.js';
 
