@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# Sourced by demo.sh and test.sh: what both need before they can start.
+
+# The Debian package of each program that the lab runs.
+declare -rA PACKAGE_OF=(
+  [openvpn]=openvpn [nft]=nftables [ip]=iproute2 [ping]=iputils-ping [tcpdump]=tcpdump [conntrack]=conntrack
+  [openssl]=openssl [keepalived]=keepalived [socat]=socat [setpriv]=util-linux [unshare]=util-linux
+)
+
+# Says why nothing was run, and ends the script.
+refuse() {
+  printf '%s\n' "$1" >&2
+  exit 1
+}
+
+# Installs the packages of the named programs that are missing. Needs root only if one is.
+need_programs() {
+  local program packages=()
+  for program in "$@"; do
+    command -v "$program" >/dev/null || packages+=("${PACKAGE_OF[$program]}")
+  done
+  ((${#packages[@]} > 0)) || return 0
+  command -v apt-get >/dev/null || refuse "missing programs; install the equivalents of these Debian packages: ${packages[*]}"
+  printf '.. installing %s\n' "${packages[*]}"
+  local install=(apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "${packages[@]}")
+  local log
+  log=$(mktemp)
+  if ! DEBIAN_FRONTEND=noninteractive "${install[@]}" >"$log" 2>&1; then
+    # The package lists may be missing or old.
+    if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive "${install[@]}"; } >"$log" 2>&1; then
+      tail -n 20 "$log" >&2
+      rm -f "$log"
+      refuse "could not install ${packages[*]}"
+    fi
+  fi
+  rm -f "$log"
+}
+
+# Installs the npm dependencies when there are none, from the lock file.
+need_node_modules() {
+  command -v node >/dev/null || refuse 'Node.js 20.19 or newer is needed'
+  [[ -x node_modules/.bin/tsc ]] && return 0
+  printf '.. npm ci\n'
+  npm ci --no-audit --no-fund
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# npm test: builds, lints and runs every suite that needs no virtual machine, fastest first; stops at the first that fails.
+# The last line is the total, "N passed, N failed". With CI=true a skipped test is a failed one.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/prepare.sh
+. scripts/prepare.sh
+
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+finish() {
+  printf '\n%d passed, %d failed\n' "$passed" "$failed"
+  ((failed == 0)) || exit 1
+  exit 0
+}
+
+# A step that is no suite: nothing to count unless it fails.
+step() {
+  local title=$1
+  shift
+  printf '\n== %s\n' "$title"
+  "$@" && return 0
+  printf '%s failed\n' "$title" >&2
+  failed=$((failed + 1))
+  finish
+}
+
+# How many tests the last suite reports under a word: "passing", "failing".
+reported() {
+  sed -nE "s/^ +([0-9]+) $1.*/\1/p" "$log" | tail -n 1
+}
+
+# Runs one folder of dist/test with mocha; further arguments are the command that mocha is run through.
+suite() {
+  local folder=$1 status=0 passing failing
+  shift
+  printf '\n== %s\n' "$folder"
+  local options=(--config .mocharc.json --reporter spec)
+  [[ ${CI:-} == true ]] && options+=(--forbid-pending)
+  "$@" node_modules/.bin/mocha "${options[@]}" "dist/test/$folder/**/*.test.js" 2>&1 | tee "$log" || status=$?
+  passing=$(reported passing)
+  failing=$(reported failing)
+  passed=$((passed + ${passing:-0}))
+  failed=$((failed + ${failing:-0}))
+  if ((status != 0 && ${failing:-0} == 0)); then
+    # mocha itself fell over: no test counted it.
+    failed=$((failed + 1))
+  fi
+  ((failed == 0)) || finish
+}
+
+[[ $(id -u) -eq 0 ]] || refuse 'npm test makes network namespaces and needs root; run: sudo npm test (or one suite alone: npm run test:unit)'
+
+need_programs openvpn nft ip ping tcpdump conntrack openssl keepalived socat setpriv unshare
+need_node_modules
+step build npm run --silent build
+step lint npm run --silent lint
+suite unit
+suite protocol
+# Loopback of the fresh namespace is down; tests that listen on it expect it up.
+# shellcheck disable=SC2016 # expanded by the inner shell
+suite integration unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh
+suite netns
+finish
