@@ -28,7 +28,9 @@ export async function explainFailure(
 ): Promise<NftError> {
   let detail = result.errors;
   let index = knownIndex;
-  if (index === undefined && classifyErrors(detail) !== 'EPERM') {
+  if (index === undefined && commands.length === 1) {
+    index = 0;
+  } else if (index === undefined && classifyErrors(detail) !== 'EPERM') {
     const found = await bisect(commands.length, (length) => attempt(commands.slice(0, length)));
     if (found) {
       index = found.length - 1;

@@ -12,8 +12,8 @@ const OUTPUT_TERSE = 1 << 11;
 const INPUT_NO_DNS = 1 << 0;
 
 /**
- * koffi runs asynchronous calls on stacks of its own, 128 KiB unless told otherwise. libnftables keeps netlink buffers of 64 KiB and more on
- * the stack (mnl.c, NFT_NLMSG_MAXSIZE) and its parsers recurse.
+ * koffi runs asynchronous calls on stacks of its own, 128 KiB unless told otherwise. libnftables keeps netlink buffers of more than 64 KiB on
+ * the stack (mnl.c, NFT_NLMSG_MAXSIZE) and its parsers recurse: 64 KiB end in a segmentation fault, 128 KiB leave little.
  */
 const ASYNC_STACK_BYTES = 1 << 20;
 

@@ -11,10 +11,14 @@ import { NftError } from './nft-error.js';
  */
 export class LibraryExecutor implements Executor {
   readonly kind = 'library';
+  /**
+   * One lane for all instances of the process: libnftables keeps tables of its own that are not per context (iface.c, datatype.c), and
+   * promises nothing about threads.
+   */
+  static #lane: Promise<unknown> = Promise.resolve();
   readonly #context: NftContext;
   readonly #generation: GenerationReader;
   readonly #limits: ExecutorLimits;
-  #idle: Promise<unknown> = Promise.resolve();
   #isFreed = false;
 
   private constructor(context: NftContext, generation: GenerationReader, limits: ExecutorLimits) {
@@ -24,20 +28,39 @@ export class LibraryExecutor implements Executor {
   }
 
   /** @throws NftError UNAVAILABLE with the reason */
-  static async open(libraryPath: string, limits: ExecutorLimits): Promise<LibraryExecutor> {
-    const context = await openNftContext(libraryPath);
-    try {
-      return new LibraryExecutor(context, await openGenerationReader(), limits);
-    } catch (error) {
-      context.free();
-      throw error;
-    }
+  static open(libraryPath: string, limits: ExecutorLimits): Promise<LibraryExecutor> {
+    return LibraryExecutor.#inLane(async () => {
+      const context = await openNftContext(libraryPath);
+      try {
+        return new LibraryExecutor(context, await openGenerationReader(), limits);
+      } catch (error) {
+        context.free();
+        throw error;
+      }
+    });
   }
 
   async execute(input: string, mode: ExecutionMode): Promise<ExecutionResult> {
-    const call = this.#idle.then(() => this.#call(input, mode));
-    this.#idle = call.catch(() => undefined);
-    return withDeadline(call, this.#limits.timeoutMs);
+    const deadline = new Deadline(this.#limits.timeoutMs);
+    const call = LibraryExecutor.#inLane(async () => {
+      deadline.throwIfPassed();
+      return this.#call(input, mode);
+    });
+    return deadline.race(call);
+  }
+
+  generation(): number {
+    return this.#generation.read();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await LibraryExecutor.#inLane(async () => {
+      if (!this.#isFreed) {
+        this.#isFreed = true;
+        this.#context.free();
+        this.#generation.close();
+      }
+    });
   }
 
   async #call(input: string, mode: ExecutionMode): Promise<ExecutionResult> {
@@ -53,30 +76,40 @@ export class LibraryExecutor implements Executor {
     return { ok: status === 0, output, errors };
   }
 
-  generation(): number {
-    return this.#generation.read();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#idle;
-    if (!this.#isFreed) {
-      this.#isFreed = true;
-      this.#context.free();
-      this.#generation.close();
-    }
+  static #inLane<T>(task: () => Promise<T>): Promise<T> {
+    const result = LibraryExecutor.#lane.then(task);
+    LibraryExecutor.#lane = result.catch(() => undefined);
+    return result;
   }
 }
 
-async function withDeadline<T>(call: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new NftError('TIMEOUT', `libnftables: no answer within ${timeoutMs} ms, outcome unknown`));
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([call, deadline]);
-  } finally {
-    clearTimeout(timer);
+/** Ends the waiting, not the call. A call whose time is up before its turn comes is never begun. */
+class Deadline {
+  readonly #timeoutMs: number;
+  #hasPassed = false;
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async race<T>(call: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const passed = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        this.#hasPassed = true;
+        reject(new NftError('TIMEOUT', `libnftables: no answer within ${this.#timeoutMs} ms, outcome unknown`));
+      }, this.#timeoutMs);
+    });
+    try {
+      return await Promise.race([call, passed]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  throwIfPassed(): void {
+    if (this.#hasPassed) {
+      throw new NftError('TIMEOUT', 'libnftables: not begun');
+    }
   }
 }
