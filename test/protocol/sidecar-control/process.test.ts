@@ -1,0 +1,394 @@
+import assert from 'node:assert/strict';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+import { ControlServer } from '../../../sidecar/control/server.js';
+import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
+import { NOT_READY, READY } from './status-document.js';
+import { TemporaryDirectory } from './temporary-directory.js';
+
+const FAKE = fileURLToPath(new URL('fixtures/fake-daemon.js', import.meta.url));
+// Compiled files lie in dist/test/protocol/sidecar-control.
+const LAUNCHER = fileURLToPath(new URL('../../../../bin/gwmark', import.meta.url));
+const MANAGEMENT = ['--management', 'unix:/run/openvpn/management.sock'];
+
+type Child = ChildProcessByStdio<null, Readable, Readable>;
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Start {
+  /** What the fake daemon does. */
+  readonly daemon?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Set before the interpreter, to start without a capability. */
+  readonly prefix?: readonly string[];
+}
+
+function start(args: readonly string[], { daemon = '', env = {}, prefix = [] }: Start = {}): Child {
+  const [program = '', ...rest] = [...prefix, process.execPath, FAKE, ...args];
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GWMARK_')));
+  return spawn(program, rest, {
+    // GWMARK_CONFIG keeps a configuration of the machine out of the test.
+    env: { ...inherited, GWMARK_CONFIG: '/dev/null', FAKE_DAEMON: daemon, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+async function ended(child: Child): Promise<Ended> {
+  const exited = once(child, 'close') as Promise<[number | null]>;
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  return { code, stdout, stderr };
+}
+
+function run(args: readonly string[], options?: Start): Promise<Ended> {
+  return ended(start(args, options));
+}
+
+/** Sends the signals one after the other, each once the log has the event before it. */
+async function runWithSignals(daemon: string, steps: readonly (readonly [awaited: string, signal: NodeJS.Signals])[]): Promise<Ended> {
+  const child = start(['run', ...MANAGEMENT], { daemon });
+  const rest = [...steps];
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    log += chunk.toString();
+    const [next] = rest;
+    if (next === undefined || !log.includes(`"event":"${next[0]}"`)) return;
+    rest.shift();
+    child.kill(next[1]);
+  });
+  const result = await ended(child);
+  assert.deepEqual(rest, [], log);
+  return result;
+}
+
+function eventsOf(stderr: string): readonly string[] {
+  return stderr.trimEnd().split('\n').map((line) => (JSON.parse(line) as { readonly event: string }).event);
+}
+
+describe('gwmark run', () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`drains at the first ${signal} and exits 0`, async () => {
+      const { code, stdout, stderr } = await runWithSignals('drain', [['daemon.started', signal]]);
+
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, '');
+      assert.deepEqual(eventsOf(stderr), ['daemon.started', 'daemon.stopping', 'daemon.stopped']);
+      assert.match(stderr, new RegExp(`"event":"daemon.stopping","signal":"${signal}"`));
+    });
+  }
+
+  it('takes the AbortError of what was under way for the stop that was asked for', async () => {
+    const { code, stderr } = await runWithSignals('abort-error', [['daemon.started', 'SIGTERM']]);
+
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(eventsOf(stderr), ['daemon.started', 'daemon.stopping', 'daemon.stopped']);
+  });
+
+  it('exits 1 at the second signal when the daemon does not end', async () => {
+    const { code, stderr } = await runWithSignals('hang', [
+      ['daemon.started', 'SIGTERM'],
+      ['daemon.stopping', 'SIGINT'],
+    ]);
+
+    assert.equal(code, 1, stderr);
+    assert.deepEqual(eventsOf(stderr), ['daemon.started', 'daemon.stopping']);
+  });
+
+  it('ignores SIGHUP with a line in the log', async () => {
+    const { code, stderr } = await runWithSignals('drain', [
+      ['daemon.started', 'SIGHUP'],
+      ['daemon.signal_ignored', 'SIGTERM'],
+    ]);
+
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(eventsOf(stderr), ['daemon.started', 'daemon.signal_ignored', 'daemon.stopping', 'daemon.stopped']);
+  });
+
+  it('logs why it cannot start and exits by the error', async () => {
+    const { code, stderr } = await run(['run', ...MANAGEMENT], { daemon: 'refuse' });
+
+    assert.equal(code, 1);
+    const { time: _, ...entry } = JSON.parse(stderr) as Record<string, unknown>;
+    assert.deepEqual(entry, {
+      level: 'error',
+      event: 'daemon.failed',
+      code: 'FIREWALL_UNAVAILABLE',
+      reason: 'cannot find nft',
+      tried: ['library', 'process'],
+    });
+  });
+
+  it('logs the stack of a fault of its own alone', async () => {
+    const { code, stderr } = await run(['run', ...MANAGEMENT], { daemon: 'throw' });
+
+    assert.equal(code, 1);
+    assert.match(stderr, /"code":"INTERNAL","reason":"invariant broken","stack":"Error: invariant broken\\n/);
+  });
+
+  it('has written its whole log when it ends', async () => {
+    const { code, stderr } = await run(['run', ...MANAGEMENT], { daemon: 'flood' });
+
+    assert.equal(code, 0);
+    assert.equal(stderr.split('\n').length, 20_002);
+    assert.match(stderr, /"index":19999}\n.*"event":"daemon.stopped"}\n$/);
+  });
+
+  it('logs JSON under --json, and pretty lines when asked to', async () => {
+    const json = await run(['run', '--json', ...MANAGEMENT], { daemon: 'refuse', env: { GWMARK_LOG_FORMAT: 'pretty' } });
+    const pretty = await run(['run', '--log-format', 'pretty', ...MANAGEMENT], { daemon: 'refuse' });
+
+    assert.equal((JSON.parse(json.stderr) as { event: string }).event, 'daemon.failed');
+    assert.match(pretty.stderr, /^\S+Z error daemon\.failed code=FIREWALL_UNAVAILABLE reason="cannot find nft" tried=library,process\n$/);
+  });
+
+  it('names the missing capability in one line and exits 1', async () => {
+    // Other users lack it anyway.
+    const prefix = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-net_admin'] : [];
+    for (const command of [['run', ...MANAGEMENT], ['down']]) {
+      const { code, stderr } = await run(command, { prefix });
+
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`^gwmark: "gwmark ${command[0]}" needs CAP_NET_ADMIN [^\n]+\n$`));
+    }
+  });
+
+  it('says what is wrong with the configuration before it asks for privileges, and exits 2', async () => {
+    const { code, stdout, stderr } = await run(['run', '--authorize', 'maybe', '--table', '7']);
+
+    assert.equal(code, 2);
+    assert.equal(stdout, '');
+    assert.equal(
+      stderr,
+      [
+        'gwmark: the configuration has 3 faults',
+        '  authorize (--authorize): maybe; expected "none" or "accept"',
+        '  table (--table): 7; expected a name of 1..64 letters, digits, "_" and ".", that begins with a letter',
+        '  management.endpoints (default): expected at least one endpoint, such as --management unix:/run/openvpn/management.sock (or GWMARK_MANAGEMENT, or the file)',
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
+describe('gwmark down', () => {
+  it('lists what was removed', async () => {
+    await using directory = await TemporaryDirectory.open();
+    const socket = ['--control-socket', directory.file('s')];
+
+    const listed = await run(['down', '--table', 'mine', ...socket]);
+    const json = await run(['down', '--json', ...socket]);
+    const nothing = await run(['down', ...socket], { daemon: 'nothing' });
+
+    assert.deepEqual([listed.code, listed.stdout, listed.stderr], [0, 'removed table inet mine\nremoved ip rule 10000\n', '']);
+    assert.deepEqual(JSON.parse(json.stdout), { removed: ['table inet gwmark', 'ip rule 10000'] });
+    assert.equal(nothing.stdout, 'nothing of gwmark was there\n');
+  });
+
+  it('exits 1 with one message when the kernel refuses', async () => {
+    await using directory = await TemporaryDirectory.open();
+
+    const { code, stderr } = await run(['down', '--control-socket', directory.file('s')], { daemon: 'refuse' });
+
+    assert.deepEqual([code, stderr], [1, 'gwmark: cannot delete table inet gwmark\n']);
+  });
+
+  it('refuses while a sidecar runs that would put everything back', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await using server = await ControlServer.open({ path: directory.file('s'), status: () => READY, logger: captureLog().logger });
+
+    const { code, stdout, stderr } = await run(['down', '--control-socket', server.path]);
+
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.equal(stderr, `gwmark: a sidecar is running on ${server.path} and would put everything back: stop it first\n`);
+  });
+});
+
+describe('gwmark status, clients and gateways', () => {
+  it('show what the sidecar says, for eyes and as JSON', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await using server = await ControlServer.open({ path: directory.file('s'), status: () => READY, logger: captureLog().logger });
+    const env = { GWMARK_CONTROL_SOCKET: server.path };
+
+    const status = await run(['status', '--json'], { env });
+    const clients = await run(['clients', '--json'], { env });
+    const gateways = await run(['gateways', '--json', '--control-socket', server.path]);
+    const eyes = await run(['clients'], { env });
+
+    assert.deepEqual([status.code, JSON.parse(status.stdout)], [0, READY]);
+    assert.deepEqual([clients.code, JSON.parse(clients.stdout)], [0, READY.clients]);
+    assert.deepEqual([gateways.code, JSON.parse(gateways.stdout)], [0, READY.gateways]);
+    assert.match(eyes.stdout, /^NAME .*\nalice +10\.8\.0\.2 +192\.0\.2\.7:4711 +\d+d( \d+h)? +18446744073709551615 +1\n$/);
+  });
+
+  it('exit 1 for a sidecar that is not ready, and say why; lists exit 0', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await using server = await ControlServer.open({ path: directory.file('s'), status: () => NOT_READY, logger: captureLog().logger });
+    const env = { GWMARK_CONTROL_SOCKET: server.path };
+
+    const status = await run(['status'], { env });
+    const clients = await run(['clients'], { env });
+
+    assert.equal(status.code, 1);
+    assert.match(status.stdout, /: not ready\n(.*\n)+problems:\n {2}! no nft\n {2}! no uplink\n$/);
+    assert.equal(clients.code, 0);
+  });
+
+  it('ask whether the sidecar runs, and exit 1', async () => {
+    await using directory = await TemporaryDirectory.open();
+
+    const { code, stdout, stderr } = await run(['status', '--json', '--control-socket', directory.file('s')]);
+
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.equal(stderr, `gwmark: cannot reach the sidecar at ${directory.file('s')}: is "gwmark run" running?\n`);
+  });
+
+  it('end quietly when the reader of their output leaves', async () => {
+    await using directory = await TemporaryDirectory.open();
+    const clients = Array.from({ length: 20_000 }, (_, index) => ({ ...READY.clients[0], cid: String(index) }));
+    const status = (): typeof READY => ({ ...READY, clients }) as typeof READY;
+    await using server = await ControlServer.open({ path: directory.file('s'), status, logger: captureLog().logger });
+    const child = start(['clients', '--control-socket', server.path]);
+
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close') as Promise<[number]>]);
+
+    assert.deepEqual([code, stderr], [0, '']);
+  });
+
+  it('say that their output cannot be written, and exit 1', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await using server = await ControlServer.open({ path: directory.file('s'), status: () => READY, logger: captureLog().logger });
+    const full = ['sh', '-c', 'exec "$@" > /dev/full', 'sh'];
+
+    const { code, stderr } = await run(['status', '--control-socket', server.path], { prefix: full });
+
+    assert.equal(code, 1);
+    assert.match(stderr, /^gwmark: cannot write to standard output: ENOSPC/);
+  });
+});
+
+describe('gwmark check', () => {
+  it('lists the settings that are not at their default, with their source', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await writeFile(directory.file('g.yaml'), 'management: unix:/run/a\nmark: {mask: 0xff}\n');
+
+    const { code, stdout } = await run(['check', '-c', directory.file('g.yaml'), '--hold=leave'], { env: { GWMARK_DEVICES: 'lan0,lan1' } });
+
+    assert.equal(code, 0);
+    assert.equal(
+      stdout.replaceAll(directory.path, 'DIR'),
+      [
+        'the configuration is valid; every other setting has its default',
+        '',
+        'SETTING               VALUE          SOURCE',
+        'management.endpoints  [unix:/run/a]  DIR/g.yaml:1',
+        'hold                  leave          --hold',
+        'devices               [lan0, lan1]   GWMARK_DEVICES',
+        'mark.mask             0x000000ff     DIR/g.yaml:2',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('prints all faults as JSON and exits 2', async () => {
+    const { code, stdout, stderr } = await run(['check', '--json', '--gateways-max', '0', ...MANAGEMENT], { env: { GWMARK_TABEL: 'x' } });
+
+    assert.deepEqual([code, stderr], [2, '']);
+    assert.deepEqual(JSON.parse(stdout), {
+      ok: false,
+      problems: [
+        { path: 'GWMARK_TABEL', source: 'environment', value: null, expected: 'a known variable; did you mean "GWMARK_TABLE"?' },
+        { path: 'gateways.max', source: '--gateways-max', value: '0', expected: 'an integer in 1..254' },
+      ],
+      settings: null,
+    });
+  });
+
+  it('prints the settings as JSON and never the password', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await writeFile(directory.file('password'), 'hunter2\n');
+
+    const { code, stdout } = await run(['check', '--json', '--management-password-file', directory.file('password'), ...MANAGEMENT]);
+
+    assert.equal(code, 0);
+    assert.doesNotMatch(stdout, /hunter2/);
+    const { ok, problems, settings } = JSON.parse(stdout) as { ok: boolean; problems: unknown; settings: { table: string; mark: unknown } };
+    assert.deepEqual([ok, problems, settings.table, settings.mark], [true, [], 'gwmark', { mask: '0xff000000' }]);
+  });
+});
+
+describe('bin/gwmark', () => {
+  it('starts the compiled program, through a link too', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await symlink(LAUNCHER, directory.file('gwmark'));
+
+    const { code, stdout, stderr } = await ended(spawn(directory.file('gwmark'), ['--version'], { stdio: ['ignore', 'pipe', 'pipe'] }));
+
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('says how to build it where it is not compiled', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await mkdir(directory.file('bin'));
+    await copyFile(LAUNCHER, directory.file('bin/gwmark'));
+    await writeFile(directory.file('package.json'), '{"type":"module"}');
+
+    const { code, stdout, stderr } = await ended(spawn(directory.file('bin/gwmark'), ['run'], { stdio: ['ignore', 'pipe', 'pipe'] }));
+
+    assert.deepEqual([code, stdout, stderr], [1, '', 'gwmark: dist/sidecar/main.js is missing: run npm run build\n']);
+  });
+});
+
+describe('the command line', () => {
+  for (const [args, message] of [
+    [['statsu'], "unknown command 'statsu'\n(Did you mean status?)"],
+    [['status', '--jsn'], "unknown option '--jsn'\n(Did you mean --json?)"],
+    [['run', 'now'], "too many arguments for 'run'. Expected 0 arguments but got 1."],
+    [['run', '--table'], "option '--table <identifier>' argument missing"],
+    [['run', '--json', '--log-format', 'json'], "option '--json' cannot be used with option '--log-format <auto|json|pretty>'"],
+  ] as const) {
+    it(`refuses "gwmark ${args.join(' ')}" with one message and exit code 2`, async () => {
+      const { code, stdout, stderr } = await run(args);
+
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.equal(stderr, `gwmark: ${message}\nsee "gwmark --help"\n`);
+    });
+  }
+
+  it('prints help and version to standard output and exits 0', async () => {
+    const help = await run(['help']);
+    const runHelp = await run(['run', '--help']);
+    const version = await run(['--version']);
+
+    assert.deepEqual([help.code, help.stderr], [0, '']);
+    for (const command of ['run', 'status', 'clients', 'gateways', 'check', 'down']) assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
+    assert.equal(runHelp.code, 0);
+    for (const part of ['Examples:', 'Environment:', 'Exit codes:', '--gateways-poll-interval-ms <n>', 'GWMARK_MARK_MASK']) {
+      assert.ok(runHelp.stdout.includes(part), part);
+    }
+    assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('prints its help to standard error and exits 2 without a command', async () => {
+    const { code, stdout, stderr } = await run([]);
+
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.match(stderr, /^Usage: gwmark /);
+  });
+
+  it('shows nothing that a file name or a value could do to a terminal', async () => {
+    const { code, stderr } = await run(['check', '--config', '/none\u001b[2J', '--table', '\u001b[31m', ...MANAGEMENT]);
+
+    assert.equal(code, 2);
+    assert.ok(!stderr.includes('\u001b'), JSON.stringify(stderr));
+  });
+});
