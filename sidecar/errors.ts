@@ -51,6 +51,11 @@ export const ERROR_CODES = {
     meaning: 'What answers at the control socket is no gwmark sidecar, or one of an incompatible version.',
     remedy: 'Check the path; restart the sidecar after an upgrade.',
   },
+  MANAGEMENT_REFUSED: {
+    exitCode: 1,
+    meaning: 'OpenVPN refused the management password, or wants one and none is configured. No retry can cure that.',
+    remedy: 'Compare `management.passwordFile` with the password file that OpenVPN was started with.',
+  },
   DEVICE_UNKNOWN: {
     exitCode: 1,
     meaning: 'A network device that a setting names does not exist or is no Ethernet device.',

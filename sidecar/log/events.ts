@@ -41,6 +41,11 @@ export const LOG_EVENTS = {
     meaning: 'A signal arrived that the sidecar does not act on (SIGHUP).',
     action: 'Restart the sidecar to load a changed configuration; traffic goes on meanwhile.',
   },
+  'daemon.check_failed': {
+    level: 'warn',
+    meaning: 'A periodic look at the kernel failed; it is repeated.',
+    action: 'If it repeats: the fields name the reason.',
+  },
   'config.loaded': {
     level: 'debug',
     meaning: 'The settings that are not at their default, each with its source.',
@@ -81,6 +86,16 @@ export const LOG_EVENTS = {
     meaning: 'OpenVPN runs without `--management-client-auth`, so it does not tell when a client leaves.',
     action: 'Add the option for immediate reactions; until then clients are polled every `management.pollIntervalMs`.',
   },
+  'management.logins_unanswered': {
+    level: 'warn',
+    meaning: 'OpenVPN asks its management client to answer logins, and this sidecar was not told to.',
+    action: 'Set `authorize: accept`, or remove `--management-client-auth` from OpenVPN.',
+  },
+  'management.hold_failed': {
+    level: 'debug',
+    meaning: '`hold release` was refused; it is repeated when OpenVPN asks again.',
+    action: 'None.',
+  },
   'server.ready': {
     level: 'info',
     meaning: 'The tunnel device, its addresses and the transport of an OpenVPN server are known.',
@@ -101,6 +116,11 @@ export const LOG_EVENTS = {
     meaning: 'A client is connected.',
     action: 'None.',
   },
+  'client.authorize_failed': {
+    level: 'warn',
+    meaning: 'A login could not be accepted: OpenVPN refused the answer, or restarted meanwhile.',
+    action: 'If it repeats: see the log of OpenVPN.',
+  },
   'client.address': {
     level: 'info',
     meaning: 'A client got, or lost, a virtual address or a subnet behind it.',
@@ -119,6 +139,11 @@ export const LOG_EVENTS = {
   'session.resynced': {
     level: 'info',
     meaning: 'A snapshot corrected what events had told: clients were added or removed.',
+    action: 'None.',
+  },
+  'session.snapshot_failed': {
+    level: 'debug',
+    meaning: '`status` was not answered; the next snapshot tells the same.',
     action: 'None.',
   },
   'gateway.found': {
@@ -156,6 +181,16 @@ export const LOG_EVENTS = {
     meaning: 'The kernel refused an nftables transaction; nothing of it was applied and it is tried again.',
     action: 'The fields name the object and the reason.',
   },
+  'firewall.recovered': {
+    level: 'info',
+    meaning: 'What had failed was applied at a later attempt.',
+    action: 'None.',
+  },
+  'firewall.fallback': {
+    level: 'warn',
+    meaning: 'libnftables cannot be used in the process, so `nft` is spawned for each change: slower, and otherwise the same.',
+    action: 'Install libnftables1, or set `executor: process` if this is meant.',
+  },
   'firewall.repaired': {
     level: 'warn',
     meaning: 'Somebody changed or flushed the table of gwmark; it was put back.',
@@ -181,6 +216,11 @@ export const LOG_EVENTS = {
     meaning: 'Somebody removed a rule, a route or a neighbour of gwmark; it was put back.',
     action: 'Find out who does: often a network manager that owns the device.',
   },
+  'routing.monitor_lost': {
+    level: 'warn',
+    meaning: '`ip monitor` ended; it is started anew and everything is read again.',
+    action: 'If it repeats: see that iproute2 is intact.',
+  },
   'routing.clash': {
     level: 'error',
     meaning: 'A routing table, a rule priority or a next-hop address that gwmark needs is used by somebody else.',
@@ -202,8 +242,8 @@ export const LOG_EVENTS = {
     action: 'None.',
   },
   'sysctl.failed': {
-    level: 'warn',
-    meaning: 'A sysctl could not be set, often because /proc/sys is read-only in a container.',
+    level: 'error',
+    meaning: 'A sysctl could not be set (often because /proc/sys is read-only in a container), or not be set back.',
     action: 'Set it from outside (`docker run --sysctl`) and use `sysctl: leave`.',
   },
   'datapath.selected': {
