@@ -82,7 +82,7 @@ export class ExecutorNftables implements Nftables {
   async #attempt(commands: readonly Command[]): Promise<ExecutionResult> {
     const [command] = commands;
     if (command && 'reset' in command && commands.length === 1) {
-      return this.#list(command.reset, false);
+      return this.#list(command.reset, true);
     }
     const { input } = await this.#lower(commands);
     return input === '' ? { ok: true, output: '', errors: '' } : this.#executor.execute(input, CHECK);
@@ -106,11 +106,12 @@ export class ExecutorNftables implements Nftables {
     if (this.#features) {
       return this.#features;
     }
-    const tables = await this.#list({ tables: null }, true);
-    if (!tables.ok) {
-      const code = classifyErrors(tables.errors);
+    // Every listing begins with the version; this one costs nothing however much is installed.
+    const chains = await this.#list({ chains: { family: 'netdev' } }, true);
+    if (!chains.ok) {
+      const code = classifyErrors(chains.errors);
       const hint = code === 'EPERM' ? ' (CAP_NET_ADMIN is needed in the network namespace)' : '';
-      throw new NftError(code, `nftables cannot be read: ${firstMessage(tables.errors)}${hint}`, { detail: tables.errors });
+      throw new NftError(code, `nftables cannot be read: ${firstMessage(chains.errors)}${hint}`, { detail: chains.errors });
     }
     // Tried in check mode, on a table that nobody has, inside a transaction that would remove it again.
     const table = { family: 'inet', name: 'nftables-json-probe' };
@@ -119,7 +120,7 @@ export class ExecutorNftables implements Nftables {
       { add: { table } },
       { add: { set: { family: 'inet', table: table.name, name: 'probe', type: 'mark', flags: ['dynamic'], size: 1 } } },
     ]);
-    this.#features = { version: parseListing(tables.output).version, destroy, jsonDynamicFlag: dynamic };
+    this.#features = { version: parseListing(chains.output).version, destroy, jsonDynamicFlag: dynamic };
     return this.#features;
   }
 

@@ -87,15 +87,17 @@ describe('the command that a transaction failed at', () => {
   });
 });
 
-describe('a terse listing', () => {
+describe('a listing without elements', () => {
   const cases = [
     ['a table', { table: { family: 'inet', name: 't' } }, { ruleset: { family: 'inet' } }],
     ['a set', { set: { ...IN, name: 's' } }, { sets: { family: 'inet' } }],
+    ['a chain', { chain: { ...IN, name: 's' } }, { ruleset: { family: 'inet' } }],
+    ['a counter', { counter: { ...IN, name: 's' } }, { ruleset: { family: 'inet' } }],
     ['a map', { map: { ...IN, name: 's' } }, { maps: { family: 'inet' } }],
   ] as const;
 
   for (const [title, selector, expected] of cases) {
-    it(`of ${title} asks for the plural, which libnftables answers without reading elements`, async () => {
+    it(`of ${title} asks for what libnftables answers without reading elements`, async () => {
       const inputs: ScriptedInput[] = [];
       const nftables = scriptedNftables((input, mode) => {
         assert.equal(mode.terse, true);
