@@ -5,7 +5,7 @@ import { readRouting, removeRouting } from '../datapath/nexthop/plan.js';
 import { GwmarkError } from '../errors.js';
 import { Firewall } from '../firewall/firewall.js';
 import type { Logger } from '../log/logger.js';
-import { flushMark } from '../system/conntrack.js';
+import { clearMarks } from '../system/conntrack.js';
 import { restoreSysctls } from '../system/forwarding.js';
 import { policyOf } from './policy.js';
 
@@ -41,7 +41,8 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
     if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${error.message}`, { cause: error });
     throw error;
   }
-  if (removed.length > 0) await flushMark(policy.markMask, policy.markMask).catch(() => undefined);
+  // Without the program, what is left are bits that nobody reads any more.
+  if (removed.length > 0) await clearMarks(policy.markMask).catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
   return { removed };
 }
 

@@ -22,11 +22,23 @@ export async function flushClients(networks: readonly ClientNetwork[]): Promise<
 
 /** Deletes the conntrack entries that carry a mark, so that its gateway id can be given to another MAC. */
 export async function flushMark(value: number, mask: number): Promise<void> {
-  const mark = `0x${value.toString(16)}/0x${mask.toString(16)}`;
-  await conntrack(['ipv4', 'ipv6'].map((family) => `-D -f ${family} --mark ${mark}`));
+  await conntrack(['ipv4', 'ipv6'].map((family) => `-D -f ${family} --mark ${hex(value)}/${hex(mask)}`));
 }
 
+/** Zeroes the bits of the mask in every entry; the flows go on, and the other bits stay. */
+export async function clearMarks(mask: number): Promise<void> {
+  await conntrack(['ipv4', 'ipv6'].map((family) => `-U -f ${family} --mark 0x0/${hex(mask)}`));
+}
+
+/**
+ * The pipe comes from a shell: conntrack opens /dev/stdin by name, which fails (ENXIO) for the socket that Node makes of
+ * a child's standard input.
+ */
 async function conntrack(lines: readonly string[]): Promise<void> {
-  const { exitCode, stderr } = await exec('conntrack', ['--load-file', '-'], { input: `${lines.join('\n')}\n`, timeoutMs: 60_000 });
-  if (exitCode !== 0 && !NOTHING_DELETED.test(stderr)) throw new Error(`conntrack: ${stderr.trim().split('\n').at(-1) ?? `exit code ${exitCode}`}`);
+  const { exitCode, stderr } = await exec('sh', ['-c', 'cat | conntrack --load-file -'], { input: `${lines.join('\n')}\n`, timeoutMs: 60_000 });
+  if (exitCode !== 0 && !NOTHING_DELETED.test(stderr)) throw new Error(`conntrack: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`);
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
 }
