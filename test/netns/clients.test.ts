@@ -84,8 +84,11 @@ for (const clientAuth of [true, false]) {
       await lab.sidecar.statusWhere(({ clients }) => clients.every((client) => client.commonName !== 'client2'), 'client2 is gone');
 
       await eventually(async () => !/10\.8\.0\.12|fd00:8::12/.test(await ruleset()), { what: "client2's rules are gone" });
-      await eventually(async () => (await lab.conntrack(TUNNEL.client2.v4)).length === 0, { what: "client2's IPv4 conntrack entries are gone" });
-      await eventually(async () => (await lab.conntrack(TUNNEL.client2.v6)).length === 0, { what: "client2's IPv6 conntrack entries are gone" });
+      for (const family of FAMILIES) {
+        await eventually(async () => assert.deepEqual(await lab.conntrack(`=${TUNNEL.client2[family]} `), []) === undefined, {
+          what: `client2's IP${family} conntrack entries are gone`,
+        });
+      }
       await assertExchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     });
   });
