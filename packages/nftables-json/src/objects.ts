@@ -16,7 +16,7 @@ export interface Table {
   readonly name: string;
   readonly handle?: number;
   readonly flags?: TableFlag | readonly TableFlag[];
-  /** nft 1.0.6 takes it in JSON and forgets it (features: `jsonObjectComment`). */
+  /** nft 1.0.6 takes the comment of a table, chain, set or map in JSON and forgets it without a word. */
   readonly comment?: string;
 }
 
