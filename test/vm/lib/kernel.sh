@@ -46,8 +46,8 @@ kernel_apt() {
 	local dir=$1 program=$2
 	shift 2
 	"$program" -q \
-		-o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/nonexistent \
-		-o Dir::Etc::Preferences=/nonexistent -o Dir::Etc::PreferencesParts=/nonexistent \
+		-o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+		-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
 		-o Dir::State="$dir/state" -o Dir::State::status="$dir/status" \
 		-o Dir::Cache="$dir/cache" -o APT::Install-Recommends=false \
 		-o Acquire::Languages=none -o APT::Sandbox::User=root \
@@ -72,7 +72,7 @@ kernel_fetch() {
 
 # kernel_download SUITE DIR: the work of kernel_fetch(), under its lock.
 kernel_download() {
-	local suite=$1 dir=$2 apt=$2/apt release deb
+	local suite=$1 dir=$2 apt=$2/apt release deb package file
 	say "fetching the kernel of $suite"
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
 	: >"$apt/status"
@@ -88,7 +88,7 @@ kernel_download() {
 
 	# With an empty dpkg status apt resolves a whole self-contained root.
 	kernel_apt "$apt" apt-get install -y --download-only \
-		"linux-headers-$release" make mawk dash base-files sed >>"$apt/log" 2>&1 ||
+		"linux-headers-$release" make mawk dash bash base-files coreutils sed grep findutils diffutils perl python3 >>"$apt/log" 2>&1 ||
 		{ tail "$apt/log"; return 1; }
 	mkdir -p "$dir/build" "$dir/image" "$dir/modules"
 	for deb in "$apt"/cache/archives/base-files_*.deb "$apt"/cache/archives/*.deb; do
@@ -98,16 +98,22 @@ kernel_download() {
 	[ -e "$dir/build/bin/sh" ] || ln -s dash "$dir/build/bin/sh"
 	[ -e "$dir/build/usr/bin/awk" ] || ln -s mawk "$dir/build/usr/bin/awk"
 	mknod -m 666 "$dir/build/dev/null" c 1 3 2>/dev/null || true
-	(cd "$apt/cache/archives" && rm -f ./*.deb &&
-		kernel_apt "$apt" apt-get download "linux-image-$release") >>"$apt/log" 2>&1 ||
-		{ tail "$apt/log"; return 1; }
-	dpkg-deb --fsys-tarfile "$apt"/cache/archives/linux-image-*.deb |
-		tar -x -C "$dir/image" --no-same-owner || return 1
 	rm -f "$apt"/cache/archives/*.deb
-	mv "$dir/image/boot/vmlinuz-$release" "$dir/vmlinuz"
-	# /lib/modules, or /usr/lib/modules in the merged layout
-	mv "$dir"/image/*/modules/"$release" "$dir/modules/" 2>/dev/null ||
-		mv "$dir"/image/usr/lib/modules/"$release" "$dir/modules/"
+	# One package until 6.18; since then the image, its modules and base files apart.
+	for package in linux-image linux-binary linux-modules linux-base; do
+		kernel_apt "$apt" apt-cache show "$package-$release" >/dev/null 2>&1 || continue
+		(cd "$apt/cache/archives" && kernel_apt "$apt" apt-get download "$package-$release") \
+			>>"$apt/log" 2>&1 || { tail "$apt/log"; return 1; }
+	done
+	for deb in "$apt"/cache/archives/*.deb; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir/image" --no-same-owner || return 1
+	done
+	rm -f "$apt"/cache/archives/*.deb
+	# /boot and /lib/modules, or all of it below /usr/lib/modules
+	file=$(find "$dir/image" -name "vmlinuz*" -type f | head -1)
+	[ -n "$file" ] || { say "the packages of $release hold no vmlinuz"; return 1; }
+	mv "$file" "$dir/vmlinuz"
+	find "$dir/image" -path "*lib/modules/$release" -prune -exec mv {} "$dir/modules/" \; || return 1
 	rm -rf "$dir/image"
 	mkdir -p "$dir/depmod/lib"
 	ln -sfn ../../modules "$dir/depmod/lib/modules"

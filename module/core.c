@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What to do with a packet: learn from it, send it to its gateway, leave it. */
+
+#include <linux/etherdevice.h>
+#include <linux/if_arp.h>
+#include <linux/netfilter_bridge.h>
+#include <net/dst.h>
+#include <net/ip6_fib.h>
+#include <net/route.h>
+
+#include "address.h"
+#include "core.h"
+#include "flow.h"
+#include "gateway.h"
+#include "move.h"
+#include "net.h"
+#include "stats.h"
+#include "transmit.h"
+#include "uplink.h"
+
+/* Every exit goes through here: what is not sent goes on, and is counted. */
+static unsigned int leave(struct gwmark_net *gn, enum gwmark_stat stat)
+{
+	gwmark_stats_inc(gn, stat);
+	return NF_ACCEPT;
+}
+
+/* Under br_netfilter IP hooks see frames that the bridge only passes through. */
+static bool passes_through(const struct sk_buff *skb)
+{
+	return nf_bridge_info_exists(skb) &&
+	       !ether_addr_equal(eth_hdr(skb)->h_dest, skb->dev->dev_addr);
+}
+
+static struct gwmark_gateway *gateway_of(struct gwmark_net *gn, struct sk_buff *skb,
+					 const u8 *mac)
+{
+	struct gwmark_gateway *gateway = gwmark_gateway_find(gn, skb->dev, mac);
+
+	return gateway ?: gwmark_gateway_add(gn, skb->dev, mac, false);
+}
+
+/* A captured frame was bound for a router of its sender's choice: remember it. */
+static u32 destination_of(struct gwmark_net *gn, struct sk_buff *skb)
+{
+	const u8 *mac = eth_hdr(skb)->h_dest;
+	struct gwmark_gateway *gateway;
+
+	if (ether_addr_equal(mac, skb->dev->dev_addr) || !is_valid_ether_addr(mac))
+		return 0;
+	gateway = gateway_of(gn, skb, mac);
+	if (IS_ERR(gateway))
+		return 0;
+	gwmark_uplink_captured(gn, gateway);
+	return gateway->id;
+}
+
+/* The flow has no gateway yet, or its frames come from elsewhere now. */
+static unsigned int learn_gateway(struct gwmark_net *gn, const struct gwmark_config *config,
+				  struct sk_buff *skb, struct nf_conn *ct, u8 family)
+{
+	const struct ethhdr *eth = eth_hdr(skb);
+	u32 *words = gwmark_flow_words(ct);
+	struct gwmark_gateway *gateway;
+	u32 destination, old;
+
+	if (!is_valid_ether_addr(eth->h_source) ||
+	    ether_addr_equal(eth->h_source, skb->dev->dev_addr))
+		return leave(gn, GWMARK_STAT_learn_bad_mac);
+	if (!config->learn_onlink && gwmark_address_source_onlink(skb, family))
+		return leave(gn, GWMARK_STAT_learn_onlink);
+	if (!words && nf_ct_is_confirmed(ct))
+		return leave(gn, GWMARK_STAT_learn_too_late);
+	gateway = gateway_of(gn, skb, eth->h_source);
+	if (IS_ERR(gateway))
+		return leave(gn, PTR_ERR(gateway) == -ENOSPC ? GWMARK_STAT_learn_table_full :
+				 GWMARK_STAT_learn_no_memory);
+	if (!words)
+		words = gwmark_flow_words_create(ct);
+	if (!words)
+		return leave(gn, GWMARK_STAT_learn_no_memory);
+
+	gwmark_move_seen(gn, gateway);
+	this_cpu_inc(gateway->count->learned);
+	destination = destination_of(gn, skb);
+	if (destination)
+		WRITE_ONCE(words[GWMARK_FLOW_DESTINATION], destination);
+	old = READ_ONCE(words[GWMARK_FLOW_SOURCE]);
+	WRITE_ONCE(words[GWMARK_FLOW_SOURCE], gateway->id);
+	return leave(gn, old ? GWMARK_STAT_learn_changed : GWMARK_STAT_learn_new);
+}
+
+/**
+ * gwmark_core_learn() - remember where a selected packet came from
+ * @gn: namespace
+ * @skb: packet in PRE_ROUTING, behind conntrack
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * Context: RCU read section.
+ * Return: NF_ACCEPT.
+ */
+unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb, u8 family)
+{
+	const struct gwmark_config *config = rcu_dereference(gn->config);
+	struct gwmark_gateway *gateway;
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct;
+	const u32 *words;
+
+	if (!gwmark_mark_matches(&config->orig, skb->mark))
+		return NF_ACCEPT;
+	if (skb->dev->type != ARPHRD_ETHER)
+		return NF_ACCEPT;
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct)
+		return leave(gn, GWMARK_STAT_learn_no_conntrack);
+	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
+		return NF_ACCEPT;
+	if (!gwmark_address_ethernet(skb))
+		return leave(gn, GWMARK_STAT_learn_no_ethernet);
+	if (passes_through(skb))
+		return leave(gn, GWMARK_STAT_learn_bridged);
+	if (ctinfo == IP_CT_RELATED && nf_ct_is_confirmed(ct))
+		return leave(gn, GWMARK_STAT_learn_related);
+
+	words = gwmark_flow_words(ct);
+	gateway = words ? gwmark_gateway_find_id(gn, READ_ONCE(words[GWMARK_FLOW_SOURCE])) : NULL;
+	if (likely(gateway && gateway->dev == skb->dev &&
+		   ether_addr_equal(gateway->mac, eth_hdr(skb)->h_source))) {
+		gwmark_move_seen(gn, gateway);
+		return leave(gn, GWMARK_STAT_learn_known);
+	}
+	return learn_gateway(gn, config, skb, ct, family);
+}
+
+static unsigned int forward(struct gwmark_net *gn, struct sk_buff *skb,
+			    struct gwmark_gateway *gateway, u8 family, enum gwmark_stat sent)
+{
+	if (unlikely(!gwmark_gateway_usable(gateway)))
+		return leave(gn, GWMARK_STAT_return_device_down);
+	if (unlikely(!gwmark_address_forwarding(gn->net, skb->dev, family)))
+		return leave(gn, GWMARK_STAT_return_forwarding_off);
+	if (family == NFPROTO_IPV4)
+		return gwmark_forward4(gn, skb, gateway, sent);
+	if (unlikely(!gateway->rt6))
+		return leave(gn, GWMARK_STAT_return_no_family);
+	return gwmark_forward6(gn, skb, gateway, sent);
+}
+
+static unsigned int forward_uplink(struct gwmark_net *gn, struct sk_buff *skb, u8 family)
+{
+	struct gwmark_gateway *gateway;
+
+	if (gwmark_address_routed(gn->net, skb, family))
+		return leave(gn, GWMARK_STAT_uplink_routed);
+	gateway = gwmark_uplink_find(gn);
+	if (!gateway)
+		return leave(gn, GWMARK_STAT_uplink_none);
+	return forward(gn, skb, gateway, family, GWMARK_STAT_uplink_sent);
+}
+
+/**
+ * gwmark_core_return() - send a selected received packet to its gateway
+ * @gn: namespace
+ * @skb: packet at the very end of PRE_ROUTING
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * Context: RCU read section.
+ * Return: netfilter verdict.
+ */
+unsigned int gwmark_core_return(struct gwmark_net *gn, struct sk_buff *skb, u8 family)
+{
+	const struct gwmark_config *config = rcu_dereference(gn->config);
+	bool reply = gwmark_mark_matches(&config->reply, skb->mark);
+	bool orig = gwmark_mark_matches(&config->orig, skb->mark);
+	struct gwmark_gateway *gateway;
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct;
+	u32 id;
+
+	if (likely(!reply && !orig))
+		return NF_ACCEPT;
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct)
+		return reply ? leave(gn, GWMARK_STAT_return_no_conntrack) : NF_ACCEPT;
+	if (CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL && !(reply && ct->master)) {
+		if (!orig || skb->dev->type == ARPHRD_ETHER)
+			return NF_ACCEPT;
+		return forward_uplink(gn, skb, family);
+	}
+	if (!reply)
+		return NF_ACCEPT;
+	if (nf_bridge_info_exists(skb))
+		return leave(gn, GWMARK_STAT_return_bridged);
+	id = gwmark_flow_source(ct);
+	if (!id)
+		return leave(gn, GWMARK_STAT_return_no_gateway);
+	gateway = gwmark_gateway_find_id(gn, id);
+	if (!gateway)
+		return leave(gn, GWMARK_STAT_return_gateway_gone);
+	return forward(gn, skb, gateway, family, GWMARK_STAT_return_sent);
+}
+
+/**
+ * gwmark_core_output() - send a selected packet of this host to its gateway
+ * @gn: namespace
+ * @skb: packet at the very end of LOCAL_OUT, with the dst that routing gave it
+ * @out: device of that dst
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * Context: RCU read section.
+ * Return: NF_ACCEPT; the stack goes on with the dst of the packet.
+ */
+unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
+				const struct net_device *out, u8 family)
+{
+	const struct gwmark_config *config = rcu_dereference(gn->config);
+	bool reply = gwmark_mark_matches(&config->reply, skb->mark);
+	bool orig = gwmark_mark_matches(&config->orig, skb->mark);
+	struct gwmark_gateway *gateway;
+	enum ip_conntrack_info ctinfo;
+	struct dst_entry *dst;
+	struct nf_conn *ct;
+	bool replies;
+	u32 id;
+
+	if (likely(!reply && !orig))
+		return NF_ACCEPT;
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct)
+		return leave(gn, GWMARK_STAT_output_no_conntrack);
+	replies = CTINFO2DIR(ctinfo) == IP_CT_DIR_REPLY;
+	if (replies ? !reply : !orig)
+		return NF_ACCEPT;
+	if (out->flags & IFF_LOOPBACK || !gwmark_address_unicast(skb, family))
+		return leave(gn, GWMARK_STAT_output_not_unicast);
+	if (replies) {
+		id = gwmark_flow_source(ct);
+		if (!id)
+			return leave(gn, GWMARK_STAT_output_no_gateway);
+		gateway = gwmark_gateway_find_id(gn, id);
+		if (!gateway)
+			return leave(gn, GWMARK_STAT_output_gateway_gone);
+	} else {
+		gateway = gwmark_uplink_find(gn);
+		if (!gateway)
+			return leave(gn, GWMARK_STAT_uplink_none);
+	}
+	if (!gwmark_gateway_usable(gateway))
+		return leave(gn, GWMARK_STAT_output_device_down);
+	if (family == NFPROTO_IPV6 && !gateway->rt6)
+		return leave(gn, GWMARK_STAT_output_no_family);
+	if (replies)
+		gwmark_uplink_replied(gn, gateway);
+
+	/* With a reference: dst_output() comes after this RCU read section. */
+	dst = family == NFPROTO_IPV4 ? &gateway->rt4->dst : &gateway->rt6->dst;
+	skb_dst_drop(skb);
+	dst_hold(dst);
+	skb_dst_set(skb, dst);
+	return leave(gn, replies ? GWMARK_STAT_output_sent : GWMARK_STAT_uplink_sent);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a conntrack entry remembers: two gateway ids in its labels.
+ *
+ * The labels extension is given to selected flows only, while their entry is not
+ * yet in the table; after that an entry cannot grow. Its memory goes with the
+ * entry, so nothing is to be cleaned up here. Each id is a 32-bit word, written
+ * and read whole. Other users of labels keep the other words.
+ */
+
+#include <linux/module.h>
+#include <net/netfilter/nf_conntrack_extend.h>
+
+#include "flow.h"
+
+static unsigned int label_word = 2;
+module_param(label_word, uint, 0444);
+MODULE_PARM_DESC(label_word, "first of our two 32-bit words of the conntrack label, 0 to 2 (default 2)");
+
+static u32 *words_of(struct nf_conn_labels *labels)
+{
+	BUILD_BUG_ON(sizeof(labels->bits) != 4 * sizeof(u32));
+	return labels ? (u32 *)labels->bits + min(label_word, 2U) : NULL;
+}
+
+/**
+ * gwmark_flow_words() - the words of a flow
+ * @ct: conntrack entry
+ *
+ * Context: any that may look at @ct. Access the words with READ_ONCE and
+ * WRITE_ONCE.
+ * Return: words indexed by enum gwmark_flow_word, or NULL if it has none.
+ */
+u32 *gwmark_flow_words(const struct nf_conn *ct)
+{
+	return words_of(nf_ct_labels_find(ct));
+}
+
+/**
+ * gwmark_flow_words_create() - the words of a flow, made if need be
+ * @ct: conntrack entry that has no words and is unconfirmed
+ *
+ * Context: the packet that creates @ct; does not sleep.
+ * Return: the words, or NULL without memory.
+ */
+u32 *gwmark_flow_words_create(struct nf_conn *ct)
+{
+	return words_of(nf_ct_ext_add(ct, NF_CT_EXT_LABELS, GFP_ATOMIC));
+}
+
+/**
+ * gwmark_flow_source() - id of the gateway that a flow came from
+ * @ct: conntrack entry
+ *
+ * A flow that another one announced (the data connection of FTP) has the source
+ * of the one that announced it, unless it has its own.
+ *
+ * Return: the id, 0 if there is none.
+ */
+u32 gwmark_flow_source(const struct nf_conn *ct)
+{
+	const u32 *words = gwmark_flow_words(ct);
+	u32 id = words ? READ_ONCE(words[GWMARK_FLOW_SOURCE]) : 0;
+
+	if (!id && ct->master) {
+		words = gwmark_flow_words(ct->master);
+		id = words ? READ_ONCE(words[GWMARK_FLOW_SOURCE]) : 0;
+	}
+	return id;
+}

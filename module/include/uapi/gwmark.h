@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * gwmark: return VPN flows to the link-layer gateway that they came from.
+ *
+ * This header is the manual of the module's interface. Everything is text in
+ * /proc/net/gwmark/ of a network namespace; nothing else is an interface.
+ *
+ * WHAT A MARK MEANS
+ *
+ *   nftables (or iptables) selects packets by skb->mark, the module sends them.
+ *   m = mark & mask. Directions are those of the conntrack entry.
+ *
+ *     bridge prerouting             m == orig_mark   capture: up into the IP stack
+ *     prerouting, Ethernet device,
+ *       original direction          m == orig_mark   learn the source gateway
+ *     prerouting, reply direction   m == reply_mark  send to the source gateway
+ *     prerouting, other device,
+ *       original direction          m == orig_mark   to the uplink, if no route
+ *     local output, reply           m == reply_mark  send to the source gateway
+ *     local output, original        m == orig_mark   send to the uplink
+ *     anything else                                  untouched
+ *
+ *   A packet that cannot be sent by MAC goes on to normal routing, and one of
+ *   the counters below says why. Packets that the module sends pass the FORWARD
+ *   and POST_ROUTING hooks with their true devices, have their TTL decremented
+ *   and their size checked, as if they had been routed.
+ *   The bridge rules must run at a priority below -1, the others at a priority
+ *   of -150 (mangle) or lower.
+ *
+ * FILES
+ *
+ *   The first line of each is "gwmark ABI", ABI being GWMARK_ABI in decimal.
+ *   Every further line is a record; a record is fields separated by one space.
+ *   New record names and new key=value fields may come at any time within an
+ *   ABI; a reader skips what it does not know. Times are in milliseconds.
+ *
+ *   control   write: one command, below. Read: the commands, one a line.
+ *   config    "NAME VALUE" lines:
+ *               enabled 0|1
+ *               reply_mark 0xVALUE/0xMASK
+ *               orig_mark 0xVALUE/0xMASK
+ *               learn_onlink on|off
+ *               uplink none | auto | DEV MAC
+ *               max_gateways N
+ *               gateways N         entries in use
+ *   gateways  one line for each gateway:
+ *               id=ID dev=NAME ifindex=N mac=MAC send=MAC pinned=0|1 uplink=0|1
+ *               idle_ms=N learned=N sent_packets=N sent_bytes=N moves=N
+ *               addresses=ADDR,ADDR...
+ *             "mac" is what its frames bear, "send" is where packets go; they
+ *             differ after a move. "learned" counts flows. idle_ms is the time
+ *             since its last selected frame (-1: never), exact to 1 s.
+ *             "addresses" is last and may be empty.
+ *   flows     one line for each conntrack entry with a gateway:
+ *               family=4|6 proto=N src=A dst=A [sport=N dport=N]
+ *               reply_src=A reply_dst=A [reply_sport=N reply_dport=N]
+ *               source=ID destination=ID
+ *             an id that is no longer valid is shown as it is.
+ *   stats     "NAME N" for each name of GWMARK_STATS(), in that order.
+ *
+ * COMMANDS
+ *
+ *   One command a write, at most 255 bytes, with or without a newline at its
+ *   end; words separated by spaces or tabs. Needs CAP_NET_ADMIN in the user
+ *   namespace that owns the network namespace, both of the opener.
+ *   A command is done wholly or not at all.
+ *
+ *   enable                        attach to this namespace. Idempotent
+ *   disable                       detach; every gateway is forgotten. Idempotent
+ *   set reply_mark VALUE[/MASK]   numbers as in C; the mask is 0xff by default.
+ *   set orig_mark VALUE[/MASK]    VALUE is neither 0 nor outside of MASK
+ *   set learn_onlink on|off       also learn a source that is on-link by an
+ *                                 address of the device (default off: ARP and ND
+ *                                 serve it)
+ *   gateway add DEV MAC [ADDR...] know a gateway, and addresses of it (at most 8)
+ *   gateway del DEV MAC           forget one
+ *   uplink auto                   the gateway that local replies go to; before
+ *                                 there was one, the one that captured frames
+ *                                 were bound for (default)
+ *   uplink none                   no uplink
+ *   uplink DEV MAC                this one; known from now on
+ *   move DEV MAC MAC              packets for the first gateway go to the second
+ *   flush [DEV]                   forget all gateways (of a device)
+ *
+ *   Errors:
+ *     EINVAL      no such command, a word too many or too few, a bad number, a
+ *                 MAC that is not a unicast address, a bad IP address
+ *     E2BIG       more than 255 bytes
+ *     EPERM       no CAP_NET_ADMIN
+ *     ENODEV      no device of that name
+ *     EOPNOTSUPP  the device is no Ethernet device
+ *     ENETDOWN    the namespace is not enabled, or the device is down
+ *     ENOENT      no such gateway
+ *     ENOSPC      the table of gateways is full
+ *     ENOMEM
+ *
+ * MODULE PARAMETERS
+ *
+ *   max_gateways  gateways a namespace, 1 to 65535, default 4096
+ *   label_word    which 32-bit words of the 128-bit conntrack label are ours: this
+ *                 one (source gateway) and the next (destination gateway),
+ *                 0 to 2, default 2: bits 64 to 127
+ */
+#ifndef _UAPI_GWMARK_H
+#define _UAPI_GWMARK_H
+
+#define GWMARK_ABI		1
+
+/* Longest command, without its newline. */
+#define GWMARK_LINE_MAX		255
+
+#define GWMARK_DEFAULT_MARK	0x32
+#define GWMARK_DEFAULT_MASK	0xff
+
+/*
+ * Every way that a selected packet, or evidence of a move, can leave the module.
+ * Append only; a retired name keeps its place.
+ *
+ * learn_*: the packet goes on as ever; *_NAME says what was remembered.
+ */
+#define GWMARK_STATS(X)							\
+	/* learn: original direction, from an Ethernet device */	\
+	X(learn_new)		/* a flow got its first gateway */	\
+	X(learn_known)		/* it came from where it always came */	\
+	X(learn_changed)	/* the flow has another gateway now */	\
+	X(learn_no_conntrack)	/* untracked or invalid */		\
+	X(learn_related)	/* an ICMP error: proves nothing */	\
+	X(learn_no_ethernet)	/* no 14-byte link-layer header */	\
+	X(learn_bridged)	/* passing through, br_netfilter */	\
+	X(learn_bad_mac)	/* source MAC multicast, zero or ours */\
+	X(learn_onlink)		/* on-link source: ARP and ND serve it */\
+	X(learn_too_late)	/* the entry is older than the mark */	\
+	X(learn_no_memory)						\
+	X(learn_table_full)	/* max_gateways reached */		\
+	/* return: reply direction, arrived from a device */		\
+	X(return_sent)		/* handed to FORWARD */			\
+	X(return_no_conntrack)						\
+	X(return_no_gateway)	/* the flow never learnt one */		\
+	X(return_gateway_gone)	/* its id is no longer valid */		\
+	X(return_device_down)	/* device down or without carrier */	\
+	X(return_bridged)						\
+	X(return_not_unicast)	/* destination multicast, link-local ...*/\
+	X(return_forwarding_off) /* forwarding sysctl */		\
+	X(return_options)	/* IPv4 options: routed instead */	\
+	X(return_no_family)	/* IPv6 is off on this host */		\
+	X(return_policy_drop)	/* IPsec policy */			\
+	X(return_ttl_exceeded)	/* answered with ICMP */		\
+	X(return_too_big)	/* answered with ICMP */		\
+	X(return_no_memory)						\
+	/* uplink: original direction, from a tunnel or local */	\
+	X(uplink_sent)							\
+	X(uplink_routed)	/* a route exists: taken */		\
+	X(uplink_none)		/* no uplink known, or it is gone */	\
+	/* local output */						\
+	X(output_sent)							\
+	X(output_no_conntrack)						\
+	X(output_no_gateway)						\
+	X(output_gateway_gone)						\
+	X(output_device_down)						\
+	X(output_not_unicast)	/* or to this host itself */		\
+	X(output_no_family)						\
+	/* transmit: after POST_ROUTING */				\
+	X(transmit_frames)	/* given to the device's queue */	\
+	X(transmit_fragmented)	/* packets sent as fragments */		\
+	X(transmit_segmented)	/* GSO packets cut in software */	\
+	X(transmit_too_big)	/* local, DF: answered with ICMP */	\
+	X(transmit_gateway_gone) /* removed while under way: dropped */	\
+	X(transmit_no_memory)						\
+	X(transmit_no_header)	/* the device refused the header */	\
+	X(transmit_cgroup)	/* refused by a cgroup program */	\
+	/* capture: bridge prerouting */				\
+	X(capture_taken)						\
+	X(capture_no_bridge)	/* port without a bridge above */	\
+	X(capture_bridge_down)						\
+	X(capture_no_vlan)	/* no device for the frame's VLAN */	\
+	X(capture_not_ip)						\
+	/* moves */							\
+	X(move_claim)		/* ARP or ND moved a gateway */		\
+	X(move_frame)		/* a frame proved the old MAC alive */	\
+	X(move_control)		/* moved by command */			\
+	X(move_limited)		/* too many: ignored */			\
+	X(move_virtual)		/* a virtual MAC is not given up for a request */\
+	/* gateways */							\
+	X(gateway_added)						\
+	X(gateway_removed)						\
+	X(gateway_table_full)						\
+	X(gateway_no_memory)						\
+	X(control_refused)	/* commands answered with an error */
+
+#endif /* _UAPI_GWMARK_H */

@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# One arm. No router but r1 and r2 has a route to the VPN, and ep has none at all.
+#
+#   h1 10.1.0.9 --- r1 192.0.2.251 --+
+#      fd01::9                       |
+#                                    sw --- ep lan0 192.0.2.2 / 2001:db8:2::2
+#   h2 10.2.0.9 --- r2 192.0.2.252 --+      ep tun0 10.8.0.1 / fd08::1
+#      fd02::9                                   |
+#                                           vc tun0 10.8.0.9 / fd08::9
+#
+# The tunnel is GRE: a device without link layer that carries both families.
+# `sw` counts, in table bridge watch, what ep sends to the wire.
+
+. "$(dirname "${BASH_SOURCE[0]}")/lab.sh"
+
+mac_ep=02:00:00:00:00:02 mac_r1=02:00:00:00:00:51 mac_r2=02:00:00:00:00:52
+
+one_arm_up() {
+	local n
+	insmod_gwmark
+	ns_create h1 h2 r1 r2 sw ep vc
+	ip -n sw link add br0 type bridge
+	ip -n sw link set br0 up
+	link ep lan0 $mac_ep sw ep 02:00:00:00:01:02
+	link r1 lan0 $mac_r1 sw r1 02:00:00:00:01:51
+	link r2 lan0 $mac_r2 sw r2 02:00:00:00:01:52
+	for n in ep r1 r2; do ip -n sw link set $n master br0; done
+	link h1 eth0 02:00:00:00:00:11 r1 host0 02:00:00:00:00:1f
+	link h2 eth0 02:00:00:00:00:12 r2 host0 02:00:00:00:00:2f
+	addresses ep lan0 192.0.2.2/24 2001:db8:2::2/64
+	for n in 1 2; do
+		addresses r$n lan0 192.0.2.25$n/24 2001:db8:2::25$n/64
+		addresses r$n host0 10.$n.0.1/24 fd0$n::1/64
+		addresses h$n eth0 10.$n.0.9/24 fd0$n::9/64
+		ip -n h$n route add default via 10.$n.0.1
+		ip -n h$n route add default via fd0$n::1
+		ip -n r$n route add 10.8.0.0/24 via 192.0.2.2
+		ip -n r$n route add fd08::/64 via 2001:db8:2::2
+	done
+	forwarding r1 r2 ep
+	link ep under0 02:00:00:00:02:01 vc under0 02:00:00:00:02:02
+	ip -n ep link set under0 mtu 9000
+	ip -n vc link set under0 mtu 9000
+	addresses ep under0 172.16.0.1/30
+	addresses vc under0 172.16.0.2/30
+	ip -n ep link add tun0 mtu 1500 type gre local 172.16.0.1 remote 172.16.0.2
+	ip -n vc link add tun0 mtu 1500 type gre local 172.16.0.2 remote 172.16.0.1
+	ip -n ep link set tun0 up
+	ip -n vc link set tun0 up
+	addresses ep tun0 10.8.0.1/24 fd08::1/64
+	addresses vc tun0 10.8.0.9/24 fd08::9/64
+	ip -n vc route add default dev tun0
+	ip -n vc -6 route add default dev tun0
+	watch_wire
+}
+
+insmod_gwmark() {
+	modprobe -a nf_conntrack nf_defrag_ipv6 bridge veth ip_gre nf_tables
+	insmod "$GWMARK_KO" "$@"
+}
+
+# What ep sends, by kind. An answer to someone's ARP is no question of ours.
+watch_wire() {
+	in_ns sw nft -f - <<-END
+	table bridge watch {
+		counter asks { }
+		counter to_r1 { }
+		counter to_r2 { }
+		counter elsewhere { }
+		chain pre {
+			type filter hook prerouting priority -300
+			iifname != "ep" accept
+			arp operation request counter name asks accept
+			icmpv6 type { nd-neighbor-solicit, nd-router-solicit } counter name asks accept
+			ether type arp accept
+			icmpv6 type { nd-neighbor-advert, mld2-listener-report, mld-listener-report } accept
+			ether daddr $mac_r1 counter name to_r1 accept
+			ether daddr $mac_r2 counter name to_r2 accept
+			counter name elsewhere
+		}
+	}
+	END
+}
+
+# wire_reset: counters of `sw` to zero.  wire: "asks r1 r2 elsewhere"
+wire_reset() { in_ns sw nft reset counters table bridge watch >/dev/null; }
+wire() { echo "asks=$(counted sw asks) r1=$(counted sw to_r1) r2=$(counted sw to_r2) elsewhere=$(counted sw elsewhere)"; }
+
+# The rules that the marks mean, for the VPN behind tun0.
+marks_on() {
+	in_ns ep nft -f - <<-'END'
+	table inet gwmark {
+		chain pre {
+			type filter hook prerouting priority mangle
+			iifname "lan0" ip daddr 10.8.0.0/24 meta mark set 0x32
+			iifname "lan0" ip6 daddr fd08::/64 meta mark set 0x32
+			iifname "lan0" meta l4proto udp th dport 1194 meta mark set 0x32
+			iifname "tun0" ct direction reply meta mark set 0x32
+			iifname "tun0" ct state related meta mark set 0x32
+		}
+		chain out {
+			type filter hook output priority mangle
+			meta l4proto udp th sport 1194 ct direction reply meta mark set 0x32
+		}
+	}
+	END
+}
+marks_off() { in_ns ep nft delete table inet gwmark; }

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# One arm: every answer goes back through the router that its question came from.
+
+. "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
+one_arm_up
+refused "without the module's part, an answer finds no way (IPv4)" ping1 h1 -W 1 10.8.0.9
+marks_on
+control ep enable
+
+for n in 1 2; do
+	wire_reset
+	holds "ICMP from h$n is answered" ping1 h$n 10.8.0.9
+	is "its answer went to r$n, without ARP" "$(wire)" \
+		"asks=0 r1=$((2 - n)) r2=$((n - 1)) elsewhere=0"
+	wire_reset
+	holds "ICMPv6 from h$n is answered" ping1 h$n fd08::9
+	is "its answer went to r$n, without ND" "$(wire)" \
+		"asks=0 r1=$((2 - n)) r2=$((n - 1)) elsewhere=0"
+done
+
+background vc socat UDP-LISTEN:7,fork EXEC:cat
+background vc socat UDP6-LISTEN:7,ipv6only,fork EXEC:cat
+background vc socat TCP-LISTEN:7,fork,reuseaddr EXEC:cat
+background vc socat TCP6-LISTEN:7,ipv6only,fork,reuseaddr EXEC:cat
+for port in udp:10.8.0.9 udp:fd08::9 tcp:10.8.0.9 tcp:fd08::9; do
+	until_true in_ns vc bash -c "ss -Hln sport = 7 | grep -c . | grep -qx 4"
+	case $port in *fd08*) dest="[${port#*:}]" ;; *) dest=${port#*:} ;; esac
+	proto=${port%%:*}
+	for n in 1 2; do
+		wire_reset
+		said=$(echo "hello $n" | in_ns h$n timeout 10 socat -t 3 - "$proto:$dest:7" || true)
+		is "$proto to $dest from h$n is answered" "$said" "hello $n"
+		is "no ARP or ND, nothing astray" "$(wire | sed -E 's/r[12]=[1-9][0-9]*/some/; s/r[12]=0/none/')" \
+			"$([ $n = 1 ] && echo asks=0 some none elsewhere=0 || echo asks=0 none some elsewhere=0)"
+	done
+done
+
+is "each router is one gateway" "$(gwmark_file ep gateways | grep -c "^id=")" 2
+is "r1 is known by the device of its frames" "$(gateway_field ep $mac_r1 dev)" lan0
+holds "flows are listed with the gateway's id" \
+	bash -c "ip netns exec ep cat /proc/net/gwmark/flows | grep 'src=10.1.0.9 dst=10.8.0.9 .*source=$(gateway_field ep $mac_r1 id) destination=0'"
+is "files begin with the ABI" \
+	"$(for f in control config gateways flows stats; do gwmark_file ep $f | head -1; done | sort -u)" "gwmark 1"
+
+# OpenVPN's own answers: a socket of ep, which needs a route before netfilter.
+ip -n ep rule add ipproto udp sport 1194 lookup 100
+ip -n ep route add default dev lan0 table 100
+ip -n ep -6 rule add ipproto udp sport 1194 lookup 100
+ip -n ep -6 route add default dev lan0 table 100
+background ep socat UDP-LISTEN:1194,fork EXEC:cat
+background ep socat UDP6-LISTEN:1194,ipv6only,fork EXEC:cat
+until_true in_ns ep bash -c "ss -Hlun sport = 1194 | grep -c . | grep -qx 2"
+for n in 1 2; do
+	for dest in 192.0.2.2 '[2001:db8:2::2]'; do
+		wire_reset
+		said=$(echo "hello $n" | in_ns h$n timeout 10 socat -t 3 - "UDP:$dest:1194" || true)
+		is "ep itself answers h$n from $dest" "$said" "hello $n"
+		is "through r$n, without ARP or ND" "$(wire)" "asks=0 r1=$((2 - n)) r2=$((n - 1)) elsewhere=0"
+	done
+done
+
+is "a flow without marks has no label word" \
+	"$(in_ns r1 ping -n -c 1 -W 3 192.0.2.2 >/dev/null; gwmark_file ep flows | grep -c 'src=192.0.2.251' || true)" 0
+
+control ep disable
+refused "disabled, nothing is answered" ping1 h1 -W 1 10.8.0.9
+control ep enable
+holds "enabled again, it is" ping1 h1 10.8.0.9
+rmmod gwmark
+refused "unloaded, nothing is answered" ping1 h1 -W 1 10.8.0.9
+done_testing
