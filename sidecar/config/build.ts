@@ -1,4 +1,4 @@
-import type { Secret } from './secret.js';
+import type { Secret } from 'openvpn-management-client';
 import type { Settings } from './settings.js';
 import { type FlatSettings, SETTINGS } from './table.js';
 

@@ -1,5 +1,5 @@
 import type { ManagementEndpoint } from './endpoint.js';
-import type { Secret } from './secret.js';
+import type { Secret } from 'openvpn-management-client';
 
 export type { ManagementEndpoint } from './endpoint.js';
 

@@ -1,5 +1,5 @@
 import type { Disconnect, Notification, Origin, PositionedStatus, Session as Connection, State } from 'openvpn-management-client';
-import { ManagementClient, Secret, isManagementError } from 'openvpn-management-client';
+import { ManagementClient, isManagementError } from 'openvpn-management-client';
 import type { Transport, Tunnel } from '../../rules/index.js';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
@@ -72,7 +72,7 @@ export class ManagedServer implements AsyncDisposable {
     this.#snapshots = new SnapshotSchedule({ take: () => this.#takeSnapshot(), intervalMs: () => this.#snapshotIntervalMs() });
     this.#client = new ManagementClient({
       endpoint,
-      password: management.password === null ? undefined : new Secret(management.password.reveal()),
+      password: management.password ?? undefined,
       connectTimeoutMs: management.connectTimeoutMs,
       commandTimeoutMs: management.commandTimeoutMs,
       backoff: { baseMs: management.backoffMinMs, maxMs: management.backoffMaxMs },

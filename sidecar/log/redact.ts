@@ -1,4 +1,7 @@
-import { REDACTED, Secret } from '../config/secret.js';
+import { Secret } from 'openvpn-management-client';
+
+/** What stands in the place of a secret. */
+const REDACTED = '***';
 
 /** Fields deeper than this are cut: log data is flat, and a cycle must end. */
 const MAX_DEPTH = 6;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { Secret } from '../../../sidecar/config/secret.js';
+import { Secret } from 'openvpn-management-client';
 import { GwmarkError } from '../../../sidecar/errors.js';
 import { printable } from '../../../sidecar/log/printable.js';
 import { isSecretKey, toLogData } from '../../../sidecar/log/redact.js';
