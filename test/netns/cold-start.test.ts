@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+
+import { ADDRESS, MAC } from '../lab/topology.js';
+import { ping } from '../lab/traffic.js';
+import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
+import { assertSentVia, sentTo } from './matrix.js';
+
+describe('an endpoint that has not heard of anybody yet', function () {
+  this.timeout(40_000);
+
+  for (const transport of ['udp4', 'tcp4'] as const) {
+    it(`lets the first client in over ${transport}, and learns the uplink from it`, async () => {
+      await using lab = await VpnLab.create({ transport });
+      await lab.startSidecar();
+      assert.deepEqual(await lab.sidecar.gateways(), []);
+      const startedAt = performance.now();
+
+      await lab.connect('client1');
+
+      console.log(`      connected after ${Math.round(performance.now() - startedAt)} ms`);
+      const status = await lab.sidecar.statusWhere(({ uplink }) => uplink !== null, 'the uplink is known');
+      assert.equal(status.gateways.find((gateway) => gateway.id === status.uplink)?.mac, MAC.u);
+    });
+  }
+
+  it('answers a host behind an unknown router from its first packet on, and through that router from the next ones', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    await lab.startSidecar();
+    await lab.connect('client1');
+    for (const family of FAMILIES) {
+      await using capture = await lab.capture();
+
+      const result = await ping(lab.party('hostB', family), lab.party('client1', family), { count: 6 });
+
+      assert.equal(result.received, 6, result.output);
+      const answers = sentTo(await capture.frames(), ADDRESS.hostB[family]).filter((frame) => frame.ip?.source === TUNNEL.client1[family]);
+      assert.equal(answers.length, 6);
+      assertSentVia(answers.slice(-4), ADDRESS.hostB[family], MAC.r2);
+    }
+  });
+
+  it('takes over an OpenVPN that already serves clients', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    // A route of the operator's own lets them in before the sidecar comes.
+    await lab.topology.endpoint.ip(`route add 203.0.113.0/24 via ${ADDRESS.u.v4}`);
+    await lab.connect('client1', 'client2');
+    await lab.topology.endpoint.ip(`route del 203.0.113.0/24 via ${ADDRESS.u.v4}`);
+
+    await lab.startSidecar();
+    await lab.known('client1', 'client2');
+    await lab.introduceRouters();
+
+    for (const family of FAMILIES) {
+      const result = await ping(lab.party('hostA', family), lab.party('client2', family), { count: 3 });
+      assert.equal(result.received, 3, result.output);
+    }
+  });
+});
