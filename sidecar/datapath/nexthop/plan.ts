@@ -29,13 +29,14 @@ export async function readRouting(policy: Policy): Promise<RoutingPlan> {
  * again then tells what is still owed.
  */
 export async function addRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
-  for (const family of [4, 6] as const) {
-    await ipBatch(family, [
+  const add = (family: Family): Promise<void> =>
+    ipBatch(family, [
       ...ofFamily(family, diff.setNeighbours).map((neighbour) => `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`),
       ...ofFamily(family, diff.setRoutes).map((route) => printRoute(policy, 'replace', route)),
       ...ofFamily(family, diff.addRules).map((rule) => printRule(policy, 'add', rule)),
     ]);
-  }
+  // The first packets of a new router wait for this.
+  await Promise.all([add(4), add(6)]);
 }
 
 /** Makes the removals of a difference. What is gone already, because its device is, is no failure. */
