@@ -56,6 +56,11 @@ export class Environment {
     return value === undefined ? undefined : new Secret(decodeText(value));
   }
 
+  /** True if the other has the same variables with the same values, secret ones included, in the same order. */
+  equals(other: Environment): boolean {
+    return this.#prefix === other.#prefix && this.#block === other.#block;
+  }
+
   /** Every variable in wire order; secret values as `***`. */
   *entries(): IterableIterator<readonly [name: string, value: string]> {
     let at = 0;
