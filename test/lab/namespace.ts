@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, existsSync } from 'node:fs';
 
-import { type ExecOptions, type ExecResult, exec, LabProcess, type SpawnOptions, tryExec } from './process.js';
+import { type ExecOptions, type ExecResult, exec, isRunning, LabProcess, type SpawnOptions, tryExec } from './process.js';
 
 const PREFIX = 'gwm';
 const RUN_DIRECTORY = '/run/netns';
@@ -119,7 +119,7 @@ export async function reapNamespaces(): Promise<void> {
   const names = existsSync(RUN_DIRECTORY) ? readdirSync(RUN_DIRECTORY) : [];
   for (const name of names) {
     const owner = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1];
-    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    if (owner === undefined || isRunning(Number(owner))) continue;
     for (const pid of (await tryExec(['ip', 'netns', 'pids', name])).stdout.split('\n')) killQuietly(pid);
     await tryExec(['ip', 'netns', 'del', name]);
   }

@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { exec } from './process.js';
+import { exec, isRunning } from './process.js';
 
 /** Files of one certificate holder. */
 export interface Identity {
@@ -12,6 +12,7 @@ export interface Identity {
 }
 
 const DAYS = '2';
+const PREFIX = 'gwmark-lab';
 
 /**
  * A certificate authority made on the spot by openssl (P-256 keys), in a directory that disposal removes.
@@ -28,9 +29,10 @@ export class Pki implements AsyncDisposable {
     this.#caKey = path.join(directory, 'ca.key');
   }
 
-  /** Makes the directory and the authority. */
+  /** Makes the directory and the authority, after removing directories of runs that were killed. */
   static async create(): Promise<Pki> {
-    const pki = new Pki(await mkdtemp(path.join(tmpdir(), 'gwmark-lab-')));
+    await reapDirectories();
+    const pki = new Pki(await mkdtemp(path.join(tmpdir(), `${PREFIX}-${process.pid}-`)));
     await request(['-subj', '/CN=lab CA', '-keyout', pki.#caKey, '-out', pki.ca,
       '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign']);
     return pki;
@@ -51,6 +53,13 @@ export class Pki implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function reapDirectories(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const owner = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1];
+    if (owner !== undefined && !isRunning(Number(owner))) await rm(path.join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 

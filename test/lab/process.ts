@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { openSync, closeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 
 /** What a finished command left behind. */
 export interface ExecResult {
@@ -47,6 +47,16 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
     throw new Error(`"${argv.join(' ')}" exited with ${result.code}: ${(result.stderr || result.stdout).trim()}`);
   }
   return result.stdout;
+}
+
+/** Whether a process exists and has not ended; one that only waits for its parent to notice its end is gone. */
+export function isRunning(pid: number): boolean {
+  try {
+    // proc(5): the state follows the command's name, which is in parentheses and may hold anything.
+    return !/\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 function exitCodeOf(child: ChildProcess, error: Error | null): number {

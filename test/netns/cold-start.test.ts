@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
-import { assertSentVia, sentTo } from './matrix.js';
+import { assertSentVia, getsThrough, KINDS, sentTo } from './matrix.js';
 
 describe('an endpoint that has not heard of anybody yet', function () {
   this.timeout(40_000);
@@ -37,6 +37,32 @@ describe('an endpoint that has not heard of anybody yet', function () {
       assert.equal(answers.length, 6);
       assertSentVia(answers.slice(-4), ADDRESS.hostB[family], MAC.r2);
     }
+  });
+
+  it('carries nothing without a sidecar, even where the operator routes the clients\' own addresses', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    await lab.topology.endpoint.ip(`route add 203.0.113.0/24 via ${ADDRESS.u.v4}`);
+    await lab.connect('client1', 'client2');
+    const attempts = FAMILIES.flatMap((family) => KINDS.flatMap((kind) => [
+      [kind, lab.party('hostA', family), lab.party('client1', family)] as const,
+      [kind, lab.party('client2', family), lab.party('hostB', family)] as const,
+      [kind, lab.party('hostB', family), lab.party('site', family)] as const,
+    ]));
+
+    const outcomes = await Promise.all(attempts.map(async ([kind, from, to], index) => await getsThrough(kind, from, to, 9000 + index)));
+
+    assert.deepEqual(outcomes, attempts.map(() => false));
+    const tunnel = await ping({ namespace: lab.topology.endpoint, address: TUNNEL.endpoint.v4 }, { address: TUNNEL.client1.v4 });
+    assert.equal(tunnel.received, 3, 'the tunnel itself is up');
+  });
+
+  it('releases an OpenVPN that waits in hold, and lets its clients in', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4', management: { hold: true } });
+
+    await lab.startSidecar();
+    await lab.connect('client1');
+
+    assert.equal((await lab.sidecar.status()).servers[0]?.device, 'tun0');
   });
 
   it('takes over an OpenVPN that already serves clients', async () => {

@@ -21,14 +21,16 @@ describe('an OpenVPN server that restarts', function () {
     // With explicit-exit-notify the server tells its clients to come back at once where it can.
     lab = await VpnLab.create({ transport: 'udp4', serverExtra: ['explicit-exit-notify 1'] });
     await lab.startSidecar();
+    await lab.introduceRouters();
+    await lab.connect('client1');
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 
   for (const [name, restart] of Object.entries(RESTARTS)) {
     it(`by ${name}: rules of clients that stay away are gone, those of clients that come back are new`, async () => {
-      await lab.connect('client1', 'client2');
-      await lab.introduceRouters();
-      const epochBefore = (await lab.sidecar.clients()).find((client) => client.commonName === 'client1')?.epoch ?? Number.NaN;
+      await lab.connect('client2');
+      const epochBefore = (await lab.sidecar.clients()).find((client) => client.commonName === 'client1')?.epoch;
+      assert.ok(epochBefore !== undefined);
       const from = lab.client('client1').process.lines.length;
 
       lab.client('client2').process.kill('SIGKILL');
@@ -46,9 +48,6 @@ describe('an OpenVPN server that restarts', function () {
         await assertExchange('udp', lab.party('client1', family), lab.party('hostB', family));
         await assertExchange('ping', lab.party('hostB', family), lab.party('site', family));
       }
-      await lab.client('client1').stop();
-      await lab.sidecar.statusWhere(({ clients }) => clients.length === 0, 'no client is left', 15_000);
-      assert.deepEqual(await lab.sidecar.clients(), []);
     });
   }
 });
