@@ -1,6 +1,6 @@
 import type { Command } from 'nftables-json';
-import { clientSetName } from './nexthop-structure.js';
 import { contains, formatNetwork, isHost } from './address.js';
+import { clientSetName } from './selection.js';
 import type { ClientNetwork, SubnetLength, Tunnel } from './world.js';
 
 /** A client network that came or went. */

@@ -111,6 +111,12 @@ export function gatewayMark(policy: Policy, id: number): number {
   return (id * lowestBit(policy.markMask)) >>> 0;
 }
 
+/** The one value in the bits of the mark mask by which the module knows selected packets: 0x32, or 1 where that does not fit. */
+export function moduleMark(policy: Policy): number {
+  const value = highestGatewayId(policy.markMask) >= 0x32 ? 0x32 : 1;
+  return gatewayMark(policy, value);
+}
+
 /** The highest gateway id that fits into the mask. */
 export function highestGatewayId(markMask: number): number {
   return (markMask >>> 0) / lowestBit(markMask);

@@ -1,0 +1,113 @@
+import type { Statement } from 'nftables-json';
+import { addressBits, formatNetmask } from './address.js';
+import type { RuleSpec, SetSpec } from './structure.js';
+import type { Link, OriginalSysctl, Site, SubnetLength, Transport } from './world.js';
+
+/**
+ * The version of the layout below. A table with another one is replaced as a whole instead of being adapted.
+ */
+export const LAYOUT = 1;
+
+/** The comment by which a table is known as ours: `gwmark layout 1`. */
+export const LAYOUT_COMMENT = `gwmark layout ${LAYOUT}`;
+
+/**
+ * A chain that no packet passes. The comments of its rules keep what must outlive the sidecar: the layout (nft 1.0.6
+ * drops comments of tables), and the values that sysctls had before us.
+ */
+export const ABOUT_CHAIN = 'about';
+
+/** `sysctl net/ipv4/ip_forward=0`, as a comment in {@link ABOUT_CHAIN}. */
+export function originalComment({ name, value }: OriginalSysctl): string {
+  return `sysctl ${name}=${value}`;
+}
+
+/** Reads what {@link originalComment} printed; null for any other text. */
+export function parseOriginalComment(comment: string): OriginalSysctl | null {
+  const match = /^sysctl ([^=]+)=(.*)$/.exec(comment);
+  return match === null ? null : { name: match[1] ?? '', value: match[2] ?? '' };
+}
+
+/** The set that a client network belongs into: `client4` for one address, `subnet6_64` for a subnet. */
+export function clientSetName(network: SubnetLength): string {
+  if (network.prefixLength === addressBits(network.family)) return `client${network.family}`;
+  return `subnet${network.family}_${network.prefixLength}`;
+}
+
+/** The sets of client networks, in every table of ours: one for addresses a family, one a prefix length for subnets. */
+export function clientSets(lengths: readonly SubnetLength[]): Map<string, SetSpec> {
+  const sets = new Map<string, SetSpec>();
+  const hosts = ([4, 6] as const).map((family) => ({ family, prefixLength: addressBits(family) }));
+  for (const length of [...hosts, ...lengths]) {
+    sets.set(clientSetName(length), { kind: 'set', spec: { type: length.family === 4 ? 'ipv4_addr' : 'ipv6_addr' } });
+  }
+  return sets;
+}
+
+/**
+ * One match each for what is a VPN destination: a client's address, a subnet behind a client.
+ *
+ * Subnets stand in one hash set a prefix length, looked up with the masked address: an interval set would cost O(n) a
+ * change and refuse overlaps.
+ */
+export function matchClients(lengths: readonly SubnetLength[]): Statement[] {
+  const bySubnet = lengths.map((length): Statement => {
+    const protocol = length.family === 4 ? 'ip' : 'ip6';
+    const masked = { '&': [{ payload: { protocol, field: 'daddr' } }, formatNetmask(length.family, length.prefixLength)] } as const;
+    return { match: { op: '==', left: masked, right: `@${clientSetName(length)}` } };
+  });
+  return [matchAddress('ip', 'daddr', '@client4'), matchAddress('ip6', 'daddr', '@client6'), ...bySubnet];
+}
+
+/** As {@link matchClients}, and the endpoint's own addresses on its tunnels. */
+export function matchVpnDestinations(site: Site): Statement[] {
+  const own = site.tunnels.flatMap(({ addresses }) => addresses.map(({ family, address }) => matchAddress(family === 4 ? 'ip' : 'ip6', 'daddr', address)));
+  return [...matchClients(site.subnetLengths), ...own];
+}
+
+/** A source that is on-link is served by ARP or ND, not by a gateway. */
+export function onlinkRules(link: Link): RuleSpec[] {
+  const device = { match: { op: '==', left: { meta: { key: 'iifname' } }, right: link.device } } as const;
+  return link.onlink.map((network) => {
+    const protocol = network.family === 4 ? 'ip' : 'ip6';
+    const prefix = { prefix: { addr: network.address, len: network.prefixLength } };
+    const right = network.prefixLength === addressBits(network.family) ? network.address : prefix;
+    return { expr: [device, { match: { op: '==', left: { payload: { protocol, field: 'saddr' } }, right } }, { return: null }] };
+  });
+}
+
+/** A packet for one of OpenVPN's sockets. */
+export function matchTransport(transport: Transport): Statement[] {
+  const { protocol, address, families, port } = transport;
+  const matches: Statement[] = [{ match: { op: '==', left: { payload: { protocol, field: 'dport' } }, right: port } }];
+  if (address !== null) {
+    matches.push(matchAddress(address.includes(':') ? 'ip6' : 'ip', 'daddr', address));
+  } else {
+    if (families.length === 1) matches.push({ match: { op: '==', left: { meta: { key: 'nfproto' } }, right: families[0] === 4 ? 'ipv4' : 'ipv6' } });
+    matches.push({ match: { op: '==', left: { fib: { result: 'type', flags: ['daddr'] } }, right: 'local' } });
+  }
+  return matches;
+}
+
+/** The rules of {@link ABOUT_CHAIN}. */
+export function aboutRules(site: Site): RuleSpec[] {
+  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment)];
+  return comments.map((comment) => ({ expr: [{ return: null }], comment }));
+}
+
+export function matchDirection(direction: 'original' | 'reply'): Statement {
+  return { match: { op: '==', left: { ct: { key: 'direction' } }, right: direction } };
+}
+
+/** A packet from one of these devices; at least one. */
+export function matchDevice(links: readonly Link[]): Statement {
+  const devices = links.map((link) => link.device);
+  const [only] = devices;
+  return {
+    match: { op: '==', left: { meta: { key: 'iifname' } }, right: devices.length === 1 && only !== undefined ? only : { set: devices } },
+  };
+}
+
+export function matchAddress(protocol: 'ip' | 'ip6', field: 'saddr' | 'daddr', right: string): Statement {
+  return { match: { op: '==', left: { payload: { protocol, field } }, right } };
+}
