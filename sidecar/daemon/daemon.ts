@@ -169,16 +169,18 @@ export class Daemon implements AsyncDisposable {
       onEnd: (cause) => {
         this.#logger.warn('routing.monitor_lost', { reason: cause.message });
         this.#monitor = null;
-        void delay(1000, undefined, { signal: this.#stop.signal }).then(
-          async () => {
-            this.#startMonitor();
-            await this.#gateways.readNeighbours();
-            await this.#refresh.now();
-          },
-          () => undefined,
-        );
+        void this.#restartMonitor();
       },
     });
+  }
+
+  async #restartMonitor(): Promise<void> {
+    await delay(1000, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    if (this.#stop.signal.aborted) return;
+    this.#startMonitor();
+    // What it would have told meanwhile.
+    await this.#gateways.readNeighbours().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
+    await this.#refresh.now();
   }
 
   #kernelEvent(event: KernelEvent): void {

@@ -169,13 +169,15 @@ export class Reconciler {
     this.#failures += 1;
     this.#problem = error.message;
     this.#options.logger.error('firewall.failed', { error, retryInMs: delayMs });
-    this.#retry = setTimeout(() => {
-      this.#retry = null;
-      // The kernel may have taken a part: what it has is read, not remembered.
-      this.exclusively(async () => {
-        this.#plan = await readRouting(this.#options.policy);
-      }).catch(() => undefined);
-    }, delayMs);
+    this.#retry = setTimeout(() => this.#tryAgain(), delayMs);
+  }
+
+  #tryAgain(): void {
+    this.#retry = null;
+    // The kernel may have taken a part: what it has is read, not remembered. Where it cannot be read, the pass fails again.
+    void this.exclusively(async () => {
+      this.#plan = await readRouting(this.#options.policy).catch(() => this.#plan);
+    });
   }
 
   async #pass(wanted: WantedSite, isSiteDirty: boolean, dirty: ReadonlySet<string>): Promise<void> {
