@@ -3,6 +3,7 @@
 
 #include <linux/ctype.h>
 #include <linux/etherdevice.h>
+#include <linux/hex.h>
 #include <linux/if_arp.h>
 #include <linux/inet.h>
 #include <linux/kernel.h>

@@ -4,6 +4,7 @@
 # module_build TREE RELEASE: builds module/ for the kernel in TREE, with that
 # kernel's own compiler, in a copy, and prints the path of gwmark.ko. Any
 # compiler or modpost warning is a failure. Rebuilds only when a source changed.
+# shellcheck disable=SC2016 # $0 and $@ are for the inner shell
 module_build() {
 	local tree=$1 release=$2 copy=$1/build/gwmark sum log=$1/module.log
 	(
@@ -14,7 +15,10 @@ module_build() {
 			rm -rf "$copy" "$copy.sum"
 			cp -r "$repo/module" "$copy"
 			find "$copy" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
-			chroot "$tree/build" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C HOME=/ \
+			# objtool reads /proc/self/limits
+			unshare --mount --propagation private sh -c \
+				'mkdir -p "$0/proc" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' \
+				"$tree/build" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C HOME=/ \
 				make -C /gwmark KDIR="/lib/modules/$release/build" W=1 >"$log" 2>&1 ||
 				{ cat "$log" >&2; exit 1; }
 			if grep -iE 'warning' "$log" >&2; then
