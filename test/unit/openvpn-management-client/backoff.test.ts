@@ -16,25 +16,25 @@ describe('Endpoints', () => {
   });
 });
 
-describe('Backoff', () => {
-  /** The waits of the first ten attempts of a client that finds no socket. */
-  async function waits(random: () => number): Promise<number[]> {
-    const clock = new ManualClock();
-    const client = new ManagementClient({ endpoint: 'unix:/nonexistent/management.sock', backoff: { baseMs: 100, maxMs: 5000 }, clock, random });
-    const seen: number[] = [];
-    await new Promise<void>((resolve) => {
-      client.onDisconnected(({ retryInMs = -1 }) => {
-        seen.push(retryInMs);
-        if (seen.length === 10) resolve();
-        // The timer is started right after this listener.
-        else setImmediate(() => clock.advance(retryInMs));
-      });
-      void client.run();
+/** The waits of the first ten attempts of a client that finds no socket. */
+async function waits(random: () => number): Promise<number[]> {
+  const clock = new ManualClock();
+  const client = new ManagementClient({ endpoint: 'unix:/nonexistent/management.sock', backoff: { baseMs: 100, maxMs: 5000 }, clock, random });
+  const seen: number[] = [];
+  await new Promise<void>((resolve) => {
+    client.onDisconnected(({ retryInMs = -1 }) => {
+      seen.push(retryInMs);
+      if (seen.length === 10) resolve();
+      // The timer is started right after this listener.
+      else setImmediate(() => clock.advance(retryInMs));
     });
-    await client.close();
-    return seen;
-  }
+    void client.run();
+  });
+  await client.close();
+  return seen;
+}
 
+describe('Backoff', () => {
   it('doubles its bound up to the limit', async () => {
     assert.deepEqual(await waits(() => 0.999999), [99, 199, 399, 799, 1599, 3199, 4999, 4999, 4999, 4999]);
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isIPv4, isIPv6 } from 'node:net';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { canonicalAddress, parseClientAddress, parseRealAddress } from 'openvpn-management-client';
 
 const cidr = (text: string): string | undefined => parseClientAddress(text)?.cidr;

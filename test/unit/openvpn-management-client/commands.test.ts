@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
-import { capabilitiesOf, commands, isManagementError, parseCid, parseKid, parseVersion, serializeCommand, type Command } from 'openvpn-management-client';
+import * as fc from 'fast-check';
+import { capabilitiesOf, commands, isManagementError, parseCid, parseKid, parseVersion, serializeCommand, type Capabilities, type Command } from 'openvpn-management-client';
 import { lexLine } from 'openvpn-management-client/testing';
 
 const cid = parseCid('7');
@@ -13,6 +13,11 @@ function parametersOf(command: Command<unknown>): readonly string[] {
   const lexed = lexLine(bytesOf(command).split('\n')[0] ?? '');
   assert.ok(lexed.ok, lexed.ok ? '' : lexed.error);
   return lexed.parameters.map((parameter) => Buffer.from(parameter, 'latin1').toString('utf8'));
+}
+
+/** What a daemon of this version can do. */
+function daemon(title: string, managementVersion: number): Capabilities {
+  return capabilitiesOf(parseVersion([`OpenVPN Version: ${title}`, `Management Version: ${managementVersion}`]));
 }
 
 describe('Commands', () => {
@@ -42,8 +47,8 @@ describe('Commands', () => {
   it('take 256 bytes an argument and not one more, counted in bytes', () => {
     assert.equal(parametersOf(commands.clientDeny(cid, kid, 'x'.repeat(256)))[3]?.length, 256);
     assert.throws(() => commands.clientDeny(cid, kid, 'x'.repeat(257)), refused);
-    commands.clientDeny(cid, kid, `${'\u{1f511}'.repeat(64)}`);
-    assert.throws(() => commands.clientDeny(cid, kid, `${'\u2028'.repeat(86)}`), /has 258 bytes, more than the 256/);
+    commands.clientDeny(cid, kid, '\u{1f511}'.repeat(64));
+    assert.throws(() => commands.clientDeny(cid, kid, '\u2028'.repeat(86)), /has 258 bytes, more than the 256/);
   });
 
   it('take 1023 bytes a line and not one more', () => {
@@ -76,19 +81,18 @@ describe('Commands', () => {
   });
 
   it('follow the version of the daemon', () => {
-    const of = (title: string, management: number) => capabilitiesOf(parseVersion([`OpenVPN Version: ${title}`, `Management Version: ${management}`]));
-    const v25 = of('OpenVPN 2.5.11 x86_64', 3);
-    const v26 = of('OpenVPN 2.6.14 x86_64', 5);
-    const v27 = of('OpenVPN 2.7.6 x86_64', 6);
+    const v25 = daemon('OpenVPN 2.5.11 x86_64', 3);
+    const v26 = daemon('OpenVPN 2.6.14 x86_64', 5);
+    const v27 = daemon('OpenVPN 2.7.6 x86_64', 6);
 
     assert.equal(bytesOf(commands.killAddress(v26, '192.0.2.1', 5, 'udp')), 'kill 192.0.2.1:5\n');
     assert.equal(bytesOf(commands.killAddress(v27, '192.0.2.1', 5, 'udp')), 'kill udp:192.0.2.1:5\n');
     assert.throws(() => commands.killAddress(v27, '2001:db8::1', 5, 'udp'), refused);
     assert.equal(bytesOf(commands.clientPendingAuth(v25, cid, kid, 'x', 60)), 'client-pending-auth 7 "x"\n');
-    assert.equal(bytesOf(commands.clientPendingAuth(of('OpenVPN 2.6.1 x', 4), cid, kid, 'x', 60)), 'client-pending-auth 7 "x" 60\n');
+    assert.equal(bytesOf(commands.clientPendingAuth(daemon('OpenVPN 2.6.1 x', 4), cid, kid, 'x', 60)), 'client-pending-auth 7 "x" 60\n');
     assert.equal(bytesOf(commands.clientPendingAuth(v26, cid, kid, 'x', 60)), 'client-pending-auth 7 1 "x" 60\n');
     assert.throws(() => commands.pushUpdate(v26, 'all', ['route 10.0.0.0']), (error) => isManagementError(error, 'MGMT_UNSUPPORTED'));
     assert.equal(bytesOf(commands.pushUpdate(v27, cid, ['route 10.0.0.0', '-dns'])), 'push-update-cid 7 "route 10.0.0.0,-dns"\n');
-    assert.equal(of('OpenVPN 2.8_git [git:master/3de92608]', 6).hasPushUpdate, true);
+    assert.equal(daemon('OpenVPN 2.8_git [git:master/3de92608]', 6).hasPushUpdate, true);
   });
 });

@@ -14,7 +14,7 @@ function shown(value: unknown): string {
 describe('Secrets', () => {
   it('stay out of a Secret', () => {
     assert.equal(shown(new Secret(SECRET)).includes(SECRET), false);
-    assert.equal(`${new Secret(SECRET)}`, '***');
+    assert.equal(String(new Secret(SECRET)), '***');
     assert.equal(new Secret(SECRET).reveal(), SECRET);
   });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decodeText, encodeText, Environment } from 'openvpn-management-client';
 
 describe('Text of the wire', () => {
