@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Sourced by demo.sh and test.sh: what both need before they can start.
 
+# Where Debian keeps the tools of network administration; a plain `su` leaves it out of PATH.
+PATH=$PATH:/usr/sbin:/sbin
+
 # The Debian package of each program that the lab runs.
 declare -rA PACKAGE_OF=(
   [openvpn]=openvpn [nft]=nftables [ip]=iproute2 [ping]=iputils-ping [tcpdump]=tcpdump [conntrack]=conntrack
