@@ -1,0 +1,47 @@
+/** Whose way of doing it is measured. */
+export type Side = 'gwmark' | 'spawned-nft';
+
+/** An address that a subject under measurement brought into the kernel, or out of it. */
+export interface AppliedChange {
+  readonly op: 'add' | 'delete';
+  readonly address: string;
+  /** When the kernel had it, see `monotonicUs`. */
+  readonly atUs: number;
+}
+
+/** What a subject tells the driver that started it. */
+export type SubjectMessage = { readonly kind: 'ready' } | { readonly kind: 'applied'; readonly changes: readonly AppliedChange[] };
+
+/** What a driver is to measure in its network namespace. */
+export type Task =
+  | { readonly kind: 'connect'; readonly side: Side; readonly connects: number; readonly warmUp: number; readonly paceMs: number }
+  | { readonly kind: 'storm'; readonly side: Side; readonly clients: number }
+  | { readonly kind: 'change'; readonly side: Side; readonly sizes: readonly number[]; readonly samples: number; readonly paceMs: number };
+
+export interface ConnectResult {
+  readonly latenciesUs: readonly number[];
+}
+
+export interface StormResult {
+  readonly seconds: number;
+  /** VmHWM before the storm and after it. */
+  readonly idleMb: number;
+  readonly peakMb: number;
+  /** Changes of the ruleset that the storm took, as far as they were seen. */
+  readonly transactions: number;
+}
+
+export interface ChangeResult {
+  /** One client coming and going, added up, at each size. */
+  readonly latenciesUs: readonly (readonly number[])[];
+}
+
+export type ResultOf<T extends Task> = T extends { kind: 'connect' } ? ConnectResult : T extends { kind: 'storm' } ? StormResult : ChangeResult;
+
+/** What a driver is started with. */
+export interface DriverRequest {
+  readonly task: Task;
+  readonly profileDirectory: string | null;
+}
+
+export type DriverReply = { readonly kind: 'result'; readonly result: ConnectResult | StormResult | ChangeResult } | { readonly kind: 'failed'; readonly message: string };

@@ -1,0 +1,107 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AppliedChange, Side, SubjectMessage } from './messages.js';
+import { LAN_DEVICE } from './network.js';
+
+export interface SubjectOptions {
+  readonly side: Side;
+  /** Path of the management socket. */
+  readonly socketPath: string;
+  /** For its log and its sockets. */
+  readonly directory: string;
+  readonly profileDirectory: string | null;
+}
+
+/** Where a subject keeps its addresses in the kernel. */
+export const SET_OF: Readonly<Record<Side, { readonly family: 'inet'; readonly table: string; readonly name: string }>> = {
+  gwmark: { family: 'inet', table: 'gwmark', name: 'client4' },
+  'spawned-nft': { family: 'inet', table: 'rival', name: 'clients' },
+};
+
+/** A process under measurement, in the network namespace of this one. */
+export class Subject implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #logPath: string;
+  #onApplied: (changes: readonly AppliedChange[]) => void = () => undefined;
+  readonly #ready: Promise<void>;
+  readonly #failed: Promise<never>;
+
+  private constructor(child: ChildProcess, logPath: string) {
+    this.#child = child;
+    this.#logPath = logPath;
+    // The border between our own processes: subject-process.ts sends nothing else.
+    this.#ready = new Promise((resolve) => {
+      child.on('message', (message: SubjectMessage) => {
+        if (message.kind === 'ready') resolve();
+        else this.#onApplied(message.changes);
+      });
+    });
+    this.#failed = new Promise((_resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code, signal) => reject(new Error(`the process under measurement ended (${signal ?? code}): ${this.#lastLine()}`)));
+    });
+    this.#failed.catch(() => undefined);
+    process.once('exit', () => child.kill('SIGKILL'));
+  }
+
+  /** Starts a subject that tells of each change, see `onApplied`; resolves when it listens to the server. */
+  static async openTelling(options: SubjectOptions): Promise<Subject> {
+    const script = options.side === 'gwmark' ? './timed-daemon.js' : '../rivals/spawning-sidecar.js';
+    const address = options.side === 'gwmark' ? `unix:${options.socketPath}` : options.socketPath;
+    const subject = Subject.#spawn(options, [fileURLToPath(new URL(script, import.meta.url)), address, options.directory], true);
+    await Promise.race([subject.#ready, subject.#failed]);
+    return subject;
+  }
+
+  /** Starts the product itself, `gwmark run` with flags that only keep it inside of the bench. */
+  static openProduct(options: SubjectOptions, controlSocket: string): Subject {
+    const program = fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
+    return Subject.#spawn(options, [program, 'run', '--management', `unix:${options.socketPath}`, '--control-socket', controlSocket, '--devices', LAN_DEVICE], false);
+  }
+
+  static #spawn(options: SubjectOptions, args: readonly string[], hasChannel: boolean): Subject {
+    const logPath = join(options.directory, 'subject.log');
+    const log = openSync(logPath, 'w');
+    const isProfiled = options.profileDirectory !== null && options.side === 'gwmark';
+    const flags = isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${options.profileDirectory}`] : [];
+    // The log goes to a file, as with a service manager: what it costs is counted.
+    const child = spawn(process.execPath, [...flags, ...args], { stdio: hasChannel ? ['ignore', 'ignore', log, 'ipc'] : ['ignore', 'ignore', log] });
+    closeSync(log);
+    return new Subject(child, logPath);
+  }
+
+  /** Calls back for each batch of addresses that reached the kernel. */
+  onApplied(listener: (changes: readonly AppliedChange[]) => void): void {
+    this.#onApplied = listener;
+  }
+
+  /** Rejects when the subject ends before it was told to; never resolves. */
+  get failed(): Promise<never> {
+    return this.#failed;
+  }
+
+  /** The most memory that was ever resident, MB of 1024 * 1024 bytes. */
+  peakMemoryMb(): number {
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
+    this.#child.kill('SIGTERM');
+    await exit;
+    clearTimeout(timer);
+  }
+
+  #lastLine(): string {
+    try {
+      return readFileSync(this.#logPath, 'utf8').trimEnd().split('\n').at(-1) ?? '';
+    } catch {
+      return '';
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util';
+
+/** The measurements by the names that `--only` takes, in the order of the report. */
+export const MEASUREMENTS = ['connect', 'storm', 'change', 'decode'] as const;
+
+export type MeasurementName = (typeof MEASUREMENTS)[number];
+
+export interface Options {
+  readonly measurements: readonly MeasurementName[];
+  readonly isQuick: boolean;
+  readonly asJson: boolean;
+  /** Absolute or relative to the working directory; null: no profiles. */
+  readonly profileDirectory: string | null;
+}
+
+export type ParsedOptions =
+  | { readonly kind: 'options'; readonly options: Options }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'mistake'; readonly message: string };
+
+export const HELP = `Usage: npm run bench -- [--only NAME]... [--quick] [--profile DIR]
+       npm run --silent bench -- --json
+
+Measures gwmark against what one would do without it: a sidecar that reads the management socket with split and
+regular expressions and spawns nft for each event. Both run side by side on real nftables, in network namespaces
+that exist only for the time of a measurement. Needs root, ip, nft and unshare; some ten minutes in full.
+
+  connect   one client connects: from OpenVPN's event to the element in the kernel, p50 and p99
+  storm     10,000 clients arrive at once: seconds until the kernel has all, and the peak memory of the process
+  change    one client comes and goes while 100,000 addresses are installed, against 100, and against the rival
+  decode    decoder of the management stream: megabytes a second, and growth of the heap
+
+Options:
+  --only NAME    one of these; may be given several times. Default: all
+  --quick        fewer samples, smaller sizes: to try things out, not to judge by
+  --json         one JSON object on standard output, progress on standard error
+  --profile DIR  write V8 CPU profiles of gwmark's process into DIR; times are worse then
+  --help         this text
+
+Judge by the ratios of one run; absolute times are this machine's at this moment. "bar" is what the project stands
+for. A row that misses its bar says so and does not change the exit code. Exit codes: 0 measured, 1 could not
+measure, 2 wrong usage.
+`;
+
+/** Reads the command line. A mistake is a value: one sentence that says what was expected. */
+export function parseOptions(args: readonly string[]): ParsedOptions {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: {
+        only: { type: 'string', multiple: true },
+        quick: { type: 'boolean' },
+        json: { type: 'boolean' },
+        profile: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }));
+  } catch (error) {
+    // parseArgs names the argument at fault in its first sentence.
+    return { kind: 'mistake', message: `${(error as Error).message.split('. ')[0]}; see --help` };
+  }
+  if (values.help === true) return { kind: 'help' };
+  const only = values.only ?? [];
+  const unknown = only.find((name) => !isMeasurement(name));
+  if (unknown !== undefined) return { kind: 'mistake', message: `--only ${unknown}: expected one of ${MEASUREMENTS.join(', ')}` };
+  return {
+    kind: 'options',
+    options: {
+      measurements: MEASUREMENTS.filter((name) => only.length === 0 || only.includes(name)),
+      isQuick: values.quick === true,
+      asJson: values.json === true,
+      profileDirectory: values.profile ?? null,
+    },
+  };
+}
+
+function isMeasurement(name: string): boolean {
+  return MEASUREMENTS.some((known) => known === name);
+}
