@@ -12,10 +12,10 @@ import { GwmarkError } from '../errors.js';
  */
 export async function checkClashes(policy: Policy, maxGateways: number, nft: Nftables): Promise<void> {
   const [rules4, rules6, routes4, routes6, devices] = await Promise.all([
-    ipJson<IpRule>(['-4', 'rule', 'show']),
-    ipJson<IpRule>(['-6', 'rule', 'show']),
-    ipJson<IpRoute>(['-4', '-d', 'route', 'show', 'table', 'all']),
-    ipJson<IpRoute>(['-6', '-d', 'route', 'show', 'table', 'all']),
+    ipJson<IpRule>(['-N', '-4', 'rule', 'show']),
+    ipJson<IpRule>(['-N', '-6', 'rule', 'show']),
+    ipJson<IpRoute>(['-N', '-4', '-d', 'route', 'show', 'table', 'all']),
+    ipJson<IpRoute>(['-N', '-6', '-d', 'route', 'show', 'table', 'all']),
     ipJson<IpDevice>(['addr', 'show']),
   ]);
   const routing = [

@@ -72,7 +72,7 @@ export class GatewayWatch {
   /** Takes the kernel's neighbour table as it is now. */
   async readNeighbours(): Promise<void> {
     const protocol = String(this.#options.policy.routing.protocol);
-    const neighbours = await ipJson<IpNeighbour>(['neigh', 'show']);
+    const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
     const usable = neighbours.filter(({ state, protocol: by }) => by !== protocol && !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'));
     this.#note(usable.flatMap(({ dev, dst, lladdr }) => this.#neighbour(dev, dst, lladdr ?? null)));
   }

@@ -1,6 +1,7 @@
 import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingDiff, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
 import { EMPTY_DIFF, EMPTY_PLAN, clientRoute, compileNexthopStructure, compileRouting, diffRouting, isEmptyRoutingDiff, networkKey, routeKey, subnetLengths } from '../../rules/index.js';
 import { addRouting, readRouting, removeRouting } from '../datapath/nexthop/plan.js';
+import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
@@ -41,6 +42,8 @@ export class Reconciler {
   #failures = 0;
   #retry: NodeJS.Timeout | null = null;
   #problem: string | null = null;
+  /** The last transaction was refused: the table may not be what it was taken for. */
+  #isTableDoubtful = false;
   #isClosed = false;
   /** Work that may not overlap with a pass. */
   readonly #exclusive: (() => Promise<void>)[] = [];
@@ -96,8 +99,9 @@ export class Reconciler {
     return this.exclusively(async () => {
       if (this.#site === null) return false;
       this.#plan = await readRouting(this.#options.policy);
-      this.#isSiteDirty ||= !isEmptyRoutingDiff(diffRouting(this.#plan, withRoutes(compileRouting(this.#site), this.#everyClientRoute(this.#site))));
-      return this.#isSiteDirty;
+      const isDamaged = !isEmptyRoutingDiff(diffRouting(this.#plan, withRoutes(compileRouting(this.#site), this.#clientRoutes)));
+      this.#isSiteDirty ||= isDamaged;
+      return isDamaged;
     });
   }
 
@@ -114,12 +118,11 @@ export class Reconciler {
 
   /** The table was damaged: everything is written again. */
   rewriteFirewall(): void {
-    this.#options.firewall.distrust();
-    this.#structure = null;
-    this.#installedClients.clear();
-    this.#isSiteDirty = true;
-    this.#markAllClients();
-    this.#start();
+    // Not during a pass: that counts on the table to be what it was at its beginning.
+    void this.exclusively(async () => {
+      this.#options.firewall.distrust();
+      this.#isSiteDirty = true;
+    });
   }
 
   /** Finishes the pass under way and starts no other. The kernel stays as it is. */
@@ -168,6 +171,7 @@ export class Reconciler {
     const delayMs = Math.min(lastMs, firstMs * 2 ** this.#failures);
     this.#failures += 1;
     this.#problem = error.message;
+    this.#isTableDoubtful ||= error instanceof GwmarkError && error.code === 'FIREWALL_FAILED';
     this.#options.logger.error('firewall.failed', { error, retryInMs: delayMs });
     this.#retry = setTimeout(() => this.#tryAgain(), delayMs);
   }
@@ -176,6 +180,9 @@ export class Reconciler {
     this.#retry = null;
     // The kernel may have taken a part: what it has is read, not remembered. Where it cannot be read, the pass fails again.
     void this.exclusively(async () => {
+      // What a transaction is refused for is most often that somebody changed the table: then only a whole one is right.
+      if (this.#isTableDoubtful) this.#options.firewall.distrust();
+      this.#isTableDoubtful = false;
       this.#plan = await readRouting(this.#options.policy).catch(() => this.#plan);
     });
   }
@@ -184,32 +191,28 @@ export class Reconciler {
     const { policy, firewall, clients, logger } = this.#options;
     const startedMs = performance.now();
     const isRewrite = firewall.needsEverything;
-    if (isRewrite) this.#installedClients.clear();
     const lengths = this.#subnetLengths(isSiteDirty || isRewrite, dirty);
     const isNewSite = isSiteDirty || this.#site === null || lengths !== this.#site.subnetLengths;
     const site: Site = isNewSite || this.#site === null ? { ...wanted, policy, subnetLengths: lengths } : this.#site;
-    const structure = isNewSite || this.#structure === null ? compileNexthopStructure(site) : this.#structure;
+    const structure = isNewSite || isRewrite || this.#structure === null ? compileNexthopStructure(site) : this.#structure;
 
-    const changes = this.#clientChanges(isRewrite ? [...clients.list()].map(networkKey) : dirty);
+    const changes = isRewrite ? [...clients.list()].map((network): ClientNetworkChange => ({ op: 'add', network })) : this.#clientChanges(dirty);
+    const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) => (clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : []));
     const routing = isNewSite ? this.#siteRouting(site, dirty) : this.#clientRouting(site, dirty);
 
     await addRouting(policy, routing.diff);
     await firewall.apply(structure, changes);
-    await removeRouting(policy, routing.diff);
 
+    // The transaction stands, whatever becomes of the rest.
     this.#site = site;
     this.#structure = structure;
-    this.#plan = routing.plan;
     this.#clientRoutes = routing.clientRoutes;
-    const removed: ClientNetwork[] = [];
-    for (const { op, network } of changes) {
-      if (op === 'add') this.#installedClients.set(networkKey(network), network);
-      else {
-        this.#installedClients.delete(networkKey(network));
-        removed.push(network);
-      }
-    }
+    for (const network of removed) this.#installedClients.delete(networkKey(network));
+    for (const { op, network } of changes) if (op === 'add') this.#installedClients.set(networkKey(network), network);
     if (removed.length > 0) this.#options.onRemoved(removed);
+
+    await removeRouting(policy, routing.diff);
+    this.#plan = routing.plan;
     const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
     logger.debug('firewall.applied', { changes: changes.length, durationMs, isSiteChange: isNewSite });
   }
@@ -274,10 +277,6 @@ export class Reconciler {
     const fresh = subnetLengths([...dirty].map((key) => this.#options.clients.get(key)).filter((network) => network !== null));
     const isKnown = fresh.every((length) => known.some(({ family, prefixLength }) => family === length.family && prefixLength === length.prefixLength));
     return isKnown ? known : subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
-  }
-
-  #markAllClients(): void {
-    for (const network of this.#options.clients.list()) this.#dirty.add(networkKey(network));
   }
 }
 

@@ -136,9 +136,12 @@ export class Firewall {
     return true;
   }
 
-  /** Elements are not part of it, so changes of clients leave it as it is. */
+  /**
+   * Elements are not part of it, so changes of clients leave it as it is. A listing that fails is no failure of the change,
+   * which stands: the next inspection finds the table changed and replaces it.
+   */
   async #rememberFingerprint(): Promise<void> {
-    const objects = await this.#list(true);
+    const objects = await this.#list(true).catch(() => null);
     this.#fingerprint = objects === null ? null : readTable(objects, () => '').fingerprint;
   }
 

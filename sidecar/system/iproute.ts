@@ -53,6 +53,9 @@ export interface IpNeighbour {
 /**
  * Runs `ip -j ARGS` and parses what it prints. An empty answer is an empty list.
  *
+ * Whoever compares protocols or tables passes `-N`: they stay numbers then, whatever names /etc/iproute2 and
+ * /etc/protocols have for them. Types of devices become numbers too.
+ *
  * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
  */
 export async function ipJson<T>(args: readonly string[]): Promise<readonly T[]> {

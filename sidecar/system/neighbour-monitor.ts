@@ -9,7 +9,7 @@ export type KernelEvent =
   | { readonly kind: 'link' | 'address' | 'route' | 'rule' };
 
 /**
- * Parses one line of `ip -o monitor label ...`. Null for what says nothing to us.
+ * Parses one line of `ip -N -o monitor label ...`. Null for what says nothing to us.
  * Neighbour lines read `[NEIGH]192.0.2.1 dev lan0 lladdr 02:.. REACHABLE`, with `Deleted ` in front of the address when it went.
  *
  * @param protocol the protocol number that our own neighbours carry
@@ -73,7 +73,7 @@ export class NeighbourMonitor implements AsyncDisposable {
   #isClosing = false;
 
   constructor(options: MonitorOptions) {
-    const child = spawn('ip', ['-o', 'monitor', 'label', 'link', 'address', 'route', 'neigh', 'rule'], {
+    const child = spawn('ip', ['-N', '-o', 'monitor', 'label', 'link', 'address', 'route', 'neigh', 'rule'], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, LC_ALL: 'C' },
     });

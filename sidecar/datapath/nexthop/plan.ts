@@ -6,15 +6,18 @@ import { ipBatch, ipJson } from '../../system/iproute.js';
 /** What a deletion may be answered with when the kernel was quicker: the device went, and with it routes and neighbours. */
 const ALREADY_GONE = /No such (process|file or directory|device)|Cannot find device|Cannot assign requested address/;
 
+/** Numbers, because `ip` knows names only where there is an /etc/protocols. */
+const IP_PROTOCOLS: Readonly<Record<NonNullable<PolicyRule['ipproto']>, number>> = { icmp: 1, tcp: 6, udp: 17, 'ipv6-icmp': 58 };
+
 /** Reads everything in the kernel's routing that carries our protocol number, routes of client networks included. */
 export async function readRouting(policy: Policy): Promise<RoutingPlan> {
   const protocol = String(policy.routing.protocol);
   const [rules4, rules6, routes4, routes6, neighbours] = await Promise.all([
-    ipJson<IpRule>(['-4', 'rule', 'show']),
-    ipJson<IpRule>(['-6', 'rule', 'show']),
-    ipJson<IpRoute>(['-4', 'route', 'show', 'table', 'all', 'proto', protocol]),
-    ipJson<IpRoute>(['-6', 'route', 'show', 'table', 'all', 'proto', protocol]),
-    ipJson<IpNeighbour>(['neigh', 'show', 'proto', protocol]),
+    ipJson<IpRule>(['-N', '-4', 'rule', 'show']),
+    ipJson<IpRule>(['-N', '-6', 'rule', 'show']),
+    ipJson<IpRoute>(['-N', '-4', 'route', 'show', 'table', 'all', 'proto', protocol]),
+    ipJson<IpRoute>(['-N', '-6', 'route', 'show', 'table', 'all', 'proto', protocol]),
+    ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'proto', protocol]),
   ]);
   const ours = (rule: IpRule): boolean => rule.protocol === protocol;
   return {
@@ -70,7 +73,7 @@ function printRule(policy: Policy, verb: 'add' | 'del', rule: PolicyRule): strin
   if (rule.from !== undefined) words.push('from', rule.from);
   if (rule.iif !== undefined) words.push('iif', rule.iif);
   if (rule.fwmark !== undefined) words.push('fwmark', `${hex(rule.fwmark.value)}/${hex(rule.fwmark.mask)}`);
-  if (rule.ipproto !== undefined) words.push('ipproto', rule.ipproto);
+  if (rule.ipproto !== undefined) words.push('ipproto', IP_PROTOCOLS[rule.ipproto]);
   if (rule.sport !== undefined) words.push('sport', rule.sport);
   if (rule.dport !== undefined) words.push('dport', `${rule.dport[0]}-${rule.dport[1]}`);
   return [...words, 'lookup', rule.table, 'protocol', policy.routing.protocol].join(' ');
@@ -91,9 +94,10 @@ function parseRule(family: Family, rule: IpRule): PolicyRule {
   };
 }
 
-/** A rule of ours has one of four protocols; anything else differs from every planned rule and so is removed. */
-function ipprotoOf(name: string): NonNullable<PolicyRule['ipproto']> {
-  return name as NonNullable<PolicyRule['ipproto']>;
+/** `ip -N` prints `ipproto-17`. A rule of ours has one of four protocols; anything else differs from every planned rule and so is removed. */
+function ipprotoOf(text: string): NonNullable<PolicyRule['ipproto']> {
+  const known = Object.entries(IP_PROTOCOLS).find(([, number]) => text === `ipproto-${number}`);
+  return (known?.[0] ?? text) as NonNullable<PolicyRule['ipproto']>;
 }
 
 function parseRoute(family: Family, { dst, dev, gateway, table }: IpRoute): Route[] {
