@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { Environment } from './environment.js';
 import { ManagementError } from './errors.js';
 import { readCid, readKid } from './ids.js';
@@ -54,6 +55,8 @@ export class Decoder {
   #pending: ByteString = '';
   /** Kept apart: looking at a rope's end would copy the rope. */
   #doesPendingEndWithCr = false;
+  /** The pending line and the current chunk hold nothing but ASCII. */
+  #isAscii = true;
   #isPromptPossible = true;
   #block: OpenBlock | undefined;
   /** Where in the current text the open block's lines begin that are not in `body` yet. */
@@ -86,6 +89,7 @@ export class Decoder {
   push(chunk: Uint8Array): readonly Message[] {
     if (this.#failure !== undefined) throw this.#failure;
     if (chunk.length === 0) return NOTHING;
+    this.#isAscii = isAscii(chunk) && (this.#pending === '' || this.#isAscii);
     const text = Buffer.isBuffer(chunk)
       ? chunk.toString('latin1')
       : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
@@ -161,7 +165,7 @@ export class Decoder {
     this.#isPromptPossible = false;
     if (text.startsWith(CLIENT, start)) this.#readClient(text.slice(start + CLIENT.length, end), end + 2, messages);
     else if (text.startsWith(UPDOWN, start)) this.#readUpdown(text.slice(start + UPDOWN.length, end), end + 2, messages);
-    else messages.push(parseNotification(text.slice(start, end)));
+    else messages.push(parseNotification(text.slice(start, end), this.#isAscii));
   }
 
   #readBlockLine(block: OpenBlock, text: ByteString, start: number, end: number, messages: Message[]): void {
@@ -188,7 +192,8 @@ export class Decoder {
       return { kind: 'success', text: decodeText(afterColon(line, 'SUCCESS:'.length)) };
     }
     if (line.startsWith('ERROR:')) return { kind: 'error', text: decodeText(afterColon(line, 'ERROR:'.length)) };
-    return { kind: 'line', text: decodeText(line) };
+    // Rows are read by a command's parser and gone: they may share the chunk's memory.
+    return { kind: 'line', text: this.#isAscii ? line : decodeText(line) };
   }
 
   /** @param next where the line after the header starts in the current text */

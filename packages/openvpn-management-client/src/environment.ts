@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { REDACTED, Secret } from './secret.js';
-import { decodeText, encodeText, type ByteString } from './text.js';
+import { decodeText, toByteString, type ByteString } from './text.js';
 
 /** Variables whose value never leaves through iteration, JSON, `inspect` or `get`. */
 const SECRET_NAMES = new Set(['password', 'auth_token', 'session_id']);
@@ -33,7 +33,7 @@ export class Environment {
     let block = '';
     let size = 0;
     for (const [name, value] of entries) {
-      block += `${prefix}${encodeText(`${name}=${value}`).toString('latin1')}\r\n`;
+      block += `${prefix}${toByteString(`${name}=${value}`)}\r\n`;
       size += 1;
     }
     return new Environment(block, prefix, size);
@@ -91,7 +91,7 @@ export class Environment {
 
   #find(name: string): ByteString | undefined {
     if (name === '' || /[=\r\n]/.test(name)) return undefined;
-    const key = this.#prefix + encodeText(name).toString('latin1');
+    const key = this.#prefix + toByteString(name);
     for (let at = this.#block.indexOf(key); at !== -1; at = this.#block.indexOf(key, at + 1)) {
       // A value may hold the key too; a line starts at 0 or after CRLF.
       if (at !== 0 && !this.#block.startsWith('\r\n', at - 2)) continue;

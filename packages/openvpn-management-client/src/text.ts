@@ -6,6 +6,7 @@ import { ManagementError } from './errors.js';
  */
 export type ByteString = string;
 
+const NOT_ASCII = /\P{ASCII}/u;
 const HIGH_BYTE = /[\u0080-\u00ff]/;
 /** With the u flag a pair counts as one character, so this finds only surrogates without their other half. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -33,6 +34,11 @@ export function decodeText(bytes: ByteString): string {
   } catch {
     return decodeEscaping(buffer);
   }
+}
+
+/** The byte string of a variable's name or another short text: most are ASCII, and are their own. */
+export function toByteString(text: string): ByteString {
+  return NOT_ASCII.test(text) ? encodeText(text).toString('latin1') : text;
 }
 
 /** The bytes of a text from {@link decodeText}, or of any text without lone surrogates. */
