@@ -5,7 +5,7 @@ import { readCid, readKid } from './ids.js';
 import type { Message, Notification } from './messages.js';
 import { parseClientAddressLine, parseNotification, unknown } from './notification.js';
 import { Secret } from './secret.js';
-import { decodeText, type ByteString } from './text.js';
+import { countLines, decodeText, type ByteString } from './text.js';
 
 /** Limits of a {@link Decoder}; beyond one of them it fails with MGMT_OVERFLOW rather than grow. */
 export interface DecoderOptions {
@@ -24,6 +24,8 @@ const UPDOWN = '>UPDOWN:';
 const UPDOWN_ENV = '>UPDOWN:ENV,';
 const NOTHING: readonly Message[] = [];
 const GREATER_THAN = 0x3e;
+/** The end of the first line that is not followed by another variable of a client's block. One call for some fifty lines. */
+const END_OF_VARIABLES = /\r\n(?!>CLIENT:ENV,(?!END\r\n))/g;
 
 /** An environment block of which the end has not come yet. */
 interface OpenBlock {
@@ -35,14 +37,15 @@ interface OpenBlock {
   readonly build: ((env: Environment) => Notification) | undefined;
   /** Whole lines so far, of the texts that are used up. */
   body: ByteString;
-  variables: number;
+  /** Undefined while there are too few bytes for too many variables: nobody needs to count. */
+  variables: number | undefined;
   bytes: number;
 }
 
 /**
  * Bytes of the management interface to messages: incremental, without I/O, and the same messages wherever the stream is cut.
  *
- * It holds no more than one line and one environment block, both bounded. It scans each byte once: a piece without a line
+ * It holds no more than one line and one environment block, both bounded. A piece without a line
  * end is set aside unread, so a stream of single bytes costs no more than linear time.
  *
  * Values in text are decoded as `decodeText` says: no byte is lost.
@@ -51,6 +54,8 @@ export class Decoder {
   readonly #maxLineBytes: number;
   readonly #maxEnvVariables: number;
   readonly #maxEnvBytes: number;
+  /** A block of so many bytes cannot hold too many variables, nor be too large. */
+  readonly #uncountedBytes: number;
   /** The beginning of a line whose end has not come: a rope, so that appending does not copy. */
   #pending: ByteString = '';
   /** Kept apart: looking at a rope's end would copy the rope. */
@@ -67,6 +72,7 @@ export class Decoder {
     this.#maxLineBytes = limit('maxLineBytes', options.maxLineBytes ?? 32768, 1024, 1048576);
     this.#maxEnvVariables = limit('maxEnvVariables', options.maxEnvVariables ?? 1024, 64, 65536);
     this.#maxEnvBytes = limit('maxEnvBytes', options.maxEnvBytes ?? 262144, 4096, 16777216);
+    this.#uncountedBytes = Math.min(this.#maxEnvBytes, this.#maxEnvVariables * (CLIENT_ENV.length + 2));
   }
 
   /** The overflow that ended this decoder, if one did. Look at it after each push. */
@@ -133,6 +139,7 @@ export class Decoder {
         messages.push({ kind: 'password-prompt' });
         at += PROMPT.length;
       }
+      if (this.#block?.prefix === CLIENT_ENV) at = this.#skipVariables(this.#block, text, at);
       const end = text.indexOf('\r\n', at);
       if (end === -1) break;
       if (end - at > this.#maxLineBytes) {
@@ -168,14 +175,31 @@ export class Decoder {
     else messages.push(parseNotification(text.slice(start, end), this.#isAscii));
   }
 
+  /**
+   * Passes over the variables of an open block from `at`, the start of a line, as long as no limit can be near; the rest
+   * goes line by line. Returns where it stopped, the start of a line.
+   */
+  #skipVariables(block: OpenBlock, text: ByteString, at: number): number {
+    if (!text.startsWith(CLIENT_ENV, at) || text.startsWith('END\r\n', at + CLIENT_ENV.length)) return at;
+    END_OF_VARIABLES.lastIndex = at;
+    const match = END_OF_VARIABLES.exec(text);
+    const end = match === null ? text.lastIndexOf('\r\n') : match.index;
+    const bytes = end + 2 - at;
+    if (end < at || bytes > this.#maxLineBytes || block.bytes + bytes > this.#uncountedBytes) return at;
+    block.bytes += bytes;
+    block.variables = undefined;
+    return end + 2;
+  }
+
   #readBlockLine(block: OpenBlock, text: ByteString, start: number, end: number, messages: Message[]): void {
     const value = start + block.prefix.length;
     if (end - value === 3 && text.startsWith('END', value)) {
       const body = block.body + text.slice(this.#runStart, start);
       this.#block = undefined;
-      if (block.build !== undefined) messages.push(block.build(new Environment(body, block.prefix, block.variables)));
+      if (block.build !== undefined) messages.push(block.build(new Environment(body, block.prefix)));
       return;
     }
+    block.variables ??= countLines(block.body) + countLines(text.slice(this.#runStart, start));
     block.variables += 1;
     block.bytes += end + 2 - start;
     if (block.variables > this.#maxEnvVariables) {
@@ -208,7 +232,7 @@ export class Decoder {
     }
     const build = clientBuilder(rest);
     if (build === undefined) messages.push(unknown('CLIENT', rest, 'no such client event, or it does not parse'));
-    this.#openBlock({ prefix: CLIENT_ENV, source: 'CLIENT', header: rest, build, body: '', variables: 0, bytes: 0 }, next, messages);
+    this.#openBlock({ prefix: CLIENT_ENV, source: 'CLIENT', header: rest, build, body: '', variables: undefined, bytes: 0 }, next, messages);
   }
 
   #readUpdown(rest: ByteString, next: number, messages: Message[]): void {
@@ -218,7 +242,7 @@ export class Decoder {
     }
     const build = rest === 'UP' || rest === 'DOWN' ? (env: Environment): Notification => ({ kind: 'updown', direction: rest, env }) : undefined;
     if (build === undefined) messages.push(unknown('UPDOWN', rest, 'neither UP nor DOWN'));
-    this.#openBlock({ prefix: UPDOWN_ENV, source: 'UPDOWN', header: rest, build, body: '', variables: 0, bytes: 0 }, next, messages);
+    this.#openBlock({ prefix: UPDOWN_ENV, source: 'UPDOWN', header: rest, build, body: '', variables: undefined, bytes: 0 }, next, messages);
   }
 
   #openBlock(block: OpenBlock, next: number, messages: Message[]): void {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { REDACTED, Secret } from './secret.js';
-import { decodeText, toByteString, type ByteString } from './text.js';
+import { countLines, decodeText, toByteString, type ByteString } from './text.js';
 
 /** Variables whose value never leaves through iteration, JSON, `inspect` or `get`. */
 const SECRET_NAMES = new Set(['password', 'auth_token', 'session_id']);
@@ -14,29 +14,29 @@ const SECRET_NAMES = new Set(['password', 'auth_token', 'session_id']);
 export class Environment {
   readonly #block: ByteString;
   readonly #prefix: string;
-  /** How many variables the block has. */
-  readonly size: number;
 
   /**
    * @param block whole lines, each with `prefix` at its start and CRLF at its end; what the decoder hands over
    * @param prefix `>CLIENT:ENV,` or `>UPDOWN:ENV,`
    */
-  constructor(block: ByteString, prefix: string, size: number) {
+  constructor(block: ByteString, prefix: string) {
     this.#block = block;
     this.#prefix = prefix;
-    this.size = size;
   }
 
   /** Builds an environment from name and value pairs, for tests and fakes. */
   static from(entries: Iterable<readonly [string, string]>): Environment {
     const prefix = '>CLIENT:ENV,';
     let block = '';
-    let size = 0;
     for (const [name, value] of entries) {
       block += `${prefix}${toByteString(`${name}=${value}`)}\r\n`;
-      size += 1;
     }
-    return new Environment(block, prefix, size);
+    return new Environment(block, prefix);
+  }
+
+  /** How many variables the block has. */
+  get size(): number {
+    return countLines(this.#block);
   }
 
   /** The value of a variable; undefined where it is absent; `***` for a secret one, see {@link Environment.secret}. */

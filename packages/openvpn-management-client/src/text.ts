@@ -15,6 +15,13 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Up to this length V8 copies a substring; beyond it, the substring keeps its parent alive. */
 const COPIED_LENGTH = 12;
 
+/** How many CRLFs are in a text. */
+export function countLines(text: ByteString): number {
+  let count = 0;
+  for (let end = text.indexOf('\r\n'); end !== -1; end = text.indexOf('\r\n', end + 2)) count += 1;
+  return count;
+}
+
 /**
  * Gives a substring a store of its own, so that keeping a common name does not keep the 64 KiB chunk it came in.
  */
