@@ -49,8 +49,12 @@ export function subnetLengths(networks: Iterable<ClientNetwork>): SubnetLength[]
   return [...lengths.values()].toSorted((a, b) => a.family - b.family || b.prefixLength - a.prefixLength);
 }
 
-/** True when the kernel needs a route of ours to reach this network: main does not send it to the tunnel. */
+/**
+ * True when the kernel needs a route of ours to reach this network: main does not send it to the tunnel, and the tunnel has its
+ * family. (OpenVPN takes an `iroute-ipv6` also where IPv6 is disabled, and the kernel then refuses the route.)
+ */
 export function needsRoute(network: ClientNetwork, tunnels: readonly Tunnel[]): boolean {
   const tunnel = tunnels.find(({ device }) => device === network.device);
-  return tunnel === undefined || !tunnel.covered.some((covered) => contains(covered, network));
+  if (tunnel === undefined || !tunnel.families.includes(network.family)) return false;
+  return !tunnel.covered.some((covered) => contains(covered, network));
 }

@@ -9,6 +9,8 @@ export interface PolicyRule {
   readonly family: Family;
   readonly priority: number;
   readonly table: number;
+  /** Results with at most this prefix length do not count: 0 leaves out the default route. */
+  readonly suppressPrefixLength?: number;
   readonly fwmark?: { readonly value: number; readonly mask: number };
   readonly iif?: string;
   readonly from?: string;
@@ -23,6 +25,7 @@ export interface Route {
   readonly table: number;
   /** `default` or a network. */
   readonly destination: string;
+  /** Empty for a route of type `throw`, which ends the look-up in its table: the next rule is asked. */
   readonly device: string;
   /** A next hop that is taken to be on the link, whatever the addresses of the device say. */
   readonly via?: string;
@@ -46,9 +49,9 @@ export interface RoutingPlan {
 export const EMPTY_PLAN: RoutingPlan = { rules: [], routes: [], neighbours: [] };
 
 /** The routing table numbers, in the words of {@link Policy}. */
-export function routingTables(policy: Policy): { clients: number; uplink: number; fallback: number; gateway: (id: number) => number } {
+export function routingTables(policy: Policy): { clients: number; uplink: number; fallback: number; tunnels: number; gateway: (id: number) => number } {
   const base = policy.routing.tableBase;
-  return { clients: base, uplink: base + 1, fallback: base + 2, gateway: (id) => base + 10 + id };
+  return { clients: base, uplink: base + 1, fallback: base + 2, tunnels: base + 3, gateway: (id) => base + 10 + id };
 }
 
 /** The address that stands for a gateway as next hop: the id in the last bits of the prefix. */
@@ -58,11 +61,16 @@ export function nexthopAddress(policy: Policy, family: Family, id: number): stri
   return nexthop6.address.endsWith('::') ? `${nexthop6.address}${id.toString(16)}` : `${nexthop6.address.slice(0, nexthop6.address.lastIndexOf(':'))}:${id.toString(16)}`;
 }
 
+/** The routing table main, RT_TABLE_MAIN. */
+const MAIN = 254;
+/** Above every gateway's rule. */
+const AFTER_GATEWAYS = 270;
+
 /**
  * The routing of the datapath `nexthop`.
  *
- * Before `main`: networks of the tunnels and subnets behind clients go to their tunnel; a packet with a gateway's mark
- * goes to that gateway. In this order, a marked packet for a client can never leave to the LAN.
+ * Before `main`: a packet with a gateway's mark goes to that gateway. Subnets behind clients go to their tunnel, unless
+ * main has anything but a default route for them: the longest prefix wins between the two as it does within main.
  *
  * After `main`, so only where the endpoint has no route: packets from a tunnel go to the uplink, and sockets
  * of OpenVPN find some route at all, without which they could not send what netfilter then marks. The same
@@ -70,21 +78,19 @@ export function nexthopAddress(policy: Policy, family: Family, id: number): stri
  */
 export function compileRouting(site: Site): RoutingPlan {
   const { policy } = site;
-  const tables = routingTables(policy);
   const rules: PolicyRule[] = [];
   const routes: Route[] = [];
   const neighbours: Neighbour[] = [];
   for (const family of [4, 6] as const) {
     const links = site.links.filter((link) => link.families.includes(family));
     if (links.length === 0) continue;
-    rules.push({ family, priority: policy.routing.priority, table: tables.clients });
-    for (const tunnel of site.tunnels) {
-      for (const network of tunnel.covered) {
-        if (network.family === family) routes.push({ family, table: tables.clients, destination: formatNetwork(network), device: tunnel.device });
-      }
-    }
+    if (family === 4 && links.some(({ hasReversePathFilter }) => hasReversePathFilter)) addTunnelNetworks(site, links, rules, routes);
     for (const gateway of site.gateways) {
       if (links.some(({ device }) => device === gateway.device)) addGateway(policy, family, gateway, rules, routes, neighbours);
+    }
+    if (site.clientRouteFamilies.includes(family)) {
+      const priority = policy.routing.priority + AFTER_GATEWAYS;
+      rules.push({ family, priority, table: MAIN, suppressPrefixLength: 0 }, { family, priority: priority + 1, table: routingTables(policy).clients });
     }
     rules.push(...fallbackRules(site, family, links));
     routes.push(...fallbackRoutes(site, family, links));
@@ -92,8 +98,24 @@ export function compileRouting(site: Site): RoutingPlan {
   return { rules, routes, neighbours };
 }
 
+/**
+ * rp_filter asks for the way back of an answer from the tunnel with the mark of that answer, if `src_valid_mark` is on (wg-quick
+ * turns it on), and must not be told the gateway. So the tunnels' own networks come before the gateways; on-link
+ * networks inside of these stay with main.
+ */
+function addTunnelNetworks(site: Site, links: readonly Link[], rules: PolicyRule[], routes: Route[]): void {
+  const table = routingTables(site.policy).tunnels;
+  rules.push({ family: 4, priority: site.policy.routing.priority, table });
+  for (const { device, connected } of site.tunnels) {
+    for (const network of connected) if (network.family === 4) routes.push({ family: 4, table, destination: formatNetwork(network), device });
+  }
+  const known = new Set(routes.map(({ destination }) => destination));
+  const onlink = new Set(links.flatMap(({ onlink: networks }) => networks.filter(({ family }) => family === 4).map(formatNetwork)));
+  for (const destination of onlink) if (!known.has(destination)) routes.push({ family: 4, table, destination, device: '' });
+}
+
 /** The routes for client networks that `main` does not send to the tunnel. */
-export function clientRoute(site: Site, network: ClientNetwork): Route | null {
+export function clientRoute(site: Pick<Site, 'policy' | 'tunnels'>, network: ClientNetwork): Route | null {
   if (!needsRoute(network, site.tunnels)) return null;
   return { family: network.family, table: routingTables(site.policy).clients, destination: formatNetwork(network), device: network.device };
 }

@@ -13,7 +13,7 @@ export const LAYOUT_COMMENT = `gwmark layout ${LAYOUT}`;
 
 /**
  * A chain that no packet passes. The comments of its rules keep what must outlive the sidecar: the layout (nft 1.0.6
- * drops comments of tables), and the values that sysctls had before us.
+ * drops comments of tables), the values that sysctls had before us, and the transports, which OpenVPN may not be there to ask for.
  */
 export const ABOUT_CHAIN = 'about';
 
@@ -26,6 +26,19 @@ export function originalComment({ name, value }: OriginalSysctl): string {
 export function parseOriginalComment(comment: string): OriginalSysctl | null {
   const match = /^sysctl ([^=]+)=(.*)$/.exec(comment);
   return match === null ? null : { name: match[1] ?? '', value: match[2] ?? '' };
+}
+
+/** `transport udp * 1194 46`, as a comment in {@link ABOUT_CHAIN}: protocol, address, port, families. */
+export function transportComment({ protocol, address, port, families }: Transport): string {
+  return `transport ${protocol} ${address ?? '*'} ${port} ${families.join('')}`;
+}
+
+/** Reads what {@link transportComment} printed; null for any other text. */
+export function parseTransportComment(comment: string): Transport | null {
+  const match = /^transport (udp|tcp) (\S+) (\d{1,5}) (4|6|46)$/.exec(comment);
+  if (match === null) return null;
+  const families = ([4, 6] as const).filter((family) => match[4]?.includes(String(family)));
+  return { protocol: match[1] === 'tcp' ? 'tcp' : 'udp', address: match[2] === '*' ? null : (match[2] ?? null), port: Number(match[3]), families };
 }
 
 /** The set that a client network belongs into: `client4` for one address, `subnet6_64` for a subnet. */
@@ -91,7 +104,7 @@ export function matchTransport(transport: Transport): Statement[] {
 
 /** The rules of {@link ABOUT_CHAIN}. */
 export function aboutRules(site: Site): RuleSpec[] {
-  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment)];
+  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment), ...site.transports.map(transportComment)];
   return comments.map((comment) => ({ expr: [{ return: null }], comment }));
 }
 

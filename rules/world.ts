@@ -17,9 +17,9 @@ export interface Policy {
 export interface RoutingPolicy {
   /** Route protocol, 5..255: all our rules, routes and neighbours carry it. */
   readonly protocol: number;
-  /** First of our routing tables: clients, uplink, fallback, then one a gateway at `tableBase + 10 + id`. */
+  /** First of our routing tables: clients, uplink, fallback, tunnels, then one a gateway at `tableBase + 10 + id`. */
   readonly tableBase: number;
-  /** Rule priority before `main` (32766): client subnets, then `priority + 10 + id` for each gateway. */
+  /** Rule priorities before `main` (32766): `priority + 10 + id` for each gateway, and some before and after these. */
   readonly priority: number;
   /** First of 16 rule priorities after `main`. */
   readonly fallbackPriority: number;
@@ -34,8 +34,12 @@ export interface Tunnel {
   readonly device: string;
   /** The endpoint's own addresses on it. */
   readonly addresses: readonly Network[];
-  /** What routing table main sends to it already: the connected network, or OpenVPN's own routes. */
+  /** Networks of these addresses: connected routes. */
+  readonly connected: readonly Network[];
+  /** What routing table main sends to it already: the connected networks, and OpenVPN's own routes. */
   readonly covered: readonly Network[];
+  /** Families that are enabled on it. */
+  readonly families: readonly Family[];
 }
 
 /** A socket on which OpenVPN talks to its clients. */
@@ -85,6 +89,8 @@ export interface Site {
   readonly uplink: Gateway | null;
   /** Prefix lengths of the subnets behind clients. */
   readonly subnetLengths: readonly SubnetLength[];
+  /** Families in which some client network needs a route of ours. */
+  readonly clientRouteFamilies: readonly Family[];
   /** What sysctls had been before the sidecar changed them, to be restored by `gwmark down`. */
   readonly originals: readonly OriginalSysctl[];
 }

@@ -96,6 +96,16 @@ export const ERROR_CODES = {
     meaning: 'The datapath that the setting `datapath` forces cannot be used here.',
     remedy: 'Load the kernel module, or set `datapath: auto`.',
   },
+  DATAPATH_FAILED: {
+    exitCode: 1,
+    meaning: 'The kernel module refused a command, or one of its files could not be read.',
+    remedy: 'The message names the command or the file, and the reason.',
+  },
+  DATAPATH_ABI: {
+    exitCode: 1,
+    meaning: 'The kernel module that is loaded speaks another version of the interface than this sidecar.',
+    remedy: 'Upgrade the older of the two, and load the module anew.',
+  },
   SYSCTL_FAILED: {
     exitCode: 1,
     meaning: 'A sysctl that forwarding needs could not be read or written.',

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Nftables } from 'nftables-json';
-import type { ClientNetwork, OriginalSysctl, Policy } from '../../rules/index.js';
-import { contains, networkKey } from '../../rules/index.js';
+import type { ClientNetwork, OriginalSysctl, Policy, Transport, Tunnel } from '../../rules/index.js';
+import { contains, networkKey, transportComment } from '../../rules/index.js';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
-import { gatewayNeighbours } from '../datapath/nexthop/adoption.js';
 import type { Devices } from '../discovery/devices.js';
 import { readDevices } from '../discovery/devices.js';
 import { Firewall } from '../firewall/firewall.js';
@@ -51,10 +50,13 @@ export class Daemon implements AsyncDisposable {
   readonly #stop = new AbortController();
   #devices: Devices = { links: [], tunnels: [] };
   #originals: readonly OriginalSysctl[] = [];
+  /** What an earlier run left, while a server that may have it is not heard of. */
   #adopted: readonly ClientNetwork[] = [];
+  #adoptedTransports: readonly Transport[] = [];
   #wanted: WantedSite | null = null;
-  /** Until it is known who is connected, a table that an earlier run left stays as it is. */
+  /** Until every server was heard of or tried in vain, what an earlier run left stays as it is. */
   #isGateOpen = false;
+  #areSettled = false;
   #onGateOpen: () => void = () => undefined;
   readonly #gate = new Promise<void>((resolve) => {
     this.#onGateOpen = resolve;
@@ -118,7 +120,10 @@ export class Daemon implements AsyncDisposable {
     await this.#refresh.now();
     const ended = Promise.all(this.#servers.map((server) => server.run()));
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    void Promise.all(this.#servers.map(({ settled }) => settled)).then(() => this.#refresh.now());
+    void Promise.all(this.#servers.map(({ settled }) => settled)).then(() => {
+      this.#areSettled = true;
+      return this.#refresh.now();
+    });
     const loops = [this.#every(this.#settings.gateways.pollIntervalMs, () => this.#poll()), this.#every(FULL_CHECK_MS, () => this.#checkElements())];
     loops.push(this.#every(this.#settings.management.snapshotIntervalMs, () => this.#verifyRouting()));
     try {
@@ -145,8 +150,9 @@ export class Daemon implements AsyncDisposable {
     await checkClashes(this.#policy, this.#settings.gateways.max, this.#nft);
     const plan = await readRouting(this.#policy);
     if (table !== null) {
-      this.#gateways.adopt(table, gatewayNeighbours(this.#policy, plan));
+      this.#gateways.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
+      this.#adoptedTransports = table.transports;
       this.#originals = table.originals;
       this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#gateways.gateways.length });
     }
@@ -201,10 +207,9 @@ export class Daemon implements AsyncDisposable {
   }
 
   #openGate(): void {
-    const isKnown = this.#servers.every(({ state }) => state !== 'connecting');
-    if (!isKnown && this.#adopted.length > 0 && this.#devices.tunnels.length > 0) return;
-    if (isKnown || this.#devices.tunnels.length === 0) this.#releaseAdopted();
-    if (this.#isGateOpen) return;
+    const areKnown = this.#servers.every(({ state }) => state !== 'connecting');
+    if (areKnown || this.#devices.tunnels.length === 0) this.#releaseAdopted();
+    if (this.#isGateOpen || (!this.#areSettled && this.#adopted.length + this.#adoptedTransports.length > 0)) return;
     this.#isGateOpen = true;
     this.#onGateOpen();
   }
@@ -212,24 +217,31 @@ export class Daemon implements AsyncDisposable {
   #releaseAdopted(): void {
     const adopted = this.#adopted;
     this.#adopted = [];
+    this.#adoptedTransports = [];
     for (const network of adopted) {
       const change = this.#clients.remove(ADOPTED, networkKey(network));
       if (change !== null) this.#reconciler.clientChanged(networkKey(network));
     }
   }
 
+  /** A server that is not heard of keeps the tunnel and the transports that an earlier run knew it by. */
+  #adoptedTunnels(): readonly Tunnel[] {
+    const devices = new Set(this.#adopted.map(({ device }) => device));
+    return this.#devices.tunnels.filter(({ device }) => devices.has(device));
+  }
+
   #updateSite(): void {
     if (!this.#isGateOpen || this.#stop.signal.aborted) return;
-    const tunnels = [...new Map(this.#servers.flatMap(({ tunnel }) => (tunnel === null ? [] : [[tunnel.device, tunnel] as const]))).values()];
+    const known = this.#wanted;
+    const tunnels = uniqueBy([...this.#servers.flatMap(({ tunnel }) => tunnel ?? []), ...this.#adoptedTunnels()], ({ device }) => device);
     const site: WantedSite = {
       tunnels,
-      transports: this.#servers.flatMap(({ transports }) => transports),
+      transports: uniqueBy([...this.#servers.flatMap(({ transports }) => transports), ...this.#adoptedTransports], transportComment),
       links: this.#devices.links,
       gateways: this.#gateways.gateways,
       uplink: this.#gateways.uplink,
       originals: this.#originals,
     };
-    const known = this.#wanted;
     if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
     // The same object as before tells the reconciler that routes to clients need not be asked for again.
     const hasSameTunnels = known !== null && JSON.stringify(known.tunnels) === JSON.stringify(tunnels);
@@ -293,4 +305,11 @@ export class Daemon implements AsyncDisposable {
       await work().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
     }
   }
+}
+
+/** The first of each key, in order. */
+function uniqueBy<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
+  const found = new Map<string, T>();
+  for (const item of items) if (!found.has(keyOf(item))) found.set(keyOf(item), item);
+  return [...found.values()];
 }

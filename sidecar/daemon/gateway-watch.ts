@@ -1,5 +1,6 @@
-import type { Gateway, Link, Policy } from '../../rules/index.js';
+import type { Gateway, Link, Policy, RoutingPlan } from '../../rules/index.js';
 import { contains, gatewayMark, parseNetwork } from '../../rules/index.js';
+import { adoptedUplink, gatewayNeighbours } from '../datapath/nexthop/adoption.js';
 import type { GatewayChange } from '../datapath/nexthop/gateway-table.js';
 import { GatewayTable } from '../datapath/nexthop/gateway-table.js';
 import type { Firewall } from '../firewall/firewall.js';
@@ -47,15 +48,18 @@ export class GatewayWatch {
   /**
    * Takes over gateways under the ids that conntrack marks know.
    *
-   * @param neighbours what our permanent neighbours say: gateway id -> device and MAC that answers go to
+   * @param plan the routing of the earlier run: its permanent neighbours say where answers go
    */
-  adopt(table: InstalledTable, neighbours: ReadonlyMap<number, { readonly device: string; readonly mac: string }>): void {
+  adopt(table: InstalledTable, plan: RoutingPlan): void {
+    const { policy } = this.#options;
+    const neighbours = gatewayNeighbours(policy, plan);
     for (const [id, sources] of table.gateways) {
       const { device, mac } = neighbours.get(id) ?? sources[0] ?? { device: '', mac: '' };
       if (device === '') continue;
       this.#devices.add(device);
       this.#table.adopt({ id, device, mac, sources: sources.filter((source) => source.device === device).map((source) => source.mac) });
     }
+    this.#uplink = adoptedUplink(policy, plan);
     this.#chooseUplink(table.uplinks);
   }
 

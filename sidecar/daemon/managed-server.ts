@@ -45,6 +45,8 @@ export class ManagedServer implements AsyncDisposable {
   #state: ServerState = 'connecting';
   #epoch = 1;
   #pid: number | null = null;
+  /** Unix time of the daemon's latest CONNECTED, by its own clock. */
+  #connectedAt: number | null = null;
   /** Empty while OpenVPN has no tunnel. */
   #tunnelAddresses: readonly string[] = [];
   #hint: TransportHint;
@@ -151,8 +153,8 @@ export class ManagedServer implements AsyncDisposable {
     const states = await connection.setStateWithHistory();
     const pid = await connection.pid();
     this.#logger.info('management.connected', { openvpn: connection.daemon.title, pid });
-    if (this.#pid !== null && this.#pid !== pid) this.#beginEpoch('another process');
-    this.#pid = pid;
+    this.#sessions.forgetGone();
+    this.#compareWithBefore(pid, states);
     this.#failure = null;
     this.#warned.delete('lost');
     const latest = states.at(-1);
@@ -163,6 +165,15 @@ export class ManagedServer implements AsyncDisposable {
     this.#settle();
     this.#snapshots.start();
     if (connection.isHeld) await this.#releaseHold();
+  }
+
+  /** While nobody listened, OpenVPN may have restarted, outside (another process) or inside (connected at another time). */
+  #compareWithBefore(pid: number, states: readonly State[]): void {
+    const connectedAt = states.findLast(({ name }) => name === 'CONNECTED')?.timeSeconds ?? null;
+    if (this.#pid !== null && this.#pid !== pid) this.#beginEpoch('another process');
+    else if (this.#connectedAt !== null && connectedAt !== this.#connectedAt) this.#beginEpoch('restarted while the management connection was lost');
+    this.#pid = pid;
+    this.#connectedAt = connectedAt;
   }
 
   #disconnected({ cause, wasReady, retryInMs }: Disconnect): void {
@@ -247,6 +258,7 @@ export class ManagedServer implements AsyncDisposable {
 
   async #takeState(state: State): Promise<void> {
     if (state.name !== 'CONNECTED') return;
+    this.#connectedAt = state.timeSeconds;
     this.#tunnelAddresses = [state.tunnelAddress, state.tunnelAddress6].filter((address) => address !== undefined);
     if (state.localPort !== undefined) this.#hint = { ...this.#hint, port: state.localPort };
     await this.#options.onServerChanged();

@@ -1,13 +1,15 @@
-import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingDiff, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
-import { EMPTY_DIFF, EMPTY_PLAN, clientRoute, compileNexthopStructure, compileRouting, diffRouting, isEmptyRoutingDiff, networkKey, routeKey, subnetLengths } from '../../rules/index.js';
+import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
+import { EMPTY_DIFF, EMPTY_PLAN, compileNexthopStructure, compileRouting, diffRouting, isEmptyRoutingDiff, networkKey, subnetLengths } from '../../rules/index.js';
 import { addRouting, readRouting, removeRouting } from '../datapath/nexthop/plan.js';
 import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
+import type { ClientRoutePass } from './client-routes.js';
+import { changedClientRoutes, everyClientRoute, familiesOf } from './client-routes.js';
 
 /** The site without what the reconciler adds to it. */
-export type WantedSite = Omit<Site, 'policy' | 'subnetLengths'>;
+export type WantedSite = Omit<Site, 'policy' | 'subnetLengths' | 'clientRouteFamilies'>;
 
 export interface ReconcilerOptions {
   readonly policy: Policy;
@@ -191,30 +193,47 @@ export class Reconciler {
     const { policy, firewall, clients, logger } = this.#options;
     const startedMs = performance.now();
     const isRewrite = firewall.needsEverything;
-    const lengths = this.#subnetLengths(isSiteDirty || isRewrite, dirty);
-    const isNewSite = isSiteDirty || this.#site === null || lengths !== this.#site.subnetLengths;
-    const site: Site = isNewSite || this.#site === null ? { ...wanted, policy, subnetLengths: lengths } : this.#site;
-    const structure = isNewSite || isRewrite || this.#structure === null ? compileNexthopStructure(site) : this.#structure;
+    const { site, isNew, routing } = this.#nextSite(wanted, isSiteDirty || isRewrite, dirty);
+    const structure = isNew || this.#structure === null ? compileNexthopStructure(site) : this.#structure;
+    const plan = isNew || routing.diff !== EMPTY_DIFF ? withRoutes(compileRouting(site), routing.routes) : this.#plan;
+    // A change of clients alone leaves the plan as it is but for their routes; most passes touch no route at all.
+    const diff = isNew ? diffRouting(this.#plan, plan) : routing.diff;
 
     const changes = isRewrite ? [...clients.list()].map((network): ClientNetworkChange => ({ op: 'add', network })) : this.#clientChanges(dirty);
     const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) => (clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : []));
-    const routing = isNewSite ? this.#siteRouting(site, dirty) : this.#clientRouting(site, dirty);
 
-    await addRouting(policy, routing.diff);
+    await addRouting(policy, diff);
     await firewall.apply(structure, changes);
 
     // The transaction stands, whatever becomes of the rest.
     this.#site = site;
     this.#structure = structure;
-    this.#clientRoutes = routing.clientRoutes;
+    this.#clientRoutes = routing.routes;
     for (const network of removed) this.#installedClients.delete(networkKey(network));
     for (const { op, network } of changes) if (op === 'add') this.#installedClients.set(networkKey(network), network);
     if (removed.length > 0) this.#options.onRemoved(removed);
 
-    await removeRouting(policy, routing.diff);
-    this.#plan = routing.plan;
+    await removeRouting(policy, diff);
+    this.#plan = plan;
     const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
-    logger.debug('firewall.applied', { changes: changes.length, durationMs, isSiteChange: isNewSite });
+    logger.debug('firewall.applied', { changes: changes.length, durationMs, isSiteChange: isNew });
+  }
+
+  /** The site of this pass: the one of the last pass unless something of it changed. */
+  #nextSite(wanted: WantedSite, isDirty: boolean, dirty: ReadonlySet<string>): { site: Site; isNew: boolean; routing: ClientRoutePass } {
+    const { policy, clients } = this.#options;
+    const known = this.#site;
+    const lengths = this.#subnetLengths(isDirty, dirty);
+    // Which clients need a route depends on the tunnels alone, so a change of gateways does not ask for every client again.
+    const routing = known?.tunnels === wanted.tunnels ? changedClientRoutes({ ...wanted, policy }, this.#clientRoutes, dirty, clients, this.#installedClients) : this.#everyRoute(wanted);
+    const isSame = !isDirty && known !== null && lengths === known.subnetLengths && String(routing.families) === String(known.clientRouteFamilies);
+    if (isSame) return { site: known, isNew: false, routing };
+    return { site: { ...wanted, policy, subnetLengths: lengths, clientRouteFamilies: routing.families }, isNew: true, routing };
+  }
+
+  #everyRoute(wanted: WantedSite): ClientRoutePass {
+    const routes = everyClientRoute({ ...wanted, policy: this.#options.policy }, this.#options.clients);
+    return { routes, families: familiesOf(routes), diff: EMPTY_DIFF };
   }
 
   #clientChanges(keys: Iterable<string>): ClientNetworkChange[] {
@@ -228,48 +247,6 @@ export class Reconciler {
     return changes;
   }
 
-  #siteRouting(site: Site, dirty: ReadonlySet<string>): RoutingPass {
-    // Which clients need a route depends on the tunnels alone, so a change of gateways does not ask for every client again.
-    const clientRoutes = this.#site?.tunnels === site.tunnels ? this.#changedClientRoutes(site, dirty).routes : this.#everyClientRoute(site);
-    const plan = withRoutes(compileRouting(site), clientRoutes);
-    return { plan, clientRoutes, diff: diffRouting(this.#plan, plan) };
-  }
-
-  /** A change of clients alone leaves the plan as it is but for routes of subnets; most passes touch no route at all. */
-  #clientRouting(site: Site, dirty: ReadonlySet<string>): RoutingPass {
-    const { routes, setRoutes, removeRoutes } = this.#changedClientRoutes(site, dirty);
-    if (setRoutes.length === 0 && removeRoutes.length === 0) return { plan: this.#plan, clientRoutes: routes, diff: EMPTY_DIFF };
-    return { plan: withRoutes(compileRouting(site), routes), clientRoutes: routes, diff: { ...EMPTY_DIFF, setRoutes, removeRoutes } };
-  }
-
-  #changedClientRoutes(site: Site, dirty: ReadonlySet<string>): { routes: ReadonlyMap<string, Route>; setRoutes: Route[]; removeRoutes: Route[] } {
-    const setRoutes: Route[] = [];
-    const removeRoutes: Route[] = [];
-    for (const key of dirty) {
-      const wanted = this.#options.clients.get(key);
-      const network = wanted ?? this.#installedClients.get(key);
-      const route = network === undefined ? null : clientRoute(site, network);
-      if (route === null) continue;
-      const installed = this.#clientRoutes.get(routeKey(route));
-      if (wanted !== null && installed?.device !== route.device) setRoutes.push(route);
-      else if (wanted === null && installed !== undefined) removeRoutes.push(installed);
-    }
-    if (setRoutes.length === 0 && removeRoutes.length === 0) return { routes: this.#clientRoutes, setRoutes, removeRoutes };
-    const routes = new Map(this.#clientRoutes);
-    for (const route of removeRoutes) routes.delete(routeKey(route));
-    for (const route of setRoutes) routes.set(routeKey(route), route);
-    return { routes, setRoutes, removeRoutes };
-  }
-
-  #everyClientRoute(site: Site): ReadonlyMap<string, Route> {
-    const routes = new Map<string, Route>();
-    for (const network of this.#options.clients.list()) {
-      const route = clientRoute(site, network);
-      if (route !== null) routes.set(routeKey(route), route);
-    }
-    return routes;
-  }
-
   /** The same array as before unless a length is new; an old one that nobody uses is dropped with the next change of the site. */
   #subnetLengths(isSiteDirty: boolean, dirty: ReadonlySet<string>): readonly SubnetLength[] {
     const known = this.#site?.subnetLengths;
@@ -278,12 +255,6 @@ export class Reconciler {
     const isKnown = fresh.every((length) => known.some(({ family, prefixLength }) => family === length.family && prefixLength === length.prefixLength));
     return isKnown ? known : subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
   }
-}
-
-interface RoutingPass {
-  readonly plan: RoutingPlan;
-  readonly clientRoutes: ReadonlyMap<string, Route>;
-  readonly diff: RoutingDiff;
 }
 
 function withRoutes(plan: RoutingPlan, routes: ReadonlyMap<string, Route>): RoutingPlan {

@@ -47,7 +47,7 @@ async function toLink(device: IpDevice): Promise<Link> {
     device: device.ifname,
     addresses: addresses.map(({ host }) => host.address),
     onlink: uniqueNetworks(addresses.map(({ network }) => network).filter((network) => !isLinkLocal(network))),
-    families: (await readSysctl(`net/ipv6/conf/${device.ifname}/disable_ipv6`)) === '0' ? [4, 6] : [4],
+    families: await familiesOf(device.ifname),
     hasReversePathFilter: await hasReversePathFilter(device.ifname),
   };
 }
@@ -58,9 +58,12 @@ async function toTunnel(device: IpDevice): Promise<Tunnel> {
     ipJson<IpRoute>(['-6', 'route', 'show', 'dev', device.ifname]),
   ]);
   const covered = [...routes4, ...routes6].map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null);
+  const addresses = addressesOf(device).filter(({ host }) => !isLinkLocal(host));
   return {
     device: device.ifname,
-    addresses: addressesOf(device).map(({ host }) => host).filter((host) => !isLinkLocal(host)),
+    addresses: addresses.map(({ host }) => host),
+    connected: uniqueNetworks(addresses.map(({ network }) => network)),
+    families: await familiesOf(device.ifname),
     covered: covered.filter((network) => !isLinkLocal(network)),
   };
 }
@@ -79,6 +82,10 @@ function uniqueNetworks(networks: readonly Network[]): Network[] {
 
 function isLinkLocal(network: Network): boolean {
   return network.family === 6 && /^fe[89ab]/.test(network.address);
+}
+
+async function familiesOf(device: string): Promise<Family[]> {
+  return (await readSysctl(`net/ipv6/conf/${device}/disable_ipv6`)) === '0' ? [4, 6] : [4];
 }
 
 /** The larger of the two values counts: ip-sysctl.rst, rp_filter. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Expression, MapPair, NftObject } from 'nftables-json';
-import type { ChainSpec, ClientNetwork, OriginalSysctl, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
-import { ABOUT_CHAIN, LAYOUT_COMMENT, NOTHING, networkKey, parseNetwork, parseOriginalComment } from '../../rules/index.js';
+import type { ChainSpec, ClientNetwork, OriginalSysctl, SetSpec, Structure, Transport, VerdictElement } from '../../rules/index.js';
+import { ABOUT_CHAIN, LAYOUT_COMMENT, NOTHING, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
 
 /** A frame's source as the packet path wrote it into a dynamic set. */
 export interface SeenMac {
@@ -19,6 +19,7 @@ export interface InstalledTable {
   readonly structure: Structure;
   readonly clients: ReadonlyMap<string, ClientNetwork>;
   readonly originals: readonly OriginalSysctl[];
+  readonly transports: readonly Transport[];
   /** Gateway id -> source MACs that are learnt as it. */
   readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
   readonly uplinks: readonly SeenMac[];
@@ -66,6 +67,7 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
     structure: owner === 'ours' ? { sets, chains, verdicts } : NOTHING,
     clients,
     originals: comments.map(parseOriginalComment).filter((original) => original !== null),
+    transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
     gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns')),
     uplinks,
     learnt,

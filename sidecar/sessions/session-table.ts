@@ -117,6 +117,11 @@ export class SessionTable {
     return [...this.#entries.keys()].flatMap((cid) => this.#remove(cid, why));
   }
 
+  /** A new connection: no message about a client that is gone is on its way any more. */
+  forgetGone(): void {
+    this.#gone.clear();
+  }
+
   #enterEpoch(epoch: number): SessionChange[] {
     if (epoch === this.#epoch) return [];
     const changes = this.clear('epoch');

@@ -28,12 +28,15 @@ export interface IpRule {
   readonly dport?: number;
   readonly dport_start?: number;
   readonly dport_end?: number;
+  readonly suppress_prefixlen?: number;
   readonly table?: string;
   readonly protocol?: string;
 }
 
 /** What `ip -j route show` prints of one route. */
 export interface IpRoute {
+  /** Absent for a unicast route; a number under `-N`. */
+  readonly type?: string;
   readonly dst: string;
   readonly gateway?: string;
   readonly dev?: string;

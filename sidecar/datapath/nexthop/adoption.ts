@@ -15,3 +15,13 @@ export function gatewayNeighbours(policy: Policy, plan: RoutingPlan): ReadonlyMa
   }
   return gateways;
 }
+
+/** The gateway that an earlier run had as uplink; null when it had none. */
+export function adoptedUplink(policy: Policy, plan: RoutingPlan): number | null {
+  const table = routingTables(policy).uplink;
+  const hops = plan.routes.filter((route) => route.table === table).map(({ via }) => via);
+  for (const id of gatewayNeighbours(policy, plan).keys()) {
+    if (hops.includes(nexthopAddress(policy, 4, id)) || hops.includes(nexthopAddress(policy, 6, id))) return id;
+  }
+  return null;
+}

@@ -6,6 +6,9 @@ import { ipBatch, ipJson } from '../../system/iproute.js';
 /** What a deletion may be answered with when the kernel was quicker: the device went, and with it routes and neighbours. */
 const ALREADY_GONE = /No such (process|file or directory|device)|Cannot find device|Cannot assign requested address/;
 
+/** The route type `throw` as `ip -N` prints it: linux/rtnetlink.h. */
+const RTN_THROW = '9';
+
 /** Numbers, because `ip` knows names only where there is an /etc/protocols. */
 const IP_PROTOCOLS: Readonly<Record<NonNullable<PolicyRule['ipproto']>, number>> = { icmp: 1, tcp: 6, udp: 17, 'ipv6-icmp': 58 };
 
@@ -63,6 +66,7 @@ function printNeighbour({ address, mac, device }: Neighbour): string {
 }
 
 function printRoute(policy: Policy, verb: 'replace' | 'del', { destination, via, device, table }: Route): string {
+  if (device === '') return `route ${verb} throw ${destination} table ${table} proto ${policy.routing.protocol}`;
   const hop = via === undefined ? '' : `via ${via} `;
   const onlink = via === undefined ? '' : ' onlink';
   return `route ${verb} ${destination} ${hop}dev ${device}${onlink} table ${table} proto ${policy.routing.protocol}`;
@@ -76,7 +80,9 @@ function printRule(policy: Policy, verb: 'add' | 'del', rule: PolicyRule): strin
   if (rule.ipproto !== undefined) words.push('ipproto', IP_PROTOCOLS[rule.ipproto]);
   if (rule.sport !== undefined) words.push('sport', rule.sport);
   if (rule.dport !== undefined) words.push('dport', `${rule.dport[0]}-${rule.dport[1]}`);
-  return [...words, 'lookup', rule.table, 'protocol', policy.routing.protocol].join(' ');
+  words.push('lookup', rule.table);
+  if (rule.suppressPrefixLength !== undefined) words.push('suppress_prefixlength', rule.suppressPrefixLength);
+  return [...words, 'protocol', policy.routing.protocol].join(' ');
 }
 
 function parseRule(family: Family, rule: IpRule): PolicyRule {
@@ -86,6 +92,7 @@ function parseRule(family: Family, rule: IpRule): PolicyRule {
     priority: rule.priority,
     table: Number(rule.table ?? 0),
     ...(rule.fwmark === undefined ? {} : { fwmark: { value: Number(rule.fwmark), mask: Number(rule.fwmask ?? 0xffffffff) } }),
+    ...(rule.suppress_prefixlen === undefined ? {} : { suppressPrefixLength: rule.suppress_prefixlen }),
     ...(rule.iif === undefined ? {} : { iif: rule.iif }),
     ...(rule.src === 'all' ? {} : { from: rule.src }),
     ...(rule.ipproto === undefined ? {} : { ipproto: ipprotoOf(rule.ipproto) }),
@@ -100,11 +107,12 @@ function ipprotoOf(text: string): NonNullable<PolicyRule['ipproto']> {
   return (known?.[0] ?? text) as NonNullable<PolicyRule['ipproto']>;
 }
 
-function parseRoute(family: Family, { dst, dev, gateway, table }: IpRoute): Route[] {
-  if (dev === undefined) return [];
+function parseRoute(family: Family, { type, dst, dev, gateway, table }: IpRoute): Route[] {
+  const device = type === RTN_THROW ? '' : dev;
+  if (device === undefined) return [];
   const network = parseNetwork(dst);
   const destination = network === null ? dst : dst.includes('/') ? `${network.address}/${network.prefixLength}` : network.address;
-  return [{ family, table: Number(table ?? 254), destination, device: dev, ...(gateway === undefined ? {} : { via: gateway }) }];
+  return [{ family, table: Number(table ?? 254), destination, device, ...(gateway === undefined ? {} : { via: gateway }) }];
 }
 
 function parseNeighbour({ dst, dev, lladdr }: IpNeighbour): Neighbour[] {
