@@ -81,8 +81,8 @@ function parseIpv4(text: string): bigint | null {
 function parseIpv6(text: string): bigint | null {
   const halves = text.split('::');
   if (halves.length > 2) return null;
-  const head = parseGroups(halves[0] ?? '');
-  const tail = halves.length === 2 ? parseGroups(halves[1] ?? '') : [];
+  const head = parseGroups(halves[0] ?? '', halves.length === 1);
+  const tail = halves.length === 2 ? parseGroups(halves[1] ?? '', true) : [];
   if (head === null || tail === null) return null;
   const missing = 8 - head.length - tail.length;
   if (halves.length === 1 ? missing !== 0 : missing < 1) return null;
@@ -90,14 +90,14 @@ function parseIpv6(text: string): bigint | null {
   return groups.reduce((value, group) => (value << 16n) | BigInt(group), 0n);
 }
 
-/** The 16-bit groups of one side of `::`; an IPv4 tail (RFC 4291 2.2.3) counts as two. */
-function parseGroups(text: string): number[] | null {
+/** The 16-bit groups of one side of `::`; an IPv4 address at the very end (RFC 4291 2.2.3) counts as two. */
+function parseGroups(text: string, isEnd: boolean): number[] | null {
   if (text === '') return [];
   const groups: number[] = [];
   const parts = text.split(':');
   for (const [index, part] of parts.entries()) {
     if (part.includes('.')) {
-      const value = index === parts.length - 1 ? parseIpv4(part) : null;
+      const value = isEnd && index === parts.length - 1 ? parseIpv4(part) : null;
       if (value === null) return null;
       groups.push(Number(value >> 16n), Number(value & 0xffffn));
     } else {

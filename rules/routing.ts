@@ -1,5 +1,5 @@
 import type { Family } from './address.js';
-import { formatNetwork } from './address.js';
+import { formatNetwork, parseNetwork } from './address.js';
 import { needsRoute } from './clients.js';
 import type { ClientNetwork, Gateway, Link, Policy, Site, Transport } from './world.js';
 import { gatewayMark } from './world.js';
@@ -58,7 +58,10 @@ export function routingTables(policy: Policy): { clients: number; uplink: number
 export function nexthopAddress(policy: Policy, family: Family, id: number): string {
   const { nexthop4, nexthop6 } = policy.routing;
   if (family === 4) return `${nexthop4.address.slice(0, nexthop4.address.lastIndexOf('.'))}.${id}`;
-  return nexthop6.address.endsWith('::') ? `${nexthop6.address}${id.toString(16)}` : `${nexthop6.address.slice(0, nexthop6.address.lastIndexOf(':'))}:${id.toString(16)}`;
+  const last = id.toString(16);
+  const text = nexthop6.address.endsWith('::') ? `${nexthop6.address}${last}` : `${nexthop6.address.slice(0, nexthop6.address.lastIndexOf(':'))}:${last}`;
+  // With its last group set, another run of zeros may be the longest; it is compared with what the kernel lists.
+  return parseNetwork(text)?.address ?? text;
 }
 
 /** The routing table main, RT_TABLE_MAIN. */
