@@ -30,7 +30,7 @@ step() {
 
 # How many tests the last suite reports under a word: "passing", "failing".
 reported() {
-  sed -nE "s/^ +([0-9]+) $1.*/\1/p" "$log" | tail -n 1
+  sed -E 's/\x1b\[[0-9;]*m//g' "$log" | sed -nE "s/^ +([0-9]+) $1.*/\1/p" | tail -n 1
 }
 
 # Runs one folder of dist/test with mocha; further arguments are the command that mocha is run through.
@@ -39,6 +39,8 @@ suite() {
   shift
   printf '\n== %s\n' "$folder"
   local options=(--config .mocharc.json --reporter spec)
+  # mocha writes into a pipe here and cannot see the terminal itself.
+  if [[ -t 1 && -z ${NO_COLOR:-} ]]; then options+=(--color); else options+=(--no-color); fi
   [[ ${CI:-} == true ]] && options+=(--forbid-pending)
   "$@" node_modules/.bin/mocha "${options[@]}" "dist/test/$folder/**/*.test.js" 2>&1 | tee "$log" || status=$?
   passing=$(reported passing)
