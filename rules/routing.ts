@@ -91,11 +91,7 @@ export function compileRouting(site: Site): RoutingPlan {
     for (const gateway of site.gateways) {
       if (links.some(({ device }) => device === gateway.device)) addGateway(policy, family, gateway, rules, routes, neighbours);
     }
-    if (site.clientRouteFamilies.includes(family)) {
-      const priority = policy.routing.priority + AFTER_GATEWAYS;
-      rules.push({ family, priority, table: MAIN, suppressPrefixLength: 0 }, { family, priority: priority + 1, table: routingTables(policy).clients });
-    }
-    rules.push(...fallbackRules(site, family, links));
+    rules.push(...clientRules(site, family), ...uplinkRules(site, family), ...localFallbackRules(site, family), ...reversePathRules(site, family, links));
     routes.push(...fallbackRoutes(site, family, links));
   }
   return { rules, routes, neighbours };
@@ -139,38 +135,52 @@ function addGateway(policy: Policy, family: Family, gateway: Gateway, rules: Pol
  */
 const ICMP_ERRORS = { 4: [[3, 3], [11, 11]], 6: [[1, 3]] } as const;
 
-function fallbackRules(site: Site, family: Family, links: readonly Link[]): PolicyRule[] {
+/** Subnets behind clients, for those who have any; main's own routes come first, but for its default route. */
+export function clientRules(site: Site, family: Family): PolicyRule[] {
+  if (!site.clientRouteFamilies.includes(family)) return [];
+  const priority = site.policy.routing.priority + AFTER_GATEWAYS;
+  return [
+    { family, priority, table: MAIN, suppressPrefixLength: 0 },
+    { family, priority: priority + 1, table: routingTables(site.policy).clients },
+  ];
+}
+
+function uplinkRules(site: Site, family: Family): PolicyRule[] {
+  const { uplink: table } = routingTables(site.policy);
+  return site.tunnels.map(({ device }) => ({ family, priority: site.policy.routing.fallbackPriority, table, iif: device }));
+}
+
+/** What local output needs to get as far as netfilter: sockets of OpenVPN, the endpoint's tunnel addresses, ICMP errors about forwarded packets. */
+export function localFallbackRules(site: Site, family: Family): PolicyRule[] {
   const first = site.policy.routing.fallbackPriority;
-  const tables = routingTables(site.policy);
   // A rule that asks for ports and not for `iif lo` makes the kernel dissect every packet it receives.
-  const local = { family, table: tables.fallback, iif: 'lo' };
+  const local = { family, table: routingTables(site.policy).fallback, iif: 'lo' };
   const rules: PolicyRule[] = [];
-  for (const tunnel of site.tunnels) {
-    rules.push({ family, priority: first, table: tables.uplink, iif: tunnel.device });
-    for (const address of tunnel.addresses) {
-      if (address.family === family) rules.push({ ...local, priority: first + 1, from: address.address });
-    }
+  for (const { addresses } of site.tunnels) {
+    for (const { family: of, address } of addresses) if (of === family) rules.push({ ...local, priority: first + 1, from: address });
   }
-  for (const transport of site.transports) {
-    if (!transport.families.includes(family)) continue;
-    const { protocol: ipproto, port: sport } = transport;
-    rules.push({ ...local, priority: first + 2, ipproto, sport });
-    for (const from of reversePathAddresses(transport, family, links)) rules.push({ family, table: tables.fallback, priority: first + 4, from, ipproto, sport });
+  for (const { families, protocol: ipproto, port: sport } of site.transports) {
+    if (families.includes(family)) rules.push({ ...local, priority: first + 2, ipproto, sport });
   }
   for (const [low, high] of ICMP_ERRORS[family]) {
     // The flow key keeps ICMP type and code where it keeps ports (struct flowi_uli), so a port range selects them. IPv4:
     // `from 0.0.0.0` is a lookup without a source, as only an error about somebody else's packet has one.
-    const dport = [low << 8, (high << 8) | 255] as const;
-    const icmp = { ...local, priority: first + 3, dport };
+    const icmp = { ...local, priority: first + 3, dport: [low << 8, (high << 8) | 255] as const };
     rules.push(family === 4 ? { ...icmp, ipproto: 'icmp', from: '0.0.0.0' } : { ...icmp, ipproto: 'ipv6-icmp' });
   }
   return rules;
 }
 
-/**
- * The addresses for which rp_filter looks up the way back of a client's datagram. That lookup is not `iif lo`, so it needs
- * a rule of its own, which only those get who have the filter on.
- */
+/** rp_filter looks up the way back of a client's datagram. That lookup is not `iif lo`, so it needs rules of its own, which only those get who have the filter on. */
+function reversePathRules(site: Site, family: Family, links: readonly Link[]): PolicyRule[] {
+  const { policy, transports } = site;
+  const table = routingTables(policy).fallback;
+  const priority = policy.routing.fallbackPriority + 4;
+  return transports
+    .filter(({ families }) => families.includes(family))
+    .flatMap((transport) => reversePathAddresses(transport, family, links).map((from) => ({ family, table, priority, from, ipproto: transport.protocol, sport: transport.port })));
+}
+
 function reversePathAddresses(transport: Transport, family: Family, links: readonly Link[]): string[] {
   if (family === 6) return [];
   return links
@@ -198,7 +208,7 @@ function fallbackRoutes(site: Site, family: Family, links: readonly Link[]): Rou
 }
 
 /** The link that carries a transport's own address, else the first. */
-function transportLink(site: Site, family: Family, links: readonly Link[]): Link | undefined {
+export function transportLink(site: Site, family: Family, links: readonly Link[]): Link | undefined {
   const bound = site.transports.find((transport) => transport.address !== null && transport.families.includes(family));
   return links.find((link) => bound?.address != null && link.addresses.includes(bound.address)) ?? links[0];
 }
