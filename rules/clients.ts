@@ -1,6 +1,7 @@
 import type { Command } from 'nftables-json';
 import { contains, formatNetwork, isHost } from './address.js';
 import { clientSetName } from './selection.js';
+import type { TableFamily } from './structure.js';
 import type { ClientNetwork, SubnetLength, Tunnel } from './world.js';
 
 /** A client network that came or went. */
@@ -23,7 +24,7 @@ export function networkKey(network: ClientNetwork): string {
  * The element commands for changes of clients: one delete and one add command a set, however many elements.
  * The order of `changes` does not matter; each network may stand in it once.
  */
-export function clientCommands(table: string, changes: Iterable<ClientNetworkChange>): Command[] {
+export function clientCommands(table: string, changes: Iterable<ClientNetworkChange>, family: TableFamily = 'inet'): Command[] {
   const bySet = new Map<string, { add: string[]; remove: string[] }>();
   for (const { op, network } of changes) {
     const name = clientSetName(network);
@@ -33,8 +34,8 @@ export function clientCommands(table: string, changes: Iterable<ClientNetworkCha
   }
   const commands: Command[] = [];
   for (const [name, { add, remove }] of bySet) {
-    if (remove.length > 0) commands.push({ delete: { element: { family: 'inet', table, name, elem: remove } } });
-    if (add.length > 0) commands.push({ add: { element: { family: 'inet', table, name, elem: add } } });
+    if (remove.length > 0) commands.push({ delete: { element: { family, table, name, elem: remove } } });
+    if (add.length > 0) commands.push({ add: { element: { family, table, name, elem: add } } });
   }
   return commands;
 }

@@ -4,5 +4,8 @@ export * from './structure.js';
 export * from './nexthop-structure.js';
 export { ABOUT_CHAIN, LAYOUT, LAYOUT_COMMENT, clientSetName, originalComment, parseOriginalComment, parseTransportComment, transportComment } from './selection.js';
 export * from './clients.js';
+export * from './module-structure.js';
+export * from './bridge-structure.js';
 export * from './routing.js';
+export * from './module-routing.js';
 export * from './diff.js';

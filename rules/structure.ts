@@ -37,6 +37,14 @@ export interface Structure {
 /** A structure with nothing in it, not even the table: where a fresh start begins. */
 export const NOTHING: Structure = { sets: new Map(), chains: new Map(), verdicts: new Map() };
 
+/** The families in which we have a table: `bridge` for frames that pass an inline endpoint. */
+export type TableFamily = 'inet' | 'bridge';
+
+interface Place {
+  readonly family: TableFamily;
+  readonly table: string;
+}
+
 /** Commands of one transaction, in the two halves between which element commands of clients belong. */
 export interface StructureDiff {
   readonly before: readonly Command[];
@@ -47,9 +55,8 @@ export interface StructureDiff {
  * The commands that turn one structure into the other. Elements of client sets are not touched; commands that add
  * them go between `before` and `after`, so that a set exists before its elements and is empty before it goes.
  */
-export function diffStructure(table: string, from: Structure, to: Structure): StructureDiff {
-  const family = 'inet';
-  const place = { family, table } as const;
+export function diffStructure(table: string, from: Structure, to: Structure, family: TableFamily = 'inet'): StructureDiff {
+  const place: Place = { family, table };
   const before: Command[] = [];
   const after: Command[] = [];
 
@@ -81,7 +88,7 @@ export function diffStructure(table: string, from: Structure, to: Structure): St
   return { before, after };
 }
 
-function declareSet(place: { family: 'inet'; table: string }, name: string, set: SetSpec): { set: NftSet } | { map: NftMap } {
+function declareSet(place: Place, name: string, set: SetSpec): { set: NftSet } | { map: NftMap } {
   return set.kind === 'set' ? { set: { ...place, name, ...set.spec } } : { map: { ...place, name, ...set.spec } };
 }
 
@@ -89,7 +96,7 @@ function isSameChain(a: ChainSpec, b: ChainSpec): boolean {
   return a.rules !== null && b.rules !== null && JSON.stringify(a.rules) === JSON.stringify(b.rules);
 }
 
-function diffVerdicts(place: { family: 'inet'; table: string }, from: Structure, to: Structure): Command[] {
+function diffVerdicts(place: Place, from: Structure, to: Structure): Command[] {
   const commands: Command[] = [];
   for (const [name, elements] of to.verdicts) {
     const known = from.verdicts.get(name) ?? new Map<string, VerdictElement>();

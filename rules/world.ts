@@ -63,6 +63,8 @@ export interface Link {
   readonly families: readonly Family[];
   /** `rp_filter` is in force on it, strict or loose. IPv4 only: IPv6 has none. */
   readonly hasReversePathFilter: boolean;
+  /** It is a bridge: an inline endpoint captures frames that pass it. */
+  readonly isBridge: boolean;
 }
 
 /**

@@ -5,6 +5,9 @@ import { contains, networkKey, transportComment } from '../../rules/index.js';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
+import type { Datapath } from '../datapath/datapath.js';
+import { ModuleDatapath } from '../datapath/module/module-datapath.js';
+import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
 import type { Devices } from '../discovery/devices.js';
 import { readDevices } from '../discovery/devices.js';
 import { Firewall } from '../firewall/firewall.js';
@@ -17,7 +20,6 @@ import { NeighbourMonitor } from '../system/neighbour-monitor.js';
 import { checkClashes } from './clashes.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 import { Debounced } from './debounced.js';
-import { GatewayWatch } from './gateway-watch.js';
 import { ManagedServer } from './managed-server.js';
 import type { WantedSite } from './reconciler.js';
 import { Reconciler } from './reconciler.js';
@@ -41,7 +43,9 @@ export class Daemon implements AsyncDisposable {
   readonly #firewall: Firewall;
   readonly #clients = new ClientNetworks();
   readonly #reconciler: Reconciler;
-  readonly #gateways: GatewayWatch;
+  readonly #datapath: Datapath;
+  /** The table for frames that pass an inline endpoint; only the module captures them. */
+  readonly #bridge: Firewall | null;
   readonly #servers: readonly ManagedServer[];
   readonly #conntrack: ConntrackFlusher;
   readonly #refresh: Debounced;
@@ -65,21 +69,25 @@ export class Daemon implements AsyncDisposable {
   #sysctlProblem: string | null = null;
 
   /** @param nft borrowed */
-  constructor(settings: Settings, policy: Policy, nft: Nftables, logger: Logger) {
+  constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], nft: Nftables, logger: Logger) {
     this.#settings = settings;
     this.#policy = policy;
     this.#logger = logger;
     this.#nft = nft;
     this.#firewall = new Firewall(nft, settings.table);
+    this.#bridge = kind === 'module' ? new Firewall(nft, settings.table, 'bridge') : null;
+    const onChanged = (): void => this.#updateSite();
+    this.#datapath = kind === 'module' ? new ModuleDatapath({ policy, logger, onChanged }) : new NexthopDatapath({ policy, max: settings.gateways.max, firewall: this.#firewall, logger, onChanged });
     this.#conntrack = new ConntrackFlusher(settings.conntrack === 'flush', logger);
     this.#reconciler = new Reconciler({
       policy,
       firewall: this.#firewall,
+      ...(this.#bridge === null ? {} : { bridge: this.#bridge }),
+      compile: (site) => this.#datapath.compile(site),
       clients: this.#clients,
       logger,
       onRemoved: (networks) => this.#conntrack.flush(networks, this.#clients.size === 0 ? this.#devices.tunnels : []),
     });
-    this.#gateways = new GatewayWatch({ policy, max: settings.gateways.max, firewall: this.#firewall, logger, onChanged: () => this.#updateSite() });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
     this.#servers = settings.management.endpoints.map(
@@ -99,10 +107,11 @@ export class Daemon implements AsyncDisposable {
   status(): StatusDocument {
     return buildStatus({
       version: readVersion(),
+      datapath: this.#datapath.kind,
       servers: this.#servers,
-      gateways: this.#gateways.status(),
-      uplink: this.#gateways.uplink?.id ?? null,
-      problems: [this.#reconciler.problem, this.#sysctlProblem, ...this.#servers.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      gateways: this.#datapath.status(),
+      uplink: this.#datapath.uplinkId,
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#sysctlProblem, ...this.#servers.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
     });
   }
@@ -115,8 +124,9 @@ export class Daemon implements AsyncDisposable {
    */
   async run(signal: AbortSignal): Promise<void> {
     await this.#adopt();
+    await this.#datapath.start();
     this.#startMonitor();
-    await this.#gateways.readNeighbours();
+    await this.#datapath.readNeighbours();
     await this.#refresh.now();
     const ended = Promise.all(this.#servers.map((server) => server.run()));
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -149,17 +159,18 @@ export class Daemon implements AsyncDisposable {
     const table = await this.#firewall.adopt((address) => this.#deviceOf(address));
     await checkClashes(this.#policy, this.#settings.gateways.max, this.#nft);
     const plan = await readRouting(this.#policy);
+    await this.#bridge?.adopt(() => '');
     if (table !== null) {
-      this.#gateways.adopt(table, plan);
+      this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
       this.#adoptedTransports = table.transports;
       this.#originals = table.originals;
-      this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#gateways.gateways.length });
+      this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#datapath.gateways.length });
     }
     for (const network of this.#adopted) this.#clients.add(ADOPTED, network);
     this.#reconciler.adopt(this.#adopted, plan);
     // Set last: gateways on devices that are gone are dropped, those on present ones were adopted before.
-    await this.#gateways.setLinks(this.#devices.links);
+    await this.#datapath.setLinks(this.#devices.links);
   }
 
   #deviceOf(address: string): string {
@@ -185,13 +196,13 @@ export class Daemon implements AsyncDisposable {
     if (this.#stop.signal.aborted) return;
     this.#startMonitor();
     // What it would have told meanwhile.
-    await this.#gateways.readNeighbours().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
+    await this.#datapath.readNeighbours().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
     await this.#refresh.now();
   }
 
   #kernelEvent(event: KernelEvent): void {
     if (event.kind === 'neighbour') {
-      this.#gateways.take(event);
+      this.#datapath.take(event);
       return;
     }
     if (event.kind === 'link' || event.kind === 'address') this.#refresh.soon();
@@ -200,7 +211,7 @@ export class Daemon implements AsyncDisposable {
 
   async #refreshNow(): Promise<void> {
     this.#devices = await readDevices(this.#settings.devices);
-    await this.#gateways.setLinks(this.#devices.links);
+    await this.#datapath.setLinks(this.#devices.links);
     for (const server of this.#servers) await server.resolve(this.#devices);
     this.#openGate();
     this.#updateSite();
@@ -238,8 +249,8 @@ export class Daemon implements AsyncDisposable {
       tunnels,
       transports: uniqueBy([...this.#servers.flatMap(({ transports }) => transports), ...this.#adoptedTransports], transportComment),
       links: this.#devices.links,
-      gateways: this.#gateways.gateways,
-      uplink: this.#gateways.uplink,
+      gateways: this.#datapath.gateways,
+      uplink: this.#datapath.uplink,
       originals: this.#originals,
     };
     if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
@@ -274,13 +285,15 @@ export class Daemon implements AsyncDisposable {
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
     const { state, learnt } = await this.#reconciler.exclusively(() => this.#firewall.inspect());
-    this.#gateways.counted(learnt);
-    if (state !== 'intact') {
-      this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: state });
+    const bridge = await this.#reconciler.exclusively(async () => this.#bridge?.inspect());
+    this.#datapath.counted(learnt);
+    const found = state === 'intact' ? (bridge?.state ?? 'intact') : state;
+    if (found !== 'intact') {
+      this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();
       return;
     }
-    await this.#gateways.poll();
+    await this.#datapath.poll();
   }
 
   async #checkElements(): Promise<void> {

@@ -1,5 +1,6 @@
-import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
+import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingPlan, Site, SubnetLength } from '../../rules/index.js';
 import { EMPTY_DIFF, EMPTY_PLAN, compileNexthopStructure, compileRouting, diffRouting, isEmptyRoutingDiff, networkKey, subnetLengths } from '../../rules/index.js';
+import type { Compiled } from '../datapath/datapath.js';
 import { addRouting, readRouting, removeRouting } from '../datapath/nexthop/plan.js';
 import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
@@ -14,6 +15,10 @@ export type WantedSite = Omit<Site, 'policy' | 'subnetLengths' | 'clientRouteFam
 export interface ReconcilerOptions {
   readonly policy: Policy;
   readonly firewall: Firewall;
+  /** For the second table that an inline endpoint has; without it, none is made. */
+  readonly bridge?: Firewall;
+  /** What a datapath wants for a site; default: the datapath `nexthop`. */
+  readonly compile?: (site: Site) => Compiled;
   /** Who is wanted; the reconciler reads it, others change it and say so by `clientChanged`. */
   readonly clients: ClientNetworks;
   readonly logger: Logger;
@@ -33,7 +38,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   #wanted: WantedSite | null = null;
   #site: Site | null = null;
-  #structure: Structure | null = null;
+  #compiled: Compiled | null = null;
   #plan: RoutingPlan = EMPTY_PLAN;
   readonly #installedClients = new Map<string, ClientNetwork>();
   /** Routes to client networks that main does not lead to, by {@link routeKey}; a part of `#plan` too. */
@@ -101,7 +106,7 @@ export class Reconciler {
     return this.exclusively(async () => {
       if (this.#site === null) return false;
       this.#plan = await readRouting(this.#options.policy);
-      const isDamaged = !isEmptyRoutingDiff(diffRouting(this.#plan, withRoutes(compileRouting(this.#site), this.#clientRoutes)));
+      const isDamaged = !isEmptyRoutingDiff(diffRouting(this.#plan, withRoutes(this.#compile(this.#site).routing, this.#clientRoutes)));
       this.#isSiteDirty ||= isDamaged;
       return isDamaged;
     });
@@ -111,9 +116,9 @@ export class Reconciler {
   verifyElements(): Promise<number> {
     return this.exclusively(async () => {
       const table = await this.#options.firewall.readAll((address) => this.#installedClients.get(address)?.device ?? '');
-      if (table === null || this.#structure === null) return 0;
+      if (table === null || this.#compiled === null) return 0;
       const clients = differences(this.#installedClients, table.clients);
-      const verdicts = [...this.#structure.verdicts].map(([name, elements]) => differences(elements, table.structure.verdicts.get(name) ?? new Map()));
+      const verdicts = [...this.#compiled.inet.verdicts].map(([name, elements]) => differences(elements, table.structure.verdicts.get(name) ?? new Map()));
       return [clients, ...verdicts].reduce((sum, many) => sum + many, 0);
     });
   }
@@ -122,9 +127,14 @@ export class Reconciler {
   rewriteFirewall(): void {
     // Not during a pass: that counts on the table to be what it was at its beginning.
     void this.exclusively(async () => {
-      this.#options.firewall.distrust();
+      this.#distrust();
       this.#isSiteDirty = true;
     });
+  }
+
+  #distrust(): void {
+    this.#options.firewall.distrust();
+    this.#options.bridge?.distrust();
   }
 
   /** Finishes the pass under way and starts no other. The kernel stays as it is. */
@@ -183,7 +193,7 @@ export class Reconciler {
     // The kernel may have taken a part: what it has is read, not remembered. Where it cannot be read, the pass fails again.
     void this.exclusively(async () => {
       // What a transaction is refused for is most often that somebody changed the table: then only a whole one is right.
-      if (this.#isTableDoubtful) this.#options.firewall.distrust();
+      if (this.#isTableDoubtful) this.#distrust();
       this.#isTableDoubtful = false;
       this.#plan = await readRouting(this.#options.policy).catch(() => this.#plan);
     });
@@ -192,31 +202,44 @@ export class Reconciler {
   async #pass(wanted: WantedSite, isSiteDirty: boolean, dirty: ReadonlySet<string>): Promise<void> {
     const { policy, firewall, clients, logger } = this.#options;
     const startedMs = performance.now();
-    const isRewrite = firewall.needsEverything;
+    const isRewrite = firewall.needsEverything || (this.#compiled?.bridge != null && this.#options.bridge?.needsEverything === true);
     const { site, isNew, routing } = this.#nextSite(wanted, isSiteDirty || isRewrite, dirty);
-    const structure = isNew || this.#structure === null ? compileNexthopStructure(site) : this.#structure;
-    const plan = isNew || routing.diff !== EMPTY_DIFF ? withRoutes(compileRouting(site), routing.routes) : this.#plan;
+    const compiled = isNew || this.#compiled === null ? this.#compile(site) : this.#compiled;
+    const plan = isNew || routing.diff !== EMPTY_DIFF ? withRoutes(compiled.routing, routing.routes) : this.#plan;
     // A change of clients alone leaves the plan as it is but for their routes; most passes touch no route at all.
     const diff = isNew ? diffRouting(this.#plan, plan) : routing.diff;
 
-    const changes = isRewrite ? [...clients.list()].map((network): ClientNetworkChange => ({ op: 'add', network })) : this.#clientChanges(dirty);
+    const everyone = (): ClientNetworkChange[] => [...clients.list()].map((network) => ({ op: 'add', network }));
+    const some = this.#clientChanges(dirty);
     const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) => (clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : []));
 
     await addRouting(policy, diff);
-    await firewall.apply(structure, changes);
+    await firewall.apply(compiled.inet, firewall.needsEverything ? everyone() : some);
+    await this.#applyBridge(compiled, some, everyone);
 
     // The transaction stands, whatever becomes of the rest.
     this.#site = site;
-    this.#structure = structure;
+    this.#compiled = compiled;
     this.#clientRoutes = routing.routes;
     for (const network of removed) this.#installedClients.delete(networkKey(network));
-    for (const { op, network } of changes) if (op === 'add') this.#installedClients.set(networkKey(network), network);
+    for (const { op, network } of isRewrite ? everyone() : some) if (op === 'add') this.#installedClients.set(networkKey(network), network);
     if (removed.length > 0) this.#options.onRemoved(removed);
 
     await removeRouting(policy, diff);
     this.#plan = plan;
     const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
-    logger.debug('firewall.applied', { changes: changes.length, durationMs, isSiteChange: isNew });
+    logger.debug('firewall.applied', { changes: some.length, durationMs, isSiteChange: isNew });
+  }
+
+  #compile(site: Site): Compiled {
+    return this.#options.compile?.(site) ?? { inet: compileNexthopStructure(site), bridge: null, routing: compileRouting(site) };
+  }
+
+  async #applyBridge(compiled: Compiled, some: readonly ClientNetworkChange[], everyone: () => ClientNetworkChange[]): Promise<void> {
+    const { bridge } = this.#options;
+    if (bridge === undefined || (compiled.bridge === null && bridge.needsEverything)) return;
+    if (compiled.bridge === null) await bridge.remove();
+    else await bridge.apply(compiled.bridge, bridge.needsEverything ? everyone() : some);
   }
 
   /** The site of this pass: the one of the last pass unless something of it changed. */

@@ -1,9 +1,9 @@
-import { access } from 'node:fs/promises';
 import type { Nftables } from 'nftables-json';
 import { NftError, openNftables } from 'nftables-json';
 import { isManagementError } from 'openvpn-management-client';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
+import { loadModule } from '../datapath/module/proc.js';
 import { ControlServer } from '../control/server.js';
 import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
@@ -17,9 +17,9 @@ import { policyOf } from './policy.js';
  * @throws GwmarkError where it cannot start; nothing was changed then
  */
 export async function runDaemon(settings: Settings, logger: Logger, signal: AbortSignal): Promise<void> {
-  await selectDatapath(settings, logger);
+  const datapath = await selectDatapath(settings, logger);
   await using nft = await openFirewall(settings, logger);
-  await using daemon = new Daemon(settings, policyOf(settings), nft, logger);
+  await using daemon = new Daemon(settings, policyOf(settings), datapath, nft, logger);
   await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), logger });
   logger.info('daemon.started', { version: readVersion(), executor: nft.executor, controlSocket: control.path });
   try {
@@ -30,15 +30,16 @@ export async function runDaemon(settings: Settings, logger: Logger, signal: Abor
   }
 }
 
-async function selectDatapath(settings: Settings, logger: Logger): Promise<void> {
-  const hasModule = await access('/proc/net/gwmark/control').then(
-    () => true,
-    () => false,
-  );
-  if (settings.datapath === 'module') {
-    throw new GwmarkError('DATAPATH_UNAVAILABLE', `datapath: module is not supported by this version${hasModule ? '' : ', and the module gwmark is not loaded'}`);
+/** The module where it is loaded or can be, unless the settings say otherwise. */
+async function selectDatapath(settings: Settings, logger: Logger): Promise<'nexthop' | 'module'> {
+  const isForced = settings.datapath !== 'auto';
+  const hasModule = settings.datapath !== 'nexthop' && (await loadModule());
+  if (settings.datapath === 'module' && !hasModule) {
+    throw new GwmarkError('DATAPATH_UNAVAILABLE', 'datapath: module is set, and the kernel module gwmark is neither loaded nor can modprobe load it');
   }
-  logger.info('datapath.selected', { datapath: 'nexthop', isForced: settings.datapath === 'nexthop' });
+  const datapath = hasModule ? 'module' : 'nexthop';
+  logger.info('datapath.selected', { datapath, isForced });
+  return datapath;
 }
 
 async function openFirewall(settings: Settings, logger: Logger): Promise<Nftables> {

@@ -5,6 +5,7 @@ import type { ManagedServer } from './managed-server.js';
 
 export interface StatusInput {
   readonly version: string;
+  readonly datapath: StatusDocument['datapath'];
   readonly servers: readonly ManagedServer[];
   readonly gateways: readonly GatewayStatus[];
   readonly uplink: number | null;
@@ -18,7 +19,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
   const problems = input.isSettled || input.problems.length > 0 ? input.problems : ['the first rules are not installed yet'];
   return {
     version: input.version,
-    datapath: 'nexthop',
+    datapath: input.datapath,
     ready: problems.length === 0,
     problems,
     servers: input.servers.map((server) => ({

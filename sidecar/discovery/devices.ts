@@ -49,6 +49,7 @@ async function toLink(device: IpDevice): Promise<Link> {
     onlink: uniqueNetworks(addresses.map(({ network }) => network).filter((network) => !isLinkLocal(network))),
     families: await familiesOf(device.ifname),
     hasReversePathFilter: await hasReversePathFilter(device.ifname),
+    isBridge: device.linkinfo?.info_kind === 'bridge',
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Command, Nftables, NftObject } from 'nftables-json';
-import type { ClientNetworkChange, Structure } from '../../rules/index.js';
+import type { ClientNetworkChange, Structure, TableFamily } from '../../rules/index.js';
 import { NOTHING, clientCommands, diffStructure } from '../../rules/index.js';
 import { isNotFound } from 'nftables-json';
 import { GwmarkError } from '../errors.js';
@@ -22,6 +22,7 @@ export interface FirewallReading {
 export class Firewall {
   readonly #nft: Nftables;
   readonly #table: string;
+  readonly #family: TableFamily;
   #structure: Structure = NOTHING;
   /** The table exists but is to be replaced as a whole: it is damaged, or of another layout. */
   #mustReplace = false;
@@ -31,9 +32,10 @@ export class Firewall {
   #generation: number | null = null;
 
   /** @param nft borrowed: its owner closes it after the firewall is done with it */
-  constructor(nft: Nftables, table: string) {
+  constructor(nft: Nftables, table: string, family: TableFamily = 'inet') {
     this.#nft = nft;
     this.#table = table;
+    this.#family = family;
   }
 
   /**
@@ -47,7 +49,7 @@ export class Firewall {
     if (objects === null) return null;
     const installed = readTable(objects, deviceOf);
     if (installed.owner === 'foreign') {
-      throw new GwmarkError('FIREWALL_CLASH', `nftables table inet ${this.#table} exists and is not gwmark's; name another with the setting table`);
+      throw new GwmarkError('FIREWALL_CLASH', `nftables table ${this.#family} ${this.#table} exists and is not gwmark's; name another with the setting table`);
     }
     this.#structure = installed.structure;
     this.#mustReplace = installed.owner === 'outdated';
@@ -67,8 +69,8 @@ export class Firewall {
    */
   async apply(structure: Structure, changes: Iterable<ClientNetworkChange>): Promise<void> {
     const isStructural = structure !== this.#structure;
-    const clients = clientCommands(this.#table, changes);
-    const { before, after } = isStructural ? diffStructure(this.#table, this.#structure, structure) : { before: [], after: [] };
+    const clients = clientCommands(this.#table, changes, this.#family);
+    const { before, after } = isStructural ? diffStructure(this.#table, this.#structure, structure, this.#family) : { before: [], after: [] };
     const commands: Command[] = [...(this.#mustReplace ? this.#removal() : []), ...before, ...clients, ...after];
     if (commands.length === 0) {
       this.#structure = structure;
@@ -77,7 +79,7 @@ export class Firewall {
     try {
       await this.#nft.run(commands);
     } catch (error) {
-      throw new GwmarkError('FIREWALL_FAILED', `apply ${commands.length} changes to nftables table inet ${this.#table}: ${(error as Error).message}`, { cause: error });
+      throw new GwmarkError('FIREWALL_FAILED', `apply ${commands.length} changes to nftables table ${this.#family} ${this.#table}: ${(error as Error).message}`, { cause: error });
     }
     this.#structure = structure;
     this.#mustReplace = false;
@@ -120,7 +122,7 @@ export class Firewall {
   /** Source MACs in one of the sets that the packet path fills; empty when the set is gone. */
   async seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]> {
     try {
-      const objects = await this.#nft.list({ set: { family: 'inet', table: this.#table, name: set } });
+      const objects = await this.#nft.list({ set: { family: this.#family, table: this.#table, name: set } });
       return objects.flatMap((object) => ('set' in object ? readSeenMacs(object.set.elem ?? []) : []));
     } catch (error) {
       if (isNotFound(error)) return [];
@@ -131,7 +133,7 @@ export class Firewall {
   /** Removes the table. True when there was one. */
   async remove(): Promise<boolean> {
     if ((await this.#list(true)) === null) return false;
-    await this.#nft.run([{ delete: { table: { family: 'inet', name: this.#table } } }]);
+    await this.#nft.run([{ delete: { table: { family: this.#family, name: this.#table } } }]);
     this.#structure = NOTHING;
     return true;
   }
@@ -154,13 +156,13 @@ export class Firewall {
 
   /** `add` first: the table may be gone by now, and nft 1.0.6 has no `destroy`. */
   #removal(): Command[] {
-    const table = { family: 'inet', name: this.#table } as const;
+    const table = { family: this.#family, name: this.#table };
     return [{ add: { table } }, { delete: { table } }];
   }
 
   async #list(terse: boolean): Promise<readonly NftObject[] | null> {
     try {
-      return await this.#nft.list({ table: { family: 'inet', name: this.#table } }, { terse });
+      return await this.#nft.list({ table: { family: this.#family, name: this.#table } }, { terse });
     } catch (error) {
       if (isNotFound(error)) return null;
       throw error;

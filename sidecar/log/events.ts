@@ -251,6 +251,16 @@ export const LOG_EVENTS = {
     meaning: 'The datapath in use: `nexthop` or `module`, and why.',
     action: 'None.',
   },
+  'datapath.failed': {
+    level: 'error',
+    meaning: 'The kernel module does not answer: it was unloaded, or speaks another version.',
+    action: 'Load the module again; flows take the normal route meanwhile.',
+  },
+  'datapath.recovered': {
+    level: 'info',
+    meaning: 'The kernel module answers again.',
+    action: 'None.',
+  },
   'control.listening': {
     level: 'debug',
     meaning: 'The control socket is open.',

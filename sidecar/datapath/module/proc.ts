@@ -62,6 +62,13 @@ async function isLoaded(): Promise<boolean> {
   );
 }
 
+/** Detaches the module from this namespace. False when it is not loaded or was not enabled. */
+export async function disableModule(): Promise<boolean> {
+  if (!(await isLoaded()) || !(await readRecords('config')).includes('enabled 1')) return false;
+  await writeControl('disable');
+  return true;
+}
+
 /**
  * Writes one command.
  *

@@ -1,18 +1,19 @@
-import type { Gateway, Link, Policy, RoutingPlan } from '../../rules/index.js';
-import { contains, gatewayMark, parseNetwork } from '../../rules/index.js';
-import { adoptedUplink, gatewayNeighbours } from '../datapath/nexthop/adoption.js';
-import type { GatewayChange } from '../datapath/nexthop/gateway-table.js';
-import { GatewayTable } from '../datapath/nexthop/gateway-table.js';
-import type { Firewall } from '../firewall/firewall.js';
-import type { InstalledTable } from '../firewall/table-reader.js';
-import type { Logger } from '../log/logger.js';
-import type { GatewayStatus } from '../status.js';
-import { flushMark } from '../system/conntrack.js';
-import type { IpNeighbour } from '../system/iproute.js';
-import { ipJson } from '../system/iproute.js';
-import type { KernelEvent } from '../system/neighbour-monitor.js';
+import type { Gateway, Link, Policy, RoutingPlan, Site } from '../../../rules/index.js';
+import { compileNexthopStructure, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
+import type { Compiled, Datapath } from '../datapath.js';
+import { adoptedUplink, gatewayNeighbours } from './adoption.js';
+import type { GatewayChange } from './gateway-table.js';
+import { GatewayTable } from './gateway-table.js';
+import type { Firewall } from '../../firewall/firewall.js';
+import type { InstalledTable } from '../../firewall/table-reader.js';
+import type { Logger } from '../../log/logger.js';
+import type { GatewayStatus } from '../../status.js';
+import { flushMark } from '../../system/conntrack.js';
+import type { IpNeighbour } from '../../system/iproute.js';
+import { ipJson } from '../../system/iproute.js';
+import type { KernelEvent } from '../../system/neighbour-monitor.js';
 
-export interface GatewayWatchOptions {
+export interface NexthopDatapathOptions {
   readonly policy: Policy;
   /** Highest gateway id. */
   readonly max: number;
@@ -23,16 +24,18 @@ export interface GatewayWatchOptions {
 }
 
 /**
- * Keeps the gateways of the datapath `nexthop`: fed by neighbour events, by the neighbour table at the start, and by
+ * The datapath that needs no code in the kernel. It keeps the gateways itself: fed by neighbour events, by the neighbour table at the start, and by
  * the sets that the packet path fills with source MACs it does not know.
  */
-export class GatewayWatch {
-  readonly #options: GatewayWatchOptions;
+export class NexthopDatapath implements Datapath {
+  readonly kind = 'nexthop';
+  readonly problem = null;
+  readonly #options: NexthopDatapathOptions;
   readonly #table: GatewayTable;
   #devices = new Set<string>();
   #uplink: number | null = null;
 
-  constructor(options: GatewayWatchOptions) {
+  constructor(options: NexthopDatapathOptions) {
     this.#options = options;
     this.#table = new GatewayTable(options.max);
   }
@@ -44,6 +47,17 @@ export class GatewayWatch {
   get uplink(): Gateway | null {
     return this.#uplink === null ? null : this.#table.get(this.#uplink);
   }
+
+  get uplinkId(): number | null {
+    return this.uplink?.id ?? null;
+  }
+
+  compile(site: Site): Compiled {
+    return { inet: compileNexthopStructure(site), bridge: null, routing: compileRouting(site) };
+  }
+
+  /** Nothing: nftables and routing are all that it needs. */
+  async start(): Promise<void> {}
 
   /**
    * Takes over gateways under the ids that conntrack marks know.

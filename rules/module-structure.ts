@@ -1,0 +1,52 @@
+import type { Statement } from 'nftables-json';
+import { ABOUT_CHAIN, aboutRules, clientSets, matchDevice, matchDirection, matchTransport, matchVpnDestinations } from './selection.js';
+import type { ChainSpec, RuleSpec, Structure } from './structure.js';
+import type { Policy, Site } from './world.js';
+import { moduleMark } from './world.js';
+
+/**
+ * Our inet table for the datapath `module`: it only selects. Packets get the mark, and gwmark.ko does the rest: it learns from
+ * original-direction frames, and sends the reply direction by MAC.
+ *
+ * Its base chains have names of their own: those of the other datapath are of other types, which cannot be changed.
+ */
+export function compileModuleStructure(site: Site): Structure {
+  const chains = new Map<string, ChainSpec>([
+    ['mark_prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: preroutingRules(site) }],
+    ['mark_output', { base: { type: 'filter', hook: 'output', prio: -150, policy: 'accept' }, rules: outputRules(site) }],
+    [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
+  ]);
+  return { sets: clientSets(site.subnetLengths), chains, verdicts: new Map() };
+}
+
+/** Packets from a tunnel are selected in both directions: answers return, and what a client opens goes to the uplink where no route exists. */
+function preroutingRules(site: Site): RuleSpec[] {
+  const { links, tunnels, transports } = site;
+  const mark = setModuleMark(site.policy);
+  const rules: RuleSpec[] = tunnels.map(({ device }) => ({ expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: device } }, mark] }));
+  if (links.length === 0) return rules;
+  const fromLink = matchDevice(links);
+  const original = matchDirection('original');
+  for (const transport of transports) rules.push({ expr: [fromLink, original, ...matchTransport(transport), mark] });
+  for (const match of matchVpnDestinations(site)) rules.push({ expr: [fromLink, original, match, mark] });
+  return rules;
+}
+
+function outputRules(site: Site): RuleSpec[] {
+  const mark = setModuleMark(site.policy);
+  const ofTransports = site.transports.map(({ protocol, port }) => ({
+    expr: [{ match: { op: '==', left: { payload: { protocol, field: 'sport' } }, right: port } } as const, mark],
+  }));
+  const ofTunnels = site.tunnels.flatMap(({ addresses }) =>
+    addresses.map(({ family, address }) => ({
+      expr: [matchDirection('reply'), { match: { op: '==', left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } }, right: address } } as const, mark],
+    })),
+  );
+  return [...ofTransports, ...ofTunnels];
+}
+
+/** The other bits of the packet mark are kept. */
+export function setModuleMark(policy: Policy): Statement {
+  const current = { meta: { key: 'mark' } } as const;
+  return { mangle: { key: current, value: { '|': [{ '&': [current, ~policy.markMask >>> 0] }, moduleMark(policy)] } } };
+}

@@ -1,0 +1,44 @@
+import type { Gateway, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
+import type { InstalledTable } from '../firewall/table-reader.js';
+import type { GatewayStatus } from '../status.js';
+import type { KernelEvent } from '../system/neighbour-monitor.js';
+
+/** What a datapath wants of nftables and of routing for a site. */
+export interface Compiled {
+  readonly inet: Structure;
+  /** A second table, for frames that pass a bridge; null where nothing is inline. */
+  readonly bridge: Structure | null;
+  readonly routing: RoutingPlan;
+}
+
+/**
+ * How packets get to the MAC that their flow came from. Selection is the rules' business, and the same for every datapath.
+ */
+export interface Datapath {
+  readonly kind: 'nexthop' | 'module';
+  /** Why it does not work, in a sentence; null when it does. */
+  readonly problem: string | null;
+  /** Gateways that rules and routes are made for; none where the kernel keeps them itself. */
+  readonly gateways: readonly Gateway[];
+  /** The gateway of last resort among these. */
+  readonly uplink: Gateway | null;
+  /** Its id for the status, also where the kernel keeps it. */
+  readonly uplinkId: number | null;
+
+  /** Pure. */
+  compile(site: Site): Compiled;
+  /** Takes over what an earlier run left, before `start`. */
+  adopt(table: InstalledTable, plan: RoutingPlan): void;
+  /** Makes the kernel ready. @throws GwmarkError where it cannot be */
+  start(): Promise<void>;
+  /** The devices on which gateways are learnt are these from now on. */
+  setLinks(links: readonly Link[]): Promise<void>;
+  /** Takes the neighbour table as it is, after events may have been lost. */
+  readNeighbours(): Promise<void>;
+  take(event: KernelEvent & { kind: 'neighbour' }): void;
+  /** Looks at what the packet path noted. */
+  poll(): Promise<void>;
+  /** Packets that each gateway's rule counted. */
+  counted(learnt: ReadonlyMap<number, number>): void;
+  status(): readonly GatewayStatus[];
+}

@@ -1,0 +1,115 @@
+import type { Policy, Site } from '../../../rules/index.js';
+import { compileBridgeStructure, compileModuleRouting, compileModuleStructure, moduleMark } from '../../../rules/index.js';
+import type { Logger } from '../../log/logger.js';
+import type { GatewayStatus } from '../../status.js';
+import type { Compiled, Datapath } from '../datapath.js';
+import type { ModuleGateway } from './proc.js';
+import { parseModuleGateway, readRecords, writeControl } from './proc.js';
+
+export interface ModuleDatapathOptions {
+  readonly policy: Policy;
+  readonly logger: Logger;
+  /** The status changed in a way that the daemon should look at. */
+  readonly onChanged: () => void;
+}
+
+/**
+ * The datapath of gwmark.ko: rules mark the packets of VPN flows, the module learns, sends and follows moves by itself.
+ * What is left to do here is to switch it on, to watch that it stays, and to show what it knows.
+ */
+export class ModuleDatapath implements Datapath {
+  readonly kind = 'module';
+  readonly gateways = [];
+  readonly uplink = null;
+  readonly #options: ModuleDatapathOptions;
+  #known: readonly ModuleGateway[] = [];
+  #problem: string | null = null;
+
+  constructor(options: ModuleDatapathOptions) {
+    this.#options = options;
+  }
+
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  get uplinkId(): number | null {
+    return this.#known.find(({ isUplink }) => isUplink)?.id ?? null;
+  }
+
+  compile(site: Site): Compiled {
+    const bridges = site.links.filter(({ isBridge }) => isBridge).map(({ device }) => device);
+    return {
+      inet: compileModuleStructure(site),
+      bridge: bridges.length === 0 ? null : compileBridgeStructure(site, bridges),
+      routing: compileModuleRouting(site),
+    };
+  }
+
+  /** The module itself outlives the sidecar: there is nothing to take over. */
+  adopt(): void {}
+
+  /** @throws GwmarkError DATAPATH_FAILED, DATAPATH_ABI */
+  async start(): Promise<void> {
+    const { policy } = this.#options;
+    // Reading first: a module of another ABI is not written to.
+    await readRecords('config');
+    const mark = `0x${moduleMark(policy).toString(16)}/0x${policy.markMask.toString(16)}`;
+    await writeControl('enable');
+    await writeControl(`set reply_mark ${mark}`);
+    await writeControl(`set orig_mark ${mark}`);
+    await writeControl(`set learn_onlink ${policy.learnOnlink ? 'on' : 'off'}`);
+    await writeControl('uplink auto');
+  }
+
+  async setLinks(): Promise<void> {}
+
+  async readNeighbours(): Promise<void> {}
+
+  take(): void {}
+
+  counted(): void {}
+
+  /** Notices when the module is unloaded, or loaded anew without its settings, and sets it up again. */
+  async poll(): Promise<void> {
+    const before = this.#problem;
+    try {
+      const config = await readRecords('config');
+      if (config.includes('enabled 0')) await this.start();
+      this.#note((await readRecords('gateways')).map(parseModuleGateway).filter((gateway) => gateway !== null));
+      this.#problem = null;
+    } catch (error) {
+      this.#known = [];
+      this.#problem = (error as Error).message;
+    }
+    if (before === this.#problem) return;
+    if (this.#problem === null) this.#options.logger.info('datapath.recovered');
+    else this.#options.logger.error('datapath.failed', { reason: this.#problem });
+    this.#options.onChanged();
+  }
+
+  status(): readonly GatewayStatus[] {
+    return this.#known.map(({ id, device, send, mac, addresses, idleMs }) => ({
+      id,
+      device,
+      mac: send,
+      addresses,
+      state: send !== mac ? 'moved' : idleMs === null ? 'known' : 'active',
+    }));
+  }
+
+  #note(gateways: readonly ModuleGateway[]): void {
+    const { logger } = this.#options;
+    const before = new Map(this.#known.map((gateway) => [gateway.id, gateway]));
+    const uplinkBefore = this.uplinkId;
+    this.#known = gateways;
+    for (const { id, device, mac, send } of gateways) {
+      const known = before.get(id);
+      if (known === undefined) logger.info('gateway.found', { gateway: id, device, mac, by: 'frame' });
+      else if (known.send !== send) logger.info('gateway.moved', { gateway: id, device, mac: send, from: known.send });
+      before.delete(id);
+    }
+    for (const { id, device, mac } of before.values()) logger.info('gateway.gone', { gateway: id, device, mac, reason: 'device' });
+    if (this.uplinkId !== uplinkBefore) logger.info('uplink.changed', { gateway: this.uplinkId });
+  }
+}
