@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { SocketAddress } from 'node:net';
+import * as fc from 'fast-check';
+import type { RoutingPlan } from '../../../rules/index.js';
+import { EMPTY_DIFF, clientRoute, compileRouting, contains, diffRouting, isEmptyRoutingDiff, needsRoute, nexthopAddress, routeKey, routingTables, subnetLengths } from '../../../rules/index.js';
+import { nexthop6, policy, world } from './arbitraries.js';
+import { FULL_SITE, LAN, POLICY, TUNNEL, gateway, network, site } from './sample-site.js';
+
+const twoPlans = policy.chain((drawn) => fc.tuple(world(drawn), world(drawn))).map(([a, b]) => [planOf(a), planOf(b)] as const);
+
+describe('diffRouting', () => {
+  it('has nothing to say about a plan and itself', () => {
+    fc.assert(
+      fc.property(twoPlans, ([a]) => {
+        assert.ok(isEmptyRoutingDiff(diffRouting(a, structuredClone(a))));
+      }),
+    );
+    assert.ok(isEmptyRoutingDiff(EMPTY_DIFF));
+  });
+
+  it('applied to one plan makes it the other', () => {
+    fc.assert(
+      fc.property(twoPlans, ([a, b]) => {
+        assert.deepEqual(contents(applied(a, diffRouting(a, b))), contents(b));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('takes nothing away that the wanted plan has', () => {
+    fc.assert(
+      fc.property(twoPlans, ([a, b]) => {
+        const diff = diffRouting(a, b);
+        const wanted = contents(b);
+        for (const gone of [...diff.removeRules, ...diff.removeNeighbours]) assert.ok(!wanted.includes(textOf(gone)));
+        const routes = new Set(b.routes.map(routeKey));
+        for (const gone of diff.removeRoutes) assert.ok(!routes.has(routeKey(gone)));
+      }),
+    );
+  });
+
+  it('replaces one neighbour and nothing else when a gateway moves', () => {
+    const before = compileRouting(site({ gateways: [gateway(1), gateway(2)], uplink: gateway(2) }));
+    const after = compileRouting(site({ gateways: [gateway(1, { mac: '02:00:00:00:00:99' }), gateway(2)], uplink: gateway(2) }));
+
+    assert.deepEqual(diffRouting(before, after), {
+      ...EMPTY_DIFF,
+      setNeighbours: [
+        { family: 4, address: '169.254.119.1', device: 'lan0', mac: '02:00:00:00:00:99' },
+        { family: 6, address: 'fe80::6777:6d61:726b:1', device: 'lan0', mac: '02:00:00:00:00:99' },
+      ],
+    });
+  });
+});
+
+describe('compileRouting', () => {
+  it('never has two routes for one destination in one table, and no rule twice', () => {
+    fc.assert(
+      fc.property(policy.chain(world), (drawn) => {
+        const plan = planOf(drawn);
+        assert.equal(new Set(plan.routes.map(routeKey)).size, plan.routes.length);
+        assert.equal(new Set(plan.rules.map(textOf)).size, plan.rules.length);
+      }),
+    );
+  });
+
+  it('stays within the numbers that the settings say are ours', () => {
+    fc.assert(
+      fc.property(policy.chain(world), ({ site: drawn }) => {
+        const { routing } = drawn.policy;
+        for (const { priority, table, suppressPrefixLength } of compileRouting(drawn).rules) {
+          assert.ok((priority >= routing.priority && priority < routing.priority + 300) || (priority >= routing.fallbackPriority && priority < routing.fallbackPriority + 16));
+          assert.ok((table >= routing.tableBase && table <= routing.tableBase + 300) || (table === 254 && suppressPrefixLength === 0));
+        }
+      }),
+    );
+  });
+
+  it('asks for marks under the mask only, and for a table that has a route to each', () => {
+    fc.assert(
+      fc.property(policy.chain(world), ({ site: drawn }) => {
+        const plan = compileRouting(drawn);
+        for (const rule of plan.rules) {
+          if (rule.fwmark === undefined) continue;
+          assert.equal(rule.fwmark.mask, drawn.policy.markMask);
+          assert.ok(plan.routes.some(({ family, table, destination }) => family === rule.family && table === rule.table && destination === 'default'));
+        }
+      }),
+    );
+  });
+
+  it('leaves IPv6 alone on a link that has none', () => {
+    const plan = compileRouting(site({ links: [{ ...LAN, families: [4] }], gateways: [gateway(1)] }));
+
+    assert.deepEqual([...plan.rules, ...plan.neighbours].filter(({ family }) => family === 6), []);
+  });
+
+  it('asks main before the table of client networks, but for its default route', () => {
+    const rules = compileRouting(site({ clientRouteFamilies: [4] })).rules.filter(({ priority }) => priority > 10_255 && priority < 10_300);
+
+    assert.deepEqual(rules, [
+      { family: 4, priority: 10_270, table: 254, suppressPrefixLength: 0 },
+      { family: 4, priority: 10_271, table: 7700 },
+    ]);
+  });
+
+  it('keeps the endpoint’s own links out of the tunnels where rp_filter asks for these first', () => {
+    const wide = { ...TUNNEL, connected: [network('192.0.0.0/8')] };
+
+    const plan = compileRouting(site({ tunnels: [wide], links: [{ ...LAN, hasReversePathFilter: true }] }));
+
+    assert.deepEqual(plan.routes.filter(({ table }) => table === 7703), [
+      { family: 4, table: 7703, destination: '192.0.0.0/8', device: 'tun0' },
+      { family: 4, table: 7703, destination: '192.0.2.0/24', device: '' },
+    ]);
+  });
+
+  it('has rp_filter’s rule for the address of the link that it is on, and for no other', () => {
+    const filtered = compileRouting(FULL_SITE).rules.filter(({ priority }) => priority === 40_004);
+
+    assert.deepEqual(filtered, [
+      { family: 4, table: 7702, priority: 40_004, from: '10.1.0.5', ipproto: 'udp', sport: 1194 },
+      { family: 4, table: 7702, priority: 40_004, from: '10.1.0.5', ipproto: 'udp', sport: 1195 },
+    ]);
+  });
+});
+
+describe('nexthopAddress', () => {
+  it('is the address of the prefix with the id in its last bits, as the kernel prints it', () => {
+    fc.assert(
+      fc.property(nexthop6, fc.integer({ min: 1, max: 254 }), (prefix, id) => {
+        const address = nexthopAddress({ ...POLICY, routing: { ...POLICY.routing, nexthop6: prefix } }, 6, id);
+        assert.equal(address, new SocketAddress({ family: 'ipv6', address, port: 1 }).address);
+        assert.ok(contains(prefix, network(address)));
+        assert.equal(Number.parseInt(address.split(':').at(-1) ?? '', 16), id);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  for (const [prefix, id, address] of [
+    ['169.254.119.0/24', 1, '169.254.119.1'],
+    ['169.254.119.0/24', 254, '169.254.119.254'],
+    ['fe80::6777:6d61:726b:0/112', 200, 'fe80::6777:6d61:726b:c8'],
+    ['fd00::/64', 16, 'fd00::10'],
+    ['fd00:1:2:3:4:5::/112', 7, 'fd00:1:2:3:4:5:0:7'],
+    ['2001:db8:0:0:1::/112', 7, '2001:db8::1:0:0:7'],
+    ['fd00:1:2:3:4:5:6:0/112', 254, 'fd00:1:2:3:4:5:6:fe'],
+  ] as const) {
+    it(`of ${id} in ${prefix} is ${address}`, () => {
+      const parsed = network(prefix);
+      const routing = { ...POLICY.routing, ...(parsed.family === 4 ? { nexthop4: parsed } : { nexthop6: parsed }) };
+      assert.equal(nexthopAddress({ ...POLICY, routing }, parsed.family, id), address);
+    });
+  }
+
+  it('is another one for each id', () => {
+    for (const family of [4, 6] as const) {
+      assert.equal(new Set(Array.from({ length: 254 }, (_, index) => nexthopAddress(POLICY, family, index + 1))).size, 254);
+    }
+  });
+});
+
+describe('clientRoute', () => {
+  it('leads a subnet behind a client to its tunnel, in the table that is asked before main', () => {
+    assert.deepEqual(routeTo('10.99.0.0/16'), { family: 4, table: routingTables(POLICY).clients, destination: '10.99.0.0/16', device: 'tun0' });
+    assert.deepEqual(routeTo('2001:db8:77::/64'), { family: 6, table: 7700, destination: '2001:db8:77::/64', device: 'tun0' });
+  });
+
+  it('is not needed inside what main leads to the tunnel', () => {
+    assert.equal(routeTo('198.51.100.7'), null);
+    assert.equal(routeTo('198.51.100.128/25'), null);
+    assert.notEqual(routeTo('198.51.0.0/16'), null);
+  });
+
+  it('is not there for a tunnel that is not there, nor for a family that the tunnel has not', () => {
+    assert.equal(routeTo('10.99.0.0/16', 'tun9'), null);
+    assert.equal(needsRoute({ ...network('2001:db8:77::/64'), device: 'tun0' }, [{ ...TUNNEL, families: [4] }]), false);
+  });
+});
+
+describe('subnetLengths', () => {
+  it('are distinct, IPv4 first, long before short, without hosts', () => {
+    const clients = ['10.0.0.0/9', '198.51.100.2', '10.99.3.0/24', '2001:db8:77::/64', '10.99.4.0/24', '2001:db8:78::/80', '2001:db8:8::1'].map((text) => ({ ...network(text), device: 'tun0' }));
+
+    assert.deepEqual(subnetLengths(clients).map(({ family, prefixLength }) => `${family}/${prefixLength}`), ['4/24', '4/9', '6/80', '6/64']);
+  });
+});
+
+function routeTo(text: string, device = 'tun0'): ReturnType<typeof clientRoute> {
+  return clientRoute(site(), { ...network(text), device });
+}
+
+/** The plan of a site with the routes of its clients. */
+function planOf({ site: drawn, clients }: { site: typeof FULL_SITE; clients: readonly Parameters<typeof clientRoute>[1][] }): RoutingPlan {
+  const plan = compileRouting(drawn);
+  return { ...plan, routes: [...plan.routes, ...clients.map((client) => clientRoute(drawn, client)).filter((route) => route !== null)] };
+}
+
+/** The kernel in small: neighbours and routes by their key, rules as a set. */
+function applied(plan: RoutingPlan, diff: ReturnType<typeof diffRouting>): RoutingPlan {
+  const neighbours = new Map(plan.neighbours.map((item) => [neighbourKey(item), item]));
+  const routes = new Map(plan.routes.map((item) => [routeKey(item), item]));
+  const rules = new Map(plan.rules.map((item) => [textOf(item), item]));
+  for (const item of diff.setNeighbours) neighbours.set(neighbourKey(item), item);
+  for (const item of diff.setRoutes) routes.set(routeKey(item), item);
+  for (const item of diff.addRules) {
+    // The kernel refuses a rule that is there already.
+    assert.ok(!rules.has(textOf(item)));
+    rules.set(textOf(item), item);
+  }
+  for (const item of diff.removeRules) assert.ok(rules.delete(textOf(item)));
+  for (const item of diff.removeRoutes) assert.ok(routes.delete(routeKey(item)));
+  for (const item of diff.removeNeighbours) assert.ok(neighbours.delete(neighbourKey(item)));
+  return { rules: [...rules.values()], routes: [...routes.values()], neighbours: [...neighbours.values()] };
+}
+
+function neighbourKey({ family, device, address }: RoutingPlan['neighbours'][number]): string {
+  return `${family} ${device} ${address}`;
+}
+
+function contents(plan: RoutingPlan): string[] {
+  return [...plan.rules, ...plan.routes, ...plan.neighbours].map(textOf).toSorted();
+}
+
+function textOf(item: object): string {
+  return JSON.stringify(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

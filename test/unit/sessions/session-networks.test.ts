@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import type { Notification } from 'openvpn-management-client';
+import { networkKey } from '../../../rules/index.js';
+import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
+import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
+import { SessionNetworks } from '../../../sidecar/sessions/session-networks.js';
+import { SessionTable } from '../../../sidecar/sessions/session-table.js';
+import { addressOf, connect, disconnect, established } from './notifications.js';
+
+class Server {
+  readonly clients: ClientNetworks;
+  readonly log = captureLog();
+  readonly networks: SessionNetworks;
+  readonly changed: string[] = [];
+  readonly #sessions = new SessionTable();
+  #seq = 0;
+
+  constructor(name = 'unix:/run/a.sock', clients = new ClientNetworks()) {
+    this.clients = clients;
+    this.networks = new SessionNetworks({ server: name, clients, logger: this.log.logger, onChanged: (key) => this.changed.push(key) });
+  }
+
+  hear(...messages: readonly Notification[]): this {
+    for (const message of messages) {
+      this.#seq += 1;
+      for (const change of this.#sessions.handle(message, { epoch: 1, seq: this.#seq }, new Date(0))) this.networks.apply(change);
+    }
+    return this;
+  }
+
+  get keys(): string[] {
+    return [...this.clients.list()].map((client) => `${networkKey(client)} ${client.device}`).toSorted();
+  }
+}
+
+describe('SessionNetworks', () => {
+  it('holds networks back until the tunnel device is known, and gives them up when it is gone', () => {
+    const server = new Server().hear(addressOf(0, '10.8.0.2'), addressOf(0, '10.99.0.0/16', false));
+
+    assert.deepEqual(server.keys, []);
+    server.networks.setDevice('tun0');
+    assert.deepEqual(server.keys, ['10.8.0.2 tun0', '10.99.0.0/16 tun0']);
+    server.networks.setDevice(null);
+    assert.deepEqual(server.keys, []);
+    assert.deepEqual(server.changed, ['10.8.0.2', '10.99.0.0/16', '10.8.0.2', '10.99.0.0/16']);
+  });
+
+  it('moves networks to another device without taking them away in between', () => {
+    const server = new Server().hear(addressOf(0, '10.8.0.2'));
+    server.networks.setDevice('tun0');
+
+    server.networks.setDevice('tun1');
+
+    assert.deepEqual(server.keys, ['10.8.0.2 tun1']);
+    server.hear(disconnect(0));
+    assert.deepEqual(server.keys, []);
+  });
+
+  it('refuses a default route behind a client, and says so', () => {
+    const server = new Server();
+    server.networks.setDevice('tun0');
+
+    server.hear(addressOf(0, '10.8.0.2'), addressOf(0, '0.0.0.0/0', false), addressOf(0, '::/0', false), disconnect(0));
+
+    assert.deepEqual(server.changed, ['10.8.0.2', '10.8.0.2']);
+    assert.equal(server.log.of('client.refused_route').length, 2);
+  });
+
+  it('keeps sessions of two servers with the same CID and address apart', () => {
+    const clients = new ClientNetworks();
+    const first = new Server('unix:/run/a.sock', clients);
+    const second = new Server('unix:/run/b.sock', clients);
+    for (const server of [first, second]) server.networks.setDevice('tun0');
+    for (const server of [first, second]) server.hear(addressOf(0, '10.8.0.2'));
+
+    first.hear(disconnect(0));
+
+    assert.deepEqual(second.keys, ['10.8.0.2 tun0']);
+  });
+
+  it('has the union of live sessions, whichever way the messages of a takeover are mixed', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { minLength: 2, maxLength: 4 }), fc.array(fc.nat(), { minLength: 20, maxLength: 20 }), fc.nat(20), (going, picks, tunnelAt) => {
+        const server = new Server();
+        const queues = going.map((goes, cid) => life(cid, goes));
+        for (const [step, pick] of picks.entries()) {
+          if (step === tunnelAt) server.networks.setDevice('tun0');
+          const waiting = queues.filter((queue) => queue.length > 0);
+          const message = waiting[pick % Math.max(1, waiting.length)]?.shift();
+          if (message !== undefined) server.hear(message);
+        }
+        for (const queue of queues) server.hear(...queue);
+        server.networks.setDevice('tun0');
+
+        const live = going.flatMap((goes, cid) => (goes ? [] : [`10.${90 + cid}.0.0/16 tun0`]));
+        assert.deepEqual(server.keys, [...(live.length > 0 ? ['10.8.0.2 tun0'] : []), ...live].toSorted());
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+/** Per CID the order is OpenVPN's; between CIDs it is any. Every session wants the same address. */
+function life(cid: number, goes: boolean): Notification[] {
+  return [
+    connect(cid, { common_name: 'same' }),
+    addressOf(cid, '10.8.0.2'),
+    addressOf(cid, `10.${90 + cid}.0.0/16`, false),
+    established(cid, { common_name: 'same' }),
+    ...(goes ? [disconnect(cid)] : []),
+  ];
+}
