@@ -8,7 +8,10 @@ import { gatewayMark } from './world.js';
 export interface PolicyRule {
   readonly family: Family;
   readonly priority: number;
+  /** 0 for a rule that looks nothing up: `goto`, or the `nop` that one leads to. */
   readonly table: number;
+  /** Priority of the rule to go on with. */
+  readonly goto?: number;
   /** Results with at most this prefix length do not count: 0 leaves out the default route. */
   readonly suppressPrefixLength?: number;
   readonly fwmark?: { readonly value: number; readonly mask: number };
@@ -66,8 +69,12 @@ export function nexthopAddress(policy: Policy, family: Family, id: number): stri
 
 /** The routing table main, RT_TABLE_MAIN. */
 const MAIN = 254;
+/** Of the first gateway, whose id is 1; the highest id is 254. */
+const BEFORE_GATEWAYS = 10;
 /** Above every gateway's rule. */
-const AFTER_GATEWAYS = 270;
+const AFTER_GATEWAYS = 269;
+/** Up to so many gateways, walking past their rules is no dearer than going around them. */
+const FEW_GATEWAYS = 2;
 
 /**
  * The routing of the datapath `nexthop`.
@@ -88,13 +95,23 @@ export function compileRouting(site: Site): RoutingPlan {
     const links = site.links.filter((link) => link.families.includes(family));
     if (links.length === 0) continue;
     if (family === 4 && links.some(({ hasReversePathFilter }) => hasReversePathFilter)) addTunnelNetworks(site, links, rules, routes);
-    for (const gateway of site.gateways) {
-      if (links.some(({ device }) => device === gateway.device)) addGateway(policy, family, gateway, rules, routes, neighbours);
-    }
+    const gateways = site.gateways.filter(({ device }) => links.some((link) => link.device === device));
+    for (const gateway of gateways) addGateway(policy, family, gateway, rules, routes, neighbours);
+    if (gateways.length > FEW_GATEWAYS) rules.push(...aroundGateways(policy, family));
     rules.push(...clientRules(site, family), ...uplinkRules(site, family), ...localFallbackRules(site, family), ...reversePathRules(site, family, links));
     routes.push(...fallbackRoutes(site, family, links));
   }
   return { rules, routes, neighbours };
+}
+
+/** Rules are walked one after the other, for every packet of the machine: one without a mark of ours goes around the gateways. */
+function aroundGateways(policy: Policy, family: Family): PolicyRule[] {
+  const { priority } = policy.routing;
+  const target = priority + AFTER_GATEWAYS;
+  return [
+    { family, priority: priority + BEFORE_GATEWAYS, table: 0, fwmark: { value: 0, mask: policy.markMask }, goto: target },
+    { family, priority: target, table: 0 },
+  ];
 }
 
 /**
@@ -121,7 +138,7 @@ export function clientRoute(site: Pick<Site, 'policy' | 'tunnels'>, network: Cli
 
 function addGateway(policy: Policy, family: Family, gateway: Gateway, rules: PolicyRule[], routes: Route[], neighbours: Neighbour[]): void {
   const table = routingTables(policy).gateway(gateway.id);
-  const priority = policy.routing.priority + 10 + gateway.id;
+  const priority = policy.routing.priority + BEFORE_GATEWAYS + gateway.id;
   const address = nexthopAddress(policy, family, gateway.id);
   const fwmark = { value: gatewayMark(policy, gateway.id), mask: policy.markMask };
   neighbours.push({ family, address, device: gateway.device, mac: gateway.mac });
@@ -138,7 +155,7 @@ const ICMP_ERRORS = { 4: [[3, 3], [11, 11]], 6: [[1, 3]] } as const;
 /** Subnets behind clients, for those who have any; main's own routes come first, but for its default route. */
 export function clientRules(site: Site, family: Family): PolicyRule[] {
   if (!site.clientRouteFamilies.includes(family)) return [];
-  const priority = site.policy.routing.priority + AFTER_GATEWAYS;
+  const priority = site.policy.routing.priority + AFTER_GATEWAYS + 1;
   return [
     { family, priority, table: MAIN, suppressPrefixLength: 0 },
     { family, priority: priority + 1, table: routingTables(site.policy).clients },

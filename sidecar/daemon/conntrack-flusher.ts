@@ -19,11 +19,11 @@ export class ConntrackFlusher {
   /**
    * Deletes the entries of these networks, soon.
    *
-   * @param emptied tunnels on which nobody is left: then one deletion for their whole networks does for all clients
+   * @param emptied tunnels of ours on which nobody is left: then one deletion for the whole network of each does for all its clients
    */
   flush(networks: readonly ClientNetwork[], emptied: readonly Tunnel[]): void {
     if (!this.#isEnabled) return;
-    const whole = emptied.flatMap(({ device, covered }) => covered.map((network) => ({ ...network, device })));
+    const whole = emptied.flatMap(({ device, connected }) => connected.map((network) => ({ ...network, device })));
     const used = whole.filter((outer) => networks.some((network) => contains(outer, network)));
     this.#waiting.push(...used, ...networks.filter((network) => !used.some((outer) => contains(outer, network))));
     this.#running ??= this.#run();

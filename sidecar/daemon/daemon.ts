@@ -86,7 +86,7 @@ export class Daemon implements AsyncDisposable {
       compile: (site) => this.#datapath.compile(site),
       clients: this.#clients,
       logger,
-      onRemoved: (networks) => this.#conntrack.flush(networks, this.#clients.size === 0 ? this.#devices.tunnels : []),
+      onRemoved: (networks) => this.#conntrack.flush(networks, this.#clients.size === 0 ? (this.#wanted?.tunnels ?? []) : []),
     });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
@@ -279,12 +279,12 @@ export class Daemon implements AsyncDisposable {
 
   async #whenApplied(): Promise<void> {
     await this.#gate;
-    await this.#reconciler.idle();
+    await this.#reconciler.applied();
   }
 
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
-    const { state, learnt } = await this.#reconciler.exclusively(() => this.#firewall.inspect());
+    const { state, learnt } = await this.#reconciler.exclusively(() => this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }));
     const bridge = await this.#reconciler.exclusively(async () => this.#bridge?.inspect());
     this.#datapath.counted(learnt);
     const found = state === 'intact' ? (bridge?.state ?? 'intact') : state;

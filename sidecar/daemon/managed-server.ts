@@ -15,6 +15,8 @@ import { SessionTable } from '../sessions/session-table.js';
 import { SnapshotSchedule } from '../sessions/snapshot-schedule.js';
 import type { ServerState } from '../status.js';
 
+type Login = Notification & { readonly kind: 'client:connect' | 'client:reauth' };
+
 export interface ManagedServerOptions {
   readonly endpoint: ManagementEndpoint;
   readonly settings: Settings;
@@ -54,6 +56,7 @@ export class ManagedServer implements AsyncDisposable {
   #transports: readonly Transport[] = [];
   /** Deliveries that wait for the first snapshot of a connection; null after it. */
   #early: { message: Notification; origin: Origin }[] | null = [];
+  #earlyLogins: { message: Login; origin: Origin }[] = [];
   #hasClientAuth = false;
   readonly #warned = new Set<string>();
   #failure: string | null = null;
@@ -148,7 +151,9 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   async #prepare(connection: Connection): Promise<void> {
-    this.#early = [];
+    // What came between the banner and now is kept.
+    this.#early ??= [];
+    this.#answerEarlyLogins();
     await connection.envFilter(0);
     const states = await connection.setStateWithHistory();
     const pid = await connection.pid();
@@ -160,6 +165,8 @@ export class ManagedServer implements AsyncDisposable {
     const latest = states.at(-1);
     if (latest !== undefined) await this.#takeState(latest);
     if (this.#tunnelAddresses.length > 0) await this.#takeSnapshot();
+    // Reading devices takes its time; the connection may be lost by now, and another one being prepared.
+    if (connection.closeSignal.aborted) return;
     this.#deliverEarly();
     this.#updateState();
     this.#settle();
@@ -178,6 +185,7 @@ export class ManagedServer implements AsyncDisposable {
 
   #disconnected({ cause, wasReady, retryInMs }: Disconnect): void {
     this.#early = [];
+    this.#earlyLogins = [];
     void this.#snapshots.stop();
     this.#state = 'connecting';
     this.#failure = `${this.name}: ${cause.message}`;
@@ -237,14 +245,25 @@ export class ManagedServer implements AsyncDisposable {
     this.#snapshots.request();
   }
 
-  #answerLogin(message: Notification & { kind: 'client:connect' | 'client:reauth' }, origin: Origin): void {
+  #answerLogin(message: Login, origin: Origin): void {
     if (this.#options.settings.authorize === 'accept') {
+      if (this.#client.session === undefined) {
+        this.#earlyLogins.push({ message, origin });
+        return;
+      }
       this.#client.clientAuthNt({ epoch: origin.epoch, cid: message.cid }, message.kid).catch((error: unknown) => {
         this.#logger.warn('client.authorize_failed', { cid: message.cid, error });
       });
       return;
     }
     this.#warnOnce('unanswered', () => this.#logger.warn('management.logins_unanswered', { cid: message.cid }));
+  }
+
+  /** A login may come with the banner, before anything can be sent. */
+  #answerEarlyLogins(): void {
+    const logins = this.#earlyLogins;
+    this.#earlyLogins = [];
+    for (const { message, origin } of logins) this.#answerLogin(message, origin);
   }
 
   #stateChanged(state: State): void {

@@ -46,6 +46,7 @@ export class Reconciler {
   #dirty = new Set<string>();
   #isSiteDirty = false;
   #running: Promise<void> | null = null;
+  #onApplied: (() => void)[] = [];
   #failures = 0;
   #retry: NodeJS.Timeout | null = null;
   #problem: string | null = null;
@@ -91,6 +92,13 @@ export class Reconciler {
   /** Resolves when everything asked for before the call was tried. */
   async idle(): Promise<void> {
     while (this.#running !== null) await this.#running;
+  }
+
+  /** Resolves when the kernel has everything that was asked for before the call; after failures, when a later attempt succeeded. */
+  async applied(): Promise<void> {
+    await this.idle();
+    if (this.isSettled || this.#isClosed) return;
+    await new Promise<void>((resolve) => this.#onApplied.push(resolve));
   }
 
   /** Runs `work` between two passes. */
@@ -171,6 +179,9 @@ export class Reconciler {
       if (this.#problem !== null) logger.info('firewall.recovered', { afterAttempts: this.#failures });
       this.#problem = null;
       this.#failures = 0;
+      const waiting = this.#onApplied;
+      this.#onApplied = [];
+      for (const resolve of waiting) resolve();
     } catch (error) {
       for (const key of dirty) this.#dirty.add(key);
       this.#isSiteDirty = true;

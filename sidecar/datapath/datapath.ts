@@ -38,6 +38,8 @@ export interface Datapath {
   take(event: KernelEvent & { kind: 'neighbour' }): void;
   /** Looks at what the packet path noted. */
   poll(): Promise<void>;
+  /** It has a use for counters now; reading them is not quite free. */
+  readonly wantsCounters: boolean;
   /** Packets that each gateway's rule counted. */
   counted(learnt: ReadonlyMap<number, number>): void;
   status(): readonly GatewayStatus[];

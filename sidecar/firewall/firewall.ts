@@ -88,12 +88,12 @@ export class Firewall {
 
   /**
    * Looks whether the table stands as we left it. When it does not, the next `apply` replaces it as a whole.
-   * As long as nobody changed anything in nftables, this costs microseconds, and counters are not read.
+   * As long as nobody changed anything in nftables, this costs microseconds, unless counters are wanted.
    */
-  async inspect(): Promise<FirewallReading> {
+  async inspect(options: { readonly withCounters?: boolean } = {}): Promise<FirewallReading> {
     const generation = (await this.#nft.generation()) ?? null;
     const isUntouched = generation !== null && generation === this.#generation;
-    if (this.#structure === NOTHING || isUntouched) return { state: 'intact', learnt: new Map() };
+    if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true)) return { state: 'intact', learnt: new Map() };
     const objects = await this.#list(true);
     if (objects === null) {
       this.#distrust(false);

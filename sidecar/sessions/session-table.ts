@@ -97,8 +97,9 @@ export class SessionTable {
     const changes = this.#enterEpoch(at.epoch);
     const subnets = extraSubnets(snapshot);
     const present = new Set<Cid>();
+    const guess = snapshot.clients.every(({ cid }) => cid !== undefined) ? null : this.#guessCids();
     for (const client of snapshot.clients) {
-      const cid = client.cid ?? this.#cidByRealAddress(client.realAddressText);
+      const cid = client.cid ?? guess?.(client) ?? madeUpCid(client);
       present.add(cid);
       const known = this.#entries.get(cid);
       if (!client.hasAddress || this.#gone.has(cid) || (known !== undefined && known.seq > at.seq)) continue;
@@ -193,19 +194,35 @@ export class SessionTable {
     if (seconds > 0) entry.since = new Date(seconds * 1000);
   }
 
-  /** `status 1`, the form of last resort, has no CIDs. */
-  #cidByRealAddress(realAddress: string): Cid {
-    for (const entry of this.#entries.values()) if (entry.realAddress === realAddress) return entry.cid;
-    // Not a CID that OpenVPN gives out, but unique in this table, which is all that it is used for.
-    return realAddress as Cid;
+  /**
+   * `status 1`, the form of last resort, has no CIDs. A session is found by a virtual address, of which there are no two;
+   * else by its real address, which environments and tables do not always print alike.
+   */
+  #guessCids(): (client: StatusClient) => Cid | undefined {
+    const byAddress = new Map<string, Cid>();
+    const byRealAddress = new Map<string, Cid>();
+    for (const { cid, addresses, realAddress } of this.#entries.values()) {
+      for (const key of addresses.keys()) byAddress.set(key, cid);
+      if (realAddress !== null) byRealAddress.set(realAddress, cid);
+    }
+    return ({ addresses, realAddressText }) => {
+      const [known] = addresses.map(({ cidr }) => byAddress.get(cidr)).filter((cid) => cid !== undefined);
+      return known ?? byRealAddress.get(realAddressText);
+    };
   }
+}
+
+/** Not a CID that OpenVPN gives out, but unique in a table, which is all that it is used for. */
+function madeUpCid({ realAddressText, addresses }: StatusClient): Cid {
+  return `${realAddressText} ${addresses[0]?.cidr ?? ''}` as Cid;
 }
 
 /** Subnets that the package could not tell whose they are (two clients behind one address): each goes to one of those. */
 function extraSubnets(snapshot: StatusSnapshot): Map<string, ClientAddress[]> {
   const subnets = new Map<string, ClientAddress[]>();
+  const own = new Set(snapshot.clients.flatMap(({ addresses }) => addresses.map(({ cidr }) => cidr)));
   for (const { address, isCached, realAddressText } of snapshot.unassignedRoutes) {
-    if (address === undefined || isCached) continue;
+    if (address === undefined || isCached || own.has(address.cidr)) continue;
     subnets.set(realAddressText, [...(subnets.get(realAddressText) ?? []), address]);
   }
   return subnets;

@@ -5,8 +5,11 @@ import { exec } from './exec.js';
 /** What conntrack(8) says when nothing matched: no failure. */
 const NOTHING_DELETED = /0 flow entries have been deleted/;
 
+/** Flows to a client, from it, and those that were translated on their way to it. */
+const SIDES = ['--orig-dst', '--orig-src', '--reply-src'];
+
 /**
- * Deletes the conntrack entries of client networks, in both roles: flows to them and flows from them.
+ * Deletes the conntrack entries of client networks, in every role.
  * All in one process: conntrack-tools 1.4.7 and later read commands from a file.
  *
  * Rejects when the program is missing or fails.
@@ -15,7 +18,7 @@ export async function flushClients(networks: readonly ClientNetwork[]): Promise<
   for (const family of ['ipv4', 'ipv6'] as const) {
     const lines = networks
       .filter((network) => (network.family === 4 ? 'ipv4' : 'ipv6') === family)
-      .flatMap((network) => ['--orig-dst', '--orig-src'].map((side) => `-D -f ${family} ${side} ${formatNetwork(network)}`));
+      .flatMap((network) => SIDES.map((side) => `-D -f ${family} ${side} ${formatNetwork(network)}`));
     if (lines.length > 0) await conntrack(lines);
   }
 }

@@ -29,6 +29,7 @@ export interface IpRule {
   readonly dport_start?: number;
   readonly dport_end?: number;
   readonly suppress_prefixlen?: number;
+  readonly goto?: number;
   readonly table?: string;
   readonly protocol?: string;
 }

@@ -21,6 +21,7 @@ export class ModuleDatapath implements Datapath {
   readonly kind = 'module';
   readonly gateways = [];
   readonly uplink = null;
+  readonly wantsCounters = false;
   readonly #options: ModuleDatapathOptions;
   #known: readonly ModuleGateway[] = [];
   #problem: string | null = null;

@@ -182,16 +182,23 @@ export class GatewayTable {
     return [...evicted, { kind: 'found', gateway: toGateway(entry), by }];
   }
 
-  /** When every id is taken, a gateway that frames came from displaces one that is known from the neighbour table only. */
+  /**
+   * When ids are scarce, a gateway that no frame is learnt as any more (its MAC moved on) goes first; then, for one that frames
+   * came from, one that is known from the neighbour table only.
+   */
   #makeRoom(by: 'neighbour' | 'frame'): GatewayChange[] {
-    if (by === 'neighbour' || this.#entries.size < this.#max) return [];
-    const idle = [...this.#entries.values()].find((entry) => !entry.isActive);
-    return idle === undefined ? [] : [this.#remove(idle, 'unused')];
+    if (this.#entries.size < this.#limit(by)) return [];
+    const entries = [...this.#entries.values()];
+    const victim = entries.find(({ sources }) => sources.size === 0) ?? (by === 'frame' ? entries.find(({ isActive }) => !isActive) : undefined);
+    return victim === undefined ? [] : [this.#remove(victim, 'unused')];
+  }
+
+  #limit(by: 'neighbour' | 'frame'): number {
+    return by === 'neighbour' ? Math.max(1, Math.floor((this.#max * 3) / 4)) : this.#max;
   }
 
   #nextId(by: 'neighbour' | 'frame'): number | null {
-    const limit = by === 'neighbour' ? Math.max(1, Math.floor((this.#max * 3) / 4)) : this.#max;
-    if (this.#entries.size >= limit) return null;
+    if (this.#entries.size >= this.#limit(by)) return null;
     for (let step = 1; step <= this.#max; step += 1) {
       const id = ((this.#lastId + step - 1) % this.#max) + 1;
       if (this.#entries.has(id)) continue;

@@ -13,6 +13,9 @@ import type { IpNeighbour } from '../../system/iproute.js';
 import { ipJson } from '../../system/iproute.js';
 import type { KernelEvent } from '../../system/neighbour-monitor.js';
 
+/** A router with clients behind it is not silent for so long: OpenVPN's keepalive is 10 s in its own examples. */
+const SILENT_MS = 60_000;
+
 export interface NexthopDatapathOptions {
   readonly policy: Policy;
   /** Highest gateway id. */
@@ -34,6 +37,11 @@ export class NexthopDatapath implements Datapath {
   readonly #table: GatewayTable;
   #devices = new Set<string>();
   #uplink: number | null = null;
+  /** Gateway id -> what its rule counted last, and when that had grown (monotonic milliseconds). */
+  readonly #counted = new Map<number, { packets: number; grownAtMs: number }>();
+  /** Another router than the uplink opened a transport flow lately. */
+  #hasOtherUplinks = false;
+  #isFull = false;
 
   constructor(options: NexthopDatapathOptions) {
     this.#options = options;
@@ -113,9 +121,17 @@ export class NexthopDatapath implements Datapath {
     this.#note(changes, before !== this.#uplink);
   }
 
+  get wantsCounters(): boolean {
+    return this.#hasOtherUplinks || this.#table.list().some(({ id }) => !this.#table.isActive(id));
+  }
+
   /** Packets that each gateway's rule counted. */
   counted(learnt: ReadonlyMap<number, number>): void {
-    for (const [id, packets] of learnt) if (packets > 0) this.#table.used(id);
+    for (const [id, packets] of learnt) {
+      if (packets > 0) this.#table.used(id);
+      // Counters begin anew when the table is replaced.
+      if (this.#counted.get(id)?.packets !== packets) this.#counted.set(id, { packets, grownAtMs: performance.now() });
+    }
   }
 
   status(): GatewayStatus[] {
@@ -139,30 +155,47 @@ export class NexthopDatapath implements Datapath {
     return network === null || contains(nexthop4, network) || contains(nexthop6, network);
   }
 
-  /** The uplink stays as long as it is there: with two, neither is better than the other. Else the most recently seen. */
+  /**
+   * Of two uplinks that both carry clients neither is better, so it stays. It changes when it is gone, or when nothing came from
+   * it for a while (clients send at least keepalives) and something did from another.
+   */
   #chooseUplink(uplinks: InstalledTable['uplinks']): void {
-    if (this.#uplink !== null && this.#table.get(this.#uplink) !== null) return;
-    const recent = uplinks.toSorted((a, b) => (b.expiresSeconds ?? 0) - (a.expiresSeconds ?? 0));
-    const chosen = recent.map(({ device, mac }) => this.#table.bySource(device, mac)).find((gateway) => gateway !== null);
+    const current = this.#uplink === null ? null : this.#table.get(this.#uplink);
+    const recent = uplinks
+      .toSorted((a, b) => (b.expiresSeconds ?? 0) - (a.expiresSeconds ?? 0))
+      .map(({ device, mac }) => this.#table.bySource(device, mac))
+      .filter((gateway) => gateway !== null);
+    this.#hasOtherUplinks = recent.some(({ id }) => id !== current?.id);
+    const chosen = current === null ? recent[0] : this.#isSilent(current.id) ? recent.find(({ id }) => !this.#isSilent(id)) : undefined;
+    if (chosen === undefined && current !== null) return;
     const before = this.#uplink;
     this.#uplink = chosen?.id ?? null;
     if (this.#uplink === before) return;
     this.#options.logger.info('uplink.changed', { gateway: this.#uplink, device: chosen?.device, mac: chosen?.mac });
   }
 
+  #isSilent(id: number): boolean {
+    const counted = this.#counted.get(id);
+    return counted !== undefined && performance.now() - counted.grownAtMs > SILENT_MS;
+  }
+
   #note(changes: readonly GatewayChange[], isOtherwiseChanged = false): void {
     const { logger } = this.#options;
     for (const change of changes) {
       if (change.kind === 'limit') {
-        logger.warn('gateway.limit', { device: change.device, mac: change.mac, max: this.#options.max });
+        // Once until there is room again: every further MAC would say the same.
+        if (!this.#isFull) logger.warn('gateway.limit', { device: change.device, mac: change.mac, max: this.#options.max });
+        this.#isFull = true;
         continue;
       }
+      if (change.kind === 'gone') this.#isFull = false;
       const { id, device, mac } = change.gateway;
       const fields = { gateway: id, device, mac };
       if (change.kind === 'found') logger.info('gateway.found', { ...fields, by: change.by });
       else if (change.kind === 'moved') logger.info('gateway.moved', { ...fields, from: change.from, address: change.address });
       else {
         logger.info('gateway.gone', { ...fields, reason: change.why });
+        this.#counted.delete(id);
         this.#forgetMarks(id);
       }
     }

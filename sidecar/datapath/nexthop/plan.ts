@@ -80,7 +80,9 @@ function printRule(policy: Policy, verb: 'add' | 'del', rule: PolicyRule): strin
   if (rule.ipproto !== undefined) words.push('ipproto', IP_PROTOCOLS[rule.ipproto]);
   if (rule.sport !== undefined) words.push('sport', rule.sport);
   if (rule.dport !== undefined) words.push('dport', `${rule.dport[0]}-${rule.dport[1]}`);
-  words.push('lookup', rule.table);
+  if (rule.goto !== undefined) words.push('goto', rule.goto);
+  else if (rule.table === 0) words.push('nop');
+  else words.push('lookup', rule.table);
   if (rule.suppressPrefixLength !== undefined) words.push('suppress_prefixlength', rule.suppressPrefixLength);
   return [...words, 'protocol', policy.routing.protocol].join(' ');
 }
@@ -92,6 +94,7 @@ function parseRule(family: Family, rule: IpRule): PolicyRule {
     priority: rule.priority,
     table: Number(rule.table ?? 0),
     ...(rule.fwmark === undefined ? {} : { fwmark: { value: Number(rule.fwmark), mask: Number(rule.fwmask ?? 0xffffffff) } }),
+    ...(rule.goto === undefined ? {} : { goto: rule.goto }),
     ...(rule.suppress_prefixlen === undefined ? {} : { suppressPrefixLength: rule.suppress_prefixlen }),
     ...(rule.iif === undefined ? {} : { iif: rule.iif }),
     ...(rule.src === 'all' ? {} : { from: rule.src }),
