@@ -1,14 +1,13 @@
-import { randomUUID } from 'node:crypto';
-import { createConnection } from 'node:net';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openNftables } from 'nftables-json';
-import { FakeManagementServer } from 'openvpn-management-client/testing';
+import type { FakeManagementServer } from 'openvpn-management-client/testing';
 import { fetchStatus } from '../../sidecar/control/client.js';
 import { monotonicUs } from './clock.js';
 import type { AppliedChange, ChangeResult, ConnectResult, StormResult, Task } from './messages.js';
 import { clientAddress } from './network.js';
+import { setRealTime } from './precedence.js';
+import { PreparedStorm } from './prepared-storm.js';
 import { countElements, watchUntilComplete } from './set-watch.js';
 import { SET_OF, Subject } from './subject.js';
 
@@ -26,18 +25,20 @@ const STORM_TIMEOUT_MS = 600_000;
 /** A storm asks for snapshots, which go on for a while after the last client; their memory counts. */
 const AFTERMATH_MS = 3000;
 const SETTLE_MS = 1500;
+const WARM_UP_PAIRS = 20;
 
 /**
  * Clients connect at a steady pace, and stay.
  *
- * A sample is the time from the writing of one client's ADDRESS and ESTABLISHED to the management socket until its address is
- * in the kernel: gwmark tells when the promise of the transaction resolved, the rival when its nft has ended. The clock
- * starts before the fake server composes these bytes, some 0.02 ms that count for both. CONNECT is written a tick
- * before, as the login takes a round trip in life too; answering it is nobody's task here.
+ * A sample is the time from one client's ADDRESS and ESTABLISHED lying in the management socket, ready to be read, until
+ * its address is in the kernel: gwmark tells when the promise of the transaction resolved, the rival when its nft has
+ * ended. The clock starts when the write has returned. CONNECT is written half a tick before, as the login takes a
+ * round trip in life too; answering it is nobody's task here.
  */
 export async function measureConnect(bench: Bench, task: TaskOf<'connect'>): Promise<ConnectResult> {
   await using subject = await Subject.openTelling({ ...bench, side: task.side });
   await delay(SETTLE_MS);
+  setRealTime([process.pid, subject.pid], true);
   const total = task.warmUp + task.connects;
   const startedUs = new Map<string, number>();
   const latenciesUs: number[] = [];
@@ -49,9 +50,10 @@ export async function measureConnect(bench: Bench, task: TaskOf<'connect'>): Pro
   let waiting = await logIn(0);
   const beginMs = performance.now();
   for (let number = 0; number < total; number += 1) {
-    await delay(Math.max(0, beginMs + number * task.paceMs - performance.now()));
-    startedUs.set(clientAddress(number), monotonicUs());
+    await until(beginMs + number * task.paceMs);
     await bench.server.establish(waiting);
+    startedUs.set(clientAddress(number), monotonicUs());
+    await until(beginMs + (number + 0.5) * task.paceMs);
     waiting = await logIn(number + 1);
   }
   await Promise.race([applied, subject.failed]);
@@ -60,18 +62,18 @@ export async function measureConnect(bench: Bench, task: TaskOf<'connect'>): Pro
 }
 
 /**
- * All clients arrive at once. The time runs from before the first byte is composed until the kernel's set has all of
+ * All clients arrive at once. The time runs from before the first byte is written until the kernel's set has all of
  * them, as seen from outside of the process under measurement; its peak memory is read a little later.
  */
 export async function measureStorm(bench: Bench, task: TaskOf<'storm'>): Promise<StormResult> {
-  await warmUpServer(task.clients);
+  const storm = await PreparedStorm.record(task.clients);
   await using subject = await openForStorm(bench, task);
   await delay(SETTLE_MS);
   const idleMb = subject.peakMemoryMb();
   await using nftables = await openNftables({ executor: 'library' });
   const startUs = monotonicUs();
   const complete = watchUntilComplete(nftables, SET_OF[task.side], task.clients, STORM_TIMEOUT_MS);
-  const written = bench.server.storm(task.clients, (index) => ({ addresses: [clientAddress(index)] }));
+  const written = storm.play(bench.server);
   const [{ atUs, changes }] = await Promise.race([Promise.all([complete, written]), subject.failed]);
   await delay(AFTERMATH_MS);
   return { seconds: (atUs - startUs) / 1e6, idleMb, peakMb: subject.peakMemoryMb(), transactions: changes };
@@ -79,7 +81,7 @@ export async function measureStorm(bench: Bench, task: TaskOf<'storm'>): Promise
 
 /**
  * One client comes and goes again and again, while `sizes` other addresses are installed. A sample is both times added
- * up: ADDRESS written to address in the kernel, and DISCONNECT written to address out of the kernel.
+ * up: ADDRESS written to address in the kernel, and DISCONNECT written to address out of the kernel, as in {@link measureConnect}.
  */
 export async function measureChange(bench: Bench, task: TaskOf<'change'>): Promise<ChangeResult> {
   await using subject = await Subject.openTelling({ ...bench, side: task.side });
@@ -89,18 +91,18 @@ export async function measureChange(bench: Bench, task: TaskOf<'change'>): Promi
     await fill(bench, subject, task, installed, size);
     installed = size;
     await delay(SETTLE_MS);
+    setRealTime([process.pid, subject.pid], true);
     const samples: number[] = [];
     for (let sample = -WARM_UP_PAIRS; sample < task.samples; sample += 1) {
       const sumUs = await comeAndGo(bench, subject, size);
       if (sample >= 0) samples.push(sumUs);
       await delay(task.paceMs);
     }
+    setRealTime([process.pid, subject.pid], false);
     latenciesUs.push(samples);
   }
   return { latenciesUs };
 }
-
-const WARM_UP_PAIRS = 20;
 
 async function comeAndGo({ server }: Bench, subject: Subject, number: number): Promise<number> {
   const addresses = [clientAddress(number)];
@@ -112,8 +114,8 @@ async function comeAndGo({ server }: Bench, subject: Subject, number: number): P
     const applied = appliedCount(subject, 1, (change) => {
       atUs = change.atUs;
     });
-    const startUs = monotonicUs();
     await step();
+    const startUs = monotonicUs();
     await Promise.race([applied, subject.failed]);
     sumUs += atUs - startUs;
   }
@@ -146,6 +148,10 @@ function appliedCount(subject: Subject, wanted: number, take: (change: AppliedCh
   });
 }
 
+async function until(timeMs: number): Promise<void> {
+  await delay(Math.max(0, timeMs - performance.now()));
+}
+
 /** A subject that says it is done and is not has not been measured. */
 async function verifyCount({ side }: Task, wanted: number): Promise<void> {
   await using nftables = await openNftables({ executor: 'library' });
@@ -162,14 +168,4 @@ async function openForStorm(bench: Bench, task: TaskOf<'storm'>): Promise<Subjec
   };
   await Promise.race([becomeReady(), subject.failed]);
   return subject;
-}
-
-/** The fake server composes 40 MB of events: once for nobody, so that it is compiled and does not hold the storm up. */
-async function warmUpServer(clients: number): Promise<void> {
-  await using server = await FakeManagementServer.listen();
-  const reader = createConnection(server.endpoint.slice('unix:'.length));
-  reader.resume();
-  await once(reader, 'connect');
-  await server.storm(clients, () => ({ commonName: randomUUID() }));
-  reader.destroy();
 }

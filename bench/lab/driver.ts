@@ -9,13 +9,15 @@ import { FakeManagementServer } from 'openvpn-management-client/testing';
 import { measureChange, measureConnect, measureStorm, type Bench } from './driver-tasks.js';
 import type { ChangeResult, ConnectResult, DriverReply, DriverRequest, StormResult, Task } from './messages.js';
 import { makeEndpoint } from './network.js';
+import { preferThisSession } from './precedence.js';
 
 // The border between our own processes: run-task.ts starts this and nobody else.
 const { task, profileDirectory } = JSON.parse(process.argv[2] ?? '') as DriverRequest;
 const directory = await mkdtemp(join(tmpdir(), 'gwmark-bench-'));
-// Whoever asked is gone, by Ctrl-C too; the namespace goes with this process and its child.
-process.on('SIGINT', () => undefined);
+// Whoever asked is gone; the namespace goes with this process and its child.
 process.once('disconnect', () => void rm(directory, { recursive: true, force: true }).finally(() => process.exit(1)));
+
+preferThisSession();
 
 let reply: DriverReply;
 try {

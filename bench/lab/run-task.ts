@@ -12,7 +12,11 @@ export function runTask<T extends Task>(task: T, profileDirectory: string | null
   const request: DriverRequest = { task, profileDirectory };
   const driver = fileURLToPath(new URL('driver.js', import.meta.url));
   return new Promise((resolve, reject) => {
-    const child = spawn('unshare', ['--net', process.execPath, driver, JSON.stringify(request)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = spawn('unshare', ['--net', process.execPath, driver, JSON.stringify(request)], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      // A session of its own, for `preferThisSession`; it also keeps Ctrl-C from the driver, which has to clean up.
+      detached: true,
+    });
     child.once('error', (error) => reject(new Error(`cannot run unshare: ${error.message}`)));
     child.once('exit', (code, signal) => {
       reject(new Error(`measuring ${task.kind} (${task.side}) ended early (${signal ?? code})`));

@@ -59,7 +59,7 @@ export class Subject implements AsyncDisposable {
   /** Starts the product itself, `gwmark run` with flags that only keep it inside of the bench. */
   static openProduct(options: SubjectOptions, controlSocket: string): Subject {
     const program = fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
-    return Subject.#spawn(options, [program, 'run', '--management', `unix:${options.socketPath}`, '--control-socket', controlSocket, '--devices', LAN_DEVICE], false);
+    return Subject.#spawn(options, [program, 'run', '--management', `unix:${options.socketPath}`, '--control-socket', controlSocket, '--devices', LAN_DEVICE, '--datapath', 'nexthop'], false);
   }
 
   static #spawn(options: SubjectOptions, args: readonly string[], hasChannel: boolean): Subject {
@@ -78,6 +78,10 @@ export class Subject implements AsyncDisposable {
     this.#onApplied = listener;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Rejects when the subject ends before it was told to; never resolves. */
   get failed(): Promise<never> {
     return this.#failed;
@@ -85,7 +89,7 @@ export class Subject implements AsyncDisposable {
 
   /** The most memory that was ever resident, MB of 1024 * 1024 bytes. */
   peakMemoryMb(): number {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024;
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
