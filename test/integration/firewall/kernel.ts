@@ -3,9 +3,9 @@ import type { NftObject, Nftables } from 'nftables-json';
 import { exec, tryExec } from '../../lab/process.js';
 import { requireOwnNamespace } from '../nftables-json/namespace-guard.js';
 
-/** Runs lines of `ip` (without the word) in one batch. */
+/** Runs lines of `ip` (without the word) in order; a line may begin with `-6`. */
 export async function ip(...lines: readonly string[]): Promise<void> {
-  await exec(['ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+  for (const line of lines) await exec(['ip', ...line.split(' ')]);
 }
 
 /** Runs one `ip ARGS` and resolves with its standard output. */
