@@ -10,6 +10,7 @@
 #include <net/ip6_route.h>
 #include <net/ip_fib.h>
 #include <net/ipv6.h>
+#include <net/route.h>
 
 #include "address.h"
 
@@ -126,6 +127,33 @@ static bool routed6(struct net *net, struct sk_buff *skb)
 bool gwmark_address_routed(struct net *net, struct sk_buff *skb, u8 family)
 {
 	return family == NFPROTO_IPV4 ? routed4(net, skb) : routed6(net, skb);
+}
+
+/**
+ * gwmark_address_explained() - does the route of a packet of this host lead anywhere?
+ * @skb: packet in LOCAL_OUT, with the dst that routing gave it
+ * @out: device of that dst
+ * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ *
+ * A socket needs a route before netfilter sees its packet. Where there is none, a
+ * default route to the bare wire is there for that: a device, no next hop, and a
+ * destination that is not on the link. Any other route is meant. Packets of kernel
+ * tunnels come with the mark of what they carry; their routes are meant, too.
+ *
+ * Context: RCU read section.
+ */
+bool gwmark_address_explained(const struct sk_buff *skb, const struct net_device *out,
+			      u8 family)
+{
+	const struct rt6_info *rt6;
+
+	if (out->type != ARPHRD_ETHER)
+		return true;
+	if (family == NFPROTO_IPV4)
+		return skb_rtable(skb)->rt_gw_family || onlink4(out, ip_hdr(skb)->daddr);
+	rt6 = container_of(skb_dst(skb), struct rt6_info, dst);
+	return rt6->rt6i_flags & RTF_GATEWAY ||
+	       ipv6_chk_prefix(&ipv6_hdr(skb)->daddr, (struct net_device *)out);
 }
 
 /**

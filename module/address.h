@@ -9,6 +9,8 @@ bool gwmark_address_source_onlink(const struct sk_buff *skb, u8 family);
 bool gwmark_address_forwarding(struct net *net, const struct net_device *dev, u8 family);
 bool gwmark_address_unicast(const struct sk_buff *skb, u8 family);
 bool gwmark_address_routed(struct net *net, struct sk_buff *skb, u8 family);
+bool gwmark_address_explained(const struct sk_buff *skb, const struct net_device *out,
+			      u8 family);
 bool gwmark_address_ethernet(const struct sk_buff *skb);
 
 #endif /* _GWMARK_ADDRESS_H */

@@ -47,7 +47,7 @@ struct claim {
  * @claims: sets of WAYS, each in no order
  */
 struct gwmark_claims {
-	spinlock_t lock;
+	spinlock_t lock; /* all of it, bottom halves off */
 	u32 seed;
 	unsigned long second;
 	unsigned int changes;

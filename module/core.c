@@ -242,6 +242,8 @@ unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
 		if (!gateway)
 			return leave(gn, GWMARK_STAT_output_gateway_gone);
 	} else {
+		if (gwmark_address_explained(skb, out, family))
+			return leave(gn, GWMARK_STAT_uplink_routed);
 		gateway = gwmark_uplink_find(gn);
 		if (!gateway)
 			return leave(gn, GWMARK_STAT_uplink_none);

@@ -36,7 +36,7 @@ enum {
  * @slots: by index, 1 to max_gateways
  */
 struct gwmark_table {
-	spinlock_t lock;
+	spinlock_t lock; /* writers, bottom halves off */
 	u32 seed;
 	unsigned int used;
 	unsigned int last;

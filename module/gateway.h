@@ -55,7 +55,7 @@ struct gwmark_gateway {
 	unsigned long last_seen;
 	unsigned long fdb_refreshed;
 	bool pinned;
-	spinlock_t move_lock;
+	spinlock_t move_lock; /* moves, and writing lladdr; bottom halves off */
 	u32 moves;
 	unsigned long window_start;
 	unsigned int window_moves;

@@ -63,7 +63,7 @@ struct gwmark_config {
  */
 struct gwmark_net {
 	struct net *net;
-	struct mutex lock;
+	struct mutex lock; /* commands, enabling and disabling */
 	bool enabled;
 	struct gwmark_config __rcu *config;
 	struct gwmark_table __rcu *table;

@@ -19,18 +19,13 @@ for n in 1 2; do
 		"asks=0 r1=$((2 - n)) r2=$((n - 1)) elsewhere=0"
 done
 
-background vc socat UDP-LISTEN:7,fork EXEC:cat
-background vc socat UDP6-LISTEN:7,ipv6only,fork EXEC:cat
-background vc socat TCP-LISTEN:7,fork,reuseaddr EXEC:cat
-background vc socat TCP6-LISTEN:7,ipv6only,fork,reuseaddr EXEC:cat
+echo_servers
 for port in udp:10.8.0.9 udp:fd08::9 tcp:10.8.0.9 tcp:fd08::9; do
-	until_true in_ns vc bash -c "ss -Hln sport = 7 | grep -c . | grep -qx 4"
 	case $port in *fd08*) dest="[${port#*:}]" ;; *) dest=${port#*:} ;; esac
 	proto=${port%%:*}
 	for n in 1 2; do
 		wire_reset
-		said=$(echo "hello $n" | in_ns h$n timeout 10 socat -t 3 - "$proto:$dest:7" || true)
-		is "$proto to $dest from h$n is answered" "$said" "hello $n"
+		is "$proto to $dest from h$n is answered" "$(ask h$n "$proto:$dest:7" "hello $n")" "hello $n"
 		is "no ARP or ND, nothing astray" "$(wire | sed -E 's/r[12]=[1-9][0-9]*/some/; s/r[12]=0/none/')" \
 			"$([ $n = 1 ] && echo asks=0 some none elsewhere=0 || echo asks=0 none some elsewhere=0)"
 	done
@@ -44,18 +39,14 @@ is "files begin with the ABI" \
 	"$(for f in control config gateways flows stats; do gwmark_file ep $f | head -1; done | sort -u)" "gwmark 1"
 
 # OpenVPN's own answers: a socket of ep, which needs a route before netfilter.
-ip -n ep rule add ipproto udp sport 1194 lookup 100
-ip -n ep route add default dev lan0 table 100
-ip -n ep -6 rule add ipproto udp sport 1194 lookup 100
-ip -n ep -6 route add default dev lan0 table 100
+own_routes
 background ep socat UDP-LISTEN:1194,fork EXEC:cat
 background ep socat UDP6-LISTEN:1194,ipv6only,fork EXEC:cat
 until_true in_ns ep bash -c "ss -Hlun sport = 1194 | grep -c . | grep -qx 2"
 for n in 1 2; do
 	for dest in 192.0.2.2 '[2001:db8:2::2]'; do
 		wire_reset
-		said=$(echo "hello $n" | in_ns h$n timeout 10 socat -t 3 - "UDP:$dest:1194" || true)
-		is "ep itself answers h$n from $dest" "$said" "hello $n"
+		is "ep itself answers h$n from $dest" "$(ask h$n "UDP:$dest:1194" "hello $n")" "hello $n"
 		is "through r$n, without ARP or ND" "$(wire)" "asks=0 r1=$((2 - n)) r2=$((n - 1)) elsewhere=0"
 	done
 done

@@ -17,7 +17,9 @@
  *     prerouting, other device,
  *       original direction          m == orig_mark   to the uplink, if no route
  *     local output, reply           m == reply_mark  send to the source gateway
- *     local output, original        m == orig_mark   send to the uplink
+ *     local output, original        m == orig_mark   to the uplink, if the route has
+ *                                                    no next hop and the destination
+ *                                                    is not on its link
  *     anything else                                  untouched
  *
  *   A packet that cannot be sent by MAC goes on to normal routing, and one of

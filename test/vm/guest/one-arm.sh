@@ -71,6 +71,9 @@ watch_wire() {
 		chain pre {
 			type filter hook prerouting priority -300
 			iifname != "ep" accept
+			# probes of a neighbour that is known are the kernel housekeeping: unicast
+			meta pkttype unicast arp operation request accept
+			meta pkttype unicast icmpv6 type nd-neighbor-solicit accept
 			arp operation request counter name asks accept
 			icmpv6 type { nd-neighbor-solicit, nd-router-solicit } counter name asks accept
 			ether type arp accept
@@ -107,3 +110,28 @@ marks_on() {
 	END
 }
 marks_off() { in_ns ep nft delete table inet gwmark; }
+
+# What ep says itself, OpenVPN's answers and ICMP errors, needs a route before
+# netfilter can see it: behind all others, only for these, it leads to the wire.
+own_routes() {
+	local f
+	for f in -4 -6; do
+		ip -n ep $f rule add ipproto udp sport 1194 lookup 100
+		ip -n ep $f route add default dev lan0 table 100
+	done
+	ip -n ep -4 rule add pref 32800 iif lo ipproto icmp lookup 100
+	ip -n ep -6 rule add pref 32800 iif lo ipproto ipv6-icmp lookup 100
+	in_ns ep nft add rule inet gwmark out ct state related ct direction reply meta mark set 0x32
+}
+
+# echo_servers: port 7 in vc, UDP and TCP, both families.
+echo_servers() {
+	background vc socat UDP-LISTEN:7,fork EXEC:cat
+	background vc socat UDP6-LISTEN:7,ipv6only,fork EXEC:cat
+	background vc socat TCP-LISTEN:7,fork,reuseaddr EXEC:cat
+	background vc socat TCP6-LISTEN:7,ipv6only,fork,reuseaddr EXEC:cat
+	until_true in_ns vc bash -c "ss -Hln sport = 7 | grep -c . | grep -qx 4"
+}
+
+# ask NS PROTO:DEST:PORT TEXT: prints what comes back.
+ask() { echo "$3" | in_ns "$1" timeout 10 socat -t 2 - "$2" 2>/dev/null || true; }
