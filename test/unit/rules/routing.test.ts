@@ -68,7 +68,7 @@ describe('compileRouting', () => {
     fc.assert(
       fc.property(policy.chain(world), ({ site: drawn }) => {
         const { routing } = drawn.policy;
-        for (const { priority, table, suppressPrefixLength } of compileRouting(drawn).rules) {
+        for (const { priority, table, suppressPrefixLength } of compileRouting(drawn).rules.filter(isLookup)) {
           assert.ok((priority >= routing.priority && priority < routing.priority + 300) || (priority >= routing.fallbackPriority && priority < routing.fallbackPriority + 16));
           assert.ok((table >= routing.tableBase && table <= routing.tableBase + 300) || (table === 254 && suppressPrefixLength === 0));
         }
@@ -81,12 +81,24 @@ describe('compileRouting', () => {
       fc.property(policy.chain(world), ({ site: drawn }) => {
         const plan = compileRouting(drawn);
         for (const rule of plan.rules) {
-          if (rule.fwmark === undefined) continue;
+          if (rule.fwmark === undefined || !isLookup(rule)) continue;
           assert.equal(rule.fwmark.mask, drawn.policy.markMask);
           assert.ok(plan.routes.some(({ family, table, destination }) => family === rule.family && table === rule.table && destination === 'default'));
         }
       }),
     );
+  });
+
+  it('passes over the rules of all gateways at once for a packet without a mark', () => {
+    const gateways = [1, 2, 3, 150].map((id) => gateway(id));
+    const rules = compileRouting(site({ gateways })).rules.filter(({ family }) => family === 4);
+    const marked = rules.filter((rule) => rule.fwmark !== undefined && isLookup(rule)).map(({ priority }) => priority);
+
+    const [jump] = rules.filter((rule) => rule.goto !== undefined);
+
+    assert.deepEqual(jump?.fwmark, { value: 0, mask: POLICY.markMask });
+    assert.ok(marked.length === gateways.length && marked.every((priority) => priority > (jump?.priority ?? Infinity) && priority < (jump?.goto ?? 0)));
+    assert.equal(rules.filter(({ priority }) => priority === jump?.goto).length, 1, 'the rule that it leads to is there');
   });
 
   it('leaves IPv6 alone on a link that has none', () => {
@@ -186,6 +198,11 @@ describe('subnetLengths', () => {
     assert.deepEqual(subnetLengths(clients).map(({ family, prefixLength }) => `${family}/${prefixLength}`), ['4/24', '4/9', '6/80', '6/64']);
   });
 });
+
+/** False for `goto` and for the rule that one leads to. */
+function isLookup({ table }: RoutingPlan['rules'][number]): boolean {
+  return table !== 0;
+}
 
 function routeTo(text: string, device = 'tun0'): ReturnType<typeof clientRoute> {
   return clientRoute(site(), { ...network(text), device });
