@@ -1,5 +1,5 @@
 import type { PolicyRule, Route, RoutingPlan } from './routing.js';
-import { clientRules, localFallbackRules, routingTables, transportLink } from './routing.js';
+import { clientRules, distinct, localFallbackRules, routingTables, transportLink } from './routing.js';
 import type { Site } from './world.js';
 
 /**
@@ -16,5 +16,5 @@ export function compileModuleRouting(site: Site): RoutingPlan {
     rules.push(...clientRules(site, family), ...localFallbackRules(site, family));
     routes.push({ family, table: routingTables(site.policy).fallback, destination: 'default', device: link.device });
   }
-  return { rules, routes, neighbours: [] };
+  return { rules: distinct(rules), routes, neighbours: [] };
 }

@@ -80,7 +80,7 @@ const FEW_GATEWAYS = 2;
  * The routing of the datapath `nexthop`.
  *
  * Before `main`: a packet with a gateway's mark goes to that gateway. Subnets behind clients go to their tunnel, unless
- * main has anything but a default route for them: the longest prefix wins between the two as it does within main.
+ * main has anything but a default route for them: what an administrator routes elsewhere stays there.
  *
  * After `main`, so only where the endpoint has no route: packets from a tunnel go to the uplink, and sockets
  * of OpenVPN find some route at all, without which they could not send what netfilter then marks. The same
@@ -101,7 +101,12 @@ export function compileRouting(site: Site): RoutingPlan {
     rules.push(...clientRules(site, family), ...uplinkRules(site, family), ...localFallbackRules(site, family), ...reversePathRules(site, family, links));
     routes.push(...fallbackRoutes(site, family, links));
   }
-  return { rules, routes, neighbours };
+  return { rules: distinct(rules), routes, neighbours };
+}
+
+/** Two sockets on one port need the same rule, and the kernel takes it once. */
+export function distinct(rules: readonly PolicyRule[]): PolicyRule[] {
+  return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()];
 }
 
 /** Rules are walked one after the other, for every packet of the machine: one without a mark of ours goes around the gateways. */

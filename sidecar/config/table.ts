@@ -157,7 +157,7 @@ export const SETTINGS_TABLE = {
   sysctl: choice({
     of: ['manage', 'leave'],
     default: 'manage',
-    doc: 'Whether the sidecar sets ip_forward and the rp_filter of the devices; `gwmark down` restores them.',
+    doc: 'Whether the sidecar turns IPv4 and IPv6 forwarding on (with the datapath `module` also rp_filter of the devices off); `gwmark down` sets them back.',
   }),
   conntrack: choice({
     of: ['flush', 'keep'],

@@ -1,6 +1,7 @@
 import type { NftObject, Nftables } from 'nftables-json';
 import type { Policy } from '../../rules/index.js';
-import { contains, parseNetwork, routingTables } from '../../rules/index.js';
+import { contains, parseNetwork } from '../../rules/index.js';
+import { FALLBACK_PRIORITIES, ROUTING_TABLES, RULE_PRIORITIES } from '../config/table.js';
 import type { IpDevice, IpRoute, IpRule } from '../system/iproute.js';
 import { ipJson } from '../system/iproute.js';
 import { GwmarkError } from '../errors.js';
@@ -10,7 +11,7 @@ import { GwmarkError } from '../errors.js';
  *
  * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was changed
  */
-export async function checkClashes(policy: Policy, maxGateways: number, nft: Nftables): Promise<void> {
+export async function checkClashes(policy: Policy, nft: Nftables): Promise<void> {
   const [rules4, rules6, routes4, routes6, devices] = await Promise.all([
     ipJson<IpRule>(['-N', '-4', 'rule', 'show']),
     ipJson<IpRule>(['-N', '-6', 'rule', 'show']),
@@ -19,8 +20,8 @@ export async function checkClashes(policy: Policy, maxGateways: number, nft: Nft
     ipJson<IpDevice>(['addr', 'show']),
   ]);
   const routing = [
-    ...[...rules4, ...rules6].flatMap((rule) => ruleClash(policy, maxGateways, rule)),
-    ...[...routes4, ...routes6].flatMap((route) => routeClash(policy, maxGateways, route)),
+    ...[...rules4, ...rules6].flatMap((rule) => ruleClash(policy, rule)),
+    ...[...routes4, ...routes6].flatMap((route) => routeClash(policy, route)),
     ...devices.flatMap((device) => addressClash(policy, device)),
   ];
   if (routing.length > 0) throw new GwmarkError('ROUTING_CLASH', [...new Set(routing)].join('; '));
@@ -28,22 +29,22 @@ export async function checkClashes(policy: Policy, maxGateways: number, nft: Nft
   if (marks.length > 0) throw new GwmarkError('FIREWALL_CLASH', [...new Set(marks)].join('; '));
 }
 
-function ruleClash(policy: Policy, maxGateways: number, rule: IpRule): string[] {
+function ruleClash(policy: Policy, rule: IpRule): string[] {
   const { routing, markMask } = policy;
   if (rule.protocol === String(routing.protocol)) return [];
   const clashes: string[] = [];
   const isOurs = (first: number, count: number): boolean => rule.priority >= first && rule.priority < first + count;
-  if (isOurs(routing.priority, maxGateways + 11)) clashes.push(`ip rule priority ${rule.priority} is in use: change routing.priority (${routing.priority})`);
-  if (isOurs(routing.fallbackPriority, 16)) clashes.push(`ip rule priority ${rule.priority} is in use: change routing.fallbackPriority (${routing.fallbackPriority})`);
+  if (isOurs(routing.priority, RULE_PRIORITIES)) clashes.push(`ip rule priority ${rule.priority} is in use: change routing.priority (${routing.priority})`);
+  if (isOurs(routing.fallbackPriority, FALLBACK_PRIORITIES)) clashes.push(`ip rule priority ${rule.priority} is in use: change routing.fallbackPriority (${routing.fallbackPriority})`);
   const mark = Number(rule.fwmark ?? 0) & Number(rule.fwmask ?? 0xffffffff);
   if ((mark & markMask) !== 0) clashes.push(`ip rule ${rule.priority} uses mark ${rule.fwmark}, which has bits of mark.mask (0x${markMask.toString(16)})`);
   return clashes;
 }
 
-function routeClash(policy: Policy, maxGateways: number, route: IpRoute): string[] {
+function routeClash(policy: Policy, route: IpRoute): string[] {
   const { routing } = policy;
   const table = Number(route.table ?? 254);
-  const isOurTable = table >= routing.tableBase && table <= routingTables(policy).gateway(maxGateways);
+  const isOurTable = table >= routing.tableBase && table < routing.tableBase + ROUTING_TABLES;
   const isOurProtocol = route.protocol === String(routing.protocol);
   if (isOurTable && !isOurProtocol) return [`routing table ${table} is in use: change routing.tableBase (${routing.tableBase})`];
   if (!isOurTable && isOurProtocol) return [`route ${route.dst} in table ${table} has protocol ${routing.protocol}: change routing.protocol`];

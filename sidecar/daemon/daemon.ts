@@ -14,7 +14,7 @@ import { Firewall } from '../firewall/firewall.js';
 import type { Logger } from '../log/logger.js';
 import { ClientNetworks } from '../sessions/client-networks.js';
 import type { StatusDocument } from '../status.js';
-import { enableForwarding } from '../system/forwarding.js';
+import { applySysctls, planForwarding } from '../system/forwarding.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
 import { NeighbourMonitor } from '../system/neighbour-monitor.js';
 import { checkClashes } from './clashes.js';
@@ -50,6 +50,7 @@ export class Daemon implements AsyncDisposable {
   readonly #conntrack: ConntrackFlusher;
   readonly #refresh: Debounced;
   readonly #verify: Debounced;
+  readonly #forwarding: Debounced;
   readonly #nft: Nftables;
   readonly #stop = new AbortController();
   #devices: Devices = { links: [], tunnels: [] };
@@ -90,6 +91,7 @@ export class Daemon implements AsyncDisposable {
     });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
+    this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
     this.#servers = settings.management.endpoints.map(
       (endpoint) =>
         new ManagedServer({
@@ -135,7 +137,7 @@ export class Daemon implements AsyncDisposable {
       return this.#refresh.now();
     });
     const loops = [this.#every(this.#settings.gateways.pollIntervalMs, () => this.#poll()), this.#every(FULL_CHECK_MS, () => this.#checkElements())];
-    loops.push(this.#every(this.#settings.management.snapshotIntervalMs, () => this.#verifyRouting()));
+    loops.push(this.#every(this.#settings.management.snapshotIntervalMs, () => this.#reread()));
     try {
       if (!signal.aborted) await Promise.race([ended, aborted]);
     } finally {
@@ -149,6 +151,7 @@ export class Daemon implements AsyncDisposable {
     await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
     this.#refresh.stop();
     this.#verify.stop();
+    this.#forwarding.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
     await this.#reconciler.close();
     await this.#conntrack.close();
@@ -157,7 +160,7 @@ export class Daemon implements AsyncDisposable {
   async #adopt(): Promise<void> {
     this.#devices = await readDevices(this.#settings.devices);
     const table = await this.#firewall.adopt((address) => this.#deviceOf(address));
-    await checkClashes(this.#policy, this.#settings.gateways.max, this.#nft);
+    await checkClashes(this.#policy, this.#nft);
     const plan = await readRouting(this.#policy);
     await this.#bridge?.adopt(() => '');
     if (table !== null) {
@@ -258,18 +261,22 @@ export class Daemon implements AsyncDisposable {
     const hasSameTunnels = known !== null && JSON.stringify(known.tunnels) === JSON.stringify(tunnels);
     this.#wanted = hasSameTunnels ? { ...site, tunnels: known.tunnels } : site;
     this.#reconciler.setSite(this.#wanted);
-    if (tunnels.length > 0) void this.#enableForwarding(tunnels.some(({ addresses }) => addresses.some(({ family }) => family === 6)));
+    if (tunnels.length > 0) this.#forwarding.soon();
   }
 
-  async #enableForwarding(needsIpv6: boolean): Promise<void> {
-    if (this.#settings.sysctl !== 'manage') return;
+  async #enableForwarding(): Promise<void> {
+    if (this.#settings.sysctl !== 'manage' || this.#wanted === null) return;
+    const { tunnels, links } = this.#wanted;
     try {
-      const changed = await enableForwarding(this.#devices.links, needsIpv6, this.#logger);
+      const ipv6 = tunnels.some(({ addresses }) => addresses.some(({ family }) => family === 6));
+      const changes = await planForwarding({ links, ipv6, withoutReversePathFilter: this.#datapath.kind === 'module' });
+      const fresh = changes.filter(({ name }) => !this.#originals.some((original) => original.name === name));
+      this.#originals = [...this.#originals, ...fresh.map(({ name, value }) => ({ name, value }))];
+      // What `down` sets back is noted in the kernel before it is changed.
+      if (fresh.length > 0) this.#updateSite();
+      if (changes.length > 0) await this.#reconciler.applied();
+      await applySysctls(changes, this.#logger);
       this.#sysctlProblem = null;
-      const isNew = changed.filter(({ name }) => !this.#originals.some((original) => original.name === name));
-      if (isNew.length === 0) return;
-      this.#originals = [...this.#originals, ...isNew];
-      this.#updateSite();
     } catch (error) {
       const reason = (error as Error).message;
       if (this.#sysctlProblem !== reason) this.#logger.error('sysctl.failed', { reason });
@@ -302,6 +309,13 @@ export class Daemon implements AsyncDisposable {
     if (missing === 0) return;
     this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: 'elements', differences: missing });
     this.#reconciler.rewriteFirewall();
+  }
+
+  /** Events can be lost without a word (ENOBUFS), and sysctls change without one. */
+  async #reread(): Promise<void> {
+    await this.#datapath.readNeighbours();
+    await this.#refresh.now();
+    await this.#verifyRouting();
   }
 
   async #verifyRouting(): Promise<void> {

@@ -140,6 +140,7 @@ export class ManagedServer implements AsyncDisposable {
     if (transports.length > 0 || isProcessGone) this.#transports = transports;
     this.#tunnel = tunnel;
     if (tunnel === null && hadTunnel) this.#apply(this.#sessions.clear('epoch'));
+    else if (tunnel !== null && !hadTunnel) this.#snapshots.request();
     this.#networks.setDevice(tunnel?.device ?? null);
     this.#updateState();
     return JSON.stringify([this.#tunnel, this.#transports]) !== before;
@@ -177,8 +178,10 @@ export class ManagedServer implements AsyncDisposable {
   /** While nobody listened, OpenVPN may have restarted, outside (another process) or inside (connected at another time). */
   #compareWithBefore(pid: number, states: readonly State[]): void {
     const connectedAt = states.findLast(({ name }) => name === 'CONNECTED')?.timeSeconds ?? null;
-    if (this.#pid !== null && this.#pid !== pid) this.#beginEpoch('another process');
-    else if (this.#connectedAt !== null && connectedAt !== this.#connectedAt) this.#beginEpoch('restarted while the management connection was lost');
+    if (this.#pid !== null && this.#pid !== pid) {
+      this.#hasClientAuth = false;
+      this.#beginEpoch('another process');
+    } else if (this.#connectedAt !== null && connectedAt !== this.#connectedAt) this.#beginEpoch('restarted while the management connection was lost');
     this.#pid = pid;
     this.#connectedAt = connectedAt;
   }
@@ -211,6 +214,11 @@ export class ManagedServer implements AsyncDisposable {
         this.#hasClientAuth = true;
         this.#answerLogin(message, origin);
         break;
+      case 'client:address':
+      case 'client:disconnect':
+        // OpenVPN says these under --management-client-auth only.
+        this.#hasClientAuth = true;
+        break;
       case 'hold':
         // During preparation, hold is released at its end.
         if (this.#early === null) void this.#releaseHold();
@@ -238,8 +246,9 @@ export class ManagedServer implements AsyncDisposable {
     if (!this.#hasClientAuth) this.#warnOnce('no_client_auth', () => this.#logger.warn('management.no_client_auth', { pollIntervalMs: this.#options.settings.management.pollIntervalMs }));
     const port = Number(message.env.get('local_port_1') ?? message.env.get('local_port'));
     const protocol = message.env.get('proto_1') ?? message.env.get('proto');
-    if (port > 0 && protocol !== undefined && port !== this.#hint.port) {
-      this.#hint = { ...this.#hint, port, protocol: protocol.startsWith('tcp') ? 'tcp' : 'udp' };
+    const of = protocol?.startsWith('tcp') === true ? 'tcp' : 'udp';
+    if (port > 0 && protocol !== undefined && (port !== this.#hint.port || of !== this.#hint.protocol)) {
+      this.#hint = { ...this.#hint, port, protocol: of };
       void this.#options.onServerChanged();
     }
     this.#snapshots.request();

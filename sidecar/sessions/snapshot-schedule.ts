@@ -25,6 +25,8 @@ export class SnapshotSchedule {
   /** Begins with the timer; a request before is kept. */
   start(): void {
     this.#isStopped = false;
+    // One from before a stop goes on to the next by itself.
+    if (this.#running !== null) return;
     if (this.#isWanted) this.request();
     else this.#wait(this.#options.intervalMs());
   }

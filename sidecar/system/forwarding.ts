@@ -3,39 +3,59 @@ import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 
+/** One parameter that is to be changed. */
+export interface SysctlChange extends OriginalSysctl {
+  /** The value to write; `value` is the one before. */
+  readonly to: string;
+}
+
+export interface ForwardingNeeds {
+  readonly links: readonly Link[];
+  readonly ipv6: boolean;
+  /** The datapath has no routes that rp_filter could find: it has to be off on the links. */
+  readonly withoutReversePathFilter: boolean;
+}
+
 /**
- * Turns forwarding on where it is off, for the families that the tunnels have.
+ * What has to be changed so that the endpoint forwards; nothing is written yet.
  *
  * IPv6 forwarding ends the acceptance of router advertisements on devices with `accept_ra=1`, and with it addresses and
  * routes that came that way; those devices get `accept_ra=2` first.
  *
- * @returns what the changed sysctls had been
- * @throws GwmarkError SYSCTL_FAILED when one that is needed cannot be written, after those before it were
- * @see ip-sysctl.rst: ip_forward, forwarding, accept_ra
+ * @see ip-sysctl.rst: ip_forward, forwarding, accept_ra, rp_filter
  */
-export async function enableForwarding(links: readonly Link[], needsIpv6: boolean, logger: Logger): Promise<OriginalSysctl[]> {
-  const changed: OriginalSysctl[] = [];
-  const set = async (name: string, value: string): Promise<void> => {
-    const before = await readSysctl(name);
-    if (before === null || before === value) return;
+export async function planForwarding(needs: ForwardingNeeds): Promise<SysctlChange[]> {
+  const changes: SysctlChange[] = [];
+  const want = async (name: string, to: string, isWrong: (value: string) => boolean): Promise<void> => {
+    const value = await readSysctl(name);
+    if (value !== null && isWrong(value)) changes.push({ name, value, to });
+  };
+  await want('net/ipv4/ip_forward', '1', (value) => value === '0');
+  for (const { device, hasReversePathFilter } of needs.links) {
+    if (needs.withoutReversePathFilter && hasReversePathFilter) await want(`net/ipv4/conf/${device}/rp_filter`, '0', (value) => value !== '0');
+  }
+  if (needs.ipv6 && (await readSysctl('net/ipv6/conf/all/forwarding')) === '0') {
+    for (const { device } of needs.links) await want(`net/ipv6/conf/${device}/accept_ra`, '2', (value) => value === '1');
+    await want('net/ipv6/conf/all/forwarding', '1', (value) => value === '0');
+  }
+  return changes;
+}
+
+/**
+ * Writes the changes in their order.
+ *
+ * @throws GwmarkError SYSCTL_FAILED when one cannot be written, after those before it were
+ */
+export async function applySysctls(changes: readonly SysctlChange[], logger: Logger): Promise<void> {
+  for (const { name, value, to } of changes) {
     try {
-      await writeSysctl(name, value);
+      await writeSysctl(name, to);
     } catch (error) {
       const dotted = name.replaceAll('/', '.');
-      throw new GwmarkError('SYSCTL_FAILED', `set sysctl ${dotted} from ${before} to ${value}: ${(error as Error).message}; set it outside`, { cause: error });
+      throw new GwmarkError('SYSCTL_FAILED', `set sysctl ${dotted} from ${value} to ${to}: ${(error as Error).message}; set it outside`, { cause: error });
     }
-    changed.push({ name, value: before });
-    logger.info('sysctl.changed', { name, from: before, to: value });
-  };
-  await set('net/ipv4/ip_forward', '1');
-  if (needsIpv6 && (await readSysctl('net/ipv6/conf/all/forwarding')) === '0') {
-    for (const { device } of links) {
-      const name = `net/ipv6/conf/${device}/accept_ra`;
-      if ((await readSysctl(name)) === '1') await set(name, '2');
-    }
-    await set('net/ipv6/conf/all/forwarding', '1');
+    logger.info('sysctl.changed', { name, from: value, to });
   }
-  return changed;
 }
 
 /** Sets sysctls back, the last changed first. Returns what could not be set. */

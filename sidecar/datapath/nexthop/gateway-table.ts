@@ -183,13 +183,15 @@ export class GatewayTable {
   }
 
   /**
-   * When ids are scarce, a gateway that no frame is learnt as any more (its MAC moved on) goes first; then, for one that frames
-   * came from, one that is known from the neighbour table only.
+   * When ids are used up, a gateway that frames came from displaces one that is known from the neighbour table only. Next
+   * come gateways that no frame is learnt as any more, the longest known first: every failover leaves one, and only
+   * flows from before it still have its id.
    */
   #makeRoom(by: 'neighbour' | 'frame'): GatewayChange[] {
     if (this.#entries.size < this.#limit(by)) return [];
     const entries = [...this.#entries.values()];
-    const victim = entries.find(({ sources }) => sources.size === 0) ?? (by === 'frame' ? entries.find(({ isActive }) => !isActive) : undefined);
+    const idle = by === 'frame' ? entries.find(({ isActive }) => !isActive) : undefined;
+    const victim = idle ?? entries.find(({ sources }) => sources.size === 0);
     return victim === undefined ? [] : [this.#remove(victim, 'unused')];
   }
 

@@ -41,8 +41,9 @@ export async function addRouting(policy: Policy, diff: RoutingDiff): Promise<voi
       ...ofFamily(family, diff.setRoutes).map((route) => printRoute(policy, 'replace', route)),
       ...ofFamily(family, diff.addRules).map((rule) => printRule(policy, 'add', rule)),
     ]);
-  // The first packets of a new router wait for this.
-  await Promise.all([add(4), add(6)]);
+  // Side by side, because the first packets of a new router wait for this; and both to their end, whatever becomes of one.
+  const outcomes = await Promise.allSettled([add(4), add(6)]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 /** Makes the removals of a difference. What is gone already, because its device is, is no failure. */
