@@ -22,8 +22,8 @@ export interface Bench {
 type TaskOf<Kind extends Task['kind']> = Extract<Task, { kind: Kind }>;
 
 const STORM_TIMEOUT_MS = 600_000;
-/** A storm asks for snapshots, which go on for a while after the last client; their memory counts. */
-const AFTERMATH_MS = 3000;
+/** What a snapshot of everybody takes, generously. */
+const SNAPSHOT_MS = 1500;
 const SETTLE_MS = 1500;
 const WARM_UP_PAIRS = 20;
 
@@ -63,7 +63,8 @@ export async function measureConnect(bench: Bench, task: TaskOf<'connect'>): Pro
 
 /**
  * All clients arrive at once. The time runs from before the first byte is written until the kernel's set has all of
- * them, as seen from outside of the process under measurement; its peak memory is read a little later.
+ * them, as seen from outside of the process under measurement; its peak memory is read when the product has also taken
+ * a snapshot of them all, as it does from time to time.
  */
 export async function measureStorm(bench: Bench, task: TaskOf<'storm'>): Promise<StormResult> {
   const storm = await PreparedStorm.record(task.clients);
@@ -75,7 +76,7 @@ export async function measureStorm(bench: Bench, task: TaskOf<'storm'>): Promise
   const complete = watchUntilComplete(nftables, SET_OF[task.side], task.clients, STORM_TIMEOUT_MS);
   const written = storm.play(bench.server);
   const [{ atUs, changes }] = await Promise.race([Promise.all([complete, written]), subject.failed]);
-  await delay(AFTERMATH_MS);
+  if (task.side === 'gwmark') await oneMoreSnapshot(bench.server, subject);
   return { seconds: (atUs - startUs) / 1e6, idleMb, peakMb: subject.peakMemoryMb(), transactions: changes };
 }
 
@@ -146,6 +147,13 @@ function appliedCount(subject: Subject, wanted: number, take: (change: AppliedCh
       if (count >= wanted) resolve();
     });
   });
+}
+
+async function oneMoreSnapshot(server: FakeManagementServer, subject: Subject): Promise<void> {
+  const snapshots = (): number => server.commands.filter((command) => command.startsWith('status')).length;
+  const before = snapshots();
+  while (snapshots() === before) await Promise.race([delay(50), subject.failed]);
+  await delay(SNAPSHOT_MS);
 }
 
 async function until(timeMs: number): Promise<void> {

@@ -56,10 +56,11 @@ export class Subject implements AsyncDisposable {
     return subject;
   }
 
-  /** Starts the product itself, `gwmark run` with flags that only keep it inside of the bench. */
+  /** Starts the product itself, `gwmark run`, with flags that keep it inside of the bench and bring the next snapshot forward. */
   static openProduct(options: SubjectOptions, controlSocket: string): Subject {
     const program = fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
-    return Subject.#spawn(options, [program, 'run', '--management', `unix:${options.socketPath}`, '--control-socket', controlSocket, '--devices', LAN_DEVICE, '--datapath', 'nexthop'], false);
+    const flags = ['--management', `unix:${options.socketPath}`, '--control-socket', controlSocket, '--devices', LAN_DEVICE, '--datapath', 'nexthop'];
+    return Subject.#spawn(options, [program, 'run', ...flags, '--management-snapshot-interval-ms', '4000'], false);
   }
 
   static #spawn(options: SubjectOptions, args: readonly string[], hasChannel: boolean): Subject {
