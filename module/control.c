@@ -58,14 +58,17 @@ static int mac_parse(const char *word, u8 *mac)
 
 static int address_parse(const char *word, struct address *address)
 {
+	const char *end;
+
 	memset(address, 0, sizeof(*address));
-	if (in4_pton(word, -1, (u8 *)&address->addr.ip, -1, NULL))
+	if (in4_pton(word, -1, (u8 *)&address->addr.ip, -1, &end))
 		address->family = NFPROTO_IPV4;
-	else if (in6_pton(word, -1, (u8 *)&address->addr.in6, -1, NULL))
+	else if (in6_pton(word, -1, (u8 *)&address->addr.in6, -1, &end))
 		address->family = NFPROTO_IPV6;
 	else
 		return -EINVAL;
-	return 0;
+	/* both stop without complaint at what they do not know */
+	return *end ? -EINVAL : 0;
 }
 
 static int mark_parse(char *word, struct gwmark_mark *mark)

@@ -87,10 +87,10 @@
  *   Errors:
  *     EINVAL      no such command, a word too many or too few, a bad number, a
  *                 MAC that is not a unicast address, a bad IP address
- *     E2BIG       more than 255 bytes
+ *     E2BIG       more than 255 bytes (more than a page: EINVAL)
  *     EPERM       no CAP_NET_ADMIN
  *     ENODEV      no device of that name
- *     EOPNOTSUPP  the device is no Ethernet device
+ *     EOPNOTSUPP  the device is no Ethernet device (Node says ENOTSUP)
  *     ENETDOWN    the namespace is not enabled, or the device is down
  *     ENOENT      no such gateway
  *     ENOSPC      the table of gateways is full

@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Inline. ep is a bridge between a site and its router. Nobody has a route that
+# mentions the VPN; not h1, not r2, not r1, not u, not ep.
+#
+#   h1 10.1.0.9 -- r2 192.0.2.252 -- [p1 ep br0 192.0.2.2 p2] -- r1 192.0.2.251 -- u 203.0.113.9
+#                                       tun0 10.8.0.1
+#                                            |
+#                                       vc 10.8.0.9
+#
+# VLAN 10 runs through the same bridge, 198.51.100.0/24.
+
+. "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
+
+insmod_gwmark
+modprobe -a 8021q br_netfilter
+ns_create h1 r2 ep r1 u vc
+link h1 eth0 02:00:00:00:00:11 r2 host0 02:00:00:00:00:1f
+link u eth0 02:00:00:00:00:12 r1 net0 02:00:00:00:00:2f
+link r2 lan0 $mac_r2 ep p1 02:00:00:00:03:01
+link r1 lan0 $mac_r1 ep p2 02:00:00:00:03:02
+ip -n ep link add br0 address $mac_ep type bridge
+ip -n ep link set br0 up
+ip -n ep link set p1 master br0
+ip -n ep link set p2 master br0
+addresses ep br0 192.0.2.2/24 2001:db8:2::2/64
+addresses r2 lan0 192.0.2.252/24 2001:db8:2::252/64
+addresses r1 lan0 192.0.2.251/24 2001:db8:2::251/64
+addresses h1 eth0 10.1.0.9/24 fd01::9/64
+addresses r2 host0 10.1.0.1/24 fd01::1/64
+addresses u eth0 203.0.113.9/24 2001:db8:3::9/64
+addresses r1 net0 203.0.113.1/24 2001:db8:3::1/64
+forwarding r1 r2 ep
+for family in 4:10.1.0.1:192.0.2.251:203.0.113.1:10.1.0.0/24:192.0.2.252 6:fd01--1:2001-db8-2--251:2001-db8-3--1:fd01--/64:2001-db8-2--252; do
+	IFS=: read -r f h1_via r2_via u_via site r1_via <<<"$family"
+	ip -n h1 -$f route add default via "${h1_via//-/:}"
+	ip -n r2 -$f route add default via "${r2_via//-/:}"
+	ip -n u -$f route add default via "${u_via//-/:}"
+	ip -n r1 -$f route add "${site//-/:}" via "${r1_via//-/:}"
+done
+link ep under0 02:00:00:00:02:01 vc under0 02:00:00:00:02:02
+ip -n ep link set under0 mtu 9000
+ip -n vc link set under0 mtu 9000
+addresses ep under0 172.16.0.1/30
+addresses vc under0 172.16.0.2/30
+ip -n ep link add tun0 mtu 1500 type gre local 172.16.0.1 remote 172.16.0.2
+ip -n vc link add tun0 mtu 1500 type gre local 172.16.0.2 remote 172.16.0.1
+ip -n ep link set tun0 up
+ip -n vc link set tun0 up
+addresses ep tun0 10.8.0.1/24 fd08::1/64
+addresses vc tun0 10.8.0.9/24 fd08::9/64
+ip -n vc route add default dev tun0
+ip -n vc -6 route add default dev tun0
+
+# What each router hears from the VPN, and what ep asks.
+for r in r1 r2; do
+	in_ns $r nft -f - <<-END
+	table netdev watch {
+		counter vpn { }
+		counter asks { }
+		chain ingress {
+			type filter hook ingress device lan0 priority 0
+			ip saddr 10.8.0.0/24 counter name vpn
+			ip6 saddr fd08::/64 counter name vpn
+			ether saddr $mac_ep meta pkttype broadcast arp operation request counter name asks
+			ether saddr $mac_ep icmpv6 type nd-neighbor-solicit meta pkttype multicast counter name asks
+		}
+	}
+	END
+done
+heard() { echo "r1=$(counted r1 vpn) r2=$(counted r2 vpn) asks=$(($(counted r1 asks) + $(counted r2 asks)))"; }
+heard_reset() { in_ns r1 nft reset counters >/dev/null; in_ns r2 nft reset counters >/dev/null; }
+
+in_ns ep nft -f - <<-'END'
+table bridge gwmark {
+	chain pre {
+		type filter hook prerouting priority -300
+		ip daddr 10.8.0.0/24 meta mark set 0x32
+		ip6 daddr fd08::/64 meta mark set 0x32
+	}
+}
+table inet gwmark {
+	chain pre {
+		type filter hook prerouting priority mangle
+		iifname "br0" meta l4proto udp th dport 1194 meta mark set 0x32
+		iifname "tun0" ct direction reply meta mark set 0x32
+		iifname "tun0" ct direction original fib daddr type != local meta mark set 0x32
+	}
+	chain out {
+		type filter hook output priority mangle
+		meta l4proto udp th sport 1194 ct direction reply meta mark set 0x32
+		ct state related ct direction reply meta mark set 0x32
+	}
+}
+END
+for f in -4 -6; do
+	ip -n ep $f rule add ipproto udp sport 1194 lookup 100
+	ip -n ep $f route add default dev br0 table 100
+done
+
+refused "without the module, the VPN is out of reach" ping1 h1 -W 1 10.8.0.9
+control ep enable
+
+# inline_checks WHAT
+inline_checks() {
+	local what=$1 dest said
+	for dest in 10.8.0.9 fd08::9; do
+		heard_reset
+		holds "$what: h1 reaches $dest" ping1 h1 $dest
+		is "$what: the answer left by r2's port alone, nobody was asked" "$(heard)" "r1=0 r2=1 asks=0"
+	done
+	for dest in TCP:10.8.0.9:7 'TCP:[fd08::9]:7' UDP:10.8.0.9:7 'UDP:[fd08::9]:7'; do
+		is "$what: $dest answers" "$(ask h1 "$dest" hello)" hello
+	done
+	holds "$what: what is not VPN passes" ping1 h1 203.0.113.9
+	is "$what: it keeps its TTL: two routers, no more" \
+		"$(in_ns h1 ping -n -c 1 -W 3 203.0.113.9 | grep -o 'ttl=[0-9]*')" ttl=62
+	for dest in 192.0.2.2 '[2001:db8:2::2]'; do
+		heard_reset
+		said=$(ask u "UDP:$dest:1194" hello)
+		is "$what: ep answers u at $dest" "$said" hello
+		is "$what: without asking anybody" "$(heard)" "r1=0 r2=0 asks=0"
+	done
+	holds "$what: a client reaches the site, through the uplink" ping1 vc 10.1.0.9
+	holds "$what: and over IPv6" ping1 vc fd01::9
+}
+
+echo_servers
+background ep socat UDP-LISTEN:1194,fork EXEC:cat
+background ep socat UDP6-LISTEN:1194,ipv6only,fork EXEC:cat
+until_true in_ns ep bash -c "ss -Hlun sport = 1194 | grep -c . | grep -qx 2"
+
+in_ns ep sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
+inline_checks "br_netfilter off"
+is "flows know whom the frame was meant for" \
+	"$(gwmark_file ep flows | grep -c "dst=10.8.0.9 .*destination=$(gateway_field ep $mac_r1 id)\$" | sed 's/[1-9][0-9]*/some/')" some
+is "r1 is the uplink" "$(gateway_field ep $mac_r1 uplink)" 1
+
+in_ns ep sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1
+inline_checks "br_netfilter on"
+
+# The bridge must go on knowing where r2 is, though it sees no frame of r2.
+in_ns ep bash -c 'ip link set br0 type bridge fdb_flush'
+is "the bridge has forgotten r2" "$(in_ns ep bridge fdb show | grep -c "^$mac_r2 dev p1 master br0 *$" || true)" 0
+control ep "gateway del br0 $mac_r2"
+ping1 h1 10.8.0.9 >/dev/null
+ping1 h1 10.8.0.9 >/dev/null
+holds "a captured frame told it where r2 is" bash -c "ip netns exec ep bridge fdb show br br0 | grep -q '^$mac_r2 dev p1'"
+
+# A VLAN tag through the bridge.
+for r in r1:251 r2:252; do
+	ip -n "${r%:*}" link add link lan0 name lan0.10 type vlan id 10
+	ip -n "${r%:*}" link set lan0.10 up
+	addresses "${r%:*}" lan0.10 198.51.100."${r#*:}"/24
+done
+ip -n r2 route replace default via 198.51.100.251
+ip -n r1 route replace 10.1.0.0/24 via 198.51.100.252
+is "a tagged frame without a VLAN device passes untouched" "$(moved ep capture_no_vlan ping1 h1 -W 1 10.8.0.9)" 1
+ip -n ep link add link br0 name br0.10 type vlan id 10
+ip -n ep link set br0.10 up
+addresses ep br0.10 198.51.100.2/24
+holds "a tagged frame is captured and answered" ping1 h1 10.8.0.9
+is "its gateway is on the VLAN device" "$(gwmark_file ep gateways | grep -c "dev=br0.10 .*mac=$mac_r2 ")" 1
+holds "tagged, what is not VPN passes" ping1 h1 203.0.113.9
+
+rmmod gwmark
+refused "the module unloaded, the VPN is out of reach" ping1 h1 -W 1 10.8.0.9
+holds "what is not VPN still passes" ping1 h1 203.0.113.9
+done_testing

@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Moves: a router's address goes to another MAC, and flows that only answer follow.
+
+. "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
+one_arm_up
+marks_on
+control ep enable
+
+# One question, then answers for a minute: no further frame of the flow tells ep
+# where its gateway is.
+background vc socat UDP-LISTEN:5,fork 'SYSTEM:for i in $(seq 600); do echo $i; read -t 0.1 <> <(\:); done'
+background vc socat UDP6-LISTEN:5,ipv6only,fork 'SYSTEM:for i in $(seq 600); do echo $i; read -t 0.1 <> <(\:); done'
+until_true in_ns vc bash -c "ss -Hlun sport = 5 | grep -c . | grep -qx 2"
+
+# goes_to R: what ep sends goes to router R alone, from now on.
+goes_to() {
+	wire_reset
+	read -r -t 0.6 <> <(:) || true
+	case $1 in
+	r1) [ "$(counted sw to_r1)" -gt 1 ] && [ "$(counted sw to_r2)" -eq 0 ] ;;
+	r2) [ "$(counted sw to_r2)" -gt 1 ] && [ "$(counted sw to_r1)" -eq 0 ] ;;
+	esac
+}
+send_of() { gateway_field ep $mac_r1 send; }
+is_send() { [ "$(send_of)" = "$1" ]; }
+known() { gwmark_file ep gateways | grep -q " mac=$mac_r1 .*addresses=.*$1"; }
+
+background h1 bash -c 'echo | socat -T 60 - UDP:10.8.0.9:5'
+eventually "answers go to r1" goes_to r1
+eventually "its address is known from ARP" known 192.0.2.251
+in_ns r1 ping -n -c 1 -W 3 2001:db8:2::2 >/dev/null
+eventually "and from neighbour discovery" known 2001:db8:2::251
+
+# Failover: r2 takes the address of r1, and says so.
+ip -n r1 link set lan0 down
+addresses r2 lan0 192.0.2.251/32
+in_ns r2 arping -q -U -c 1 -I lan0 192.0.2.251 || true
+eventually "after a gratuitous ARP answers go to r2" is_send $mac_r2
+holds "on the wire too" goes_to r2
+is "the move is counted" "$(gateway_field ep $mac_r1 moves)" 1
+is "by its evidence" "$(stat ep move_claim)" 1
+
+# r1 returns with a frame of a selected flow: fresher than the claim.
+ip -n r2 addr del 192.0.2.251/32 dev lan0
+ip -n r1 link set lan0 up
+addresses r1 lan0 2001:db8:2::251/64
+ip -n r1 route replace 10.8.0.0/24 via 192.0.2.2
+ip -n r1 -6 route replace fd08::/64 via 2001:db8:2::2
+holds "r1 is back" ping1 h1 10.8.0.9
+eventually "a frame of r1 brings its packets back" is_send $mac_r1
+holds "on the wire too" goes_to r1
+holds "by its evidence" test "$(stat ep move_frame)" -ge 1
+
+# By command.
+control ep "move lan0 $mac_r1 $mac_r2"
+is "a command moves them" "$(send_of)" $mac_r2
+is "by its evidence" "$(stat ep move_control)" 1
+control ep "move lan0 $mac_r1 $mac_r1"
+is "and back" "$(send_of)" $mac_r1
+
+# IPv6: an unsolicited neighbour advertisement.
+ip -n r1 link set lan0 down
+in_ns r2 sysctl -qw net.ipv6.conf.lan0.ndisc_notify=1
+addresses r2 lan0 2001:db8:2::251/128
+ip -n r2 link set lan0 down
+ip -n r2 link set lan0 up
+eventually "after an unsolicited advertisement answers go to r2" is_send $mac_r2
+
+# A claim from another device is no evidence.
+ip -n r1 link set lan0 up
+addresses r1 lan0 2001:db8:2::251/64
+ip -n r1 route replace 10.8.0.0/24 via 192.0.2.2
+holds "r1 is back" ping1 h1 10.8.0.9
+eventually "and has its packets" is_send $mac_r1
+link ep other0 02:00:00:00:04:01 h2 other0 02:00:00:00:04:02
+addresses h2 other0 192.0.2.251/32
+in_ns h2 arping -q -U -c 1 -I other0 192.0.2.251 || true
+ping1 h1 10.8.0.9 >/dev/null
+is "a claim on another device moves nothing" "$(send_of)" $mac_r1
+
+# A flood of claims is limited.
+before=$(stat ep move_limited)
+for n in $(seq 12); do
+	control ep "gateway add lan0 02:00:00:00:05:$(printf %02x "$n") 192.0.2.200"
+	addresses r2 lan0 192.0.2.200/32 2>/dev/null || true
+	in_ns r2 arping -q -U -c 1 -I lan0 192.0.2.200 || true
+	addresses h2 other0 192.0.2.200/32 2>/dev/null || true
+done
+flap() {
+	local n
+	for n in $(seq 12); do
+		control ep "move lan0 $mac_r1 02:00:00:00:06:01"
+		ping1 h1 10.8.0.9 >/dev/null || true
+	done
+	[ "$(stat ep move_limited)" -gt "$before" ]
+}
+holds "moves of one gateway by evidence are limited in rate" flap
+control ep "move lan0 $mac_r1 $mac_r1"
+
+# A shared MAC is not given up for a request in passing.
+control ep "gateway add lan0 00:00:5e:00:01:07 192.0.2.201"
+addresses r2 lan0 192.0.2.201/32
+in_ns r2 arping -q -c 1 -w 1 -I lan0 -s 192.0.2.201 192.0.2.2 || true
+is "a request from another MAC does not move a VRRP address" "$(gateway_field ep 00:00:5e:00:01:07 send)" 00:00:5e:00:01:07
+is "and is counted" "$(stat ep move_virtual)" 1
+in_ns r2 arping -q -U -c 1 -I lan0 192.0.2.201 || true
+eventually "a gratuitous one does" test "$(gateway_field ep 00:00:5e:00:01:07 send)" = $mac_r2
+done_testing
