@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { patient } from './wait.js';
 
 /** What a finished command left behind. */
 export interface ExecResult {
@@ -27,7 +28,7 @@ export async function tryExec(argv: readonly string[], options: ExecOptions = {}
     const child = execFile(
       file,
       args,
-      { timeout: options.timeoutMs ?? 20_000, maxBuffer: 64 << 20, killSignal: 'SIGKILL', env: options.env ?? process.env },
+      { timeout: patient(options.timeoutMs ?? 20_000), maxBuffer: 64 << 20, killSignal: 'SIGKILL', env: options.env ?? process.env },
       (error, stdout, stderr) => {
         resolve({ code: exitCodeOf(child, error), stdout, stderr: error && !stderr ? error.message : stderr });
       },
@@ -162,7 +163,7 @@ export class LabProcess implements AsyncDisposable {
    * @throws Error with the end of the log, when the process ends or `timeoutMs` (default 15000) passes first.
    */
   async waitFor(pattern: RegExp, options: { timeoutMs?: number; from?: number } = {}): Promise<RegExpMatchArray> {
-    const timeoutMs = options.timeoutMs ?? 15_000;
+    const timeoutMs = patient(options.timeoutMs ?? 15_000);
     let next = options.from ?? 0;
     return await new Promise((resolve, reject) => {
       const finish = (action: () => void): void => {
@@ -188,7 +189,7 @@ export class LabProcess implements AsyncDisposable {
   }
 
   /** Ends the process: SIGTERM, then SIGKILL after `graceMs` (default 5000). Idempotent. */
-  async stop(graceMs = 5_000): Promise<ExitStatus> {
+  async stop(graceMs = patient(5_000)): Promise<ExitStatus> {
     this.kill('SIGTERM');
     const timer = setTimeout(() => this.kill('SIGKILL'), graceMs);
     try {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Namespace } from './namespace.js';
 import type { PeerOptions } from './peers/options.js';
 import type { LabProcess } from './process.js';
+import { patient } from './wait.js';
 
 /** One party of an exchange: where it is and the address that it is known by. */
 export interface Party {
@@ -40,7 +41,7 @@ export interface PingOptions {
 export async function ping(from: Party, to: Pick<Party, 'address'>, options: PingOptions = {}): Promise<PingResult> {
   const transmitted = options.count ?? 3;
   const argv = [
-    'ping', '-n', '-c', '1', '-W', String(options.waitSeconds ?? 2), '-I', from.address,
+    'ping', '-n', '-c', '1', '-W', String(patient(options.waitSeconds ?? 2)), '-I', from.address,
     ...(options.size === undefined ? [] : ['-s', String(options.size)]),
     ...(options.dontFragment ? ['-M', 'do'] : []),
     ...(options.ttl === undefined ? [] : ['-t', String(options.ttl)]),
@@ -86,7 +87,7 @@ export async function exchange(protocol: 'tcp' | 'udp', client: Party, server: P
     source: client.address,
     bytes: options.bytes ?? (protocol === 'tcp' ? 100_000 : 1000),
     count: options.count ?? 10,
-    timeoutMs: options.timeoutMs ?? 5_000,
+    timeoutMs: patient(options.timeoutMs ?? 5_000),
   };
   const { stdout, stderr } = await client.namespace.tryRun(peerArgv('exchange', peer));
   const line = stdout.trim().split('\n').at(-1) ?? '';
@@ -171,7 +172,7 @@ export class Flow implements AsyncDisposable {
   /** Resolves once `count` more records came back than now. */
   async advance(count: number, timeoutMs = 15_000): Promise<FlowSummary> {
     const goal = (await this.report()).received + count;
-    const deadline = Date.now() + timeoutMs;
+    const deadline = Date.now() + patient(timeoutMs);
     for (;;) {
       const now = await this.report();
       if (now.received >= goal) return now;

@@ -1,5 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** How many times slower than this machine the present one is allowed to be: an emulated one sets LAB_PATIENCE. */
+const PATIENCE = Number(process.env['LAB_PATIENCE'] ?? 1);
+
+/** A bound on waiting, in milliseconds, as long as the machine needs it. It bounds; it never makes anybody wait. */
+export function patient(timeoutMs: number): number {
+  return timeoutMs * PATIENCE;
+}
+
 /** How long {@link eventually} keeps trying. */
 export interface WaitOptions {
   /** Bound on the whole wait, milliseconds. Default 10000. */
@@ -20,7 +28,7 @@ export async function eventually<T>(
   probe: () => T | Promise<T>,
   options: WaitOptions,
 ): Promise<Exclude<T, undefined | null | false>> {
-  const timeoutMs = options.timeoutMs ?? 10_000;
+  const timeoutMs = patient(options.timeoutMs ?? 10_000);
   const deadline = Date.now() + timeoutMs;
   let lastError: unknown;
   for (;;) {

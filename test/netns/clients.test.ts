@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
-import { eventually } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 import { assertExchange, assertSentVia, KINDS } from './matrix.js';
 
 for (const clientAuth of [true, false]) {
   const mode = clientAuth ? 'with --management-client-auth' : 'without --management-client-auth';
 
   describe(`clients of a server ${mode}`, function () {
-    this.timeout(30_000);
+    this.timeout(patient(30_000));
     let lab: VpnLab;
     before(async () => {
       // Over TCP the server learns of a killed client at once.

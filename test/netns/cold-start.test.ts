@@ -4,9 +4,10 @@ import { ADDRESS, MAC } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { assertSentVia, getsThrough, KINDS, sentTo } from './matrix.js';
+import { patient } from '../lab/wait.js';
 
 describe('an endpoint that has not heard of anybody yet', function () {
-  this.timeout(40_000);
+  this.timeout(patient(40_000));
 
   for (const transport of ['udp4', 'tcp4'] as const) {
     it(`lets the first client in over ${transport}, and learns the uplink from it`, async () => {

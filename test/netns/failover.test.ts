@@ -5,6 +5,7 @@ import { ADDRESS, MAC } from '../lab/topology.js';
 import { Flow } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { describeFailover, failoverTimes } from './failover.js';
+import { patient } from '../lab/wait.js';
 
 /** The most that a move may take us, and a bound for the whole interruption on a busy machine. */
 const OURS_MAX_MS = 1_000;
@@ -13,7 +14,7 @@ const onPort = (port: number) => (frame: Frame): boolean => frame.ports?.source 
 const isClient1 = (frame: Frame): boolean => frame.ip?.source === ADDRESS.client1.v4 || frame.ip?.destination === ADDRESS.client1.v4;
 
 describe('a router that gets another MAC address under a live flow', function () {
-  this.timeout(40_000);
+  this.timeout(patient(40_000));
   let lab: VpnLab;
   before(async () => {
     lab = await VpnLab.create({ transport: 'udp4' });

@@ -6,11 +6,11 @@ import { connect, Namespace, reapNamespaces } from '../lab/namespace.js';
 import { PROTOCOL } from '../lab/frame.js';
 import { isRunning, LabProcess } from '../lab/process.js';
 import { exchange, Flow, type Party, ping } from '../lab/traffic.js';
-import { eventually } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 
 /** Two namespaces and a cable: what the lab's instruments are checked against. */
 describe('the instruments of the lab', function () {
-  this.timeout(20_000);
+  this.timeout(patient(20_000));
   let left: Namespace;
   let right: Namespace;
   let from: Party;

@@ -6,6 +6,7 @@ import { PROTOCOL } from '../lab/frame.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
 import { FAMILIES, type ClientName, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
+import { patient } from '../lab/wait.js';
 
 /** Kinds of traffic; each proves itself end to end. */
 export const KINDS = ['ping', 'tcp', 'udp'] as const;
@@ -72,7 +73,7 @@ export function describeMatrix(transport: Transport): void {
   const clientOf = { hostA: 'client1', hostB: 'client2' } as const satisfies Record<string, ClientName>;
 
   describe(`a zero-route endpoint, OpenVPN over ${transport}`, function () {
-    this.timeout(30_000);
+    this.timeout(patient(30_000));
     let lab: VpnLab;
     before(async () => {
       lab = await VpnLab.create({ transport });

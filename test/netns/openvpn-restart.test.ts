@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
-import { eventually } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
 
 const RESTARTS = {
@@ -15,7 +15,7 @@ const RESTARTS = {
 } as const;
 
 describe('an OpenVPN server that restarts', function () {
-  this.timeout(60_000);
+  this.timeout(patient(60_000));
   let lab: VpnLab;
   before(async () => {
     // With explicit-exit-notify the server tells its clients to come back at once where it can.

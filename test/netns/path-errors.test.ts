@@ -4,13 +4,14 @@ import { ADDRESS, MAC } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { FAMILIES, TUN_MTU, VpnLab } from '../lab/vpn-lab.js';
 import { assertExchange, assertSentVia } from './matrix.js';
+import { patient } from '../lab/wait.js';
 
 /** ICMP types of an error, by family: what the endpoint must send although it has no route. */
 const ERROR_TYPE = { tooBig: { v4: 3, v6: 2 }, timeExceeded: { v4: 11, v6: 3 } } as const;
 
 for (const rpFilter of [0, 1, 2] as const) {
   describe(`an endpoint with rp_filter ${rpFilter}`, function () {
-    this.timeout(30_000);
+    this.timeout(patient(30_000));
     let lab: VpnLab;
     before(async () => {
       lab = await VpnLab.create({ transport: 'udp4', rpFilter });

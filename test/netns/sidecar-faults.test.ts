@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type NetworkState, networkState } from '../lab/network-state.js';
 import { Flow, type FlowSummary } from '../lab/traffic.js';
 import { FAMILIES, VpnLab } from '../lab/vpn-lab.js';
-import { eventually } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
 
 /** Two flows, one of each protocol and family, while `action` happens; the records lost and the gaps are the result. */
@@ -22,7 +22,7 @@ function assertNothingLost({ udp, tcp }: { udp: FlowSummary; tcp: FlowSummary })
 }
 
 describe('a sidecar that dies, stops or is disturbed', function () {
-  this.timeout(40_000);
+  this.timeout(patient(40_000));
   let lab: VpnLab;
   let pristine: NetworkState;
 

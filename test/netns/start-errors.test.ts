@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { ExecResult } from '../lab/process.js';
 import { PROGRAM, runGwmark, Sidecar } from '../lab/sidecar.js';
 import { VpnLab } from '../lab/vpn-lab.js';
+import { patient } from '../lab/wait.js';
 
 /** One clear message: the exit code, no stack trace, and the words that say what is wrong. */
 function assertRefused(result: ExecResult, code: number, ...patterns: readonly RegExp[]): void {
@@ -15,7 +16,7 @@ function assertRefused(result: ExecResult, code: number, ...patterns: readonly R
 }
 
 describe('gwmark run refuses to start', function () {
-  this.timeout(30_000);
+  this.timeout(patient(30_000));
   let lab: VpnLab;
   let base: readonly string[];
   before(async () => {
@@ -87,7 +88,7 @@ describe('gwmark run refuses to start', function () {
 });
 
 describe('gwmark run keeps trying and says why', function () {
-  this.timeout(30_000);
+  this.timeout(patient(30_000));
   let lab: VpnLab;
   before(async () => {
     lab = await VpnLab.create({ transport: 'udp4', management: { password: 'open sesame' } });

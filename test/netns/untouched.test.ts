@@ -4,11 +4,12 @@ import { ADDRESS } from '../lab/topology.js';
 import { exchange, type Party } from '../lab/traffic.js';
 import { FAMILIES, VpnLab } from '../lab/vpn-lab.js';
 import { sentTo } from './matrix.js';
+import { patient } from '../lab/wait.js';
 
 const PORT = 8080;
 
 describe('a flow that is not of the VPN', function () {
-  this.timeout(30_000);
+  this.timeout(patient(30_000));
   let lab: VpnLab;
   const far: Party[] = [];
 

@@ -7,9 +7,10 @@ import { VrrpPair } from '../lab/vrrp.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { describeFailover, failoverTimes } from './failover.js';
 import { assertExchange } from './matrix.js';
+import { patient } from '../lab/wait.js';
 
 describe('a VRRP pair of routers (keepalived) whose master dies under live flows', function () {
-  this.timeout(60_000);
+  this.timeout(patient(60_000));
   let lab: VpnLab;
   let lanPair: VrrpPair | undefined;
   let upstreamPair: VrrpPair | undefined;
