@@ -5,8 +5,9 @@
  *
  * It is kept lean in favour of the rival: no log, no snapshots, no routes, no retries, and nothing in the ruleset but one set.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
+import { promisify } from 'node:util';
 import { monotonicUs } from '../lab/clock.js';
 import { stopSignal, tellDriver } from '../lab/subject-process.js';
 import { SplitReader } from './split-reader.js';
@@ -24,12 +25,11 @@ const addressesOf = new Map<string, string[]>();
 let queue: Change[] = [];
 let isWorking = false;
 
+/** The call that everybody writes: it keeps what nft says, since whoever cannot tell why a rule was refused is of no use. */
+const run = promisify(execFile);
+
 async function spawnNft({ op, address }: Change): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const child = spawn('nft', [op, 'element', 'inet', 'rival', 'clients', `{ ${address} }`], { stdio: 'ignore' });
-    child.once('error', reject);
-    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`nft ${op} element ${address}: exit code ${code}`))));
-  });
+  await run('nft', [op, 'element', 'inet', 'rival', 'clients', `{ ${address} }`]);
   tellDriver({ kind: 'applied', changes: [{ op, address, atUs: monotonicUs() }] });
 }
 
