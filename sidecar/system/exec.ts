@@ -25,7 +25,8 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 export function exec(command: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   const { input, timeoutMs = 10_000 } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+    // A group of its own: Ctrl-C in a terminal must not end what is under way.
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' }, detached: true });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     let size = 0;

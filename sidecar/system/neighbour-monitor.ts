@@ -75,6 +75,8 @@ export class NeighbourMonitor implements AsyncDisposable {
   constructor(options: MonitorOptions) {
     const child = spawn('ip', ['-N', '-o', 'monitor', 'label', 'link', 'address', 'route', 'neigh', 'rule'], {
       stdio: ['ignore', 'pipe', 'ignore'],
+      // A group of its own: Ctrl-C in a terminal is for the sidecar, which ends the monitor itself.
+      detached: true,
       env: { ...process.env, LC_ALL: 'C' },
     });
     this.#child = child;
