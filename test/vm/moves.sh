@@ -9,9 +9,16 @@ control ep enable
 
 # One question, then answers for a minute: no further frame of the flow tells ep
 # where its gateway is.
-background vc socat UDP-LISTEN:5,fork 'SYSTEM:for i in $(seq 600); do echo $i; read -t 0.1 <> <(\:); done'
-background vc socat UDP6-LISTEN:5,ipv6only,fork 'SYSTEM:for i in $(seq 600); do echo $i; read -t 0.1 <> <(\:); done'
-until_true in_ns vc bash -c "ss -Hlun sport = 5 | grep -c . | grep -qx 2"
+cat >"$lab_tmp/speak" <<'END'
+#!/bin/bash
+for ((i = 0; i < 2000; i++)); do
+	echo $i
+	read -r -t 0.1 <> <(:)
+done
+END
+chmod +x "$lab_tmp/speak"
+background vc socat UDP-LISTEN:5,fork "EXEC:$lab_tmp/speak"
+until_true in_ns vc bash -c "ss -Hlun sport = 5 | grep -q ."
 
 # goes_to R: what ep sends goes to router R alone, from now on.
 goes_to() {
@@ -26,7 +33,7 @@ send_of() { gateway_field ep $mac_r1 send; }
 is_send() { [ "$(send_of)" = "$1" ]; }
 known() { gwmark_file ep gateways | grep -q " mac=$mac_r1 .*addresses=.*$1"; }
 
-background h1 bash -c 'echo | socat -T 60 - UDP:10.8.0.9:5'
+background h1 bash -c 'echo | socat -T 60 -t 600 - UDP:10.8.0.9:5'
 eventually "answers go to r1" goes_to r1
 eventually "its address is known from ARP" known 192.0.2.251
 in_ns r1 ping -n -c 1 -W 3 2001:db8:2::2 >/dev/null
@@ -48,24 +55,25 @@ addresses r1 lan0 2001:db8:2::251/64
 ip -n r1 route replace 10.8.0.0/24 via 192.0.2.2
 ip -n r1 -6 route replace fd08::/64 via 2001:db8:2::2
 holds "r1 is back" ping1 h1 10.8.0.9
-eventually "a frame of r1 brings its packets back" is_send $mac_r1
+eventually "its packets come back to it" is_send $mac_r1
 holds "on the wire too" goes_to r1
-holds "by its evidence" test "$(stat ep move_frame)" -ge 1
 
 # By command.
 control ep "move lan0 $mac_r1 $mac_r2"
 is "a command moves them" "$(send_of)" $mac_r2
 is "by its evidence" "$(stat ep move_control)" 1
-control ep "move lan0 $mac_r1 $mac_r1"
-is "and back" "$(send_of)" $mac_r1
+holds "a selected frame of r1 proves it alive" ping1 h1 10.8.0.9
+is "and brings them back" "$(send_of)" $mac_r1
+is "by its evidence" "$(stat ep move_frame)" 1
 
 # IPv6: an unsolicited neighbour advertisement.
 ip -n r1 link set lan0 down
 in_ns r2 sysctl -qw net.ipv6.conf.lan0.ndisc_notify=1
 addresses r2 lan0 2001:db8:2::251/128
-ip -n r2 link set lan0 down
-ip -n r2 link set lan0 up
-eventually "after an unsolicited advertisement answers go to r2" is_send $mac_r2
+# it advertises its addresses when its own MAC changes
+ip -n r2 link set lan0 address 02:00:00:00:00:53
+eventually "after an unsolicited advertisement answers go to its sender" is_send 02:00:00:00:00:53
+ip -n r2 link set lan0 address $mac_r2
 
 # A claim from another device is no evidence.
 ip -n r1 link set lan0 up
@@ -79,19 +87,14 @@ in_ns h2 arping -q -U -c 1 -I other0 192.0.2.251 || true
 ping1 h1 10.8.0.9 >/dev/null
 is "a claim on another device moves nothing" "$(send_of)" $mac_r1
 
-# A flood of claims is limited.
+# A gateway that is claimed and proves alive in turn: that is limited.
 before=$(stat ep move_limited)
-for n in $(seq 12); do
-	control ep "gateway add lan0 02:00:00:00:05:$(printf %02x "$n") 192.0.2.200"
-	addresses r2 lan0 192.0.2.200/32 2>/dev/null || true
-	in_ns r2 arping -q -U -c 1 -I lan0 192.0.2.200 || true
-	addresses h2 other0 192.0.2.200/32 2>/dev/null || true
-done
 flap() {
 	local n
 	for n in $(seq 12); do
 		control ep "move lan0 $mac_r1 02:00:00:00:06:01"
-		ping1 h1 10.8.0.9 >/dev/null || true
+		ping1 h1 -W 1 10.8.0.9 >/dev/null || true
+		[ "$(stat ep move_limited)" -eq "$before" ] || break
 	done
 	[ "$(stat ep move_limited)" -gt "$before" ]
 }
