@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { Decoder } from 'openvpn-management-client';
 import { Transcript } from 'openvpn-management-client/testing';
 import { SplitReader } from '../rivals/split-reader.js';
+import { preferThisSession } from './precedence.js';
 
 export interface DecodeRequest {
   readonly megabytes: number;
@@ -134,6 +135,9 @@ async function measure({ megabytes, rounds }: DecodeRequest): Promise<DecodeResu
     streamedMegabytes,
   };
 }
+
+process.once('disconnect', () => process.exit(1));
+preferThisSession();
 
 // The border between our own processes: measurements/decode.ts starts this.
 process.send?.(await measure(JSON.parse(process.argv[2] ?? '') as DecodeRequest), () => process.exit(0));

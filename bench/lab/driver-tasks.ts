@@ -25,7 +25,8 @@ const STORM_TIMEOUT_MS = 600_000;
 /** What a snapshot of everybody takes, generously. */
 const SNAPSHOT_MS = 1500;
 const SETTLE_MS = 1500;
-const WARM_UP_PAIRS = 20;
+/** Enough for the optimizing compiler: else the first size is measured with slower code than the second. */
+const WARM_UP_PAIRS = 100;
 
 /**
  * Clients connect at a steady pace, and stay.

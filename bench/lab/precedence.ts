@@ -11,14 +11,14 @@ const NICE = -10;
 
 /**
  * For this process and every one that it starts from now on: a better nice value, for the work that keeps processors busy. This process leads
- * a session of its own (`runTask` sees to that), which the scheduler weighs as a whole: sched(7), "The autogroup feature".
+ * a session of its own (whoever starts it sees to that), which the scheduler weighs as a whole: sched(7), "The autogroup feature".
  */
 export function preferThisSession(): void {
-  setPriority(NICE);
   try {
+    setPriority(NICE);
     writeFileSync('/proc/self/autogroup', String(NICE));
   } catch {
-    // A kernel without autogroups: then nice values of all processes compare directly.
+    // Not root; or a kernel without autogroups, where nice values of all processes compare directly.
   }
 }
 

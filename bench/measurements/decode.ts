@@ -51,7 +51,11 @@ function decode(request: DecodeRequest, profileDirectory: string | null): Promis
   const worker = fileURLToPath(new URL('../lab/decode-worker.js', import.meta.url));
   const profile = profileDirectory === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`];
   return new Promise((resolve, reject) => {
-    const child = fork(worker, [JSON.stringify(request)], { execArgv: ['--expose-gc', ...profile], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = fork(worker, [JSON.stringify(request)], {
+      execArgv: ['--expose-gc', ...profile],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      detached: true,
+    });
     child.once('error', reject);
     child.once('exit', (code, signal) => reject(new Error(`measuring decode ended early (${signal ?? code})`)));
     // The border between our own processes: decode-worker.ts answers with nothing else.
