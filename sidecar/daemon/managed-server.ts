@@ -169,15 +169,20 @@ export class ManagedServer implements AsyncDisposable {
     // Reading devices takes its time; the connection may be lost by now, and another one being prepared.
     if (connection.closeSignal.aborted) return;
     this.#deliverEarly();
+    this.#snapshots.start();
     this.#updateState();
     this.#settle();
-    this.#snapshots.start();
+    // Only now is it known who is connected: what an earlier run left need not be kept for this server any more.
+    await this.#options.onServerChanged();
+    if (connection.closeSignal.aborted) return;
     if (connection.isHeld) await this.#releaseHold();
   }
 
   /** While nobody listened, OpenVPN may have restarted, outside (another process) or inside (connected at another time). */
   #compareWithBefore(pid: number, states: readonly State[]): void {
-    const connectedAt = states.findLast(({ name }) => name === 'CONNECTED')?.timeSeconds ?? null;
+    // In the middle of a restart it is connected no more.
+    const latest = states.findLast(({ name }) => name === 'CONNECTED' || isRestart(name));
+    const connectedAt = latest?.name === 'CONNECTED' ? latest.timeSeconds : null;
     if (this.#pid !== null && this.#pid !== pid) {
       this.#hasClientAuth = false;
       this.#beginEpoch('another process');
@@ -276,7 +281,8 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #stateChanged(state: State): void {
-    if (state.name === 'RECONNECTING' || state.name === 'EXITING') {
+    if (isRestart(state.name)) {
+      this.#connectedAt = null;
       this.#beginEpoch(state.description);
       void this.#options.onServerChanged();
     } else if (state.name === 'CONNECTED') {
@@ -300,7 +306,10 @@ export class ManagedServer implements AsyncDisposable {
 
   async #releaseHold(): Promise<void> {
     if (this.#options.settings.hold !== 'release') return;
+    const { session } = this.#client;
     await this.#options.whenApplied();
+    // A later connection asks by itself, if OpenVPN still holds.
+    if (this.#client.session !== session) return;
     await this.#client.holdRelease().catch((error: unknown) => {
       // Whoever else released it was quicker, or the connection is lost: then it is asked for again.
       this.#logger.debug('management.hold_failed', { error });
@@ -343,7 +352,8 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #updateState(): void {
-    if (this.#client.phase !== 'ready' && this.#client.phase !== 'preparing') return;
+    // Before the first snapshot of a connection nothing is known yet.
+    if (this.#early !== null || (this.#client.phase !== 'ready' && this.#client.phase !== 'preparing')) return;
     const state = this.#tunnel === null ? 'waiting' : 'ready';
     if (state === this.#state) return;
     this.#state = state;
@@ -356,4 +366,9 @@ export class ManagedServer implements AsyncDisposable {
     this.#warned.add(what);
     warn();
   }
+}
+
+/** OpenVPN begins anew, or ends: nobody is connected any more. */
+function isRestart(name: string): boolean {
+  return name === 'RECONNECTING' || name === 'EXITING';
 }
