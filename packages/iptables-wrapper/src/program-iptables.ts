@@ -9,6 +9,7 @@ import type { ProgramRunner } from './program-runner.js';
 import { SerialQueue } from './serial-queue.js';
 import { readTables, ruleTarget, withBuiltIns, type Family, type ListedTable } from './table.js';
 import { firstRefusedRule } from './trial.js';
+import { splitWords } from './words.js';
 
 /** How often a part is read and written anew when another program has changed the table in between. */
 const MAX_ATTEMPTS = 4;
@@ -139,7 +140,7 @@ export class ProgramIptables implements Iptables {
   #explain(commands: readonly Command[], part: TableRef, lines: readonly RestoreLine[], failure: Failure & { detail: string }, rule?: RestoreLine): IptablesError {
     const { detail } = failure;
     // Line 1 names the table.
-    const failed = rule ?? (failure.line === undefined ? undefined : lines[failure.line - 2]);
+    const failed = rule ?? (failure.line === undefined ? undefined : (lines[failure.line - 2] ?? lineOfTarget(lines, failure.reason)));
     const code = failed && failure.reason === NO_REASON ? codeOfLine(failed.text, rule !== undefined) : failure.code;
     if (!failed) return new IptablesError(code, `${describePart(part)}: ${failure.reason}`, { part, line: failure.line, detail });
     const line = lines.indexOf(failed) + 2;
@@ -171,6 +172,12 @@ export class ProgramIptables implements Iptables {
     const reason = `${holder ?? 'another program'} holds the xtables lock, waited ${lockWaitSeconds} s`;
     return { ...failure, reason, detail: stderr };
   }
+}
+
+/** iptables-nft looks targets up at COMMIT, and names the one that is missing instead of the rule. */
+function lineOfTarget(lines: readonly RestoreLine[], reason: string): RestoreLine | undefined {
+  const missing = /^Chain '(.+)' does not exist$/u.exec(reason)?.[1];
+  return missing === undefined ? undefined : lines.find(({ text }) => ruleTarget(splitWords(text).words) === missing);
 }
 
 /** What a line without a reason can only mean, given that the table held what the line needs. */

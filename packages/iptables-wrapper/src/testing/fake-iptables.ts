@@ -140,7 +140,8 @@ export class FakeIptables implements Iptables {
   }
 
   #list(ref: TableRef): ListedTable {
-    return withBuiltIns(ref.table, this.#tables.get(describePart(ref))?.table);
+    // A copy: what a caller does to a listing stays with the caller.
+    return structuredClone(withBuiltIns(ref.table, this.#tables.get(describePart(ref))?.table));
   }
 
   #referredSets(): string[] {
