@@ -1,0 +1,223 @@
+/** What a managed server makes of connections that come, go and lie. */
+import assert from 'node:assert/strict';
+import { createServer, type Socket } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ServerRig } from './server-rig.js';
+
+describe('ManagedServer and its connection', () => {
+  it('prepares a connection in the order that loses nothing, and is ready with the tunnel that OpenVPN names', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+
+    assert.deepEqual(rig.fake.commands.filter((line) => !line.startsWith('pid')).slice(0, 4), ['version', 'env-filter 0', 'state on all', 'status 3']);
+    assert.equal(rig.server.tunnel?.device, 'tun0');
+    assert.equal(rig.server.problem, null);
+  });
+
+  it('takes who is connected already from the first snapshot, before it is ready', async () => {
+    await using rig = await ServerRig.start({}, {}, undefined, (fake) => void fake.connectClient({ addresses: ['10.64.0.9'], subnets: ['10.99.0.0/255.255.0.0'] }));
+    await rig.ready();
+
+    assert.deepEqual(rig.networks, ['10.64.0.9', '10.99.0.0/16']);
+  });
+
+  it('keeps clients while the management connection is lost and back with the same process', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+    await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.have('10.64.0.9');
+
+    await rig.fake.hangUp();
+    await rig.until(() => rig.fake.connections === 2, 'a second connection');
+    assert.deepEqual(rig.networks, ['10.64.0.9']);
+    await rig.ready();
+
+    assert.deepEqual(rig.networks, ['10.64.0.9']);
+    assert.deepEqual(rig.sessions, ['1 0']);
+    assert.equal(rig.log.of('client.gone').length, 0);
+    assert.equal(rig.log.of('management.lost').length, 1);
+  });
+
+  it('learns from the snapshot of the next connection who left meanwhile', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+    const cid = await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.fake.connectClient({ addresses: ['10.64.0.10'] });
+    await rig.have('10.64.0.10', '10.64.0.9');
+
+    await rig.fake.hangUp();
+    await rig.fake.disconnectClient(cid);
+
+    await rig.have('10.64.0.10');
+    assert.equal(rig.log.of('client.gone')[0]?.fields['reason'], 'resync');
+  });
+
+  it('ends the epoch when another process answers', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+    await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.have('10.64.0.9');
+
+    rig.fake.on('pid', () => ['SUCCESS: pid=2000']);
+    await rig.fake.hangUp();
+    await rig.until(() => rig.log.of('server.restarted').length === 1, 'a restart');
+    await rig.ready();
+
+    assert.deepEqual(rig.sessions, ['2 0'], 'the fake still has the client, and its CID is of a new epoch');
+  });
+
+  it('ends the epoch when the process is the same but connected anew while nobody listened', async () => {
+    await using rig = await ServerRig.start();
+    let rows = [stateRow(100, 'CONNECTED')];
+    rig.fake.on('state', () => ['SUCCESS: real-time state notification set to ON', ...rows, 'END']);
+    await rig.fake.hangUp();
+    await rig.ready();
+    const gone = await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.have('10.64.0.9');
+    await rig.fake.disconnectClient(gone);
+    await rig.have();
+    const before = rig.log.of('server.restarted').length;
+
+    rows = [stateRow(100, 'CONNECTED'), stateRow(200, 'RECONNECTING'), stateRow(201, 'CONNECTED')];
+    await rig.fake.hangUp();
+    await rig.until(() => rig.log.of('server.restarted').length === before + 1, 'a restart');
+    await rig.ready();
+    // CIDs begin at 0 again: one that was gone is somebody else now.
+    await rig.fake.send('>CLIENT:ADDRESS,0,10.64.0.77,1\r\n');
+
+    await rig.have('10.64.0.77');
+  });
+
+  it('ends the epoch when the process is in the middle of its restart', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+    await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.have('10.64.0.9');
+
+    const now = Math.floor(Date.now() / 1000);
+    const rows = [stateRow(now, 'CONNECTED'), stateRow(now, 'RECONNECTING')];
+    // As under management-hold: OpenVPN waits, its clients are gone, and no status is to be had.
+    rig.fake.on('state', () => ['SUCCESS: real-time state notification set to ON', ...rows, 'END']);
+    rig.fake.on('status', () => ['ERROR: The "status" command is not supported by the current daemon mode']);
+    await rig.fake.hangUp();
+
+    await rig.have();
+  });
+
+  it('ends the epoch on RECONNECTING, and takes CID 0 anew on the same connection', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+    await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.fake.connectClient({ addresses: ['10.64.0.10'] });
+    await rig.have('10.64.0.10', '10.64.0.9');
+
+    await rig.fake.restart('SIGUSR1');
+    await rig.have();
+    await rig.fake.connectClient({ addresses: ['10.64.0.11'] });
+    await rig.have('10.64.0.11');
+
+    assert.deepEqual(rig.sessions, ['2 0']);
+    assert.equal(rig.log.of('server.restarted')[0]?.fields['reason'], 'SIGUSR1');
+    assert.equal(rig.fake.connections, 1);
+  });
+
+  it('takes everybody away when the tunnel device is gone, and back when it is there again', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+    await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.have('10.64.0.9');
+
+    await rig.server.resolve({ links: [], tunnels: [] });
+    assert.deepEqual(rig.networks, []);
+    assert.equal(rig.server.state, 'waiting');
+    await rig.server.resolve({ links: [], tunnels: rig.tunnels });
+
+    await rig.have('10.64.0.9');
+  });
+
+  it('gives up a connection that says garbage without an end, tells why, and comes back', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+    await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.have('10.64.0.9');
+    const before = process.memoryUsage().rss;
+
+    for (let round = 0; round < 3; round += 1) {
+      const connections = rig.fake.connections;
+      await rig.fake.send('\u0000\u00ff'.repeat(4 * 1024 * 1024));
+      await rig.until(() => rig.fake.connections > connections, 'a new connection');
+      await rig.ready();
+    }
+
+    assert.deepEqual(rig.networks, ['10.64.0.9']);
+    assert.equal(rig.log.of('management.protocol_error')[0]?.fields['code'], 'MGMT_OVERFLOW');
+    const grownMiB = (process.memoryUsage().rss - before) / 1024 / 1024;
+    assert.ok(grownMiB < 100, `${grownMiB} MiB more after 24 MiB of garbage`);
+  });
+
+  it('lives on binary noise with line ends, and goes on hearing what makes sense', async () => {
+    await using rig = await ServerRig.start();
+    await rig.ready();
+
+    await rig.fake.send('>\r\n>:\r\n>CLIENT:\r\n>CLIENT:ADDRESS,x,y,z\r\n>CLIENT:ADDRESS,1,10.0.0.0/255.0.255.0,0\r\n>CLIENT:BAR,7\r\n>FOO:\u00ff\u00fe\r\n>STATE:\r\n>CLIENT:ENV,END\r\n');
+    await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+
+    await rig.have('10.64.0.9');
+    assert.equal(rig.fake.connections, 1);
+  });
+
+  it('tries again quietly while nobody listens, and says once what is the matter', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'managed-server-'));
+    const path = join(directory, 'management.sock');
+    let attempts = 0;
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      attempts += 1;
+      sockets.add(socket);
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(path, resolve);
+    });
+    await using rig = await ServerRig.start({ 'management.endpoints': [{ kind: 'unix', path }] });
+
+    await rig.until(() => attempts >= 6, 'six attempts');
+
+    assert.equal(rig.log.of('management.lost').length, 1);
+    assert.equal(rig.server.state, 'connecting');
+    assert.match(rig.server.problem ?? '', /management\.sock/);
+    server.close();
+    await rm(directory, { recursive: true });
+  });
+
+  it('ends with the refusal when the password is wrong, since no retry can cure that', async () => {
+    await using rig = await ServerRig.start({}, { password: 'secret' });
+
+    await assert.rejects(rig.running, { code: 'MGMT_PASSWORD_REQUIRED' });
+    assert.equal(rig.log.of('management.auth_failed').length, 1);
+  });
+
+  it('says that another program has the management slot', async () => {
+    await using rig = await ServerRig.start({ 'management.connectTimeoutMs': 100 }, { isBusy: true });
+
+    await rig.until(() => rig.log.of('management.busy').length === 1, 'a warning');
+    rig.fake.setBusy(false);
+
+    await rig.ready();
+  });
+
+  it('is disposed of in every phase without a promise left open', async () => {
+    for (const options of [{}, { isBusy: true }, { isHeld: true }]) {
+      const rig = await ServerRig.start({ hold: 'leave' }, options);
+      await rig[Symbol.asyncDispose]();
+      await rig.running;
+    }
+  });
+});
+
+/** A row of the state history. */
+function stateRow(timeSeconds: number, name: 'CONNECTED' | 'RECONNECTING'): string {
+  return `${timeSeconds},${name},${name === 'CONNECTED' ? 'SUCCESS,10.64.0.1' : 'SIGUSR1,'},,,,,`;
+}

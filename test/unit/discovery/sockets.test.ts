@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import type { BoundSocket, TransportHint } from '../../../sidecar/discovery/sockets.js';
+import { parseSocketTable, transportsOf } from '../../../sidecar/discovery/sockets.js';
+
+// Recorded on Linux 6.18.
+const UDP = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops            
+  545: 0100007F:14E9 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1248460 2 000000005b09f7d3 0       
+12770: 00000000:04AA 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1248456 2 00000000f136769d 0       
+`;
+const UDP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+11629: 00000000000000000000000001000000:0035 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1248459 2 000000004280e0e0 0
+12771: 00000000000000000000000000000000:04AB 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1248458 2 000000001fda5f53 0
+12772: B80D01200100000000000000050000 00:0000 cut off
+12773: B80D0120000001000000000005000000:04AA 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1248461 2 000000001fda5f54 0
+`;
+const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     
+   0: 0100007F:1D51 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1248454 1 000000003bfd7198 100 0 0 10 0                   
+   1: 050200C0:01BB 010200C0:C000 01 00000000:00000000 00:00000000 00000000     0        0 1248470 1 000000003bfd7199 100 0 0 10 0                   
+`;
+
+const NO_HINT: TransportHint = { port: null, protocol: null, managementPort: null };
+const udp = (address: string, port: number, inode = 0): BoundSocket => ({ protocol: 'udp', family: address.includes(':') ? 6 : 4, address, port, inode });
+const tcp = (address: string, port: number, inode = 0): BoundSocket => ({ ...udp(address, port, inode), protocol: 'tcp' });
+
+describe('parseSocketTable', () => {
+  it('reads IPv4 sockets: address, port and inode', () => {
+    assert.deepEqual(parseSocketTable(UDP, 'udp', 4), [udp('127.0.0.1', 5353, 1_248_460), udp('0.0.0.0', 1194, 1_248_456)]);
+  });
+
+  it('reads IPv6 sockets, whose words are in the order of the machine', () => {
+    assert.deepEqual(parseSocketTable(UDP6, 'udp', 6), [udp('::1', 53, 1_248_459), udp('::', 1195, 1_248_458), udp('2001:db8:1::5', 1194, 1_248_461)]);
+  });
+
+  it('takes of TCP only what listens', () => {
+    assert.deepEqual(parseSocketTable(TCP, 'tcp', 4), [tcp('127.0.0.1', 7505, 1_248_454)]);
+  });
+
+  it('has nothing of a table that is empty, missing or nonsense', () => {
+    for (const text of ['', '\n', 'sl local_address\n', 'x\ny\nz', 'sl\n 0: zz:zz\n 1:\n']) assert.deepEqual(parseSocketTable(text, 'udp', 4), []);
+  });
+});
+
+describe('transportsOf', () => {
+  it('believes what OpenVPN says of its port and protocol before anything else', () => {
+    const sockets = [udp('0.0.0.0', 1194), tcp('0.0.0.0', 1194), udp('0.0.0.0', 53, 7)];
+
+    assert.deepEqual(transportsOf(sockets, new Set([7]), { ...NO_HINT, port: 1194, protocol: 'udp' }), [{ protocol: 'udp', address: null, families: [4], port: 1194 }]);
+  });
+
+  it('takes what the process holds where OpenVPN said nothing', () => {
+    const sockets = [udp('0.0.0.0', 1194, 7), udp('0.0.0.0', 53, 8), tcp('192.0.2.5', 443, 7)];
+
+    assert.deepEqual(transportsOf(sockets, new Set([7]), NO_HINT).map(({ port }) => port), [1194, 443]);
+  });
+
+  it('takes the only socket that can be meant where the process is out of sight', () => {
+    const sockets = [udp('0.0.0.0', 1194), udp('127.0.0.1', 53), tcp('::1', 25), tcp('127.0.0.1', 7505)];
+
+    assert.deepEqual(transportsOf(sockets, null, NO_HINT).map(({ port }) => port), [1194]);
+    assert.deepEqual(transportsOf([...sockets, udp('0.0.0.0', 500)], null, NO_HINT), [], 'one of two may be anybody’s');
+  });
+
+  it('never takes the management interface for a transport', () => {
+    assert.deepEqual(transportsOf([tcp('0.0.0.0', 7505, 7), udp('::', 1194, 7)], new Set([7]), { ...NO_HINT, managementPort: 7505 }).map(({ port }) => port), [1194]);
+  });
+
+  it('serves both families by a socket that is bound to ::, and one by any other', () => {
+    assert.deepEqual(hintedAt('::'), { protocol: 'udp', address: null, families: [4, 6], port: 1194 });
+    assert.deepEqual(hintedAt('0.0.0.0'), { protocol: 'udp', address: null, families: [4], port: 1194 });
+    assert.deepEqual(hintedAt('2001:db8:1::5'), { protocol: 'udp', address: '2001:db8:1::5', families: [6], port: 1194 });
+  });
+
+  it('falls back where the port that OpenVPN named is not bound at the moment', () => {
+    assert.deepEqual(transportsOf([udp('0.0.0.0', 1195, 7)], new Set([7]), { ...NO_HINT, port: 1194, protocol: 'udp' }).map(({ port }) => port), [1195]);
+  });
+
+  it('says a socket that several processes share once', () => {
+    assert.equal(transportsOf([udp('0.0.0.0', 1194, 7), udp('0.0.0.0', 1194, 8)], new Set([7, 8]), NO_HINT).length, 1);
+  });
+});
+
+function hintedAt(address: string): unknown {
+  return transportsOf([udp(address, 1194)], null, { ...NO_HINT, port: 1194 })[0];
+}
