@@ -67,7 +67,9 @@ export class Daemon implements AsyncDisposable {
     this.#onGateOpen = resolve;
   });
   #monitor: NeighbourMonitor | null = null;
+  /** Why packets may not be forwarded; until it was looked at, that is the reason. */
   #sysctlProblem: string | null = null;
+  #isForwardingKnown = false;
 
   /** @param nft borrowed */
   constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], nft: Nftables, logger: Logger) {
@@ -113,7 +115,7 @@ export class Daemon implements AsyncDisposable {
       servers: this.#servers,
       gateways: this.#datapath.status(),
       uplink: this.#datapath.uplinkId,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#sysctlProblem, ...this.#servers.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#forwardingProblem, ...this.#servers.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
     });
   }
@@ -264,6 +266,11 @@ export class Daemon implements AsyncDisposable {
     if (tunnels.length > 0) this.#forwarding.soon();
   }
 
+  get #forwardingProblem(): string | null {
+    const isPending = this.#settings.sysctl === 'manage' && !this.#isForwardingKnown && this.#servers.some(({ tunnel }) => tunnel !== null);
+    return this.#sysctlProblem ?? (isPending ? 'forwarding is being turned on' : null);
+  }
+
   async #enableForwarding(): Promise<void> {
     if (this.#settings.sysctl !== 'manage' || this.#wanted === null) return;
     const { tunnels, links } = this.#wanted;
@@ -277,6 +284,7 @@ export class Daemon implements AsyncDisposable {
       if (changes.length > 0) await this.#reconciler.applied();
       await applySysctls(changes, this.#logger);
       this.#sysctlProblem = null;
+      this.#isForwardingKnown = true;
     } catch (error) {
       const reason = (error as Error).message;
       if (this.#sysctlProblem !== reason) this.#logger.error('sysctl.failed', { reason });

@@ -15,6 +15,9 @@ import { SessionTable } from '../sessions/session-table.js';
 import { SnapshotSchedule } from '../sessions/snapshot-schedule.js';
 import type { ServerState } from '../status.js';
 
+/** How long after an ESTABLISHED of which the addresses are known the snapshot may come. */
+const HEALING_MS = 2000;
+
 type Login = Notification & { readonly kind: 'client:connect' | 'client:reauth' };
 
 export interface ManagedServerOptions {
@@ -256,7 +259,8 @@ export class ManagedServer implements AsyncDisposable {
       this.#hint = { ...this.#hint, port, protocol: of };
       void this.#options.onServerChanged();
     }
-    this.#snapshots.request();
+    // Under client-auth ADDRESS has said everything; then the snapshot only heals, and one does for many.
+    this.#snapshots.request(this.#hasClientAuth ? HEALING_MS : 0);
   }
 
   #answerLogin(message: Login, origin: Origin): void {

@@ -69,7 +69,7 @@ export class SessionTable {
     switch (message.kind) {
       case 'client:connect':
       case 'client:reauth':
-        if (!this.#gone.has(message.cid)) this.#describe(this.#touch(message.cid, at, now), message.env);
+        if (!this.#gone.has(message.cid)) this.#greet(message, at, now);
         return ended;
       case 'client:address':
         return this.#gone.has(message.cid) ? ended : [...ended, ...this.#addAddress(this.#touch(message.cid, at, now), message.address)];
@@ -130,6 +130,13 @@ export class SessionTable {
     return changes;
   }
 
+  /** A renegotiation may come from another address than the login: a client that floated. */
+  #greet(message: Notification & { kind: 'client:connect' | 'client:reauth' }, at: Position, now: Date): void {
+    const entry = this.#touch(message.cid, at, now);
+    if (message.kind === 'client:reauth') entry.realAddress = null;
+    this.#describe(entry, message.env);
+  }
+
   #touch(cid: Cid, at: Position, now: Date): Entry {
     const known = this.#entries.get(cid);
     if (known !== undefined) {
@@ -184,12 +191,17 @@ export class SessionTable {
     if (this.#gone.size > MAX_GONE && oldest !== undefined) this.#gone.delete(oldest);
   }
 
-  /** `common_name` is not there yet in the CONNECT of a client without a certificate; the port is missing in none. */
+  /**
+   * `common_name` is not there yet in the CONNECT of a client without a certificate; the port is missing in none. What CONNECT
+   * told is not looked for again in ESTABLISHED: each look searches the whole block.
+   */
   #describe(entry: Entry, env: Environment): void {
-    entry.commonName = env.get('common_name') ?? env.get('username') ?? entry.commonName;
-    const address = env.get('trusted_ip') ?? env.get('trusted_ip6') ?? env.get('untrusted_ip') ?? env.get('untrusted_ip6');
-    const port = env.get('trusted_port') ?? env.get('untrusted_port');
-    if (address !== undefined && port !== undefined) entry.realAddress = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    if (entry.commonName === '') entry.commonName = env.get('common_name') ?? env.get('username') ?? '';
+    if (entry.realAddress === null) {
+      const address = env.get('trusted_ip') ?? env.get('untrusted_ip') ?? env.get('trusted_ip6') ?? env.get('untrusted_ip6');
+      const port = env.get('trusted_port') ?? env.get('untrusted_port');
+      if (address !== undefined && port !== undefined) entry.realAddress = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    }
     const seconds = Number(env.get('time_unix'));
     if (seconds > 0) entry.since = new Date(seconds * 1000);
   }

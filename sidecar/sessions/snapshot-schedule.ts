@@ -13,7 +13,8 @@ export interface SnapshotScheduleOptions {
 export class SnapshotSchedule {
   readonly #options: SnapshotScheduleOptions;
   #timer: NodeJS.Timeout | null = null;
-  #isWanted = false;
+  /** When somebody wants one, in monotonic milliseconds; null when nobody does. */
+  #wantedByMs: number | null = null;
   #running: Promise<void> | null = null;
   #notBeforeMs = 0;
   #isStopped = true;
@@ -27,20 +28,25 @@ export class SnapshotSchedule {
     this.#isStopped = false;
     // One from before a stop goes on to the next by itself.
     if (this.#running !== null) return;
-    if (this.#isWanted) this.request();
-    else this.#wait(this.#options.intervalMs());
+    this.#waitForNext();
   }
 
-  request(): void {
-    this.#isWanted = true;
-    if (this.#isStopped || this.#running !== null) return;
-    this.#wait(Math.max(0, this.#notBeforeMs - performance.now()));
+  /**
+   * Asks for a snapshot.
+   *
+   * @param withinMs when it need not be at once; a request that is more urgent is served first, and serves this one too
+   */
+  request(withinMs = 0): void {
+    const dueMs = performance.now() + withinMs;
+    if (this.#wantedByMs !== null && this.#wantedByMs <= dueMs) return;
+    this.#wantedByMs = dueMs;
+    if (!this.#isStopped && this.#running === null) this.#waitForWanted(dueMs);
   }
 
   /** Takes no more snapshots until the next start; resolves when the one under way is done. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#isWanted = false;
+    this.#wantedByMs = null;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     await this.#running;
@@ -55,14 +61,21 @@ export class SnapshotSchedule {
   }
 
   async #take(): Promise<void> {
-    this.#isWanted = false;
+    this.#wantedByMs = null;
     const startedMs = performance.now();
     await this.#options.take();
     const endedMs = performance.now();
     this.#notBeforeMs = endedMs + 4 * (endedMs - startedMs);
     this.#running = null;
-    if (this.#isStopped) return;
-    if (this.#isWanted) this.request();
-    else this.#wait(this.#options.intervalMs());
+    if (!this.#isStopped) this.#waitForNext();
+  }
+
+  #waitForNext(): void {
+    if (this.#wantedByMs === null) this.#wait(this.#options.intervalMs());
+    else this.#waitForWanted(this.#wantedByMs);
+  }
+
+  #waitForWanted(dueMs: number): void {
+    this.#wait(Math.max(0, Math.max(dueMs, this.#notBeforeMs) - performance.now()));
   }
 }
