@@ -69,7 +69,7 @@ export class SessionTable {
     switch (message.kind) {
       case 'client:connect':
       case 'client:reauth':
-        if (!this.#gone.has(message.cid)) this.#greet(message, at, now);
+        if (!this.#gone.has(message.cid)) this.#describe(this.#touch(message.cid, at, now), message.env);
         return ended;
       case 'client:address':
         return this.#gone.has(message.cid) ? ended : [...ended, ...this.#addAddress(this.#touch(message.cid, at, now), message.address)];
@@ -128,13 +128,6 @@ export class SessionTable {
     const changes = this.clear('epoch');
     this.#epoch = epoch;
     return changes;
-  }
-
-  /** A renegotiation may come from another address than the login: a client that floated. */
-  #greet(message: Notification & { kind: 'client:connect' | 'client:reauth' }, at: Position, now: Date): void {
-    const entry = this.#touch(message.cid, at, now);
-    if (message.kind === 'client:reauth') entry.realAddress = null;
-    this.#describe(entry, message.env);
   }
 
   #touch(cid: Cid, at: Position, now: Date): Entry {
