@@ -39,7 +39,11 @@ make_bond() {
 	ip -n ep link set wire0 down
 	ip -n ep link set wire0 master lan0
 }
-make_macvlan() { ip -n ep link add link wire0 name lan0 address $mac_ep type macvlan mode bridge; }
+make_macvlan() {
+	# else the device below answers ARP for the address above it
+	in_ns ep sysctl -qw net.ipv4.conf.wire0.arp_ignore=1
+	ip -n ep link add link wire0 name lan0 address $mac_ep type macvlan mode bridge
+}
 make_bridge() {
 	ip -n ep link add lan0 address $mac_ep type bridge
 	ip -n ep link set wire0 master lan0

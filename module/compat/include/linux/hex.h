@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* mac_pton() and its like came out of kernel.h. */
-#if __has_include_next(<linux/hex.h>)
-#include_next <linux/hex.h>
-#else
+#ifdef COMPAT_NO_HEX_H
 #include <linux/kernel.h>
+#else
+#include_next <linux/hex.h>
 #endif

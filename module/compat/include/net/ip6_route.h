@@ -5,7 +5,7 @@
 #ifndef _GWMARK_COMPAT_NET_IP6_ROUTE_H
 #define _GWMARK_COMPAT_NET_IP6_ROUTE_H
 
-#if __has_include_next(<net/ipv6_stubs.h>)
+#ifdef COMPAT_IPV6_STUB
 #include <net/ipv6_stubs.h>
 #define ip6_fragment(net, sk, skb, output) \
 	ipv6_stub->ipv6_fragment(net, sk, skb, output)
