@@ -1,14 +1,17 @@
 /** The iptables that this machine has: which flavours can be tested, and how to touch them as another program would. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { inspectIptables, joinWords, openIpset, openIptables, readTables, type Command, type Family, type Flavour, type TableRef } from 'iptables-wrapper';
 import { requireOwnNamespace } from '../nftables-json/namespace-guard.js';
 import { PREFIX, type Harness } from './contract-fixture.js';
 
 /** A lock of the tests' own: the usual one belongs to the whole machine, whatever the network namespace. */
 export const LOCK_FILE = join(mkdtempSync(join(tmpdir(), 'iptables-wrapper-')), 'lock');
+process.once('exit', () => {
+  rmSync(dirname(LOCK_FILE), { recursive: true, force: true });
+});
 
 /**
  * The flavours that work here. The reason is printed of one that does not: its tests are then not declared at all.
