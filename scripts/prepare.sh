@@ -8,6 +8,7 @@ PATH=$PATH:/usr/sbin:/sbin
 declare -rA PACKAGE_OF=(
   [openvpn]=openvpn [nft]=nftables [ip]=iproute2 [ping]=iputils-ping [tcpdump]=tcpdump [conntrack]=conntrack
   [openssl]=openssl [keepalived]=keepalived [socat]=socat [setpriv]=util-linux [unshare]=util-linux
+  [flock]=util-linux [iptables]=iptables [ipset]=ipset
 )
 
 # Says why nothing was run, and ends the script.

@@ -56,7 +56,7 @@ suite() {
 
 [[ $(id -u) -eq 0 ]] || refuse 'npm test makes network namespaces and needs root; run: sudo npm test (or one suite alone: npm run test:unit)'
 
-need_programs openvpn nft ip ping tcpdump conntrack openssl keepalived socat setpriv unshare
+need_programs openvpn nft ip ping tcpdump conntrack openssl keepalived socat setpriv unshare flock iptables ipset
 need_node_modules
 step build npm run --silent build
 step lint npm run --silent lint
