@@ -168,7 +168,8 @@ export class ManagedServer implements AsyncDisposable {
     this.#warned.delete('lost');
     const latest = states.at(-1);
     if (latest !== undefined) await this.#takeState(latest);
-    if (this.#tunnelAddresses.length > 0) await this.#takeSnapshot();
+    // Without one it is not known who is connected: then this connection is given up and another one tried.
+    if (latest?.name === 'CONNECTED') await this.#compareWithSnapshot();
     // Reading devices takes its time; the connection may be lost by now, and another one being prepared.
     if (connection.closeSignal.aborted) return;
     this.#deliverEarly();
@@ -322,17 +323,19 @@ export class ManagedServer implements AsyncDisposable {
 
   async #takeSnapshot(): Promise<void> {
     if (this.#tunnelAddresses.length === 0) return;
-    try {
-      const status = await this.#readStatus();
-      if (status.position.epoch !== this.#client.epoch) return;
-      const changes = this.#sessions.snapshot(status, { epoch: this.#epoch, seq: status.position.sequence }, new Date());
-      this.#apply(changes);
-      const corrected = changes.filter(({ kind }) => kind === 'connected' || kind === 'gone').length;
-      if (corrected > 0 && this.#hasClientAuth) this.#logger.info('session.resynced', { changes: corrected });
-    } catch (error) {
+    await this.#compareWithSnapshot().catch((error: unknown) => {
       // The next one, or the next connection, tells the same. Between SIGUSR1 and the new start there is no status.
       this.#logger.debug('session.snapshot_failed', { error });
-    }
+    });
+  }
+
+  async #compareWithSnapshot(): Promise<void> {
+    const status = await this.#readStatus();
+    if (status.position.epoch !== this.#client.epoch) return;
+    const changes = this.#sessions.snapshot(status, { epoch: this.#epoch, seq: status.position.sequence }, new Date());
+    this.#apply(changes);
+    const corrected = changes.filter(({ kind }) => kind === 'connected' || kind === 'gone').length;
+    if (corrected > 0 && this.#hasClientAuth) this.#logger.info('session.resynced', { changes: corrected });
   }
 
   /** A user name of 450 characters and more breaks `status 3`, not `status 1`. */

@@ -1,12 +1,12 @@
 import type { ClientNetwork } from '../../rules/index.js';
-import { formatNetwork } from '../../rules/index.js';
+import { formatNetwork, isHost } from '../../rules/index.js';
 import { exec } from './exec.js';
 
 /** What conntrack(8) says when nothing matched: no failure. */
 const NOTHING_DELETED = /0 flow entries have been deleted/;
 
-/** Flows to a client, from it, and those that were translated on their way to it. */
-const SIDES = ['--orig-dst', '--orig-src', '--reply-src'];
+/** Flows to a client network, and from it. */
+const SIDES = ['--orig-dst', '--orig-src'];
 
 /**
  * Deletes the conntrack entries of client networks, in every role.
@@ -18,9 +18,14 @@ export async function flushClients(networks: readonly ClientNetwork[]): Promise<
   for (const family of ['ipv4', 'ipv6'] as const) {
     const lines = networks
       .filter((network) => (network.family === 4 ? 'ipv4' : 'ipv6') === family)
-      .flatMap((network) => SIDES.map((side) => `-D -f ${family} ${side} ${formatNetwork(network)}`));
+      .flatMap((network) => sidesOf(network).map((side) => `-D -f ${family} ${side} ${formatNetwork(network)}`));
     if (lines.length > 0) await conntrack(lines);
   }
+}
+
+/** Flows that were translated on their way to a client are found by where their replies come from; conntrack(8) takes no subnet there. */
+function sidesOf(network: ClientNetwork): readonly string[] {
+  return isHost(network) ? [...SIDES, '--reply-src'] : SIDES;
 }
 
 /** Deletes the conntrack entries that carry a mark, so that its gateway id can be given to another MAC. */
