@@ -189,7 +189,7 @@ export class SessionTable {
    * told is not looked for again in ESTABLISHED: each look searches the whole block.
    */
   #describe(entry: Entry, env: Environment): void {
-    if (entry.commonName === '') entry.commonName = env.get('common_name') ?? env.get('username') ?? '';
+    entry.commonName = env.get('common_name') ?? (entry.commonName === '' ? (env.get('username') ?? '') : entry.commonName);
     if (entry.realAddress === null) {
       const address = env.get('trusted_ip') ?? env.get('untrusted_ip') ?? env.get('trusted_ip6') ?? env.get('untrusted_ip6');
       const port = env.get('trusted_port') ?? env.get('untrusted_port');

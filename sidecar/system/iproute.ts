@@ -1,4 +1,5 @@
 import { GwmarkError } from '../errors.js';
+import type { ExecOptions } from './exec.js';
 import { exec } from './exec.js';
 
 /** What `ip -j -d addr show` prints of one device, as far as we read it. */
@@ -78,7 +79,9 @@ export async function ipJson<T>(args: readonly string[]): Promise<readonly T[]> 
 export async function ipBatch(family: 4 | 6, lines: readonly string[], tolerate?: RegExp): Promise<void> {
   if (lines.length === 0) return;
   const args = [`-${family}`, ...(tolerate === undefined ? [] : ['-force']), '-batch', '-'];
-  const { exitCode, stderr } = await runIp(args, `${lines.join('\n')}\n`);
+  // A line takes some 60 microseconds; a loaded machine may need twenty times as long.
+  const timeoutMs = 10_000 + lines.length * 2;
+  const { exitCode, stderr } = await runIp(args, { input: `${lines.join('\n')}\n`, timeoutMs });
   if (exitCode === 0) return;
   const failure = parseBatchFailure(stderr, lines, tolerate);
   if (failure !== null) throw new GwmarkError('ROUTING_FAILED', `ip -${family} ${failure.line}: ${failure.reason}`);
@@ -101,9 +104,9 @@ function parseBatchFailure(stderr: string, lines: readonly string[], tolerate: R
   return reason === '' || tolerate?.test(reason) === true ? null : { line: lines[0] ?? '', reason };
 }
 
-async function runIp(args: readonly string[], input?: string): ReturnType<typeof exec> {
+async function runIp(args: readonly string[], options: ExecOptions = {}): ReturnType<typeof exec> {
   try {
-    return await exec('ip', args, input === undefined ? {} : { input });
+    return await exec('ip', args, options);
   } catch (error) {
     throw new GwmarkError('ROUTING_UNAVAILABLE', `cannot run the program ip: ${(error as Error).message}`, { cause: error });
   }

@@ -55,6 +55,8 @@ export class FakeManagementServer {
   #isHeld: boolean;
   #isBusy: boolean;
   #connections = 0;
+  /** Unix time of the latest CONNECTED: the history says the same on every connection. */
+  #connectedAt = nowSeconds();
 
   private constructor(options: FakeManagementServerOptions, directory: string | undefined) {
     this.#options = options;
@@ -198,6 +200,8 @@ export class FakeManagementServer {
   async restart(signal: 'SIGUSR1' | 'SIGHUP' = 'SIGUSR1'): Promise<void> {
     const gone = [...this.#clients.keys()].map((cid) => this.#goneText(cid)).join('');
     this.#nextCid = 0;
+    // Restarts take OpenVPN a second or more.
+    this.#connectedAt = Math.max(nowSeconds(), this.#connectedAt + 1);
     await this.send(gone + this.#stateText('RECONNECTING', signal) + this.#stateText('CONNECTED', 'SUCCESS'));
   }
 
@@ -324,7 +328,7 @@ export class FakeManagementServer {
   }
 
   #answerState(parameters: readonly string[]): FakeReply {
-    const row = `${nowSeconds()},CONNECTED,SUCCESS,10.64.0.1,,,192.0.2.1,1194,2001:db8:8::1`;
+    const row = `${this.#connectedAt},CONNECTED,SUCCESS,10.64.0.1,,,192.0.2.1,1194,2001:db8:8::1`;
     const isSwitch = parameters[0] === 'on' || parameters[0] === 'off';
     if (isSwitch) this.#isStateOn = parameters[0] === 'on';
     return [
@@ -377,7 +381,7 @@ export class FakeManagementServer {
   }
 
   #stateText(name: string, description: string): string {
-    return this.#isStateOn ? `>STATE:${nowSeconds()},${name},${description},${name === 'CONNECTED' ? '10.64.0.1' : ''},,,,,\r\n` : '';
+    return this.#isStateOn ? `>STATE:${name === 'CONNECTED' ? this.#connectedAt : nowSeconds()},${name},${description},${name === 'CONNECTED' ? '10.64.0.1' : ''},,,,,\r\n` : '';
   }
 }
 
