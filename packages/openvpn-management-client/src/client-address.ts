@@ -22,7 +22,8 @@ export function parseClientAddress(text: string): ClientAddress | undefined {
   const host = slash === -1 ? text : text.slice(0, slash);
   const suffix = slash === -1 ? undefined : text.slice(slash + 1);
   const ipv4 = readIpv4(host);
-  if (ipv4 !== undefined) return ipv4Address(ipv4, suffix);
+  // What was read without leading zeros is canonical as it stands.
+  if (ipv4 !== undefined) return suffix === undefined ? withLength(4, detach(host), 32) : ipv4Subnet(ipv4, suffix);
   const groups = readIpv6(host);
   return groups === undefined ? undefined : ipv6Address(groups, suffix);
 }
@@ -35,11 +36,14 @@ export function canonicalAddress(text: string): { readonly family: 4 | 6; readon
   return groups === undefined ? undefined : { family: 6, address: formatIpv6(groups) };
 }
 
-function ipv4Address(value: number, suffix: string | undefined): ClientAddress | undefined {
-  const prefixLength = suffix === undefined ? 32 : readIpv4Suffix(suffix);
+function ipv4Subnet(value: number, suffix: string): ClientAddress | undefined {
+  const prefixLength = readIpv4Suffix(suffix);
   if (prefixLength === undefined) return undefined;
-  const address = formatIpv4(prefixLength === 0 ? 0 : (value & (-1 << (32 - prefixLength))) >>> 0);
-  return { family: 4, address, prefixLength, cidr: `${address}/${prefixLength}` };
+  return withLength(4, formatIpv4(prefixLength === 0 ? 0 : (value & (-1 << (32 - prefixLength))) >>> 0), prefixLength);
+}
+
+function withLength(family: 4 | 6, address: string, prefixLength: number): ClientAddress {
+  return { family, address, prefixLength, cidr: `${address}/${prefixLength}` };
 }
 
 function readIpv4Suffix(suffix: string): number | undefined {
@@ -58,8 +62,7 @@ function ipv6Address(groups: number[], suffix: string | undefined): ClientAddres
     const bits = Math.min(16, Math.max(0, prefixLength - index * 16));
     return group & (0xffff << (16 - bits)) & 0xffff;
   });
-  const address = formatIpv6(masked);
-  return { family: 6, address, prefixLength, cidr: `${address}/${prefixLength}` };
+  return withLength(6, formatIpv6(masked), prefixLength);
 }
 
 function readLength(text: string, most: number): number | undefined {

@@ -2,7 +2,7 @@ import { systemClock, type Clock, type Timer } from './clock.js';
 import { serializeCommand, type Command } from './command.js';
 import { abortError, ManagementError } from './errors.js';
 import type { Notification, ReplyLine } from './messages.js';
-import { isSentinel, ReplyCollector, type StreamPosition } from './reply.js';
+import { isSentinel, ReplyCollector, type RowReader, type StreamPosition } from './reply.js';
 
 /** How one command is to be run. */
 export interface ExecuteOptions {
@@ -31,6 +31,7 @@ interface Job {
   readonly command: Command<unknown>;
   readonly bytes: Uint8Array;
   readonly collector: ReplyCollector;
+  readonly reader: RowReader<unknown> | undefined;
   readonly timeoutMs: number;
   readonly precondition: Precondition | undefined;
   readonly resolve: (value: unknown) => void;
@@ -88,16 +89,18 @@ export class CommandQueue {
     if (this.#failure !== undefined) throw this.#failure;
     if (signal?.aborted === true) throw abortError(signal, `command "${command.label}"`);
     const bytes = serializeCommand(command);
+    const reader = command.readRows?.();
     let onAbort: (() => void) | undefined;
     try {
       return await new Promise<T>((resolve, reject) => {
         const job: Job = {
           command,
           bytes,
-          collector: new ReplyCollector(command.grammar, this.#options.maxReplyLines),
+          collector: new ReplyCollector(command.grammar, this.#options.maxReplyLines, reader),
+          reader,
           timeoutMs: options.timeoutMs ?? this.#options.timeoutMs,
           precondition,
-          resolve: resolve as (value: unknown) => void, // only ever called with what this command's own parse returned
+          resolve: resolve as (value: unknown) => void, // only ever called with what this command's own parse or reader returned
           reject,
           isSettled: false,
           sentinelsAwaited: 0,
@@ -211,7 +214,8 @@ export class CommandQueue {
 
   #complete(job: Job): void {
     try {
-      this.#settleWith(job, job.command.parse(job.collector.reply(job.position ?? this.#position()), job.answer));
+      const reply = job.collector.reply(job.position ?? this.#position());
+      this.#settleWith(job, job.reader === undefined ? job.command.parse(reply, job.answer) : job.reader.finish(reply));
     } catch (error) {
       this.#settle(job, error);
     }
@@ -252,8 +256,8 @@ export class CommandQueue {
 }
 
 function truncated(job: Job): ManagementError {
-  return new ManagementError('MGMT_TRUNCATED', `command "${job.command.label}": the daemon broke the reply off after ${job.collector.lines.length} lines`, {
-    context: { command: job.command.label, lines: job.collector.lines },
+  return new ManagementError('MGMT_TRUNCATED', `command "${job.command.label}": the daemon broke the reply off after ${job.collector.rowCount} lines`, {
+    context: { command: job.command.label, lines: job.collector.lastRows() },
   });
 }
 

@@ -1,7 +1,7 @@
 import { checkText, MAX_LINE_BYTES } from './argument.js';
 import { ManagementError } from './errors.js';
 import type { Notification } from './messages.js';
-import type { Reply, ReplyGrammar } from './reply.js';
+import type { Reply, ReplyGrammar, RowReader } from './reply.js';
 import { encodeText } from './text.js';
 
 /** One management command: what to send, how it is answered, and what the answer means. */
@@ -15,6 +15,8 @@ export interface Command<T> {
   readonly grammar: ReplyGrammar;
   /** For commands that are answered by a notification: is it this one? */
   readonly isAnswer?: (notification: Notification) => boolean;
+  /** For long tables: begins to read one reply row by row. Its reader then makes the value in place of `parse`. */
+  readonly readRows?: () => RowReader<T>;
   /**
    * Turns a whole reply into a value.
    * @throws ManagementError

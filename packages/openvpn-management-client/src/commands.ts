@@ -6,9 +6,10 @@ import { ManagementError } from './errors.js';
 import { parseCid, parseKid, type Cid, type Kid } from './ids.js';
 import type { LogMessage, State } from './messages.js';
 import { parseLog, parseState } from './notification.js';
-import { commandError, type Reply, type ReplyGrammar, type StreamPosition } from './reply.js';
+import { commandError, type Reply, type ReplyGrammar, type RowReader, type StreamPosition } from './reply.js';
 import type { Secret } from './secret.js';
-import { parseStatus1, parseStatus3, type PositionedStatus } from './status.js';
+import type { PositionedStatus } from './status.js';
+import { Status1Parser, Status3Parser } from './status-parser.js';
 
 /*
  * Every command as a value. Texts of replies are those of manage.c, OpenVPN 2.6.14 (observed) and 2.7 (read).
@@ -41,7 +42,26 @@ export function pid(): Command<number> {
 
 /** `status`: who is connected. Form 3 unless told; form 1 still answers when an over-long user name breaks 2 and 3. */
 export function status(format: 1 | 3 = 3): Command<PositionedStatus> {
-  return rows(`status ${format}`, (lines, position) => ({ ...(format === 3 ? parseStatus3(lines) : parseStatus1(lines)), position }));
+  const line = `status ${format}`;
+  const readRows = (): RowReader<PositionedStatus> => {
+    const parser = format === 3 ? new Status3Parser() : new Status1Parser();
+    return {
+      push: (row) => parser.push(row),
+      finish: (reply) => {
+        checkSuccess(line, reply);
+        return { ...parser.finish(), position: reply.position };
+      },
+    };
+  };
+  return {
+    ...plain(line, 'multi'),
+    readRows,
+    parse: (reply) => {
+      const reader = readRows();
+      for (const row of reply.lines) reader.push(row);
+      return reader.finish(reply);
+    },
+  };
 }
 
 /** `load-stats`. It is not logged by the daemon, so it is cheap to poll. */

@@ -26,7 +26,7 @@ export interface ErrorContext {
   readonly command?: string;
   /** What the daemon answered, without `ERROR: `. */
   readonly reply?: string;
-  /** Reply lines that came before the reply broke off. */
+  /** Reply lines that came before the reply broke off; of a long table the last few. */
   readonly lines?: readonly string[];
   readonly endpoint?: string;
 }

@@ -24,8 +24,9 @@ export { parseCid, parseKid, type Cid, type ClientKey, type Kid } from './ids.js
 export { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
 export * from './messages.js';
 export { parseRealAddress, type RealAddress } from './real-address.js';
-export type { Reply, ReplyGrammar, StreamPosition } from './reply.js';
+export type { Reply, ReplyGrammar, RowReader, StreamPosition } from './reply.js';
 export { Secret } from './secret.js';
 export { Session } from './session.js';
-export { parseStatus1, parseStatus3, type PositionedStatus, type StatusClient, type StatusRoute, type StatusSnapshot } from './status.js';
+export type { PositionedStatus, StatusClient, StatusRoute, StatusSnapshot } from './status.js';
+export { parseStatus1, parseStatus3 } from './status-parser.js';
 export { decodeText, encodeText } from './text.js';

@@ -1,4 +1,5 @@
 import { parseClientAddress } from './client-address.js';
+import { readCounter, readDigits } from './digits.js';
 import { readCid } from './ids.js';
 import type { Notification, PasswordFailed, PasswordNeed, State, UnknownMessage } from './messages.js';
 import { Secret } from './secret.js';
@@ -185,26 +186,6 @@ function parseNotify(rest: string): Notification | undefined {
 function parsePkcs11Entry(rest: string): Notification | undefined {
   const match = /^'(\d{1,9})', ID:'(.*)', BLOB:'(.*)'$/s.exec(rest);
   return match === null ? undefined : { kind: 'pkcs11:entry', index: Number(match[1]), id: match[2] ?? '', blob: match[3] ?? '' };
-}
-
-/** A counter of 64 bits in decimal digits. Small ones go through a number, which is quicker than a text. */
-function readCounter(text: string, start: number, end: number): bigint | undefined {
-  const small = readDigits(text, start, end);
-  if (small !== -1) return BigInt(small);
-  const digits = text.slice(start, end);
-  return COUNTER.test(digits) ? BigInt(digits) : undefined;
-}
-
-/** One to fifteen decimal digits, or -1. */
-function readDigits(text: string, start: number, end: number): number {
-  if (end <= start || end - start > 15) return -1;
-  let value = 0;
-  for (let at = start; at < end; at += 1) {
-    const digit = text.charCodeAt(at) - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -17,6 +17,10 @@ export interface RealAddress {
  * @returns undefined for any other text
  */
 export function parseRealAddress(text: string): RealAddress | undefined {
+  const only = text.indexOf(':');
+  // The usual form needs no patterns: a table has one for each client.
+  const usual = only !== -1 && only === text.lastIndexOf(':') ? withPort(text.slice(0, only), text.slice(only + 1), undefined) : undefined;
+  if (usual !== undefined) return usual;
   const match = /^(?:(udp|tcp)[46]?(?:-server|-client)?:)?(.+)$/.exec(text);
   const protocol = match?.[1] === 'udp' || match?.[1] === 'tcp' ? match[1] : undefined;
   const rest = match?.[2] ?? '';
@@ -29,9 +33,10 @@ export function parseRealAddress(text: string): RealAddress | undefined {
 }
 
 function withPort(host: string, portText: string | undefined, protocol: 'udp' | 'tcp' | undefined): RealAddress | undefined {
-  const address = canonicalAddress(host);
-  if (address === undefined) return undefined;
-  if (portText === undefined) return { ...address, port: undefined, protocol };
+  const canonical = canonicalAddress(host);
+  if (canonical === undefined) return undefined;
+  const { family, address } = canonical;
+  if (portText === undefined) return { family, address, port: undefined, protocol };
   if (!/^\d{1,5}$/.test(portText) || Number(portText) > 65535) return undefined;
-  return { ...address, port: Number(portText), protocol };
+  return { family, address, port: Number(portText), protocol };
 }

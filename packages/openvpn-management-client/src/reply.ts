@@ -1,5 +1,6 @@
 import { ManagementError } from './errors.js';
 import type { ReplyLine } from './messages.js';
+import { detach } from './text.js';
 
 /**
  * How a command is answered. Only `single` ends by itself; every other is followed by the sentinel `pid`, whose
@@ -26,25 +27,46 @@ export interface Reply {
   /** Where the reply began: notifications up to there came before the daemon made it, all others after. */
   readonly position: StreamPosition;
   readonly statuses: readonly { readonly isSuccess: boolean; readonly text: string }[];
-  /** Rows, without END. */
+  /** Rows, without END; none if a reader took them. */
   readonly lines: readonly string[];
 }
+
+/** Reads the rows of one reply as they come, so that nobody keeps them as text. */
+export interface RowReader<T> {
+  /** Takes the next row. It must not throw: what is wrong with a row is for `finish` to say. */
+  push(row: string): void;
+  /**
+   * Called once, when the reply is whole; never, if it does not become that.
+   *
+   * @param reply without the rows
+   * @throws ManagementError
+   */
+  finish(reply: Reply): T;
+}
+
+/** How many of the rows that a reader took are kept for errors. */
+const LAST_ROWS = 8;
 
 /** Collects one reply, line by line. */
 export class ReplyCollector {
   readonly #grammar: ReplyGrammar;
   readonly #maxLines: number;
+  readonly #reader: Pick<RowReader<unknown>, 'push'> | undefined;
   readonly #statuses: { isSuccess: boolean; text: string }[] = [];
+  /** All rows; with a reader, the last few in a ring. */
   readonly #lines: string[] = [];
+  #rowCount = 0;
 
-  constructor(grammar: ReplyGrammar, maxLines: number) {
+  /** @param reader takes the rows, which are not kept then */
+  constructor(grammar: ReplyGrammar, maxLines: number, reader?: Pick<RowReader<unknown>, 'push'>) {
     this.#grammar = grammar;
     this.#maxLines = maxLines;
+    this.#reader = reader;
   }
 
   /** @param position where the reply began */
   reply(position: StreamPosition): Reply {
-    return { position, statuses: this.#statuses, lines: this.#lines };
+    return { position, statuses: this.#statuses, lines: this.#reader === undefined ? this.#lines : [] };
   }
 
   /**
@@ -53,7 +75,7 @@ export class ReplyCollector {
    * @returns `done` when the reply is whole, `more` when it is not, `stray` when the line is no part of it, `full` when it has too many lines
    */
   push(line: ReplyLine): 'done' | 'more' | 'stray' | 'full' {
-    if (this.#lines.length + this.#statuses.length >= this.#maxLines) return 'full';
+    if (this.#rowCount + this.#statuses.length >= this.#maxLines) return 'full';
     switch (this.#grammar) {
       case 'single':
         return this.#status(line) ? 'done' : 'stray';
@@ -66,16 +88,23 @@ export class ReplyCollector {
       case 'statuses':
       case 'optional':
       case 'lines':
-        if (!this.#status(line)) this.#lines.push(textOf(line));
+        if (!this.#status(line)) this.#take(textOf(line));
         return 'more';
       default:
         return 'stray';
     }
   }
 
-  /** Rows so far. */
-  get lines(): readonly string[] {
-    return this.#lines;
+  /** How many rows came so far. */
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** Rows so far, in order; with a reader only the last few. */
+  lastRows(): readonly string[] {
+    if (this.#reader === undefined) return this.#lines;
+    const oldest = this.#rowCount % LAST_ROWS;
+    return [...this.#lines.slice(oldest), ...this.#lines.slice(0, oldest)].map((row) => detach(row));
   }
 
   /** The sentinel's answer came: is the reply whole as it stands? */
@@ -86,13 +115,22 @@ export class ReplyCollector {
 
   #row(line: ReplyLine, canFail: boolean): 'done' | 'more' {
     if (line.kind === 'end') return 'done';
-    if (line.kind === 'error' && canFail && this.#lines.length === 0) {
+    if (line.kind === 'error' && canFail && this.#rowCount === 0) {
       this.#status(line);
       return 'done';
     }
     // A row of `status 1` begins with a client's own words, `ERROR: ` among them.
-    this.#lines.push(textOf(line));
+    this.#take(textOf(line));
     return 'more';
+  }
+
+  #take(row: string): void {
+    if (this.#reader === undefined) this.#lines.push(row);
+    else {
+      this.#lines[this.#rowCount % LAST_ROWS] = row;
+      this.#reader.push(row);
+    }
+    this.#rowCount += 1;
   }
 
   #status(line: ReplyLine): boolean {

@@ -26,7 +26,8 @@ export function countLines(text: ByteString): number {
  * Gives a substring a store of its own, so that keeping a common name does not keep the 64 KiB chunk it came in.
  */
 export function detach(text: string): string {
-  return text.length <= COPIED_LENGTH ? text : ` ${text}`.slice(1);
+  // A join of two is always one flat copy; a sum would be a piece of a longer text again.
+  return text.length <= COPIED_LENGTH ? text : [text.charAt(0), text.slice(1)].join('');
 }
 
 /**
