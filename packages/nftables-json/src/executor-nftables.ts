@@ -1,4 +1,5 @@
 import type { Command } from './command.js';
+import { toElementChanges } from './element-change.js';
 import type { ExecutionMode, ExecutionResult, Executor } from './executor.js';
 import { explainFailure, parseFailureIndex } from './failure.js';
 import { parseListing } from './listing.js';
@@ -68,6 +69,10 @@ export class ExecutorNftables implements Nftables {
   }
 
   async #apply(commands: readonly Command[]): Promise<void> {
+    const changes = toElementChanges(commands);
+    if (changes && (await this.#executor.applyElements(changes))) {
+      return;
+    }
     const { input } = await this.#lower(commands);
     if (input === '') {
       return;

@@ -1,3 +1,5 @@
+import type { ElementChange } from './element-change.js';
+
 /** What one exchange with nftables is to do. */
 export interface ExecutionMode {
   /** Stop before anything takes effect. */
@@ -23,6 +25,11 @@ export interface ExecutionResult {
 export interface Executor extends AsyncDisposable {
   readonly kind: 'library' | 'process';
   execute(input: string, mode: ExecutionMode): Promise<ExecutionResult>;
+  /**
+   * A shorter way for changes of single addresses, atomic as well. Resolves with false if nothing was applied and `execute` is to do it; rejects
+   * only if the outcome is unknown, or there was no answer at all.
+   */
+  applyElements(changes: readonly ElementChange[]): Promise<boolean>;
   /** Of the ruleset; undefined where it cannot be read. */
   generation(): number | undefined;
 }

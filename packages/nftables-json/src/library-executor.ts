@@ -1,6 +1,8 @@
+import type { ElementChange } from './element-change.js';
+import { ElementWriter } from './element-writer.js';
 import type { ExecutionMode, ExecutionResult, Executor, ExecutorLimits } from './executor.js';
-import { openGenerationReader, type GenerationReader } from './generation.js';
 import { openNftContext, type NftContext } from './libnftables.js';
+import { openNetlinkSocket } from './netlink-socket.js';
 import { NftError } from './nft-error.js';
 
 /**
@@ -17,13 +19,13 @@ export class LibraryExecutor implements Executor {
    */
   static #lane: Promise<unknown> = Promise.resolve();
   readonly #context: NftContext;
-  readonly #generation: GenerationReader;
+  readonly #elements: ElementWriter;
   readonly #limits: ExecutorLimits;
   #isFreed = false;
 
-  private constructor(context: NftContext, generation: GenerationReader, limits: ExecutorLimits) {
+  private constructor(context: NftContext, elements: ElementWriter, limits: ExecutorLimits) {
     this.#context = context;
-    this.#generation = generation;
+    this.#elements = elements;
     this.#limits = limits;
   }
 
@@ -32,7 +34,7 @@ export class LibraryExecutor implements Executor {
     return LibraryExecutor.#inLane(async () => {
       const context = await openNftContext(libraryPath);
       try {
-        return new LibraryExecutor(context, await openGenerationReader(), limits);
+        return new LibraryExecutor(context, new ElementWriter(await openNetlinkSocket()), limits);
       } catch (error) {
         context.free();
         throw error;
@@ -40,17 +42,17 @@ export class LibraryExecutor implements Executor {
     });
   }
 
-  async execute(input: string, mode: ExecutionMode): Promise<ExecutionResult> {
-    const deadline = new Deadline(this.#limits.timeoutMs);
-    const call = LibraryExecutor.#inLane(async () => {
-      deadline.throwIfPassed();
-      return this.#call(input, mode);
-    });
-    return deadline.race(call);
+  execute(input: string, mode: ExecutionMode): Promise<ExecutionResult> {
+    return this.#inTurn(() => this.#call(input, mode));
+  }
+
+  /** On the calling thread: a wake-up of another costs more than the whole change. */
+  applyElements(changes: readonly ElementChange[]): Promise<boolean> {
+    return this.#inTurn(async () => this.#elements.apply(changes));
   }
 
   generation(): number {
-    return this.#generation.read();
+    return this.#elements.generation();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,15 +60,24 @@ export class LibraryExecutor implements Executor {
       if (!this.#isFreed) {
         this.#isFreed = true;
         this.#context.free();
-        this.#generation.close();
+        this.#elements.close();
       }
     });
   }
 
+  async #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const deadline = new Deadline(this.#limits.timeoutMs);
+    const call = LibraryExecutor.#inLane(async () => {
+      deadline.throwIfPassed();
+      if (this.#isFreed) {
+        throw new NftError('UNAVAILABLE', 'libnftables context is closed');
+      }
+      return task();
+    });
+    return deadline.race(call);
+  }
+
   async #call(input: string, mode: ExecutionMode): Promise<ExecutionResult> {
-    if (this.#isFreed) {
-      throw new NftError('UNAVAILABLE', 'libnftables context is closed');
-    }
     this.#context.setMode(mode);
     const status = await this.#context.run(input);
     const { output, errors } = this.#context.take();

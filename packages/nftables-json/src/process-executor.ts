@@ -40,6 +40,10 @@ export class ProcessExecutor implements Executor {
     }
   }
 
+  async applyElements(): Promise<boolean> {
+    return false;
+  }
+
   generation(): undefined {
     return undefined;
   }

@@ -10,14 +10,19 @@ export interface ScriptedInput {
 /** Answers one exchange; what is left out is success without output. */
 export type ScriptedAnswer = (input: ScriptedInput, mode: ExecutionMode) => Partial<ExecutionResult>;
 
-/** The real client over a libnftables that a test plays: for versions and messages that are not at hand. */
-export function scriptedNftables(answer: ScriptedAnswer): Nftables {
+/**
+ * The real client over a libnftables that a test plays: for versions and messages that are not at hand.
+ *
+ * @param applyElements plays the shorter way for single addresses; by default there is none
+ */
+export function scriptedNftables(answer: ScriptedAnswer, applyElements: Executor['applyElements'] = async () => false): Nftables {
   const executor: Executor = {
     kind: 'library',
     async execute(input, mode) {
       // Our own client wrote it.
       return { ok: true, output: '', errors: '', ...answer(JSON.parse(input) as ScriptedInput, mode) };
     },
+    applyElements,
     generation: () => undefined,
     async [Symbol.asyncDispose]() {
       // Owns nothing.

@@ -1,0 +1,176 @@
+import type { ElementChange } from './element-change.js';
+import { isPlainSet, readGeneration, writeBatch, writeGetGeneration, writeGetSet } from './element-messages.js';
+import { decodeReply, MessageWriter, type Reply } from './netlink-message.js';
+import type { NetlinkSocket } from './netlink-socket.js';
+import { NftError } from './nft-error.js';
+
+const ERESTART = 85;
+/** How often a transaction is tried anew because another program changed the ruleset just then. */
+const MAX_TRIES = 3;
+/** Distinct sets of one transaction; each costs a question. */
+const MAX_SETS = 16;
+/** The kernel answers each message at most once. */
+const MAX_REPLIES = 1024;
+/** Room for the longest answer, the description of a set. */
+const REPLY_BYTES = 8192;
+
+/** What is known of a transaction. Unless it is `applied` or `unknown`, nothing of it was applied. */
+type Outcome = 'applied' | 'refused' | 'outdated' | 'unknown';
+
+interface Exchange {
+  readonly isSent: boolean;
+  /** Those that answer this request, in order. */
+  readonly replies: readonly Reply[];
+  /** False if the kernel may have answered more than this. */
+  readonly isWhole: boolean;
+}
+
+/**
+ * Reads the generation, and adds and deletes single addresses of plain sets, with messages of its own instead of libnftables.
+ *
+ * It remembers nothing of the ruleset. Each transaction asks the kernel for the generation and then what its sets are, and is bound to that
+ * generation: were a set deleted and made anew as another kind in between, the kernel refuses the transaction (ERESTART) and the questions are asked
+ * again. Owns the socket.
+ */
+export class ElementWriter {
+  readonly #socket: NetlinkSocket;
+  readonly #request = new MessageWriter();
+  readonly #reply = Buffer.alloc(REPLY_BYTES);
+  readonly #replyView = new DataView(this.#reply.buffer, this.#reply.byteOffset, REPLY_BYTES);
+  #sequence = 0;
+
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  /** @throws NftError UNAVAILABLE */
+  generation(): number {
+    const generation = this.#readGeneration();
+    if (generation === undefined) {
+      throw new NftError('UNAVAILABLE', 'generation: no reply of the kernel is the one asked for');
+    }
+    return generation;
+  }
+
+  /**
+   * Applies all changes in one transaction. The calling thread waits for the kernel.
+   *
+   * @returns false if nothing was applied, for whatever reason: libnftables may be asked to do the same, and will say what is wrong
+   * @throws NftError UNAVAILABLE if the outcome is unknown
+   */
+  apply(changes: readonly ElementChange[]): boolean {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const generation = this.#generationOfPlainSets(changes);
+      if (generation === undefined) {
+        return false;
+      }
+      const outcome = this.#commit(changes, generation);
+      switch (outcome) {
+        case 'applied':
+          return true;
+        case 'refused':
+          return false;
+        case 'unknown':
+          // Whoever changes anything raises the generation: the same number means that this transaction did not.
+          if (this.#readGeneration() === generation) {
+            return false;
+          }
+          throw new NftError('UNAVAILABLE', 'netlink: the answer to a transaction was lost, outcome unknown');
+        case 'outdated':
+          break;
+      }
+    }
+    return false;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #readGeneration(): number | undefined {
+    const { replies } = this.#exchange((sequence) => {
+      writeGetGeneration(this.#request, sequence);
+    });
+    return replies.map(readGeneration).find((generation) => generation !== undefined);
+  }
+
+  /** The generation at which every set is plain and of the right key; undefined if one is not, or is not there. */
+  #generationOfPlainSets(changes: readonly ElementChange[]): number | undefined {
+    const sets = distinctSets(changes);
+    if (sets === undefined) {
+      return undefined;
+    }
+    // The generation comes first: a set that is replaced after it was read then makes the transaction fail, whenever that happens.
+    const { replies, isWhole } = this.#exchange((sequence) => {
+      writeGetGeneration(this.#request, sequence);
+      for (const set of sets) {
+        writeGetSet(this.#request, sequence, set);
+      }
+    });
+    const [first, ...others] = replies;
+    const isPlain = isWhole && others.length === sets.length && sets.every(({ keyBytes }, index) => isPlainSet(others[index], keyBytes));
+    return isPlain ? readGeneration(first) : undefined;
+  }
+
+  /**
+   * A refusal and an acknowledgement may come for one transaction, if it failed only when it was committed: the refusal holds.
+   *
+   * @see net/netfilter/nfnetlink.c nfnetlink_rcv_batch()
+   */
+  #commit(changes: readonly ElementChange[], generation: number): Outcome {
+    const { isSent, replies, isWhole } = this.#exchange((sequence) => {
+      writeBatch(this.#request, sequence, changes, generation);
+    });
+    const verdicts = replies.flatMap((reply) => (reply.kind === 'verdict' ? [reply.errno] : []));
+    if (verdicts.includes(ERESTART)) {
+      return 'outdated';
+    }
+    if (!isSent || verdicts.some((errno) => errno !== 0)) {
+      return 'refused';
+    }
+    return isWhole && verdicts.length === 1 ? 'applied' : 'unknown';
+  }
+
+  #exchange(write: (sequence: number) => void): Exchange {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    const sequence = this.#sequence;
+    this.#request.clear();
+    write(sequence);
+    if (!this.#socket.send(this.#request.bytes, this.#request.length)) {
+      return { isSent: false, replies: [], isWhole: true };
+    }
+    const replies: Reply[] = [];
+    let isWhole = true;
+    for (let count = 0; count < MAX_REPLIES; count++) {
+      const received = this.#socket.receive(this.#reply);
+      if (received === 'none') {
+        return { isSent: true, replies, isWhole };
+      }
+      if (received === 'lost') {
+        isWhole = false;
+        continue;
+      }
+      const reply = decodeReply(this.#replyView, received);
+      if (reply === undefined) {
+        isWhole = false;
+      } else if (reply.sequence === sequence) {
+        replies.push(reply);
+      }
+    }
+    return { isSent: true, replies, isWhole: false };
+  }
+}
+
+/** Each set once; undefined if there are too many, or one is given keys of two kinds. */
+function distinctSets(changes: readonly ElementChange[]): readonly ElementChange[] | undefined {
+  const sets = new Map<string, ElementChange>();
+  for (const change of changes) {
+    const key = `${change.protocol}\0${change.table}\0${change.name}`;
+    const known = sets.get(key);
+    if (known && known.keyBytes !== change.keyBytes) {
+      return undefined;
+    }
+    sets.set(key, known ?? change);
+  }
+  return sets.size > MAX_SETS ? undefined : [...sets.values()];
+}
