@@ -41,6 +41,21 @@ describe('Under load', () => {
     assert.equal(snapshot.position.sequence, 40_001);
   }).timeout(60_000);
 
+  it('keeps little more of a snapshot than its clients', async () => {
+    await using server = await FakeManagementServer.listen();
+    await using observed = Observed.run({ endpoint: server.endpoint });
+    await observed.client.ready();
+    await server.storm(10_000);
+    await observed.client.status();
+    const before = retainedBytes();
+
+    const snapshot = await observed.client.status();
+
+    const perClient = (retainedBytes() - before) / snapshot.clients.length;
+    assert.equal(snapshot.routes.length, 20_000);
+    assert.ok(perClient < 1200, `${perClient} bytes for a client and its two routes`);
+  }).timeout(60_000);
+
   it('reads on while a reader of messages() sleeps: log lines are dropped and counted, client messages never', async () => {
     await using server = await FakeManagementServer.listen();
     await using observed = Observed.run({ endpoint: server.endpoint });

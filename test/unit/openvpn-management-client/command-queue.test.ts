@@ -100,6 +100,27 @@ describe('CommandQueue', () => {
     await next;
   });
 
+  it('says how many rows of a long table came before it was broken off, and which were the last', async () => {
+    const { queue, say } = open();
+
+    const reply = queue.execute(commands.status());
+    say('TITLE\tOpenVPN 2.6.14', ...Array.from({ length: 20 }, (_, index) => `GLOBAL_STATS\tcounter\t${index}`), 'SUCCESS: pid=1');
+
+    await assert.rejects(reply, (error) => isManagementError(error, 'MGMT_TRUNCATED') && error.message.includes('after 21 lines') && error.context.lines?.length === 8 && error.context.lines[0] === 'GLOBAL_STATS\tcounter\t12' && error.context.lines[7] === 'GLOBAL_STATS\tcounter\t19');
+  });
+
+  it('says at the end of a reply, and not before, that its tables have no header', async () => {
+    const { queue, say } = open();
+
+    const reply = queue.execute(commands.status());
+    const next = queue.execute(commands.envFilter(0));
+    say('CLIENT_LIST\tsomebody', 'TITLE\tOpenVPN 2.6.14', 'END', 'SUCCESS: pid=1');
+    say('SUCCESS: env_filter_level=0');
+
+    await assert.rejects(reply, withCode('MGMT_PROTOCOL'));
+    await next;
+  });
+
   it('knows it on the recording of a real broken status 3, and reads status 1 after it', async () => {
     const { queue } = open();
     const { records } = loadTranscript('broken-status');
@@ -249,6 +270,18 @@ describe('CommandQueue', () => {
 
     await last;
     assert.deepEqual(written, ['pid\n', 'pid\n', 'hold release\n']);
+  });
+
+  it('refuses a table of endless rows, though none is kept', async () => {
+    const { queue, say } = open(1000);
+
+    const reply = queue.execute(commands.status());
+    const next = queue.execute(commands.pid());
+    say(...Array.from({ length: 1500 }, () => 'GLOBAL_STATS\tcounter\t0'), 'END', 'SUCCESS: pid=1');
+    say('SUCCESS: pid=2');
+
+    await assert.rejects(reply, withCode('MGMT_OVERFLOW'));
+    assert.equal(await next, 2);
   });
 
   it('refuses a reply of endless rows', async () => {

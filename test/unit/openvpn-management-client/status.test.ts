@@ -96,6 +96,27 @@ describe('status 3', () => {
     assert.equal(first?.bytesReceived, 9007199254740993n);
   });
 
+  it('takes columns that a row does not have for empty', () => {
+    const { clients } = parseStatus3([CLIENT_HEADER, 'CLIENT_LIST\talice\t192.0.2.1:5\t10.8.0.2', ROUTE_HEADER, 'ROUTING_TABLE']);
+
+    assert.deepEqual(clients.map(({ cid, commonName, username, peerId, bytesSent, hasAddress }) => [cid, commonName, username, peerId, bytesSent, hasAddress]), [[undefined, 'alice', undefined, undefined, 0n, true]]);
+  });
+
+  it('has one object for the address of a client and of its route', () => {
+    const { clients, routes } = parseStatus3([CLIENT_HEADER, client('a', '192.0.2.1:5', '10.8.0.2', 'fd00::2', '0'), ROUTE_HEADER, route('fd00::2', 'a', '192.0.2.1:5')]);
+
+    assert.ok(routes[0]?.address !== undefined);
+    assert.equal(routes[0].address, clients[0]?.addresses[1]);
+  });
+
+  it('tells clients behind one real address apart by their names', () => {
+    const rows = ['a', 'b', 'c', 'c'].map((name, index) => client(name, '2001:db8::1', `10.8.0.${index + 2}`, '', String(index)));
+    const snapshot = parseStatus3([CLIENT_HEADER, ...rows, ROUTE_HEADER, ...['a', 'b', 'c'].map((name, index) => route(`192.168.${index}.0/24`, name, '2001:db8::1'))]);
+
+    assert.deepEqual(snapshot.clients.map(({ subnets }) => subnets.map(({ cidr }) => cidr)), [['192.168.0.0/24'], ['192.168.1.0/24'], [], []]);
+    assert.deepEqual(snapshot.unassignedRoutes.map(({ address }) => address?.cidr), ['192.168.2.0/24']);
+  });
+
   it('refuses rows without their header', () => {
     assert.throws(() => parseStatus3([client('a', '192.0.2.1:5', '10.8.0.2', '', '0')]), (error) => isManagementError(error, 'MGMT_PROTOCOL'));
   });
