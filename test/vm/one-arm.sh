@@ -8,6 +8,19 @@ refused "without the module's part, an answer finds no way (IPv4)" ping1 h1 -W 1
 marks_on
 control ep enable
 
+# the counter that must stay at 0 below does count
+ip -n ep route add default dev lan0
+ip -n ep -6 route add default dev lan0
+control ep disable
+ping1 h1 -W 1 10.8.0.9 >/dev/null 2>&1 || true
+holds "a bare route without the module asks ARP for h1" test "$(counted sw asks)" -ge 1
+wire_reset
+ping1 h1 -W 1 fd08::9 >/dev/null 2>&1 || true
+holds "and ND" test "$(counted sw asks)" -ge 1
+ip -n ep route del default dev lan0
+ip -n ep -6 route del default dev lan0
+control ep enable
+
 for n in 1 2; do
 	wire_reset
 	holds "ICMP from h$n is answered" ping1 h$n 10.8.0.9

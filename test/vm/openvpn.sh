@@ -13,7 +13,7 @@ openvpn --genkey secret "$lab_tmp/key" >/dev/null
 vpn() {
 	local ns=$1 dev=$2
 	background "$ns" openvpn --dev "$dev" --dev-type tun --secret "$lab_tmp/key" \
-		--allow-deprecated-insecure-static-crypto --cipher AES-256-CBC --verb 1 \
+		--cipher AES-256-CBC --verb 1 \
 		--ifconfig "$3" "$4" --ifconfig-ipv6 "$5/64" "$6" --ping 1 "${@:7}"
 }
 in_ns ep nft -f - <<-'END'

@@ -71,13 +71,14 @@ watch_wire() {
 		chain pre {
 			type filter hook prerouting priority -300
 			iifname != "ep" accept
-			# probes of a neighbour that is known are the kernel housekeeping: unicast
-			meta pkttype unicast arp operation request accept
-			meta pkttype unicast icmpv6 type nd-neighbor-solicit accept
+			# neighbours on the link are the kernel's own affair: r1 and r2 ask ep, and
+			# ep checks who asked; a question for an answer's address is not
+			arp operation request arp daddr ip 192.0.2.0/24 accept
+			icmpv6 type nd-neighbor-solicit @th,64,64 { 0x20010db800020000, 0xfe80000000000000 } accept
 			arp operation request counter name asks accept
-			icmpv6 type { nd-neighbor-solicit, nd-router-solicit } counter name asks accept
+			icmpv6 type nd-neighbor-solicit counter name asks accept
 			ether type arp accept
-			icmpv6 type { nd-neighbor-advert, mld2-listener-report, mld-listener-report } accept
+			icmpv6 type { nd-neighbor-advert, nd-router-solicit, mld2-listener-report, mld-listener-report } accept
 			ether daddr $mac_r1 counter name to_r1 accept
 			ether daddr $mac_r2 counter name to_r2 accept
 			counter name elsewhere
