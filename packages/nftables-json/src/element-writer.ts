@@ -17,6 +17,12 @@ const REPLY_BYTES = 8192;
 /** What is known of a transaction. Unless it is `applied` or `unknown`, nothing of it was applied. */
 type Outcome = 'applied' | 'refused' | 'outdated' | 'unknown';
 
+/** All these sets were plain, and their keys as long as these, at this generation. */
+interface Sight {
+  readonly generation: number;
+  readonly sets: readonly ElementChange[];
+}
+
 interface Exchange {
   readonly isSent: boolean;
   /** Those that answer this request, in order. */
@@ -28,9 +34,8 @@ interface Exchange {
 /**
  * Reads the generation, and adds and deletes single addresses of plain sets, with messages of its own instead of libnftables.
  *
- * It remembers nothing of the ruleset. Each transaction asks the kernel for the generation and then what its sets are, and is bound to that
- * generation: were a set deleted and made anew as another kind in between, the kernel refuses the transaction (ERESTART) and the questions are asked
- * again. Owns the socket.
+ * A transaction is bound to the generation at which its sets were seen to be plain: were a set deleted and made anew as another kind since, the kernel
+ * refuses the transaction (ERESTART) and is asked again. So what was seen can not become wrong, only useless. Owns the socket.
  */
 export class ElementWriter {
   readonly #socket: NetlinkSocket;
@@ -38,6 +43,9 @@ export class ElementWriter {
   readonly #reply = Buffer.alloc(REPLY_BYTES);
   readonly #replyView = new DataView(this.#reply.buffer, this.#reply.byteOffset, REPLY_BYTES);
   #sequence = 0;
+  #lastSets: readonly ElementChange[] = [];
+  /** Seen by `prepare`, for one transaction. */
+  #sight: Sight | undefined;
 
   constructor(socket: NetlinkSocket) {
     this.#socket = socket;
@@ -67,6 +75,7 @@ export class ElementWriter {
       const outcome = this.#commit(changes, generation);
       switch (outcome) {
         case 'applied':
+          this.#lastSets = distinctSets(changes) ?? [];
           return true;
         case 'refused':
           return false;
@@ -83,6 +92,12 @@ export class ElementWriter {
     return false;
   }
 
+  /** Looks at the sets of the last transaction, so that the next need not, if it is for the same and nothing changes until then. */
+  prepare(): void {
+    const generation = this.#lastSets.length === 0 ? undefined : this.#look(this.#lastSets);
+    this.#sight = generation === undefined ? undefined : { generation, sets: this.#lastSets };
+  }
+
   close(): void {
     this.#socket.close();
   }
@@ -90,37 +105,43 @@ export class ElementWriter {
   #readGeneration(): number | undefined {
     const { replies } = this.#exchange((sequence) => {
       writeGetGeneration(this.#request, sequence);
-    });
+    }, 1);
     return replies.map(readGeneration).find((generation) => generation !== undefined);
   }
 
   /** The generation at which every set is plain and of the right key; undefined if one is not, or is not there. */
   #generationOfPlainSets(changes: readonly ElementChange[]): number | undefined {
     const sets = distinctSets(changes);
+    const sight = this.#sight;
+    this.#sight = undefined;
     if (sets === undefined) {
       return undefined;
     }
+    return sight && sets.every((set) => sight.sets.some((seen) => isSameSet(seen, set))) ? sight.generation : this.#look(sets);
+  }
+
+  #look(sets: readonly ElementChange[]): number | undefined {
     // The generation comes first: a set that is replaced after it was read then makes the transaction fail, whenever that happens.
     const { replies, isWhole } = this.#exchange((sequence) => {
       writeGetGeneration(this.#request, sequence);
       for (const set of sets) {
         writeGetSet(this.#request, sequence, set);
       }
-    });
+    }, sets.length + 1);
     const [first, ...others] = replies;
     const isPlain = isWhole && others.length === sets.length && sets.every(({ keyBytes }, index) => isPlainSet(others[index], keyBytes));
     return isPlain ? readGeneration(first) : undefined;
   }
 
   /**
-   * A refusal and an acknowledgement may come for one transaction, if it failed only when it was committed: the refusal holds.
+   * The acknowledgement comes last. A refusal comes before it, even one of a transaction that failed only when it was committed, and holds.
    *
    * @see net/netfilter/nfnetlink.c nfnetlink_rcv_batch()
    */
   #commit(changes: readonly ElementChange[], generation: number): Outcome {
     const { isSent, replies, isWhole } = this.#exchange((sequence) => {
       writeBatch(this.#request, sequence, changes, generation);
-    });
+    }, 1);
     const verdicts = replies.flatMap((reply) => (reply.kind === 'verdict' ? [reply.errno] : []));
     if (verdicts.includes(ERESTART)) {
       return 'outdated';
@@ -131,7 +152,8 @@ export class ElementWriter {
     return isWhole && verdicts.length === 1 ? 'applied' : 'unknown';
   }
 
-  #exchange(write: (sequence: number) => void): Exchange {
+  /** @param expected number of answers if all goes well, after which none is waited for unless one of them is a refusal */
+  #exchange(write: (sequence: number) => void, expected: number): Exchange {
     this.#sequence = (this.#sequence + 1) >>> 0;
     const sequence = this.#sequence;
     this.#request.clear();
@@ -155,10 +177,21 @@ export class ElementWriter {
         isWhole = false;
       } else if (reply.sequence === sequence) {
         replies.push(reply);
+        if (replies.length === expected && isWhole && !replies.some(isRefusal)) {
+          return { isSent: true, replies, isWhole };
+        }
       }
     }
     return { isSent: true, replies, isWhole: false };
   }
+}
+
+function isRefusal(reply: Reply): boolean {
+  return reply.kind === 'verdict' && reply.errno !== 0;
+}
+
+function isSameSet(one: ElementChange, other: ElementChange): boolean {
+  return one.name === other.name && one.table === other.table && one.protocol === other.protocol && one.keyBytes === other.keyBytes;
 }
 
 /** Each set once; undefined if there are too many, or one is given keys of two kinds. */

@@ -1,5 +1,5 @@
 /**
- * The border to libnftables.so.1: every call into the C library, and koffi itself, is here and nowhere else.
+ * The border to libnftables.so.1: every call into the library is here and nowhere else.
  *
  * @see libnftables(3)
  */

@@ -48,7 +48,18 @@ export class LibraryExecutor implements Executor {
 
   /** On the calling thread: a wake-up of another costs more than the whole change. */
   applyElements(changes: readonly ElementChange[]): Promise<boolean> {
-    return this.#inTurn(async () => this.#elements.apply(changes));
+    return this.#inTurn(async () => {
+      const isApplied = this.#elements.apply(changes);
+      if (isApplied) {
+        // After whoever waits for this transaction.
+        setImmediate(() => {
+          if (!this.#isFreed) {
+            this.#elements.prepare();
+          }
+        });
+      }
+      return isApplied;
+    });
   }
 
   generation(): number {

@@ -40,7 +40,7 @@ interface NftErrorContext {
   readonly cause?: unknown;
 }
 
-/** The one error of this package. Nothing of the transaction was applied, unless the code is TIMEOUT. */
+/** The one error of this package. Nothing of the transaction was applied, unless the code is TIMEOUT or the message says that the outcome is unknown. */
 export class NftError extends Error {
   override readonly name = 'NftError';
   readonly code: NftErrorCode;

@@ -53,7 +53,10 @@ export interface Nftables extends AsyncDisposable {
   /** How changes reach the kernel. */
   readonly executor: 'library' | 'process' | 'fake';
 
-  /** Applies all commands atomically: on rejection nothing has changed (code TIMEOUT: unknown). An empty list does nothing. */
+  /**
+   * Applies all commands atomically. On rejection nothing has changed, unless the code is TIMEOUT or the message says that the outcome is unknown.
+   * An empty list does nothing.
+   */
   run(commands: readonly Command[], options?: RunOptions): Promise<RunResult>;
 
   /** As `run`, up to the point where it would take effect. */

@@ -79,6 +79,41 @@ describe('a transaction of elements on a netlink socket', () => {
     assert.equal(listed(), '192.0.2.1 192.0.2.2');
   });
 
+  it('is sent without a question after the set was looked at ahead of it', () => {
+    let sent = 0;
+    const writer = faulty((send) => {
+      sent += 1;
+      return send();
+    });
+    assert.equal(writer.apply(changes({ add: '192.0.2.2' })), true);
+    writer.prepare();
+    const before = sent;
+
+    assert.equal(writer.apply(changes({ delete: '192.0.2.2' })), true);
+    assert.equal(sent - before, 1);
+    assert.equal(listed(), '192.0.2.1');
+  });
+
+  it('does not reach a set that was made anew as one of intervals after it was looked at ahead', () => {
+    const writer = new ElementWriter(socket);
+    assert.equal(writer.apply(changes({ add: '192.0.2.2' })), true);
+    writer.prepare();
+    nft(INTERVALS);
+
+    assert.equal(writer.apply(changes({ add: '192.0.2.3' })), false);
+    assert.equal(listed(), '');
+  });
+
+  it('asks about another set than the one that was looked at ahead', () => {
+    nft('add set inet writer other { type ipv4_addr; flags interval; }');
+    const writer = new ElementWriter(socket);
+    assert.equal(writer.apply(changes({ add: '192.0.2.2' })), true);
+    writer.prepare();
+
+    const other = toElementChanges([{ add: { element: { ...SET, name: 'other', elem: ['192.0.2.3'] } } }]) ?? assert.fail('no plain addresses');
+    assert.equal(writer.apply(other), false);
+  });
+
   it('is given up, without effect, where another program changes something each time', () => {
     let round = 0;
     const writer = faulty((send, datagram) => {
