@@ -145,8 +145,13 @@ export class SessionTable {
     const entry = this.#touch(cid, at, now);
     entry.commonName = client.commonName ?? entry.commonName;
     entry.realAddress = client.realAddressText === '' ? entry.realAddress : client.realAddressText;
-    if (client.connectedSinceSeconds !== undefined) entry.since = new Date(client.connectedSinceSeconds * 1000);
-    const wanted = new Map([...client.addresses, ...client.subnets, ...extra].map((address) => [address.cidr, address]));
+    const sinceMs = (client.connectedSinceSeconds ?? 0) * 1000;
+    if (sinceMs > 0 && sinceMs !== entry.since.getTime()) entry.since = new Date(sinceMs);
+    // Most rows say what is known: of ten thousand, a snapshot that changes nothing should make no garbage.
+    const rows = [client.addresses, client.subnets, extra];
+    const count = client.addresses.length + client.subnets.length + extra.length;
+    if (count === entry.addresses.size && rows.every((addresses) => addresses.every(({ cidr }) => entry.addresses.has(cidr)))) return this.#connect(entry);
+    const wanted = new Map(rows.flat().map((address) => [address.cidr, address]));
     const changes = [...wanted.values()].flatMap((address) => this.#addAddress(entry, address));
     for (const address of entry.addresses.values()) {
       if (wanted.has(address.cidr)) continue;
@@ -225,6 +230,7 @@ function madeUpCid({ realAddressText, addresses }: StatusClient): Cid {
 /** Subnets that the package could not tell whose they are (two clients behind one address): each goes to one of those. */
 function extraSubnets(snapshot: StatusSnapshot): Map<string, ClientAddress[]> {
   const subnets = new Map<string, ClientAddress[]>();
+  if (snapshot.unassignedRoutes.length === 0) return subnets;
   const own = new Set(snapshot.clients.flatMap(({ addresses }) => addresses.map(({ cidr }) => cidr)));
   for (const { address, isCached, realAddressText } of snapshot.unassignedRoutes) {
     if (address === undefined || isCached || own.has(address.cidr)) continue;
