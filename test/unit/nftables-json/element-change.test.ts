@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isIPv4 } from 'node:net';
 import type { Command, Element } from 'nftables-json';
 import { scriptedNftables, toElementChanges, type ElementChange } from 'nftables-json/testing';
 
@@ -20,6 +21,17 @@ describe('a change of single addresses', () => {
       assert.equal(keysOf([add([text])]), hex);
     });
   }
+
+  it('reads as IPv4 what node:net does, and nothing else', () => {
+    const parts = ['', '.', '0', '00', '9', '25', '255', '256', '01', '1000', 'a', ' ', '-1', '.1', '1.'];
+    for (const first of parts) {
+      for (const second of parts) {
+        for (const text of [`${first}.0.${second}.7`, `1.${first}.3${second}`, `1.2.3.${first}${second}`, `${first}1.2.3.4${second}`]) {
+          assert.equal(toElementChanges([add([text])])?.[0]?.keyBytes === 4, isIPv4(text), text);
+        }
+      }
+    }
+  });
 
   it('keeps the order of commands, their verbs and the protocol of their family', () => {
     const changes = toElementChanges([add(['192.0.2.1', '192.0.2.2']), { delete: { element: { ...SET, family: 'ip6', elem: ['::1'] } } }]);
