@@ -224,7 +224,8 @@ export class Reconciler {
     const some = this.#clientChanges(dirty);
     const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) => (clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : []));
 
-    await addRouting(policy, diff);
+    // Most passes have nothing for routing, and then the transaction begins within the call that brought the event.
+    if (diff !== EMPTY_DIFF) await addRouting(policy, diff);
     await firewall.apply(compiled.inet, firewall.needsEverything ? everyone() : some);
     await this.#applyBridge(compiled, some, everyone);
 
@@ -236,7 +237,7 @@ export class Reconciler {
     for (const { op, network } of isRewrite ? everyone() : some) if (op === 'add') this.#installedClients.set(networkKey(network), network);
     if (removed.length > 0) this.#options.onRemoved(removed);
 
-    await removeRouting(policy, diff);
+    if (diff !== EMPTY_DIFF) await removeRouting(policy, diff);
     this.#plan = plan;
     const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
     logger.debug('firewall.applied', { changes: some.length, durationMs, isSiteChange: isNew });
