@@ -7,6 +7,7 @@
 #include <net/dst.h>
 #include <net/ip6_fib.h>
 #include <net/route.h>
+#include <net/xfrm.h>
 
 #include "address.h"
 #include "core.h"
@@ -109,14 +110,16 @@ unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb, u8 fa
 
 	if (!gwmark_mark_matches(&config->orig, skb->mark))
 		return NF_ACCEPT;
-	if (skb->dev->type != ARPHRD_ETHER)
+	/* a VRF shows each packet twice; the first time was on the device itself */
+	if (skb->dev->type != ARPHRD_ETHER || netif_is_l3_master(skb->dev))
 		return NF_ACCEPT;
 	ct = nf_ct_get(skb, &ctinfo);
 	if (!ct)
 		return leave(gn, GWMARK_STAT_learn_no_conntrack);
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
-	if (!gwmark_address_ethernet(skb))
+	/* what came out of IPsec bears the header of what it came in */
+	if (!gwmark_address_ethernet(skb) || skb_sec_path(skb))
 		return leave(gn, GWMARK_STAT_learn_no_ethernet);
 	if (passes_through(skb))
 		return leave(gn, GWMARK_STAT_learn_bridged);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The wire may be a VLAN device, a bond, a macvlan or a bridge, and several at once.
 
+# shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
 one_arm_up
 marks_on

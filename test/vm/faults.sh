@@ -3,6 +3,7 @@
 # Things go away under traffic: no complaint of the kernel, nothing leaks, and what
 # routing could carry is carried.
 
+# shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
 one_arm_up
 marks_on

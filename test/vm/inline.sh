@@ -10,6 +10,7 @@
 #
 # VLAN 10 runs through the same bridge, 198.51.100.0/24.
 
+# shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
 
 insmod_gwmark

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Sizes: path MTU, fragments, segmentation offload, and the hop limit.
 
+# shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
 one_arm_up
 marks_on

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # NAT and filtering: the firewall sees and changes what the module sends.
 
+# shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
 one_arm_up
 marks_on

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # One arm: every answer goes back through the router that its question came from.
 
+# shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
 one_arm_up
 refused "without the module's part, an answer finds no way (IPv4)" ping1 h1 -W 1 10.8.0.9

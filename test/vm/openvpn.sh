@@ -3,6 +3,7 @@
 # One arm with a real OpenVPN: the server in ep, its client in h2, the site behind
 # r1. Neither ep nor the kernel knows a route to either of them.
 
+# shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
 one_arm_up
 modprobe tun

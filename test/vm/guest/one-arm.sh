@@ -12,6 +12,7 @@
 # The tunnel is GRE: a device without link layer that carries both families.
 # `sw` counts, in table bridge watch, what ep sends to the wire.
 
+# shellcheck source=guest/lab.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lab.sh"
 
 mac_ep=02:00:00:00:00:02 mac_r1=02:00:00:00:00:51 mac_r2=02:00:00:00:00:52
