@@ -5,10 +5,14 @@ export interface SnapshotScheduleOptions {
   readonly intervalMs: () => number;
 }
 
+/** The longest pause after a snapshot that took long. */
+const LONGEST_REST_MS = 1000;
+
 /**
  * When snapshots are taken: on a timer, and soon after somebody asked. One at a time; whoever asks while one is under
  * way gets one that begins after it, together with everybody else who asked. After a snapshot that took long, the next
- * waits four times as long as that: a storm of connects then costs a fifth of the time and not all of it.
+ * waits four times as long as that, a second at most: a storm of connects then costs a fifth of the time and not all of it,
+ * and one slow answer of OpenVPN holds nobody up.
  */
 export class SnapshotSchedule {
   readonly #options: SnapshotScheduleOptions;
@@ -65,7 +69,7 @@ export class SnapshotSchedule {
     const startedMs = performance.now();
     await this.#options.take();
     const endedMs = performance.now();
-    this.#notBeforeMs = endedMs + 4 * (endedMs - startedMs);
+    this.#notBeforeMs = endedMs + Math.min(LONGEST_REST_MS, 4 * (endedMs - startedMs));
     this.#running = null;
     if (!this.#isStopped) this.#waitForNext();
   }

@@ -136,6 +136,26 @@ describe('SnapshotSchedule', () => {
     await stopping;
   });
 
+  it('rests a second at most, however long the last one took', async () => {
+    const probe = new Probe();
+    probe.intervalMs = 60_000;
+    probe.isSlow = true;
+    probe.schedule.start();
+    probe.schedule.request();
+    await pass(0);
+    nowMs = 5000;
+    probe.schedule.request();
+    await probe.finish();
+
+    await pass(999);
+    assert.equal(probe.taken, 1);
+    await pass(1);
+    assert.equal(probe.taken, 2);
+    const stopping = probe.schedule.stop();
+    await probe.finish();
+    await stopping;
+  });
+
   it('is not put off by requests that keep coming', async () => {
     const probe = new Probe();
     probe.intervalMs = 60_000;
