@@ -1,17 +1,17 @@
-import type { NftObject, Nftables } from 'nftables-json';
 import type { Policy } from '../../rules/index.js';
 import { contains, parseNetwork } from '../../rules/index.js';
 import { FALLBACK_PRIORITIES, ROUTING_TABLES, RULE_PRIORITIES } from '../config/table.js';
 import type { IpDevice, IpRoute, IpRule } from '../system/iproute.js';
 import { ipJson } from '../system/iproute.js';
 import { GwmarkError } from '../errors.js';
+import type { Firewall } from '../firewall/firewall.js';
 
 /**
  * Looks whether somebody else uses a number or a bit that we are about to use.
  *
  * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was changed
  */
-export async function checkClashes(policy: Policy, nft: Nftables): Promise<void> {
+export async function checkClashes(policy: Policy, firewall: Pick<Firewall<never>, 'markClashes'>): Promise<void> {
   const [rules4, rules6, routes4, routes6, devices] = await Promise.all([
     ipJson<IpRule>(['-N', '-4', 'rule', 'show']),
     ipJson<IpRule>(['-N', '-6', 'rule', 'show']),
@@ -25,7 +25,7 @@ export async function checkClashes(policy: Policy, nft: Nftables): Promise<void>
     ...devices.flatMap((device) => addressClash(policy, device)),
   ];
   if (routing.length > 0) throw new GwmarkError('ROUTING_CLASH', [...new Set(routing)].join('; '));
-  const marks = markClashes(policy, await nft.list({ ruleset: null }, { terse: true }));
+  const marks = await firewall.markClashes(policy);
   if (marks.length > 0) throw new GwmarkError('FIREWALL_CLASH', [...new Set(marks)].join('; '));
 }
 
@@ -60,25 +60,4 @@ function addressClash(policy: Policy, device: IpDevice): string[] {
     if (contains(nexthop6, network)) return [`${device.ifname} has the address ${local}: change routing.nexthop6`];
     return [];
   });
-}
-
-/** Rules of other tables that set bits of our mask in a packet mark or conntrack mark. */
-function markClashes(policy: Policy, objects: readonly NftObject[]): string[] {
-  return objects.flatMap((object) => {
-    if (!('rule' in object) || (object.rule.table === policy.table && object.rule.family === 'inet')) return [];
-    const { family, table, chain, expr } = object.rule;
-    const clashes = expr.some((statement) => 'mangle' in statement && isMark(statement.mangle) && setsBits(statement.mangle.value, policy.markMask));
-    return clashes ? [`nftables chain ${family} ${table} ${chain} sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`] : [];
-  });
-}
-
-function isMark(mangle: { readonly key: unknown }): boolean {
-  return /^\{"(meta|ct)":\{"key":"mark"\}\}$/.test(JSON.stringify(mangle.key));
-}
-
-/** A constant with one of the bits, also as the right side of `or`; the mask of an `and` sets nothing. */
-function setsBits(value: unknown, mask: number): boolean {
-  if (typeof value === 'number') return (value & mask) !== 0;
-  if (typeof value !== 'object' || value === null || !('|' in value) || !Array.isArray(value['|'])) return false;
-  return value['|'].some((part) => setsBits(part, mask));
 }

@@ -10,7 +10,7 @@ import { ModuleDatapath } from '../datapath/module/module-datapath.js';
 import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
 import type { Devices } from '../discovery/devices.js';
 import { readDevices } from '../discovery/devices.js';
-import { Firewall } from '../firewall/firewall.js';
+import { NftablesFirewall } from '../firewall/nftables-firewall.js';
 import type { Logger } from '../log/logger.js';
 import { ClientNetworks } from '../sessions/client-networks.js';
 import type { StatusDocument } from '../status.js';
@@ -40,18 +40,17 @@ export class Daemon implements AsyncDisposable {
   readonly #settings: Settings;
   readonly #policy: Policy;
   readonly #logger: Logger;
-  readonly #firewall: Firewall;
+  readonly #firewall: NftablesFirewall;
   readonly #clients = new ClientNetworks();
   readonly #reconciler: Reconciler;
   readonly #datapath: Datapath;
   /** The table for frames that pass an inline endpoint; only the module captures them. */
-  readonly #bridge: Firewall | null;
+  readonly #bridge: NftablesFirewall | null;
   readonly #servers: readonly ManagedServer[];
   readonly #conntrack: ConntrackFlusher;
   readonly #refresh: Debounced;
   readonly #verify: Debounced;
   readonly #forwarding: Debounced;
-  readonly #nft: Nftables;
   readonly #stop = new AbortController();
   #devices: Devices = { links: [], tunnels: [] };
   #originals: readonly OriginalSysctl[] = [];
@@ -76,9 +75,8 @@ export class Daemon implements AsyncDisposable {
     this.#settings = settings;
     this.#policy = policy;
     this.#logger = logger;
-    this.#nft = nft;
-    this.#firewall = new Firewall(nft, settings.table);
-    this.#bridge = kind === 'module' ? new Firewall(nft, settings.table, 'bridge') : null;
+    this.#firewall = new NftablesFirewall(nft, settings.table);
+    this.#bridge = kind === 'module' ? new NftablesFirewall(nft, settings.table, 'bridge') : null;
     const onChanged = (): void => this.#updateSite();
     this.#datapath = kind === 'module' ? new ModuleDatapath({ policy, logger, onChanged }) : new NexthopDatapath({ policy, max: settings.gateways.max, firewall: this.#firewall, logger, onChanged });
     this.#conntrack = new ConntrackFlusher(settings.conntrack === 'flush', logger);
@@ -162,7 +160,7 @@ export class Daemon implements AsyncDisposable {
   async #adopt(): Promise<void> {
     this.#devices = await readDevices(this.#settings.devices);
     const table = await this.#firewall.adopt((address) => this.#deviceOf(address));
-    await checkClashes(this.#policy, this.#nft);
+    await checkClashes(this.#policy, this.#firewall);
     const plan = await readRouting(this.#policy);
     await this.#bridge?.adopt(() => '');
     if (table !== null) {

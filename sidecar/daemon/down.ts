@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings.js';
 import { readRouting, removeRouting } from '../datapath/nexthop/plan.js';
 import { disableModule } from '../datapath/module/proc.js';
 import { GwmarkError } from '../errors.js';
-import { Firewall } from '../firewall/firewall.js';
+import { NftablesFirewall } from '../firewall/nftables-firewall.js';
 import type { Logger } from '../log/logger.js';
 import { clearMarks } from '../system/conntrack.js';
 import { restoreSysctls } from '../system/forwarding.js';
@@ -21,15 +21,13 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
   const removed: string[] = [];
   try {
     await using nft = await openNftables({ executor: settings.executor });
-    const firewall = new Firewall(nft, settings.table);
-    const bridge = new Firewall(nft, settings.table, 'bridge');
+    const firewall = new NftablesFirewall(nft, settings.table);
+    const bridge = new NftablesFirewall(nft, settings.table, 'bridge');
     // Somebody else's tables are refused before anything is touched.
     const table = await firewall.adopt(() => '');
     await bridge.adopt(() => '');
     // First the table: no packet is marked any more, so none looks for a route that is about to go.
-    if (await firewall.remove()) removed.push(`nftables table inet ${settings.table}`);
-
-    if (await bridge.remove()) removed.push(`nftables table bridge ${settings.table}`);
+    removed.push(...(await firewall.remove()), ...(await bridge.remove()));
     if (await disableModule()) removed.push('module gwmark: disabled, its gateways forgotten');
 
     const plan = await readRouting(policy);

@@ -1,5 +1,5 @@
-import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingPlan, Site, SubnetLength } from '../../rules/index.js';
-import { EMPTY_DIFF, EMPTY_PLAN, compileNexthopStructure, compileRouting, diffRouting, isEmptyRoutingDiff, networkKey, subnetLengths } from '../../rules/index.js';
+import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
+import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, isEmptyRoutingDiff, networkKey, subnetLengths } from '../../rules/index.js';
 import type { Compiled } from '../datapath/datapath.js';
 import { addRouting, readRouting, removeRouting } from '../datapath/nexthop/plan.js';
 import { GwmarkError } from '../errors.js';
@@ -12,13 +12,13 @@ import { changedClientRoutes, everyClientRoute, familiesOf } from './client-rout
 /** The site without what the reconciler adds to it. */
 export type WantedSite = Omit<Site, 'policy' | 'subnetLengths' | 'clientRouteFamilies'>;
 
-export interface ReconcilerOptions {
+export interface ReconcilerOptions<Rules> {
   readonly policy: Policy;
-  readonly firewall: Firewall;
+  readonly firewall: Firewall<Rules>;
   /** For the second table that an inline endpoint has; without it, none is made. */
-  readonly bridge?: Firewall;
-  /** What a datapath wants for a site; default: the datapath `nexthop`. */
-  readonly compile?: (site: Site) => Compiled;
+  readonly bridge?: Firewall<Structure>;
+  /** What the datapath wants for a site. */
+  readonly compile: (site: Site) => Compiled<Rules>;
   /** Who is wanted; the reconciler reads it, others change it and say so by `clientChanged`. */
   readonly clients: ClientNetworks;
   readonly logger: Logger;
@@ -34,11 +34,11 @@ export interface ReconcilerOptions {
  * A pass makes additions to routing first, then one nftables transaction, then removals from routing: whatever a packet
  * is marked for exists. A failed pass is repeated with backoff, reading the kernel anew first.
  */
-export class Reconciler {
-  readonly #options: ReconcilerOptions;
+export class Reconciler<Rules = Structure> {
+  readonly #options: ReconcilerOptions<Rules>;
   #wanted: WantedSite | null = null;
   #site: Site | null = null;
-  #compiled: Compiled | null = null;
+  #compiled: Compiled<Rules> | null = null;
   #plan: RoutingPlan = EMPTY_PLAN;
   readonly #installedClients = new Map<string, ClientNetwork>();
   /** Routes to client networks that main does not lead to, by {@link routeKey}; a part of `#plan` too. */
@@ -56,7 +56,7 @@ export class Reconciler {
   /** Work that may not overlap with a pass. */
   readonly #exclusive: (() => Promise<void>)[] = [];
 
-  constructor(options: ReconcilerOptions) {
+  constructor(options: ReconcilerOptions<Rules>) {
     this.#options = options;
   }
 
@@ -122,13 +122,7 @@ export class Reconciler {
 
   /** Compares every element in the kernel with what was installed. Returns how many differ; 0 too while the table is not ours to judge. */
   verifyElements(): Promise<number> {
-    return this.exclusively(async () => {
-      const table = await this.#options.firewall.readAll((address) => this.#installedClients.get(address)?.device ?? '');
-      if (table === null || this.#compiled === null) return 0;
-      const clients = differences(this.#installedClients, table.clients);
-      const verdicts = [...this.#compiled.inet.verdicts].map(([name, elements]) => differences(elements, table.structure.verdicts.get(name) ?? new Map()));
-      return [clients, ...verdicts].reduce((sum, many) => sum + many, 0);
-    });
+    return this.exclusively(() => this.#options.firewall.differences(this.#installedClients));
   }
 
   /** The table was damaged: everything is written again. */
@@ -226,7 +220,7 @@ export class Reconciler {
 
     // Most passes have nothing for routing, and then the transaction begins within the call that brought the event.
     if (diff !== EMPTY_DIFF) await addRouting(policy, diff);
-    await firewall.apply(compiled.inet, firewall.needsEverything ? everyone() : some);
+    await firewall.apply(compiled.rules, firewall.needsEverything ? everyone() : some);
     await this.#applyBridge(compiled, some, everyone);
 
     // The transaction stands, whatever becomes of the rest.
@@ -243,11 +237,11 @@ export class Reconciler {
     logger.debug('firewall.applied', { changes: some.length, durationMs, isSiteChange: isNew });
   }
 
-  #compile(site: Site): Compiled {
-    return this.#options.compile?.(site) ?? { inet: compileNexthopStructure(site), bridge: null, routing: compileRouting(site) };
+  #compile(site: Site): Compiled<Rules> {
+    return this.#options.compile(site);
   }
 
-  async #applyBridge(compiled: Compiled, some: readonly ClientNetworkChange[], everyone: () => ClientNetworkChange[]): Promise<void> {
+  async #applyBridge(compiled: Compiled<Rules>, some: readonly ClientNetworkChange[], everyone: () => ClientNetworkChange[]): Promise<void> {
     const { bridge } = this.#options;
     if (bridge === undefined || (compiled.bridge === null && bridge.needsEverything)) return;
     if (compiled.bridge === null) await bridge.remove();
@@ -294,9 +288,4 @@ export class Reconciler {
 
 function withRoutes(plan: RoutingPlan, routes: ReadonlyMap<string, Route>): RoutingPlan {
   return { ...plan, routes: [...plan.routes, ...routes.values()] };
-}
-
-function differences(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): number {
-  const missing = [...a.keys()].filter((key) => !b.has(key)).length;
-  return missing + [...b.keys()].filter((key) => !a.has(key)).length;
 }

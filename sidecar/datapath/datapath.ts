@@ -1,11 +1,11 @@
 import type { Gateway, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
-import type { InstalledTable } from '../firewall/table-reader.js';
+import type { Installed } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
 
-/** What a datapath wants of nftables and of routing for a site. */
-export interface Compiled {
-  readonly inet: Structure;
+/** What a datapath wants of the packet filter and of routing for a site. */
+export interface Compiled<Rules = Structure> {
+  readonly rules: Rules;
   /** A second table, for frames that pass a bridge; null where nothing is inline. */
   readonly bridge: Structure | null;
   readonly routing: RoutingPlan;
@@ -28,7 +28,7 @@ export interface Datapath {
   /** Pure. */
   compile(site: Site): Compiled;
   /** Takes over what an earlier run left, before `start`. */
-  adopt(table: InstalledTable, plan: RoutingPlan): void;
+  adopt(table: Installed, plan: RoutingPlan): void;
   /** Makes the kernel ready. @throws GwmarkError where it cannot be */
   start(): Promise<void>;
   /** The devices on which gateways are learnt are these from now on. */

@@ -1,171 +1,83 @@
-import type { Command, Nftables, NftObject } from 'nftables-json';
-import type { ClientNetworkChange, Structure, TableFamily } from '../../rules/index.js';
-import { NOTHING, clientCommands, diffStructure } from '../../rules/index.js';
-import { isNotFound } from 'nftables-json';
-import { GwmarkError } from '../errors.js';
-import type { InstalledTable, SeenMac } from './table-reader.js';
-import { readSeenMacs, readTable } from './table-reader.js';
+import type { ClientNetwork, ClientNetworkChange, OriginalSysctl, Policy, Transport } from '../../rules/index.js';
+
+/** A frame's source as the packet path noted it. */
+export interface SeenMac {
+  readonly device: string;
+  readonly mac: string;
+  /** Seconds until it is forgotten: the most recently seen has the most. Null where that is not known. */
+  readonly expiresSeconds: number | null;
+}
+
+/** What an earlier run left in the kernel, as far as it is needed to go on without a gap. */
+export interface Installed {
+  readonly clients: ReadonlyMap<string, ClientNetwork>;
+  readonly originals: readonly OriginalSysctl[];
+  readonly transports: readonly Transport[];
+  /** Gateway id -> source MACs that are learnt as it. */
+  readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
+  readonly uplinks: readonly SeenMac[];
+}
 
 /** What one look at the kernel's side told. */
 export interface FirewallReading {
-  /** `intact`, or what somebody else did to the table. */
+  /** `intact`, or what somebody else did to our rules. */
   readonly state: 'intact' | 'missing' | 'changed';
   /** Gateway id -> packets learnt as it. */
   readonly learnt: ReadonlyMap<number, number>;
 }
 
 /**
- * Our nftables table in the kernel: one transaction a change, never half of one.
+ * Our rules in the kernel's packet filter, whichever program they are made with. `Rules` is what a site compiles to.
  *
  * It keeps what it wrote, because a listing is not lossless; the listing only tells whether somebody else wrote too.
  */
-export class Firewall {
-  readonly #nft: Nftables;
-  readonly #table: string;
-  readonly #family: TableFamily;
-  #structure: Structure = NOTHING;
-  /** The table exists but is to be replaced as a whole: it is damaged, or of another layout. */
-  #mustReplace = false;
-  /** Of the terse listing after our last change of structure; null before the first. */
-  #fingerprint: string | null = null;
-  /** The ruleset's generation when the table was last seen intact. */
-  #generation: number | null = null;
-
-  /** @param nft borrowed: its owner closes it after the firewall is done with it */
-  constructor(nft: Nftables, table: string, family: TableFamily = 'inet') {
-    this.#nft = nft;
-    this.#table = table;
-    this.#family = family;
-  }
-
+export interface Firewall<Rules> {
   /**
-   * Takes over the table that an earlier run left, if there is one.
+   * Takes over what an earlier run left.
    *
-   * @returns null when there is none
-   * @throws GwmarkError FIREWALL_CLASH when the table is not ours
+   * @param deviceOf the tunnel device that leads to a client network; listings do not say it
+   * @returns null when there is nothing
+   * @throws GwmarkError FIREWALL_CLASH when what bears our name is not ours
    */
-  async adopt(deviceOf: (address: string) => string): Promise<InstalledTable | null> {
-    const objects = await this.#list(false);
-    if (objects === null) return null;
-    const installed = readTable(objects, deviceOf);
-    if (installed.owner === 'foreign') {
-      throw new GwmarkError('FIREWALL_CLASH', `nftables table ${this.#family} ${this.#table} exists and is not gwmark's; name another with the setting table`);
-    }
-    this.#structure = installed.structure;
-    this.#mustReplace = installed.owner === 'outdated';
-    return installed;
-  }
+  adopt(deviceOf: (address: string) => string): Promise<Installed | null>;
 
-  /** True while the table is not known to stand as last written: the next change has to bring every client. */
-  get needsEverything(): boolean {
-    return this.#structure === NOTHING;
-  }
+  /** True while the rules are not known to stand as last written: the next change has to bring every client. */
+  readonly needsEverything: boolean;
 
   /**
-   * Makes the table what `structure` says, and its client sets what the changes say, in one transaction.
+   * Makes the kernel's rules what `rules` says, and the client sets what the changes say. The same object as before means that
+   * only clients change.
    *
    * @param changes when `needsEverything`, an `add` for every client network
-   * @throws GwmarkError FIREWALL_FAILED; nothing has changed then
+   * @throws GwmarkError FIREWALL_FAILED
    */
-  async apply(structure: Structure, changes: Iterable<ClientNetworkChange>): Promise<void> {
-    const isStructural = structure !== this.#structure;
-    const clients = clientCommands(this.#table, changes, this.#family);
-    const { before, after } = isStructural ? diffStructure(this.#table, this.#structure, structure, this.#family) : { before: [], after: [] };
-    const commands: Command[] = [...(this.#mustReplace ? this.#removal() : []), ...before, ...clients, ...after];
-    if (commands.length === 0) {
-      this.#structure = structure;
-      return;
-    }
-    try {
-      await this.#nft.run(commands);
-    } catch (error) {
-      throw new GwmarkError('FIREWALL_FAILED', `apply ${commands.length} changes to nftables table ${this.#family} ${this.#table}: ${(error as Error).message}`, { cause: error });
-    }
-    this.#structure = structure;
-    this.#mustReplace = false;
-    if (isStructural) await this.#rememberFingerprint();
-  }
+  apply(rules: Rules, changes: Iterable<ClientNetworkChange>): Promise<void>;
+
+  /** Looks whether the rules stand as we left them. When they do not, the next `apply` replaces all of them. */
+  inspect(options?: { readonly withCounters?: boolean }): Promise<FirewallReading>;
 
   /**
-   * Looks whether the table stands as we left it. When it does not, the next `apply` replaces it as a whole.
-   * As long as nobody changed anything in nftables, this costs microseconds, unless counters are wanted.
+   * How many elements differ from what was written; 0 while the rules are not ours to judge. Costs time in proportion to the clients.
+   *
+   * @param clients what was installed, by key of network
    */
-  async inspect(options: { readonly withCounters?: boolean } = {}): Promise<FirewallReading> {
-    const generation = (await this.#nft.generation()) ?? null;
-    const isUntouched = generation !== null && generation === this.#generation;
-    if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true)) return { state: 'intact', learnt: new Map() };
-    const objects = await this.#list(true);
-    if (objects === null) {
-      this.#distrust(false);
-      return { state: 'missing', learnt: new Map() };
-    }
-    const { fingerprint, learnt } = readTable(objects, () => '');
-    if (fingerprint !== this.#fingerprint) {
-      this.#distrust(true);
-      return { state: 'changed', learnt };
-    }
-    this.#generation = generation;
-    return { state: 'intact', learnt };
-  }
+  differences(clients: ReadonlyMap<string, ClientNetwork>): Promise<number>;
 
-  /** Everything in the table, elements included; null when it is gone. Costs time in proportion to the clients. */
-  async readAll(deviceOf: (address: string) => string): Promise<InstalledTable | null> {
-    const objects = await this.#list(false);
-    return objects === null ? null : readTable(objects, deviceOf);
-  }
+  /** Rules or elements were not what they should be: the next `apply` replaces all of them. */
+  distrust(): void;
 
-  /** Elements were not what they should be: the next `apply` replaces the table as a whole. */
-  distrust(): void {
-    if (this.#structure !== NOTHING) this.#distrust(true);
-  }
+  /** Source MACs that the packet path noted: of frames that no gateway's rule knew, and of transport flows. */
+  seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]>;
 
-  /** Source MACs in one of the sets that the packet path fills; empty when the set is gone. */
-  async seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]> {
-    try {
-      const objects = await this.#nft.list({ set: { family: this.#family, table: this.#table, name: set } });
-      return objects.flatMap((object) => ('set' in object ? readSeenMacs(object.set.elem ?? []) : []));
-    } catch (error) {
-      if (isNotFound(error)) return [];
-      throw error;
-    }
-  }
+  /** What rules of others do with bits of our mark mask, one sentence each. */
+  markClashes(policy: Policy): Promise<readonly string[]>;
 
-  /** Removes the table. True when there was one. */
-  async remove(): Promise<boolean> {
-    if ((await this.#list(true)) === null) return false;
-    await this.#nft.run([{ delete: { table: { family: this.#family, name: this.#table } } }]);
-    this.#structure = NOTHING;
-    return true;
-  }
+  /** Removes all that is ours. Returns what there was, in words. */
+  remove(): Promise<readonly string[]>;
+}
 
-  /**
-   * Elements are not part of it, so changes of clients leave it as it is. A listing that fails is no failure of the change,
-   * which stands: the next inspection finds the table changed and replaces it.
-   */
-  async #rememberFingerprint(): Promise<void> {
-    const objects = await this.#list(true).catch(() => null);
-    this.#fingerprint = objects === null ? null : readTable(objects, () => '').fingerprint;
-  }
-
-  #distrust(exists: boolean): void {
-    this.#generation = null;
-    this.#structure = NOTHING;
-    this.#fingerprint = null;
-    this.#mustReplace = exists;
-  }
-
-  /** `add` first: the table may be gone by now, and nft 1.0.6 has no `destroy`. */
-  #removal(): Command[] {
-    const table = { family: this.#family, name: this.#table };
-    return [{ add: { table } }, { delete: { table } }];
-  }
-
-  async #list(terse: boolean): Promise<readonly NftObject[] | null> {
-    try {
-      return await this.#nft.list({ table: { family: this.#family, name: this.#table } }, { terse });
-    } catch (error) {
-      if (isNotFound(error)) return null;
-      throw error;
-    }
-  }
+/** How many keys are in one of two maps only. */
+export function countDifferences(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): number {
+  const missing = [...a.keys()].filter((key) => !b.has(key)).length;
+  return missing + [...b.keys()].filter((key) => !a.has(key)).length;
 }

@@ -1,28 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Expression, MapPair, NftObject } from 'nftables-json';
-import type { ChainSpec, ClientNetwork, OriginalSysctl, SetSpec, Structure, Transport, VerdictElement } from '../../rules/index.js';
+import type { ChainSpec, ClientNetwork, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
 import { ABOUT_CHAIN, LAYOUT_COMMENT, NOTHING, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
-
-/** A frame's source as the packet path wrote it into a dynamic set. */
-export interface SeenMac {
-  readonly device: string;
-  readonly mac: string;
-  /** Seconds until the kernel forgets it: the most recently seen has the most. Null where the listing does not say. */
-  readonly expiresSeconds: number | null;
-}
+import type { Installed, SeenMac } from './firewall.js';
 
 /** What stands in the kernel under our table's name. */
-export interface InstalledTable {
+export interface InstalledTable extends Installed {
   /** `foreign`: somebody else's. `outdated`: ours, of another layout; replace it as a whole. */
   readonly owner: 'ours' | 'outdated' | 'foreign';
   /** Names are certain; rules are not compared (`null`), so the next change rewrites every chain. */
   readonly structure: Structure;
-  readonly clients: ReadonlyMap<string, ClientNetwork>;
-  readonly originals: readonly OriginalSysctl[];
-  readonly transports: readonly Transport[];
-  /** Gateway id -> source MACs that are learnt as it. */
-  readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
-  readonly uplinks: readonly SeenMac[];
   /** Gateway id -> packets that its learn chain counted. */
   readonly learnt: ReadonlyMap<number, number>;
   /** Changes when anything but elements and counters changes. */

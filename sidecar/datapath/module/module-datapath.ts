@@ -41,7 +41,7 @@ export class ModuleDatapath implements Datapath {
   compile(site: Site): Compiled {
     const bridges = site.links.filter(({ isBridge }) => isBridge).map(({ device }) => device);
     return {
-      inet: compileModuleStructure(site),
+      rules: compileModuleStructure(site),
       bridge: bridges.length === 0 ? null : compileBridgeStructure(site, bridges),
       routing: compileModuleRouting(site),
     };

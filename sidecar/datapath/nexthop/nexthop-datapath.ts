@@ -4,8 +4,7 @@ import type { Compiled, Datapath } from '../datapath.js';
 import { adoptedUplink, gatewayNeighbours } from './adoption.js';
 import type { GatewayChange } from './gateway-table.js';
 import { GatewayTable } from './gateway-table.js';
-import type { Firewall } from '../../firewall/firewall.js';
-import type { InstalledTable } from '../../firewall/table-reader.js';
+import type { Firewall, Installed } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import { flushMark } from '../../system/conntrack.js';
@@ -20,7 +19,7 @@ export interface NexthopDatapathOptions {
   readonly policy: Policy;
   /** Highest gateway id. */
   readonly max: number;
-  readonly firewall: Firewall;
+  readonly firewall: Pick<Firewall<never>, 'seenMacs'>;
   readonly logger: Logger;
   /** Gateways or the uplink changed. */
   readonly onChanged: () => void;
@@ -61,7 +60,7 @@ export class NexthopDatapath implements Datapath {
   }
 
   compile(site: Site): Compiled {
-    return { inet: compileNexthopStructure(site), bridge: null, routing: compileRouting(site) };
+    return { rules: compileNexthopStructure(site), bridge: null, routing: compileRouting(site) };
   }
 
   /** Nothing: nftables and routing are all that it needs. */
@@ -72,7 +71,7 @@ export class NexthopDatapath implements Datapath {
    *
    * @param plan the routing of the earlier run: its permanent neighbours say where answers go
    */
-  adopt(table: InstalledTable, plan: RoutingPlan): void {
+  adopt(table: Installed, plan: RoutingPlan): void {
     const { policy } = this.#options;
     const neighbours = gatewayNeighbours(policy, plan);
     for (const [id, sources] of table.gateways) {
@@ -159,7 +158,7 @@ export class NexthopDatapath implements Datapath {
    * Of two uplinks that both carry clients neither is better, so it stays. It changes when it is gone, or when nothing came from
    * it for a while (clients send at least keepalives) and something did from another.
    */
-  #chooseUplink(uplinks: InstalledTable['uplinks']): void {
+  #chooseUplink(uplinks: Installed['uplinks']): void {
     const current = this.#uplink === null ? null : this.#table.get(this.#uplink);
     const recent = uplinks
       .toSorted((a, b) => (b.expiresSeconds ?? 0) - (a.expiresSeconds ?? 0))

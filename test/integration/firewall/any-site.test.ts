@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { openNftables, type Nftables } from 'nftables-json';
 import type { ClientNetworkChange } from '../../../rules/index.js';
 import { compileNexthopStructure, networkKey } from '../../../rules/index.js';
-import { Firewall } from '../../../sidecar/firewall/firewall.js';
+import { NftablesFirewall } from '../../../sidecar/firewall/nftables-firewall.js';
 import type { World } from '../../unit/rules/arbitraries.js';
 import { policy, world } from '../../unit/rules/arbitraries.js';
 import { FULL_SITE, POLICY, gateway, site } from '../../unit/rules/sample-site.js';
@@ -13,7 +13,7 @@ import { client } from './rig.js';
 
 const twoWorlds = policy.chain((drawn) => fc.tuple(world(drawn), world(drawn)));
 
-describe('Firewall with the rules of any site', function () {
+describe('NftablesFirewall with the rules of any site', function () {
   this.timeout(60_000);
   let nftables: Nftables;
   before(async () => {
@@ -32,12 +32,12 @@ describe('Firewall with the rules of any site', function () {
     await fc.assert(
       fc.asyncProperty(twoWorlds, async ([a, b]) => {
         const others = await foreign(nftables);
-        const firewall = new Firewall(nftables, POLICY.table);
+        const firewall = new NftablesFirewall(nftables, POLICY.table);
         await bring(firewall, null, a);
         await bring(firewall, a, b);
         const changed = await normalized(nftables, POLICY.table);
         await firewall.remove();
-        await bring(new Firewall(nftables, POLICY.table), null, b);
+        await bring(new NftablesFirewall(nftables, POLICY.table), null, b);
         const fresh = await normalized(nftables, POLICY.table);
 
         assert.deepEqual(changed, fresh);
@@ -51,15 +51,15 @@ describe('Firewall with the rules of any site', function () {
   it('leaves the same after a run that takes over what another run left', async () => {
     await fc.assert(
       fc.asyncProperty(policy, policy, fc.tuple(world(POLICY), world(POLICY)), async (before, after, [a, b]) => {
-        await bring(new Firewall(nftables, POLICY.table), null, { ...a, site: { ...a.site, policy: before } });
-        const heir = new Firewall(nftables, POLICY.table);
+        await bring(new NftablesFirewall(nftables, POLICY.table), null, { ...a, site: { ...a.site, policy: before } });
+        const heir = new NftablesFirewall(nftables, POLICY.table);
         const table = await heir.adopt(() => 'tun0');
         assert.deepEqual([...(table?.clients.keys() ?? [])].toSorted(), a.clients.map(networkKey).toSorted());
         const wanted = { ...b, site: { ...b.site, policy: after } };
         await bring(heir, a, wanted);
         const adopted = await normalized(nftables, POLICY.table);
         await heir.remove();
-        await bring(new Firewall(nftables, POLICY.table), null, wanted);
+        await bring(new NftablesFirewall(nftables, POLICY.table), null, wanted);
 
         assert.deepEqual(adopted, await normalized(nftables, POLICY.table));
         await nft('delete', 'table', 'inet', POLICY.table);
@@ -71,7 +71,7 @@ describe('Firewall with the rules of any site', function () {
   it('sees its own table as intact after every change, as changed by one foreign rule, and as missing', async () => {
     await fc.assert(
       fc.asyncProperty(policy.chain(world), async (drawn) => {
-        const firewall = new Firewall(nftables, POLICY.table);
+        const firewall = new NftablesFirewall(nftables, POLICY.table);
         await bring(firewall, null, drawn);
         assert.equal((await firewall.inspect()).state, 'intact');
         await nft('insert', 'rule', 'inet', POLICY.table, 'prerouting', 'counter');
@@ -87,7 +87,7 @@ describe('Firewall with the rules of any site', function () {
   });
 
   it('is not alarmed by what other programs do in their own tables', async () => {
-    const firewall = new Firewall(nftables, POLICY.table);
+    const firewall = new NftablesFirewall(nftables, POLICY.table);
     await bring(firewall, null, { site: FULL_SITE, clients: [client('198.51.100.2')] });
 
     for (let index = 0; index < 5; index += 1) {
@@ -97,7 +97,7 @@ describe('Firewall with the rules of any site', function () {
   });
 
   it('changes nothing when the transaction is refused, and the next one starts from what there was', async () => {
-    const firewall = new Firewall(nftables, POLICY.table);
+    const firewall = new NftablesFirewall(nftables, POLICY.table);
     const structure = compileNexthopStructure(site());
     await firewall.apply(structure, [add('198.51.100.2')]);
     const before = await normalized(nftables, null);
@@ -117,14 +117,14 @@ describe('Firewall with the rules of any site', function () {
     await nft(`table inet ${POLICY.table} { set client4 { type ipv4_addr; }; chain about { counter comment "something else"; }; }`);
     const before = await normalized(nftables, null);
 
-    await assert.rejects(new Firewall(nftables, POLICY.table).adopt(() => ''), { name: 'GwmarkError', code: 'FIREWALL_CLASH' });
+    await assert.rejects(new NftablesFirewall(nftables, POLICY.table).adopt(() => ''), { name: 'GwmarkError', code: 'FIREWALL_CLASH' });
 
     assert.deepEqual(await normalized(nftables, null), before);
   });
 
   it('replaces a table of another layout as a whole, clients and all, and keeps what sysctls had been', async () => {
     await nft(`table inet ${POLICY.table} { set client4 { type ipv4_addr; elements = { 198.51.100.9 }; }; set old { type ipv4_addr; }; chain about { return comment "gwmark layout 0"; return comment "sysctl net/ipv4/ip_forward=0"; }; }`);
-    const firewall = new Firewall(nftables, POLICY.table);
+    const firewall = new NftablesFirewall(nftables, POLICY.table);
 
     const table = await firewall.adopt(() => 'tun0');
 
@@ -140,7 +140,7 @@ describe('Firewall with the rules of any site', function () {
     const texts = Array.from({ length: 300 }, (_, index) => `10.${index % 250}.0.0/${16 + (index % 12)}`);
     const clients = [...new Map(texts.map((text) => [text, client(text)])).values()];
     const lengths = [...new Set(clients.map(({ prefixLength }) => prefixLength))].map((prefixLength) => ({ family: 4, prefixLength }) as const);
-    const firewall = new Firewall(nftables, POLICY.table);
+    const firewall = new NftablesFirewall(nftables, POLICY.table);
 
     await firewall.apply(compileNexthopStructure(site({ subnetLengths: lengths })), clients.map((network) => ({ op: 'add', network })));
 
@@ -154,7 +154,7 @@ function add(text: string): ClientNetworkChange {
 }
 
 /** Brings a table from one world to another, as the reconciler does. */
-async function bring(firewall: Firewall, from: World | null, to: World): Promise<void> {
+async function bring(firewall: NftablesFirewall, from: World | null, to: World): Promise<void> {
   const before = new Map((from?.clients ?? []).map((network) => [networkKey(network), network]));
   const after = new Map(to.clients.map((network) => [networkKey(network), network]));
   await firewall.apply(compileNexthopStructure(to.site), [

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { openNftables, type Nftables } from 'nftables-json';
 import { EMPTY_PLAN, compileRouting, diffRouting } from '../../../rules/index.js';
 import { checkClashes } from '../../../sidecar/daemon/clashes.js';
+import { NftablesFirewall } from '../../../sidecar/firewall/nftables-firewall.js';
 import { addRouting } from '../../../sidecar/datapath/nexthop/plan.js';
 import { POLICY, gateway, site } from '../../unit/rules/sample-site.js';
 import { ip, makeLan, makeTunnel, nft, resetKernel } from './kernel.js';
@@ -48,7 +49,7 @@ describe('checkClashes', () => {
     it(`finds ${what} in use`, async () => {
       await ip(line);
 
-      await assert.rejects(checkClashes(POLICY, nftables), { name: 'GwmarkError', code: 'ROUTING_CLASH', message });
+      await assert.rejects(checkClashes(POLICY, new NftablesFirewall(nftables, POLICY.table)), { name: 'GwmarkError', code: 'ROUTING_CLASH', message });
     });
   }
 
@@ -56,7 +57,7 @@ describe('checkClashes', () => {
     it(`does not mind ${what}`, async () => {
       await ip(line);
 
-      await checkClashes(POLICY, nftables);
+      await checkClashes(POLICY, new NftablesFirewall(nftables, POLICY.table));
     });
   }
 
@@ -64,7 +65,7 @@ describe('checkClashes', () => {
     it(`finds that somebody writes bits of the mark: ${rule}`, async () => {
       await nft(`table ip mangle { chain c { type filter hook prerouting priority -150; tcp dport 80 counter ${rule}; }; }`);
 
-      await assert.rejects(checkClashes(POLICY, nftables), { code: 'FIREWALL_CLASH', message: /chain ip mangle c sets mark bits of mark\.mask \(0xff000000\)/ });
+      await assert.rejects(checkClashes(POLICY, new NftablesFirewall(nftables, POLICY.table)), { code: 'FIREWALL_CLASH', message: /chain ip mangle c sets mark bits of mark\.mask \(0xff000000\)/ });
     });
   }
 
@@ -72,14 +73,14 @@ describe('checkClashes', () => {
     it(`does not mind: ${rule}`, async () => {
       await nft(`table ip mangle { chain c { type filter hook prerouting priority -150; tcp dport 80 counter ${rule}; }; }`);
 
-      await checkClashes(POLICY, nftables);
+      await checkClashes(POLICY, new NftablesFirewall(nftables, POLICY.table));
     });
   }
 
   it('names every clash in one message', async () => {
     await ip('rule add pref 10001 lookup main', 'rule add pref 40001 lookup main', 'route add 203.0.113.0/24 dev lan0 table 7777', 'addr add 169.254.119.77/16 dev lan0');
 
-    await assert.rejects(checkClashes(POLICY, nftables), (error: unknown) => {
+    await assert.rejects(checkClashes(POLICY, new NftablesFirewall(nftables, POLICY.table)), (error: unknown) => {
       for (const setting of ['routing.priority', 'routing.fallbackPriority', 'routing.tableBase', 'routing.nexthop4']) assert.ok((error as Error).message.includes(setting), setting);
       return true;
     });
@@ -89,6 +90,6 @@ describe('checkClashes', () => {
     const plan = compileRouting(site({ gateways: [gateway(1)], uplink: gateway(1), clientRouteFamilies: [4, 6] }));
     await addRouting(POLICY, diffRouting(EMPTY_PLAN, plan));
 
-    await checkClashes(POLICY, nftables);
+    await checkClashes(POLICY, new NftablesFirewall(nftables, POLICY.table));
   });
 });

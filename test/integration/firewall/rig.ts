@@ -1,8 +1,8 @@
 import { openNftables, type Nftables } from 'nftables-json';
 import type { ClientNetwork, Site } from '../../../rules/index.js';
-import { networkKey } from '../../../rules/index.js';
+import { compileNexthopStructure, compileRouting, networkKey } from '../../../rules/index.js';
 import { Reconciler, type WantedSite } from '../../../sidecar/daemon/reconciler.js';
-import { Firewall } from '../../../sidecar/firewall/firewall.js';
+import { NftablesFirewall } from '../../../sidecar/firewall/nftables-firewall.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
 import { readRouting } from '../../../sidecar/datapath/nexthop/plan.js';
@@ -14,7 +14,7 @@ const OWNER = 'test';
 /** A reconciler on the real kernel, with the clients that a test says. */
 export class Rig implements AsyncDisposable {
   readonly nft: Nftables;
-  readonly firewall: Firewall;
+  readonly firewall: NftablesFirewall;
   readonly clients = new ClientNetworks();
   readonly reconciler: Reconciler;
   readonly log = captureLog();
@@ -23,10 +23,11 @@ export class Rig implements AsyncDisposable {
 
   private constructor(nft: Nftables) {
     this.nft = nft;
-    this.firewall = new Firewall(nft, POLICY.table);
+    this.firewall = new NftablesFirewall(nft, POLICY.table);
     this.reconciler = new Reconciler({
       policy: POLICY,
       firewall: this.firewall,
+      compile: (wanted) => ({ rules: compileNexthopStructure(wanted), bridge: null, routing: compileRouting(wanted) }),
       clients: this.clients,
       logger: this.log.logger,
       onRemoved: (networks) => this.removed.push(...networks.map(networkKey)),

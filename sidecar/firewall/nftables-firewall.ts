@@ -1,0 +1,174 @@
+import type { Command, Nftables, NftObject } from 'nftables-json';
+import type { ClientNetwork, ClientNetworkChange, Policy, Structure, TableFamily } from '../../rules/index.js';
+import { NOTHING, clientCommands, diffStructure } from '../../rules/index.js';
+import { isNotFound } from 'nftables-json';
+import { GwmarkError } from '../errors.js';
+import type { Firewall, FirewallReading, SeenMac } from './firewall.js';
+import { countDifferences } from './firewall.js';
+import { nftablesMarkClashes } from './nftables-marks.js';
+import type { InstalledTable } from './table-reader.js';
+import { readSeenMacs, readTable } from './table-reader.js';
+
+/** Our nftables table in the kernel: one transaction a change, never half of one. */
+export class NftablesFirewall implements Firewall<Structure> {
+  readonly #nft: Nftables;
+  readonly #table: string;
+  readonly #family: TableFamily;
+  #structure: Structure = NOTHING;
+  /** The table exists but is to be replaced as a whole: it is damaged, or of another layout. */
+  #mustReplace = false;
+  /** Of the terse listing after our last change of structure; null before the first. */
+  #fingerprint: string | null = null;
+  /** The ruleset's generation when the table was last seen intact. */
+  #generation: number | null = null;
+
+  /** @param nft borrowed: its owner closes it after the firewall is done with it */
+  constructor(nft: Nftables, table: string, family: TableFamily = 'inet') {
+    this.#nft = nft;
+    this.#table = table;
+    this.#family = family;
+  }
+
+  /**
+   * Takes over the table that an earlier run left, if there is one.
+   *
+   * @returns null when there is none
+   * @throws GwmarkError FIREWALL_CLASH when the table is not ours
+   */
+  async adopt(deviceOf: (address: string) => string): Promise<InstalledTable | null> {
+    const objects = await this.#list(false);
+    if (objects === null) return null;
+    const installed = readTable(objects, deviceOf);
+    if (installed.owner === 'foreign') {
+      throw new GwmarkError('FIREWALL_CLASH', `nftables table ${this.#family} ${this.#table} exists and is not gwmark's; name another with the setting table`);
+    }
+    this.#structure = installed.structure;
+    this.#mustReplace = installed.owner === 'outdated';
+    return installed;
+  }
+
+  /** True while the table is not known to stand as last written: the next change has to bring every client. */
+  get needsEverything(): boolean {
+    return this.#structure === NOTHING;
+  }
+
+  /**
+   * Makes the table what `structure` says, and its client sets what the changes say, in one transaction.
+   *
+   * @param changes when `needsEverything`, an `add` for every client network
+   * @throws GwmarkError FIREWALL_FAILED; nothing has changed then
+   */
+  async apply(structure: Structure, changes: Iterable<ClientNetworkChange>): Promise<void> {
+    const isStructural = structure !== this.#structure;
+    const clients = clientCommands(this.#table, changes, this.#family);
+    const { before, after } = isStructural ? diffStructure(this.#table, this.#structure, structure, this.#family) : { before: [], after: [] };
+    const commands: Command[] = [...(this.#mustReplace ? this.#removal() : []), ...before, ...clients, ...after];
+    if (commands.length === 0) {
+      this.#structure = structure;
+      return;
+    }
+    try {
+      await this.#nft.run(commands);
+    } catch (error) {
+      throw new GwmarkError('FIREWALL_FAILED', `apply ${commands.length} changes to nftables table ${this.#family} ${this.#table}: ${(error as Error).message}`, { cause: error });
+    }
+    this.#structure = structure;
+    this.#mustReplace = false;
+    if (isStructural) await this.#rememberFingerprint();
+  }
+
+  /**
+   * Looks whether the table stands as we left it. When it does not, the next `apply` replaces it as a whole.
+   * As long as nobody changed anything in nftables, this costs microseconds, unless counters are wanted.
+   */
+  async inspect(options: { readonly withCounters?: boolean } = {}): Promise<FirewallReading> {
+    const generation = (await this.#nft.generation()) ?? null;
+    const isUntouched = generation !== null && generation === this.#generation;
+    if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true)) return { state: 'intact', learnt: new Map() };
+    const objects = await this.#list(true);
+    if (objects === null) {
+      this.#distrust(false);
+      return { state: 'missing', learnt: new Map() };
+    }
+    const { fingerprint, learnt } = readTable(objects, () => '');
+    if (fingerprint !== this.#fingerprint) {
+      this.#distrust(true);
+      return { state: 'changed', learnt };
+    }
+    this.#generation = generation;
+    return { state: 'intact', learnt };
+  }
+
+  /** Everything in the table, elements included; null when it is gone. Costs time in proportion to the clients. */
+  async readAll(deviceOf: (address: string) => string): Promise<InstalledTable | null> {
+    const objects = await this.#list(false);
+    return objects === null ? null : readTable(objects, deviceOf);
+  }
+
+  async differences(installed: ReadonlyMap<string, ClientNetwork>): Promise<number> {
+    const wanted = this.#structure;
+    if (wanted === NOTHING) return 0;
+    const table = await this.readAll((address) => installed.get(address)?.device ?? '');
+    if (table === null) return 0;
+    const verdicts = [...wanted.verdicts].map(([name, elements]) => countDifferences(elements, table.structure.verdicts.get(name) ?? new Map()));
+    return verdicts.reduce((sum, many) => sum + many, countDifferences(installed, table.clients));
+  }
+
+  /** Elements were not what they should be: the next `apply` replaces the table as a whole. */
+  distrust(): void {
+    if (this.#structure !== NOTHING) this.#distrust(true);
+  }
+
+  /** Source MACs in one of the sets that the packet path fills; empty when the set is gone. */
+  async seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]> {
+    try {
+      const objects = await this.#nft.list({ set: { family: this.#family, table: this.#table, name: set } });
+      return objects.flatMap((object) => ('set' in object ? readSeenMacs(object.set.elem ?? []) : []));
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
+    }
+  }
+
+  async markClashes(policy: Policy): Promise<readonly string[]> {
+    return nftablesMarkClashes(policy, await this.#nft.list({ ruleset: null }, { terse: true }));
+  }
+
+  async remove(): Promise<readonly string[]> {
+    if ((await this.#list(true)) === null) return [];
+    await this.#nft.run([{ delete: { table: { family: this.#family, name: this.#table } } }]);
+    this.#structure = NOTHING;
+    return [`nftables table ${this.#family} ${this.#table}`];
+  }
+
+  /**
+   * Elements are not part of it, so changes of clients leave it as it is. A listing that fails is no failure of the change,
+   * which stands: the next inspection finds the table changed and replaces it.
+   */
+  async #rememberFingerprint(): Promise<void> {
+    const objects = await this.#list(true).catch(() => null);
+    this.#fingerprint = objects === null ? null : readTable(objects, () => '').fingerprint;
+  }
+
+  #distrust(exists: boolean): void {
+    this.#generation = null;
+    this.#structure = NOTHING;
+    this.#fingerprint = null;
+    this.#mustReplace = exists;
+  }
+
+  /** `add` first: the table may be gone by now, and nft 1.0.6 has no `destroy`. */
+  #removal(): Command[] {
+    const table = { family: this.#family, name: this.#table };
+    return [{ add: { table } }, { delete: { table } }];
+  }
+
+  async #list(terse: boolean): Promise<readonly NftObject[] | null> {
+    try {
+      return await this.#nft.list({ table: { family: this.#family, name: this.#table } }, { terse });
+    } catch (error) {
+      if (isNotFound(error)) return null;
+      throw error;
+    }
+  }
+}
