@@ -111,6 +111,11 @@ export const ERROR_CODES = {
     meaning: 'A sysctl that forwarding needs could not be read or written.',
     remedy: 'Set it outside and use `sysctl: leave`.',
   },
+  NOTIFY_FAILED: {
+    exitCode: 1,
+    meaning: 'The service manager cannot be told how the sidecar stands. It is logged as `notify.failed` and ends nothing.',
+    remedy: 'See that the unit has `Type=notify`, or start the sidecar without $NOTIFY_SOCKET.',
+  },
   INTERNAL: {
     exitCode: 1,
     meaning: 'A fault of gwmark itself.',

@@ -3,6 +3,6 @@ import { runProcess } from './cli/process.js';
 
 await runProcess({
   // Loaded on demand: `gwmark status` needs neither the firewall nor the management client.
-  runDaemon: async (settings, logger, signal) => (await import('./daemon/run.js')).runDaemon(settings, logger, signal),
+  runDaemon: async (settings, logger, signal, reloads) => (await import('./daemon/run.js')).runDaemon(settings, logger, signal, reloads),
   bringDown: async (settings, logger) => (await import('./daemon/down.js')).bringDown(settings, logger),
 });

@@ -1,10 +1,11 @@
+import type { Reloads } from '../config/reload.js';
 import type { Settings } from '../config/settings.js';
 import type { Logger } from '../log/logger.js';
 
 /** What the command line starts and does not do itself. */
 export interface Commands {
   /** Runs until the signal is aborted, then drains and resolves; traffic goes on. Rejects where it cannot start. */
-  runDaemon(settings: Settings, logger: Logger, signal: AbortSignal): Promise<void>;
+  runDaemon(settings: Settings, logger: Logger, signal: AbortSignal, reloads: Reloads): Promise<void>;
   /** Removes every trace of gwmark from the kernel; resolves with what was removed, one object a line. */
   bringDown(settings: Settings, logger: Logger): Promise<{ readonly removed: readonly string[] }>;
 }

@@ -8,6 +8,7 @@ import { createLogger, type RootLogger } from '../log/logger.js';
 import type { Commands } from './commands.js';
 import { type CliIo, hasColours } from './io.js';
 import { requireNetAdmin } from './privilege.js';
+import { Reloader } from './reloader.js';
 import { formatTable } from './table.js';
 
 /** How a command ends. */
@@ -21,14 +22,15 @@ export async function runCommand(input: ConfigInput, io: CliIo, commands: Comman
   await using logger = openLogger(config, io);
   logger.debug('config.loaded', { file: config.configFile, settings: changedSettings(config) });
   const stop = new AbortController();
+  const reloader = new Reloader(input, config, logger);
   const listeners = [
     io.onSignal('SIGTERM', () => stopOrQuit('SIGTERM', stop, logger, io)),
     io.onSignal('SIGINT', () => stopOrQuit('SIGINT', stop, logger, io)),
-    io.onSignal('SIGHUP', () => logger.info('daemon.signal_ignored', { signal: 'SIGHUP' })),
+    io.onSignal('SIGHUP', () => reloader.request()),
   ];
 
   try {
-    await commands.runDaemon(config.settings, logger, stop.signal);
+    await commands.runDaemon(config.settings, logger, stop.signal, reloader);
   } catch (error) {
     // The way out of whatever was under way when the signal came.
     const isOurAbort = stop.signal.aborted && error instanceof Error && error.name === 'AbortError';
@@ -38,6 +40,7 @@ export async function runCommand(input: ConfigInput, io: CliIo, commands: Comman
     }
   } finally {
     for (const listener of listeners) listener[Symbol.dispose]();
+    await reloader.idle();
   }
   logger.info('daemon.stopped');
   return 0;

@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { toPlainSettings } from '../config/build.js';
 import { DEFAULT_CONFIG_FILE } from '../config/load.js';
 import { showValue } from '../config/problem.js';
+import { RELOADABLE } from '../config/reload.js';
 import { resolveSettings } from '../config/resolve.js';
 import { CONFIG_ENV } from '../config/sources.js';
 import { SETTINGS } from '../config/table.js';
@@ -48,6 +49,10 @@ function settingsPage(): string {
     `Settings come from flags, from the environment, from a YAML file and from defaults, in this order of precedence. The file is named by \`--config\` or \`${CONFIG_ENV}\`; without either, \`${DEFAULT_CONFIG_FILE}\` is read if it exists. \`gwmark check\` tries a configuration and lists all its faults.`,
     'Lists are given in flags and variables with commas, or by repeating the flag; a source replaces the list of a lower one. A variable that is set but empty counts as not set. An unknown key of the file, an unknown `GWMARK_` variable (but for the links that Kubernetes and docker set) and an unknown flag are errors. A relative path is taken from the directory of the file that holds it, else from the working directory.',
     table(['setting', 'type', 'default', 'meaning', 'flag', 'environment'], rows),
+    '## In a running sidecar',
+    'SIGHUP makes it read its configuration again, from the same file, environment and flags. A faulty configuration changes nothing, and the log lists its faults. Flows go on either way.',
+    `At once: ${[...RELOADABLE].map((path) => `\`${path}\``).join(', ')}. A management endpoint that is named no more is left, and its clients' rules go; a new one is followed.`,
+    'Everything else waits for a restart, and the log names it (`config.restart_needed`). A restart loses no flow either: what is in the kernel stays.',
     '## A complete file',
     'With the defaults, and one management endpoint:',
     codeBlock(stringify({ ...toPlainSettings(defaults), ...exampleManagement(toPlainSettings(defaults)) }).trimEnd()),

@@ -5,14 +5,15 @@ import { flushClients } from '../system/conntrack.js';
 
 /** A process for each set of deletions reads the whole table, so what came together goes together. */
 export class ConntrackFlusher {
-  readonly #isEnabled: boolean;
+  /** Whether entries are deleted at all. */
+  isEnabled: boolean;
   readonly #logger: Logger;
   #waiting: ClientNetwork[] = [];
   #running: Promise<void> | null = null;
   #hasWarned = false;
 
   constructor(isEnabled: boolean, logger: Logger) {
-    this.#isEnabled = isEnabled;
+    this.isEnabled = isEnabled;
     this.#logger = logger;
   }
 
@@ -22,7 +23,7 @@ export class ConntrackFlusher {
    * @param emptied tunnels of ours on which nobody is left: then one deletion for the whole network of each does for all its clients
    */
   flush(networks: readonly ClientNetwork[], emptied: readonly Tunnel[]): void {
-    if (!this.#isEnabled) return;
+    if (!this.isEnabled) return;
     const whole = emptied.flatMap(({ device, connected }) => connected.map((network) => ({ ...network, device })));
     const used = whole.filter((outer) => networks.some((network) => contains(outer, network)));
     this.#waiting.push(...used, ...networks.filter((network) => !used.some((outer) => contains(outer, network))));

@@ -20,9 +20,9 @@ import { NeighbourMonitor } from '../system/neighbour-monitor.js';
 import { checkClashes } from './clashes.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 import { Debounced } from './debounced.js';
-import { ManagedServer } from './managed-server.js';
 import type { WantedSite } from './reconciler.js';
 import { Reconciler } from './reconciler.js';
+import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
 
 /** Owner of the client networks that an earlier run left in the kernel, until the first snapshot tells who is there. */
@@ -32,12 +32,20 @@ const SETTLE_MS = 50;
 /** Reading every element costs time in proportion to the clients, so it is done seldom. */
 const FULL_CHECK_MS = 60_000;
 
+/** What a caller of {@link Daemon.run} may be told. */
+export interface RunHooks {
+  /** The start is over: every server was heard of or tried in vain, and the kernel has what is wanted. Called once. */
+  readonly onStarted?: () => void;
+  /** The kernel was looked at, some times a minute at least: the status may have changed. */
+  readonly onLooked?: () => void;
+}
+
 /**
  * The sidecar at work: servers tell who is connected, gateways who sends, and the reconciler brings the kernel there.
  * Nothing it installed goes when it ends.
  */
 export class Daemon implements AsyncDisposable {
-  readonly #settings: Settings;
+  #settings: Settings;
   readonly #policy: Policy;
   readonly #logger: Logger;
   readonly #firewall: NftablesFirewall;
@@ -46,7 +54,7 @@ export class Daemon implements AsyncDisposable {
   readonly #datapath: Datapath;
   /** The table for frames that pass an inline endpoint; only the module captures them. */
   readonly #bridge: NftablesFirewall | null;
-  readonly #servers: readonly ManagedServer[];
+  readonly #servers: Servers;
   readonly #conntrack: ConntrackFlusher;
   readonly #refresh: Debounced;
   readonly #verify: Debounced;
@@ -92,28 +100,23 @@ export class Daemon implements AsyncDisposable {
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
-    this.#servers = settings.management.endpoints.map(
-      (endpoint) =>
-        new ManagedServer({
-          endpoint,
-          settings,
-          clients: this.#clients,
-          logger,
-          onClientChanged: (key) => this.#reconciler.clientChanged(key),
-          onServerChanged: () => this.#refresh.now(),
-          whenApplied: () => this.#whenApplied(),
-        }),
-    );
+    this.#servers = new Servers(settings, {
+      clients: this.#clients,
+      logger,
+      onClientChanged: (key) => this.#reconciler.clientChanged(key),
+      onServerChanged: () => this.#refresh.now(),
+      whenApplied: () => this.#whenApplied(),
+    });
   }
 
   status(): StatusDocument {
     return buildStatus({
       version: readVersion(),
       datapath: this.#datapath.kind,
-      servers: this.#servers,
+      servers: this.#servers.list,
       gateways: this.#datapath.status(),
       uplink: this.#datapath.uplinkId,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#forwardingProblem, ...this.#servers.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#forwardingProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
     });
   }
@@ -124,37 +127,56 @@ export class Daemon implements AsyncDisposable {
    * @throws GwmarkError FIREWALL_CLASH, ROUTING_CLASH, ROUTING_UNAVAILABLE before anything was changed; ManagementError for
    *   a password that OpenVPN refuses
    */
-  async run(signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal, hooks: RunHooks = {}): Promise<void> {
     await this.#adopt();
     await this.#datapath.start();
     this.#startMonitor();
     await this.#datapath.readNeighbours();
     await this.#refresh.now();
-    const ended = Promise.all(this.#servers.map((server) => server.run()));
+    const failed = this.#servers.follow();
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    void Promise.all(this.#servers.map(({ settled }) => settled)).then(() => {
+    void Promise.all(this.#servers.list.map(({ settled }) => settled)).then(() => {
       this.#areSettled = true;
-      return this.#refresh.now();
+      return this.#start(hooks);
     });
-    const loops = [this.#every(this.#settings.gateways.pollIntervalMs, () => this.#poll()), this.#every(FULL_CHECK_MS, () => this.#checkElements())];
-    loops.push(this.#every(this.#settings.management.snapshotIntervalMs, () => this.#reread()));
+    const look = (): Promise<void> => this.#poll().finally(() => hooks.onLooked?.());
+    const loops = [this.#every(() => this.#settings.gateways.pollIntervalMs, look), this.#every(() => FULL_CHECK_MS, () => this.#checkElements())];
+    loops.push(this.#every(() => this.#settings.management.snapshotIntervalMs, () => this.#reread()));
     try {
-      if (!signal.aborted) await Promise.race([ended, aborted]);
+      if (!signal.aborted) await Promise.race([failed, aborted]);
     } finally {
       this.#stop.abort();
       await Promise.all(loops);
     }
   }
 
+  /**
+   * Puts changed settings into force, those of `RELOADABLE`: servers that are named no more are left with their clients,
+   * new ones are followed; nobody else's flow notices.
+   */
+  async reconfigure(settings: Settings): Promise<void> {
+    this.#settings = settings;
+    this.#conntrack.isEnabled = settings.conntrack === 'flush';
+    await this.#servers.reconfigure(settings);
+    await this.#refresh.now();
+    this.#forwarding.soon();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
+    await this.#servers[Symbol.asyncDispose]();
     this.#refresh.stop();
     this.#verify.stop();
     this.#forwarding.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
     await this.#reconciler.close();
     await this.#conntrack.close();
+  }
+
+  async #start(hooks: RunHooks): Promise<void> {
+    await this.#refresh.now();
+    await this.#reconciler.applied();
+    if (!this.#stop.signal.aborted) hooks.onStarted?.();
   }
 
   async #adopt(): Promise<void> {
@@ -215,13 +237,13 @@ export class Daemon implements AsyncDisposable {
   async #refreshNow(): Promise<void> {
     this.#devices = await readDevices(this.#settings.devices);
     await this.#datapath.setLinks(this.#devices.links);
-    for (const server of this.#servers) await server.resolve(this.#devices);
+    for (const server of this.#servers.list) await server.resolve(this.#devices);
     this.#openGate();
     this.#updateSite();
   }
 
   #openGate(): void {
-    const areKnown = this.#servers.every(({ state }) => state !== 'connecting');
+    const areKnown = this.#servers.list.every(({ state }) => state !== 'connecting');
     if (areKnown || this.#devices.tunnels.length === 0) this.#releaseAdopted();
     if (this.#isGateOpen || (!this.#areSettled && this.#adopted.length + this.#adoptedTransports.length > 0)) return;
     this.#isGateOpen = true;
@@ -247,10 +269,10 @@ export class Daemon implements AsyncDisposable {
   #updateSite(): void {
     if (!this.#isGateOpen || this.#stop.signal.aborted) return;
     const known = this.#wanted;
-    const tunnels = uniqueBy([...this.#servers.flatMap(({ tunnel }) => tunnel ?? []), ...this.#adoptedTunnels()], ({ device }) => device);
+    const tunnels = uniqueBy([...this.#servers.list.flatMap(({ tunnel }) => tunnel ?? []), ...this.#adoptedTunnels()], ({ device }) => device);
     const site: WantedSite = {
       tunnels,
-      transports: uniqueBy([...this.#servers.flatMap(({ transports }) => transports), ...this.#adoptedTransports], transportComment),
+      transports: uniqueBy([...this.#servers.list.flatMap(({ transports }) => transports), ...this.#adoptedTransports], transportComment),
       links: this.#devices.links,
       gateways: this.#datapath.gateways,
       uplink: this.#datapath.uplink,
@@ -265,7 +287,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   get #forwardingProblem(): string | null {
-    const isPending = this.#settings.sysctl === 'manage' && !this.#isForwardingKnown && this.#servers.some(({ tunnel }) => tunnel !== null);
+    const isPending = this.#settings.sysctl === 'manage' && !this.#isForwardingKnown && this.#servers.list.some(({ tunnel }) => tunnel !== null);
     return this.#sysctlProblem ?? (isPending ? 'forwarding is being turned on' : null);
   }
 
@@ -329,11 +351,11 @@ export class Daemon implements AsyncDisposable {
     if (await this.#reconciler.verifyRouting()) this.#logger.warn('routing.repaired');
   }
 
-  /** Runs `work` again and again until the daemon stops; what it throws is logged and does not end it. */
-  async #every(intervalMs: number, work: () => Promise<void>): Promise<void> {
+  /** Runs `work` again and again until the daemon stops; what it throws is logged and does not end it. The interval is read before each pause. */
+  async #every(intervalMs: () => number, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+      await delay(intervalMs(), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       await work().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
     }

@@ -42,6 +42,7 @@ export interface ManagedServerOptions {
 export class ManagedServer implements AsyncDisposable {
   readonly name: string;
   readonly #options: ManagedServerOptions;
+  #settings: Settings;
   readonly #client: ManagementClient;
   readonly #sessions = new SessionTable();
   readonly #networks: SessionNetworks;
@@ -74,6 +75,7 @@ export class ManagedServer implements AsyncDisposable {
     const { management } = settings;
     this.name = formatEndpoint(endpoint);
     this.#options = options;
+    this.#settings = settings;
     this.#logger = logger.child({ management: this.name });
     this.#networks = new SessionNetworks({ server: this.name, clients, logger: this.#logger, onChanged: options.onClientChanged });
     this.#hint = { port: null, protocol: null, managementPort: endpoint.kind === 'tcp' ? endpoint.port : null };
@@ -120,6 +122,20 @@ export class ManagedServer implements AsyncDisposable {
   async run(): Promise<void> {
     this.#logger.debug('management.connecting');
     await this.#client.run();
+  }
+
+  /** Puts changed settings into force, as far as they can change: answers to logins, `hold`, intervals. */
+  reconfigure(settings: Settings): void {
+    this.#settings = settings;
+    this.#snapshots.intervalChanged();
+  }
+
+  /** Ends the connection for good: this OpenVPN is no longer ours, and its clients go. */
+  async retire(): Promise<void> {
+    await this[Symbol.asyncDispose]();
+    this.#apply(this.#sessions.clear('retired'));
+    this.#tunnel = null;
+    this.#transports = [];
   }
 
   /** Ends the connection. The kernel stays as it is. */
@@ -252,7 +268,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #established(message: Notification & { kind: 'client:established' }): void {
-    if (!this.#hasClientAuth) this.#warnOnce('no_client_auth', () => this.#logger.warn('management.no_client_auth', { pollIntervalMs: this.#options.settings.management.pollIntervalMs }));
+    if (!this.#hasClientAuth) this.#warnOnce('no_client_auth', () => this.#logger.warn('management.no_client_auth', { pollIntervalMs: this.#settings.management.pollIntervalMs }));
     const port = Number(message.env.get('local_port_1') ?? message.env.get('local_port'));
     const protocol = message.env.get('proto_1') ?? message.env.get('proto');
     const of = protocol?.startsWith('tcp') === true ? 'tcp' : 'udp';
@@ -265,7 +281,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #answerLogin(message: Login, origin: Origin): void {
-    if (this.#options.settings.authorize === 'accept') {
+    if (this.#settings.authorize === 'accept') {
       if (this.#client.session === undefined) {
         this.#earlyLogins.push({ message, origin });
         return;
@@ -310,7 +326,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   async #releaseHold(): Promise<void> {
-    if (this.#options.settings.hold !== 'release') return;
+    if (this.#settings.hold !== 'release') return;
     const { session } = this.#client;
     await this.#options.whenApplied();
     // A later connection asks by itself, if OpenVPN still holds.
@@ -349,7 +365,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #snapshotIntervalMs(): number {
-    const { snapshotIntervalMs, pollIntervalMs } = this.#options.settings.management;
+    const { snapshotIntervalMs, pollIntervalMs } = this.#settings.management;
     const [anybody] = this.#sessions.list();
     return this.#hasClientAuth || anybody === undefined ? snapshotIntervalMs : Math.min(pollIntervalMs, snapshotIntervalMs);
   }

@@ -3,21 +3,25 @@ import type { Nftables } from 'nftables-json';
 import { NftError, openNftables } from 'nftables-json';
 import { isManagementError } from 'openvpn-management-client';
 import { readVersion } from '../config/version.js';
+import type { Reloads } from '../config/reload.js';
 import type { Settings } from '../config/settings.js';
 import { loadModule } from '../datapath/module/proc.js';
 import { ControlServer } from '../control/server.js';
 import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
+import { Notifier } from '../system/notifier.js';
 import { Daemon } from './daemon.js';
 import { policyOf } from './policy.js';
+import { summarize } from './status-builder.js';
 
 /**
  * The command `run`: works until the signal is aborted, then drains and resolves. Traffic goes on: rules, routes and
- * neighbours stay as they are until `gwmark down`.
+ * neighbours stay as they are until `gwmark down`. The service manager is told once the start is over: every OpenVPN was
+ * heard of or tried in vain, and the kernel has the rules.
  *
  * @throws GwmarkError where it cannot start; nothing was changed then
  */
-export async function runDaemon(settings: Settings, logger: Logger, signal: AbortSignal): Promise<void> {
+export async function runDaemon(settings: Settings, logger: Logger, signal: AbortSignal, reloads: Reloads): Promise<void> {
   // After start-up the young generation need not grow: a storm of connects then stays some 20 MB smaller, at the same speed.
   setFlagsFromString('--semi-space-growth-factor=1');
   const datapath = await selectDatapath(settings, logger);
@@ -25,8 +29,23 @@ export async function runDaemon(settings: Settings, logger: Logger, signal: Abor
   await using daemon = new Daemon(settings, policyOf(settings), datapath, nft, logger);
   await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), logger });
   logger.info('daemon.started', { version: readVersion(), executor: nft.executor, controlSocket: control.path });
+  // After nftables was opened: koffi takes the stack size that libnftables needs only before its first library.
+  using notifier = await Notifier.open(process.env, logger);
+  const tell = (): void => notifier.status(summarize(daemon.status()));
+  reloads.attach({
+    reloading: () => notifier.reloading(),
+    apply: (changed) => daemon.reconfigure(changed),
+    reloaded: () => notifier.reloaded(),
+  });
+  signal.addEventListener('abort', () => notifier.stopping(), { once: true });
   try {
-    await daemon.run(signal);
+    await daemon.run(signal, {
+      onStarted: () => {
+        tell();
+        notifier.ready();
+      },
+      onLooked: tell,
+    });
   } catch (error) {
     if (isManagementError(error)) throw new GwmarkError('MANAGEMENT_REFUSED', error.message, { cause: error });
     throw error;

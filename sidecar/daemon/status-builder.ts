@@ -34,6 +34,12 @@ export function buildStatus(input: StatusInput): StatusDocument {
   };
 }
 
+/** The document in one line, for `systemctl status`. */
+export function summarize({ ready, problems, clients, gateways, datapath }: StatusDocument): string {
+  if (!ready) return `not ready: ${problems.join('; ')}`;
+  return `ready, datapath ${datapath}: ${clients.length} clients, ${gateways.length} gateways`;
+}
+
 function toTransport({ protocol, address, families, port }: Transport): TransportStatus {
   return { protocol, address: address ?? (families.includes(6) ? '::' : '0.0.0.0'), port };
 }

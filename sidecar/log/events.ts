@@ -36,11 +36,6 @@ export const LOG_EVENTS = {
     meaning: 'The sidecar could not start, or ends because of a fault; `code` and `reason` follow.',
     action: 'Look the code up in errors.md.',
   },
-  'daemon.signal_ignored': {
-    level: 'info',
-    meaning: 'A signal arrived that the sidecar does not act on (SIGHUP).',
-    action: 'Restart the sidecar to load a changed configuration; traffic goes on meanwhile.',
-  },
   'daemon.check_failed': {
     level: 'warn',
     meaning: 'A periodic look at the kernel failed; it is repeated.',
@@ -50,6 +45,26 @@ export const LOG_EVENTS = {
     level: 'debug',
     meaning: 'The settings that are not at their default, each with its source.',
     action: 'None.',
+  },
+  'config.reloaded': {
+    level: 'info',
+    meaning: 'SIGHUP: the configuration was read again; `settings` names what changed and is in force. Flows go on.',
+    action: 'None.',
+  },
+  'config.restart_needed': {
+    level: 'warn',
+    meaning: 'The configuration was read again, and the settings named cannot change in a running sidecar; they keep their old values.',
+    action: 'Restart the sidecar; traffic goes on meanwhile.',
+  },
+  'config.reload_failed': {
+    level: 'error',
+    meaning: 'The configuration was read again and has faults: nothing was changed, the one before stays in force.',
+    action: 'Mend what `reason` lists (`gwmark check` tries it), then send SIGHUP again.',
+  },
+  'notify.failed': {
+    level: 'warn',
+    meaning: 'The service manager cannot be told how the sidecar stands: $NOTIFY_SOCKET is of an unknown kind, or nobody listens there.',
+    action: 'See that the unit has `Type=notify`, or start the sidecar without the variable.',
   },
   'management.connecting': {
     level: 'debug',

@@ -27,6 +27,8 @@ export interface Logger {
 
 /** The logger that owns the output. */
 export interface RootLogger extends Logger, AsyncDisposable {
+  /** From now on the least urgent events that are logged, by this logger and by its children. */
+  setLevel(level: LogLevel): void;
   /** Resolves when every event logged so far has been handed to the output; later events are dropped. Idempotent. */
   close(): Promise<void>;
 }
@@ -84,7 +86,7 @@ interface LogOutput {
   readonly log: winston.Logger;
   readonly sink: Writable;
   readonly now: () => Date;
-  readonly maxRank: number;
+  maxRank: number;
   closed: Promise<void> | undefined;
 }
 
@@ -111,6 +113,11 @@ class BoundLogger implements RootLogger {
 
   debug(event: LogEventAt<'debug'>, fields: LogFields = {}): void {
     this.#write('debug', event, fields);
+  }
+
+  setLevel(level: LogLevel): void {
+    this.#output.log.level = level;
+    this.#output.maxRank = LOG_LEVELS.indexOf(level);
   }
 
   child(fields: LogFields): Logger {

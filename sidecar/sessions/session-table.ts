@@ -27,7 +27,7 @@ export type SessionChange =
   | { readonly kind: 'gone'; readonly session: Session; readonly why: GoneReason };
 
 /** `resync`: a snapshot does not have it any more. `epoch`: OpenVPN began anew. */
-export type GoneReason = 'disconnect' | 'resync' | 'epoch';
+export type GoneReason = 'disconnect' | 'resync' | 'epoch' | 'retired';
 
 interface Entry extends Session {
   commonName: string;

@@ -47,6 +47,11 @@ export class SnapshotSchedule {
     if (!this.#isStopped && this.#running === null) this.#waitForWanted(dueMs);
   }
 
+  /** The interval has changed: a snapshot that nobody asked for is waited for anew. */
+  intervalChanged(): void {
+    if (!this.#isStopped && this.#running === null) this.#waitForNext();
+  }
+
   /** Takes no more snapshots until the next start; resolves when the one under way is done. */
   async stop(): Promise<void> {
     this.#isStopped = true;

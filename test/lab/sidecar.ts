@@ -57,6 +57,8 @@ export interface SidecarOptions {
   readonly managementSocket: string;
   /** Further command-line flags. */
   readonly flags?: readonly string[];
+  /** Further variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The script of the program under test; a build elsewhere can be named by GWMARK_BIN. */
@@ -204,7 +206,7 @@ export class Sidecar implements AsyncDisposable {
     return options.namespace.spawn(
       [process.execPath, PROGRAM, 'run', '--management', `unix:${options.managementSocket}`, '--control-socket', this.controlSocket,
         '--log-format', 'json', ...QUICK_FLAGS, ...(options.flags ?? [])],
-      { name: 'gwmark run' },
+      { name: 'gwmark run', ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }) },
     );
   }
 

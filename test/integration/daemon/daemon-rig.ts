@@ -1,6 +1,7 @@
 import { openNftables, type Nftables } from 'nftables-json';
 import { isNotFound } from 'nftables-json';
 import type { FakeManagementServer } from 'openvpn-management-client/testing';
+import type { Settings } from '../../../sidecar/config/settings.js';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
 import { Daemon } from '../../../sidecar/daemon/daemon.js';
 import { policyOf } from '../../../sidecar/daemon/policy.js';
@@ -11,6 +12,13 @@ import { elementsOf } from '../firewall/kernel.js';
 
 /** What the suite does not want to wait for, and what it must not touch. */
 const DEFAULTS: Partial<FlatSettings> = { sysctl: 'leave', 'gateways.pollIntervalMs': 100, 'management.connectTimeoutMs': 500 };
+
+function settingsOf(fakes: readonly (FakeManagementServer | string)[], overrides: Partial<FlatSettings>): Settings {
+  const [first = '', ...others] = fakes.map((fake) => (typeof fake === 'string' ? fake : fake.endpoint));
+  const one = settingsFor(first, { ...DEFAULTS, ...overrides });
+  const endpoints = [...one.management.endpoints, ...others.flatMap((endpoint) => settingsFor(endpoint).management.endpoints)];
+  return { ...one, management: { ...one.management, endpoints } };
+}
 
 /** A daemon in this namespace that follows fake management servers. Disposal ends it; the kernel stays as it is. */
 export class DaemonRig implements AsyncDisposable {
@@ -30,12 +38,15 @@ export class DaemonRig implements AsyncDisposable {
   }
 
   static async start(fakes: readonly (FakeManagementServer | string)[], overrides: Partial<FlatSettings> = {}): Promise<DaemonRig> {
-    const [first = '', ...others] = fakes.map((fake) => (typeof fake === 'string' ? fake : fake.endpoint));
-    const one = settingsFor(first, { ...DEFAULTS, ...overrides });
-    const settings = { ...one, management: { ...one.management, endpoints: [...one.management.endpoints, ...others.flatMap((endpoint) => settingsFor(endpoint).management.endpoints)] } };
+    const settings = settingsOf(fakes, overrides);
     const nft = await openNftables();
     const log = captureLog();
     return new DaemonRig(nft, new Daemon(settings, policyOf(settings), 'nexthop', nft, log.logger), log);
+  }
+
+  /** What SIGHUP does with a configuration that names these. */
+  async reconfigure(fakes: readonly (FakeManagementServer | string)[], overrides: Partial<FlatSettings> = {}): Promise<void> {
+    await this.daemon.reconfigure(settingsOf(fakes, overrides));
   }
 
   get running(): Promise<void> {

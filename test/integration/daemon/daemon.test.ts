@@ -93,6 +93,26 @@ describe('Daemon', function () {
     await rig.ready();
   });
 
+  it('follows a new management endpoint and leaves an old one when it is told to, and the rest notices nothing', async () => {
+    await using kept = await FakeManagementServer.listen();
+    await using left = await FakeManagementServer.listen();
+    await using added = await FakeManagementServer.listen();
+    await using rig = await DaemonRig.start([kept, left]);
+    await rig.ready();
+    await kept.connectClient({ addresses: ['10.64.0.9'] });
+    await left.connectClient({ addresses: ['10.64.0.10'] });
+    await added.connectClient({ addresses: ['10.64.0.11'] });
+    await rig.has('10.64.0.9', '10.64.0.10');
+
+    await rig.reconfigure([kept, added]);
+    await rig.has('10.64.0.9', '10.64.0.11');
+    await rig.ready();
+
+    assert.deepEqual(rig.daemon.status().servers.map(({ management }) => management), [kept.endpoint, added.endpoint]);
+    assert.deepEqual(rig.log.of('client.gone').map(({ fields }) => fields['reason']), ['retired']);
+    assert.equal(rig.log.of('management.connected').length, 3, 'the connection that was kept was not made anew');
+  });
+
   it('releases hold only when its rules are in the kernel', async () => {
     await using fake = await FakeManagementServer.listen({ isHeld: true });
     const tables: Promise<string>[] = [];

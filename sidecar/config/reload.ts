@@ -1,0 +1,68 @@
+import { buildSettings } from './build.js';
+import type { LoadedConfig } from './load.js';
+import type { Settings } from './settings.js';
+import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
+
+/**
+ * The settings that a running sidecar takes over on SIGHUP. What is not here shapes rules, marks, routes or sockets that
+ * were made once; a restart applies it, and loses no flow either.
+ */
+export const RELOADABLE: ReadonlySet<SettingPath> = new Set<SettingPath>([
+  'management.endpoints',
+  'management.snapshotIntervalMs',
+  'management.pollIntervalMs',
+  'authorize',
+  'hold',
+  'devices',
+  'gateways.pollIntervalMs',
+  'sysctl',
+  'conntrack',
+  'log.level',
+]);
+
+/** The part of a running daemon that a changed configuration reaches. */
+export interface ReloadTarget {
+  /** A reading of the configuration begins. */
+  reloading(): void;
+  /** Puts the settings of `RELOADABLE` into force; flows go on. */
+  apply(settings: Settings): Promise<void>;
+  /** It ended, whether anything changed or not. */
+  reloaded(): void;
+}
+
+/** Where a daemon says that it takes changed settings. */
+export interface Reloads {
+  /** Called once at most; before it, a changed configuration is compared and applied to the log alone. */
+  attach(target: ReloadTarget): void;
+}
+
+/** What a new reading of the configuration means for a sidecar that runs. */
+export interface Reload {
+  /** The settings in force from now on: the new values of what can change, the old ones of the rest. */
+  readonly settings: Settings;
+  readonly flat: FlatSettings;
+  /** What changed and is in force now. */
+  readonly applied: readonly SettingPath[];
+  /** What changed and waits for a restart. */
+  readonly pending: readonly SettingPath[];
+}
+
+/** Compares the settings in force with what was read now. Pure. */
+export function planReload(current: Pick<LoadedConfig, 'flat' | 'settings'>, next: LoadedConfig): Reload {
+  const changed = SETTINGS.filter((setting) => {
+    const [before, after] = [setting.toPlain(current.flat[setting.path]), setting.toPlain(next.flat[setting.path])];
+    return JSON.stringify(before) !== JSON.stringify(after);
+  }).map(({ path }) => path);
+  const applied = changed.filter((path) => RELOADABLE.has(path));
+  const pending = changed.filter((path) => !RELOADABLE.has(path));
+  // The file of the password may hold another one, under the same name.
+  if (!pending.includes('management.passwordFile') && !isSamePassword(current.settings, next.settings)) pending.push('management.passwordFile');
+  const flat = Object.fromEntries(SETTINGS.map(({ path }) => [path, (RELOADABLE.has(path) ? next : current).flat[path]]));
+  // Every path of the table is there, each with the value that its own schema gave.
+  const typed = flat as unknown as FlatSettings;
+  return { settings: buildSettings(typed, current.settings.management.password), flat: typed, applied, pending };
+}
+
+function isSamePassword(before: Settings, after: Settings): boolean {
+  return before.management.password?.reveal() === after.management.password?.reveal();
+}

@@ -1,0 +1,65 @@
+import { formatEndpoint } from '../config/endpoint.js';
+import type { ManagementEndpoint, Settings } from '../config/settings.js';
+import { ManagedServer, type ManagedServerOptions } from './managed-server.js';
+
+/** Everything that a server needs but what the settings say. */
+export type ServerSurroundings = Omit<ManagedServerOptions, 'endpoint' | 'settings'>;
+
+/** The servers of the setting `management.endpoints`, in its order, which may change while they are followed. */
+export class Servers implements AsyncDisposable {
+  readonly #surroundings: ServerSurroundings;
+  #settings: Settings;
+  #list: readonly ManagedServer[];
+  #fail: (reason: unknown) => void = () => undefined;
+
+  constructor(settings: Settings, surroundings: ServerSurroundings) {
+    this.#settings = settings;
+    this.#surroundings = surroundings;
+    this.#list = settings.management.endpoints.map((endpoint) => this.#create(endpoint));
+  }
+
+  get list(): readonly ManagedServer[] {
+    return this.#list;
+  }
+
+  /**
+   * Follows every server until disposal; never resolves.
+   *
+   * @throws ManagementError MGMT_AUTH, MGMT_PASSWORD_REQUIRED: no retry can cure these
+   */
+  follow(): Promise<never> {
+    const failed = new Promise<never>((_, reject) => {
+      this.#fail = reject;
+    });
+    // Whoever does not wait for it has ended everything already.
+    failed.catch(() => undefined);
+    for (const server of this.#list) this.#start(server);
+    return failed;
+  }
+
+  /** Follows what is named now: new servers are begun with, those named no more are left, and their clients go. */
+  async reconfigure(settings: Settings): Promise<void> {
+    this.#settings = settings;
+    const known = new Map(this.#list.map((server) => [server.name, server]));
+    const servers = settings.management.endpoints.map((endpoint) => known.get(formatEndpoint(endpoint)) ?? this.#create(endpoint));
+    const retired = this.#list.filter((server) => !servers.includes(server));
+    this.#list = servers;
+    for (const server of servers) {
+      if (known.has(server.name)) server.reconfigure(settings);
+      else this.#start(server);
+    }
+    await Promise.all(retired.map((server) => server.retire()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#list.map((server) => server[Symbol.asyncDispose]()));
+  }
+
+  #create(endpoint: ManagementEndpoint): ManagedServer {
+    return new ManagedServer({ ...this.#surroundings, endpoint, settings: this.#settings });
+  }
+
+  #start(server: ManagedServer): void {
+    server.run().catch((error: unknown) => this.#fail(error));
+  }
+}
