@@ -112,33 +112,6 @@ describe('gwmark run', () => {
     assert.deepEqual(eventsOf(stderr), ['daemon.started', 'config.reloaded', 'daemon.stopping', 'daemon.stopped']);
   });
 
-  it('hands changed settings to the daemon, names those that wait, and keeps the old ones of a faulty file', async () => {
-    await using directory = await TemporaryDirectory.open();
-    const file = directory.file('g.yaml');
-    await writeFile(file, 'hold: release\n');
-    const child = start(['run', ...MANAGEMENT, '--config', file], { daemon: 'reload' });
-    let log = '';
-    const logged = async (event: string, count: number): Promise<void> => {
-      const pattern = new RegExp(`"event":"${event}"`, 'g');
-      while ((log.match(pattern) ?? []).length < count) log += String((await once(child.stderr, 'data') as [Buffer])[0]);
-    };
-
-    await logged('daemon.started', 1);
-    await writeFile(file, 'hold: leave\ntable: mine\nlog: {level: debug}\n');
-    child.kill('SIGHUP');
-    await logged('config.reloaded', 1);
-    await writeFile(file, 'hold: maybe\n');
-    child.kill('SIGHUP');
-    await logged('config.reload_failed', 1);
-    child.kill('SIGTERM');
-    await logged('daemon.stopped', 1);
-
-    assert.match(log, /"event":"config.restart_needed","settings":\["table"\]/);
-    assert.match(log, /"event":"config.loaded","hold":"leave","table":"gwmark"/);
-    assert.match(log, /"event":"config.reloaded","settings":\["hold","log.level"\]/);
-    assert.match(log, /"event":"config.reload_failed","reason":"the configuration has one fault\\n {2}hold \(.*g\.yaml:1\): maybe; expected/);
-  });
-
   it('logs why it cannot start and exits by the error', async () => {
     const { code, stderr } = await run(['run', ...MANAGEMENT], { daemon: 'refuse' });
 
