@@ -1,8 +1,11 @@
 import type { Statement } from 'nftables-json';
-import { ABOUT_CHAIN, aboutRules, clientSets, matchDevice, matchDirection, matchTransport, matchVpnDestinations } from './selection.js';
-import type { ChainSpec, RuleSpec, Structure } from './structure.js';
+import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTransport, matchTransportOutput, matchVpnDestinations } from './selection.js';
+import type { ChainSpec, RuleSpec, SetSpec, Structure } from './structure.js';
 import type { Policy, Site } from './world.js';
 import { moduleMark } from './world.js';
+
+/** Seconds for which the router of an OpenVPN client's server stays listed: longer than its keepalive is silent. */
+const UPLINK_SECONDS = 120;
 
 /**
  * Our inet table for the datapath `module`: it only selects. Packets get the mark, and gwmark.ko does the rest: it learns from
@@ -16,7 +19,9 @@ export function compileModuleStructure(site: Site): Structure {
     ['mark_output', { base: { type: 'filter', hook: 'output', prio: -150, policy: 'accept' }, rules: outputRules(site) }],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
   ]);
-  return { sets: clientSets(site.subnetLengths), chains, verdicts: new Map() };
+  const sets = new Map<string, SetSpec>(clientSets(site.subnetLengths));
+  if (site.transports.some(({ remote }) => remote !== undefined)) sets.set('uplinks', dynamicMacSet(64, UPLINK_SECONDS));
+  return { sets, chains, verdicts: new Map() };
 }
 
 /** Packets from a tunnel are selected in both directions: answers return, and what a client opens goes to the uplink where no route exists. */
@@ -27,16 +32,20 @@ function preroutingRules(site: Site): RuleSpec[] {
   if (links.length === 0) return rules;
   const fromLink = matchDevice(links);
   const original = matchDirection('original');
-  for (const transport of transports) rules.push({ expr: [fromLink, original, ...matchTransport(transport), mark] });
+  for (const transport of transports) {
+    // The answers of an OpenVPN client's server tell which router leads there; the module learns from the original direction alone.
+    if (transport.remote !== undefined) {
+      rules.push({ expr: [fromLink, ...matchTransport(transport), { limit: { rate: 1, per: 'second' } }, { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } }] });
+    }
+    rules.push({ expr: [fromLink, original, ...matchTransport(transport), mark] });
+  }
   for (const match of matchVpnDestinations(site)) rules.push({ expr: [fromLink, original, match, mark] });
   return rules;
 }
 
 function outputRules(site: Site): RuleSpec[] {
   const mark = setModuleMark(site.policy);
-  const ofTransports = site.transports.map(({ protocol, port }) => ({
-    expr: [{ match: { op: '==', left: { payload: { protocol, field: 'sport' } }, right: port } } as const, mark],
-  }));
+  const ofTransports = site.transports.map((transport) => ({ expr: [...matchTransportOutput(transport), mark] }));
   const ofTunnels = site.tunnels.flatMap(({ addresses }) =>
     addresses.map(({ family, address }) => ({
       expr: [matchDirection('reply'), { match: { op: '==', left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } }, right: address } } as const, mark],

@@ -1,5 +1,5 @@
 import type { Statement } from 'nftables-json';
-import { ABOUT_CHAIN, aboutRules, clientSets, matchDevice, matchDirection, matchTransport, matchVpnDestinations, onlinkRules } from './selection.js';
+import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTransport, matchTransportOutput, matchVpnDestinations, onlinkRules } from './selection.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
@@ -8,8 +8,6 @@ import { gatewayMark } from './world.js';
 const CANDIDATE_SECONDS = 60;
 /** Seconds for which a gateway of transport flows stays listed. */
 const UPLINK_SECONDS = 3600;
-
-const MAC_KEY = { concat: [{ meta: { key: 'iifname' } }, { payload: { protocol: 'ether', field: 'saddr' } }] } as const;
 
 /**
  * Our table for the datapath `nexthop`: original-direction frames of VPN flows write their gateway's id into the
@@ -57,10 +55,6 @@ export function returnChain(id: number): string {
   return `return_${id}`;
 }
 
-function dynamicMacSet(size: number, timeoutSeconds: number): SetSpec {
-  return { kind: 'set', spec: { type: ['ifname', 'ether_addr'], flags: ['dynamic', 'timeout'], size, timeout: timeoutSeconds } };
-}
-
 function addGateway(
   policy: Policy,
   gateway: Gateway,
@@ -95,9 +89,7 @@ function preroutingRules(site: Site): RuleSpec[] {
 }
 
 function outputRules(site: Site): RuleSpec[] {
-  const ofTransports = site.transports.map(({ protocol, port }) => ({
-    expr: [{ match: { op: '==', left: { payload: { protocol, field: 'sport' } }, right: port } } as const, restoreGateway(site.policy)],
-  }));
+  const ofTransports = site.transports.map((transport) => ({ expr: [...matchTransportOutput(transport), restoreGateway(site.policy)] }));
   return [replyRule(site.policy), ...ofTransports];
 }
 

@@ -17,6 +17,7 @@ export interface PolicyRule {
   readonly fwmark?: { readonly value: number; readonly mask: number };
   readonly iif?: string;
   readonly from?: string;
+  readonly to?: string;
   readonly ipproto?: 'udp' | 'tcp' | 'icmp' | 'ipv6-icmp';
   readonly sport?: number;
   /** An inclusive range. */
@@ -181,8 +182,11 @@ export function localFallbackRules(site: Site, family: Family): PolicyRule[] {
   for (const { addresses } of site.tunnels) {
     for (const { family: of, address } of addresses) if (of === family) rules.push({ ...local, priority: first + 1, from: address });
   }
-  for (const { families, protocol: ipproto, port: sport } of site.transports) {
-    if (families.includes(family)) rules.push({ ...local, priority: first + 2, ipproto, sport });
+  for (const { families, protocol: ipproto, port: sport, remote } of site.transports) {
+    if (!families.includes(family)) continue;
+    // A client's socket has no port yet when it looks for its first route.
+    if (remote === undefined) rules.push({ ...local, priority: first + 2, ipproto, sport });
+    else rules.push({ ...local, priority: first + 2, to: remote.address, ipproto, dport: [remote.port, remote.port] });
   }
   for (const [low, high] of ICMP_ERRORS[family]) {
     // The flow key keeps ICMP type and code where it keeps ports (struct flowi_uli), so a port range selects them. IPv4:
@@ -200,10 +204,12 @@ function reversePathRules(site: Site, family: Family, links: readonly Link[]): P
   const priority = policy.routing.fallbackPriority + 4;
   return transports
     .filter(({ families }) => families.includes(family))
-    .flatMap((transport) => reversePathAddresses(transport, family, links).map((from) => ({ family, table, priority, from, ipproto: transport.protocol, sport: transport.port })));
+    .flatMap(({ remote, protocol: ipproto, port: sport, ...transport }) =>
+      reversePathAddresses(transport, family, links).map((from) => ({ family, table, priority, from, ...(remote === undefined ? { ipproto, sport } : { to: remote.address }) })),
+    );
 }
 
-function reversePathAddresses(transport: Transport, family: Family, links: readonly Link[]): string[] {
+function reversePathAddresses(transport: Pick<Transport, 'address'>, family: Family, links: readonly Link[]): string[] {
   if (family === 6) return [];
   return links
     .filter(({ hasReversePathFilter }) => hasReversePathFilter)

@@ -28,17 +28,19 @@ export function parseOriginalComment(comment: string): OriginalSysctl | null {
   return match === null ? null : { name: match[1] ?? '', value: match[2] ?? '' };
 }
 
-/** `transport udp * 1194 46`, as a comment in {@link ABOUT_CHAIN}: protocol, address, port, families. */
-export function transportComment({ protocol, address, port, families }: Transport): string {
-  return `transport ${protocol} ${address ?? '*'} ${port} ${families.join('')}`;
+/** `transport udp * 1194 46`, as a comment in {@link ABOUT_CHAIN}: protocol, address, port, families; of a client ` to ADDRESS PORT` behind these. */
+export function transportComment({ protocol, address, port, families, remote }: Transport): string {
+  const server = remote === undefined ? '' : ` to ${remote.address} ${remote.port}`;
+  return `transport ${protocol} ${address ?? '*'} ${port} ${families.join('')}${server}`;
 }
 
 /** Reads what {@link transportComment} printed; null for any other text. */
 export function parseTransportComment(comment: string): Transport | null {
-  const match = /^transport (udp|tcp) (\S+) (\d{1,5}) (4|6|46)$/.exec(comment);
+  const match = /^transport (udp|tcp) (\S+) (\d{1,5}) (4|6|46)(?: to (\S+) (\d{1,5}))?$/.exec(comment);
   if (match === null) return null;
   const families = ([4, 6] as const).filter((family) => match[4]?.includes(String(family)));
-  return { protocol: match[1] === 'tcp' ? 'tcp' : 'udp', address: match[2] === '*' ? null : (match[2] ?? null), port: Number(match[3]), families };
+  const remote = match[5] === undefined ? {} : { remote: { address: match[5], port: Number(match[6]) } };
+  return { protocol: match[1] === 'tcp' ? 'tcp' : 'udp', address: match[2] === '*' ? null : (match[2] ?? null), port: Number(match[3]), families, ...remote };
 }
 
 /** The set that a client network belongs into: `client4` for one address, `subnet6_64` for a subnet. */
@@ -55,6 +57,14 @@ export function clientSets(lengths: readonly SubnetLength[]): Map<string, SetSpe
     sets.set(clientSetName(length), { kind: 'set', spec: { type: length.family === 4 ? 'ipv4_addr' : 'ipv6_addr' } });
   }
   return sets;
+}
+
+/** Whom a frame came from, as the key of {@link dynamicMacSet}. */
+export const MAC_KEY = { concat: [{ meta: { key: 'iifname' } }, { payload: { protocol: 'ether', field: 'saddr' } }] } as const;
+
+/** A set that the packet path fills with the senders of frames. */
+export function dynamicMacSet(size: number, timeoutSeconds: number): SetSpec {
+  return { kind: 'set', spec: { type: ['ifname', 'ether_addr'], flags: ['dynamic', 'timeout'], size, timeout: timeoutSeconds } };
 }
 
 /**
@@ -89,9 +99,16 @@ export function onlinkRules(link: Link): RuleSpec[] {
   });
 }
 
-/** A packet for one of OpenVPN's sockets. */
+/** A packet for one of OpenVPN's sockets; for a client's, one that its server sent. */
 export function matchTransport(transport: Transport): Statement[] {
-  const { protocol, address, families, port } = transport;
+  const { protocol, address, families, port, remote } = transport;
+  if (remote !== undefined) {
+    return [
+      { match: { op: '==', left: { payload: { protocol, field: 'sport' } }, right: remote.port } },
+      matchAddress(remote.address.includes(':') ? 'ip6' : 'ip', 'saddr', remote.address),
+      { match: { op: '==', left: { fib: { result: 'type', flags: ['daddr'] } }, right: 'local' } },
+    ];
+  }
   const matches: Statement[] = [{ match: { op: '==', left: { payload: { protocol, field: 'dport' } }, right: port } }];
   if (address !== null) {
     matches.push(matchAddress(address.includes(':') ? 'ip6' : 'ip', 'daddr', address));
@@ -100,6 +117,15 @@ export function matchTransport(transport: Transport): Statement[] {
     matches.push({ match: { op: '==', left: { fib: { result: 'type', flags: ['daddr'] } }, right: 'local' } });
   }
   return matches;
+}
+
+/** A packet that one of OpenVPN's sockets sends. */
+export function matchTransportOutput({ protocol, port, remote }: Transport): Statement[] {
+  if (remote === undefined) return [{ match: { op: '==', left: { payload: { protocol, field: 'sport' } }, right: port } }];
+  return [
+    { match: { op: '==', left: { payload: { protocol, field: 'dport' } }, right: remote.port } },
+    matchAddress(remote.address.includes(':') ? 'ip6' : 'ip', 'daddr', remote.address),
+  ];
 }
 
 /** The rules of {@link ABOUT_CHAIN}. */

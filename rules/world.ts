@@ -42,14 +42,16 @@ export interface Tunnel {
   readonly families: readonly Family[];
 }
 
-/** A socket on which OpenVPN talks to its clients. */
+/** A socket on which OpenVPN talks to its clients; or, with `remote`, what an OpenVPN client sends to its server. */
 export interface Transport {
   readonly protocol: 'udp' | 'tcp';
   /** Null when bound to every address of the families. */
   readonly address: string | null;
   readonly families: readonly Family[];
-  /** 1..65535 */
+  /** 1..65535; 0 for a client, which has any port. */
   readonly port: number;
+  /** Of an OpenVPN client: the server's address, canonical, and its port. */
+  readonly remote?: { readonly address: string; readonly port: number };
 }
 
 /** An Ethernet device on which gateways are learnt. */

@@ -12,6 +12,9 @@ export type ServerState =
   /** Connected, snapshot taken, rules follow events. */
   | 'ready';
 
+/** What an OpenVPN process is. `client`: also one side of a point-to-point tunnel. */
+export type OpenVpnRole = 'server' | 'client';
+
 export interface TransportStatus {
   readonly protocol: 'udp' | 'tcp';
   /** Local address, `0.0.0.0` or `::` where OpenVPN is bound to every address. */
@@ -26,7 +29,16 @@ export interface ServerStatus {
   readonly state: ServerState;
   /** The tunnel device, null while unknown. */
   readonly device: string | null;
+  /** Of a server: the sockets that it serves. */
   readonly transport: readonly TransportStatus[];
+  /** Null while it is not known. This and what follows are absent in versions before they were added. */
+  readonly role?: OpenVpnRole | null;
+  /** Grows whenever OpenVPN restarted, or a client connected anew. */
+  readonly epoch?: number;
+  /** Of a client: the server's socket, null while unknown. */
+  readonly remote?: TransportStatus | null;
+  /** Of a client: the networks that its tunnel leads to, canonical form, single addresses without a prefix length. */
+  readonly networks?: readonly string[];
 }
 
 export interface ClientStatus {

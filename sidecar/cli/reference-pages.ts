@@ -59,10 +59,10 @@ function settingsPage(): string {
   ]);
 }
 
-/** The defaults of the group, without what has no default. */
+/** What the example has in place of the defaults: one endpoint, and nothing for what has no default. */
 function exampleManagement(plain: Readonly<Record<string, unknown>>): object {
   const { passwordFile: _none, ...rest } = plain['management'] as Readonly<Record<string, unknown>>;
-  return { management: { ...rest, endpoints: ['unix:/run/openvpn/management.sock'] } };
+  return { uplink: undefined, management: { ...rest, endpoints: ['unix:/run/openvpn/management.sock'] } };
 }
 
 function errorsPage(): string {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { ENDPOINT_EXPECTED, formatEndpoint, type ManagementEndpoint, parseEndpoint } from './endpoint.js';
+import { type ConfiguredNetwork, type ConfiguredUplink, formatConfiguredNetwork, formatConfiguredUplink, NETWORK_EXPECTED, parseConfiguredNetwork, parseConfiguredUplink, UPLINK_EXPECTED } from './places.js';
 import { parseNexthop4, parseNexthop6 } from './prefix.js';
 
 /** Where a raw value comes from: flags and environment give text, YAML gives typed data. */
@@ -122,22 +123,44 @@ export function devices(row: Described<readonly string[]>): Kind<readonly string
 
 /** Management endpoints. */
 export function endpoints(row: Described<readonly ManagementEndpoint[]>): Kind<readonly ManagementEndpoint[]> {
-  const endpoint = z.string().transform((value, context) => {
-    const parsed = parseEndpoint(value);
-    if (parsed !== undefined) return parsed;
-    context.addIssue({ code: 'custom', message: ENDPOINT_EXPECTED });
-    return z.NEVER;
-  });
   return {
     ...BASE,
     type: 'list of `unix:/path` or `tcp:host:port`',
     expected: ENDPOINT_EXPECTED,
     default: row.default,
     doc: row.doc,
-    schema: uniqueList(endpoint, formatEndpoint),
+    schema: uniqueList(parsed(parseEndpoint, ENDPOINT_EXPECTED), formatEndpoint),
     isList: true,
     decode: decodeList,
     toPlain: (value) => value.map((item) => formatEndpoint(item)),
+  };
+}
+
+/** Networks, each with the tunnel device that leads there. */
+export function networks(row: Described<readonly ConfiguredNetwork[]>): Kind<readonly ConfiguredNetwork[]> {
+  return {
+    ...BASE,
+    type: 'list of networks',
+    expected: NETWORK_EXPECTED,
+    default: row.default,
+    doc: row.doc,
+    schema: uniqueList(parsed(parseConfiguredNetwork, NETWORK_EXPECTED), formatConfiguredNetwork),
+    isList: true,
+    decode: decodeList,
+    toPlain: (value) => value.map((item) => formatConfiguredNetwork(item)),
+  };
+}
+
+/** A router on a link. */
+export function uplink(row: Described<ConfiguredUplink | null>): Kind<ConfiguredUplink | null> {
+  return {
+    ...BASE,
+    type: 'DEVICE MAC | DEVICE ADDRESS',
+    expected: UPLINK_EXPECTED,
+    default: row.default,
+    doc: row.doc,
+    schema: parsed(parseConfiguredUplink, UPLINK_EXPECTED),
+    toPlain: (value) => (value === null ? null : formatConfiguredUplink(value)),
   };
 }
 
@@ -205,6 +228,16 @@ function decodeList(raw: unknown, form: RawForm): unknown {
       .map((part) => part.trim())
       .filter((part) => part !== ''),
   );
+}
+
+/** Text that `parse` understands; undefined from it is a fault. */
+function parsed<T>(parse: (text: string) => T | undefined, expected: string): z.ZodType<T> {
+  return z.string().transform((value, context) => {
+    const result = parse(value);
+    if (result !== undefined) return result;
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
 }
 
 function uniqueList<T>(element: z.ZodType<T>, keyOf: (item: T) => string): z.ZodType<readonly T[]> {

@@ -11,6 +11,7 @@ export const RELOADABLE: ReadonlySet<SettingPath> = new Set<SettingPath>([
   'management.endpoints',
   'management.snapshotIntervalMs',
   'management.pollIntervalMs',
+  'networks',
   'authorize',
   'hold',
   'devices',

@@ -1,7 +1,11 @@
 import type { ManagementEndpoint } from './endpoint.js';
 import type { Secret } from 'openvpn-management-client';
 
+import type { ConfiguredNetwork, ConfiguredUplink } from './places.js';
+import type { OpenVpnRole } from '../status.js';
+
 export type { ManagementEndpoint } from './endpoint.js';
+export type { ConfiguredNetwork, ConfiguredUplink } from './places.js';
 
 /**
  * The whole configuration of a sidecar, parsed, checked and deeply frozen.
@@ -25,7 +29,12 @@ export interface Settings {
     readonly backoffMinMs: number;
     /** Not less than `backoffMinMs`. */
     readonly backoffMaxMs: number;
+    readonly role: 'auto' | OpenVpnRole;
   };
+  /** Networks behind OpenVPN clients; for every tunnel of one where `device` is null. */
+  readonly networks: readonly ConfiguredNetwork[];
+  /** Null: found by itself. */
+  readonly uplink: ConfiguredUplink | null;
   readonly authorize: 'none' | 'accept';
   readonly hold: 'release' | 'leave';
   readonly datapath: 'auto' | 'nexthop' | 'module';

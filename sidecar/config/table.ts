@@ -1,4 +1,4 @@
-import { choice, devices, endpoints, integer, type Kind, mask, nexthops, path, text, toggle } from './kinds.js';
+import { choice, devices, endpoints, integer, type Kind, mask, networks, nexthops, path, text, toggle, uplink } from './kinds.js';
 
 /** How many routing tables from `routing.tableBase` on are ours, the last included: one a gateway and some spare. */
 export const ROUTING_TABLES = 301;
@@ -67,6 +67,19 @@ export const SETTINGS_TABLE = {
     unit: 'ms',
     default: 10_000,
     doc: 'The longest such pause. Not less than `management.backoffMinMs`.',
+  }),
+  'management.role': choice({
+    of: ['auto', 'server', 'client'],
+    default: 'auto',
+    doc: 'What the OpenVPN behind the management sockets is. `auto` asks each of them: a server answers `status` with its clients, a client with statistics. Only one that waits under `--management-hold` cannot tell before it is released.',
+  }),
+  networks: networks({
+    default: [],
+    doc: 'Beside an OpenVPN client: networks that its tunnel leads to, `NETWORK` or `NETWORK@DEVICE` (of several tunnels). They come in addition to those that the server pushed and to the routes of the tunnel device; needed where OpenVPN has neither, as under `--route-nopull`.',
+  }),
+  uplink: uplink({
+    default: null,
+    doc: 'The router to which packets go that begin here and that no route explains, an OpenVPN client\'s own among them: its device and its MAC address or its IP address, for example `lan0 192.0.2.1`. Without: the router that OpenVPN\'s own packets came from, or that captured frames were bound for; an OpenVPN client that no packet reached yet tries the known routers in turn.',
   }),
   authorize: choice({
     of: ['none', 'accept'],

@@ -8,6 +8,7 @@ import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Datapath } from '../datapath/datapath.js';
 import { ModuleDatapath } from '../datapath/module/module-datapath.js';
 import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
+import type { UplinkNeed } from '../datapath/uplink-seeker.js';
 import type { Devices } from '../discovery/devices.js';
 import { readDevices } from '../discovery/devices.js';
 import { NftablesFirewall } from '../firewall/nftables-firewall.js';
@@ -86,7 +87,9 @@ export class Daemon implements AsyncDisposable {
     this.#firewall = new NftablesFirewall(nft, settings.table);
     this.#bridge = kind === 'module' ? new NftablesFirewall(nft, settings.table, 'bridge') : null;
     const onChanged = (): void => this.#updateSite();
-    this.#datapath = kind === 'module' ? new ModuleDatapath({ policy, logger, onChanged }) : new NexthopDatapath({ policy, max: settings.gateways.max, firewall: this.#firewall, logger, onChanged });
+    this.#datapath = kind === 'module'
+      ? new ModuleDatapath({ policy, logger, onChanged, firewall: this.#firewall, configuredUplink: settings.uplink })
+      : new NexthopDatapath({ policy, max: settings.gateways.max, firewall: this.#firewall, logger, onChanged, configuredUplink: settings.uplink });
     this.#conntrack = new ConntrackFlusher(settings.conntrack === 'flush', logger);
     this.#reconciler = new Reconciler({
       policy,
@@ -116,7 +119,7 @@ export class Daemon implements AsyncDisposable {
       servers: this.#servers.list,
       gateways: this.#datapath.status(),
       uplink: this.#datapath.uplinkId,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#forwardingProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#forwardingProblem, this.#uplinkProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
     });
   }
@@ -286,6 +289,17 @@ export class Daemon implements AsyncDisposable {
     if (tunnels.length > 0) this.#forwarding.soon();
   }
 
+  get #uplinkNeed(): UplinkNeed {
+    const clients = this.#servers.list.filter(({ role }) => role === 'client');
+    if (clients.length === 0) return 'none';
+    return clients.some(({ isSeeking }) => isSeeking) ? 'seeking' : 'satisfied';
+  }
+
+  get #uplinkProblem(): string | null {
+    const isStranded = this.#uplinkNeed === 'seeking' && this.#datapath.uplinkId === null;
+    return isStranded ? 'no router is known that the OpenVPN client could send to: one of them has to send to this endpoint first, or is named by the setting uplink' : null;
+  }
+
   get #forwardingProblem(): string | null {
     const isPending = this.#settings.sysctl === 'manage' && !this.#isForwardingKnown && this.#servers.list.some(({ tunnel }) => tunnel !== null);
     return this.#sysctlProblem ?? (isPending ? 'forwarding is being turned on' : null);
@@ -328,6 +342,7 @@ export class Daemon implements AsyncDisposable {
       this.#reconciler.rewriteFirewall();
       return;
     }
+    this.#datapath.need(this.#uplinkNeed);
     await this.#datapath.poll();
   }
 

@@ -1,24 +1,27 @@
 import type { Disconnect, Notification, Origin, PositionedStatus, Session as Connection, State } from 'openvpn-management-client';
-import { ManagementClient, isManagementError } from 'openvpn-management-client';
+import { ManagementClient } from 'openvpn-management-client';
 import type { Transport, Tunnel } from '../../rules/index.js';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import type { Devices } from '../discovery/devices.js';
 import { tunnelWithAddress } from '../discovery/devices.js';
-import type { TransportHint } from '../discovery/sockets.js';
-import { readBoundSockets, socketInodesOf, transportsOf } from '../discovery/sockets.js';
+import { ServerTransports } from '../discovery/server-transports.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
 import type { Session, SessionChange } from '../sessions/session-table.js';
 import { SessionTable } from '../sessions/session-table.js';
 import { SnapshotSchedule } from '../sessions/snapshot-schedule.js';
-import type { ServerState } from '../status.js';
+import { TunnelNetworks } from '../sessions/tunnel-networks.js';
+import type { OpenVpnRole, ServerState } from '../status.js';
+import { ConnectionLog } from './connection-log.js';
+import { FollowedClient } from './followed-client.js';
+import { LoginAnswers } from './login-answers.js';
+import { isClientState, isRestart, readStatus, releaseHold } from './openvpn-state.js';
+import { networksOf } from './policy.js';
 
 /** How long after an ESTABLISHED of which the addresses are known the snapshot may come. */
 const HEALING_MS = 2000;
-
-type Login = Notification & { readonly kind: 'client:connect' | 'client:reauth' };
 
 export interface ManagedServerOptions {
   readonly endpoint: ManagementEndpoint;
@@ -34,7 +37,8 @@ export interface ManagedServerOptions {
 }
 
 /**
- * One OpenVPN process, followed through its management interface: who is connected, over which tunnel and transport.
+ * One OpenVPN process, followed through its management interface: who is connected to a server, where a client's tunnel
+ * leads to, and over which tunnel and transport. Which of the two it is, it tells itself.
  *
  * Losing the management connection changes nothing in the kernel: the tunnel may go on. What happened meanwhile, the
  * snapshot of the next connection tells; when the tunnel device is gone, so are its clients.
@@ -46,23 +50,26 @@ export class ManagedServer implements AsyncDisposable {
   readonly #client: ManagementClient;
   readonly #sessions = new SessionTable();
   readonly #networks: SessionNetworks;
+  readonly #vpnClient: FollowedClient;
+  readonly #logins: LoginAnswers;
+  readonly #connectionLog: ConnectionLog;
   readonly #snapshots: SnapshotSchedule;
   readonly #logger: Logger;
   #state: ServerState = 'connecting';
+  #role: OpenVpnRole | null;
   #epoch = 1;
   #pid: number | null = null;
   /** Unix time of the daemon's latest CONNECTED, by its own clock. */
   #connectedAt: number | null = null;
   /** Empty while OpenVPN has no tunnel. */
   #tunnelAddresses: readonly string[] = [];
-  #hint: TransportHint;
+  readonly #sockets: ServerTransports;
   #tunnel: Tunnel | null = null;
   #transports: readonly Transport[] = [];
   /** Deliveries that wait for the first snapshot of a connection; null after it. */
   #early: { message: Notification; origin: Origin }[] | null = [];
-  #earlyLogins: { message: Login; origin: Origin }[] = [];
   #hasClientAuth = false;
-  readonly #warned = new Set<string>();
+  #hasWarnedOfPolling = false;
   #failure: string | null = null;
   #settle: () => void = () => undefined;
   /** Resolves when it is known who is connected, or that this cannot be known for now. */
@@ -78,7 +85,14 @@ export class ManagedServer implements AsyncDisposable {
     this.#settings = settings;
     this.#logger = logger.child({ management: this.name });
     this.#networks = new SessionNetworks({ server: this.name, clients, logger: this.#logger, onChanged: options.onClientChanged });
-    this.#hint = { port: null, protocol: null, managementPort: endpoint.kind === 'tcp' ? endpoint.port : null };
+    this.#role = management.role === 'auto' ? null : management.role;
+    this.#vpnClient = new FollowedClient({
+      networks: new TunnelNetworks({ server: this.name, clients, logger: this.#logger, onChanged: options.onClientChanged }),
+      configured: (device) => networksOf(this.#settings, device),
+      logger: this.#logger,
+      onRemoteChanged: () => void options.onServerChanged(),
+    });
+    this.#sockets = new ServerTransports(endpoint.kind === 'tcp' ? endpoint.port : null);
     this.#snapshots = new SnapshotSchedule({ take: () => this.#takeSnapshot(), intervalMs: () => this.#snapshotIntervalMs() });
     this.#client = new ManagementClient({
       endpoint,
@@ -87,6 +101,8 @@ export class ManagedServer implements AsyncDisposable {
       commandTimeoutMs: management.commandTimeoutMs,
       backoff: { baseMs: management.backoffMinMs, maxMs: management.backoffMaxMs },
     });
+    this.#connectionLog = new ConnectionLog(this.#logger);
+    this.#logins = new LoginAnswers(this.#client, () => this.#settings.authorize === 'accept', this.#logger);
     this.#client.onMessage((message, origin) => this.#receive(message, origin));
     this.#client.onConnected((connection) => this.#prepare(connection));
     this.#client.onDisconnected((disconnect) => this.#disconnected(disconnect));
@@ -94,6 +110,25 @@ export class ManagedServer implements AsyncDisposable {
 
   get state(): ServerState {
     return this.#state;
+  }
+
+  /** Null before it is known. */
+  get role(): OpenVpnRole | null {
+    return this.#role;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** What is particular to a client; null for a server. */
+  get vpnClient(): FollowedClient | null {
+    return this.#role === 'client' ? this.#vpnClient : null;
+  }
+
+  /** A client that is not connected to its server. */
+  get isSeeking(): boolean {
+    return this.#role === 'client' && this.#connectedAt === null;
   }
 
   get tunnel(): Tunnel | null {
@@ -107,7 +142,8 @@ export class ManagedServer implements AsyncDisposable {
   /** Why this server is not ready, in a sentence; null when it is. */
   get problem(): string | null {
     if (this.#state === 'ready') return null;
-    return this.#failure ?? (this.#state === 'waiting' ? `${this.name}: OpenVPN has no tunnel yet` : `${this.name}: not connected yet`);
+    const waiting = this.#role === 'client' ? 'OpenVPN is not connected to its server yet' : 'OpenVPN has no tunnel yet';
+    return this.#failure ?? `${this.name}: ${this.#state === 'waiting' ? waiting : 'not connected yet'}`;
   }
 
   sessions(): Iterable<Session> {
@@ -134,6 +170,7 @@ export class ManagedServer implements AsyncDisposable {
   async retire(): Promise<void> {
     await this[Symbol.asyncDispose]();
     this.#apply(this.#sessions.clear('retired'));
+    this.#vpnClient.resolve(null, []);
     this.#tunnel = null;
     this.#transports = [];
   }
@@ -151,29 +188,25 @@ export class ManagedServer implements AsyncDisposable {
    */
   async resolve(devices: Devices): Promise<boolean> {
     const tunnel = tunnelWithAddress(devices, this.#tunnelAddresses);
-    const transports = this.#tunnelAddresses.length === 0 ? [] : await this.#findTransports();
+    const transports = this.#role === 'client' ? this.#vpnClient.transports : this.#tunnelAddresses.length === 0 ? [] : await this.#sockets.find(this.#pid);
     const before = JSON.stringify([this.#tunnel, this.#transports]);
     const hadTunnel = this.#tunnel !== null;
     // During a restart inside OpenVPN its socket is closed for a moment; clients that come back need its rules at once.
-    const isProcessGone = tunnel === null && this.#client.session === undefined;
+    const isProcessGone = tunnel === null && this.#client.session === undefined && this.#role !== 'client';
     if (transports.length > 0 || isProcessGone) this.#transports = transports;
     this.#tunnel = tunnel;
     if (tunnel === null && hadTunnel) this.#apply(this.#sessions.clear('epoch'));
     else if (tunnel !== null && !hadTunnel) this.#snapshots.request();
     this.#networks.setDevice(tunnel?.device ?? null);
+    if (this.#role === 'client') this.#vpnClient.resolve(tunnel, devices.links);
     this.#updateState();
     return JSON.stringify([this.#tunnel, this.#transports]) !== before;
-  }
-
-  async #findTransports(): Promise<readonly Transport[]> {
-    const inodes = this.#pid === null ? null : await socketInodesOf(this.#pid);
-    return transportsOf(await readBoundSockets(), inodes, this.#hint);
   }
 
   async #prepare(connection: Connection): Promise<void> {
     // What came between the banner and now is kept.
     this.#early ??= [];
-    this.#answerEarlyLogins();
+    this.#logins.answerEarly();
     await connection.envFilter(0);
     const states = await connection.setStateWithHistory();
     const pid = await connection.pid();
@@ -181,11 +214,14 @@ export class ManagedServer implements AsyncDisposable {
     this.#sessions.forgetGone();
     this.#compareWithBefore(pid, states);
     this.#failure = null;
-    this.#warned.delete('lost');
     const latest = states.at(-1);
-    if (latest !== undefined) await this.#takeState(latest);
+    if (states.some(isClientState)) this.#noteRole('client');
     // Without one it is not known who is connected: then this connection is given up and another one tried.
-    if (latest?.name === 'CONNECTED') await this.#compareWithSnapshot();
+    const status = latest?.name === 'CONNECTED' && this.#role !== 'client' ? await readStatus(this.#client) : null;
+    if (status !== null) this.#noteRole(status.daemonMode);
+    if (this.#role === 'client') await this.#vpnClient.follow(connection);
+    if (latest !== undefined) await this.#takeState(latest);
+    if (status !== null && this.#role === 'server') this.#compareWithSnapshot(status);
     // Reading devices takes its time; the connection may be lost by now, and another one being prepared.
     if (connection.closeSignal.aborted) return;
     this.#deliverEarly();
@@ -206,30 +242,23 @@ export class ManagedServer implements AsyncDisposable {
     if (this.#pid !== null && this.#pid !== pid) {
       this.#hasClientAuth = false;
       this.#beginEpoch('another process');
+      this.#vpnClient.forget();
+      if (this.#settings.management.role === 'auto') this.#role = null;
     } else if (this.#connectedAt !== null && connectedAt !== this.#connectedAt) this.#beginEpoch('restarted while the management connection was lost');
     this.#pid = pid;
     this.#connectedAt = connectedAt;
   }
 
-  #disconnected({ cause, wasReady, retryInMs }: Disconnect): void {
+  #disconnected(disconnect: Disconnect): void {
     this.#early = [];
-    this.#earlyLogins = [];
+    this.#logins.forget();
     void this.#snapshots.stop();
     this.#state = 'connecting';
-    this.#failure = `${this.name}: ${cause.message}`;
-    const fields = { reason: cause.message, code: cause.code, retryInMs };
-    if (retryInMs === undefined) this.#logger.error('management.auth_failed', fields);
-    else if (wasReady || !this.#warned.has(cause.code)) this.#logDisconnect(cause.code, fields);
-    this.#warned.add(cause.code);
+    this.#failure = `${this.name}: ${disconnect.cause.message}`;
+    this.#connectionLog.lost(disconnect);
     this.#settle();
     // OpenVPN may be gone, and its tunnel with it.
     void this.#options.onServerChanged();
-  }
-
-  #logDisconnect(code: string, fields: Record<string, unknown>): void {
-    if (code === 'MGMT_BUSY') this.#logger.warn('management.busy', fields);
-    else if (code === 'MGMT_PROTOCOL' || code === 'MGMT_OVERFLOW') this.#logger.warn('management.protocol_error', fields);
-    else this.#logger.warn('management.lost', fields);
   }
 
   #receive(message: Notification, origin: Origin): void {
@@ -237,7 +266,7 @@ export class ManagedServer implements AsyncDisposable {
       case 'client:connect':
       case 'client:reauth':
         this.#hasClientAuth = true;
-        this.#answerLogin(message, origin);
+        this.#logins.take(message, origin);
         break;
       case 'client:address':
       case 'client:disconnect':
@@ -262,61 +291,63 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #take(message: Notification, { sequence }: Origin): void {
+    if (message.kind === 'log') this.#vpnClient.log(message);
     if (message.kind === 'state') this.#stateChanged(message);
     this.#apply(this.#sessions.handle(message, { epoch: this.#epoch, seq: sequence }, new Date()));
     if (message.kind === 'client:established') this.#established(message);
   }
 
   #established(message: Notification & { kind: 'client:established' }): void {
-    if (!this.#hasClientAuth) this.#warnOnce('no_client_auth', () => this.#logger.warn('management.no_client_auth', { pollIntervalMs: this.#settings.management.pollIntervalMs }));
-    const port = Number(message.env.get('local_port_1') ?? message.env.get('local_port'));
-    const protocol = message.env.get('proto_1') ?? message.env.get('proto');
-    const of = protocol?.startsWith('tcp') === true ? 'tcp' : 'udp';
-    if (port > 0 && protocol !== undefined && (port !== this.#hint.port || of !== this.#hint.protocol)) {
-      this.#hint = { ...this.#hint, port, protocol: of };
-      void this.#options.onServerChanged();
+    if (!this.#hasClientAuth && !this.#hasWarnedOfPolling) {
+      this.#hasWarnedOfPolling = true;
+      this.#logger.warn('management.no_client_auth', { pollIntervalMs: this.#settings.management.pollIntervalMs });
     }
+    if (this.#sockets.noteEnvironment(message.env)) void this.#options.onServerChanged();
     // Under client-auth ADDRESS has said everything; then the snapshot only heals, and one does for many.
     this.#snapshots.request(this.#hasClientAuth ? HEALING_MS : 0);
   }
 
-  #answerLogin(message: Login, origin: Origin): void {
-    if (this.#settings.authorize === 'accept') {
-      if (this.#client.session === undefined) {
-        this.#earlyLogins.push({ message, origin });
-        return;
-      }
-      this.#client.clientAuthNt({ epoch: origin.epoch, cid: message.cid }, message.kid).catch((error: unknown) => {
-        this.#logger.warn('client.authorize_failed', { cid: message.cid, error });
-      });
-      return;
-    }
-    this.#warnOnce('unanswered', () => this.#logger.warn('management.logins_unanswered', { cid: message.cid }));
-  }
-
-  /** A login may come with the banner, before anything can be sent. */
-  #answerEarlyLogins(): void {
-    const logins = this.#earlyLogins;
-    this.#earlyLogins = [];
-    for (const { message, origin } of logins) this.#answerLogin(message, origin);
-  }
-
   #stateChanged(state: State): void {
+    if (isClientState(state) && this.#role === null) void this.#becomeClient();
     if (isRestart(state.name)) {
+      // A client that cannot connect says so at every attempt.
+      const isNew = this.#role !== 'client' || this.#connectedAt !== null;
       this.#connectedAt = null;
-      this.#beginEpoch(state.description);
+      this.#vpnClient.lost();
+      if (isNew) this.#beginEpoch(state.description);
       void this.#options.onServerChanged();
-    } else if (state.name === 'CONNECTED') {
-      void this.#takeState(state).then(() => this.#snapshots.request());
-    }
+    } else if (state.name === 'CONNECTED') void this.#connected(state);
+  }
+
+  /** The first state of a client came while it was not known what this OpenVPN is: it had been in hold. */
+  async #becomeClient(): Promise<void> {
+    this.#noteRole('client');
+    const { session } = this.#client;
+    if (session === undefined) return;
+    await this.#vpnClient.follow(session).catch((error: unknown) => this.#logger.debug('session.snapshot_failed', { error }));
+    await this.#options.onServerChanged();
+  }
+
+  async #connected(state: State): Promise<void> {
+    // One that was in hold, and had no state before that only a client has.
+    if (this.#role === null) await readStatus(this.#client).then(({ daemonMode }) => this.#noteRole(daemonMode), (error: unknown) => this.#logger.debug('session.snapshot_failed', { error }));
+    await this.#takeState(state);
+    this.#snapshots.request();
   }
 
   async #takeState(state: State): Promise<void> {
     if (state.name !== 'CONNECTED') return;
     this.#connectedAt = state.timeSeconds;
     this.#tunnelAddresses = [state.tunnelAddress, state.tunnelAddress6].filter((address) => address !== undefined);
-    if (state.localPort !== undefined) this.#hint = { ...this.#hint, port: state.localPort };
+    if (this.#role === 'client') this.#vpnClient.connected(state);
+    else this.#sockets.noteState(state);
     await this.#options.onServerChanged();
+  }
+
+  #noteRole(role: OpenVpnRole): void {
+    if (this.#role !== null) return;
+    this.#role = role;
+    this.#logger.info('server.role', { role });
   }
 
   #beginEpoch(reason: string): void {
@@ -326,42 +357,23 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   async #releaseHold(): Promise<void> {
-    if (this.#settings.hold !== 'release') return;
-    const { session } = this.#client;
-    await this.#options.whenApplied();
-    // A later connection asks by itself, if OpenVPN still holds.
-    if (this.#client.session !== session) return;
-    await this.#client.holdRelease().catch((error: unknown) => {
-      // Whoever else released it was quicker, or the connection is lost: then it is asked for again.
-      this.#logger.debug('management.hold_failed', { error });
-    });
+    if (this.#settings.hold === 'release') await releaseHold(this.#client, this.#options.whenApplied, this.#logger);
   }
 
   async #takeSnapshot(): Promise<void> {
-    if (this.#tunnelAddresses.length === 0) return;
-    await this.#compareWithSnapshot().catch((error: unknown) => {
+    if (this.#tunnelAddresses.length === 0 || this.#role === 'client') return;
+    await readStatus(this.#client).then((status) => this.#compareWithSnapshot(status), (error: unknown) => {
       // The next one, or the next connection, tells the same. Between SIGUSR1 and the new start there is no status.
       this.#logger.debug('session.snapshot_failed', { error });
     });
   }
 
-  async #compareWithSnapshot(): Promise<void> {
-    const status = await this.#readStatus();
+  #compareWithSnapshot(status: PositionedStatus): void {
     if (status.position.epoch !== this.#client.epoch) return;
     const changes = this.#sessions.snapshot(status, { epoch: this.#epoch, seq: status.position.sequence }, new Date());
     this.#apply(changes);
     const corrected = changes.filter(({ kind }) => kind === 'connected' || kind === 'gone').length;
     if (corrected > 0 && this.#hasClientAuth) this.#logger.info('session.resynced', { changes: corrected });
-  }
-
-  /** A user name of 450 characters and more breaks `status 3`, not `status 1`. */
-  async #readStatus(): Promise<PositionedStatus> {
-    try {
-      return await this.#client.status();
-    } catch (error) {
-      if (isManagementError(error) && error.code === 'MGMT_TRUNCATED') return this.#client.status({ format: 1 });
-      throw error;
-    }
   }
 
   #snapshotIntervalMs(): number {
@@ -383,15 +395,4 @@ export class ManagedServer implements AsyncDisposable {
     if (state === 'ready') this.#logger.info('server.ready', { device: this.#tunnel?.device, transports: this.#transports });
     else this.#logger.info('server.waiting');
   }
-
-  #warnOnce(what: string, warn: () => void): void {
-    if (this.#warned.has(what)) return;
-    this.#warned.add(what);
-    warn();
-  }
-}
-
-/** OpenVPN begins anew, or ends: nobody is connected any more. */
-function isRestart(name: string): boolean {
-  return name === 'RECONNECTING' || name === 'EXITING';
 }

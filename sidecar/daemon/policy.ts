@@ -13,6 +13,11 @@ export function policyOf(settings: Settings): Policy {
   };
 }
 
+/** The networks of the setting `networks` that a tunnel device leads to. */
+export function networksOf(settings: Settings, device: string): Network[] {
+  return settings.networks.filter((configured) => configured.device === null || configured.device === device).map(({ network }) => networkOf(network));
+}
+
 function networkOf(text: string): Network {
   const network = parseNetwork(text);
   if (network === null) throw new Error(`${text} passed the check of the settings and is no network`);

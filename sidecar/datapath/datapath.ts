@@ -1,6 +1,7 @@
 import type { Gateway, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
 import type { Installed } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
+import type { UplinkNeed } from './uplink-seeker.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
 
 /** What a datapath wants of the packet filter and of routing for a site. */
@@ -43,4 +44,6 @@ export interface Datapath {
   /** Packets that each gateway's rule counted. */
   counted(learnt: ReadonlyMap<number, number>): void;
   status(): readonly GatewayStatus[];
+  /** Whether an OpenVPN client needs a router to send to; acted on by `poll`. */
+  need(uplink: UplinkNeed): void;
 }

@@ -111,6 +111,11 @@ export const LOG_EVENTS = {
     meaning: '`hold release` was refused; it is repeated when OpenVPN asks again.',
     action: 'None.',
   },
+  'server.role': {
+    level: 'info',
+    meaning: 'It is known now whether the OpenVPN behind a management socket is a server or a client.',
+    action: 'None; `management.role` forces one.',
+  },
   'server.ready': {
     level: 'info',
     meaning: 'The tunnel device, its addresses and the transport of an OpenVPN server are known.',
@@ -123,7 +128,7 @@ export const LOG_EVENTS = {
   },
   'server.restarted': {
     level: 'info',
-    meaning: 'OpenVPN restarted; all its sessions ended and a new epoch began.',
+    meaning: 'OpenVPN restarted, or a client lost its server; all its sessions ended and a new epoch began.',
     action: 'None.',
   },
   'client.connected': {
@@ -150,6 +155,21 @@ export const LOG_EVENTS = {
     level: 'warn',
     meaning: 'An address or subnet of a client was not installed because it would take over other traffic.',
     action: 'Correct the `iroute` of that client.',
+  },
+  'network.changed': {
+    level: 'info',
+    meaning: 'The tunnel of an OpenVPN client leads to a network, or does not lead there any more.',
+    action: 'None.',
+  },
+  'network.refused': {
+    level: 'warn',
+    meaning: 'A network was not taken for one that the tunnel of an OpenVPN client leads to, because it would take over other traffic.',
+    action: 'The fields name the reason: correct what the server pushes, the routes of the tunnel device or the setting `networks`.',
+  },
+  'network.limit': {
+    level: 'warn',
+    meaning: 'The server pushed more routes than are taken; those beyond are left out.',
+    action: 'Push fewer, larger networks.',
   },
   'session.resynced': {
     level: 'info',

@@ -21,6 +21,8 @@ export interface IpRule {
   readonly priority: number;
   readonly src: string;
   readonly srclen?: number;
+  readonly dst?: string;
+  readonly dstlen?: number;
   readonly iif?: string;
   readonly fwmark?: string;
   readonly fwmask?: string;

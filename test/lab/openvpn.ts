@@ -186,6 +186,8 @@ export interface OpenVpnClientOptions {
   readonly device?: string;
   /** Log in with a user name (needed under `management-client-auth`). */
   readonly login?: { readonly username: string; readonly password: string };
+  /** A management interface of its own, for a sidecar beside this client. */
+  readonly management?: Pick<ManagementOptions, 'hold'>;
   /** Further lines, verbatim. */
   readonly extra?: readonly string[];
 }
@@ -194,10 +196,13 @@ export interface OpenVpnClientOptions {
 export class OpenVpnClient implements AsyncDisposable {
   readonly options: OpenVpnClientOptions;
   readonly process: LabProcess;
+  /** Path of the management socket; nothing listens there without `options.management`. */
+  readonly managementSocket: string;
 
-  private constructor(options: OpenVpnClientOptions, process: LabProcess) {
+  private constructor(options: OpenVpnClientOptions, process: LabProcess, managementSocket: string) {
     this.options = options;
     this.process = process;
+    this.managementSocket = managementSocket;
   }
 
   /** Starts a client without waiting for its connection. */
@@ -221,8 +226,11 @@ export class OpenVpnClient implements AsyncDisposable {
       'persist-tun',
       'verb 3',
       ...(options.login === undefined ? [] : [`auth-user-pass ${base}.login`]),
+      ...(options.management === undefined ? [] : [`management ${base}.sock unix`]),
+      ...(options.management?.hold ? ['management-hold'] : []),
       ...(options.extra ?? []),
     ];
+    await rm(`${base}.sock`, { force: true });
     if (options.login !== undefined) {
       await writeFile(`${base}.login`, `${options.login.username}\n${options.login.password}\n`, { mode: 0o600 });
     }
@@ -230,7 +238,7 @@ export class OpenVpnClient implements AsyncDisposable {
     const process = options.namespace.spawn(['openvpn', '--config', `${base}.conf`], {
       name: `openvpn client ${options.identity.commonName} in ${options.namespace.role} (${options.transport})`,
     });
-    return new OpenVpnClient(options, process);
+    return new OpenVpnClient(options, process, `${base}.sock`);
   }
 
   /** Starts a client and resolves once it is connected. */

@@ -15,6 +15,10 @@ export interface SidecarStatus {
     readonly state: string;
     readonly device: string | null;
     readonly transport: readonly { readonly protocol: string; readonly address: string; readonly port: number }[];
+    readonly role?: string | null;
+    readonly epoch?: number;
+    readonly remote?: { readonly protocol: string; readonly address: string; readonly port: number } | null;
+    readonly networks?: readonly string[];
   }[];
   readonly clients: readonly SidecarClient[];
   readonly gateways: readonly SidecarGateway[];

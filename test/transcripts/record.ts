@@ -5,82 +5,16 @@
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { connect, Namespace } from '../lab/namespace.js';
-import { OpenVpnClient, OpenVpnServer, type OpenVpnClientOptions, type OpenVpnServerOptions } from '../lab/openvpn.js';
-import { Pki } from '../lab/pki.js';
 import { eventually } from '../lab/wait.js';
+import { CLIENT_SCENARIOS } from './client-scenarios.js';
 import { Recording } from './recording.js';
+import { greet, LOGIN, RecordingLab, type Scenarios } from './recording-lab.js';
 
-const LOGIN = { username: 'alice', password: 'not-a-secret' };
 const EVENT_END = '(?:>CLIENT:ENV,[^\\r]*\\r\\n)*?>CLIENT:ENV,END\\r\\n';
 const CONNECT = new RegExp(`>CLIENT:CONNECT,(\\d+),(\\d+)\\r\\n${EVENT_END}`);
 const REAUTH = new RegExp(`>CLIENT:REAUTH,(\\d+),(\\d+)\\r\\n${EVENT_END}`);
 const ESTABLISHED = new RegExp(`>CLIENT:ESTABLISHED,(\\d+)\\r\\n${EVENT_END}`);
 const DISCONNECT = new RegExp(`>CLIENT:DISCONNECT,(\\d+)\\r\\n${EVENT_END}`);
-
-/** A server's namespace with a cable to each of two clients', documentation addresses only. */
-class Lab implements AsyncDisposable {
-  readonly pki: Pki;
-  readonly server: Namespace;
-  readonly near: Namespace;
-  readonly far: Namespace;
-
-  private constructor(pki: Pki, server: Namespace, near: Namespace, far: Namespace) {
-    this.pki = pki;
-    this.server = server;
-    this.near = near;
-    this.far = far;
-  }
-
-  static async create(): Promise<Lab> {
-    const [pki, server, near, far] = [await Pki.create(), await Namespace.create('server'), await Namespace.create('near'), await Namespace.create('far')];
-    await connect({ namespace: server, device: 'eth1' }, { namespace: near, device: 'eth0' });
-    await connect({ namespace: server, device: 'eth2' }, { namespace: far, device: 'eth0' });
-    await server.ip('addr add 192.0.2.1/25 dev eth1', 'addr add 192.0.2.129/25 dev eth2', 'addr add 2001:db8:1::1/64 dev eth1', 'addr add 2001:db8:2::1/64 dev eth2');
-    await near.ip('addr add 192.0.2.10/25 dev eth0', 'addr add 2001:db8:1::10/64 dev eth0');
-    await far.ip('addr add 192.0.2.140/25 dev eth0', 'addr add 2001:db8:2::10/64 dev eth0');
-    return new Lab(pki, server, near, far);
-  }
-
-  async serve(options: Partial<OpenVpnServerOptions>): Promise<OpenVpnServer> {
-    return OpenVpnServer.start({
-      namespace: this.server,
-      pki: this.pki,
-      identity: await this.pki.issue('server', 'server'),
-      transport: 'udp4',
-      network: '198.51.100.0 255.255.255.0',
-      network6: '2001:db8:8::/64',
-      ...options,
-    });
-  }
-
-  /** Starts a client; it takes no address, so that two of them and the server do not meet in one routing table. */
-  async dial(commonName: string, options: Partial<OpenVpnClientOptions> = {}): Promise<OpenVpnClient> {
-    return OpenVpnClient.launch({
-      namespace: this.near,
-      pki: this.pki,
-      identity: await this.pki.issue(commonName, 'client'),
-      transport: 'udp4',
-      remote: options.namespace === this.far ? '192.0.2.129' : '192.0.2.1',
-      login: LOGIN,
-      extra: ['ifconfig-noexec', 'route-noexec'],
-      ...options,
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const resource of [this.near, this.far, this.server, this.pki]) await resource[Symbol.asyncDispose]();
-  }
-}
-
-/** The greeting that most scenarios have: version, everything in the environment, states on. */
-async function greet(recording: Recording): Promise<void> {
-  await recording.hear(/>INFO:[^\r]*\r\n/);
-  await recording.askRows('version');
-  await recording.ask('env-filter 0');
-  recording.send('state on all', 'pid');
-  await recording.hear(/SUCCESS: pid=\d+\r\n/);
-}
 
 async function accept(recording: Recording): Promise<string> {
   const [, cid = '', kid = ''] = await recording.hear(CONNECT);
@@ -88,11 +22,9 @@ async function accept(recording: Recording): Promise<string> {
   return cid;
 }
 
-type Scenario = (lab: Lab) => Promise<Recording>;
-
 const SUBNETS = { subnets: ['203.0.113.0 255.255.255.128', '203.0.113.128 255.255.255.192'], subnets6: ['2001:db8:77::/64'] };
 
-const scenarios: Readonly<Record<string, { readonly about: string; readonly run: Scenario }>> = {
+const SERVER_SCENARIOS: Scenarios = {
   'client-auth': {
     about: 'with management-client-auth: login, addresses, subnets (iroutes), renegotiation, byte counts, orderly leave',
     run: async (lab) => {
@@ -338,9 +270,9 @@ const scenarios: Readonly<Record<string, { readonly about: string; readonly run:
 
 const [directory = '.', ...wanted] = process.argv.slice(2);
 const version = (execFileSync('sh', ['-c', 'openvpn --version | head -1'], { encoding: 'utf8' }).split(' ').slice(0, 2)).join(' ');
-for (const [name, { about, run }] of Object.entries(scenarios)) {
+for (const [name, { about, run }] of Object.entries({ ...SERVER_SCENARIOS, ...CLIENT_SCENARIOS })) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
-  await using lab = await Lab.create();
+  await using lab = await RecordingLab.create();
   using recording = await run(lab);
   await writeFile(path.join(directory, `${name}.txt`), recording.transcript(lab.pki.directory).format(`${version}; recorded by record.ts, scenario ${name}:\n${about}`));
   console.log(`recorded ${name}`);

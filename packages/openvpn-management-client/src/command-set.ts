@@ -4,6 +4,7 @@ import type { Command } from './command.js';
 import * as commands from './commands.js';
 import type { ClientKey, Kid } from './ids.js';
 import type { LogMessage, State } from './messages.js';
+import type { LinkRemote } from './push-reply.js';
 import type { PositionedStatus } from './status.js';
 
 /**
@@ -58,6 +59,16 @@ export abstract class CommandSet {
   /** The last lines of the daemon's log. */
   async log(count: number | 'all' = 'all', options?: ExecuteOptions): Promise<readonly LogMessage[]> {
     return this.execute(commands.log(count), options);
+  }
+
+  /** Turns log notifications on and gives the history in one step. */
+  async setLogWithHistory(options?: ExecuteOptions): Promise<readonly LogMessage[]> {
+    return this.execute(commands.setLogWithHistory(), options);
+  }
+
+  /** Where a client may connect to, in the order of its configuration; remotes that are names are left out. */
+  async remoteEntries(options?: ExecuteOptions): Promise<readonly LinkRemote[]> {
+    return this.execute(commands.remoteEntries(), options);
   }
 
   /** Turns log notifications on or off. From verb 3 on the log repeats each command sent: polling feeds it. */

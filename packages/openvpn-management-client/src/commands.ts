@@ -6,6 +6,7 @@ import { ManagementError } from './errors.js';
 import { parseCid, parseKid, type Cid, type Kid } from './ids.js';
 import type { LogMessage, State } from './messages.js';
 import { parseLog, parseState } from './notification.js';
+import { parseRemoteEntry, type LinkRemote } from './push-reply.js';
 import { commandError, type Reply, type ReplyGrammar, type RowReader, type StreamPosition } from './reply.js';
 import type { Secret } from './secret.js';
 import type { PositionedStatus } from './status.js';
@@ -91,6 +92,16 @@ export function setStateWithHistory(): Command<readonly State[]> {
 /** `log N` and `log all`: the last lines of the log. */
 export function log(count: number | 'all' = 'all'): Command<readonly LogMessage[]> {
   return rows(historyLine('log', count), (lines) => lines.map((line) => required('log', line, parseLog(line))));
+}
+
+/** `log on all`: turns notifications on and gives the history, with nothing lost in between. */
+export function setLogWithHistory(): Command<readonly LogMessage[]> {
+  return { ...rows('log on all', (lines) => lines.map((line) => required('log on all', line, parseLog(line)))), grammar: 'single-multi' };
+}
+
+/** `remote-entry-get all`: where a client may connect to, names left out (2.6). A server, and a client in hold, refuse it. */
+export function remoteEntries(): Command<readonly LinkRemote[]> {
+  return rows('remote-entry-get all', (lines) => lines.map(parseRemoteEntry).filter((entry) => entry !== undefined));
 }
 
 /** `log on` and `log off`. From verb 3 on the log repeats every command that is sent. */

@@ -23,6 +23,7 @@ export { isManagementError, ManagementError, type ErrorContext, type ManagementE
 export { parseCid, parseKid, type Cid, type ClientKey, type Kid } from './ids.js';
 export { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
 export * from './messages.js';
+export { MAX_PUSHED_ROUTES, parseLinkRemote, parseRemoteEntry, PushReplyReader, type LinkRemote, type PushedNetworks } from './push-reply.js';
 export { parseRealAddress, type RealAddress } from './real-address.js';
 export type { Reply, ReplyGrammar, RowReader, StreamPosition } from './reply.js';
 export { Secret } from './secret.js';

@@ -27,6 +27,9 @@ const CLIENT_COLUMNS = {
 
 const ROUTE_COLUMNS = { address: 'Virtual Address', commonName: 'Common Name', realAddress: 'Real Address' } as const;
 
+/** How every form of `status` begins in a client: sig.c print_status, OpenVPN 2.6. */
+const STATISTICS = 'OpenVPN STATISTICS';
+
 /** OpenVPN writes it where it has no name. */
 const UNDEFINED = 'UNDEF';
 
@@ -65,6 +68,7 @@ export class Status3Parser {
   #isDcoEnabled: boolean | undefined;
   #cipher: string | undefined;
   #failure: ManagementError | undefined;
+  #daemonMode: StatusSnapshot['daemonMode'] = 'server';
 
   push(line: string): void {
     const row = this.#row;
@@ -72,6 +76,7 @@ export class Status3Parser {
     if (row.is(0, 'CLIENT_LIST')) this.#readClient();
     else if (row.is(0, 'ROUTING_TABLE')) this.#readRoute();
     else if (row.is(0, 'HEADER')) this.#readHeader();
+    else if (row.is(0, STATISTICS)) this.#daemonMode = 'client';
     else if (row.is(0, 'TITLE')) this.#title = row.keep(1);
     else if (row.is(0, 'TIME')) this.#timeSeconds = row.number(2);
     else if (row.is(0, 'GLOBAL_STATS') && row.is(1, 'dco_enabled')) this.#isDcoEnabled = row.is(2, '1');
@@ -80,7 +85,7 @@ export class Status3Parser {
   /** @throws ManagementError MGMT_PROTOCOL where a table had no header */
   finish(): StatusSnapshot {
     if (this.#failure !== undefined) throw this.#failure;
-    return this.#tables.snapshot({ format: 3, title: this.#title, timeSeconds: this.#timeSeconds, isDcoEnabled: this.#isDcoEnabled });
+    return this.#tables.snapshot({ format: 3, daemonMode: this.#daemonMode, title: this.#title, timeSeconds: this.#timeSeconds, isDcoEnabled: this.#isDcoEnabled });
   }
 
   #readHeader(): void {
@@ -141,17 +146,19 @@ export class Status3Parser {
 export class Status1Parser {
   readonly #tables = new StatusTables();
   #table: 'none' | 'clients' | 'routes' = 'none';
+  #daemonMode: StatusSnapshot['daemonMode'] = 'server';
 
   push(line: string): void {
     if (line.startsWith('Common Name,Real Address,')) this.#table = 'clients';
     else if (line.startsWith('Virtual Address,Common Name,')) this.#table = 'routes';
     else if (line === 'ROUTING TABLE' || line === 'GLOBAL STATS') this.#table = 'none';
+    else if (line === STATISTICS && this.#table === 'none') this.#daemonMode = 'client';
     else if (this.#table === 'clients') this.#readClient(line);
     else if (this.#table === 'routes') this.#readRoute(line);
   }
 
   finish(): StatusSnapshot {
-    return this.#tables.snapshot({ format: 1, title: '', timeSeconds: undefined, isDcoEnabled: undefined });
+    return this.#tables.snapshot({ format: 1, daemonMode: this.#daemonMode, title: '', timeSeconds: undefined, isDcoEnabled: undefined });
   }
 
   #readClient(line: string): void {

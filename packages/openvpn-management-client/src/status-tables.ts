@@ -6,7 +6,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** A client's row; its addresses may be incomplete until its routes are known. */
 export type ClientRow = Mutable<Omit<StatusClient, 'addresses' | 'subnets'>> & { addresses: ClientAddress[]; subnets: ClientAddress[] };
 
-export type StatusHead = Pick<StatusSnapshot, 'format' | 'title' | 'timeSeconds' | 'isDcoEnabled'>;
+export type StatusHead = Pick<StatusSnapshot, 'format' | 'daemonMode' | 'title' | 'timeSeconds' | 'isDcoEnabled'>;
 
 /** For all that have none: thousands of empty lists would be most of a snapshot. Never added to in place. */
 export const NO_ADDRESSES: ClientAddress[] = [];

@@ -41,6 +41,8 @@ export interface StatusRoute {
 /** What `status` says: who is connected, at one instant of the daemon. Equal texts and addresses in it are one object. */
 export interface StatusSnapshot {
   readonly format: 1 | 3;
+  /** `client`: an OpenVPN client, or one side of a point-to-point tunnel. It answers any `status` with statistics, and has no clients. */
+  readonly daemonMode: 'server' | 'client';
   /** `OpenVPN 2.6.14 x86_64-pc-linux-gnu ...`; empty in `status 1`. */
   readonly title: string;
   readonly timeSeconds: number | undefined;

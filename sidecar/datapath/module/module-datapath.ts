@@ -1,14 +1,21 @@
-import type { Policy, Site } from '../../../rules/index.js';
+import type { Link, Policy, Site } from '../../../rules/index.js';
 import { compileBridgeStructure, compileModuleRouting, compileModuleStructure, moduleMark } from '../../../rules/index.js';
+import type { ConfiguredUplink } from '../../config/places.js';
+import type { Firewall } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import type { Compiled, Datapath } from '../datapath.js';
+import type { UplinkNeed } from '../uplink-seeker.js';
+import { ModuleUplink } from './module-uplink.js';
 import type { ModuleGateway } from './proc.js';
 import { parseModuleGateway, readRecords, writeControl } from './proc.js';
 
 export interface ModuleDatapathOptions {
   readonly policy: Policy;
   readonly logger: Logger;
+  readonly firewall: Pick<Firewall<never>, 'seenMacs'>;
+  /** The setting `uplink`; null: found by itself. */
+  readonly configuredUplink: ConfiguredUplink | null;
   /** The status changed in a way that the daemon should look at. */
   readonly onChanged: () => void;
 }
@@ -25,9 +32,13 @@ export class ModuleDatapath implements Datapath {
   readonly #options: ModuleDatapathOptions;
   #known: readonly ModuleGateway[] = [];
   #problem: string | null = null;
+  readonly #uplink: ModuleUplink;
+  #links: readonly Link[] = [];
+  #need: UplinkNeed = 'none';
 
   constructor(options: ModuleDatapathOptions) {
     this.#options = options;
+    this.#uplink = new ModuleUplink({ configured: options.configuredUplink, protocol: options.policy.routing.protocol, firewall: options.firewall, logger: options.logger });
   }
 
   get problem(): string | null {
@@ -61,9 +72,16 @@ export class ModuleDatapath implements Datapath {
     await writeControl(`set orig_mark ${mark}`);
     await writeControl(`set learn_onlink ${policy.learnOnlink ? 'on' : 'off'}`);
     await writeControl('uplink auto');
+    this.#uplink.forget();
   }
 
-  async setLinks(): Promise<void> {}
+  async setLinks(links: readonly Link[]): Promise<void> {
+    this.#links = links;
+  }
+
+  need(uplink: UplinkNeed): void {
+    this.#need = uplink;
+  }
 
   async readNeighbours(): Promise<void> {}
 
@@ -77,6 +95,7 @@ export class ModuleDatapath implements Datapath {
     try {
       const config = await readRecords('config');
       if (config.includes('enabled 0')) await this.start();
+      await this.#uplink.poll(this.#need, this.#links, this.uplinkId !== null);
       this.#note((await readRecords('gateways')).map(parseModuleGateway).filter((gateway) => gateway !== null));
       this.#problem = null;
     } catch (error) {

@@ -81,6 +81,13 @@ export class GatewayTable {
     return entry === undefined ? null : toGateway(entry);
   }
 
+  /** The gateway at the MAC that the neighbour table has for an address. */
+  byAddress(device: string, address: string): Gateway | null {
+    const mac = this.#neighbours.get(key(device, address))?.mac;
+    const entry = mac === undefined ? undefined : (this.#bySource.get(key(device, mac)) ?? [...this.#entries.values()].find((other) => other.device === device && other.mac === mac));
+    return entry === undefined ? null : toGateway(entry);
+  }
+
   /** Addresses that the neighbour table has at the MAC to which this gateway's answers go. */
   addressesOf(id: number): string[] {
     const entry = this.#entries.get(id);

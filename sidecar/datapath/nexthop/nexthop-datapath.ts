@@ -1,9 +1,12 @@
 import type { Gateway, Link, Policy, RoutingPlan, Site } from '../../../rules/index.js';
 import { compileNexthopStructure, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
 import type { Compiled, Datapath } from '../datapath.js';
+import type { UplinkNeed } from '../uplink-seeker.js';
+import { UplinkSeeker, isSame, resolveRouter } from '../uplink-seeker.js';
 import { adoptedUplink, gatewayNeighbours } from './adoption.js';
 import type { GatewayChange } from './gateway-table.js';
 import { GatewayTable } from './gateway-table.js';
+import type { ConfiguredUplink } from '../../config/places.js';
 import type { Firewall, Installed } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
@@ -19,6 +22,8 @@ export interface NexthopDatapathOptions {
   readonly policy: Policy;
   /** Highest gateway id. */
   readonly max: number;
+  /** The setting `uplink`; null: found by itself. */
+  readonly configuredUplink: ConfiguredUplink | null;
   readonly firewall: Pick<Firewall<never>, 'seenMacs'>;
   readonly logger: Logger;
   /** Gateways or the uplink changed. */
@@ -40,6 +45,10 @@ export class NexthopDatapath implements Datapath {
   readonly #counted = new Map<number, { packets: number; grownAtMs: number }>();
   /** Another router than the uplink opened a transport flow lately. */
   #hasOtherUplinks = false;
+  /** No packet came from the uplink yet: it is one that was tried. */
+  #isUplinkGuessed = false;
+  #need: UplinkNeed = 'none';
+  readonly #seeker = new UplinkSeeker();
   #isFull = false;
 
   constructor(options: NexthopDatapathOptions) {
@@ -97,6 +106,7 @@ export class NexthopDatapath implements Datapath {
   /** Takes the kernel's neighbour table as it is now. */
   async readNeighbours(): Promise<void> {
     const protocol = String(this.#options.policy.routing.protocol);
+    if (this.#options.configuredUplink !== null) await resolveRouter(this.#options.configuredUplink);
     const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
     const usable = neighbours.filter(({ state, protocol: by }) => by !== protocol && !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'));
     this.#note(usable.flatMap(({ dev, dst, lladdr }) => this.#neighbour(dev, dst, lladdr ?? null)));
@@ -116,8 +126,18 @@ export class NexthopDatapath implements Datapath {
       .filter(({ device, mac }) => this.#devices.has(device) && this.#table.bySource(device, mac) === null)
       .flatMap(({ device, mac }) => this.#table.frame(device, mac));
     const before = this.#uplink;
+    const { configuredUplink } = this.#options;
+    if (configuredUplink !== null) {
+      if (configuredUplink.mac !== null && this.#devices.has(configuredUplink.device)) changes.push(...this.#table.frame(configuredUplink.device, configuredUplink.mac));
+      else if (this.uplink === null) await resolveRouter(configuredUplink);
+    }
     this.#chooseUplink(uplinks);
+    this.#seek(uplinks);
     this.#note(changes, before !== this.#uplink);
+  }
+
+  need(uplink: UplinkNeed): void {
+    this.#need = uplink;
   }
 
   get wantsCounters(): boolean {
@@ -159,18 +179,38 @@ export class NexthopDatapath implements Datapath {
    * it for a while (clients send at least keepalives) and something did from another.
    */
   #chooseUplink(uplinks: Installed['uplinks']): void {
+    const { configuredUplink } = this.#options;
+    if (configuredUplink !== null) {
+      const { device, mac, address } = configuredUplink;
+      this.#setUplink(address === null ? this.#table.bySource(device, mac ?? '') : this.#table.byAddress(device, address));
+      return;
+    }
     const current = this.#uplink === null ? null : this.#table.get(this.#uplink);
     const recent = uplinks
       .toSorted((a, b) => (b.expiresSeconds ?? 0) - (a.expiresSeconds ?? 0))
       .map(({ device, mac }) => this.#table.bySource(device, mac))
       .filter((gateway) => gateway !== null);
     this.#hasOtherUplinks = recent.some(({ id }) => id !== current?.id);
-    const chosen = current === null ? recent[0] : this.#isSilent(current.id) ? recent.find(({ id }) => !this.#isSilent(id)) : undefined;
+    const chosen = current === null || (this.#isUplinkGuessed && recent.length > 0) ? recent[0] : this.#isSilent(current.id) ? recent.find(({ id }) => !this.#isSilent(id)) : undefined;
     if (chosen === undefined && current !== null) return;
-    const before = this.#uplink;
+    this.#isUplinkGuessed = false;
+    this.#setUplink(chosen ?? null);
+  }
+
+  #setUplink(chosen: Gateway | null): void {
+    if (this.#uplink === (chosen?.id ?? null)) return;
     this.#uplink = chosen?.id ?? null;
-    if (this.#uplink === before) return;
     this.#options.logger.info('uplink.changed', { gateway: this.#uplink, device: chosen?.device, mac: chosen?.mac });
+  }
+
+  /** An OpenVPN client has to send before anybody can answer: one router after the other. */
+  #seek(uplinks: Installed['uplinks']): void {
+    if (this.#options.configuredUplink !== null) return;
+    const isProven = this.#uplink !== null && !this.#isUplinkGuessed && uplinks.length > 0;
+    const chosen = this.#seeker.choose(this.#need, this.#table.list(), isProven, performance.now());
+    if (chosen === null) return;
+    this.#isUplinkGuessed = true;
+    this.#setUplink(this.#table.list().find((gateway) => isSame(gateway, chosen)) ?? null);
   }
 
   #isSilent(id: number): boolean {

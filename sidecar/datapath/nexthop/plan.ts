@@ -76,6 +76,7 @@ function printRoute(policy: Policy, verb: 'replace' | 'del', { destination, via,
 function printRule(policy: Policy, verb: 'add' | 'del', rule: PolicyRule): string {
   const words = ['rule', verb, 'pref', rule.priority];
   if (rule.from !== undefined) words.push('from', rule.from);
+  if (rule.to !== undefined) words.push('to', rule.to);
   if (rule.iif !== undefined) words.push('iif', rule.iif);
   if (rule.fwmark !== undefined) words.push('fwmark', `${hex(rule.fwmark.value)}/${hex(rule.fwmark.mask)}`);
   if (rule.ipproto !== undefined) words.push('ipproto', IP_PROTOCOLS[rule.ipproto]);
@@ -89,7 +90,7 @@ function printRule(policy: Policy, verb: 'add' | 'del', rule: PolicyRule): strin
 }
 
 function parseRule(family: Family, rule: IpRule): PolicyRule {
-  const range = rule.dport_start !== undefined && rule.dport_end !== undefined ? ([rule.dport_start, rule.dport_end] as const) : undefined;
+  const range = rule.dport_start !== undefined && rule.dport_end !== undefined ? ([rule.dport_start, rule.dport_end] as const) : rule.dport === undefined ? undefined : ([rule.dport, rule.dport] as const);
   return {
     family,
     priority: rule.priority,
@@ -99,6 +100,7 @@ function parseRule(family: Family, rule: IpRule): PolicyRule {
     ...(rule.suppress_prefixlen === undefined ? {} : { suppressPrefixLength: rule.suppress_prefixlen }),
     ...(rule.iif === undefined ? {} : { iif: rule.iif }),
     ...(rule.src === 'all' ? {} : { from: rule.src }),
+    ...(rule.dst === undefined ? {} : { to: rule.dst }),
     ...(rule.ipproto === undefined ? {} : { ipproto: ipprotoOf(rule.ipproto) }),
     ...(rule.sport === undefined ? {} : { sport: rule.sport }),
     ...(range === undefined ? {} : { dport: range }),

@@ -28,6 +28,9 @@ const TRANSPORTS: readonly Transport[] = [
   { protocol: 'udp', address: '192.0.2.6', families: [4], port: 1194 },
   { protocol: 'udp', address: null, families: [4], port: 1194 },
   { protocol: 'tcp', address: '2001:db8:1::5', families: [6], port: 1194 },
+  // OpenVPN clients.
+  { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } },
+  { protocol: 'tcp', address: null, families: [6], port: 0, remote: { address: '2001:db8:9::9', port: 443 } },
 ];
 
 const CLIENTS: readonly ClientNetwork[] = [

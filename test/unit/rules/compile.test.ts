@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import type { ClientNetworkChange } from '../../../rules/index.js';
-import { NOTHING, clientCommands, compileNexthopStructure, compileRouting, diffStructure, gatewayMark, highestGatewayId, originalComment, parseOriginalComment } from '../../../rules/index.js';
+import { NOTHING, clientCommands, compileNexthopStructure, compileRouting, diffStructure, gatewayMark, highestGatewayId, originalComment, parseOriginalComment, parseTransportComment, transportComment } from '../../../rules/index.js';
 import { markMask, policy, world } from './arbitraries.js';
 import { FULL_SITE, POLICY, network, site } from './sample-site.js';
 
@@ -28,6 +28,16 @@ describe('the compiled rules', () => {
     const plan = compileRouting(FULL_SITE);
 
     assertGolden('full-site.routing.json', [...plan.rules, ...plan.routes, ...plan.neighbours]);
+  });
+
+  it('of an OpenVPN client learn from what its server sends, and give what it sends its router back', () => {
+    const transport = { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } } as const;
+    const { chains } = compileNexthopStructure(site({ transports: [transport] }));
+    const text = (name: string): string => JSON.stringify(chains.get(name)?.rules);
+
+    assert.match(text('prerouting'), /"field":"sport"\}\},"right":1194.*"field":"saddr"\}\},"right":"203\.0\.113\.9".*"goto":\{"target":"transport"/);
+    assert.match(text('output'), /"field":"dport"\}\},"right":1194.*"field":"daddr"\}\},"right":"203\.0\.113\.9".*"@returns"/);
+    assert.deepEqual(parseTransportComment(transportComment(transport)), transport);
   });
 
   it('are the same bytes for the same site', () => {

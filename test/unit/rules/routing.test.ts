@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { SocketAddress } from 'node:net';
 import * as fc from 'fast-check';
 import type { RoutingPlan } from '../../../rules/index.js';
-import { EMPTY_DIFF, clientRoute, compileRouting, contains, diffRouting, isEmptyRoutingDiff, needsRoute, nexthopAddress, routeKey, routingTables, subnetLengths } from '../../../rules/index.js';
+import { EMPTY_DIFF, clientRoute, compileModuleRouting, compileRouting, contains, diffRouting, isEmptyRoutingDiff, needsRoute, nexthopAddress, routeKey, routingTables, subnetLengths } from '../../../rules/index.js';
 import { nexthop6, policy, world } from './arbitraries.js';
 import { FULL_SITE, LAN, POLICY, TUNNEL, gateway, network, site } from './sample-site.js';
 
@@ -196,6 +196,23 @@ describe('subnetLengths', () => {
     const clients = ['10.0.0.0/9', '198.51.100.2', '10.99.3.0/24', '2001:db8:77::/64', '10.99.4.0/24', '2001:db8:78::/80', '2001:db8:8::1'].map((text) => ({ ...network(text), device: 'tun0' }));
 
     assert.deepEqual(subnetLengths(clients).map(({ family, prefixLength }) => `${family}/${prefixLength}`), ['4/24', '4/9', '6/80', '6/64']);
+  });
+});
+
+describe('the routing of an OpenVPN client', () => {
+  it('gives the socket of an OpenVPN client, which has no port yet, a route by where it sends to', () => {
+    const transport = { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } } as const;
+    const rules = [compileRouting, compileModuleRouting].map((compile) => compile(site({ transports: [transport] })).rules.filter(({ to }) => to !== undefined));
+
+    const rule = { family: 4, table: 7702, iif: 'lo', priority: 40_002, to: '203.0.113.9', ipproto: 'udp', dport: [1194, 1194] };
+    assert.deepEqual(rules, [[rule], [rule]]);
+  });
+
+  it('lets rp_filter find the way back of a server that a client sends to', () => {
+    const transport = { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } } as const;
+    const { rules } = compileRouting(site({ transports: [transport], links: [{ ...LAN, hasReversePathFilter: true }] }));
+
+    assert.deepEqual(rules.filter(({ priority }) => priority === 40_004), [{ family: 4, table: 7702, priority: 40_004, from: '192.0.2.5', to: '203.0.113.9' }]);
   });
 });
 

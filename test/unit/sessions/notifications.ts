@@ -47,7 +47,7 @@ export interface Row {
 /** A snapshot with these rows; `unassigned` are addresses in the routing table that belong to no single row. */
 export function snapshot(rows: readonly Row[], unassigned: readonly (readonly [realAddress: string, text: string])[] = []): StatusSnapshot {
   return {
-    format: 3,
+    format: 3, daemonMode: 'server',
     title: 'OpenVPN 2.6.14',
     timeSeconds: 1_767_225_600,
     clients: rows.map(clientOf),

@@ -42,6 +42,6 @@ describe('reference pages', () => {
       assert.deepEqual(resolved.flat[path], value, path);
     }
     const named = new Set(values.map(({ path }) => path));
-    assert.deepEqual(SETTINGS.map(({ path }) => path).filter((path) => !named.has(path)), ['management.passwordFile']);
+    assert.deepEqual(SETTINGS.map(({ path }) => path).filter((path) => !named.has(path)), ['management.passwordFile', 'uplink']);
   });
 });

@@ -67,6 +67,7 @@ describe('settings', () => {
       pollIntervalMs: 5000,
       backoffMinMs: 250,
       backoffMaxMs: 10_000,
+      role: 'auto',
     });
     assert.deepEqual(toPlainSettings(flat)['mark'], { mask: '0xff000000' });
   });

@@ -1,0 +1,57 @@
+import { formatNetwork, parseNetwork } from '../../rules/index.js';
+
+/** One entry of the setting `networks`. */
+export interface ConfiguredNetwork {
+  /** Canonical `address/length`, or one address. */
+  readonly network: string;
+  /** The tunnel device that leads there; null: the one that there is. */
+  readonly device: string | null;
+}
+
+/** The setting `uplink`: a router, by its link-layer address or by an IP address that the device's link has. */
+export interface ConfiguredUplink {
+  readonly device: string;
+  /** Lower case, colons; null where the address stands for it. */
+  readonly mac: string | null;
+  /** Canonical IP address; null where the MAC is given. */
+  readonly address: string | null;
+}
+
+export const NETWORK_EXPECTED = 'NETWORK/LENGTH or an address, with a length of at least 1, optionally followed by @DEVICE';
+export const UPLINK_EXPECTED = 'a device name, a blank, and a unicast MAC address or an IP address, for example "lan0 192.0.2.1"';
+
+/** dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero. */
+const DEVICE = /^(?!\.{1,2}$)[^\s/:@\0]{1,15}$/;
+
+/** Reads an entry of `networks`; undefined where the text is none. */
+export function parseConfiguredNetwork(text: string): ConfiguredNetwork | undefined {
+  const at = text.indexOf('@');
+  const device = at === -1 ? null : text.slice(at + 1);
+  const network = parseNetwork(at === -1 ? text : text.slice(0, at));
+  if (network === null || network.prefixLength === 0 || (device !== null && !DEVICE.test(device))) return undefined;
+  return { network: formatNetwork(network), device };
+}
+
+/** The text that {@link parseConfiguredNetwork} reads back. */
+export function formatConfiguredNetwork({ network, device }: ConfiguredNetwork): string {
+  return device === null ? network : `${network}@${device}`;
+}
+
+/** Reads the setting `uplink`; undefined where the text is none. */
+export function parseConfiguredUplink(text: string): ConfiguredUplink | undefined {
+  const [device = '', where = '', ...more] = text.trim().split(/\s+/);
+  if (more.length > 0 || !DEVICE.test(device)) return undefined;
+  const mac = where.toLowerCase();
+  if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) return isUnicastMac(mac) ? { device, mac, address: null } : undefined;
+  const address = where.includes('/') ? null : parseNetwork(where);
+  return address === null ? undefined : { device, mac: null, address: address.address };
+}
+
+/** The text that {@link parseConfiguredUplink} reads back. */
+export function formatConfiguredUplink({ device, mac, address }: ConfiguredUplink): string {
+  return `${device} ${mac ?? address ?? ''}`;
+}
+
+function isUnicastMac(mac: string): boolean {
+  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== '00:00:00:00:00:00';
+}

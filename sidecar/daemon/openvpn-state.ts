@@ -1,0 +1,38 @@
+import type { ManagementClient, PositionedStatus, State } from 'openvpn-management-client';
+import { isManagementError } from 'openvpn-management-client';
+import type { Logger } from '../log/logger.js';
+
+/** States that a server never has: manage.c man_state_name and its callers, OpenVPN 2.6. */
+const CLIENT_STATES: ReadonlySet<string> = new Set(['RESOLVE', 'TCP_CONNECT', 'WAIT', 'AUTH', 'AUTH_PENDING', 'GET_CONFIG']);
+
+/** True when only an OpenVPN client, or one side of a point-to-point tunnel, can be in this state. */
+export function isClientState({ name, remoteAddress }: State): boolean {
+  return CLIENT_STATES.has(name) || (name === 'CONNECTED' && remoteAddress !== undefined);
+}
+
+/** OpenVPN begins anew, or ends: nobody is connected any more. */
+export function isRestart(name: string): boolean {
+  return name === 'RECONNECTING' || name === 'EXITING';
+}
+
+/** `status`, in the one form that answers: a user name of 450 characters and more breaks `status 3`, not `status 1`. */
+export async function readStatus(client: ManagementClient): Promise<PositionedStatus> {
+  try {
+    return await client.status();
+  } catch (error) {
+    if (isManagementError(error) && error.code === 'MGMT_TRUNCATED') return client.status({ format: 1 });
+    throw error;
+  }
+}
+
+/** Lets a holding OpenVPN go, once `whenApplied` resolves: its first packets find every rule. */
+export async function releaseHold(client: ManagementClient, whenApplied: () => Promise<void>, logger: Logger): Promise<void> {
+  const { session } = client;
+  await whenApplied();
+  // A later connection asks by itself, if OpenVPN still holds.
+  if (client.session !== session) return;
+  await client.holdRelease().catch((error: unknown) => {
+    // Whoever else released it was quicker, or the connection is lost: then it is asked for again.
+    logger.debug('management.hold_failed', { error });
+  });
+}

@@ -1,0 +1,108 @@
+import type { Link } from '../../rules/index.js';
+import type { ConfiguredUplink } from '../config/places.js';
+import { exec } from '../system/exec.js';
+import type { IpNeighbour } from '../system/iproute.js';
+import { ipBatch, ipJson } from '../system/iproute.js';
+
+/**
+ * Whether somebody beside this sidecar needs a router to send to. `none`: there is no OpenVPN client. `seeking`: one is not
+ * connected to its server. `satisfied`: all are.
+ */
+export type UplinkNeed = 'none' | 'seeking' | 'satisfied';
+
+/** A router by its link-layer address. */
+export interface Router {
+  readonly device: string;
+  /** Lower case, colons. */
+  readonly mac: string;
+}
+
+/** How long a router is tried. OpenVPN repeats its first packet after 2, 6, 14 s (UDP), or every second (TCP). */
+const TRY_MS = 5000;
+/** How long the router that answers came from before may be silent until others are tried again. */
+const PROVEN_MS = 20_000;
+
+/**
+ * Where the packets of an OpenVPN client go as long as no answer of its server tells: to each known router in turn. Routers pass
+ * on what is not for them, so most often the first will do; a host among them drops it.
+ */
+export class UplinkSeeker {
+  #tried: Router | null = null;
+  #sinceMs: number | null = null;
+
+  /**
+   * @param isProven answers came through the router in use
+   * @param nowMs monotonic
+   * @returns the router to use now; null to stay with the one in use
+   */
+  choose(need: UplinkNeed, candidates: readonly Router[], isProven: boolean, nowMs: number): Router | null {
+    if (need !== 'seeking') {
+      this.#sinceMs = null;
+      return null;
+    }
+    this.#sinceMs ??= nowMs;
+    const patienceMs = isProven ? PROVEN_MS : this.#tried === null ? 0 : TRY_MS;
+    if (nowMs - this.#sinceMs < patienceMs || candidates.length === 0) return null;
+    this.#sinceMs = nowMs;
+    const index = candidates.findIndex((candidate) => isSame(candidate, this.#tried));
+    this.#tried = candidates[(index + 1) % candidates.length] ?? null;
+    return this.#tried;
+  }
+}
+
+/** True for the same router. */
+export function isSame(a: Router | null, b: Router | null): boolean {
+  return a?.device === b?.device && a?.mac === b?.mac;
+}
+
+/**
+ * Makes the kernel resolve the address of a configured router, or look whether it still is where it was.
+ * A device that is not there (yet) is no failure: it is asked again.
+ */
+export async function resolveRouter({ device, address }: ConfiguredUplink): Promise<void> {
+  if (address === null) return;
+  await ipBatch(address.includes(':') ? 6 : 4, [`neigh replace ${address} dev ${device} use`], /./);
+}
+
+/** The router that the setting names, if the kernel knows its MAC. */
+export async function configuredRouter(configured: ConfiguredUplink): Promise<Router | null> {
+  const { device, mac, address } = configured;
+  if (mac !== null) return { device, mac };
+  const neighbours = await usableNeighbours();
+  const found = neighbours.find(({ dev, dst }) => dev === device && dst === address);
+  return found?.lladdr === undefined ? null : { device, mac: found.lladdr };
+}
+
+/**
+ * Whom one might send to: neighbours on the links that the kernel knows, and on an inline endpoint, which may have none, what its bridge
+ * has seen. In an order that stays the same.
+ *
+ * @param protocol that of our own neighbours, which stand for routers and are none
+ */
+export async function possibleRouters(links: readonly Link[], protocol: number): Promise<readonly Router[]> {
+  const neighbours = (await usableNeighbours()).filter((neighbour) => neighbour.protocol !== String(protocol));
+  const known = neighbours.flatMap(({ dev, lladdr }) => (lladdr === undefined ? [] : [{ device: dev, mac: lladdr }]));
+  const bridged = await Promise.all(links.filter(({ isBridge }) => isBridge).map(({ device }) => seenByBridge(device)));
+  const all = [...known, ...bridged.flat()].filter(({ device, mac }) => links.some((link) => link.device === device) && /^.[02468ace](:[0-9a-f]{2}){5}$/.test(mac));
+  return [...new Map(all.map((router) => [`${router.device} ${router.mac}`, router])).values()].toSorted((a, b) => (a.mac < b.mac ? -1 : 1));
+}
+
+async function usableNeighbours(): Promise<readonly IpNeighbour[]> {
+  const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
+  return neighbours.filter(({ state }) => !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'));
+}
+
+/** What `bridge -j fdb show` prints of one entry. */
+interface FdbEntry {
+  readonly mac: string;
+  readonly state?: string;
+}
+
+/** Nothing where there is no program `bridge`: it is a help and not a need. */
+async function seenByBridge(device: string): Promise<readonly Router[]> {
+  const { exitCode, stdout } = await exec('bridge', ['-j', 'fdb', 'show', 'br', device]).catch(() => ({ exitCode: 1, stdout: '' }));
+  if (exitCode !== 0 || stdout.trim() === '') return [];
+  // The parse border: the shape is iproute2's.
+  const entries = JSON.parse(stdout) as readonly FdbEntry[];
+  return entries.filter(({ state }) => state !== 'permanent').map(({ mac }) => ({ device, mac }));
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+
+import type { Frame } from '../lab/frame.js';
+import { SITES, type SiteName } from '../lab/two-sites.js';
+import { TUNNEL_OF, TWO_SITES_TIMEOUT_MS, TwoSitesLab } from '../lab/two-sites-lab.js';
+import { FAMILIES } from '../lab/vpn-lab.js';
+import { assertExchange, KINDS } from './matrix.js';
+
+/** Fails unless the endpoint of a site sent frames to `address`, each of them to `mac`. */
+export function assertSentTo(frames: readonly Frame[], site: SiteName, address: string, mac: string): void {
+  const sent = frames.filter((frame) => frame.sourceMac === SITES[site].mac.endpoint && frame.ip?.destination === address);
+  assert.ok(sent.length > 0, `endpoint ${site} sent nothing to ${address}`);
+  assert.deepEqual([...new Set(sent.map((frame) => frame.destinationMac))], [mac], `destination MAC of frames to ${address}`);
+}
+
+for (const transport of ['udp4', 'tcp6'] as const) {
+  describe(`two sites, a client's endpoint and a server's, OpenVPN over ${transport}`, function () {
+    this.timeout(TWO_SITES_TIMEOUT_MS);
+    let lab: TwoSitesLab;
+    before(async () => {
+      lab = await TwoSitesLab.create({ shape: 'one-arm', transport });
+      await lab.join();
+    });
+    after(async () => await lab?.[Symbol.asyncDispose]());
+
+    it('needs no route on either endpoint, but to its link and its tunnel', async () => {
+      for (const site of ['A', 'B'] as const) {
+        const routes = await lab.topology.sites[site].endpoint.run(['ip', '-4', 'route', 'show']);
+        assert.deepEqual(routes.trim().split('\n').filter((line) => !/dev tun0|dev lan0 proto kernel/.test(line)), [], `endpoint ${site}`);
+      }
+    });
+
+    it('knows the OpenVPN at each endpoint for what it is, and where its client sends to', async () => {
+      const [server] = (await lab.serverSidecar.status()).servers;
+      const [client] = (await lab.sidecar.status()).servers;
+
+      assert.equal(server?.role, 'server');
+      assert.deepEqual([client?.role, client?.device, client?.remote], ['client', 'tun0', { protocol: transport.slice(0, 3), address: SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'], port: 1194 }]);
+      assert.deepEqual(client?.networks, ['10.8.0.0/24', '198.51.100.0/25', '2001:db8:a::/64', 'fd00:8::/64']);
+    });
+
+    it('finds the router by which the server answers, and sends everything there', async () => {
+      await lab.sidecar.statusWhere(({ uplink, gateways }) => gateways.find(({ id }) => id === uplink)?.mac === SITES.B.mac.u, 'uB is the uplink');
+      await using capture = await lab.capture('B', 'endpoint', 'port 1194');
+
+      await assertExchange('ping', lab.party('B', 'v4'), lab.party('A', 'v4'));
+
+      assertSentTo(await capture.frames(), 'B', SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'], SITES.B.mac.u);
+    });
+
+    for (const family of FAMILIES) {
+      for (const kind of KINDS) {
+        it(`carries ${kind} over IP${family} from the client's site, and answers its router`, async () => {
+          await using capture = await lab.capture('B');
+
+          const isOwn = await assertExchange(kind, lab.party('B', family), lab.party('A', family));
+
+          assertSentTo((await capture.frames()).filter(isOwn), 'B', SITES.B.host[family], SITES.B.mac.r);
+        });
+
+        it(`carries ${kind} over IP${family} to the client's site, and the server's endpoint answers its router`, async () => {
+          await using captureA = await lab.capture('A');
+          await using captureB = await lab.capture('B');
+
+          const isOwn = await assertExchange(kind, lab.party('A', family), lab.party('B', family));
+
+          assertSentTo((await captureA.frames()).filter(isOwn), 'A', SITES.A.host[family], SITES.A.mac.r);
+          assertSentTo((await captureB.frames()).filter(isOwn), 'B', SITES.B.host[family], SITES.B.mac.u);
+        });
+      }
+
+      it(`answers pings to the client's own tunnel address over IP${family} by their router`, async () => {
+        await using capture = await lab.capture('B');
+
+        await assertExchange('ping', lab.party('B', family), { namespace: lab.topology.sites.B.endpoint, address: TUNNEL_OF.B[family] });
+
+        assertSentTo(await capture.frames(), 'B', SITES.B.host[family], SITES.B.mac.r);
+      });
+    }
+  });
+}
