@@ -5,7 +5,7 @@ import { GwmarkError } from '../errors.js';
 import type { StatusDocument } from '../status.js';
 import type { ExitCode } from './daemon-commands.js';
 import { type CliIo, hasColours } from './io.js';
-import { clientsView, gatewaysView, statusView, type ViewOptions } from './status-views.js';
+import { clientsAndNetworksView, gatewaysView, statusView, type ViewOptions } from './status-views.js';
 
 /** One command that shows a part of the status document. */
 export interface StatusCommand {
@@ -21,7 +21,7 @@ export const STATUS_COMMANDS = {
   status: { pick: (document) => document, view: statusView, exitCode: (document) => (document.ready ? 0 : 1) },
   clients: {
     pick: (document) => document.clients,
-    view: (document, options) => clientsView(document.clients, options),
+    view: (document, options) => clientsAndNetworksView(document, options),
     exitCode: () => 0,
   },
   gateways: {

@@ -1,5 +1,5 @@
 import { printable } from '../log/printable.js';
-import type { ClientStatus, GatewayState, GatewayStatus, ServerState, ServerStatus, StatusDocument } from '../status.js';
+import type { ClientStatus, GatewayState, GatewayStatus, ServerState, ServerStatus, StatusDocument, TransportStatus } from '../status.js';
 import { formatDuration } from './duration.js';
 import { type Cell, type Colour, formatTable, paint } from './table.js';
 
@@ -24,7 +24,16 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   return `${head}\n${serversTable(document.servers, options)}${problemBlock}`;
 }
 
-/** `gwmark clients`, in the order of the document. */
+/** `gwmark clients`: who is connected to servers; below, where the tunnels of clients lead to, if there are any. */
+export function clientsAndNetworksView(document: StatusDocument, options: ViewOptions): string {
+  const followed = document.servers.filter(({ role }) => role === 'client');
+  if (followed.length === 0) return clientsView(document.clients, options);
+  const rows = followed.map(({ management, device, networks = [] }) => [management, device ?? '', networks.join(' ')]);
+  const networks = formatTable(['OPENVPN CLIENT', 'DEVICE', 'NETWORKS'], rows, options.hasColours);
+  return followed.length === document.servers.length ? networks : `${clientsView(document.clients, options)}\n${networks}`;
+}
+
+/** Who is connected, in the order of the document. */
 export function clientsView(clients: readonly ClientStatus[], options: ViewOptions): string {
   if (clients.length === 0) return 'no client is connected\n';
   const rows = clients.map((client) => [
@@ -56,11 +65,12 @@ function serversTable(servers: readonly ServerStatus[], options: ViewOptions): s
   if (servers.length === 0) return 'no OpenVPN server is configured\n';
   const rows = servers.map((server): readonly (string | Cell)[] => [
     server.management,
+    server.role ?? '',
     { text: server.state, colour: SERVER_COLOURS[server.state] },
     server.device ?? '',
-    server.transport.map(({ protocol, address, port }) => `${protocol} ${bracketed(address)}:${port}`).join(', '),
+    [...server.transport.map((transport) => formatTransport(transport, '')), ...(server.remote == null ? [] : [formatTransport(server.remote, 'to ')])].join(', '),
   ]);
-  return formatTable(['SERVER', 'STATE', 'DEVICE', 'TRANSPORT'], rows, options.hasColours);
+  return formatTable(['OPENVPN', 'ROLE', 'STATE', 'DEVICE', 'TRANSPORT'], rows, options.hasColours);
 }
 
 function describeUplink({ uplink, gateways }: StatusDocument): string {
@@ -72,6 +82,10 @@ function describeUplink({ uplink, gateways }: StatusDocument): string {
 function formatSince(since: string, nowMs: number): string {
   const start = Date.parse(since);
   return Number.isNaN(start) ? since : formatDuration(nowMs - start);
+}
+
+function formatTransport({ protocol, address, port }: TransportStatus, direction: '' | 'to '): string {
+  return `${protocol} ${direction}${bracketed(address)}:${port}`;
 }
 
 function bracketed(address: string): string {

@@ -198,7 +198,7 @@ export class ManagedServer implements AsyncDisposable {
     if (tunnel === null && hadTunnel) this.#apply(this.#sessions.clear('epoch'));
     else if (tunnel !== null && !hadTunnel) this.#snapshots.request();
     this.#networks.setDevice(tunnel?.device ?? null);
-    if (this.#role === 'client') this.#vpnClient.resolve(tunnel, devices.links);
+    this.#vpnClient.resolve(this.#role === 'client' ? tunnel : null, devices.links);
     this.#updateState();
     return JSON.stringify([this.#tunnel, this.#transports]) !== before;
   }

@@ -13,7 +13,7 @@ export interface TunnelNetworksOptions {
 
 /** What a network must not take over. */
 export interface Surroundings {
-  readonly links: readonly Pick<Link, 'device' | 'onlink'>[];
+  readonly links: readonly Pick<Link, 'device' | 'onlink' | 'isBridge'>[];
   /** Where OpenVPN itself sends its packets. */
   readonly remotes: readonly string[];
 }
@@ -79,6 +79,9 @@ function refusal(network: Network, { links, remotes }: Surroundings): string | n
   if (SPECIAL.some((special) => contains(special, network) || contains(network, special))) return 'it holds addresses that no tunnel leads to';
   const link = links.find(({ onlink }) => onlink.some((outer) => contains(outer, network)));
   if (link !== undefined) return `it lies on the link ${link.device}`;
+  // Elsewhere the link's own route is the narrower one; off a bridge, frames between its hosts would be captured.
+  const bridge = links.find(({ isBridge, onlink }) => isBridge && onlink.some((inner) => contains(network, inner)));
+  if (bridge !== undefined) return `it holds the link of the bridge ${bridge.device}`;
   const remote = remotes.find((address) => isWithin(network, address));
   return remote === undefined ? null : `it holds ${remote}, to which OpenVPN itself sends`;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { formatDuration } from '../../../sidecar/cli/duration.js';
 import { hasNetAdmin, requireNetAdmin } from '../../../sidecar/cli/privilege.js';
-import { clientsView, gatewaysView, statusView } from '../../../sidecar/cli/status-views.js';
+import { clientsAndNetworksView, clientsView, gatewaysView, statusView } from '../../../sidecar/cli/status-views.js';
 import { formatTable } from '../../../sidecar/cli/table.js';
 import type { StatusDocument } from '../../../sidecar/status.js';
 
@@ -22,6 +22,7 @@ const DOCUMENT: StatusDocument = {
         { protocol: 'udp', address: '0.0.0.0', port: 1194 },
         { protocol: 'tcp', address: '::', port: 443 },
       ],
+      role: 'server',
     },
     { management: 'unix:/run/b', state: 'connecting', device: null, transport: [] },
   ],
@@ -43,7 +44,21 @@ const DOCUMENT: StatusDocument = {
   uplink: 1,
 };
 
+/** Beside a client alone. */
+const CLIENT: StatusDocument = {
+  ...DOCUMENT,
+  servers: [{ management: 'unix:/run/c', state: 'ready', device: 'tun1', transport: [], role: 'client', epoch: 2, remote: { protocol: 'udp', address: '2001:db8::1', port: 1194 }, networks: ['10.1.0.0/16', 'fd00::/8'] }],
+  clients: [],
+};
+
 describe('views of the status', () => {
+  it('show where a client sends to, and where its tunnel leads to', () => {
+    assert.match(statusView(CLIENT, PLAIN), /unix:\/run\/c  client  ready  tun1    udp to \[2001:db8::1\]:1194\n/);
+    assert.equal(clientsAndNetworksView(CLIENT, PLAIN), 'OPENVPN CLIENT  DEVICE  NETWORKS\nunix:/run/c     tun1    10.1.0.0/16 fd00::/8\n');
+    assert.equal(clientsAndNetworksView(DOCUMENT, PLAIN), clientsView(DOCUMENT.clients, PLAIN));
+    assert.equal(clientsAndNetworksView({ ...DOCUMENT, servers: [...DOCUMENT.servers, ...CLIENT.servers] }, PLAIN), `${clientsView(DOCUMENT.clients, PLAIN)}\n${clientsAndNetworksView(CLIENT, PLAIN)}`);
+  });
+
   it('show the summary, the servers and the problems', () => {
     assert.equal(
       statusView(DOCUMENT, PLAIN),
@@ -51,9 +66,9 @@ describe('views of the status', () => {
         'gwmark 1.2.3, datapath nexthop: not ready',
         '2 clients, 2 gateways, uplink 1 (02:00:00:00:00:01 on lan0)',
         '',
-        'SERVER       STATE       DEVICE  TRANSPORT',
-        'unix:/run/a  ready       tun0    udp 0.0.0.0:1194, tcp [::]:443',
-        'unix:/run/b  connecting  -       -',
+        'OPENVPN      ROLE    STATE       DEVICE  TRANSPORT',
+        'unix:/run/a  server  ready       tun0    udp 0.0.0.0:1194, tcp [::]:443',
+        'unix:/run/b  -       connecting  -       -',
         '',
         'problems:',
         '  ! unix:/run/b: connection refused',
