@@ -9,6 +9,9 @@ declare -rA PACKAGE_OF=(
   [openvpn]=openvpn [nft]=nftables [ip]=iproute2 [ping]=iputils-ping [tcpdump]=tcpdump [conntrack]=conntrack
   [openssl]=openssl [keepalived]=keepalived [socat]=socat [setpriv]=util-linux [unshare]=util-linux
   [flock]=util-linux [iptables]=iptables [ipset]=ipset
+  # of test/vm
+  [qemu-system-x86_64]=qemu-system-x86 [busybox]=busybox-static [depmod]=kmod [cpio]=cpio [zstd]=zstd [xz]=xz-utils
+  [arping]=iputils-arping
 )
 
 # Says why nothing was run, and ends the script.

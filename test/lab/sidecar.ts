@@ -24,6 +24,8 @@ export interface SidecarStatus {
   readonly gateways: readonly SidecarGateway[];
   readonly uplink: unknown;
   readonly ready?: boolean;
+  /** Why it is not ready. */
+  readonly problems?: readonly string[];
 }
 
 /** One client as the sidecar reports it. */

@@ -43,7 +43,8 @@ describe('a router that gets another MAC address under a live flow', function ()
     assert.equal(tcpSummary.lost, 0);
     const { gateways } = await lab.sidecar.statusWhere((status) => status.gateways.some((gateway) => gateway.mac === newMac), 'the gateway moved');
     assert.equal(gateways.find((gateway) => gateway.addresses.includes(ADDRESS.r1.v4))?.mac, newMac);
-    assert.equal(gateways.find((gateway) => gateway.mac === newMac)?.id, before?.id);
+    // The module shows the new MAC also under an id of its own, once frames of it came: both lead to it.
+    assert.ok(gateways.some(({ id, mac }) => id === before?.id && mac === newMac), JSON.stringify(gateways));
   });
 
   it('keeps a flow alive whose data only a client sends', async () => {
@@ -72,7 +73,6 @@ describe('a router that gets another MAC address under a live flow', function ()
     const times = failoverTimes(await capture.frames(), isClient1, MAC.u, newMac);
     console.log(`      ${describeFailover("new MAC of u, OpenVPN's transport", times, summary)}`);
     assert.ok(times.oursMs < OURS_MAX_MS, `ours ${times.oursMs} ms`);
-    const status = await lab.sidecar.statusWhere(({ gateways }) => gateways.some((gateway) => gateway.mac === newMac), 'the uplink moved');
-    assert.equal(status.uplink, status.gateways.find((gateway) => gateway.mac === newMac)?.id);
+    await lab.sidecar.statusWhere(({ gateways, uplink }) => gateways.some(({ id, mac }) => id === uplink && mac === newMac), 'the uplink moved');
   });
 });

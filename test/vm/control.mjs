@@ -140,6 +140,8 @@ const templates = [
 	() => Array.from({ length: 1 + Math.floor(next() * 300) }, () => String.fromCharCode(Math.floor(next() * 256))).join(''),
 ];
 const answers = new Map();
+const said = () => run('dmesg').split('\n').filter((line) => line.includes('gwmark')).length;
+const saidBefore = said();
 for (let n = 0; n < 10_000; n += 1) {
 	const line = Buffer.from(pick(templates)(), 'latin1');
 	const code = line.length > 0 ? refusal(line) : 'empty';
@@ -150,6 +152,8 @@ const known = new Set(['accepted', 'empty', 'EINVAL', 'E2BIG', 'ENODEV', 'ENOTSU
 for (const code of answers.keys()) assert.ok(known.has(code), code);
 console.log(`# seed ${seed}: ${JSON.stringify(Object.fromEntries(answers))}`);
 ok('10,000 random lines: only errors of the manual');
+assert.ok(said() - saidBefore <= 1, `${said() - saidBefore} lines in the kernel log`);
+ok('and one line in the kernel log at most');
 control('enable');
 control('flush');
 control('set reply_mark 0x32/0xff');

@@ -16,14 +16,18 @@
 insmod_gwmark
 modprobe -a 8021q br_netfilter
 ns_create h1 r2 ep r1 u vc
-link h1 eth0 02:00:00:00:00:11 r2 host0 02:00:00:00:00:1f
-link u eth0 02:00:00:00:00:12 r1 net0 02:00:00:00:00:2f
-link r2 lan0 $mac_r2 ep p1 02:00:00:00:03:01
-link r1 lan0 $mac_r1 ep p2 02:00:00:00:03:02
-ip -n ep link add br0 address $mac_ep type bridge
-ip -n ep link set br0 up
-ip -n ep link set p1 master br0
-ip -n ep link set p2 master br0
+links <<-END
+	h1 eth0 02:00:00:00:00:11 r2 host0 02:00:00:00:00:1f
+	u eth0 02:00:00:00:00:12 r1 net0 02:00:00:00:00:2f
+	r2 lan0 $mac_r2 ep p1 02:00:00:00:03:01
+	r1 lan0 $mac_r1 ep p2 02:00:00:00:03:02
+END
+ip -n ep -batch - <<-END
+	link add br0 address $mac_ep type bridge
+	link set br0 up
+	link set p1 master br0
+	link set p2 master br0
+END
 addresses ep br0 192.0.2.2/24 2001:db8:2::2/64
 addresses r2 lan0 192.0.2.252/24 2001:db8:2::252/64
 addresses r1 lan0 192.0.2.251/24 2001:db8:2::251/64
@@ -39,19 +43,7 @@ for family in 4:10.1.0.1:192.0.2.251:203.0.113.1:10.1.0.0/24:192.0.2.252 6:fd01-
 	ip -n u -$f route add default via "${u_via//-/:}"
 	ip -n r1 -$f route add "${site//-/:}" via "${r1_via//-/:}"
 done
-link ep under0 02:00:00:00:02:01 vc under0 02:00:00:00:02:02
-ip -n ep link set under0 mtu 9000
-ip -n vc link set under0 mtu 9000
-addresses ep under0 172.16.0.1/30
-addresses vc under0 172.16.0.2/30
-ip -n ep link add tun0 mtu 1500 type gre local 172.16.0.1 remote 172.16.0.2
-ip -n vc link add tun0 mtu 1500 type gre local 172.16.0.2 remote 172.16.0.1
-ip -n ep link set tun0 up
-ip -n vc link set tun0 up
-addresses ep tun0 10.8.0.1/24 fd08::1/64
-addresses vc tun0 10.8.0.9/24 fd08::9/64
-ip -n vc route add default dev tun0
-ip -n vc -6 route add default dev tun0
+tunnel_up
 
 # What each router hears from the VPN, and what ep asks.
 for r in r1 r2; do
@@ -59,17 +51,41 @@ for r in r1 r2; do
 	table netdev watch {
 		counter vpn { }
 		counter asks { }
+		counter passed { }
+		counter changed { }
 		chain ingress {
 			type filter hook ingress device lan0 priority 0
 			ip saddr 10.8.0.0/24 counter name vpn
 			ip6 saddr fd08::/64 counter name vpn
 			ether saddr $mac_ep meta pkttype broadcast arp operation request counter name asks
 			ether saddr $mac_ep icmpv6 type nd-neighbor-solicit meta pkttype multicast counter name asks
+			# a transfer between h1 and u that is no affair of ep's
+			ip saddr { 10.1.0.9, 203.0.113.9 } tcp sport 81 jump judge
+			ip saddr { 10.1.0.9, 203.0.113.9 } tcp dport 81 jump judge
+		}
+		chain judge {
+			ether saddr { $mac_r1, $mac_r2 } ether daddr { $mac_r1, $mac_r2 } ip ttl 63 counter name passed accept
+			counter name changed
 		}
 	}
 	END
 done
-heard() { echo "r1=$(counted r1 vpn) r2=$(counted r2 vpn) asks=$(($(counted r1 asks) + $(counted r2 asks)))"; }
+heard() {
+	local text vpn1 asks
+	counters r1
+	vpn1=$(counter_of vpn) asks=$(counter_of asks)
+	counters r2
+	echo "r1=$vpn1 r2=$(counter_of vpn) asks=$((asks + $(counter_of asks)))"
+}
+passed_through() {
+	local text r changed=0 passed=''
+	for r in r1 r2; do
+		counters $r
+		changed=$((changed + $(counter_of changed)))
+		[ "$(counter_of passed)" -eq 0 ] || passed+=" $r"
+	done
+	echo "changed=$changed passed at:$passed"
+}
 heard_reset() { in_ns r1 nft reset counters >/dev/null; in_ns r2 nft reset counters >/dev/null; }
 
 in_ns ep nft -f - <<-'END'
@@ -115,7 +131,11 @@ inline_checks() {
 	done
 	holds "$what: what is not VPN passes" ping1 h1 203.0.113.9
 	is "$what: it keeps its TTL: two routers, no more" \
-		"$(in_ns h1 ping -n -c 1 -W 3 203.0.113.9 | grep -o 'ttl=[0-9]*')" ttl=62
+		"$(in_ns h1 ping -n -c 1 -W 5 203.0.113.9 | grep -o 'ttl=[0-9]*')" ttl=62
+	heard_reset
+	is "$what: a transfer that is not VPN arrives whole" \
+		"$(in_ns h1 timeout 60 socat -u TCP:203.0.113.9:81 - | wc -c)" 300000
+	is "$what: with the MACs and the TTL of the routers, every frame" "$(passed_through)" "changed=0 passed at: r1 r2"
 	for dest in 192.0.2.2 '[2001:db8:2::2]'; do
 		heard_reset
 		said=$(ask u "UDP:$dest:1194" hello)
@@ -124,12 +144,15 @@ inline_checks() {
 	done
 	holds "$what: a client reaches the site, through the uplink" ping1 vc 10.1.0.9
 	holds "$what: and over IPv6" ping1 vc fd01::9
+	for dest in TCP:10.1.0.9:8 'TCP:[fd01::9]:8' UDP:10.1.0.9:8 'UDP:[fd01::9]:8'; do
+		is "$what: a client reaches $dest" "$(ask vc "$dest" hello)" hello
+	done
 }
 
 echo_servers
-background ep socat UDP-LISTEN:1194,fork EXEC:cat
-background ep socat UDP6-LISTEN:1194,ipv6only,fork EXEC:cat
-until_true in_ns ep bash -c "ss -Hlun sport = 1194 | grep -c . | grep -qx 2"
+peer ep echo:1194
+peer h1 echo:8
+peer u source:81
 
 in_ns ep sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
 inline_checks "br_netfilter off"
@@ -141,12 +164,13 @@ in_ns ep sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-ca
 inline_checks "br_netfilter on"
 
 # The bridge must go on knowing where r2 is, though it sees no frame of r2.
-in_ns ep bash -c 'ip link set br0 type bridge fdb_flush'
+ip -n ep link set br0 type bridge fdb_flush
 is "the bridge has forgotten r2" "$(in_ns ep bridge fdb show | grep -c "^$mac_r2 dev p1 master br0 *$" || true)" 0
 control ep "gateway del br0 $mac_r2"
 ping1 h1 10.8.0.9 >/dev/null
 ping1 h1 10.8.0.9 >/dev/null
-holds "a captured frame told it where r2 is" bash -c "ip netns exec ep bridge fdb show br br0 | grep -q '^$mac_r2 dev p1'"
+bridge_knows() { in_ns ep bridge fdb show br br0 | grep -q "^$1 dev $2"; }
+holds "a captured frame told it where r2 is" bridge_knows $mac_r2 p1
 
 # A VLAN tag through the bridge.
 for r in r1:251 r2:252; do

@@ -9,38 +9,41 @@ marks_on
 own_routes
 control ep enable
 
-# A server that answers any datagram with SIZE bytes, on port SIZE.
-sized_server() {
-	background vc socat -b 65536 "UDP-RECVFROM:$1,fork" "SYSTEM:read x; head -c $1 /dev/zero"
-	background vc socat -b 65536 "UDP6-RECVFROM:$1,ipv6only,fork" "SYSTEM:read x; head -c $1 /dev/zero"
-	until_true in_ns vc bash -c "ss -Hlun sport = $1 | grep -c . | grep -qx 2"
+# answer_size NS DEST:SIZE [SECONDS]: bytes of the answer of a server that answers any
+# datagram on port SIZE with SIZE bytes; 0 if there is none.
+answer_size() { ask "$1" "udp:$2" question "${3:-20}" | busybox wc -c; }
+# dropped_answer NS DEST:SIZE COUNTER: what came of a question whose answer ep drops; it
+# is waited for no longer than until the counter moved.
+dropped_answer() {
+	local before
+	before=$(stat ep "$3")
+	ask "$1" "udp:$2" question 30 >"$lab_tmp/answer" &
+	until_true stat_above ep "$3" "$before"
+	pause 0.3
+	kill $! 2>/dev/null || true
+	echo "$(busybox wc -c <"$lab_tmp/answer") bytes, counted $(($(stat ep "$3") - before))"
 }
-answer_size() { echo | in_ns "$1" timeout 10 socat -t 2 -b 65536 - "UDP:$2" 2>/dev/null | wc -c; }
 path_mtu() { ip -n vc route get "$1" | grep -o 'mtu [0-9]*' || echo none; }
 icmp_in() { in_ns vc awk -v n="$1" '$1 == n { print $2 }' /proc/net/snmp6; }
 
-sized_server 1450
-sized_server 4000
-# One that sends 300,000 bytes to whoever connects; questions stay small, because
-# a veth drops what is larger than its own MTU on receipt.
-background vc socat TCP-LISTEN:9,fork,reuseaddr "SYSTEM:head -c 300000 /dev/zero"
-background vc socat TCP6-LISTEN:9,ipv6only,fork,reuseaddr "SYSTEM:head -c 300000 /dev/zero"
-until_true in_ns vc bash -c "ss -Hltn sport = 9 | grep -c . | grep -qx 2"
-transfer_size() { in_ns "$1" timeout 40 socat -u "TCP:$2:${3:-9}" - 2>/dev/null | wc -c; }
+# Questions stay small, because a veth drops what is larger than its own MTU on receipt.
+peer vc sized:1450 sized:4000 source:9
+transfer_size() { in_ns "$1" timeout 90 socat -u "TCP:$2:${3:-9}" - 2>/dev/null | wc -c; }
 
 holds "an answer in fragments arrives whole" test "$(answer_size h1 10.8.0.9:4000)" = 4000
 holds "an answer in IPv6 fragments arrives whole" test "$(answer_size h1 '[fd08::9]:4000')" = 4000
-is "a question in fragments is answered" "$(in_ns h1 ping -n -c 1 -s 3000 -W 3 10.8.0.9 | grep -c 'bytes from')" 1
-is "an IPv6 question in fragments is answered" "$(in_ns h1 ping -n -c 1 -s 3000 -W 3 fd08::9 | grep -c 'bytes from')" 1
+is "a question in fragments is answered" "$(in_ns h1 ping -n -c 1 -s 3000 -W 5 10.8.0.9 | grep -c 'bytes from')" 1
+is "an IPv6 question in fragments is answered" "$(in_ns h1 ping -n -c 1 -s 3000 -W 5 fd08::9 | grep -c 'bytes from')" 1
 
 # From here on the way back is narrower than the tunnel.
 ip -n ep link set lan0 mtu 1400
 is "before, the sender knows of no limit" "$(path_mtu 10.1.0.9)" none
-is "an answer too large for the wire, with DF, is dropped" "$(answer_size h1 10.8.0.9:1450)" 0
-is "and counted" "$(stat ep return_too_big)" 1
+is "an answer too large for the wire, with DF, is dropped, and counted" \
+	"$(dropped_answer h1 10.8.0.9:1450 return_too_big)" "0 bytes, counted 1"
 is "its sender believed the frag-needed" "$(path_mtu 10.1.0.9)" "mtu 1400"
 is "and sends the next one in pieces" "$(answer_size h1 10.8.0.9:1450)" 1450
-is "an IPv6 answer too large for the wire is dropped" "$(answer_size h1 '[fd08::9]:1450')" 0
+is "an IPv6 answer too large for the wire is dropped, and counted" \
+	"$(dropped_answer h1 '[fd08::9]:1450' return_too_big)" "0 bytes, counted 1"
 is "its sender believed the packet-too-big" "$(path_mtu fd01::9)" "mtu 1400"
 is "and sends the next one in pieces" "$(answer_size h1 '[fd08::9]:1450')" 1450
 is "a TCP transfer finds its size" "$(transfer_size h2 10.8.0.9)" 300000
@@ -48,7 +51,7 @@ is "a TCP transfer over IPv6 finds its size" "$(transfer_size h2 '[fd08::9]')" 3
 
 in_ns vc sysctl -qw net.ipv4.ip_no_pmtu_disc=1
 ip -n vc route flush cache
-sized_server 1451
+peer vc sized:1451
 is "without DF, ep cuts the answer itself" \
 	"$(moved ep transmit_fragmented answer_size h2 10.8.0.9:1451)" 1
 is "and it arrives whole" "$(answer_size h2 10.8.0.9:1451)" 1451
@@ -61,10 +64,12 @@ table inet nat {
 }
 END
 ip -n vc route flush cache
-is "masqueraded: an answer too large is dropped" "$(answer_size h1 10.8.0.9:1450)" 0
+is "masqueraded: an answer too large is dropped" \
+	"$(dropped_answer h1 10.8.0.9:1450 return_too_big)" "0 bytes, counted 1"
 is "masqueraded: its sender believed the frag-needed" "$(path_mtu 10.8.0.1)" "mtu 1400"
 is "masqueraded: the next answer arrives" "$(answer_size h1 10.8.0.9:1450)" 1450
-is "masqueraded: an IPv6 answer too large is dropped" "$(answer_size h1 '[fd08::9]:1450')" 0
+is "masqueraded: an IPv6 answer too large is dropped" \
+	"$(dropped_answer h1 '[fd08::9]:1450' return_too_big)" "0 bytes, counted 1"
 is "masqueraded: its sender believed the packet-too-big" "$(path_mtu fd08::1)" "mtu 1400"
 in_ns ep nft delete table inet nat
 in_ns ep conntrack -F >/dev/null 2>&1 || true
@@ -79,8 +84,7 @@ holds "in GSO packets ($bytes bytes in $packets)" test $((bytes / packets)) -gt 
 # GSO without DF that does not fit: cut in software, then in fragments
 in_ns vc sysctl -qw net.ipv4.ip_no_pmtu_disc=1
 ip -n ep link set lan0 mtu 1400
-background vc socat TCP-LISTEN:10,fork,reuseaddr "SYSTEM:head -c 300000 /dev/zero"
-until_true in_ns vc bash -c "ss -Hltn sport = 10 | grep -q ."
+peer vc source:10
 before=$(stat ep transmit_segmented)
 is "a transfer without DF arrives whole" "$(transfer_size h1 10.8.0.9 10)" 300000
 holds "cut by ep" test "$(stat ep transmit_segmented)" -gt "$before"
@@ -97,19 +101,19 @@ is "an IPv6 answer with hop limit 1 ends at ep" "$(moved ep return_ttl_exceeded 
 is "and its sender is told" "$(icmp_in Icmp6InTimeExcds)" 1
 in_ns vc sysctl -qw net.ipv6.conf.tun0.hop_limit=64
 is "an answer loses one hop at ep and one at r1" \
-	"$(in_ns h1 ping -n -c 1 -W 3 10.8.0.9 | grep -o 'ttl=[0-9]*')" ttl=62
+	"$(in_ns h1 ping -n -c 1 -W 5 10.8.0.9 | grep -o 'ttl=[0-9]*')" ttl=62
 
 # hop NS HOPS DEST: who says that the hop limit is exceeded.
-hop() { in_ns "$1" ping -n -c 1 -W 3 -t "$2" "$3" | sed -n 's/^From \([^ ]*\) .*\(exceeded\).*/\1/p'; }
+hop() { in_ns "$1" ping -n -c 1 -W 5 -t "$2" "$3" | sed -n 's/^From \([^ ]*\) .*\(exceeded\).*/\1/p'; }
 is "traceroute: the first hop is r1" "$(hop h1 1 10.8.0.9)" 10.1.0.1
 is "the second is ep" "$(hop h1 2 10.8.0.9)" 192.0.2.2
-is "the third is the client" "$(in_ns h1 ping -n -c 1 -W 3 -t 3 10.8.0.9 | grep -o 'bytes from 10.8.0.9\|From .*')" "bytes from 10.8.0.9"
+is "the third is the client" "$(in_ns h1 ping -n -c 1 -W 5 -t 3 10.8.0.9 | grep -o 'bytes from 10.8.0.9\|From .*')" "bytes from 10.8.0.9"
 is "traceroute over IPv6: the second hop is ep" "$(hop h1 2 fd08::9)" 2001:db8:2::2
 
 # The other direction: the tunnel is narrower than the wire.
 ip -n ep link set tun0 mtu 1400
 holds "a question too large for the tunnel: its sender is told" \
-	bash -c "ip netns exec h1 ping -n -c 1 -W 3 -M do -s 1450 10.8.0.9 | grep -q 'mtu *= *1400'"
+	in_ns h1 bash -c "ping -n -c 1 -W 5 -M do -s 1450 10.8.0.9 | grep -q 'mtu *= *1400'"
 holds "a question too large, IPv6" \
-	bash -c "ip netns exec h1 ping -n -c 1 -W 3 -M do -s 1440 fd08::9 | grep -q 'mtu *= *1400'"
+	in_ns h1 bash -c "ping -n -c 1 -W 5 -M do -s 1440 fd08::9 | grep -q 'mtu *= *1400'"
 done_testing

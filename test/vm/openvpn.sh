@@ -49,10 +49,9 @@ is "r2 became the uplink" "$(gateway_field ep $mac_r2 uplink)" 1
 holds "the site reaches the client" ping1 h1 10.9.0.9
 holds "and over IPv6" ping1 h1 fd09::9
 is "answers of the tunnel went to r1 alone" "$(wire | grep -o 'r1=[0-9]*')" r1=2
-background h2 socat TCP-LISTEN:9,fork,reuseaddr "SYSTEM:head -c 300000 /dev/zero"
-until_true in_ns h2 bash -c "ss -Hltn sport = 9 | grep -q ."
+peer h2 source:9
 is "a TCP transfer from the client arrives whole" \
-	"$(in_ns h1 timeout 60 socat -u TCP:10.9.0.9:9 - | wc -c)" 300000
+	"$(in_ns h1 timeout 120 socat -u TCP:10.9.0.9:9 - | wc -c)" 300000
 # r2 is the uplink and leads to the internet; it knows the site by r1
 ip -n r2 route add 10.1.0.0/24 via 192.0.2.251
 ip -n r2 -6 route add fd01::/64 via 2001:db8:2::251

@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0
 # Helpers for scripts in the guest. Source it; it fails the script at once on any
 # unexpected error, and `done_testing` ends it.
+#
+# Starting a dynamic program costs an emulated machine a tenth of a second and more,
+# so what is called often is bash itself or the static busybox.
 
 set -euo pipefail
 
 checks=0 failures=0
 lab_tmp=$(mktemp -d)
 lab_pids=()
+declare -A lab_anchors=() lab_paths=()
+exec {lab_never}<> <(:)
 
 lab_end() {
 	local pid
-	for pid in ${lab_pids[@]+"${lab_pids[@]}"}; do
+	for pid in ${lab_pids[@]+"${lab_pids[@]}"} ${lab_anchors[@]+"${lab_anchors[@]}"}; do
 		kill "$pid" 2>/dev/null || true
 	done
 	wait 2>/dev/null || true
@@ -48,13 +53,16 @@ refused() {
 	if "$@" >"$lab_tmp/said" 2>&1; then fail "$title" "$*" "$(cat "$lab_tmp/said")"; else pass "$title"; fi
 }
 
+# pause SECONDS: between two looks at something; nothing is decided by it.
+pause() { read -r -t "$1" -u "$lab_never" || true; }
+
 # eventually TITLE COMMAND...: the command succeeds within some seconds.
 eventually() {
 	local title=$1 try
 	shift
-	for try in {1..100}; do
+	for try in {1..200}; do
 		if "$@" >"$lab_tmp/said" 2>&1; then pass "$title"; return 0; fi
-		read -r -t 0.1 <> <(:) || true
+		pause 0.1
 	done
 	fail "$title" "$* (after $try tries)" "$(cat "$lab_tmp/said")"
 }
@@ -62,9 +70,9 @@ eventually() {
 # until_true COMMAND...: as eventually, without being a check; fails the script.
 until_true() {
 	local try
-	for try in {1..150}; do
+	for try in {1..300}; do
 		"$@" >/dev/null 2>&1 && return 0
-		read -r -t 0.1 <> <(:) || true
+		pause 0.1
 	done
 	echo "never true: $* ($try tries)"
 	return 1
@@ -76,12 +84,19 @@ done_testing() {
 	exit 0
 }
 
-# in NS COMMAND...
-in_ns() { ip netns exec "$@"; }
+# in_ns NS COMMAND...: a program, by its path, lest busybox takes its own.
+in_ns() {
+	local path=${lab_paths[$2]:-}
+	if [ -z "$path" ]; then
+		path=$(type -P "$2")
+		lab_paths[$2]=$path
+	fi
+	busybox nsenter --net="/run/netns/$1" "$path" "${@:3}"
+}
 
 # background NS COMMAND...: ended with the script.
 background() {
-	ip netns exec "$@" >/dev/null 2>&1 &
+	busybox nsenter --net="/run/netns/$1" "$(type -P "$2")" "${@:3}" >/dev/null 2>&1 &
 	lab_pids+=($!)
 	background_pid=$!
 }
@@ -89,13 +104,24 @@ background() {
 # ns_create NAME...: namespaces with lo up, and no duplicate address detection.
 ns_create() {
 	local ns
+	printf 'netns add %s\n' "$@" | ip -batch -
 	for ns in "$@"; do
-		ip netns add "$ns"
-		ip -n "$ns" link set lo up
-		in_ns "$ns" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0 \
-			net.ipv6.conf.default.router_solicitations=0 \
-			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+		# shellcheck disable=SC2016 # expanded inside
+		in_ns "$ns" busybox sh -c 'cd /proc/sys/net
+			for s in ipv6/conf/default/accept_dad ipv6/conf/all/accept_dad \
+				ipv6/conf/default/router_solicitations \
+				ipv4/conf/default/rp_filter ipv4/conf/all/rp_filter; do
+				echo 0 >$s
+			done
+			busybox ip link set lo up'
 	done
+}
+
+# ns_delete NAME: also from our own sight.
+ns_delete() {
+	[ -z "${lab_anchors[$1]:-}" ] || kill "${lab_anchors[$1]}"
+	unset "lab_anchors[$1]"
+	ip netns del "$1"
 }
 
 # link NS DEV MAC NS DEV MAC: a veth pair, both ends up.
@@ -105,34 +131,89 @@ link() {
 	ip -n "$4" link set "$5" up
 }
 
+# links < LINES: each line as the arguments of link().
+links() {
+	local ns dev mac ns2 dev2 mac2 pairs=''
+	declare -A ups=()
+	while read -r ns dev mac ns2 dev2 mac2; do
+		[ -n "$ns" ] || continue
+		pairs+="link add $dev netns $ns address $mac type veth peer name $dev2 netns $ns2 address $mac2"$'\n'
+		ups[$ns]+="link set $dev up"$'\n' ups[$ns2]+="link set $dev2 up"$'\n'
+	done
+	ip -batch - <<<"$pairs"
+	for ns in "${!ups[@]}"; do ip -n "$ns" -batch - <<<"${ups[$ns]}"; done
+}
+
 # addresses NS DEV ADDR...
 addresses() {
-	local ns=$1 dev=$2 addr
+	local ns=$1 dev=$2 addr lines=''
 	shift 2
 	for addr in "$@"; do
 		case $addr in
-		*:*) ip -n "$ns" addr add "$addr" dev "$dev" nodad ;;
-		*) ip -n "$ns" addr add "$addr" dev "$dev" ;;
+		*:*) lines+="addr add $addr dev $dev nodad"$'\n' ;;
+		*) lines+="addr add $addr dev $dev"$'\n' ;;
 		esac
 	done
+	ip -n "$ns" -batch - <<<"$lines"
 }
 
 forwarding() {
 	local ns
 	for ns in "$@"; do
-		in_ns "$ns" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+		in_ns "$ns" busybox sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward
+			echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
 	done
 }
 
-# control NS LINE: one command to the module.
-# shellcheck disable=SC2016 # expanded inside
-control() { in_ns "$1" bash -c 'printf "%s\n" "$0" >/proc/net/gwmark/control' "$2"; }
+# lab_anchor NS: sets `proc` to the /proc directory of a process in NS, through which
+# this shell reads and writes the files of that namespace.
+lab_anchor() {
+	local pid=${lab_anchors[$1]:-}
+	if [ -z "$pid" ]; then
+		busybox nsenter --net="/run/netns/$1" busybox sleep 1000000 >/dev/null 2>&1 &
+		pid=$!
+		lab_anchors[$1]=$pid
+		until [ "/proc/$pid/ns/net" -ef "/run/netns/$1" ]; do pause 0.02; done
+	fi
+	proc=/proc/$pid
+}
 
-# gwmark_file NS FILE
-gwmark_file() { in_ns "$1" cat "/proc/net/gwmark/$2"; }
+# control NS LINE: one command to the module.
+control() {
+	local proc
+	lab_anchor "$1"
+	printf '%s\n' "$2" >"$proc/net/gwmark/control"
+}
+
+# gwmark_text NS FILE: sets `text` to what the file says.
+gwmark_text() {
+	local proc
+	lab_anchor "$1"
+	text=$(<"$proc/net/gwmark/$2")
+}
+
+# gwmark_file NS FILE: prints it.
+gwmark_file() {
+	local text
+	gwmark_text "$1" "$2"
+	printf '%s\n' "$text"
+}
 
 # stat NS NAME: value of a counter.
-stat() { gwmark_file "$1" stats | awk -v name="$2" '$1 == name { print $2 }'; }
+stat() {
+	local text
+	gwmark_text "$1" stats
+	[[ $text =~ $'\n'$2\ ([0-9]+) ]] || return 1
+	echo "${BASH_REMATCH[1]}"
+}
+
+# config_is NS LINE: whether the configuration has that line.  stat_above NS NAME N
+config_is() {
+	local text
+	gwmark_text "$1" config
+	[[ $'\n'$text$'\n' == *$'\n'"$2"$'\n'* ]]
+}
+stat_above() { [ "$(stat "$1" "$2")" -gt "$3" ]; }
 
 # moved NS NAME COMMAND...: by how much the counter moved during the command.
 moved() {
@@ -143,17 +224,59 @@ moved() {
 	echo $(($(stat "$ns" "$name") - before))
 }
 
-# field NS MAC KEY: one field of a gateway.
+# gateways_count NS: how many it knows.
+gateways_count() {
+	local text lines
+	gwmark_text "$1" gateways
+	mapfile -t lines <<<"$text"
+	echo $((${#lines[@]} - 1))
+}
+
+# gateway_field NS MAC KEY: one field of a gateway.
 gateway_field() {
-	gwmark_file "$1" gateways | grep " mac=$2 " | tr ' ' '\n' | sed -n "s/^$3=//p"
+	local text line
+	gwmark_text "$1" gateways
+	while read -r line; do
+		[[ $line == *" mac=$2 "* && " $line" =~ \ $3=([^ ]*) ]] || continue
+		echo "${BASH_REMATCH[1]}"
+	done <<<"$text"
 }
 
-# counted NS COUNTER: packets of a named nft counter of table `watch`.
+# counters NS: sets `text` to all nft counters of NS.  counter_of NAME: from `text`
+counters() { text=$(in_ns "$1" nft list counters); }
+counter_of() {
+	[[ $text =~ counter\ $1\ \{[[:space:]]*packets\ ([0-9]+) ]] || return 1
+	echo "${BASH_REMATCH[1]}"
+}
+
+# counted NS COUNTER: packets of a named nft counter.
 counted() {
-	local family
-	for family in inet bridge netdev; do
-		in_ns "$1" nft list counter $family watch "$2" 2>/dev/null | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
-	done | head -1
+	local text
+	counters "$1"
+	counter_of "$2"
 }
 
-ping1() { in_ns "$1" ping -n -c 1 -W 3 "${@:2}"; }
+# ping1 NS [OPTION...] DEST: one question, 5 s for its answer.
+ping1() { in_ns "$1" busybox ping -c 1 -W 5 "${@:2}"; }
+
+# ask NS PROTO:DEST:PORT TEXT [SECONDS]: prints the line that comes back, if one does.
+# shellcheck disable=SC2016 # expanded inside
+ask() {
+	local proto=${2%%:*} rest=${2#*:}
+	local host=${rest%:*} port=${rest##*:}
+	host=${host#[} host=${host%]}
+	in_ns "$1" busybox timeout "${4:-20}" bash -c '
+		exec 3<>"/dev/$0" || exit 1
+		echo "$1" >&3
+		case $0 in udp/*) busybox dd bs=65536 count=1 status=none <&3 ;; *) read -r line <&3 && echo "$line" ;; esac
+	' "${proto,,}/$host/$port" "$3" 2>/dev/null || true
+}
+
+# peer NS WHAT:PORT...: servers of guest/peer.mjs, ready when this returns.
+peer() {
+	local ns=$1 ready
+	ready=$(mktemp -u "$lab_tmp/peer.XXXXXX")
+	shift
+	background "$ns" node "$(dirname "${BASH_SOURCE[0]}")/peer.mjs" "$ready" "$@"
+	until_true test -e "$ready"
+}

@@ -22,38 +22,58 @@ one_arm_up() {
 	insmod_gwmark
 	ns_create h1 h2 r1 r2 sw ep vc
 	ip -n sw link add br0 type bridge
-	ip -n sw link set br0 up
-	link ep lan0 $mac_ep sw ep 02:00:00:00:01:02
-	link r1 lan0 $mac_r1 sw r1 02:00:00:00:01:51
-	link r2 lan0 $mac_r2 sw r2 02:00:00:00:01:52
-	for n in ep r1 r2; do ip -n sw link set $n master br0; done
-	link h1 eth0 02:00:00:00:00:11 r1 host0 02:00:00:00:00:1f
-	link h2 eth0 02:00:00:00:00:12 r2 host0 02:00:00:00:00:2f
+	links <<-END
+		ep lan0 $mac_ep sw ep 02:00:00:00:01:02
+		r1 lan0 $mac_r1 sw r1 02:00:00:00:01:51
+		r2 lan0 $mac_r2 sw r2 02:00:00:00:01:52
+		h1 eth0 02:00:00:00:00:11 r1 host0 02:00:00:00:00:1f
+		h2 eth0 02:00:00:00:00:12 r2 host0 02:00:00:00:00:2f
+	END
+	ip -n sw -batch - <<-END
+		link set br0 up
+		link set ep master br0
+		link set r1 master br0
+		link set r2 master br0
+	END
 	addresses ep lan0 192.0.2.2/24 2001:db8:2::2/64
 	for n in 1 2; do
-		addresses r$n lan0 192.0.2.25$n/24 2001:db8:2::25$n/64
-		addresses r$n host0 10.$n.0.1/24 fd0$n::1/64
-		addresses h$n eth0 10.$n.0.9/24 fd0$n::9/64
-		ip -n h$n route add default via 10.$n.0.1
-		ip -n h$n route add default via fd0$n::1
-		ip -n r$n route add 10.8.0.0/24 via 192.0.2.2
-		ip -n r$n route add fd08::/64 via 2001:db8:2::2
+		ip -n r$n -batch - <<-END
+			addr add 192.0.2.25$n/24 dev lan0
+			addr add 2001:db8:2::25$n/64 dev lan0 nodad
+			addr add 10.$n.0.1/24 dev host0
+			addr add fd0$n::1/64 dev host0 nodad
+			route add 10.8.0.0/24 via 192.0.2.2
+			route add fd08::/64 via 2001:db8:2::2
+		END
+		ip -n h$n -batch - <<-END
+			addr add 10.$n.0.9/24 dev eth0
+			addr add fd0$n::9/64 dev eth0 nodad
+			route add default via 10.$n.0.1
+			route add default via fd0$n::1
+		END
 	done
 	forwarding r1 r2 ep
-	link ep under0 02:00:00:00:02:01 vc under0 02:00:00:00:02:02
-	ip -n ep link set under0 mtu 9000
-	ip -n vc link set under0 mtu 9000
-	addresses ep under0 172.16.0.1/30
-	addresses vc under0 172.16.0.2/30
-	ip -n ep link add tun0 mtu 1500 type gre local 172.16.0.1 remote 172.16.0.2
-	ip -n vc link add tun0 mtu 1500 type gre local 172.16.0.2 remote 172.16.0.1
-	ip -n ep link set tun0 up
-	ip -n vc link set tun0 up
-	addresses ep tun0 10.8.0.1/24 fd08::1/64
-	addresses vc tun0 10.8.0.9/24 fd08::9/64
+	tunnel_up
+	watch_wire
+}
+
+# The tunnel between ep and vc, and vc's way back into it.
+tunnel_up() {
+	local ns own other last
+	links <<<"ep under0 02:00:00:00:02:01 vc under0 02:00:00:00:02:02"
+	for ns in ep:1:2:1 vc:2:1:9; do
+		IFS=: read -r ns own other last <<<"$ns"
+		ip -n "$ns" -batch - <<-END
+			link set under0 mtu 9000
+			addr add 172.16.0.$own/30 dev under0
+			link add tun0 mtu 1500 type gre local 172.16.0.$own remote 172.16.0.$other
+			link set tun0 up
+			addr add 10.8.0.$last/24 dev tun0
+			addr add fd08::$last/64 dev tun0 nodad
+		END
+	done
 	ip -n vc route add default dev tun0
 	ip -n vc -6 route add default dev tun0
-	watch_wire
 }
 
 insmod_gwmark() {
@@ -90,7 +110,13 @@ watch_wire() {
 
 # wire_reset: counters of `sw` to zero.  wire: "asks r1 r2 elsewhere"
 wire_reset() { in_ns sw nft reset counters table bridge watch >/dev/null; }
-wire() { echo "asks=$(counted sw asks) r1=$(counted sw to_r1) r2=$(counted sw to_r2) elsewhere=$(counted sw elsewhere)"; }
+wire() {
+	local text
+	counters sw
+	echo "asks=$(counter_of asks) r1=$(counter_of to_r1) r2=$(counter_of to_r2) elsewhere=$(counter_of elsewhere)"
+}
+# wire_some: the same, numbers as "some" and "none"
+wire_some() { wire | sed -E 's/(r[12])=[1-9][0-9]*/\1=some/g; s/(r[12])=0/\1=none/g'; }
 
 # The rules that the marks mean, for the VPN behind tun0.
 marks_on() {
@@ -127,13 +153,4 @@ own_routes() {
 }
 
 # echo_servers: port 7 in vc, UDP and TCP, both families.
-echo_servers() {
-	background vc socat UDP-LISTEN:7,fork EXEC:cat
-	background vc socat UDP6-LISTEN:7,ipv6only,fork EXEC:cat
-	background vc socat TCP-LISTEN:7,fork,reuseaddr EXEC:cat
-	background vc socat TCP6-LISTEN:7,ipv6only,fork,reuseaddr EXEC:cat
-	until_true in_ns vc bash -c "ss -Hln sport = 7 | grep -c . | grep -qx 4"
-}
-
-# ask NS PROTO:DEST:PORT TEXT: prints what comes back.
-ask() { echo "$3" | in_ns "$1" timeout 10 socat -t 2 - "$2" 2>/dev/null || true; }
+echo_servers() { peer vc echo:7; }

@@ -57,6 +57,10 @@ kernel_apt() {
 # kernel_fetch SUITE REFRESH: prints the directory of the fetched kernel.
 kernel_fetch() {
 	local suite=$1 refresh=$2 dir=$cache/vm/$1
+	if [ -e "$dir/complete" ] && [ "$refresh" -eq 0 ]; then
+		echo "$dir"
+		return
+	fi
 	mkdir -p "$dir"
 	(
 		flock 9

@@ -11,6 +11,8 @@ module_build() {
 	sum=$(cd "$repo/module" && git ls-files -co --exclude-standard -z . |
 		xargs -0 sha256sum -- | sha256sum)
 	name=gwmark-${sum:0:16} copy=$tree/build/$name log=$copy.log
+	# one that is done is not waited for, whatever else is being built
+	[ ! -e "$copy/complete" ] || { echo "$copy/gwmark.ko"; return; }
 	(
 		flock 9
 		if [ ! -e "$copy/complete" ]; then
@@ -30,7 +32,7 @@ module_build() {
 			fi
 			: >"$copy/complete"
 		fi
-	) 9>"$tree/lock" || {
+	) 9>"$copy.lock" || {
 		say "the module does not build for $release"
 		return 1
 	}

@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The conformance suite of test/netns, unchanged, on the datapath `module`: real
+# OpenVPN between network namespaces of this guest; and test/module, which only makes
+# sense there. Arguments name other suites, as netns/matrix-tcp6.
+set -euo pipefail
+cd "$GWMARK_REPO"
+modprobe -a nf_conntrack nf_defrag_ipv6 nf_tables bridge veth tun
+insmod "$GWMARK_KO"
+suites=("$@")
+[ $# -gt 0 ] || suites=(netns/{matrix-udp4,clients,failover,untouched,path-errors,openvpn-restart,cold-start,sidecar-faults} module/module-unloaded)
+export GWMARK_DATAPATH=module LAB_PATIENCE=8
+mapfile -t files < <(printf "dist/test/%s.test.js\n" "${suites[@]}")
+exec node node_modules/mocha/bin/mocha.js --config .mocharc.json --reporter tap \
+	"${files[@]}"
