@@ -6,13 +6,13 @@ import { patient } from '../lab/wait.js';
 import { assertExchange } from '../netns/matrix.js';
 
 /** The module file, as test/vm gives it to what it runs. */
-const MODULE_FILE = process.env['GWMARK_KO'] ?? '';
+const MODULE_FILE = process.env['LAB_MODULE'] ?? '';
 
 describe('a kernel module that is unloaded while the sidecar runs', function () {
   this.timeout(patient(40_000));
   let lab: VpnLab;
   before(async () => {
-    assert.notEqual(MODULE_FILE, '', 'GWMARK_KO names the module: these tests unload it, so they run in a virtual machine (npm run test:vm)');
+    assert.notEqual(MODULE_FILE, '', 'LAB_MODULE names the module: these tests unload it, so they run in a virtual machine (npm run test:vm)');
     lab = await VpnLab.create({ transport: 'udp4' });
     await lab.startSidecar('--datapath', 'module');
     await lab.connect('client1', 'client2');

@@ -9,6 +9,9 @@ modprobe -a nf_conntrack nf_defrag_ipv6 nf_tables bridge veth tun
 insmod "$GWMARK_KO"
 suites=("$@")
 [ $# -gt 0 ] || suites=(netns/{matrix-udp4,clients,failover,untouched,path-errors,openvpn-restart,cold-start,sidecar-faults} module/module-unloaded)
+# GWMARK_* is what the sidecar takes for its settings
+export LAB_MODULE=$GWMARK_KO
+export -n GWMARK_KO GWMARK_OUT GWMARK_MODULES GWMARK_REPO
 export GWMARK_DATAPATH=module LAB_PATIENCE=8
 mapfile -t files < <(printf "dist/test/%s.test.js\n" "${suites[@]}")
 exec node node_modules/mocha/bin/mocha.js --config .mocharc.json --reporter tap \
