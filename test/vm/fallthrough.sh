@@ -109,13 +109,17 @@ in_ns ep sysctl -qw net.ipv4.conf.tun0.forwarding=1
 
 # An ICMP error of the host is no question: nothing is learnt from it.
 peer vc speak:5
+speaker=$background_pid
 before=$(stat ep learn_related)
 ask h1 UDP:10.8.0.9:5 question >/dev/null
 eventually "an ICMP error proves nothing, and is counted" stat_above ep learn_related "$before"
+kill "$speaker"
 
 # What a client begins.
 control ep "uplink none"
-holds "a client's own flow with a route takes it" test "$(moved ep uplink_routed ping1 vc 10.1.0.9)" = 1
+before=$(stat ep uplink_routed)
+holds "a client reaches h1 by a route" ping1 vc 10.1.0.9
+holds "its own flow took the route, and is counted" stat_above ep uplink_routed "$before"
 control ep "gateway add lan0 $mac_r1"
 control ep "uplink lan0 $mac_r1"
 ip -n ep route del default

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A flow without the marks: frame by frame, byte by byte, what it is without the module.
-# ep is an ordinary router between r1 and r2 for it.
+# A flow without the marks: frame by frame, byte by byte, what it is without the module
+# (but for the random IPv4 id and the checksum over it). ep is an ordinary router
+# between r1 and r2 for it. The rules that mark VPN flows are there all the time.
 
 # shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
@@ -30,18 +31,18 @@ frames() {
 	answer=$(echo question | in_ns h1 socat -t 20 - "$1,sourceport=5555" | head -c 9)
 	wait $! || return 1
 	[ "$answer" = question ]
-	cat "$dump"
+	sed -E '/^IP 10/,/^IP6/s/(0x0010:  [0-9a-f]{4}) [0-9a-f]{4} (.{9}) [0-9a-f]{4} /\1 (id) \2 (sum) /' "$dump"
 	in_ns ep conntrack -L -p udp --orig-port-dst 6666 2>/dev/null |
 		sed -E 's/^udp +17 [0-9]+ /udp /; s/(packets|bytes|id|use)=[0-9]+ ?//g'
 }
 counters_of() { gwmark_file ep stats; }
 
+marks_on
 declare -A before=()
 for address in UDP4:10.2.0.9:6666 'UDP6:[fd02::9]:6666'; do
 	frames "$address" >/dev/null # ARP and ND are done after this
 	before[$address]=$(frames "$address")
 done
-marks_on
 control ep enable
 stats=$(counters_of)
 for address in UDP4:10.2.0.9:6666 'UDP6:[fd02::9]:6666'; do
