@@ -91,8 +91,10 @@ export async function writeControl(command: string): Promise<void> {
  */
 export async function readRecords(file: ModuleFile): Promise<readonly string[]> {
   const path = `${DIRECTORY}/${file}`;
-  const text = await readFile(path, 'utf8').catch((error: Error) => {
-    throw new GwmarkError('DATAPATH_FAILED', `read ${path}: ${error.message}`, { cause: error });
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    // EIO: it is being unloaded at this moment.
+    const isGone = error.code === 'ENOENT' || error.code === 'EIO';
+    throw new GwmarkError('DATAPATH_FAILED', `read ${path}: ${isGone ? 'the kernel module gwmark is not loaded' : error.message}`, { cause: error });
   });
   const [first = '', ...records] = text.split('\n');
   if (first !== `gwmark ${MODULE_ABI}`) {
