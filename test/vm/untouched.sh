@@ -25,7 +25,7 @@ peer h2 echo:6666
 frames() {
 	local dump=$lab_tmp/frames said=$lab_tmp/tcpdump answer
 	in_ns ep conntrack -F >/dev/null 2>&1
-	in_ns ep tcpdump -i lan0 --immediate-mode -c 4 -nn -t -XX 'udp port 6666' >"$dump" 2>"$said" &
+	in_ns ep tcpdump -i lan0 --immediate-mode -c 4 -nn -t -xx 'udp port 6666' >"$dump" 2>"$said" &
 	lab_pids+=($!)
 	until_true grep -q 'listening on' "$said"
 	answer=$(echo question | in_ns h1 socat -t 20 - "$1,sourceport=5555" | head -c 9)
