@@ -12,6 +12,9 @@ declare -rA PACKAGE_OF=(
   # of test/vm
   [qemu-system-x86_64]=qemu-system-x86 [busybox]=busybox-static [depmod]=kmod [cpio]=cpio [zstd]=zstd [xz]=xz-utils
   [arping]=iputils-arping
+  # of test/compose and test/packages
+  [nsenter]=util-linux [dockerd]=docker.io [docker-compose]=docker-compose [debootstrap]=debootstrap [dpkg-deb]=dpkg
+  [systemd-analyze]=systemd
 )
 
 # Says why nothing was run, and ends the script.
