@@ -102,7 +102,7 @@ describe('docker compose up', function () {
   it('gives the endpoint its own networks and no other route', async () => {
     const routes = await isolated('network');
 
-    assert.deepEqual(routes.split('\n').map((line) => line.split(' ')[0]).toSorted(), ['10.8.0.0/24', '192.0.2.0/24']);
+    assert.deepEqual(new Set(routes.split('\n').map((line) => line.split(' ')[0])), new Set(['10.8.0.0/24', '192.0.2.0/24']));
   });
 
   it('sends every answer to the MAC address that its flow came from', async () => {
