@@ -58,7 +58,8 @@ static u32 destination_of(struct gwmark_net *gn, struct sk_buff *skb)
 
 /* The flow has no gateway yet, or its frames come from elsewhere now. */
 static unsigned int learn_gateway(struct gwmark_net *gn, const struct gwmark_config *config,
-				  struct sk_buff *skb, struct nf_conn *ct, u8 family)
+				  struct sk_buff *skb, struct nf_conn *ct,
+				  const struct nf_hook_state *state)
 {
 	const struct ethhdr *eth = eth_hdr(skb);
 	u32 *words = gwmark_flow_words(ct);
@@ -68,10 +69,16 @@ static unsigned int learn_gateway(struct gwmark_net *gn, const struct gwmark_con
 	if (!is_valid_ether_addr(eth->h_source) ||
 	    ether_addr_equal(eth->h_source, skb->dev->dev_addr))
 		return leave(gn, GWMARK_STAT_learn_bad_mac);
-	if (!config->learn_onlink && gwmark_address_source_onlink(skb, family))
+	if (!config->learn_onlink && gwmark_address_source_onlink(skb, state->pf))
 		return leave(gn, GWMARK_STAT_learn_onlink);
-	if (!words && nf_ct_is_confirmed(ct))
-		return leave(gn, GWMARK_STAT_learn_too_late);
+	if (!words && nf_ct_is_confirmed(ct)) {
+		if (!gwmark_flow_renewable(ct))
+			return leave(gn, GWMARK_STAT_learn_too_late);
+		ct = gwmark_flow_renew(skb, ct, state);
+		if (!ct)
+			return leave(gn, GWMARK_STAT_learn_no_conntrack);
+		gwmark_stats_inc(gn, GWMARK_STAT_learn_renewed);
+	}
 	gateway = gateway_of(gn, skb, eth->h_source);
 	if (IS_ERR(gateway))
 		return leave(gn, PTR_ERR(gateway) == -ENOSPC ? GWMARK_STAT_learn_table_full :
@@ -91,16 +98,42 @@ static unsigned int learn_gateway(struct gwmark_net *gn, const struct gwmark_con
 	return leave(gn, old ? GWMARK_STAT_learn_changed : GWMARK_STAT_learn_new);
 }
 
+/*
+ * A client opened the flow, its first packet went to the uplink, and the answer was
+ * captured: whoever sent it leads to the one that the client called.
+ */
+static unsigned int learn_answer(struct gwmark_net *gn, struct sk_buff *skb, struct nf_conn *ct)
+{
+	u32 *words = gwmark_flow_words(ct);
+	struct gwmark_gateway *gateway;
+
+	if (!words || READ_ONCE(words[GWMARK_FLOW_SOURCE]))
+		return NF_ACCEPT;
+	if (!gwmark_address_ethernet(skb) || skb_sec_path(skb) || passes_through(skb) ||
+	    ether_addr_equal(eth_hdr(skb)->h_dest, skb->dev->dev_addr) ||
+	    !is_valid_ether_addr(eth_hdr(skb)->h_source))
+		return NF_ACCEPT;
+	gateway = gateway_of(gn, skb, eth_hdr(skb)->h_source);
+	if (IS_ERR(gateway))
+		return NF_ACCEPT;
+	gwmark_move_seen(gn, gateway);
+	if (READ_ONCE(words[GWMARK_FLOW_DESTINATION]) == gateway->id)
+		return NF_ACCEPT;
+	WRITE_ONCE(words[GWMARK_FLOW_DESTINATION], gateway->id);
+	return leave(gn, GWMARK_STAT_learn_answer);
+}
+
 /**
  * gwmark_core_learn() - remember where a selected packet came from
  * @gn: namespace
- * @skb: packet in PRE_ROUTING, behind conntrack
- * @family: NFPROTO_IPV4 or NFPROTO_IPV6
+ * @skb: packet in PRE_ROUTING, behind conntrack, before NAT
+ * @state: of the hook
  *
  * Context: RCU read section.
  * Return: NF_ACCEPT.
  */
-unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb, u8 family)
+unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb,
+			       const struct nf_hook_state *state)
 {
 	const struct gwmark_config *config = rcu_dereference(gn->config);
 	struct gwmark_gateway *gateway;
@@ -117,7 +150,7 @@ unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb, u8 fa
 	if (!ct)
 		return leave(gn, GWMARK_STAT_learn_no_conntrack);
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
-		return NF_ACCEPT;
+		return learn_answer(gn, skb, ct);
 	/* what came out of IPsec bears the header of what it came in */
 	if (!gwmark_address_ethernet(skb) || skb_sec_path(skb))
 		return leave(gn, GWMARK_STAT_learn_no_ethernet);
@@ -133,7 +166,7 @@ unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb, u8 fa
 		gwmark_move_seen(gn, gateway);
 		return leave(gn, GWMARK_STAT_learn_known);
 	}
-	return learn_gateway(gn, config, skb, ct, family);
+	return learn_gateway(gn, config, skb, ct, state);
 }
 
 static unsigned int forward(struct gwmark_net *gn, struct sk_buff *skb,
@@ -150,13 +183,14 @@ static unsigned int forward(struct gwmark_net *gn, struct sk_buff *skb,
 	return gwmark_forward6(gn, skb, gateway, sent);
 }
 
-static unsigned int forward_uplink(struct gwmark_net *gn, struct sk_buff *skb, u8 family)
+static unsigned int forward_uplink(struct gwmark_net *gn, struct sk_buff *skb,
+				   struct nf_conn *ct, u8 family)
 {
 	struct gwmark_gateway *gateway;
 
 	if (gwmark_address_routed(gn->net, skb, family))
 		return leave(gn, GWMARK_STAT_uplink_routed);
-	gateway = gwmark_uplink_find(gn);
+	gateway = gwmark_uplink_of(gn, ct);
 	if (!gateway)
 		return leave(gn, GWMARK_STAT_uplink_none);
 	return forward(gn, skb, gateway, family, GWMARK_STAT_uplink_sent);
@@ -189,7 +223,7 @@ unsigned int gwmark_core_return(struct gwmark_net *gn, struct sk_buff *skb, u8 f
 	if (CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL && !(reply && ct->master)) {
 		if (!orig || skb->dev->type == ARPHRD_ETHER)
 			return NF_ACCEPT;
-		return forward_uplink(gn, skb, family);
+		return forward_uplink(gn, skb, ct, family);
 	}
 	if (!reply)
 		return NF_ACCEPT;

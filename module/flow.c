@@ -9,7 +9,11 @@
  */
 
 #include <linux/module.h>
+#include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_extend.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_conntrack_l4proto.h>
+#include <net/netfilter/nf_conntrack_zones.h>
 
 #include "flow.h"
 
@@ -46,6 +50,59 @@ u32 *gwmark_flow_words(const struct nf_conn *ct)
 u32 *gwmark_flow_words_create(struct nf_conn *ct)
 {
 	return words_of(nf_ct_ext_add(ct, NF_CT_EXT_LABELS, GFP_ATOMIC));
+}
+
+/**
+ * gwmark_flow_renewable() - may a flow be tracked anew?
+ * @ct: confirmed conntrack entry without words
+ *
+ * Only where the new entry will be the old one again: nothing was translated, nobody
+ * announced it, no helper follows it, and its protocol can be taken up midway.
+ */
+bool gwmark_flow_renewable(const struct nf_conn *ct)
+{
+	if (ct->status & IPS_NAT_MASK || ct->master || nfct_help(ct))
+		return false;
+	if (nf_ct_zone_id(nf_ct_zone(ct), IP_CT_DIR_ORIGINAL) != NF_CT_DEFAULT_ZONE_ID)
+		return false;
+	switch (nf_ct_protonum(ct)) {
+	case IPPROTO_TCP:
+		return nf_tcp_pernet(nf_ct_net(ct))->tcp_loose;
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		return false;
+	}
+	return true;
+}
+
+/**
+ * gwmark_flow_renew() - give a packet a new conntrack entry for its old one
+ * @skb: packet in PRE_ROUTING before NAT, original direction
+ * @ct: its entry, gwmark_flow_renewable()
+ * @state: of the hook
+ *
+ * A flow can be older than the rule that selects it: it began before its client
+ * came back, before the sidecar, or before this module.
+ *
+ * Context: RCU read section, bottom half.
+ * Return: the entry, unconfirmed and with the mark of the old one; NULL if the
+ * packet has none now.
+ */
+struct nf_conn *gwmark_flow_renew(struct sk_buff *skb, struct nf_conn *ct,
+				  const struct nf_hook_state *state)
+{
+	u32 mark = gwmark_flow_mark(ct);
+	enum ip_conntrack_info ctinfo;
+
+	nf_ct_kill(ct);
+	nf_reset_ct(skb);
+	if (nf_conntrack_in(skb, state) != NF_ACCEPT)
+		return NULL;
+	ct = nf_ct_get(skb, &ctinfo);
+	if (!ct || nf_ct_is_confirmed(ct))
+		return NULL;
+	gwmark_flow_set_mark(ct, mark);
+	return ct;
 }
 
 /**

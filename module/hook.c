@@ -15,7 +15,7 @@
 
 static unsigned int learn(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	return gwmark_core_learn(gwmark_net_of(state->net), skb, state->pf);
+	return gwmark_core_learn(gwmark_net_of(state->net), skb, state);
 }
 
 static unsigned int send_back(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)

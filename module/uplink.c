@@ -6,8 +6,12 @@
  * Unless a command names it, it is the gateway that this host's own replies go to
  * (those of OpenVPN to its clients, so the way to the internet). Until there was
  * such a reply it is the router that captured frames were bound for.
+ *
+ * A flow that a client opens goes there until its first answer is captured off a
+ * bridge: from then on it takes the way that the answer came.
  */
 
+#include "flow.h"
 #include "gateway.h"
 #include "net.h"
 #include "uplink.h"
@@ -22,6 +26,29 @@
 struct gwmark_gateway *gwmark_uplink_find(struct gwmark_net *gn)
 {
 	return gwmark_gateway_find_id(gn, READ_ONCE(gn->uplink));
+}
+
+/**
+ * gwmark_uplink_of() - where a packet goes that begins or continues a client's flow
+ * @gn: the namespace
+ * @ct: its conntrack entry
+ *
+ * The gateway that a captured answer came from, else the uplink. An entry that is
+ * not yet in the table gets room to remember the former.
+ *
+ * Context: RCU read section.
+ * Return: the gateway, or NULL.
+ */
+struct gwmark_gateway *gwmark_uplink_of(struct gwmark_net *gn, struct nf_conn *ct)
+{
+	struct gwmark_gateway *gateway = NULL;
+	u32 *words = gwmark_flow_words(ct);
+
+	if (words)
+		gateway = gwmark_gateway_find_id(gn, READ_ONCE(words[GWMARK_FLOW_DESTINATION]));
+	else if (!nf_ct_is_confirmed(ct))
+		gwmark_flow_words_create(ct);
+	return gateway ?: gwmark_uplink_find(gn);
 }
 
 static bool automatic(struct gwmark_net *gn)

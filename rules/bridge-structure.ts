@@ -1,12 +1,12 @@
 import type { Statement } from 'nftables-json';
-import { ABOUT_CHAIN, aboutRules, clientSets, matchClients } from './selection.js';
+import { ABOUT_CHAIN, aboutRules, clientSets, matchVpnDestinations } from './selection.js';
 import type { ChainSpec, RuleSpec, Structure } from './structure.js';
 import type { Site } from './world.js';
 import { setModuleMark } from './module-structure.js';
 
 /**
- * Our bridge table for an inline endpoint, datapath `module`: frames for VPN addresses get the mark before the bridge
- * decides on them, and the module captures them off the bridge. Every other frame passes untouched.
+ * Our bridge table for an inline endpoint, datapath `module`: frames for VPN addresses, the endpoint's own among them, get the
+ * mark before the bridge decides on them, and the module captures them off the bridge. Every other frame passes untouched.
  *
  * @param bridges names of the bridges that are links of the endpoint; at least one
  */
@@ -22,5 +22,5 @@ function captureRules(site: Site, bridges: readonly string[]): RuleSpec[] {
   const [only] = bridges;
   const right = bridges.length === 1 && only !== undefined ? only : { set: [...bridges] };
   const onBridge: Statement = { match: { op: '==', left: { meta: { key: 'ibrname' } }, right } };
-  return matchClients(site.subnetLengths).map((match) => ({ expr: [onBridge, match, setModuleMark(site.policy)] }));
+  return matchVpnDestinations(site).map((match) => ({ expr: [onBridge, match, setModuleMark(site.policy)] }));
 }

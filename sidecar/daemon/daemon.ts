@@ -53,8 +53,8 @@ export class Daemon implements AsyncDisposable {
   readonly #clients = new ClientNetworks();
   readonly #reconciler: Reconciler;
   readonly #datapath: Datapath;
-  /** The table for frames that pass an inline endpoint; only the module captures them. */
-  readonly #bridge: NftablesFirewall | null;
+  /** The table for frames that pass an inline endpoint; only the module captures them, the other datapath has it removed. */
+  readonly #bridge: NftablesFirewall;
   readonly #servers: Servers;
   readonly #conntrack: ConntrackFlusher;
   readonly #refresh: Debounced;
@@ -85,7 +85,7 @@ export class Daemon implements AsyncDisposable {
     this.#policy = policy;
     this.#logger = logger;
     this.#firewall = new NftablesFirewall(nft, settings.table);
-    this.#bridge = kind === 'module' ? new NftablesFirewall(nft, settings.table, 'bridge') : null;
+    this.#bridge = new NftablesFirewall(nft, settings.table, 'bridge');
     const onChanged = (): void => this.#updateSite();
     this.#datapath = kind === 'module'
       ? new ModuleDatapath({ policy, logger, onChanged, firewall: this.#firewall, configuredUplink: settings.uplink })
@@ -94,7 +94,7 @@ export class Daemon implements AsyncDisposable {
     this.#reconciler = new Reconciler({
       policy,
       firewall: this.#firewall,
-      ...(this.#bridge === null ? {} : { bridge: this.#bridge }),
+      bridge: this.#bridge,
       compile: (site) => this.#datapath.compile(site),
       clients: this.#clients,
       logger,
@@ -187,7 +187,9 @@ export class Daemon implements AsyncDisposable {
     const table = await this.#firewall.adopt((address) => this.#deviceOf(address));
     await checkClashes(this.#policy, this.#firewall);
     const plan = await readRouting(this.#policy);
-    await this.#bridge?.adopt(() => '');
+    const bridge = await this.#bridge.adopt(() => '');
+    // A run that was killed between the two transactions left one table behind the other.
+    if (bridge !== null && !hasSameKeys(bridge.clients, table?.clients ?? new Map())) this.#bridge.distrust();
     if (table !== null) {
       this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
@@ -334,9 +336,9 @@ export class Daemon implements AsyncDisposable {
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
     const { state, learnt } = await this.#reconciler.exclusively(() => this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }));
-    const bridge = await this.#reconciler.exclusively(async () => this.#bridge?.inspect());
+    const bridge = await this.#reconciler.exclusively(() => this.#bridge.inspect());
     this.#datapath.counted(learnt);
-    const found = state === 'intact' ? (bridge?.state ?? 'intact') : state;
+    const found = state === 'intact' ? bridge.state : state;
     if (found !== 'intact') {
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();
@@ -382,4 +384,8 @@ function uniqueBy<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
   const found = new Map<string, T>();
   for (const item of items) if (!found.has(keyOf(item))) found.set(keyOf(item), item);
   return [...found.values()];
+}
+
+function hasSameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
+  return a.size === b.size && [...a.keys()].every((key) => b.has(key));
 }

@@ -122,7 +122,10 @@ export class Reconciler<Rules = Structure> {
 
   /** Compares every element in the kernel with what was installed. Returns how many differ; 0 too while the table is not ours to judge. */
   verifyElements(): Promise<number> {
-    return this.exclusively(() => this.#options.firewall.differences(this.#installedClients));
+    return this.exclusively(async () => {
+      const bridge = this.#compiled?.bridge == null ? 0 : await this.#options.bridge?.differences(this.#installedClients);
+      return (await this.#options.firewall.differences(this.#installedClients)) + (bridge ?? 0);
+    });
   }
 
   /** The table was damaged: everything is written again. */

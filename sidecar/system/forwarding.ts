@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import type { Link, OriginalSysctl } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
@@ -31,14 +32,39 @@ export async function planForwarding(needs: ForwardingNeeds): Promise<SysctlChan
     if (value !== null && isWrong(value)) changes.push({ name, value, to });
   };
   await want('net/ipv4/ip_forward', '1', (value) => value === '0');
-  for (const { device, hasReversePathFilter } of needs.links) {
-    if (needs.withoutReversePathFilter && hasReversePathFilter) await want(`net/ipv4/conf/${device}/rp_filter`, '0', (value) => value !== '0');
-  }
+  if (needs.withoutReversePathFilter) changes.push(...(await planReversePathFilter(needs.links)));
   if (needs.ipv6 && (await readSysctl('net/ipv6/conf/all/forwarding')) === '0') {
     for (const { device } of needs.links) await want(`net/ipv6/conf/${device}/accept_ra`, '2', (value) => value === '1');
     await want('net/ipv6/conf/all/forwarding', '1', (value) => value === '0');
   }
   return changes;
+}
+
+/**
+ * The larger of `all` and the device's own value is in force. So where `all` has one, every other device gets it as its own before `all`
+ * gives it up, and is filtered as before; `default` too, for devices to come.
+ */
+async function planReversePathFilter(links: readonly Link[]): Promise<SysctlChange[]> {
+  if (!links.some(({ hasReversePathFilter }) => hasReversePathFilter)) return [];
+  const changes: SysctlChange[] = [];
+  const change = async (device: string, to: string, isWrong: (value: string) => boolean): Promise<void> => {
+    const name = `net/ipv4/conf/${device}/rp_filter`;
+    const value = await readSysctl(name);
+    if (value !== null && isWrong(value)) changes.push({ name, value, to });
+  };
+  const all = (await readSysctl('net/ipv4/conf/all/rp_filter')) ?? '0';
+  const others = (await listDevices()).filter((device) => device !== 'all' && !links.some((link) => link.device === device));
+  if (all !== '0') {
+    for (const device of others) await change(device, all, (value) => Number(value) < Number(all));
+    await change('all', '0', () => true);
+  }
+  for (const { device } of links) await change(device, '0', (value) => value !== '0');
+  return changes;
+}
+
+/** What has a directory below net/ipv4/conf: devices, `all` and `default`. */
+async function listDevices(): Promise<string[]> {
+  return readdir('/proc/sys/net/ipv4/conf').catch(() => []);
 }
 
 /**

@@ -12,12 +12,14 @@ const STATISTICS = /(\d+) packets? captured, (\d+) packets? received by filter, 
 export class Capture implements AsyncDisposable {
   readonly #process: LabProcess;
   readonly #frames: Frame[] = [];
+  /** Frames that the kernel counted before the filter was in place, and that tcpdump threw away. */
+  #unfiltered = 0;
 
-  private constructor(namespace: Namespace, device: string, filter: string) {
+  private constructor(namespace: Namespace, device: string, filter: string, snapshotBytes: number) {
     const reader = new PcapReader();
     // Immediate mode and -U: each frame is handed on and written at once, not once a buffer is full.
     this.#process = namespace.spawn(
-      ['tcpdump', '-i', device, '--immediate-mode', '-U', '-n', '-s', '160', '-B', '8192', '-Z', 'root', '-w', '-', ...filter.split(' ').filter(Boolean)],
+      ['tcpdump', '-i', device, '--immediate-mode', '-U', '-n', '-s', String(snapshotBytes), '-B', '8192', '-Z', 'root', '-w', '-', ...filter.split(' ').filter(Boolean)],
       { name: `tcpdump on ${device} in ${namespace.role}`, onStdout: (chunk) => this.#frames.push(...reader.push(chunk)) },
     );
   }
@@ -26,10 +28,12 @@ export class Capture implements AsyncDisposable {
    * Starts a capture. tcpdump says "listening" after its socket is bound, so frames sent after this resolves are seen.
    *
    * @param filter a pcap filter expression; empty takes everything
+   * @param snapshotBytes how much of each frame is recorded; a veth hands on frames of up to 64 KiB (GSO)
    */
-  static async start(namespace: Namespace, device: string, filter = ''): Promise<Capture> {
-    const capture = new Capture(namespace, device, filter);
+  static async start(namespace: Namespace, device: string, filter = '', snapshotBytes = 160): Promise<Capture> {
+    const capture = new Capture(namespace, device, filter, snapshotBytes);
     await capture.#process.waitFor(/listening on/);
+    if (filter !== '') await capture.#countUnfiltered();
     return capture;
   }
 
@@ -41,11 +45,9 @@ export class Capture implements AsyncDisposable {
   async frames(): Promise<readonly Frame[]> {
     await eventually(
       async () => {
-        const from = this.#process.lines.length;
-        this.#process.kill('SIGUSR1');
-        const [, captured, received, dropped] = await this.#process.waitFor(STATISTICS, { from });
-        if (dropped !== '0') throw new Error(`the kernel dropped ${dropped} frames`);
-        return captured === received && this.#frames.length === Number(captured);
+        const { captured, received, dropped } = await this.#statistics();
+        if (dropped !== 0) throw new Error(`the kernel dropped ${dropped} frames`);
+        return captured === received - this.#unfiltered && this.#frames.length === captured;
       },
       { what: 'reading every captured frame', timeoutMs: 5_000 },
     );
@@ -57,6 +59,26 @@ export class Capture implements AsyncDisposable {
     const frames = await this.frames();
     await this.#process.stop();
     return frames;
+  }
+
+  /** tcpdump binds its socket first. Until the difference stands still, some of these frames may be on their way to it. */
+  async #countUnfiltered(): Promise<void> {
+    await eventually(
+      async () => {
+        const { captured, received } = await this.#statistics();
+        const isStill = this.#unfiltered === received - captured;
+        this.#unfiltered = received - captured;
+        return isStill;
+      },
+      { what: 'the filter in place' },
+    );
+  }
+
+  async #statistics(): Promise<{ captured: number; received: number; dropped: number }> {
+    const from = this.#process.lines.length;
+    this.#process.kill('SIGUSR1');
+    const [, captured, received, dropped] = await this.#process.waitFor(STATISTICS, { from });
+    return { captured: Number(captured), received: Number(received), dropped: Number(dropped) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,6 +7,8 @@ export interface Frame {
   readonly etherType: number;
   /** Bytes on the wire, Ethernet header included. */
   readonly length: number;
+  /** The frame itself, as far as it was recorded. */
+  readonly bytes: Buffer;
   readonly ip?: IpHeader;
   /** TCP and UDP only. */
   readonly ports?: { readonly source: number; readonly destination: number };
@@ -64,7 +66,7 @@ export class PcapReader {
 
 function parseFrame(bytes: Buffer, length: number, timeSeconds: number): Frame {
   const etherType = bytes.readUInt16BE(12);
-  const base = { timeSeconds, length, etherType, destinationMac: mac(bytes, 0), sourceMac: mac(bytes, 6) };
+  const base = { timeSeconds, length, bytes, etherType, destinationMac: mac(bytes, 0), sourceMac: mac(bytes, 6) };
   const payload = bytes.subarray(ETHERNET_HEADER_BYTES);
   switch (etherType) {
     case 0x0806:

@@ -196,7 +196,7 @@ const IS_FORWARDING: Readonly<Record<BoxName, boolean>> = {
 };
 
 /** The part of AsyncDisposableStack that is needed; Node 20 has no global of that name. */
-class AsyncDisposableStackLike {
+export class AsyncDisposableStackLike {
   readonly #resources: AsyncDisposable[] = [];
 
   use<T extends AsyncDisposable>(resource: T): T {
@@ -209,14 +209,17 @@ class AsyncDisposableStackLike {
   }
 }
 
-function address(device: string, v4: string, v6: string): string[] {
+/** Lines of `ip` that give a device its addresses and bring it up. */
+export function address(device: string, v4: string, v6: string): string[] {
   return [`address add ${v4} dev ${device}`, `address add ${v6} dev ${device}`, `link set ${device} up`];
 }
 
-function defaultVia(router: AddressPair): string[] {
+/** Lines of `ip` for the default routes through a router. */
+export function defaultVia(router: AddressPair): string[] {
   return [`route add default via ${router.v4}`, `route add default via ${router.v6}`];
 }
 
-function routesVia(network: AddressPair, router: AddressPair): string[] {
+/** Lines of `ip` for the routes to a network through a router. */
+export function routesVia(network: AddressPair, router: AddressPair): string[] {
   return [`route add ${network.v4} via ${router.v4}`, `route add ${network.v6} via ${router.v6}`];
 }

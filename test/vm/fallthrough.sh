@@ -73,7 +73,15 @@ for dest in 10.8.0.9 fd08::9; do
 	questions_unmarked
 	fell "a flow that never learnt a gateway, $dest" return_no_gateway flow $id $dest
 	questions_marked
-	fell "marks that come in the middle of a flow, $dest" learn_too_late flow $id $dest
+	before=$(stat ep learn_renewed)
+	sent "marks that come in the middle of a flow, $dest" flow $id $dest
+	is "its entry was made anew, $dest" $(($(stat ep learn_renewed) - before)) 1
+	in_ns ep nft add rule inet gwmark untracked ct zone set 7
+	questions_unmarked
+	flow $((id + 2)) $dest >/dev/null
+	questions_marked
+	fell "the same where the entry is in a zone, $dest" learn_too_late flow $((id + 2)) $dest
+	in_ns ep nft flush chain inet gwmark untracked
 	sent "a new flow, $dest" flow $((id + 1)) $dest
 	questions_unmarked
 	control ep flush

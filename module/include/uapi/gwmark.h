@@ -15,7 +15,9 @@
  *       original direction          m == orig_mark   learn the source gateway
  *     prerouting, reply direction   m == reply_mark  send to the source gateway
  *     prerouting, other device,
- *       original direction          m == orig_mark   to the uplink, if no route
+ *       original direction          m == orig_mark   to the uplink, if no route;
+ *                                                    once an answer was captured,
+ *                                                    to where that came from
  *     local output, reply           m == reply_mark  send to the source gateway
  *     local output, original        m == orig_mark   to the uplink, if the route has
  *                                                    no next hop and the destination
@@ -131,7 +133,7 @@
 	X(learn_bridged)	/* passing through, br_netfilter */	\
 	X(learn_bad_mac)	/* source MAC multicast, zero or ours */\
 	X(learn_onlink)		/* on-link source: ARP and ND serve it */\
-	X(learn_too_late)	/* the entry is older than the mark */	\
+	X(learn_too_late)	/* older than the mark, and not renewable */\
 	X(learn_no_memory)						\
 	X(learn_table_full)	/* max_gateways reached */		\
 	/* return: reply direction, arrived from a device */		\
@@ -187,6 +189,9 @@
 	X(gateway_removed)						\
 	X(gateway_table_full)						\
 	X(gateway_no_memory)						\
-	X(control_refused)	/* commands answered with an error */
+	X(control_refused)	/* commands answered with an error */	\
+	/* learn, once more */						\
+	X(learn_answer)		/* a captured answer told a client's flow its way */\
+	X(learn_renewed)	/* older than the mark: tracked anew */
 
 #endif /* _UAPI_GWMARK_H */
