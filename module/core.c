@@ -71,18 +71,18 @@ static unsigned int learn_gateway(struct gwmark_net *gn, const struct gwmark_con
 		return leave(gn, GWMARK_STAT_learn_bad_mac);
 	if (!config->learn_onlink && gwmark_address_source_onlink(skb, state->pf))
 		return leave(gn, GWMARK_STAT_learn_onlink);
+	if (!words && nf_ct_is_confirmed(ct) && !gwmark_flow_renewable(ct))
+		return leave(gn, GWMARK_STAT_learn_too_late);
+	gateway = gateway_of(gn, skb, eth->h_source);
+	if (IS_ERR(gateway))
+		return leave(gn, PTR_ERR(gateway) == -ENOSPC ? GWMARK_STAT_learn_table_full :
+				 GWMARK_STAT_learn_no_memory);
 	if (!words && nf_ct_is_confirmed(ct)) {
-		if (!gwmark_flow_renewable(ct))
-			return leave(gn, GWMARK_STAT_learn_too_late);
 		ct = gwmark_flow_renew(skb, ct, state);
 		if (!ct)
 			return leave(gn, GWMARK_STAT_learn_no_conntrack);
 		gwmark_stats_inc(gn, GWMARK_STAT_learn_renewed);
 	}
-	gateway = gateway_of(gn, skb, eth->h_source);
-	if (IS_ERR(gateway))
-		return leave(gn, PTR_ERR(gateway) == -ENOSPC ? GWMARK_STAT_learn_table_full :
-				 GWMARK_STAT_learn_no_memory);
 	if (!words)
 		words = gwmark_flow_words_create(ct);
 	if (!words)
