@@ -1,10 +1,13 @@
 import type { NftObject } from 'nftables-json';
 import type { Policy } from '../../rules/index.js';
 
+/** An inline endpoint has a second table of ours, for frames. */
+const OUR_FAMILIES: ReadonlySet<string> = new Set(['inet', 'bridge']);
+
 /** Rules of other tables that set bits of our mask in a packet mark or conntrack mark, one sentence each. */
 export function nftablesMarkClashes(policy: Policy, objects: readonly NftObject[]): string[] {
   return objects.flatMap((object) => {
-    if (!('rule' in object) || (object.rule.table === policy.table && object.rule.family === 'inet')) return [];
+    if (!('rule' in object) || (object.rule.table === policy.table && OUR_FAMILIES.has(object.rule.family))) return [];
     const { family, table, chain, expr } = object.rule;
     const clashes = expr.some((statement) => 'mangle' in statement && isMark(statement.mangle) && setsBits(statement.mangle.value, policy.markMask));
     return clashes ? [`nftables chain ${family} ${table} ${chain} sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`] : [];
