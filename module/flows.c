@@ -4,6 +4,7 @@
 #include <linux/in.h>
 #include <linux/seq_file.h>
 #include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_acct.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_l4proto.h>
 
@@ -101,6 +102,21 @@ static void show_tuple(struct seq_file *seq, const char *prefix,
 			   prefix, ntohs(tuple->dst.u.all));
 }
 
+/* Entries count only if nf_conntrack_acct was on when they were made. */
+static void show_counts(struct seq_file *seq, const struct nf_conn *ct)
+{
+	const struct nf_conn_acct *acct = nf_conn_acct_find(ct);
+	const struct nf_conn_counter *original, *reply;
+
+	if (!acct)
+		return;
+	original = &acct->counter[IP_CT_DIR_ORIGINAL];
+	reply = &acct->counter[IP_CT_DIR_REPLY];
+	seq_printf(seq, "packets=%llu bytes=%llu reply_packets=%llu reply_bytes=%llu ",
+		   (u64)atomic64_read(&original->packets), (u64)atomic64_read(&original->bytes),
+		   (u64)atomic64_read(&reply->packets), (u64)atomic64_read(&reply->bytes));
+}
+
 static void show_flow(struct seq_file *seq, const struct nf_conn *ct)
 {
 	const u32 *words = gwmark_flow_words(ct);
@@ -116,6 +132,7 @@ static void show_flow(struct seq_file *seq, const struct nf_conn *ct)
 		   nf_ct_protonum(ct));
 	show_tuple(seq, "", &ct->tuplehash[IP_CT_DIR_ORIGINAL].tuple);
 	show_tuple(seq, "reply_", &ct->tuplehash[IP_CT_DIR_REPLY].tuple);
+	show_counts(seq, ct);
 	seq_printf(seq, "source=%u destination=%u\n", source, destination);
 }
 

@@ -9,6 +9,12 @@ const CANDIDATE_SECONDS = 60;
 /** Seconds for which a gateway of transport flows stays listed. */
 const UPLINK_SECONDS = 3600;
 
+/** Counts packets of a tunnel that answer a flow without a gateway: they take the normal route. */
+export const NO_GATEWAY_CHAIN = 'no_gateway';
+
+/** Counts, in its last rule, frames of VPN flows whose source MAC is no known gateway. */
+export const LEARN_CHAIN = 'learn';
+
 /**
  * Our table for the datapath `nexthop`: original-direction frames of VPN flows write their gateway's id into the
  * conntrack mark, packets of the reply direction get it back as packet mark, and `ip rule` does the rest.
@@ -28,7 +34,8 @@ export function compileNexthopStructure(site: Site): Structure {
     ['output', { base: { type: 'route', hook: 'output', prio: -150, policy: 'accept' }, rules: outputRules(site) }],
     ['select', { base: {}, rules: selectRules(site) }],
     ['transport', { base: {}, rules: transportRules(site) }],
-    ['learn', { base: {}, rules: learnRules() }],
+    [LEARN_CHAIN, { base: {}, rules: learnRules() }],
+    [NO_GATEWAY_CHAIN, { base: {}, rules: [{ expr: [{ counter: null }] }] }],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
   ]);
   const gatewayElements = new Map<string, VerdictElement>();
@@ -65,7 +72,7 @@ function addGateway(
   const { id } = gateway;
   const mark = gatewayMark(policy, id);
   chains.set(learnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, setMark('ct', policy.markMask, mark)] }] });
-  chains.set(returnChain(id), { base: {}, rules: [{ expr: [setMark('meta', policy.markMask, mark)] }] });
+  chains.set(returnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, setMark('meta', policy.markMask, mark)] }] });
   for (const mac of gateway.sources) {
     const key = { concat: [gateway.device, mac] };
     gatewayElements.set(JSON.stringify(key), { key, chain: learnChain(id) });
@@ -78,12 +85,13 @@ function addGateway(
  * its client's packets are the replies.
  */
 function preroutingRules(site: Site): RuleSpec[] {
-  const { policy, links, transports } = site;
-  if (links.length === 0) return [replyRule(policy)];
+  const { policy, links, transports, tunnels } = site;
+  const replies = [replyRule(policy), ...(tunnels.length === 0 ? [] : [{ expr: [matchDevice(tunnels), matchDirection('reply'), { goto: { target: NO_GATEWAY_CHAIN } }] }])];
+  if (links.length === 0) return replies;
   const fromLink = matchDevice(links);
   return [
     ...transports.map((transport) => ({ expr: [fromLink, ...matchTransport(transport), { goto: { target: 'transport' } }] })),
-    replyRule(policy),
+    ...replies,
     { expr: [matchDirection('original'), fromLink, { jump: { target: 'select' } }] },
   ];
 }
@@ -119,7 +127,7 @@ function transportRules(site: Site): RuleSpec[] {
 }
 
 function learnRules(): RuleSpec[] {
-  return [{ expr: [{ vmap: { key: MAC_KEY, data: '@gateways' } }] }, { expr: [{ set: { op: 'update', elem: MAC_KEY, set: '@candidates' } }] }];
+  return [{ expr: [{ vmap: { key: MAC_KEY, data: '@gateways' } }] }, { expr: [{ counter: null }, { set: { op: 'update', elem: MAC_KEY, set: '@candidates' } }] }];
 }
 
 /** The bits outside the mask are kept: they belong to others. */

@@ -139,8 +139,8 @@ export function matchDirection(direction: 'original' | 'reply'): Statement {
 }
 
 /** A packet from one of these devices; at least one. */
-export function matchDevice(links: readonly Link[]): Statement {
-  const devices = links.map((link) => link.device);
+export function matchDevice(from: readonly { readonly device: string }[]): Statement {
+  const devices = from.map(({ device }) => device);
   const [only] = devices;
   return {
     match: { op: '==', left: { meta: { key: 'iifname' } }, right: devices.length === 1 && only !== undefined ? only : { set: devices } },

@@ -117,7 +117,7 @@ export interface ClientNetwork extends Network {
 }
 
 /** The value that stands for a gateway in the bits of the mark mask. */
-export function gatewayMark(policy: Policy, id: number): number {
+export function gatewayMark(policy: Pick<Policy, 'markMask'>, id: number): number {
   return (id * lowestBit(policy.markMask)) >>> 0;
 }
 

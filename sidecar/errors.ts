@@ -51,6 +51,21 @@ export const ERROR_CODES = {
     meaning: 'What answers at the control socket is no gwmark sidecar, or one of an incompatible version.',
     remedy: 'Check the path; restart the sidecar after an upgrade.',
   },
+  CONTROL_NAMESPACE: {
+    exitCode: 1,
+    meaning: 'The sidecar works in another network namespace than the command, which would show the wrong kernel state.',
+    remedy: 'Run the command where the sidecar runs: `docker exec`, `nsenter -n`, `ip netns exec`.',
+  },
+  NOT_RUNNING: {
+    exitCode: 1,
+    meaning: 'No sidecar answers, and none left anything in the kernel.',
+    remedy: 'Start `gwmark run`; or give the settings that it was run with (`--config`), by which what it left is found.',
+  },
+  FLOWS_UNAVAILABLE: {
+    exitCode: 1,
+    meaning: 'The flows cannot be read from the kernel.',
+    remedy: 'The message says why; install the program `conntrack`, and run the command as root.',
+  },
   MANAGEMENT_REFUSED: {
     exitCode: 1,
     meaning: 'OpenVPN refused the management password, or wants one and none is configured. No retry can cure that.',

@@ -31,6 +31,10 @@ export interface ServerStatus {
   readonly device: string | null;
   /** Of a server: the sockets that it serves. */
   readonly transport: readonly TransportStatus[];
+  /** How often the management socket was connected anew since the sidecar started. */
+  readonly reconnects: number;
+  /** How often a snapshot corrected what events had told since then. */
+  readonly resyncs: number;
   /** Null while it is not known. This and what follows are absent in versions before they were added. */
   readonly role?: OpenVpnRole | null;
   /** Grows whenever OpenVPN restarted, or a client connected anew. */
@@ -65,8 +69,14 @@ export type GatewayState =
   /** Its device is down or gone; its flows use normal routing. */
   | 'down';
 
+/** Packets and their bytes. Both grow until the gateway is forgotten or the kernel's table is replaced. */
+export interface TrafficCount {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
 export interface GatewayStatus {
-  /** 1..255 for nexthop. */
+  /** 1..255 for nexthop, up to 2^32 - 1 for the module. */
   readonly id: number;
   readonly device: string;
   /** Where answers are sent now, lower-case colon form. */
@@ -74,6 +84,24 @@ export interface GatewayStatus {
   /** Layer-3 addresses that were seen at this MAC, canonical form. */
   readonly addresses: readonly string[];
   readonly state: GatewayState;
+  /** Packets of VPN flows that came from it; null for the module, which counts flows instead. */
+  readonly received: TrafficCount | null;
+  /** Packets that were given to it by MAC; for nexthop before FORWARD had its say. */
+  readonly sent: TrafficCount | null;
+  /** Flows that were learnt as it; null for nexthop. */
+  readonly learnedFlows: number | null;
+  /** How often answers were redirected to another MAC. */
+  readonly moves: number;
+  /** Milliseconds since its last VPN frame; null before the first, and for nexthop. */
+  readonly idleMs: number | null;
+}
+
+/** How often somebody else damaged what is ours and it was put back, since the sidecar started. */
+export interface RepairStatus {
+  /** The nftables table. */
+  readonly firewall: number;
+  /** Rules, routes and neighbours. */
+  readonly routing: number;
 }
 
 export interface StatusDocument {
@@ -88,4 +116,15 @@ export interface StatusDocument {
   readonly gateways: readonly GatewayStatus[];
   /** The gateway id of last resort, null while none was learnt. */
   readonly uplink: number | null;
+  /** When this sidecar started: ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly repairs: RepairStatus;
+  /** Packets of VPN flows that took the normal route, by reason. The module's reasons are explained in its uapi header. */
+  readonly fallThrough: Readonly<Record<string, number>>;
+  /** Every counter of the module by name; null for nexthop. */
+  readonly moduleCounters: Readonly<Record<string, number>> | null;
+  /** The bits of packet and conntrack marks that are ours. */
+  readonly markMask: number;
+  /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null where it cannot be read. */
+  readonly networkNamespace: string | null;
 }

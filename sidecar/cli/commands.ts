@@ -1,5 +1,6 @@
 import type { Reloads } from '../config/reload.js';
 import type { Settings } from '../config/settings.js';
+import type { FlowSource } from '../flows/flow.js';
 import type { Logger } from '../log/logger.js';
 
 /** What the command line starts and does not do itself. */
@@ -8,4 +9,6 @@ export interface Commands {
   runDaemon(settings: Settings, logger: Logger, signal: AbortSignal, reloads: Reloads): Promise<void>;
   /** Removes every trace of gwmark from the kernel; resolves with what was removed, one object a line. */
   bringDown(settings: Settings, logger: Logger): Promise<{ readonly removed: readonly string[] }>;
+  /** Finds out where the flows of this network namespace are to be read. Rejects with a GwmarkError where there are none. */
+  openFlows(settings: Settings): Promise<FlowSource>;
 }

@@ -14,10 +14,10 @@ export function hasNetAdmin(procStatus: string): boolean | undefined {
  *
  * @throws GwmarkError NOT_PRIVILEGED
  */
-export function requireNetAdmin(command: string, procStatus: string | undefined): void {
+export function requireNetAdmin(command: string, procStatus: string | undefined, purpose = 'change nftables and routes'): void {
   if (procStatus === undefined || hasNetAdmin(procStatus) !== false) return;
   throw new GwmarkError(
     'NOT_PRIVILEGED',
-    `"gwmark ${command}" needs CAP_NET_ADMIN to change nftables and routes: run it as root, or with AmbientCapabilities=CAP_NET_ADMIN (systemd), or --cap-add NET_ADMIN (docker)`,
+    `"gwmark ${command}" needs CAP_NET_ADMIN to ${purpose}: run it as root, or with AmbientCapabilities=CAP_NET_ADMIN (systemd), or --cap-add NET_ADMIN (docker)`,
   );
 }

@@ -7,6 +7,7 @@ import { GwmarkError } from '../errors.js';
 import { printable } from '../log/printable.js';
 import type { Commands } from './commands.js';
 import { checkCommand, downCommand, type ExitCode, runCommand } from './daemon-commands.js';
+import { DEFAULT_FLOW_LIMIT, flowsCommand } from './flows-command.js';
 import { EXIT_CODES } from './exit-codes.js';
 import type { CliIo } from './io.js';
 import { addSettingFlags, configInputOf } from './setting-flags.js';
@@ -65,6 +66,7 @@ function createProgram(io: CliIo, commands: Commands, finish: (code: ExitCode) =
 
   addRun(program, io, commands, finish);
   addStatusCommands(program, io, finish);
+  addFlows(program, io, commands, finish);
   addCheck(program, io, finish);
   addDown(program, io, commands, finish);
   return program;
@@ -105,6 +107,23 @@ function addStatusCommands(program: Command, io: CliIo, finish: (code: ExitCode)
       .addHelpText('after', `${examples([`gwmark ${name}`, `gwmark ${name} --json`])}${exitCodes()}`)
       .action(async () => finish(await showStatus(shown, configInputOf(command, io), isJson(command), io)));
   }
+}
+
+function addFlows(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command('flows')
+    .summary('list the flows that have a gateway')
+    .description(
+      'List the connections of VPN clients whose answers go to a gateway, as the kernel has them. Packets and bytes are shown where the sysctl net.netfilter.nf_conntrack_acct is on. Works without a sidecar too, on what an earlier one left. Needs CAP_NET_ADMIN.',
+    );
+  command
+    .option('--client <address>', 'only flows from or to this address or subnet')
+    .option('--gateway <id>', 'only flows of this gateway, see "gwmark gateways"')
+    .option('--limit <n>', `at most so many flows, 0 for all [default: ${DEFAULT_FLOW_LIMIT}]`);
+  addSettingFlags(command, ['controlSocket', 'mark.mask', 'routing.protocol', 'routing.tableBase'])
+    .option(JSON_FLAG, 'print {datapath, sidecarRunning, flows: [...], truncated}, one flow a line')
+    .addHelpText('after', `${examples(['gwmark flows', 'gwmark flows --client 10.8.0.2', 'gwmark flows --gateway 1 --limit 0 --json'])}${exitCodes()}`)
+    .action(async () => finish(await flowsCommand(configInputOf(command, io), command.opts(), io, commands)));
 }
 
 function addCheck(program: Command, io: CliIo, finish: (code: ExitCode) => void): void {

@@ -1,5 +1,5 @@
 import { printable } from '../log/printable.js';
-import type { ClientStatus, GatewayState, GatewayStatus, ServerState, ServerStatus, StatusDocument, TransportStatus } from '../status.js';
+import type { ClientStatus, GatewayState, GatewayStatus, ServerState, ServerStatus, StatusDocument, TrafficCount, TransportStatus } from '../status.js';
 import { formatDuration } from './duration.js';
 import { type Cell, type Colour, formatTable, paint } from './table.js';
 
@@ -21,7 +21,22 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   const head = `gwmark ${printable(document.version)}, datapath ${document.datapath}: ${ready}\n${counts}, ${describeUplink(document)}\n`;
   const problems = document.problems.map((problem) => `  ${paint('!', 'red', hasColours)} ${printable(problem)}\n`);
   const problemBlock = problems.length === 0 ? '' : `\nproblems:\n${problems.join('')}`;
-  return `${head}\n${serversTable(document.servers, options)}${problemBlock}`;
+  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}`;
+}
+
+/** What went wrong and was mended. */
+function sinceStart({ startedAt, servers, repairs }: StatusDocument, nowMs: number): string {
+  const reconnects = servers.reduce((sum, server) => sum + server.reconnects, 0);
+  const resyncs = servers.reduce((sum, server) => sum + server.resyncs, 0);
+  const counts = [count(reconnects, 'reconnect'), count(resyncs, 'resync'), count(repairs.firewall + repairs.routing, 'repair')];
+  return `in ${formatSince(startedAt, nowMs)}: ${counts.join(', ')}\n`;
+}
+
+/** Reasons that never came up are left out. */
+function fallenThrough({ fallThrough }: StatusDocument): string {
+  const reasons = Object.entries(fallThrough).filter(([, many]) => many > 0);
+  if (reasons.length === 0) return '';
+  return `took the normal route: ${reasons.map(([reason, many]) => `${printable(reason)} ${many}`).join(', ')}\n`;
 }
 
 /** `gwmark clients`: who is connected to servers; below, where the tunnels of clients lead to, if there are any. */
@@ -47,7 +62,7 @@ export function clientsView(clients: readonly ClientStatus[], options: ViewOptio
   return formatTable(['NAME', 'ADDRESSES', 'REAL ADDRESS', 'CONNECTED', 'CID', 'EPOCH'], rows, options.hasColours);
 }
 
-/** `gwmark gateways`, in the order of the document. */
+/** `gwmark gateways`, in the order of the document. Received and sent are packets. */
 export function gatewaysView(gateways: readonly GatewayStatus[], uplink: number | null, options: ViewOptions): string {
   if (gateways.length === 0) return 'no gateway is known yet; one is learnt when a router talks to this endpoint\n';
   const rows = gateways.map((gateway): readonly (string | Cell)[] => [
@@ -56,9 +71,13 @@ export function gatewaysView(gateways: readonly GatewayStatus[], uplink: number 
     gateway.mac,
     { text: gateway.state, colour: GATEWAY_COLOURS[gateway.state] },
     gateway.id === uplink ? 'yes' : 'no',
+    packets(gateway.received),
+    packets(gateway.sent),
+    gateway.learnedFlows === null ? '' : String(gateway.learnedFlows),
+    String(gateway.moves),
     gateway.addresses.join(' '),
   ]);
-  return formatTable(['ID', 'DEVICE', 'MAC', 'STATE', 'UPLINK', 'ADDRESSES'], rows, options.hasColours);
+  return formatTable(['ID', 'DEVICE', 'MAC', 'STATE', 'UPLINK', 'RECEIVED', 'SENT', 'FLOWS', 'MOVES', 'ADDRESSES'], rows, options.hasColours);
 }
 
 function serversTable(servers: readonly ServerStatus[], options: ViewOptions): string {
@@ -77,6 +96,10 @@ function describeUplink({ uplink, gateways }: StatusDocument): string {
   if (uplink === null) return 'no uplink learnt yet';
   const gateway = gateways.find(({ id }) => id === uplink);
   return gateway === undefined ? `uplink ${uplink}` : `uplink ${uplink} (${printable(`${gateway.mac} on ${gateway.device}`)})`;
+}
+
+function packets(traffic: TrafficCount | null): string {
+  return traffic === null ? '' : String(traffic.packets);
 }
 
 function formatSince(since: string, nowMs: number): string {

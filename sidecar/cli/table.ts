@@ -30,15 +30,39 @@ export function paint(text: string, colour: Colour, hasColours: boolean): string
  * from anywhere.
  */
 export function formatTable(header: readonly string[], rows: readonly (readonly (string | Cell)[])[], hasColours: boolean): string {
-  const cells = [header.map((text): Cell => ({ text, colour: 'bold' })), ...rows.map((row) => row.map((cell) => toCell(cell)))];
-  const widths = header.map((_, column) =>
-    cells.reduce((widest, row) => Math.max(widest, textWidth(row[column]?.text ?? '')), 0),
-  );
+  return new GrowingTable(header, hasColours).format(rows);
+}
+
+/**
+ * A table whose rows come block by block, so that a long one need not be held: the first block decides how wide the columns are,
+ * and what is wider later shifts its own row.
+ */
+export class GrowingTable {
+  readonly #header: readonly string[];
+  readonly #hasColours: boolean;
+  #widths: readonly number[] | null = null;
+
+  constructor(header: readonly string[], hasColours: boolean) {
+    this.#header = header;
+    this.#hasColours = hasColours;
+  }
+
+  /** The text of the next rows, the first time with the header. */
+  format(rows: readonly (readonly (string | Cell)[])[]): string {
+    const cells = rows.map((row) => row.map((cell) => toCell(cell)));
+    if (this.#widths !== null) return formatCells(cells, this.#widths, this.#hasColours);
+    const all = [this.#header.map((text): Cell => ({ text, colour: 'bold' })), ...cells];
+    this.#widths = this.#header.map((_, column) => all.reduce((widest, row) => Math.max(widest, textWidth(row[column]?.text ?? '')), 0));
+    return formatCells(all, this.#widths, this.#hasColours);
+  }
+}
+
+function formatCells(cells: readonly (readonly Cell[])[], widths: readonly number[], hasColours: boolean): string {
   return cells
     .map((row) => {
       const last = row.length - 1;
       return row.map(({ text, colour }, column) => {
-        const padding = column === last ? '' : ' '.repeat((widths[column] ?? 0) - textWidth(text));
+        const padding = column === last ? '' : ' '.repeat(Math.max(0, (widths[column] ?? 0) - textWidth(text)));
         return `${paint(text, colour, hasColours)}${padding}`;
       });
     })

@@ -9,6 +9,9 @@ import type { StatusDocument } from '../status.js';
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 5000;
 
+const COUNT = z.looseObject({ packets: z.number(), bytes: z.number() });
+const COUNTERS = z.record(z.string(), z.number());
+
 /** What a reader relies on; fields that are added later pass through. */
 const STATUS: z.ZodType<StatusDocument> = z.looseObject({
   version: z.string(),
@@ -21,6 +24,8 @@ const STATUS: z.ZodType<StatusDocument> = z.looseObject({
       state: z.enum(['connecting', 'waiting', 'ready']),
       device: z.string().nullable(),
       transport: z.array(z.looseObject({ protocol: z.enum(['udp', 'tcp']), address: z.string(), port: z.int() })),
+      reconnects: z.int(),
+      resyncs: z.int(),
     }),
   ),
   clients: z.array(
@@ -40,9 +45,20 @@ const STATUS: z.ZodType<StatusDocument> = z.looseObject({
       mac: z.string(),
       addresses: z.array(z.string()),
       state: z.enum(['active', 'known', 'moved', 'down']),
+      received: COUNT.nullable(),
+      sent: COUNT.nullable(),
+      learnedFlows: z.number().nullable(),
+      moves: z.int(),
+      idleMs: z.number().nullable(),
     }),
   ),
   uplink: z.int().nullable(),
+  startedAt: z.string(),
+  repairs: z.looseObject({ firewall: z.int(), routing: z.int() }),
+  fallThrough: COUNTERS,
+  moduleCounters: COUNTERS.nullable(),
+  markMask: z.int(),
+  networkNamespace: z.string().nullable(),
 });
 
 export interface FetchOptions {

@@ -13,6 +13,8 @@ export interface ControlServerOptions {
   readonly path: string;
   /** The status of this moment; called once a request, must not throw. */
   readonly status: () => StatusDocument;
+  /** Brings up to date what the status says of the kernel's counters; awaited before `/status` is answered. */
+  readonly refresh?: () => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -55,7 +57,7 @@ export class ControlServer implements AsyncDisposable {
     const { path, logger } = options;
     const http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS });
     http.maxConnections = MAX_CONNECTIONS;
-    http.on('request', (request, response) => respond(request, response, options));
+    http.on('request', (request, response) => void respond(request, response, options));
 
     try {
       await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
@@ -129,8 +131,8 @@ async function closeServer(http: Server): Promise<void> {
   }
 }
 
-function respond(request: IncomingMessage, response: ServerResponse, options: ControlServerOptions): void {
-  const answer = answerOrFault(request, options);
+async function respond(request: IncomingMessage, response: ServerResponse, options: ControlServerOptions): Promise<void> {
+  const answer = await answerOrFault(request, options);
   response.writeHead(answer.status, {
     'content-type': answer.type,
     'content-length': Buffer.byteLength(answer.body),
@@ -140,9 +142,9 @@ function respond(request: IncomingMessage, response: ServerResponse, options: Co
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
-function answerOrFault(request: IncomingMessage, options: ControlServerOptions): Answer {
+async function answerOrFault(request: IncomingMessage, options: ControlServerOptions): Promise<Answer> {
   try {
-    return answerTo(request, options.status);
+    return await answerTo(request, options);
   } catch (error) {
     // The client sees 500, the operator the log.
     options.logger.error('control.failed', { url: request.url, error });
@@ -150,10 +152,11 @@ function answerOrFault(request: IncomingMessage, options: ControlServerOptions):
   }
 }
 
-function answerTo(request: IncomingMessage, status: () => StatusDocument): Answer {
+async function answerTo(request: IncomingMessage, { status, refresh }: ControlServerOptions): Promise<Answer> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return plainText(405, 'only GET is understood\n');
   switch (request.url?.split('?', 1)[0]) {
     case '/status':
+      await refresh?.();
       return { status: 200, type: 'application/json', body: `${JSON.stringify(status())}\n` };
     case '/livez':
       return plainText(200, 'ok\n');

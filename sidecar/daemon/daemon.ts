@@ -18,6 +18,7 @@ import type { StatusDocument } from '../status.js';
 import { applySysctls, planForwarding } from '../system/forwarding.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
 import { NeighbourMonitor } from '../system/neighbour-monitor.js';
+import { readNetworkNamespace } from '../system/network-namespace.js';
 import { checkClashes } from './clashes.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 import { Debounced } from './debounced.js';
@@ -32,6 +33,8 @@ const ADOPTED = 'adopted';
 const SETTLE_MS = 50;
 /** Reading every element costs time in proportion to the clients, so it is done seldom. */
 const FULL_CHECK_MS = 60_000;
+/** A status without fresh counters is better than none. */
+const COUNTERS_MS = 1000;
 
 /** What a caller of {@link Daemon.run} may be told. */
 export interface RunHooks {
@@ -78,6 +81,10 @@ export class Daemon implements AsyncDisposable {
   /** Why packets may not be forwarded; until it was looked at, that is the reason. */
   #sysctlProblem: string | null = null;
   #isForwardingKnown = false;
+  readonly #counters: Debounced;
+  readonly #startedAt = new Date().toISOString();
+  readonly #networkNamespace = readNetworkNamespace();
+  readonly #repairs = { firewall: 0, routing: 0 };
 
   /** @param nft borrowed */
   constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], nft: Nftables, logger: Logger) {
@@ -110,18 +117,27 @@ export class Daemon implements AsyncDisposable {
       onServerChanged: () => this.#refresh.now(),
       whenApplied: () => this.#whenApplied(),
     });
+    this.#counters = new Debounced(0, () => this.#datapath.readCounters(), logger);
   }
 
   status(): StatusDocument {
     return buildStatus({
       version: readVersion(),
-      datapath: this.#datapath.kind,
+      datapath: this.#datapath,
       servers: this.#servers.list,
-      gateways: this.#datapath.status(),
-      uplink: this.#datapath.uplinkId,
+      startedAt: this.#startedAt,
+      repairs: { ...this.#repairs },
+      markMask: this.#policy.markMask,
+      networkNamespace: this.#networkNamespace,
       problems: [this.#datapath.problem, this.#reconciler.problem, this.#forwardingProblem, this.#uplinkProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
     });
+  }
+
+  /** Reads the kernel's counters anew for `status`: resolves when they are there, or after a second without them. */
+  async readCounters(): Promise<void> {
+    const { signal } = this.#stop;
+    await Promise.race([this.#counters.now(), delay(COUNTERS_MS, undefined, { signal, ref: false }).catch(() => undefined)]);
   }
 
   /**
@@ -171,6 +187,7 @@ export class Daemon implements AsyncDisposable {
     this.#refresh.stop();
     this.#verify.stop();
     this.#forwarding.stop();
+    this.#counters.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
     await this.#reconciler.close();
     await this.#conntrack.close();
@@ -335,11 +352,12 @@ export class Daemon implements AsyncDisposable {
 
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
-    const { state, learnt } = await this.#reconciler.exclusively(() => this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }));
+    const { state, counters } = await this.#reconciler.exclusively(() => this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }));
     const bridge = await this.#reconciler.exclusively(() => this.#bridge.inspect());
-    this.#datapath.counted(learnt);
+    if (counters !== null) this.#datapath.counted(counters);
     const found = state === 'intact' ? bridge.state : state;
     if (found !== 'intact') {
+      this.#repairs.firewall += 1;
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();
       return;
@@ -352,6 +370,7 @@ export class Daemon implements AsyncDisposable {
     if (!this.#reconciler.isSettled) return;
     const missing = await this.#reconciler.verifyElements();
     if (missing === 0) return;
+    this.#repairs.firewall += 1;
     this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: 'elements', differences: missing });
     this.#reconciler.rewriteFirewall();
   }
@@ -365,7 +384,9 @@ export class Daemon implements AsyncDisposable {
 
   async #verifyRouting(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
-    if (await this.#reconciler.verifyRouting()) this.#logger.warn('routing.repaired');
+    if (!(await this.#reconciler.verifyRouting())) return;
+    this.#repairs.routing += 1;
+    this.#logger.warn('routing.repaired');
   }
 
   /** Runs `work` again and again until the daemon stops; what it throws is logged and does not end it. The interval is read before each pause. */

@@ -9,8 +9,7 @@ import { ServerTransports } from '../discovery/server-transports.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
-import type { Session, SessionChange } from '../sessions/session-table.js';
-import { SessionTable } from '../sessions/session-table.js';
+import { type Session, type SessionChange, SessionTable } from '../sessions/session-table.js';
 import { SnapshotSchedule } from '../sessions/snapshot-schedule.js';
 import { TunnelNetworks } from '../sessions/tunnel-networks.js';
 import type { OpenVpnRole, ServerState } from '../status.js';
@@ -45,6 +44,8 @@ export interface ManagedServerOptions {
  */
 export class ManagedServer implements AsyncDisposable {
   readonly name: string;
+  /** Since the start: connections that were made, and snapshots that corrected what events had told. */
+  readonly counted = { connects: 0, resyncs: 0 };
   readonly #options: ManagedServerOptions;
   #settings: Settings;
   readonly #client: ManagementClient;
@@ -211,6 +212,7 @@ export class ManagedServer implements AsyncDisposable {
     const states = await connection.setStateWithHistory();
     const pid = await connection.pid();
     this.#logger.info('management.connected', { openvpn: connection.daemon.title, pid });
+    this.counted.connects += 1;
     this.#sessions.forgetGone();
     this.#compareWithBefore(pid, states);
     this.#failure = null;
@@ -373,7 +375,9 @@ export class ManagedServer implements AsyncDisposable {
     const changes = this.#sessions.snapshot(status, { epoch: this.#epoch, seq: status.position.sequence }, new Date());
     this.#apply(changes);
     const corrected = changes.filter(({ kind }) => kind === 'connected' || kind === 'gone').length;
-    if (corrected > 0 && this.#hasClientAuth) this.#logger.info('session.resynced', { changes: corrected });
+    if (corrected === 0 || !this.#hasClientAuth) return;
+    this.counted.resyncs += 1;
+    this.#logger.info('session.resynced', { changes: corrected });
   }
 
   #snapshotIntervalMs(): number {

@@ -1,14 +1,12 @@
 import type { Transport } from '../../rules/index.js';
+import type { Datapath } from '../datapath/datapath.js';
 import type { Session } from '../sessions/session-table.js';
-import type { ClientStatus, GatewayStatus, StatusDocument, TransportStatus } from '../status.js';
+import type { ClientStatus, StatusDocument, TransportStatus } from '../status.js';
 import type { ManagedServer } from './managed-server.js';
 
-export interface StatusInput {
-  readonly version: string;
-  readonly datapath: StatusDocument['datapath'];
+export interface StatusInput extends Pick<StatusDocument, 'version' | 'startedAt' | 'repairs' | 'markMask' | 'networkNamespace'> {
+  readonly datapath: Datapath;
   readonly servers: readonly ManagedServer[];
-  readonly gateways: readonly GatewayStatus[];
-  readonly uplink: number | null;
   readonly problems: readonly string[];
   /** The kernel has what is wanted. */
   readonly isSettled: boolean;
@@ -17,9 +15,10 @@ export interface StatusInput {
 /** Puts the status document together. */
 export function buildStatus(input: StatusInput): StatusDocument {
   const problems = input.isSettled || input.problems.length > 0 ? input.problems : ['the first rules are not installed yet'];
+  const { datapath } = input;
   return {
     version: input.version,
-    datapath: input.datapath,
+    datapath: datapath.kind,
     ready: problems.length === 0,
     problems,
     servers: input.servers.map((server) => ({
@@ -31,10 +30,18 @@ export function buildStatus(input: StatusInput): StatusDocument {
       epoch: server.epoch,
       remote: server.vpnClient?.remote ?? null,
       networks: server.vpnClient?.networks ?? [],
+      reconnects: Math.max(0, server.counted.connects - 1),
+      resyncs: server.counted.resyncs,
     })),
     clients: input.servers.flatMap((server) => [...server.sessions()].map(toClient)),
-    gateways: input.gateways,
-    uplink: input.uplink,
+    gateways: datapath.status(),
+    uplink: datapath.uplinkId,
+    startedAt: input.startedAt,
+    repairs: input.repairs,
+    fallThrough: Object.fromEntries(datapath.fallThrough),
+    moduleCounters: datapath.moduleCounters === null ? null : Object.fromEntries(datapath.moduleCounters),
+    markMask: input.markMask,
+    networkNamespace: input.networkNamespace,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Gateway, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
-import type { Installed } from '../firewall/firewall.js';
+import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
 import type { UplinkNeed } from './uplink-seeker.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
@@ -41,8 +41,14 @@ export interface Datapath {
   poll(): Promise<void>;
   /** It has a use for counters now; reading them is not quite free. */
   readonly wantsCounters: boolean;
-  /** Packets that each gateway's rule counted. */
-  counted(learnt: ReadonlyMap<number, number>): void;
+  /** What the rules counted. */
+  counted(counters: RuleCounters): void;
+  /** Reads the kernel's counters anew, for everything below. Rejects when the kernel cannot be read; the last ones stay then. */
+  readCounters(): Promise<void>;
+  /** Packets of VPN flows that took the normal route, by reason. */
+  readonly fallThrough: ReadonlyMap<string, number>;
+  /** Every counter of the module; null for another datapath. */
+  readonly moduleCounters: ReadonlyMap<string, number> | null;
   status(): readonly GatewayStatus[];
   /** Whether an OpenVPN client needs a router to send to; acted on by `poll`. */
   need(uplink: UplinkNeed): void;

@@ -18,12 +18,28 @@ export interface Installed {
   readonly uplinks: readonly SeenMac[];
 }
 
+/** What a rule counted since it was written; both grow only. */
+export interface Count {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** What our rules counted. They begin anew when all of them are replaced. */
+export interface RuleCounters {
+  /** Gateway id -> original-direction packets that came from it. */
+  readonly received: ReadonlyMap<number, Count>;
+  /** Gateway id -> packets of the reply direction that were marked for it. */
+  readonly sent: ReadonlyMap<number, Count>;
+  /** Reason -> packets that took the normal route. */
+  readonly fallThrough: ReadonlyMap<string, Count>;
+}
+
 /** What one look at the kernel's side told. */
 export interface FirewallReading {
   /** `intact`, or what somebody else did to our rules. */
   readonly state: 'intact' | 'missing' | 'changed';
-  /** Gateway id -> packets learnt as it. */
-  readonly learnt: ReadonlyMap<number, number>;
+  /** Null where they were not wanted, or the rules are gone. */
+  readonly counters: RuleCounters | null;
 }
 
 /**
@@ -62,6 +78,9 @@ export interface Firewall<Rules> {
    * @param clients what was installed, by key of network
    */
   differences(clients: ReadonlyMap<string, ClientNetwork>): Promise<number>;
+
+  /** What the rules counted; null when they are gone. Tells nothing about their state, so it may run beside a change. */
+  readCounters(): Promise<RuleCounters | null>;
 
   /** Rules or elements were not what they should be: the next `apply` replaces all of them. */
   distrust(): void;

@@ -3,7 +3,7 @@ import type { ClientNetwork, ClientNetworkChange, Policy, Structure, TableFamily
 import { NOTHING, clientCommands, diffStructure } from '../../rules/index.js';
 import { isNotFound } from 'nftables-json';
 import { GwmarkError } from '../errors.js';
-import type { Firewall, FirewallReading, SeenMac } from './firewall.js';
+import type { Firewall, FirewallReading, RuleCounters, SeenMac } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import { nftablesMarkClashes } from './nftables-marks.js';
 import type { InstalledTable } from './table-reader.js';
@@ -84,19 +84,24 @@ export class NftablesFirewall implements Firewall<Structure> {
   async inspect(options: { readonly withCounters?: boolean } = {}): Promise<FirewallReading> {
     const generation = (await this.#nft.generation()) ?? null;
     const isUntouched = generation !== null && generation === this.#generation;
-    if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true)) return { state: 'intact', learnt: new Map() };
+    if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true)) return { state: 'intact', counters: null };
     const objects = await this.#list(true);
     if (objects === null) {
       this.#distrust(false);
-      return { state: 'missing', learnt: new Map() };
+      return { state: 'missing', counters: null };
     }
-    const { fingerprint, learnt } = readTable(objects, () => '');
+    const { fingerprint, counters } = readTable(objects, () => '');
     if (fingerprint !== this.#fingerprint) {
       this.#distrust(true);
-      return { state: 'changed', learnt };
+      return { state: 'changed', counters };
     }
     this.#generation = generation;
-    return { state: 'intact', learnt };
+    return { state: 'intact', counters };
+  }
+
+  async readCounters(): Promise<RuleCounters | null> {
+    const objects = await this.#list(true);
+    return objects === null ? null : readTable(objects, () => '').counters;
   }
 
   /** Everything in the table, elements included; null when it is gone. Costs time in proportion to the clients. */

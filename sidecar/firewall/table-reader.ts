@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Expression, MapPair, NftObject } from 'nftables-json';
 import type { ChainSpec, ClientNetwork, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
-import { ABOUT_CHAIN, LAYOUT_COMMENT, NOTHING, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
-import type { Installed, SeenMac } from './firewall.js';
+import { ABOUT_CHAIN, LAYOUT_COMMENT, LEARN_CHAIN, NOTHING, NO_GATEWAY_CHAIN, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
+import type { Count, Installed, RuleCounters, SeenMac } from './firewall.js';
 
 /** What stands in the kernel under our table's name. */
 export interface InstalledTable extends Installed {
@@ -10,11 +10,13 @@ export interface InstalledTable extends Installed {
   readonly owner: 'ours' | 'outdated' | 'foreign';
   /** Names are certain; rules are not compared (`null`), so the next change rewrites every chain. */
   readonly structure: Structure;
-  /** Gateway id -> packets that its learn chain counted. */
-  readonly learnt: ReadonlyMap<number, number>;
+  readonly counters: RuleCounters;
   /** Changes when anything but elements and counters changes. */
   readonly fingerprint: string;
 }
+
+/** Chains that count why packets took the normal route. */
+const REASONS: Readonly<Record<string, string>> = { [LEARN_CHAIN]: 'learn_unknown_mac', [NO_GATEWAY_CHAIN]: 'return_no_gateway' };
 
 /**
  * Reads a listing of our table, whole or terse; without elements, everything made of elements is empty.
@@ -27,7 +29,9 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
   const verdicts = new Map<string, ReadonlyMap<string, VerdictElement>>();
   const clients = new Map<string, ClientNetwork>();
   const comments: string[] = [];
-  const learnt = new Map<number, number>();
+  const received = new Map<number, Count>();
+  const sent = new Map<number, Count>();
+  const fallThrough = new Map<string, Count>();
   let uplinks: readonly SeenMac[] = [];
   for (const object of objects) {
     if ('set' in object) {
@@ -44,8 +48,13 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
     } else if ('rule' in object) {
       const { chain, comment, expr } = object.rule;
       if (chain === ABOUT_CHAIN && comment !== undefined) comments.push(comment);
-      const id = idOfChain('learn_', chain);
-      if (id !== null) learnt.set(id, countOf(expr));
+      const count = countOf(expr);
+      if (count === null) continue;
+      const learntAs = idOfChain('learn_', chain);
+      const returnedTo = idOfChain('return_', chain);
+      if (learntAs !== null) received.set(learntAs, count);
+      else if (returnedTo !== null) sent.set(returnedTo, count);
+      else if (chain in REASONS) fallThrough.set(REASONS[chain] ?? chain, count);
     }
   }
   const owner = comments.includes(LAYOUT_COMMENT) ? 'ours' : comments.some((comment) => comment.startsWith('gwmark layout ')) ? 'outdated' : 'foreign';
@@ -57,7 +66,7 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
     transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
     gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns')),
     uplinks,
-    learnt,
+    counters: { received, sent, fallThrough },
     fingerprint: fingerprint(objects),
   };
 }
@@ -115,13 +124,13 @@ function idOfChain(prefix: string, chain: string): number | null {
   return /^\d{1,3}$/.test(digits) ? Number(digits) : null;
 }
 
-function countOf(statements: readonly object[]): number {
+function countOf(statements: readonly object[]): Count | null {
   for (const statement of statements) {
-    if ('counter' in statement && typeof statement.counter === 'object' && statement.counter !== null && 'packets' in statement.counter) {
-      return Number(statement.counter.packets);
+    if ('counter' in statement && typeof statement.counter === 'object' && statement.counter !== null && 'packets' in statement.counter && 'bytes' in statement.counter) {
+      return { packets: Number(statement.counter.packets), bytes: Number(statement.counter.bytes) };
     }
   }
-  return 0;
+  return null;
 }
 
 /** An element with a timeout stands in an object `elem`; one without is its value alone. */

@@ -58,7 +58,10 @@
  *   flows     one line for each conntrack entry with a gateway:
  *               family=4|6 proto=N src=A dst=A [sport=N dport=N]
  *               reply_src=A reply_dst=A [reply_sport=N reply_dport=N]
+ *               [packets=N bytes=N reply_packets=N reply_bytes=N]
  *               source=ID destination=ID
+ *             Packets and bytes are there if the sysctl nf_conntrack_acct was
+ *             on when the flow began.
  *             an id that is no longer valid is shown as it is.
  *   stats     "NAME N" for each name of GWMARK_STATS(), in that order.
  *

@@ -8,7 +8,8 @@ import type { Compiled, Datapath } from '../datapath.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
 import { ModuleUplink } from './module-uplink.js';
 import type { ModuleGateway } from './proc.js';
-import { parseModuleGateway, readRecords, writeControl } from './proc.js';
+import { isFallThrough } from './counters.js';
+import { parseModuleGateway, parseModuleStats, readRecords, writeControl } from './proc.js';
 
 export interface ModuleDatapathOptions {
   readonly policy: Policy;
@@ -35,6 +36,7 @@ export class ModuleDatapath implements Datapath {
   readonly #uplink: ModuleUplink;
   #links: readonly Link[] = [];
   #need: UplinkNeed = 'none';
+  #counters: ReadonlyMap<string, number> = new Map();
 
   constructor(options: ModuleDatapathOptions) {
     this.#options = options;
@@ -89,6 +91,21 @@ export class ModuleDatapath implements Datapath {
 
   counted(): void {}
 
+  get moduleCounters(): ReadonlyMap<string, number> {
+    return this.#counters;
+  }
+
+  get fallThrough(): ReadonlyMap<string, number> {
+    return new Map([...this.#counters].filter(([name]) => isFallThrough(name)));
+  }
+
+  /** Rejects while the module is not loaded: `poll` says so in the problem. */
+  async readCounters(): Promise<void> {
+    const [gateways, stats] = await Promise.all([readRecords('gateways'), readRecords('stats')]);
+    this.#note(gateways.map(parseModuleGateway).filter((gateway) => gateway !== null));
+    this.#counters = parseModuleStats(stats);
+  }
+
   /** Notices when the module is unloaded, or loaded anew without its settings, and sets it up again. */
   async poll(): Promise<void> {
     const before = this.#problem;
@@ -109,12 +126,17 @@ export class ModuleDatapath implements Datapath {
   }
 
   status(): readonly GatewayStatus[] {
-    return this.#known.map(({ id, device, send, mac, addresses, idleMs }) => ({
+    return this.#known.map(({ id, device, send, mac, addresses, idleMs, learned, sentPackets, sentBytes, moves }) => ({
       id,
       device,
       mac: send,
       addresses,
       state: send !== mac ? 'moved' : idleMs === null ? 'known' : 'active',
+      received: null,
+      sent: { packets: sentPackets, bytes: sentBytes },
+      learnedFlows: learned,
+      moves,
+      idleMs,
     }));
   }
 

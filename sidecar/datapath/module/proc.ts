@@ -5,7 +5,8 @@ import { exec } from '../../system/exec.js';
 /** The ABI that this sidecar speaks: GWMARK_ABI of module/include/uapi/gwmark.h, which is the manual of all that follows. */
 export const MODULE_ABI = 1;
 
-const DIRECTORY = '/proc/net/gwmark';
+/** Where the module's files are, in every network namespace. */
+export const MODULE_DIRECTORY = '/proc/net/gwmark';
 
 /** Files that the module shows in every network namespace. */
 export type ModuleFile = 'config' | 'control' | 'flows' | 'gateways' | 'stats';
@@ -21,28 +22,14 @@ export interface ModuleGateway {
   readonly send: string;
   readonly isUplink: boolean;
   /** Flows that were learnt as it. */
-  readonly learned: bigint;
-  readonly sentPackets: bigint;
-  readonly sentBytes: bigint;
-  readonly moves: bigint;
+  readonly learned: number;
+  readonly sentPackets: number;
+  /** Exact up to 2^53. */
+  readonly sentBytes: number;
+  readonly moves: number;
   /** Milliseconds since its last selected frame; null before the first. */
   readonly idleMs: number | null;
   readonly addresses: readonly string[];
-}
-
-/** One line of `flows`. */
-export interface ModuleFlow {
-  readonly family: 4 | 6;
-  /** IP protocol number. */
-  readonly protocol: number;
-  readonly source: string;
-  readonly destination: string;
-  /** Null for a protocol without ports. */
-  readonly sourcePort: number | null;
-  readonly destinationPort: number | null;
-  /** Gateway ids, 0 for none. */
-  readonly sourceGateway: number;
-  readonly destinationGateway: number;
 }
 
 /**
@@ -56,7 +43,7 @@ export async function loadModule(): Promise<boolean> {
 }
 
 async function isLoaded(): Promise<boolean> {
-  return readFile(`${DIRECTORY}/config`, 'utf8').then(
+  return readFile(`${MODULE_DIRECTORY}/config`, 'utf8').then(
     () => true,
     () => false,
   );
@@ -76,11 +63,11 @@ export async function disableModule(): Promise<boolean> {
  */
 export async function writeControl(command: string): Promise<void> {
   try {
-    await using file = await open(`${DIRECTORY}/control`, 'w');
+    await using file = await open(`${MODULE_DIRECTORY}/control`, 'w');
     // One write a command: a partial one would be another command.
     await file.write(command);
   } catch (error) {
-    throw new GwmarkError('DATAPATH_FAILED', `write "${command}" to ${DIRECTORY}/control: ${(error as Error).message}`, { cause: error });
+    throw new GwmarkError('DATAPATH_FAILED', `write "${command}" to ${MODULE_DIRECTORY}/control: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -90,17 +77,21 @@ export async function writeControl(command: string): Promise<void> {
  * @throws GwmarkError DATAPATH_FAILED when the file cannot be read, DATAPATH_ABI when the module speaks another ABI
  */
 export async function readRecords(file: ModuleFile): Promise<readonly string[]> {
-  const path = `${DIRECTORY}/${file}`;
+  const path = `${MODULE_DIRECTORY}/${file}`;
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     // EIO: it is being unloaded at this moment.
     const isGone = error.code === 'ENOENT' || error.code === 'EIO';
     throw new GwmarkError('DATAPATH_FAILED', `read ${path}: ${isGone ? 'the kernel module gwmark is not loaded' : error.message}`, { cause: error });
   });
   const [first = '', ...records] = text.split('\n');
-  if (first !== `gwmark ${MODULE_ABI}`) {
-    throw new GwmarkError('DATAPATH_ABI', `${path} begins with "${first}", expected "gwmark ${MODULE_ABI}": the module and the sidecar are of different versions`);
-  }
+  checkAbi(path, first);
   return records.filter((record) => record !== '');
+}
+
+/** @throws GwmarkError DATAPATH_ABI when the first line of a file is that of another ABI */
+export function checkAbi(path: string, first: string): void {
+  if (first === `gwmark ${MODULE_ABI}`) return;
+  throw new GwmarkError('DATAPATH_ABI', `${path} begins with "${first}", expected "gwmark ${MODULE_ABI}": the module and the sidecar are of different versions`);
 }
 
 /** Parses a line of `gateways`; null for one that lacks what every version has. */
@@ -115,39 +106,22 @@ export function parseModuleGateway(record: string): ModuleGateway | null {
     mac,
     send,
     isUplink: fields.get('uplink') === '1',
-    learned: BigInt(fields.get('learned') ?? 0),
-    sentPackets: BigInt(fields.get('sent_packets') ?? 0),
-    sentBytes: BigInt(fields.get('sent_bytes') ?? 0),
-    moves: BigInt(fields.get('moves') ?? 0),
+    learned: Number(fields.get('learned') ?? 0),
+    sentPackets: Number(fields.get('sent_packets') ?? 0),
+    sentBytes: Number(fields.get('sent_bytes') ?? 0),
+    moves: Number(fields.get('moves') ?? 0),
     idleMs: idleMs < 0 ? null : idleMs,
     addresses: (fields.get('addresses') ?? '').split(',').filter((address) => address !== ''),
   };
 }
 
-/** Parses a line of `flows`; null for one that lacks what every version has. */
-export function parseModuleFlow(record: string): ModuleFlow | null {
-  const fields = parseFields(record);
-  const [source, destination] = ['src', 'dst'].map((name) => fields.get(name));
-  if (source === undefined || destination === undefined) return null;
-  const port = (name: string): number | null => (fields.has(name) ? Number(fields.get(name)) : null);
-  return {
-    family: fields.get('family') === '6' ? 6 : 4,
-    protocol: Number(fields.get('proto')),
-    source,
-    destination,
-    sourcePort: port('sport'),
-    destinationPort: port('dport'),
-    sourceGateway: Number(fields.get('source') ?? 0),
-    destinationGateway: Number(fields.get('destination') ?? 0),
-  };
+/** Parses the lines of `stats`: name -> count, exact up to 2^53. */
+export function parseModuleStats(records: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(records.map((record) => record.split(' ')).flatMap(([name, count]) => (name === undefined || count === undefined ? [] : [[name, Number(count)] as const])));
 }
 
-/** Parses the lines of `stats`: name -> count. */
-export function parseModuleStats(records: readonly string[]): ReadonlyMap<string, bigint> {
-  return new Map(records.map((record) => record.split(' ')).flatMap(([name, count]) => (name === undefined || count === undefined ? [] : [[name, BigInt(count)] as const])));
-}
-
-function parseFields(record: string): ReadonlyMap<string, string> {
+/** The `name=value` fields of a record. */
+export function parseFields(record: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (const field of record.split(' ')) {
     const equals = field.indexOf('=');

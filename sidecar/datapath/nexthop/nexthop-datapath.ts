@@ -7,7 +7,7 @@ import { adoptedUplink, gatewayNeighbours } from './adoption.js';
 import type { GatewayChange } from './gateway-table.js';
 import { GatewayTable } from './gateway-table.js';
 import type { ConfiguredUplink } from '../../config/places.js';
-import type { Firewall, Installed } from '../../firewall/firewall.js';
+import type { Firewall, Installed, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import { flushMark } from '../../system/conntrack.js';
@@ -17,6 +17,8 @@ import type { KernelEvent } from '../../system/neighbour-monitor.js';
 
 /** A router with clients behind it is not silent for so long: OpenVPN's keepalive is 10 s in its own examples. */
 const SILENT_MS = 60_000;
+/** Of a gateway whose rules are not written or not read yet. */
+const NOTHING_COUNTED = { packets: 0, bytes: 0 };
 
 export interface NexthopDatapathOptions {
   readonly policy: Policy;
@@ -24,7 +26,7 @@ export interface NexthopDatapathOptions {
   readonly max: number;
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
-  readonly firewall: Pick<Firewall<never>, 'seenMacs'>;
+  readonly firewall: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>;
   readonly logger: Logger;
   /** Gateways or the uplink changed. */
   readonly onChanged: () => void;
@@ -37,12 +39,16 @@ export interface NexthopDatapathOptions {
 export class NexthopDatapath implements Datapath {
   readonly kind = 'nexthop';
   readonly problem = null;
+  readonly moduleCounters = null;
   readonly #options: NexthopDatapathOptions;
   readonly #table: GatewayTable;
   #devices = new Set<string>();
   #uplink: number | null = null;
   /** Gateway id -> what its rule counted last, and when that had grown (monotonic milliseconds). */
   readonly #counted = new Map<number, { packets: number; grownAtMs: number }>();
+  #counters: RuleCounters | null = null;
+  /** Gateway id -> how often it moved. */
+  readonly #moves = new Map<number, number>();
   /** Another router than the uplink opened a transport flow lately. */
   #hasOtherUplinks = false;
   /** No packet came from the uplink yet: it is one that was tried. */
@@ -144,9 +150,18 @@ export class NexthopDatapath implements Datapath {
     return this.#hasOtherUplinks || this.#table.list().some(({ id }) => !this.#table.isActive(id));
   }
 
-  /** Packets that each gateway's rule counted. */
-  counted(learnt: ReadonlyMap<number, number>): void {
-    for (const [id, packets] of learnt) {
+  get fallThrough(): ReadonlyMap<string, number> {
+    return new Map([...(this.#counters?.fallThrough ?? [])].map(([reason, { packets }]) => [reason, packets]));
+  }
+
+  async readCounters(): Promise<void> {
+    const counters = await this.#options.firewall.readCounters();
+    if (counters !== null) this.counted(counters);
+  }
+
+  counted(counters: RuleCounters): void {
+    this.#counters = counters;
+    for (const [id, { packets }] of counters.received) {
       if (packets > 0) this.#table.used(id);
       // Counters begin anew when the table is replaced.
       if (this.#counted.get(id)?.packets !== packets) this.#counted.set(id, { packets, grownAtMs: performance.now() });
@@ -160,6 +175,11 @@ export class NexthopDatapath implements Datapath {
       mac,
       addresses: this.#table.addressesOf(id),
       state: this.#table.hasMoved(id) ? 'moved' : this.#table.isActive(id) || id === this.#uplink ? 'active' : 'known',
+      received: this.#counters?.received.get(id) ?? NOTHING_COUNTED,
+      sent: this.#counters?.sent.get(id) ?? NOTHING_COUNTED,
+      learnedFlows: null,
+      moves: this.#moves.get(id) ?? 0,
+      idleMs: null,
     }));
   }
 
@@ -231,10 +251,13 @@ export class NexthopDatapath implements Datapath {
       const { id, device, mac } = change.gateway;
       const fields = { gateway: id, device, mac };
       if (change.kind === 'found') logger.info('gateway.found', { ...fields, by: change.by });
-      else if (change.kind === 'moved') logger.info('gateway.moved', { ...fields, from: change.from, address: change.address });
-      else {
+      else if (change.kind === 'moved') {
+        this.#moves.set(id, (this.#moves.get(id) ?? 0) + 1);
+        logger.info('gateway.moved', { ...fields, from: change.from, address: change.address });
+      } else {
         logger.info('gateway.gone', { ...fields, reason: change.why });
         this.#counted.delete(id);
+        this.#moves.delete(id);
         this.#forgetMarks(id);
       }
     }

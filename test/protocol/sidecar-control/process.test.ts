@@ -1,56 +1,19 @@
 import assert from 'node:assert/strict';
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 import { ControlServer } from '../../../sidecar/control/server.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
+import { type Ended, ended, run, start } from './fake-process.js';
 import { NOT_READY, READY } from './status-document.js';
 import { TemporaryDirectory } from './temporary-directory.js';
 
-const FAKE = fileURLToPath(new URL('fixtures/fake-daemon.js', import.meta.url));
 // Compiled files lie in dist/test/protocol/sidecar-control.
 const LAUNCHER = fileURLToPath(new URL('../../../../bin/gwmark', import.meta.url));
 const MANAGEMENT = ['--management', 'unix:/run/openvpn/management.sock'];
-
-type Child = ChildProcessByStdio<null, Readable, Readable>;
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Start {
-  /** What the fake daemon does. */
-  readonly daemon?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Set before the interpreter, to start without a capability. */
-  readonly prefix?: readonly string[];
-}
-
-function start(args: readonly string[], { daemon = '', env = {}, prefix = [] }: Start = {}): Child {
-  const [program = '', ...rest] = [...prefix, process.execPath, FAKE, ...args];
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GWMARK_')));
-  return spawn(program, rest, {
-    // GWMARK_CONFIG keeps a configuration of the machine out of the test.
-    env: { ...inherited, GWMARK_CONFIG: '/dev/null', FAKE_DAEMON: daemon, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-}
-
-async function ended(child: Child): Promise<Ended> {
-  const exited = once(child, 'close') as Promise<[number | null]>;
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
-  return { code, stdout, stderr };
-}
-
-function run(args: readonly string[], options?: Start): Promise<Ended> {
-  return ended(start(args, options));
-}
 
 /** Sends the signals one after the other, each once the log has the event before it. */
 async function runWithSignals(daemon: string, steps: readonly (readonly [awaited: string, signal: NodeJS.Signals])[]): Promise<Ended> {

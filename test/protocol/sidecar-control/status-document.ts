@@ -12,6 +12,8 @@ export const READY: StatusDocument = {
       state: 'ready',
       device: 'tun0',
       transport: [{ protocol: 'udp', address: '0.0.0.0', port: 1194 }],
+      reconnects: 0,
+      resyncs: 0,
     },
   ],
   clients: [
@@ -24,8 +26,14 @@ export const READY: StatusDocument = {
       since: '2025-01-01T00:00:00Z',
     },
   ],
-  gateways: [{ id: 1, device: 'lan0', mac: '02:00:00:00:00:01', addresses: ['10.0.0.1'], state: 'active' }],
+  gateways: [{ id: 1, device: 'lan0', mac: '02:00:00:00:00:01', addresses: ['10.0.0.1'], state: 'active', received: { packets: 3, bytes: 300 }, sent: { packets: 2, bytes: 200 }, learnedFlows: null, moves: 0, idleMs: null }],
   uplink: 1,
+  startedAt: '2025-01-01T00:00:00.000Z',
+  repairs: { firewall: 0, routing: 0 },
+  fallThrough: { learn_unknown_mac: 1, return_no_gateway: 0 },
+  moduleCounters: null,
+  markMask: 0xff00_0000,
+  networkNamespace: null,
 };
 
 /** The same with something wrong. */

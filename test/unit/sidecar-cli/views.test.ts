@@ -23,8 +23,10 @@ const DOCUMENT: StatusDocument = {
         { protocol: 'tcp', address: '::', port: 443 },
       ],
       role: 'server',
+      reconnects: 1,
+      resyncs: 0,
     },
-    { management: 'unix:/run/b', state: 'connecting', device: null, transport: [] },
+    { management: 'unix:/run/b', state: 'connecting', device: null, transport: [], reconnects: 1, resyncs: 1 },
   ],
   clients: [
     {
@@ -38,16 +40,22 @@ const DOCUMENT: StatusDocument = {
     { cid: '12', epoch: 1, commonName: 'evil\u001b[31m', realAddress: null, addresses: [], since: '2025-01-01T23:59:59Z' },
   ],
   gateways: [
-    { id: 1, device: 'lan0', mac: '02:00:00:00:00:01', addresses: ['10.0.0.1', 'fe80::1'], state: 'active' },
-    { id: 12, device: 'lan0', mac: '02:00:00:00:00:02', addresses: [], state: 'moved' },
+    { id: 1, device: 'lan0', mac: '02:00:00:00:00:01', addresses: ['10.0.0.1', 'fe80::1'], state: 'active', received: { packets: 12, bytes: 900 }, sent: { packets: 7, bytes: 700 }, learnedFlows: null, moves: 0, idleMs: null },
+    { id: 12, device: 'lan0', mac: '02:00:00:00:00:02', addresses: [], state: 'moved', received: null, sent: null, learnedFlows: 3, moves: 2, idleMs: 40 },
   ],
   uplink: 1,
+  startedAt: '2025-01-01T21:00:00Z',
+  repairs: { firewall: 1, routing: 0 },
+  fallThrough: { learn_unknown_mac: 0, return_no_gateway: 5 },
+  moduleCounters: null,
+  markMask: 0xff00_0000,
+  networkNamespace: null,
 };
 
 /** Beside a client alone. */
 const CLIENT: StatusDocument = {
   ...DOCUMENT,
-  servers: [{ management: 'unix:/run/c', state: 'ready', device: 'tun1', transport: [], role: 'client', epoch: 2, remote: { protocol: 'udp', address: '2001:db8::1', port: 1194 }, networks: ['10.1.0.0/16', 'fd00::/8'] }],
+  servers: [{ management: 'unix:/run/c', state: 'ready', device: 'tun1', transport: [], reconnects: 0, resyncs: 0, role: 'client', epoch: 2, remote: { protocol: 'udp', address: '2001:db8::1', port: 1194 }, networks: ['10.1.0.0/16', 'fd00::/8'] }],
   clients: [],
 };
 
@@ -65,6 +73,8 @@ describe('views of the status', () => {
       [
         'gwmark 1.2.3, datapath nexthop: not ready',
         '2 clients, 2 gateways, uplink 1 (02:00:00:00:00:01 on lan0)',
+        'in 3h: 2 reconnects, 1 resync, 1 repair',
+        'took the normal route: return_no_gateway 5',
         '',
         'OPENVPN      ROLE    STATE       DEVICE  TRANSPORT',
         'unix:/run/a  server  ready       tun0    udp 0.0.0.0:1194, tcp [::]:443',
@@ -93,20 +103,20 @@ describe('views of the status', () => {
     assert.equal(
       gatewaysView(DOCUMENT.gateways, DOCUMENT.uplink, PLAIN),
       [
-        'ID  DEVICE  MAC                STATE   UPLINK  ADDRESSES',
-        '1   lan0    02:00:00:00:00:01  active  yes     10.0.0.1 fe80::1',
-        '12  lan0    02:00:00:00:00:02  moved   no      -',
+        'ID  DEVICE  MAC                STATE   UPLINK  RECEIVED  SENT  FLOWS  MOVES  ADDRESSES',
+        '1   lan0    02:00:00:00:00:01  active  yes     12        7     -      0      10.0.0.1 fe80::1',
+        '12  lan0    02:00:00:00:00:02  moved   no      -         -     3      2      -',
         '',
       ].join('\n'),
     );
   });
 
   it('say in a sentence that there is nothing', () => {
-    const empty = statusView({ ...DOCUMENT, ready: true, problems: [], servers: [], clients: [], gateways: [], uplink: null }, PLAIN);
+    const empty = statusView({ ...DOCUMENT, ready: true, problems: [], servers: [], clients: [], gateways: [], uplink: null, fallThrough: {}, repairs: { firewall: 0, routing: 0 } }, PLAIN);
 
     assert.equal(
       empty,
-      'gwmark 1.2.3, datapath nexthop: ready\n0 clients, 0 gateways, no uplink learnt yet\n\nno OpenVPN server is configured\n',
+      'gwmark 1.2.3, datapath nexthop: ready\n0 clients, 0 gateways, no uplink learnt yet\nin 3h: 0 reconnects, 0 resyncs, 0 repairs\n\nno OpenVPN server is configured\n',
     );
     assert.equal(clientsView([], PLAIN), 'no client is connected\n');
     assert.equal(gatewaysView([], null, PLAIN), 'no gateway is known yet; one is learnt when a router talks to this endpoint\n');

@@ -1,0 +1,123 @@
+import { parseNetwork } from '../../rules/index.js';
+import { type ConfigInput, loadConfig } from '../config/load.js';
+import { formatProblems } from '../config/problem.js';
+import { GwmarkError } from '../errors.js';
+import { type FlowFilter, matchesFilter } from '../flows/filter.js';
+import type { Flow, FlowSource } from '../flows/flow.js';
+import type { Commands } from './commands.js';
+import type { ExitCode } from './daemon-commands.js';
+import { FLOW_HEADER, flowJson, flowRow } from './flow-views.js';
+import { type CliIo, hasColours, type TextOutput } from './io.js';
+import { requireNetAdmin } from './privilege.js';
+import { GrowingTable } from './table.js';
+
+/** How many flows are shown unless `--limit` says otherwise. */
+export const DEFAULT_FLOW_LIMIT = 1000;
+
+/** Flows that are held at a time: one write, and the rows that decide about the columns. */
+const BLOCK = 256;
+/** Ids of the module are of 32 bits. */
+const MAX_GATEWAY_ID = 0xffff_ffff;
+
+interface FlowsOptions extends FlowFilter {
+  /** Infinity for all. */
+  readonly limit: number;
+  readonly asJson: boolean;
+}
+
+/** `gwmark flows`: prints flows as the kernel gives them, in memory that does not grow with their number. */
+export async function flowsCommand(input: ConfigInput, flags: Readonly<Record<string, unknown>>, io: CliIo, commands: Commands): Promise<ExitCode> {
+  const options = parseOptions(flags);
+  const config = await loadConfig(input, { endpoints: false });
+  if (!config.ok) throw new GwmarkError('CONFIG_INVALID', formatProblems(config.problems), { context: { problems: config.problems } });
+  requireNetAdmin('flows', await io.readProcStatus(), 'read connection tracking');
+
+  const source = await commands.openFlows(config.settings);
+  if (!source.isSidecarRunning) io.stderr.write(`gwmark: no sidecar answers at ${config.settings.controlSocket}; these are the flows that the kernel still has\n`);
+  const isTruncated = await print(source, options, io);
+  if (isTruncated) io.stderr.write(`gwmark: there are more; --limit ${options.limit} ends the list (--limit 0 shows all)\n`);
+  return 0;
+}
+
+/** @returns true when flows were left out because of the limit */
+async function print(source: FlowSource, options: FlowsOptions, io: CliIo): Promise<boolean> {
+  const printer = options.asJson ? jsonPrinter(source) : tablePrinter(source, hasColours(io.stdout, io.env));
+  let isTruncated = false;
+  let many = 0;
+  let block: Flow[] = [];
+  for await (const flow of source.flows()) {
+    if (!matchesFilter(flow, options)) continue;
+    if (many === options.limit) {
+      isTruncated = true;
+      break;
+    }
+    many += 1;
+    block.push(flow);
+    if (block.length < BLOCK) continue;
+    // A reader that has seen enough (`head`) ends the list.
+    if (!(await written(io.stdout, printer.block(block)))) return false;
+    block = [];
+  }
+  await written(io.stdout, printer.block(block) + printer.end(isTruncated, many));
+  return isTruncated;
+}
+
+interface FlowPrinter {
+  block(flows: readonly Flow[]): string;
+  end(isTruncated: boolean, many: number): string;
+}
+
+function jsonPrinter(source: FlowSource): FlowPrinter {
+  let separator = `{"datapath":${JSON.stringify(source.datapath)},"sidecarRunning":${source.isSidecarRunning},"flows":[\n`;
+  let isStarted = false;
+  return {
+    block: (flows) =>
+      flows
+        .map((flow) => {
+          const text = `${separator}${JSON.stringify(flowJson(flow, source.gateways))}`;
+          separator = ',\n';
+          isStarted = true;
+          return text;
+        })
+        .join(''),
+    end: (isTruncated) => `${isStarted ? '\n' : separator}],"truncated":${isTruncated}}\n`,
+  };
+}
+
+function tablePrinter(source: FlowSource, isColoured: boolean): FlowPrinter {
+  const table = new GrowingTable(FLOW_HEADER, isColoured);
+  return {
+    block: (flows) => (flows.length === 0 ? '' : table.format(flows.map((flow) => flowRow(flow, source.gateways)))),
+    end: (_isTruncated, many) => (many === 0 ? 'no flow has a gateway, or none that was asked for\n' : ''),
+  };
+}
+
+/** Resolves when the text was taken, so that a slow reader holds the kernel's list up and not the memory; false when nobody takes it. */
+function written(output: TextOutput, text: string): Promise<boolean> {
+  return new Promise((resolve) => output.write(text, (error) => resolve(error === undefined || error === null)));
+}
+
+function parseOptions(flags: Readonly<Record<string, unknown>>): FlowsOptions {
+  const client = textOf(flags['client']);
+  const gateway = integerOf('--gateway', textOf(flags['gateway']), 1, MAX_GATEWAY_ID);
+  const limit = integerOf('--limit', textOf(flags['limit']), 0, Number.MAX_SAFE_INTEGER) ?? DEFAULT_FLOW_LIMIT;
+  const network = client === undefined ? undefined : parseNetwork(client);
+  if (network === null) throw new GwmarkError('USAGE', `--client "${client}": expected an address such as 10.8.0.2, or a subnet such as 10.8.0.0/24`);
+  return {
+    ...(network === undefined ? {} : { client: network }),
+    ...(gateway === undefined ? {} : { gateway }),
+    limit: limit === 0 ? Infinity : limit,
+    asJson: flags['json'] === true,
+  };
+}
+
+function integerOf(flag: string, text: string | undefined, min: number, max: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new GwmarkError('USAGE', `${flag} "${text}": expected an integer in ${min}..${max}`);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,91 @@
+import type { Policy } from '../../rules/index.js';
+import { gatewayMark } from '../../rules/index.js';
+import { GwmarkError } from '../errors.js';
+import { fileLines, programLines } from '../system/lines.js';
+import type { Flow, FlowTuple } from './flow.js';
+import { protocolName } from './flow.js';
+
+/** The kernel's own listing; absent without CONFIG_NF_CONNTRACK_PROCFS. It can miss entries while the table changes, a dump cannot. */
+const PROC_FILE = '/proc/net/nf_conntrack';
+
+/**
+ * Streams the conntrack entries that bear a gateway id, IPv4 then IPv6: from conntrack(8), or from /proc where that is not installed.
+ *
+ * @throws GwmarkError FLOWS_UNAVAILABLE where neither can be read
+ */
+export async function* conntrackFlows(policy: Pick<Policy, 'markMask'>): AsyncGenerator<Flow, void> {
+  const lowest = gatewayMark(policy, 1);
+  for await (const line of conntrackLines()) {
+    const flow = parseConntrackLine(line, policy.markMask, lowest);
+    if (flow !== null) yield flow;
+  }
+}
+
+async function* conntrackLines(): AsyncGenerator<string, void> {
+  try {
+    for (const family of ['ipv4', 'ipv6']) {
+      const { exitCode, stderr } = yield* programLines('conntrack', ['-L', '-f', family, '-o', 'extended']);
+      if (exitCode !== 0) throw new GwmarkError('FLOWS_UNAVAILABLE', `conntrack -L -f ${family}: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`);
+    }
+  } catch (error) {
+    if (error instanceof GwmarkError || !isMissing(error)) throw error;
+    yield* procLines();
+  }
+}
+
+async function* procLines(): AsyncGenerator<string, void> {
+  try {
+    yield* fileLines(PROC_FILE);
+  } catch (error) {
+    throw new GwmarkError('FLOWS_UNAVAILABLE', `there is no program conntrack, and ${PROC_FILE} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/**
+ * Parses a line of `conntrack -L -o extended` or of /proc/net/nf_conntrack, which are the same; null for one without a gateway id.
+ *
+ * @param lowest the lowest bit of the mask
+ */
+export function parseConntrackLine(line: string, markMask: number, lowest: number): Flow | null {
+  // Most lines are not ours, and the mark tells at once.
+  const at = line.lastIndexOf(' mark=');
+  if (at < 0) return null;
+  const mark = (Number.parseInt(line.slice(at + ' mark='.length), 10) & markMask) >>> 0;
+  if (mark === 0) return null;
+
+  const [layer3 = '', , , protocol = '', ...words] = line.split(/ +/);
+  const tuples: Map<string, string>[] = [];
+  for (const word of words) {
+    const equals = word.indexOf('=');
+    if (equals < 0) continue;
+    const name = word.slice(0, equals);
+    if (name === 'src') tuples.push(new Map());
+    tuples.at(-1)?.set(name, word.slice(equals + 1));
+  }
+  const [original, reply] = tuples;
+  if (original === undefined || reply === undefined) return null;
+  return {
+    family: layer3 === 'ipv6' ? 6 : 4,
+    protocol: protocolName(Number(protocol)),
+    original: toTuple(original),
+    reply: toTuple(reply),
+    gateway: mark / lowest,
+    destinationGateway: 0,
+  };
+}
+
+function toTuple(words: ReadonlyMap<string, string>): FlowTuple {
+  const number = (name: string): number | null => (words.has(name) ? Number(words.get(name)) : null);
+  const [packets, bytes] = [number('packets'), number('bytes')];
+  return {
+    source: words.get('src') ?? '',
+    sourcePort: number('sport'),
+    destination: words.get('dst') ?? '',
+    destinationPort: number('dport'),
+    counted: packets === null || bytes === null ? null : { packets, bytes },
+  };
+}

@@ -1,0 +1,61 @@
+import type { Settings } from '../config/settings.js';
+import { fetchStatus } from '../control/client.js';
+import { policyOf } from '../daemon/policy.js';
+import { parseModuleGateway, readRecords } from '../datapath/module/proc.js';
+import { gatewayNeighbours } from '../datapath/nexthop/adoption.js';
+import { readRouting } from '../datapath/nexthop/plan.js';
+import { GwmarkError } from '../errors.js';
+import type { StatusDocument } from '../status.js';
+import { readNetworkNamespace } from '../system/network-namespace.js';
+import { conntrackFlows } from './conntrack-flows.js';
+import type { FlowSource } from './flow.js';
+import { moduleFlows } from './module-flows.js';
+
+/**
+ * Finds out where the flows of this network namespace are. The running sidecar says by which datapath and marks it works; the flows
+ * themselves are always read from the kernel, so that a long list costs the sidecar nothing. Where no sidecar answers, what an earlier
+ * run left is found by the settings: flows go on without it.
+ *
+ * @throws GwmarkError NOT_RUNNING where there is neither, CONTROL_NAMESPACE where the sidecar works in another network namespace
+ */
+export async function openFlows(settings: Settings): Promise<FlowSource> {
+  const status = await askSidecar(settings.controlSocket);
+  return status === null ? leftInKernel(settings) : ofSidecar(status, settings.controlSocket);
+}
+
+async function askSidecar(path: string): Promise<StatusDocument | null> {
+  try {
+    return await fetchStatus(path);
+  } catch (error) {
+    if (error instanceof GwmarkError && error.code === 'CONTROL_UNREACHABLE') return null;
+    throw error;
+  }
+}
+
+function ofSidecar(status: StatusDocument, path: string): FlowSource {
+  const here = readNetworkNamespace();
+  const { datapath, markMask, networkNamespace: there } = status;
+  if (here !== null && there !== null && here !== there) {
+    throw new GwmarkError('CONTROL_NAMESPACE', `the sidecar at ${path} works in the network namespace ${there}, and this command runs in ${here}: run it where the sidecar runs`);
+  }
+  const gateways = new Map(status.gateways.map(({ id, device, mac }) => [id, { device, mac }]));
+  const flows = datapath === 'module' ? moduleFlows : () => conntrackFlows({ markMask });
+  return { datapath, isSidecarRunning: true, gateways, flows };
+}
+
+async function leftInKernel(settings: Settings): Promise<FlowSource> {
+  const config: readonly string[] = await readRecords('config').catch(() => []);
+  if (config.includes('enabled 1')) {
+    const known = (await readRecords('gateways')).map(parseModuleGateway).filter((gateway) => gateway !== null);
+    return { datapath: 'module', isSidecarRunning: false, gateways: new Map(known.map(({ id, device, send }) => [id, { device, mac: send }])), flows: moduleFlows };
+  }
+  const policy = policyOf(settings);
+  const plan = await readRouting(policy);
+  if (plan.rules.length === 0) {
+    throw new GwmarkError(
+      'NOT_RUNNING',
+      `nothing of gwmark is at work in this network namespace: no sidecar answers at ${settings.controlSocket}, no ip rule has the protocol ${settings.routing.protocol}, and the kernel module is not enabled`,
+    );
+  }
+  return { datapath: 'nexthop', isSidecarRunning: false, gateways: gatewayNeighbours(policy, plan), flows: () => conntrackFlows(policy) };
+}
