@@ -46,6 +46,21 @@ need_programs() {
   rm -f "$log"
 }
 
+# Unpacks promtool of Debian's package prometheus below .cache, unless it is there: the package itself would install a service.
+need_promtool() {
+  local directory=.cache/prometheus
+  command -v promtool >/dev/null || [[ -x $directory/usr/bin/promtool ]] && return 0
+  command -v apt-get >/dev/null || refuse 'promtool is missing; install prometheus'
+  printf '.. unpacking promtool\n'
+  mkdir -p "$directory"
+  (
+    cd "$directory"
+    apt-get download -q prometheus >log 2>&1 || { apt-get update -q && apt-get download -q prometheus; } >log 2>&1 || { tail -n 20 log >&2; exit 1; }
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xf - ./usr/bin/promtool
+    rm -f prometheus_*.deb log
+  ) || refuse 'could not fetch promtool'
+}
+
 # Installs the npm dependencies when there are none, from the lock file.
 need_node_modules() {
   command -v node >/dev/null || refuse 'Node.js 20.19 or newer is needed'

@@ -72,6 +72,7 @@ kernel_suite() {
 
 need_programs openvpn nft ip ping tcpdump conntrack openssl keepalived socat setpriv unshare flock iptables ipset \
   qemu-system-x86_64 busybox depmod cpio zstd xz arping
+need_promtool
 need_node_modules
 step build npm run --silent build
 step lint npm run --silent lint

@@ -123,6 +123,8 @@ export interface StatusDocument {
   readonly fallThrough: Readonly<Record<string, number>>;
   /** Every counter of the module by name; null for nexthop. */
   readonly moduleCounters: Readonly<Record<string, number>> | null;
+  /** Client addresses and subnets that the packet filter has. */
+  readonly elements: number;
   /** The bits of packet and conntrack marks that are ours. */
   readonly markMask: number;
   /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null where it cannot be read. */

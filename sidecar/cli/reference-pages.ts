@@ -12,6 +12,7 @@ import { CONFIG_ENV } from '../config/sources.js';
 import { SETTINGS } from '../config/table.js';
 import { ERROR_CODES } from '../errors.js';
 import { LOG_EVENTS } from '../log/events.js';
+import { METRICS } from '../metrics/table.js';
 import { EXIT_CODES } from './exit-codes.js';
 
 /** A page of docs/reference that is made from the code. */
@@ -30,6 +31,7 @@ export function referencePages(): readonly ReferencePage[] {
     { file: 'errors.md', text: errorsPage() },
     { file: 'exit-codes.md', text: exitCodesPage() },
     { file: 'log-events.md', text: logEventsPage() },
+    { file: 'metrics.md', text: metricsPage() },
   ];
 }
 
@@ -89,6 +91,22 @@ function logEventsPage(): string {
     'Every line of the log is one event: its time, level and name, then fields. Names are stable. Passwords, session ids, tokens and other secrets are printed as `***`.',
     'error: the operator must act. warn: degraded, heals by itself. info: a state changed. debug: everything else.',
     table(['event', 'level', 'meaning', 'what to do'], rows),
+  ]);
+}
+
+function metricsPage(): string {
+  const rows = Object.entries(METRICS).map(([name, { type, help, labels }]) => [`\`${name}\``, type, labels.map((label) => `\`${label}\``).join(', '), help]);
+  return page('Metrics', [
+    'With the setting `metrics.listen` (off by default) the sidecar answers GET and HEAD over HTTP on a unix socket or a TCP port:',
+    table(['page', 'answer'], [
+      ['`/metrics`', 'the metrics below, Prometheus text format 0.0.4; counters of the kernel are read at each scrape'],
+      ['`/livez`', '200 while the process answers'],
+      ['`/readyz`', '200 when every management socket is connected, the table is in the kernel (it is looked at) and the datapath works; else 503 with the reasons, one a line'],
+    ]),
+    'Nobody is asked for a password: use a unix socket, loopback or a network that you trust. A port that is taken is logged (`metrics.unavailable`) and tried again; traffic does not depend on it.',
+    table(['metric', 'type', 'labels', 'meaning'], rows),
+    'Counters of gateways and of fall-through begin anew when the table or the module is replaced. At most 500 gateways have series of their own. What a datapath does not count has no series.',
+    'A Grafana dashboard is in `deploy/grafana/gwmark.json`, alert rules with their tests are in `deploy/prometheus/`.',
   ]);
 }
 

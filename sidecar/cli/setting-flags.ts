@@ -12,6 +12,7 @@ const HEADINGS: Readonly<Record<string, string>> = {
   mark: 'Marks:',
   routing: 'Routing:',
   gateways: 'Gateways:',
+  metrics: 'Metrics:',
   log: 'Log:',
 };
 const PLAIN_HEADING = 'Behaviour:';

@@ -42,6 +42,7 @@ export function buildSettings(flat: FlatSettings, password: Secret | null): Sett
     sysctl: flat.sysctl,
     conntrack: flat.conntrack,
     controlSocket: flat.controlSocket,
+    metrics: { listen: flat['metrics.listen'] },
     log: { level: flat['log.level'], format: flat['log.format'] },
   });
 }

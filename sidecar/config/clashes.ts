@@ -1,8 +1,8 @@
-import { MAX_SOCKET_PATH_BYTES } from './endpoint.js';
+import { formatEndpoint, MAX_SOCKET_PATH_BYTES } from './endpoint.js';
 import { formatMask, maskBits } from './kinds.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import type { Origins } from './sources.js';
-import type { FlatSettings, SettingPath } from './table.js';
+import { type FlatSettings, settingOf, type SettingPath } from './table.js';
 
 /** One condition between settings that are each right alone. */
 interface Clash {
@@ -51,6 +51,17 @@ const CLASHES: readonly Clash[] = [
       return taken ? 'a path of its own; management.endpoints names it too' : undefined;
     },
   },
+  {
+    path: 'metrics.listen',
+    involves: ['metrics.listen', 'controlSocket', 'management.endpoints'],
+    check: (settings) => {
+      const listen = settings['metrics.listen'];
+      if (listen === null) return undefined;
+      if (listen.kind === 'unix' && listen.path === settings.controlSocket) return 'a path of its own; controlSocket names it too';
+      const taken = settings['management.endpoints'].some((endpoint) => formatEndpoint(endpoint) === formatEndpoint(listen));
+      return taken ? 'an address of its own; management.endpoints names it too' : undefined;
+    },
+  },
 ];
 
 /**
@@ -64,6 +75,6 @@ export function findClashes(settings: FlatSettings, origins: Origins, faulty: Re
     const expected = check(settings);
     if (expected === undefined) return [];
     const source = formatSource(origins.get(path) ?? { kind: 'default' });
-    return [{ path, source, value: showValue(settings[path]), expected }];
+    return [{ path, source, value: showValue(settingOf(path).toPlain(settings[path])), expected }];
   });
 }

@@ -164,6 +164,20 @@ export function uplink(row: Described<ConfiguredUplink | null>): Kind<Configured
   };
 }
 
+/** Where something of ours is served, or nowhere. */
+export function listener(row: Omit<Described<null>, 'default'>): Kind<ManagementEndpoint | null> {
+  const expected = `"off", ${ENDPOINT_EXPECTED}`;
+  return {
+    ...BASE,
+    type: 'off | unix:/path | tcp:host:port',
+    expected,
+    default: null,
+    doc: row.doc,
+    schema: parsed((value) => (value === 'off' ? null : parseEndpoint(value)), expected),
+    toPlain: (value) => (value === null ? 'off' : formatEndpoint(value)),
+  };
+}
+
 /** A mask of packet mark bits. */
 export function mask(row: Described<number>): Kind<number> {
   return {

@@ -70,6 +70,10 @@ export interface Settings {
   readonly conntrack: 'flush' | 'keep';
   /** Absolute path. */
   readonly controlSocket: string;
+  readonly metrics: {
+    /** Null: metrics are not served. */
+    readonly listen: ManagementEndpoint | null;
+  };
   readonly log: {
     readonly level: 'error' | 'warn' | 'info' | 'debug';
     readonly format: 'auto' | 'json' | 'pretty';

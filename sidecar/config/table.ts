@@ -1,4 +1,4 @@
-import { choice, devices, endpoints, integer, type Kind, mask, networks, nexthops, path, text, toggle, uplink } from './kinds.js';
+import { choice, devices, endpoints, integer, type Kind, listener, mask, networks, nexthops, path, text, toggle, uplink } from './kinds.js';
 
 /** How many routing tables from `routing.tableBase` on are ours, the last included: one a gateway and some spare. */
 export const ROUTING_TABLES = 301;
@@ -180,6 +180,9 @@ export const SETTINGS_TABLE = {
   controlSocket: path<string>({
     default: '/run/gwmark/gwmark.sock',
     doc: 'The unix socket on which the sidecar serves its status. At most 107 bytes long.',
+  }),
+  'metrics.listen': listener({
+    doc: 'Where `/metrics`, `/livez` and `/readyz` are served for Prometheus and for probes; see metrics.md. They ask for no password: choose a unix socket, loopback or a network that you trust.',
   }),
   'log.level': choice({
     of: ['error', 'warn', 'info', 'debug'],

@@ -57,6 +57,7 @@ const STATUS: z.ZodType<StatusDocument> = z.looseObject({
   repairs: z.looseObject({ firewall: z.int(), routing: z.int() }),
   fallThrough: COUNTERS,
   moduleCounters: COUNTERS.nullable(),
+  elements: z.int(),
   markMask: z.int(),
   networkNamespace: z.string().nullable(),
 });

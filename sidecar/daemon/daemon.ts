@@ -9,23 +9,23 @@ import type { Datapath } from '../datapath/datapath.js';
 import { ModuleDatapath } from '../datapath/module/module-datapath.js';
 import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
 import type { UplinkNeed } from '../datapath/uplink-seeker.js';
-import type { Devices } from '../discovery/devices.js';
-import { readDevices } from '../discovery/devices.js';
+import { type Devices, readDevices } from '../discovery/devices.js';
 import { NftablesFirewall } from '../firewall/nftables-firewall.js';
 import type { Logger } from '../log/logger.js';
 import { ClientNetworks } from '../sessions/client-networks.js';
 import type { StatusDocument } from '../status.js';
 import { applySysctls, planForwarding } from '../system/forwarding.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
-import { NeighbourMonitor } from '../system/neighbour-monitor.js';
-import { readNetworkNamespace } from '../system/network-namespace.js';
 import { checkClashes } from './clashes.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 import { Debounced } from './debounced.js';
+import { hasSameKeys, uniqueBy } from './keys.js';
+import { KeptMonitor } from './kept-monitor.js';
 import type { WantedSite } from './reconciler.js';
-import { Reconciler } from './reconciler.js';
+import { type Pass, Reconciler } from './reconciler.js';
 import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
+import { Upkeep } from './upkeep.js';
 
 /** Owner of the client networks that an earlier run left in the kernel, until the first snapshot tells who is there. */
 const ADOPTED = 'adopted';
@@ -33,8 +33,8 @@ const ADOPTED = 'adopted';
 const SETTLE_MS = 50;
 /** Reading every element costs time in proportion to the clients, so it is done seldom. */
 const FULL_CHECK_MS = 60_000;
-/** A status without fresh counters is better than none. */
-const COUNTERS_MS = 1000;
+/** An answer without a fresh look at the kernel is better than none. */
+const ASKED_MS = 1000;
 
 /** What a caller of {@link Daemon.run} may be told. */
 export interface RunHooks {
@@ -42,6 +42,8 @@ export interface RunHooks {
   readonly onStarted?: () => void;
   /** The kernel was looked at, some times a minute at least: the status may have changed. */
   readonly onLooked?: () => void;
+  /** A pass that brought the kernel to what is wanted is over, or was refused. */
+  readonly onPass?: (pass: Pass) => void;
 }
 
 /**
@@ -77,14 +79,14 @@ export class Daemon implements AsyncDisposable {
   readonly #gate = new Promise<void>((resolve) => {
     this.#onGateOpen = resolve;
   });
-  #monitor: NeighbourMonitor | null = null;
+  #monitor: KeptMonitor | null = null;
   /** Why packets may not be forwarded; until it was looked at, that is the reason. */
   #sysctlProblem: string | null = null;
   #isForwardingKnown = false;
   readonly #counters: Debounced;
-  readonly #startedAt = new Date().toISOString();
-  readonly #networkNamespace = readNetworkNamespace();
-  readonly #repairs = { firewall: 0, routing: 0 };
+  readonly #look: Debounced;
+  readonly #upkeep = new Upkeep();
+  #hooks: RunHooks = {};
 
   /** @param nft borrowed */
   constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], nft: Nftables, logger: Logger) {
@@ -105,6 +107,7 @@ export class Daemon implements AsyncDisposable {
       compile: (site) => this.#datapath.compile(site),
       clients: this.#clients,
       logger,
+      onPass: (pass) => this.#hooks.onPass?.(pass),
       onRemoved: (networks) => this.#conntrack.flush(networks, this.#clients.size === 0 ? (this.#wanted?.tunnels ?? []) : []),
     });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
@@ -118,6 +121,7 @@ export class Daemon implements AsyncDisposable {
       whenApplied: () => this.#whenApplied(),
     });
     this.#counters = new Debounced(0, () => this.#datapath.readCounters(), logger);
+    this.#look = new Debounced(0, () => this.#poll().finally(() => this.#hooks.onLooked?.()), logger);
   }
 
   status(): StatusDocument {
@@ -125,19 +129,23 @@ export class Daemon implements AsyncDisposable {
       version: readVersion(),
       datapath: this.#datapath,
       servers: this.#servers.list,
-      startedAt: this.#startedAt,
-      repairs: { ...this.#repairs },
+      upkeep: this.#upkeep,
       markMask: this.#policy.markMask,
-      networkNamespace: this.#networkNamespace,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#forwardingProblem, this.#uplinkProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      elements: this.#reconciler.elements,
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#forwardingProblem, this.#uplinkProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
     });
   }
 
   /** Reads the kernel's counters anew for `status`: resolves when they are there, or after a second without them. */
-  async readCounters(): Promise<void> {
-    const { signal } = this.#stop;
-    await Promise.race([this.#counters.now(), delay(COUNTERS_MS, undefined, { signal, ref: false }).catch(() => undefined)]);
+  readCounters(): Promise<void> {
+    return this.#counters.within(ASKED_MS);
+  }
+
+  /** Why traffic of the VPN is not carried, a sentence each, after a look at the kernel that takes a second at most; empty when it is. */
+  async readiness(): Promise<readonly string[]> {
+    await this.#look.within(ASKED_MS);
+    return this.status().problems;
   }
 
   /**
@@ -147,9 +155,10 @@ export class Daemon implements AsyncDisposable {
    *   a password that OpenVPN refuses
    */
   async run(signal: AbortSignal, hooks: RunHooks = {}): Promise<void> {
+    this.#hooks = hooks;
     await this.#adopt();
     await this.#datapath.start();
-    this.#startMonitor();
+    this.#monitor = this.#startMonitor();
     await this.#datapath.readNeighbours();
     await this.#refresh.now();
     const failed = this.#servers.follow();
@@ -158,8 +167,7 @@ export class Daemon implements AsyncDisposable {
       this.#areSettled = true;
       return this.#start(hooks);
     });
-    const look = (): Promise<void> => this.#poll().finally(() => hooks.onLooked?.());
-    const loops = [this.#every(() => this.#settings.gateways.pollIntervalMs, look), this.#every(() => FULL_CHECK_MS, () => this.#checkElements())];
+    const loops = [this.#every(() => this.#settings.gateways.pollIntervalMs, () => this.#look.now()), this.#every(() => FULL_CHECK_MS, () => this.#checkElements())];
     loops.push(this.#every(() => this.#settings.management.snapshotIntervalMs, () => this.#reread()));
     try {
       if (!signal.aborted) await Promise.race([failed, aborted]);
@@ -188,6 +196,7 @@ export class Daemon implements AsyncDisposable {
     this.#verify.stop();
     this.#forwarding.stop();
     this.#counters.stop();
+    this.#look.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
     await this.#reconciler.close();
     await this.#conntrack.close();
@@ -226,25 +235,9 @@ export class Daemon implements AsyncDisposable {
     return (tunnel ?? this.#devices.tunnels[0])?.device ?? '';
   }
 
-  #startMonitor(): void {
-    this.#monitor = new NeighbourMonitor({
-      protocol: this.#policy.routing.protocol,
-      onEvent: (event) => this.#kernelEvent(event),
-      onEnd: (cause) => {
-        this.#logger.warn('routing.monitor_lost', { reason: cause.message });
-        this.#monitor = null;
-        void this.#restartMonitor();
-      },
-    });
-  }
-
-  async #restartMonitor(): Promise<void> {
-    await delay(1000, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-    if (this.#stop.signal.aborted) return;
-    this.#startMonitor();
-    // What it would have told meanwhile.
-    await this.#datapath.readNeighbours().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
-    await this.#refresh.now();
+  #startMonitor(): KeptMonitor {
+    const onRestarted = (): Promise<void> => this.#datapath.readNeighbours().then(() => this.#refresh.now());
+    return new KeptMonitor({ protocol: this.#policy.routing.protocol, onEvent: (event) => this.#kernelEvent(event), onRestarted, logger: this.#logger });
   }
 
   #kernelEvent(event: KernelEvent): void {
@@ -357,9 +350,9 @@ export class Daemon implements AsyncDisposable {
     if (counters !== null) this.#datapath.counted(counters);
     const found = state === 'intact' ? bridge.state : state;
     if (found !== 'intact') {
-      this.#repairs.firewall += 1;
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();
+      this.#upkeep.firewallDamaged(`table ${this.#settings.table} of the packet filter was found ${found}; it is being put back`, this.#reconciler.applied());
       return;
     }
     this.#datapath.need(this.#uplinkNeed);
@@ -370,9 +363,9 @@ export class Daemon implements AsyncDisposable {
     if (!this.#reconciler.isSettled) return;
     const missing = await this.#reconciler.verifyElements();
     if (missing === 0) return;
-    this.#repairs.firewall += 1;
     this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: 'elements', differences: missing });
     this.#reconciler.rewriteFirewall();
+    this.#upkeep.firewallDamaged(`elements of table ${this.#settings.table} were changed; they are being put back`, this.#reconciler.applied());
   }
 
   /** Events can be lost without a word (ENOBUFS), and sysctls change without one. */
@@ -385,7 +378,7 @@ export class Daemon implements AsyncDisposable {
   async #verifyRouting(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
     if (!(await this.#reconciler.verifyRouting())) return;
-    this.#repairs.routing += 1;
+    this.#upkeep.routingRepaired();
     this.#logger.warn('routing.repaired');
   }
 
@@ -398,15 +391,4 @@ export class Daemon implements AsyncDisposable {
       await work().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
     }
   }
-}
-
-/** The first of each key, in order. */
-function uniqueBy<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
-  const found = new Map<string, T>();
-  for (const item of items) if (!found.has(keyOf(item))) found.set(keyOf(item), item);
-  return [...found.values()];
-}
-
-function hasSameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
-  return a.size === b.size && [...a.keys()].every((key) => b.has(key));
 }

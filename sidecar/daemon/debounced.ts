@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import type { Logger } from '../log/logger.js';
 
 /**
@@ -37,6 +39,13 @@ export class Debounced {
       return this.now();
     });
     return this.#next;
+  }
+
+  /** As `now`, but resolves after so many milliseconds at the latest: whoever asks how we stand gets an answer. */
+  async within(limitMs: number): Promise<void> {
+    const limit = new AbortController();
+    await Promise.race([this.now(), delay(limitMs, undefined, { signal: limit.signal, ref: false }).catch(() => undefined)]);
+    limit.abort();
   }
 
   /** Nothing begins any more. */

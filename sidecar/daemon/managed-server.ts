@@ -1,10 +1,8 @@
-import type { Disconnect, Notification, Origin, PositionedStatus, Session as Connection, State } from 'openvpn-management-client';
-import { ManagementClient } from 'openvpn-management-client';
+import { type Disconnect, ManagementClient, type Notification, type Origin, type PositionedStatus, type Session as Connection, type State } from 'openvpn-management-client';
 import type { Transport, Tunnel } from '../../rules/index.js';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
-import type { Devices } from '../discovery/devices.js';
-import { tunnelWithAddress } from '../discovery/devices.js';
+import { type Devices, tunnelWithAddress } from '../discovery/devices.js';
 import { ServerTransports } from '../discovery/server-transports.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';

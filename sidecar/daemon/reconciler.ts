@@ -12,6 +12,13 @@ import { changedClientRoutes, everyClientRoute, familiesOf } from './client-rout
 /** The site without what the reconciler adds to it. */
 export type WantedSite = Omit<Site, 'policy' | 'subnetLengths' | 'clientRouteFamilies'>;
 
+/** One pass that is over. */
+export interface Pass {
+  readonly seconds: number;
+  /** The kernel refused it; it is tried again. */
+  readonly hasFailed: boolean;
+}
+
 export interface ReconcilerOptions<Rules> {
   readonly policy: Policy;
   readonly firewall: Firewall<Rules>;
@@ -24,6 +31,7 @@ export interface ReconcilerOptions<Rules> {
   readonly logger: Logger;
   /** Client networks that left the kernel: their conntrack entries go too. */
   readonly onRemoved: (networks: readonly ClientNetwork[]) => void;
+  readonly onPass?: (pass: Pass) => void;
   /** First and last milliseconds between attempts after a failure. */
   readonly backoffMs?: readonly [number, number];
 }
@@ -68,6 +76,11 @@ export class Reconciler<Rules = Structure> {
   /** Everything wanted was applied at least once, and nothing failed since. */
   get isSettled(): boolean {
     return this.#site !== null && this.#problem === null;
+  }
+
+  /** Client networks that the kernel has. */
+  get elements(): number {
+    return this.#installedClients.size;
   }
 
   /** What an earlier run left: it is compared with what is wanted instead of being written again. */
@@ -171,8 +184,10 @@ export class Reconciler<Rules = Structure> {
     const isSiteDirty = this.#isSiteDirty;
     this.#dirty = new Set();
     this.#isSiteDirty = false;
+    const startedMs = performance.now();
     try {
       await this.#pass(wanted, isSiteDirty, dirty);
+      this.#options.onPass?.({ seconds: (performance.now() - startedMs) / 1000, hasFailed: false });
       if (this.#problem !== null) logger.info('firewall.recovered', { afterAttempts: this.#failures });
       this.#problem = null;
       this.#failures = 0;
@@ -180,6 +195,7 @@ export class Reconciler<Rules = Structure> {
       this.#onApplied = [];
       for (const resolve of waiting) resolve();
     } catch (error) {
+      this.#options.onPass?.({ seconds: (performance.now() - startedMs) / 1000, hasFailed: true });
       for (const key of dirty) this.#dirty.add(key);
       this.#isSiteDirty = true;
       this.#fail(error as Error);

@@ -9,6 +9,7 @@ import { loadModule } from '../datapath/module/proc.js';
 import { ControlServer } from '../control/server.js';
 import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
+import type { Metrics } from '../metrics/metrics.js';
 import { Notifier } from '../system/notifier.js';
 import { Daemon } from './daemon.js';
 import { policyOf } from './policy.js';
@@ -29,6 +30,7 @@ export async function runDaemon(settings: Settings, logger: Logger, signal: Abor
   await using daemon = new Daemon(settings, policyOf(settings), datapath, nft, logger);
   await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), refresh: () => daemon.readCounters(), logger });
   logger.info('daemon.started', { version: readVersion(), executor: nft.executor, controlSocket: control.path });
+  await using metrics = await openMetrics(settings, daemon, logger);
   // After nftables was opened: koffi takes the stack size that libnftables needs only before its first library.
   using notifier = await Notifier.open(process.env, logger);
   const tell = (): void => notifier.status(summarize(daemon.status()));
@@ -45,11 +47,20 @@ export async function runDaemon(settings: Settings, logger: Logger, signal: Abor
         notifier.ready();
       },
       onLooked: tell,
+      onPass: (pass) => metrics?.passed(pass),
     });
   } catch (error) {
     if (isManagementError(error)) throw new GwmarkError('MANAGEMENT_REFUSED', error.message, { cause: error });
     throw error;
   }
+}
+
+/** Null where nobody watches: then not even the library is loaded. */
+async function openMetrics(settings: Settings, daemon: Daemon, logger: Logger): Promise<Metrics | null> {
+  const { listen } = settings.metrics;
+  if (listen === null) return null;
+  const { Metrics: Opened } = await import('../metrics/metrics.js');
+  return new Opened(listen, daemon, logger);
 }
 
 /** The module where it is loaded or can be, unless the settings say otherwise. */

@@ -3,8 +3,10 @@ import type { Datapath } from '../datapath/datapath.js';
 import type { Session } from '../sessions/session-table.js';
 import type { ClientStatus, StatusDocument, TransportStatus } from '../status.js';
 import type { ManagedServer } from './managed-server.js';
+import type { Upkeep } from './upkeep.js';
 
-export interface StatusInput extends Pick<StatusDocument, 'version' | 'startedAt' | 'repairs' | 'markMask' | 'networkNamespace'> {
+export interface StatusInput extends Pick<StatusDocument, 'version' | 'elements' | 'markMask'> {
+  readonly upkeep: Upkeep;
   readonly datapath: Datapath;
   readonly servers: readonly ManagedServer[];
   readonly problems: readonly string[];
@@ -15,7 +17,7 @@ export interface StatusInput extends Pick<StatusDocument, 'version' | 'startedAt
 /** Puts the status document together. */
 export function buildStatus(input: StatusInput): StatusDocument {
   const problems = input.isSettled || input.problems.length > 0 ? input.problems : ['the first rules are not installed yet'];
-  const { datapath } = input;
+  const { datapath, upkeep } = input;
   return {
     version: input.version,
     datapath: datapath.kind,
@@ -36,12 +38,13 @@ export function buildStatus(input: StatusInput): StatusDocument {
     clients: input.servers.flatMap((server) => [...server.sessions()].map(toClient)),
     gateways: datapath.status(),
     uplink: datapath.uplinkId,
-    startedAt: input.startedAt,
-    repairs: input.repairs,
+    startedAt: upkeep.startedAt,
+    repairs: upkeep.repairs,
     fallThrough: Object.fromEntries(datapath.fallThrough),
     moduleCounters: datapath.moduleCounters === null ? null : Object.fromEntries(datapath.moduleCounters),
+    elements: input.elements,
     markMask: input.markMask,
-    networkNamespace: input.networkNamespace,
+    networkNamespace: upkeep.networkNamespace,
   };
 }
 

@@ -301,6 +301,21 @@ export const LOG_EVENTS = {
     meaning: 'The control socket is open.',
     action: 'None.',
   },
+  'metrics.listening': {
+    level: 'info',
+    meaning: 'Metrics are served at the address of `metrics.listen`.',
+    action: 'None.',
+  },
+  'metrics.unavailable': {
+    level: 'error',
+    meaning: 'The address of `metrics.listen` cannot be had, most often because another program has it; it is tried again, and all else goes on.',
+    action: 'End the other program, or choose another address and restart the sidecar.',
+  },
+  'metrics.failed': {
+    level: 'error',
+    meaning: 'A request for metrics failed because of a fault of the sidecar.',
+    action: 'Report it with the log.',
+  },
   'control.failed': {
     level: 'error',
     meaning: 'A request on the control socket failed because of a fault of the sidecar.',

@@ -32,6 +32,7 @@ export const READY: StatusDocument = {
   repairs: { firewall: 0, routing: 0 },
   fallThrough: { learn_unknown_mac: 1, return_no_gateway: 0 },
   moduleCounters: null,
+  elements: 5,
   markMask: 0xff00_0000,
   networkNamespace: null,
 };

@@ -10,7 +10,7 @@ describe('Decoder on recorded transcripts', () => {
 
   for (const name of transcriptNames()) {
     it(`gives the same messages at every split point of ${name}`, function test() {
-      this.timeout(60_000);
+      this.timeout(300_000);
       const bytes = loadTranscript(name).received;
       const whole = new Decoder().push(bytes);
 

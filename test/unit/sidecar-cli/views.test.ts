@@ -48,6 +48,7 @@ const DOCUMENT: StatusDocument = {
   repairs: { firewall: 1, routing: 0 },
   fallThrough: { learn_unknown_mac: 0, return_no_gateway: 5 },
   moduleCounters: null,
+  elements: 2,
   markMask: 0xff00_0000,
   networkNamespace: null,
 };

@@ -1,0 +1,36 @@
+import type { RepairStatus } from '../status.js';
+import { readNetworkNamespace } from '../system/network-namespace.js';
+
+/** What was mended since the daemon started, and what is being mended now. */
+export class Upkeep {
+  readonly startedAt = new Date().toISOString();
+  readonly networkNamespace = readNetworkNamespace();
+  readonly #repairs = { firewall: 0, routing: 0 };
+  #damage: string | null = null;
+
+  get repairs(): RepairStatus {
+    return { ...this.#repairs };
+  }
+
+  /** What somebody did to our rules and is not put back yet, in a sentence; null when all is well. */
+  get problem(): string | null {
+    return this.#damage;
+  }
+
+  /**
+   * The rules were found damaged.
+   *
+   * @param mended resolves when they were put back; never rejects
+   */
+  firewallDamaged(damage: string, mended: Promise<void>): void {
+    this.#repairs.firewall += 1;
+    this.#damage = damage;
+    void mended.finally(() => {
+      this.#damage = null;
+    });
+  }
+
+  routingRepaired(): void {
+    this.#repairs.routing += 1;
+  }
+}

@@ -1,0 +1,174 @@
+import { once } from 'node:events';
+import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+
+/** What a page answers. */
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** Where a listener is reached; as a management endpoint. */
+export type ListenAddress = { readonly kind: 'unix'; readonly path: string } | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+export interface HttpListenerOptions {
+  /** The directory of a unix socket is made (0755) where missing. */
+  readonly address: ListenAddress;
+  /** Answers a GET for a path without its query. What it throws becomes 500. */
+  readonly answer: (path: string) => Answer | Promise<Answer>;
+  /** Told what `answer` threw. */
+  readonly onFault: (url: string, error: unknown) => void;
+}
+
+/** Why a listener could not be opened. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+  /** Another program answers there. */
+  readonly isInUse: boolean;
+
+  constructor(message: string, isInUse: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.isInUse = isInUse;
+  }
+}
+
+/** A client that sends nothing is dropped after this time. */
+const REQUEST_TIMEOUT_MS = 5000;
+/** How long requests under way may go on once the listener closes. */
+const DRAIN_MS = 1000;
+const MAX_CONNECTIONS = 64;
+const MAX_HEADER_BYTES = 8192;
+const SOCKET_MODE = 0o660;
+const DIRECTORY_MODE = 0o755;
+
+/**
+ * A small HTTP/1.1 server on a unix socket or a TCP port: GET and HEAD only, bounded in time, header and connections.
+ */
+export class HttpListener implements AsyncDisposable {
+  readonly #http: Server;
+  #closing: Promise<void> | undefined;
+
+  private constructor(http: Server) {
+    this.#http = http;
+  }
+
+  /**
+   * Opens it; the caller disposes of it. A unix socket gets mode 0660, and the file of one that nobody serves is replaced.
+   *
+   * @throws ListenError
+   */
+  static async open(options: HttpListenerOptions): Promise<HttpListener> {
+    const http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 });
+    http.maxConnections = MAX_CONNECTIONS;
+    http.on('request', (request, response) => void respond(request, response, options));
+    try {
+      await listenOn(http, options.address);
+    } catch (error) {
+      http.close();
+      throw error instanceof ListenError ? error : new ListenError(reasonOf(error), hasCode(error, 'EADDRINUSE'), { cause: error });
+    }
+    return new HttpListener(http);
+  }
+
+  /** Ends requests under way within a second, closes the listener and removes the file of its socket. Idempotent. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= closeServer(this.#http);
+    return this.#closing;
+  }
+}
+
+/** A page of plain text. */
+export function plainText(status: number, body: string): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body };
+}
+
+async function listenOn(http: Server, address: ListenAddress): Promise<void> {
+  if (address.kind === 'tcp') {
+    http.listen({ host: address.host, port: address.port });
+    await once(http, 'listening');
+    return;
+  }
+  const { path } = address;
+  await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+  try {
+    await listenOnPath(http, path);
+  } catch (error) {
+    if (!hasCode(error, 'EADDRINUSE')) throw error;
+    await removeStale(path);
+    await listenOnPath(http, path);
+  }
+  await chmod(path, SOCKET_MODE);
+}
+
+async function listenOnPath(http: Server, path: string): Promise<void> {
+  http.listen(path);
+  await once(http, 'listening');
+}
+
+/** Removes a socket file that no process serves; anything else in the way is an error. */
+async function removeStale(path: string): Promise<void> {
+  if (!(await lstat(path)).isSocket()) throw new ListenError('a file that is no socket is in the way', false);
+  if (await isServed(path)) throw new ListenError('another program answers there', true);
+  await rm(path, { force: true });
+}
+
+/** A socket whose process is gone refuses (ECONNREFUSED); one that vanished meanwhile is as good as refused. */
+async function isServed(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ECONNREFUSED') || hasCode(error, 'ENOENT')) return false;
+    // EAGAIN: its queue is full, so there is a process.
+    if (hasCode(error, 'EAGAIN')) return true;
+    throw error;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function closeServer(http: Server): Promise<void> {
+  const closed = once(http, 'close');
+  http.close();
+  http.closeIdleConnections();
+  const deadline = setTimeout(() => http.closeAllConnections(), DRAIN_MS);
+  try {
+    await closed;
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, options: HttpListenerOptions): Promise<void> {
+  const answer = await answerOrFault(request, options);
+  response.writeHead(answer.status, {
+    'content-type': answer.type,
+    'content-length': Buffer.byteLength(answer.body),
+    'cache-control': 'no-store',
+    ...(answer.status === 405 ? { allow: 'GET, HEAD' } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : answer.body);
+}
+
+async function answerOrFault({ method, url = '' }: IncomingMessage, { answer, onFault }: HttpListenerOptions): Promise<Answer> {
+  if (method !== 'GET' && method !== 'HEAD') return plainText(405, 'only GET is understood\n');
+  try {
+    return await answer(url.split('?', 1)[0] ?? '');
+  } catch (error) {
+    // The client sees 500, the operator the log.
+    onFault(url, error);
+    return plainText(500, 'internal fault, see the log of the sidecar\n');
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,39 @@
+import type { ListenAddress } from '../http/listener.js';
+import type { Logger } from '../log/logger.js';
+import type { StatusDocument } from '../status.js';
+import { Exposition } from './exposition.js';
+import { MetricsServer } from './server.js';
+
+/** What is asked of a daemon. */
+export interface WatchedDaemon {
+  status(): StatusDocument;
+  /** Brings the kernel's counters in the status up to date. */
+  readCounters(): Promise<void>;
+  /** Why traffic is not carried, after a look at the kernel; empty when it is. */
+  readiness(): Promise<readonly string[]>;
+}
+
+/** The metrics of a daemon and the server for them. Disposal closes the server. */
+export class Metrics implements AsyncDisposable {
+  readonly #exposition = new Exposition();
+  readonly #server: MetricsServer;
+
+  /** Begins to listen; an address that is taken is tried again and again. */
+  constructor(address: ListenAddress, daemon: WatchedDaemon, logger: Logger) {
+    const metrics = async (): Promise<{ type: string; text: string }> => {
+      await daemon.readCounters();
+      const text = await this.#exposition.text(() => daemon.status());
+      return { type: this.#exposition.contentType, text };
+    };
+    this.#server = new MetricsServer({ address, logger, pages: { metrics, readiness: () => daemon.readiness() } });
+  }
+
+  /** Notes a pass of the reconciler. */
+  passed(pass: { readonly seconds: number; readonly hasFailed: boolean }): void {
+    this.#exposition.passed(pass);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#server[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,85 @@
+import { formatEndpoint } from '../config/endpoint.js';
+import { type Answer, HttpListener, type ListenAddress, plainText } from '../http/listener.js';
+import type { Logger } from '../log/logger.js';
+
+/** What the pages are made from. */
+export interface MetricsPages {
+  /** The text of `/metrics` and its content type. */
+  metrics(): Promise<{ readonly type: string; readonly text: string }>;
+  /** Why traffic is not carried right now, a sentence each, after a look at the kernel; empty when it is. */
+  readiness(): Promise<readonly string[]>;
+}
+
+export interface MetricsServerOptions {
+  readonly address: ListenAddress;
+  readonly pages: MetricsPages;
+  readonly logger: Logger;
+  /** Milliseconds until an address that could not be had is tried again. Default 5000. */
+  readonly retryMs?: number;
+}
+
+/**
+ * Serves `/metrics`, `/livez` and `/readyz` for monitoring. An address that is taken ends nothing: it is logged and tried again,
+ * for traffic matters more than being watched.
+ */
+export class MetricsServer implements AsyncDisposable {
+  readonly #options: MetricsServerOptions;
+  #listener: HttpListener | null = null;
+  #opening: Promise<void>;
+  #retry: NodeJS.Timeout | null = null;
+  #isClosed = false;
+  /** What was logged last, so that a lasting fault is said once. */
+  #reason: string | null = null;
+
+  constructor(options: MetricsServerOptions) {
+    this.#options = options;
+    this.#opening = this.#open();
+  }
+
+  /** Resolves when the first attempt is over, however it ended. */
+  get tried(): Promise<void> {
+    return this.#opening;
+  }
+
+  /** Closes it, or gives up trying. Idempotent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    await this.#opening;
+    await this.#listener?.[Symbol.asyncDispose]();
+  }
+
+  async #open(): Promise<void> {
+    const { address, pages, logger, retryMs = 5000 } = this.#options;
+    const listen = formatEndpoint(address);
+    try {
+      this.#listener = await HttpListener.open({ address, answer: (page) => answerTo(page, pages), onFault: (url, error) => logger.error('metrics.failed', { url, error }) });
+      logger.info('metrics.listening', { listen });
+    } catch (error) {
+      const reason = `cannot serve metrics on ${listen}: ${(error as Error).message}`;
+      if (reason !== this.#reason) logger.error('metrics.unavailable', { listen, reason, retryInMs: retryMs });
+      this.#reason = reason;
+      if (this.#isClosed) return;
+      this.#retry = setTimeout(() => {
+        this.#opening = this.#open();
+      }, retryMs);
+    }
+  }
+}
+
+async function answerTo(page: string, pages: MetricsPages): Promise<Answer> {
+  switch (page) {
+    case '/metrics': {
+      const { type, text } = await pages.metrics();
+      return { status: 200, type, body: text };
+    }
+    case '/livez':
+      return plainText(200, 'ok\n');
+    case '/readyz': {
+      const problems = await pages.readiness();
+      return problems.length === 0 ? plainText(200, 'ready\n') : plainText(503, problems.map((problem) => `${problem}\n`).join(''));
+    }
+    default:
+      return plainText(404, 'no such page; there are /metrics, /livez and /readyz\n');
+  }
+}
