@@ -35,8 +35,9 @@ export class ListenError extends Error {
   }
 }
 
-/** A client that sends nothing is dropped after this time. */
-const REQUEST_TIMEOUT_MS = 5000;
+/** A client that sends nothing is dropped after this time, or a little later: a starving machine may be slow to read what was sent. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const TIMEOUT_CHECK_MS = 5000;
 /** How long requests under way may go on once the listener closes. */
 const DRAIN_MS = 1000;
 const MAX_CONNECTIONS = 64;
@@ -61,7 +62,7 @@ export class HttpListener implements AsyncDisposable {
    * @throws ListenError
    */
   static async open(options: HttpListenerOptions): Promise<HttpListener> {
-    const http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 });
+    const http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: TIMEOUT_CHECK_MS });
     http.maxConnections = MAX_CONNECTIONS;
     http.on('request', (request, response) => void respond(request, response, options));
     try {
