@@ -70,7 +70,7 @@ eventually() {
 # until_true COMMAND...: as eventually, without being a check; fails the script.
 until_true() {
 	local try
-	for try in {1..300}; do
+	for try in {1..900}; do
 		"$@" >/dev/null 2>&1 && return 0
 		pause 0.1
 	done

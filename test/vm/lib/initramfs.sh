@@ -24,10 +24,20 @@ initramfs_programs() {
 	printf '%s\0' "${files[@]}" | sort -zu | (cd / && cpio --quiet -0 -pdL "$1" 2>/dev/null)
 }
 
-# initramfs_make TREE RELEASE GUEST: prints the path of an initramfs with busybox,
-# the modules above with their dependencies in load order, and GUEST/init.
+# initramfs_repository DIR: copies to DIR what the sidecar and the suites of test/ load.
+initramfs_repository() {
+	(cd "$repo" && find bin dist packages node_modules package.json .mocharc.json \
+		\( -path 'node_modules/@typescript' -o -path 'node_modules/@oxlint*' -o -path 'node_modules/typescript' \
+		-o -path 'node_modules/oxlint*' -o -path 'node_modules/@types' -o -path 'packages/*/node_modules' \) -prune \
+		-o \( -type f ! -name '*.ts' ! -name '*.cts' ! -name '*.mts' ! -name '*.map' ! -name '*.md' -o -type l \) -print0 |
+		cpio --quiet -0 -pdm "$1$repo" 2>/dev/null)
+}
+
+# initramfs_make TREE RELEASE GUEST REPOSITORY: prints the path of an initramfs with
+# busybox, the modules above with their dependencies in load order, and GUEST/init;
+# with the repository's build too if REPOSITORY is 1.
 initramfs_make() {
-	local tree=$1 release=$2 guest=$3 out=$1/initramfs.cpio root module file name
+	local tree=$1 release=$2 guest=$3 repository=$4 out=$1/initramfs-$$.cpio root module file name
 	root=$(mktemp -d)
 	mkdir -p "$root"/{bin,modules,proc,sys,dev,root,host,rw}
 	cp "$(command -v busybox)" "$root/bin/busybox"
@@ -50,8 +60,8 @@ initramfs_make() {
 	done
 	mkdir "$root/hot"
 	initramfs_programs "$root/hot"
-	(cd "$root" && find . | cpio --quiet -o -H newc) >"$out.$$" || return 1
-	mv "$out.$$" "$out"
+	[ "$repository" -eq 0 ] || initramfs_repository "$root/hot"
+	(cd "$root" && find . | cpio --quiet -o -H newc) >"$out" || return 1
 	rm -rf "$root"
 	echo "$out"
 }
