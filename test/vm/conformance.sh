@@ -12,7 +12,7 @@ suites=("$@")
 # GWMARK_* is what the sidecar takes for its settings
 export LAB_MODULE=$GWMARK_KO
 export -n GWMARK_KO GWMARK_OUT GWMARK_MODULES GWMARK_REPO
-export GWMARK_DATAPATH=module LAB_PATIENCE=8
+export GWMARK_DATAPATH=module LAB_PATIENCE=16
 mapfile -t files < <(printf "dist/test/%s.test.js\n" "${suites[@]}")
 exec node node_modules/mocha/bin/mocha.js --config .mocharc.json --reporter tap \
 	"${files[@]}"
