@@ -51,7 +51,9 @@ function outputRules(site: Site): RuleSpec[] {
       expr: [matchDirection('reply'), { match: { op: '==', left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } }, right: address } } as const, mark],
     })),
   );
-  return [...ofTransports, ...ofTunnels];
+  // Our own ICMP errors about a flow go back to whoever sent its packet. Only a flow that has learnt a gateway is sent by the module.
+  const errors: RuleSpec[] = [{ expr: [matchDirection('reply'), { match: { op: 'in', left: { ct: { key: 'state' } }, right: 'related' } }, mark] }];
+  return [...ofTransports, ...ofTunnels, ...(site.tunnels.length === 0 ? [] : errors)];
 }
 
 /** The other bits of the packet mark are kept. */

@@ -8,7 +8,7 @@ import { describeFailover, failoverTimes } from './failover.js';
 import { patient } from '../lab/wait.js';
 
 /** The most that a move may take us, and a bound for the whole interruption on a busy machine. */
-const OURS_MAX_MS = 1_000;
+const OURS_MAX_MS = patient(1_000);
 
 const onPort = (port: number) => (frame: Frame): boolean => frame.ports?.source === port || frame.ports?.destination === port;
 const isClient1 = (frame: Frame): boolean => frame.ip?.source === ADDRESS.client1.v4 || frame.ip?.destination === ADDRESS.client1.v4;
