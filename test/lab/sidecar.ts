@@ -226,7 +226,13 @@ export class Sidecar implements AsyncDisposable {
           text += chunk;
         });
         // The same document as the command prints; the tests that look at its shape use the command.
-        response.on('end', () => resolve(JSON.parse(text) as SidecarStatus));
+        response.on('end', () => {
+          try {
+            resolve(JSON.parse(text) as SidecarStatus);
+          } catch (error) {
+            fail(new Error(`the control socket answered ${JSON.stringify(text)}`, { cause: error }));
+          }
+        });
       }).on('error', fail);
     });
   }
