@@ -13,18 +13,33 @@
 #include "hook.h"
 #include "net.h"
 
+/*
+ * A mark that selects is never 0, and most packets of a machine have the mark 0:
+ * they are let go before anything of ours is looked at.
+ */
+static bool unmarked(const struct sk_buff *skb)
+{
+	return likely(!skb->mark);
+}
+
 static unsigned int learn(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	if (unmarked(skb))
+		return NF_ACCEPT;
 	return gwmark_core_learn(gwmark_net_of(state->net), skb, state);
 }
 
 static unsigned int send_back(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	if (unmarked(skb))
+		return NF_ACCEPT;
 	return gwmark_core_return(gwmark_net_of(state->net), skb, state->pf);
 }
 
 static unsigned int output(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	if (unmarked(skb))
+		return NF_ACCEPT;
 	return gwmark_core_output(gwmark_net_of(state->net), skb, state->out, state->pf);
 }
 
@@ -43,6 +58,8 @@ static unsigned int hear_nd(void *priv, struct sk_buff *skb, const struct nf_hoo
 
 static unsigned int capture(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
+	if (unmarked(skb))
+		return NF_ACCEPT;
 	return gwmark_bridge_capture(gwmark_net_of(state->net), skb, state);
 }
 

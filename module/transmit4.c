@@ -20,6 +20,12 @@
 #include "stats.h"
 #include "transmit.h"
 
+/* As dst_mtu() of a gateway's dst, which has no metrics and no exceptions. */
+static unsigned int mtu_of(const struct net_device *dev)
+{
+	return min_t(unsigned int, READ_ONCE(dev->mtu), IP_MAX_MTU);
+}
+
 static bool too_big(const struct sk_buff *skb, unsigned int mtu)
 {
 	if (skb->len <= mtu || !(ip_hdr(skb)->frag_off & htons(IP_DF)))
@@ -34,7 +40,7 @@ static bool too_big(const struct sk_buff *skb, unsigned int mtu)
 
 static int send_fragments(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
-	unsigned int mtu = dst_mtu(skb_dst(skb));
+	unsigned int mtu = mtu_of(skb_dst(skb)->dev);
 
 	/* The last segment of a GSO packet may fit; too_big() never sees DF here
 	 * on a forwarded packet, so this is the sender's own host.
@@ -60,7 +66,7 @@ static int output_finish(struct net *net, struct sock *sk, struct sk_buff *skb)
 		if (congested < 0 || congested == NET_XMIT_DROP)
 			return congested;
 	}
-	mtu = dst_mtu(skb_dst(skb));
+	mtu = mtu_of(skb_dst(skb)->dev);
 	if (skb_is_gso(skb)) {
 		if (skb_gso_validate_network_len(skb, mtu))
 			ret = gwmark_transmit_frame(net, sk, skb);
@@ -106,6 +112,9 @@ static int forward_finish(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
 	__IP_INC_STATS(net, IPSTATS_MIB_OUTFORWDATAGRAMS);
 	skb_clear_tstamp(skb);
+	/* a hook may have given it another dst */
+	if (likely(skb_dst(skb)->output == gwmark_output4))
+		return gwmark_output4(net, sk, skb);
 	return dst_output(net, sk, skb);
 }
 
@@ -153,7 +162,7 @@ unsigned int gwmark_forward4(struct gwmark_net *gn, struct sk_buff *skb,
 		return NF_DROP;
 	}
 	IPCB(skb)->flags |= IPSKB_FORWARDED;
-	mtu = dst_mtu(&gateway->rt4->dst);
+	mtu = mtu_of(dev);
 	if (unlikely(too_big(skb, mtu))) {
 		IP_INC_STATS(net, IPSTATS_MIB_FRAGFAILS);
 		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
