@@ -24,22 +24,27 @@ export function compileModuleStructure(site: Site): Structure {
   return { sets, chains, verdicts: new Map() };
 }
 
-/** Packets from a tunnel are selected in both directions: answers return, and what a client opens goes to the uplink where no route exists. */
+/**
+ * Packets from a tunnel are selected in both directions: answers return, and what a client opens goes to the uplink where no route exists.
+ *
+ * Every packet of the machine comes through here, so what tells most of them apart comes first: the direction, then the
+ * destination, and the device, which is dear to look up in a set, last. A packet that is marked is done.
+ */
 function preroutingRules(site: Site): RuleSpec[] {
   const { links, tunnels, transports } = site;
   const mark = setModuleMark(site.policy);
-  const rules: RuleSpec[] = tunnels.map(({ device }) => ({ expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: device } }, mark] }));
+  const rules: RuleSpec[] = tunnels.map(({ device }) => ({ expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: device } }, mark, { accept: null }] }));
   if (links.length === 0) return rules;
   const fromLink = matchDevice(links);
-  const original = matchDirection('original');
   for (const transport of transports) {
     // The answers of an OpenVPN client's server tell which router leads there; the module learns from the original direction alone.
     if (transport.remote !== undefined) {
-      rules.push({ expr: [fromLink, ...matchTransport(transport), { limit: { rate: 1, per: 'second' } }, { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } }] });
+      rules.push({ expr: [...matchTransport(transport), fromLink, { limit: { rate: 1, per: 'second' } }, { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } }] });
     }
-    rules.push({ expr: [fromLink, original, ...matchTransport(transport), mark] });
   }
-  for (const match of matchVpnDestinations(site)) rules.push({ expr: [fromLink, original, match, mark] });
+  rules.push({ expr: [matchDirection('reply'), { accept: null }] });
+  const selected = [...transports.map(matchTransport), ...matchVpnDestinations(site).map((match) => [match])];
+  for (const matches of selected) rules.push({ expr: [...matches, fromLink, matchDirection('original'), mark, { accept: null }] });
   return rules;
 }
 

@@ -83,16 +83,23 @@ function addGateway(
 /**
  * Transport flows are learnt in either direction: when OpenVPN sent first (conntrack flushed, or the sidecar came later),
  * its client's packets are the replies.
+ *
+ * Every packet of the machine comes through here, so what tells most of them apart comes first: port, direction and
+ * destination before the device, which is dear to look up in a set.
  */
 function preroutingRules(site: Site): RuleSpec[] {
   const { policy, links, transports, tunnels } = site;
-  const replies = [replyRule(policy), ...(tunnels.length === 0 ? [] : [{ expr: [matchDevice(tunnels), matchDirection('reply'), { goto: { target: NO_GATEWAY_CHAIN } }] }])];
+  const replies = [replyRule(policy), ...(tunnels.length === 0 ? [] : [{ expr: [matchDirection('reply'), matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] }])];
   if (links.length === 0) return replies;
   const fromLink = matchDevice(links);
   return [
-    ...transports.map((transport) => ({ expr: [fromLink, ...matchTransport(transport), { goto: { target: 'transport' } }] })),
+    ...transports.map((transport) => {
+      const [port, ...others] = matchTransport(transport);
+      return { expr: [...(port === undefined ? [] : [port]), fromLink, ...others, { goto: { target: 'transport' } }] };
+    }),
     ...replies,
-    { expr: [matchDirection('original'), fromLink, { jump: { target: 'select' } }] },
+    { expr: [matchDirection('reply'), { accept: null }] },
+    ...matchVpnDestinations(site).map((match) => ({ expr: [match, matchDirection('original'), fromLink, { goto: { target: 'select' } }] })),
   ];
 }
 
@@ -112,7 +119,7 @@ function restoreGateway(policy: Policy): Statement {
 
 function selectRules(site: Site): RuleSpec[] {
   const onlink = site.policy.learnOnlink ? [] : site.links.flatMap(onlinkRules);
-  return [...onlink, ...matchVpnDestinations(site).map((match) => ({ expr: [match, { goto: { target: 'learn' } }] }))];
+  return [...onlink, { expr: [{ goto: { target: 'learn' } }] }];
 }
 
 /** A gateway of transport flows is noted once a flow, not once a packet: later packets carry its mark already. */
