@@ -1,11 +1,13 @@
 /**
- * What a row has to reach. `at-least` and `at-most` speak of the ratio, `under` of our own value in the row's unit.
+ * What a row has to reach. `at-least` and `at-most` speak of the ratio, `under` of our own value in the row's unit. `none`: a rival
+ * is shown beside the others.
  */
 export type Bar =
   | { readonly kind: 'at-least'; readonly ratio: number }
   | { readonly kind: 'more-than'; readonly ratio: number }
   | { readonly kind: 'at-most'; readonly ratio: number }
-  | { readonly kind: 'under'; readonly value: number };
+  | { readonly kind: 'under'; readonly value: number }
+  | { readonly kind: 'none' };
 
 /** One line of the report, as `--json` prints it. */
 export interface Row {
@@ -16,7 +18,7 @@ export interface Row {
   readonly rivalName: string;
   /**
    * How many times better we are: rival / ours for times and memory, ours / rival for a throughput. The one exception are
-   * rows whose bar is `<=`: there it is ours / rival, how many times worse.
+   * rows whose bar is `<=`, or who have none: there it is ours / rival, how many times worse.
    */
   readonly ratio: number;
   readonly bar: string;
@@ -52,7 +54,7 @@ export interface RowInput extends RowNotes {
 /** Computes ratio and verdict of a row. */
 export function makeRow(input: RowInput): MeasuredRow {
   const { name, ours, rival, unit, rivalName, better, bar, ...notes } = input;
-  const isMultipleOfRival = better === 'more' || bar.kind === 'at-most';
+  const isMultipleOfRival = better === 'more' || bar.kind === 'at-most' || bar.kind === 'none';
   const ratio = isMultipleOfRival ? ours / rival : rival / ours;
   return {
     row: { name, ours: round(ours), rival: round(rival), unit, rivalName, ratio: round(ratio), bar: formatBar(bar, unit), met: isMet(bar, ratio, ours) },
@@ -70,6 +72,8 @@ function isMet(bar: Bar, ratio: number, ours: number): boolean {
       return ratio <= bar.ratio;
     case 'under':
       return ours < bar.value;
+    case 'none':
+      return true;
     default:
       return bar satisfies never;
   }
@@ -85,6 +89,8 @@ function formatBar(bar: Bar, unit: string): string {
       return `<= ${bar.ratio}x`;
     case 'under':
       return `< ${bar.value} ${unit}`;
+    case 'none':
+      return 'none';
     default:
       return bar satisfies never;
   }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by demo.sh and test.sh: what both need before they can start.
+# Sourced by demo.sh, test.sh and bench/datapath/run.sh: what they need before they can start.
 
 # Where Debian keeps the tools of network administration; a plain `su` leaves it out of PATH.
 PATH=$PATH:/usr/sbin:/sbin
@@ -15,6 +15,8 @@ declare -rA PACKAGE_OF=(
   # of test/compose and test/packages
   [nsenter]=util-linux [dockerd]=docker.io [docker-compose]=docker-compose [debootstrap]=debootstrap [dpkg-deb]=dpkg
   [systemd-analyze]=systemd
+  # of bench/datapath
+  [gcc]=build-essential [make]=make [flex]=flex [bison]=bison [bc]=bc
 )
 
 # Says why nothing was run, and ends the script.

@@ -35,15 +35,19 @@ export async function readRouting(policy: Policy): Promise<RoutingPlan> {
  * again then tells what is still owed.
  */
 export async function addRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
-  const add = (family: Family): Promise<void> =>
-    ipBatch(family, [
-      ...ofFamily(family, diff.setNeighbours).map((neighbour) => `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`),
-      ...ofFamily(family, diff.setRoutes).map((route) => printRoute(policy, 'replace', route)),
-      ...ofFamily(family, diff.addRules).map((rule) => printRule(policy, 'add', rule)),
-    ]);
+  const add = (family: Family): Promise<void> => ipBatch(family, additionLines(policy, diff, family));
   // Side by side, because the first packets of a new router wait for this; and both to their end, whatever becomes of one.
   const outcomes = await Promise.allSettled([add(4), add(6)]);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+/** The additions of a difference in one family, as lines for `ip -batch`, each of which finds what it needs made by those before. */
+export function additionLines(policy: Policy, diff: RoutingDiff, family: Family): string[] {
+  return [
+    ...ofFamily(family, diff.setNeighbours).map((neighbour) => `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`),
+    ...ofFamily(family, diff.setRoutes).map((route) => printRoute(policy, 'replace', route)),
+    ...ofFamily(family, diff.addRules).map((rule) => printRule(policy, 'add', rule)),
+  ];
 }
 
 /** Makes the removals of a difference. What is gone already, because its device is, is no failure. */
