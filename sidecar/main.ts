@@ -6,4 +6,5 @@ await runProcess({
   runDaemon: async (settings, logger, signal, reloads) => (await import('./daemon/run.js')).runDaemon(settings, logger, signal, reloads),
   bringDown: async (settings, logger) => (await import('./daemon/down.js')).bringDown(settings, logger),
   openFlows: async (settings) => (await import('./flows/open-flows.js')).openFlows(settings),
+  diagnose: async (options) => (await import('./doctor/diagnose.js')).diagnose(options),
 });

@@ -1,6 +1,8 @@
 import type { Reloads } from '../config/reload.js';
 import type { Settings } from '../config/settings.js';
 import type { FlowSource } from '../flows/flow.js';
+import type { Finding } from '../doctor/finding.js';
+import type { SystemOptions } from '../doctor/system.js';
 import type { Logger } from '../log/logger.js';
 
 /** What the command line starts and does not do itself. */
@@ -11,4 +13,6 @@ export interface Commands {
   bringDown(settings: Settings, logger: Logger): Promise<{ readonly removed: readonly string[] }>;
   /** Finds out where the flows of this network namespace are to be read. Rejects with a GwmarkError where there are none. */
   openFlows(settings: Settings): Promise<FlowSource>;
+  /** Looks for everything that is in the way of a working endpoint, and changes nothing. */
+  diagnose(options: SystemOptions): Promise<readonly Finding[]>;
 }

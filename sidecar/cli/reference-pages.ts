@@ -10,6 +10,7 @@ import { RELOADABLE } from '../config/reload.js';
 import { resolveSettings } from '../config/resolve.js';
 import { CONFIG_ENV } from '../config/sources.js';
 import { SETTINGS } from '../config/table.js';
+import { CHECKS } from '../doctor/checks.js';
 import { ERROR_CODES } from '../errors.js';
 import { LOG_EVENTS } from '../log/events.js';
 import { METRICS } from '../metrics/table.js';
@@ -32,6 +33,7 @@ export function referencePages(): readonly ReferencePage[] {
     { file: 'exit-codes.md', text: exitCodesPage() },
     { file: 'log-events.md', text: logEventsPage() },
     { file: 'metrics.md', text: metricsPage() },
+    { file: 'doctor.md', text: doctorPage() },
   ];
 }
 
@@ -107,6 +109,16 @@ function metricsPage(): string {
     table(['metric', 'type', 'labels', 'meaning'], rows),
     'Counters of gateways and of fall-through begin anew when the table or the module is replaced. At most 500 gateways have series of their own. What a datapath does not count has no series.',
     'A Grafana dashboard is in `deploy/grafana/gwmark.json`, alert rules with their tests are in `deploy/prometheus/`.',
+  ]);
+}
+
+function doctorPage(): string {
+  const rows = CHECKS.map(({ name, doc, needsNetAdmin }) => [`\`${name}\``, doc, needsNetAdmin ? 'CAP_NET_ADMIN' : 'nothing']);
+  return page('Checks of `gwmark doctor`', [
+    '`gwmark doctor` prints one table: what, found, expected, how to mend; `--json` has the name of the check too. It takes the settings of `gwmark run`, changes nothing, and never takes a management slot that is in use.',
+    'ok: as it must be. info: worth knowing, nothing is wrong. warn: works, but not always or not as well as it could. error: does not work, or will not. Exit code: 0 for nothing worse than info, 3 for warnings, 1 for errors.',
+    table(['check', 'what it looks at', 'needs'], rows),
+    'Without root, other processes are out of sight: what holds a management socket, and the options of OpenVPN, are then told as far as /proc shows them.',
   ]);
 }
 
