@@ -1,11 +1,10 @@
 import { parseNetwork } from '../../rules/index.js';
 import { type ConfigInput, loadConfig } from '../config/load.js';
 import { formatProblems } from '../config/problem.js';
-import { GwmarkError } from '../errors.js';
+import { type ExitCode, GwmarkError } from '../errors.js';
 import { type FlowFilter, matchesFilter } from '../flows/filter.js';
 import type { Flow, FlowSource } from '../flows/flow.js';
 import type { Commands } from './commands.js';
-import type { ExitCode } from '../errors.js';
 import { FLOW_HEADER, flowJson, flowRow } from './flow-views.js';
 import { type CliIo, hasColours, type TextOutput } from './io.js';
 import { requireNetAdmin } from './privilege.js';
