@@ -10,6 +10,10 @@ import { patient } from '../lab/wait.js';
 
 const logins = (lab: VpnLab): number => lab.server.process.lines.filter((line) => /MANAGEMENT: Client connected/.test(line)).length;
 
+async function doctorOf(lab: VpnLab, management = `unix:${lab.server.managementSocket}`, ...flags: readonly string[]): Promise<DoctorReport> {
+  return await runDoctor(lab.topology.endpoint, { flags: ['--management', management, '--control-socket', path.join(lab.pki.directory, 'gwmark.sock'), ...flags] });
+}
+
 describe('gwmark doctor at a management interface', function () {
   this.timeout(patient(90_000));
   let lab: VpnLab;
@@ -92,9 +96,6 @@ describe('gwmark doctor at a management interface', function () {
 describe('gwmark doctor at the options of OpenVPN', function () {
   this.timeout(patient(90_000));
 
-  const doctor = async (lab: VpnLab, management = `unix:${lab.server.managementSocket}`, ...flags: readonly string[]): Promise<DoctorReport> =>
-    await runDoctor(lab.topology.endpoint, { flags: ['--management', management, '--control-socket', path.join(lab.pki.directory, 'gwmark.sock'), ...flags] });
-
   it('names those that do not go together with gwmark, and does not let OpenVPN act by looking', async () => {
     await using lab = await VpnLab.create({
       transport: 'udp4',
@@ -102,7 +103,7 @@ describe('gwmark doctor at the options of OpenVPN', function () {
       serverExtra: ['client-to-client', 'duplicate-cn', 'auth-gen-token 3600', 'management-signal', 'mssfix 0', 'tun-mtu 1500', '# comment', 'setenv "a b" \'client-to-client\''],
     });
 
-    const report = await doctor(lab);
+    const report = await doctorOf(lab);
 
     assertFound(report, 'openvpn-options', 'info', /client-to-client: on/);
     assertFound(report, 'openvpn-options', 'warn', /duplicate-cn: on, with client-config-dir/);
@@ -119,7 +120,7 @@ describe('gwmark doctor at the options of OpenVPN', function () {
   it('is content with the same options done right', async () => {
     await using lab = await VpnLab.create({ transport: 'udp4', management: { clientAuth: true }, serverExtra: ['auth-gen-token 3600 external-auth'] });
 
-    const report = await doctor(lab, undefined, '--authorize', 'accept');
+    const report = await doctorOf(lab, undefined, '--authorize', 'accept');
 
     assert.equal(report.code, 0, JSON.stringify(report.findings.filter(({ severity }) => severity !== 'ok')));
     assertFound(report, 'openvpn-options', 'ok', /its options go together/);
@@ -127,11 +128,11 @@ describe('gwmark doctor at the options of OpenVPN', function () {
 
   it('names a tap device, and a management interface that clients can reach', async () => {
     await using tap = await VpnLab.create({ transport: 'udp4', serverExtra: ['dev tap0', 'dev-type tap'] });
-    assertFound(await doctor(tap), 'openvpn-options', 'error', /dev: tap/);
+    assertFound(await doctorOf(tap), 'openvpn-options', 'error', /dev: tap/);
     await tap[Symbol.asyncDispose]();
     await using tunnel = await VpnLab.create({ transport: 'udp4', serverExtra: ['management tunnel 7505'] });
 
-    assertFound(await doctor(tunnel, 'tcp:10.8.0.1:7505'), 'openvpn-options', 'error', /management: listens on the tunnel/);
+    assertFound(await doctorOf(tunnel, 'tcp:10.8.0.1:7505'), 'openvpn-options', 'error', /management: listens on the tunnel/);
   });
 
   it('names an OpenVPN that has no tunnel, because it waits in hold', async () => {
@@ -139,6 +140,6 @@ describe('gwmark doctor at the options of OpenVPN', function () {
     const sidecar = lab.launchSidecar('--hold', 'leave');
     await sidecar.statusWhere(({ servers }) => servers[0]?.state === 'waiting', 'the sidecar waits');
 
-    assertFound(await doctor(lab), 'tunnel', 'error', /OpenVPN has opened none/);
+    assertFound(await doctorOf(lab), 'tunnel', 'error', /OpenVPN has opened none/);
   });
 });

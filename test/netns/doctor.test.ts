@@ -179,9 +179,9 @@ describe('gwmark doctor', function () {
 
   it('names a table that is missing although a sidecar runs', async () => {
     const controlSocket = path.join(lab.pki.directory, 'fake.sock');
-    await using _control = await ControlServer.open({ path: controlSocket, status: () => ({ ...READY, servers: [] }), logger: captureLog().logger });
+    await using control = await ControlServer.open({ path: controlSocket, status: () => ({ ...READY, servers: [] }), logger: captureLog().logger });
 
-    const report = await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', controlSocket] });
+    const report = await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', control.path] });
 
     assertFound(report, 'nftables-table', 'error', /missing/);
   });

@@ -19,6 +19,18 @@ import { worstOf } from '../../../sidecar/doctor/finding.js';
 import { parseModuleConfig } from '../../../sidecar/doctor/module-reading.js';
 import { POLICY } from '../rules/sample-site.js';
 
+/** An nftables that refuses commands with a word in them, and keeps what it was asked. */
+function refuse(word: string): { readonly asked: (readonly Command[])[]; check(commands: readonly Command[]): Promise<void> } {
+  const asked: (readonly Command[])[] = [];
+  return {
+    asked,
+    async check(commands) {
+      asked.push(commands);
+      if (JSON.stringify(commands).includes(word)) throw new NftError('EOPNOTSUPP', `no ${word}`);
+    },
+  };
+}
+
 describe('the checks of the doctor', () => {
   it('have names of their own', () => {
     const names = CHECKS.map(({ name }) => name);
@@ -67,14 +79,6 @@ describe('the checks of the doctor', () => {
   });
 
   it('name the feature that a kernel lacks, and ask for each only then', async () => {
-    const refuse = (word: string) => {
-      const asked: (readonly Command[])[] = [];
-      const check = async (commands: readonly Command[]): Promise<void> => {
-        asked.push(commands);
-        if (JSON.stringify(commands).includes(word)) throw new NftError('EOPNOTSUPP', `no ${word}`);
-      };
-      return { asked, check };
-    };
     const lacking = refuse('"fib"');
     const complete = refuse('nothing of the kind');
 
