@@ -12,6 +12,7 @@ export const MODULE_COUNTERS = [
   'move_claim', 'move_frame', 'move_control', 'move_limited', 'move_virtual',
   'gateway_added', 'gateway_removed', 'gateway_table_full', 'gateway_no_memory',
   'control_refused',
+  'learn_answer', 'learn_renewed',
 ] as const;
 
 /** Why a selected packet was not learnt, sent or captured, and took the normal route instead. */
