@@ -100,6 +100,8 @@ watch_wire() {
 			icmpv6 type nd-neighbor-solicit counter name asks accept
 			ether type arp accept
 			icmpv6 type { nd-neighbor-advert, nd-router-solicit, mld2-listener-report, mld-listener-report } accept
+			# a bridge joins the snoopers' group when it comes up (RFC 4286)
+			ip protocol igmp accept
 			ether daddr $mac_r1 counter name to_r1 accept
 			ether daddr $mac_r2 counter name to_r2 accept
 			counter name elsewhere
