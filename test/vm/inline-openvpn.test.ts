@@ -185,8 +185,9 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
     await lab.known('client1', 'client2');
     await flow.advance(20);
 
-    const { lost, disordered } = await flow.stop();
-    assert.deepEqual({ lost, disordered }, { lost: 0, disordered: 0 });
+    // Not their order: a veth hands a packet to the processor of its sender, and two processors of a guest run at their own pace.
+    const { lost } = await flow.stop();
+    assert.equal(lost, 0);
     assert.equal(await lab.endpoint.run(['nft', '-s', 'list', 'table', 'bridge', 'gwmark']), before);
   });
 
