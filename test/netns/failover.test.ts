@@ -28,10 +28,12 @@ describe('a router that gets another MAC address under a live flow', function ()
 
   it('keeps a flow through a LAN router alive, and its gateway keeps its id', async () => {
     const newMac = '02:00:00:00:01:09';
-    const before = (await lab.sidecar.gateways()).find((gateway) => gateway.mac === MAC.r1);
     await using capture = await lab.capture();
     await using udp = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 7811 });
     await using tcp = await Flow.start('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 7812 });
+    // The module learns a router from its first frame of a flow, and the sidecar looks at times.
+    const { gateways: known } = await lab.sidecar.statusWhere((status) => status.gateways.some((gateway) => gateway.mac === MAC.r1), 'the sidecar knows r1');
+    const before = known.find((gateway) => gateway.mac === MAC.r1);
 
     await lab.topology.changeMac('r1', newMac);
     await Promise.all([udp.advance(50), tcp.advance(50)]);
