@@ -66,7 +66,7 @@ describe('the instruments of the lab', function () {
     await right.run(['nft', 'delete', 'table', 'ip', 't']);
     const open = await exchange('tcp', from, to, { port: 7002, bytes: 300_000 });
 
-    assert.deepEqual(blocked, { ok: false, reason: 'no complete answer within 500 ms' });
+    assert.deepEqual(blocked, { ok: false, reason: `no complete answer within ${patient(500)} ms` });
     assert.deepEqual(open, { ...open, ok: true, bytes: 300_000 });
   });
 
