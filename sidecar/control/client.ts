@@ -13,6 +13,7 @@ const DEFAULT_TIMEOUT_MS = 5000;
 const STATUS: z.ZodType<StatusDocument> = z.looseObject({
   version: z.string(),
   datapath: z.enum(['nexthop', 'module']),
+  firewall: z.enum(['nftables', 'iptables-nft', 'iptables-legacy']).optional(),
   ready: z.boolean(),
   problems: z.array(z.string()),
   servers: z.array(

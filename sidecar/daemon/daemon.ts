@@ -1,17 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Nftables } from 'nftables-json';
 import type { ClientNetwork, OriginalSysctl, Policy, Transport, Tunnel } from '../../rules/index.js';
 import { contains, networkKey, transportComment } from '../../rules/index.js';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Datapath } from '../datapath/datapath.js';
-import { ModuleDatapath } from '../datapath/module/module-datapath.js';
-import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
 import type { UplinkNeed } from '../datapath/uplink-seeker.js';
 import type { Devices } from '../discovery/devices.js';
 import { readDevices } from '../discovery/devices.js';
-import { NftablesFirewall } from '../firewall/nftables-firewall.js';
+import type { FirewallTool } from '../firewall/tool.js';
+import { nameOf } from '../firewall/tool.js';
 import type { Logger } from '../log/logger.js';
 import { ClientNetworks } from '../sessions/client-networks.js';
 import type { StatusDocument } from '../status.js';
@@ -21,8 +19,9 @@ import { NeighbourMonitor } from '../system/neighbour-monitor.js';
 import { checkClashes } from './clashes.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 import { Debounced } from './debounced.js';
+import type { KernelSide } from './kernel-side.js';
+import { makeKernelSide } from './kernel-side.js';
 import type { WantedSite } from './reconciler.js';
-import { Reconciler } from './reconciler.js';
 import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
 
@@ -49,12 +48,12 @@ export class Daemon implements AsyncDisposable {
   #settings: Settings;
   readonly #policy: Policy;
   readonly #logger: Logger;
-  readonly #firewall: NftablesFirewall;
+  readonly #tool: FirewallTool;
+  readonly #firewall: KernelSide['firewall'];
   readonly #clients = new ClientNetworks();
-  readonly #reconciler: Reconciler;
+  readonly #reconciler: KernelSide['reconciler'];
   readonly #datapath: Datapath;
-  /** The table for frames that pass an inline endpoint; only the module captures them, the other datapath has it removed. */
-  readonly #bridge: NftablesFirewall;
+  readonly #bridge: KernelSide['bridge'];
   readonly #servers: Servers;
   readonly #conntrack: ConntrackFlusher;
   readonly #refresh: Debounced;
@@ -79,27 +78,28 @@ export class Daemon implements AsyncDisposable {
   #sysctlProblem: string | null = null;
   #isForwardingKnown = false;
 
-  /** @param nft borrowed */
-  constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], nft: Nftables, logger: Logger) {
+  /** @param tool borrowed */
+  constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], tool: FirewallTool, logger: Logger) {
     this.#settings = settings;
     this.#policy = policy;
     this.#logger = logger;
-    this.#firewall = new NftablesFirewall(nft, settings.table);
-    this.#bridge = new NftablesFirewall(nft, settings.table, 'bridge');
-    const onChanged = (): void => this.#updateSite();
-    this.#datapath = kind === 'module'
-      ? new ModuleDatapath({ policy, logger, onChanged, firewall: this.#firewall, configuredUplink: settings.uplink })
-      : new NexthopDatapath({ policy, max: settings.gateways.max, firewall: this.#firewall, logger, onChanged, configuredUplink: settings.uplink });
+    this.#tool = tool;
     this.#conntrack = new ConntrackFlusher(settings.conntrack === 'flush', logger);
-    this.#reconciler = new Reconciler({
+    const side = makeKernelSide({
+      kind,
+      tool,
       policy,
-      firewall: this.#firewall,
-      bridge: this.#bridge,
-      compile: (site) => this.#datapath.compile(site),
+      maxGateways: settings.gateways.max,
+      configuredUplink: settings.uplink,
       clients: this.#clients,
       logger,
+      onChanged: () => this.#updateSite(),
       onRemoved: (networks) => this.#conntrack.flush(networks, this.#clients.size === 0 ? (this.#wanted?.tunnels ?? []) : []),
     });
+    this.#datapath = side.datapath;
+    this.#firewall = side.firewall;
+    this.#bridge = side.bridge;
+    this.#reconciler = side.reconciler;
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
@@ -116,6 +116,7 @@ export class Daemon implements AsyncDisposable {
     return buildStatus({
       version: readVersion(),
       datapath: this.#datapath.kind,
+      firewall: nameOf(this.#tool),
       servers: this.#servers.list,
       gateways: this.#datapath.status(),
       uplink: this.#datapath.uplinkId,

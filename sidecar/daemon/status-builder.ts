@@ -6,6 +6,7 @@ import type { ManagedServer } from './managed-server.js';
 export interface StatusInput {
   readonly version: string;
   readonly datapath: StatusDocument['datapath'];
+  readonly firewall: StatusDocument['firewall'];
   readonly servers: readonly ManagedServer[];
   readonly gateways: readonly GatewayStatus[];
   readonly uplink: number | null;
@@ -20,6 +21,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
   return {
     version: input.version,
     datapath: input.datapath,
+    firewall: input.firewall,
     ready: problems.length === 0,
     problems,
     servers: input.servers.map((server) => ({
