@@ -81,5 +81,6 @@ suite protocol
 # shellcheck disable=SC2016 # expanded by the inner shell
 suite integration unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh
 suite netns
+for flavour in nft legacy; do suite iptables env GWMARK_FIREWALL=iptables GWMARK_IPTABLES_FLAVOUR=$flavour; done
 kernel_suite
 finish
