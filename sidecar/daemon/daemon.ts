@@ -188,9 +188,9 @@ export class Daemon implements AsyncDisposable {
     const table = await this.#firewall.adopt((address) => this.#deviceOf(address));
     await checkClashes(this.#policy, this.#firewall);
     const plan = await readRouting(this.#policy);
-    const bridge = await this.#bridge.adopt(() => '');
+    const bridge = (await this.#bridge?.adopt(() => '')) ?? null;
     // A run that was killed between the two transactions left one table behind the other.
-    if (bridge !== null && !hasSameKeys(bridge.clients, table?.clients ?? new Map())) this.#bridge.distrust();
+    if (bridge !== null && !hasSameKeys(bridge.clients, table?.clients ?? new Map())) this.#bridge?.distrust();
     if (table !== null) {
       this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
@@ -337,9 +337,9 @@ export class Daemon implements AsyncDisposable {
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
     const { state, learnt } = await this.#reconciler.exclusively(() => this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }));
-    const bridge = await this.#reconciler.exclusively(() => this.#bridge.inspect());
+    const bridge = await this.#reconciler.exclusively(async () => this.#bridge?.inspect());
     this.#datapath.counted(learnt);
-    const found = state === 'intact' ? bridge.state : state;
+    const found = state === 'intact' ? (bridge?.state ?? 'intact') : state;
     if (found !== 'intact') {
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();
