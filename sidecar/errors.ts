@@ -1,6 +1,7 @@
 /** What the sidecar throws when something outside of it is not as it must be. Broken invariants throw plain `Error`. */
 
-export type ExitCode = 0 | 1 | 2;
+/** What `gwmark` exits with; `cli/exit-codes.ts` says what each means. */
+export type ExitCode = 0 | 1 | 2 | 3;
 
 interface ErrorDescription {
   /** What `gwmark` exits with when this error ends a command: 2 for usage and configuration, 1 for the rest. */

@@ -5,4 +5,5 @@ await runProcess({
   // Loaded on demand: `gwmark status` needs neither the firewall nor the management client.
   runDaemon: async (settings, logger, signal, reloads) => (await import('./daemon/run.js')).runDaemon(settings, logger, signal, reloads),
   bringDown: async (settings, logger) => (await import('./daemon/down.js')).bringDown(settings, logger),
+  diagnose: async (options) => (await import('./doctor/diagnose.js')).diagnose(options),
 });

@@ -27,6 +27,8 @@ export interface ServerStatus {
   /** The tunnel device, null while unknown. */
   readonly device: string | null;
   readonly transport: readonly TransportStatus[];
+  /** OpenVPN's process id in its own PID namespace, null before it told. Absent in versions before it was added. */
+  readonly pid?: number | null | undefined;
 }
 
 export interface ClientStatus {

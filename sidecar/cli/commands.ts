@@ -1,5 +1,7 @@
 import type { Reloads } from '../config/reload.js';
 import type { Settings } from '../config/settings.js';
+import type { Finding } from '../doctor/finding.js';
+import type { SystemOptions } from '../doctor/system.js';
 import type { Logger } from '../log/logger.js';
 
 /** What the command line starts and does not do itself. */
@@ -8,4 +10,6 @@ export interface Commands {
   runDaemon(settings: Settings, logger: Logger, signal: AbortSignal, reloads: Reloads): Promise<void>;
   /** Removes every trace of gwmark from the kernel; resolves with what was removed, one object a line. */
   bringDown(settings: Settings, logger: Logger): Promise<{ readonly removed: readonly string[] }>;
+  /** Looks for everything that is in the way of a working endpoint, and changes nothing. */
+  diagnose(options: SystemOptions): Promise<readonly Finding[]>;
 }

@@ -3,16 +3,13 @@ import { type ConfigInput, type ConfigResult, loadConfig, type LoadedConfig } fr
 import { toPlainSettings } from '../config/build.js';
 import { SETTINGS, type SettingPath } from '../config/table.js';
 import { fetchStatus } from '../control/client.js';
-import { GwmarkError } from '../errors.js';
+import { type ExitCode, GwmarkError } from '../errors.js';
 import { createLogger, type RootLogger } from '../log/logger.js';
 import type { Commands } from './commands.js';
 import { type CliIo, hasColours } from './io.js';
 import { requireNetAdmin } from './privilege.js';
 import { Reloader } from './reloader.js';
 import { formatTable } from './table.js';
-
-/** How a command ends. */
-export type ExitCode = 0 | 1 | 2;
 
 /** `gwmark run`: reports its own faults to the log once there is one. */
 export async function runCommand(input: ConfigInput, io: CliIo, commands: Commands): Promise<ExitCode> {
@@ -79,7 +76,8 @@ export async function checkCommand(input: ConfigInput, asJson: boolean, io: CliI
   return 0;
 }
 
-function unwrap(result: ConfigResult): LoadedConfig {
+/** @throws GwmarkError CONFIG_INVALID with every problem */
+export function unwrap(result: ConfigResult): LoadedConfig {
   if (result.ok) return result;
   throw new GwmarkError('CONFIG_INVALID', formatProblems(result.problems), { context: { problems: result.problems } });
 }

@@ -1,5 +1,7 @@
+import type { ExitCode } from '../errors.js';
+
 interface ExitCodeDescription {
-  readonly code: 0 | 1 | 2;
+  readonly code: ExitCode;
   readonly meaning: string;
   /** What it means for single commands. */
   readonly cases: readonly string[];
@@ -10,7 +12,7 @@ export const EXIT_CODES: readonly ExitCodeDescription[] = [
   {
     code: 0,
     meaning: 'The command did what it says.',
-    cases: ['`run`: it was stopped by a signal, in order', '`status`: the sidecar is ready', '`check`: the configuration is valid'],
+    cases: ['`run`: it was stopped by a signal, in order', '`status`: the sidecar is ready', '`check`: the configuration is valid', '`doctor`: nothing worse than info was found'],
   },
   {
     code: 1,
@@ -19,11 +21,17 @@ export const EXIT_CODES: readonly ExitCodeDescription[] = [
       'no privilege, no sidecar at the control socket, the kernel refused',
       '`status`: the sidecar is not ready',
       '`run`: also after a second SIGTERM or SIGINT',
+      '`doctor`: an error was found',
     ],
   },
   {
     code: 2,
     meaning: 'The command line or the configuration is at fault; nothing was changed.',
     cases: [],
+  },
+  {
+    code: 3,
+    meaning: 'Warnings only.',
+    cases: ['`doctor`: warnings were found, and no error'],
   },
 ];

@@ -1,13 +1,13 @@
 import { Command, CommanderError, Option } from 'commander';
 
-import { type ConfigInput, DEFAULT_CONFIG_FILE } from '../config/load.js';
-import { CONFIG_ENV } from '../config/sources.js';
+import type { ConfigInput } from '../config/load.js';
 import { readVersion } from '../config/version.js';
-import { GwmarkError } from '../errors.js';
+import { type ExitCode, GwmarkError } from '../errors.js';
 import { printable } from '../log/printable.js';
 import type { Commands } from './commands.js';
-import { checkCommand, downCommand, type ExitCode, runCommand } from './daemon-commands.js';
-import { EXIT_CODES } from './exit-codes.js';
+import { checkCommand, downCommand, runCommand } from './daemon-commands.js';
+import { addDoctor } from './diagnosis-commands.js';
+import { environmentHelp, examplesHelp, exitCodesHelp } from './help.js';
 import type { CliIo } from './io.js';
 import { addSettingFlags, configInputOf } from './setting-flags.js';
 import { showStatus, STATUS_COMMANDS } from './status-commands.js';
@@ -61,11 +61,12 @@ function createProgram(io: CliIo, commands: Commands, finish: (code: ExitCode) =
     // Descriptions say the default and the variable themselves; commander would add its own words.
     .configureHelp({ optionDescription: (option) => option.description })
     .helpCommand('help [command]', 'show the help of a command')
-    .addHelpText('after', `${examples(['gwmark run --management unix:/run/openvpn/management.sock', 'gwmark status', 'gwmark run --help'])}${exitCodes()}`);
+    .addHelpText('after', `${examplesHelp(['gwmark run --management unix:/run/openvpn/management.sock', 'gwmark status', 'gwmark run --help'])}${exitCodesHelp()}`);
 
   addRun(program, io, commands, finish);
   addStatusCommands(program, io, finish);
   addCheck(program, io, finish);
+  addDoctor(program, io, commands, finish);
   addDown(program, io, commands, finish);
   return program;
 }
@@ -81,11 +82,11 @@ function addRun(program: Command, io: CliIo, commands: Commands, finish: (code: 
     .addOption(new Option(JSON_FLAG, 'the same as --log-format json').conflicts('logFormat'))
     .addHelpText(
       'after',
-      `${examples([
+      `${examplesHelp([
         'gwmark run --management unix:/run/openvpn/management.sock',
         'gwmark run --management tcp:127.0.0.1:7505 --management-password-file /etc/gwmark/password',
         'gwmark run --config /etc/gwmark/gwmark.yaml --log-level debug',
-      ])}${environment()}${exitCodes()}`,
+      ])}${environmentHelp()}${exitCodesHelp()}`,
     )
     .action(async () => finish(await runCommand(runInputOf(command, io), io, commands)));
 }
@@ -102,7 +103,7 @@ function addStatusCommands(program: Command, io: CliIo, finish: (code: ExitCode)
     const command = program.command(name).summary(summary).description(description);
     addSettingFlags(command, ['controlSocket'])
       .option(JSON_FLAG, 'print JSON')
-      .addHelpText('after', `${examples([`gwmark ${name}`, `gwmark ${name} --json`])}${exitCodes()}`)
+      .addHelpText('after', `${examplesHelp([`gwmark ${name}`, `gwmark ${name} --json`])}${exitCodesHelp()}`)
       .action(async () => finish(await showStatus(shown, configInputOf(command, io), isJson(command), io)));
   }
 }
@@ -114,7 +115,7 @@ function addCheck(program: Command, io: CliIo, finish: (code: ExitCode) => void)
     .description('Check the configuration that "run" would use, with the same flags, and list its faults. Changes nothing.');
   addSettingFlags(command)
     .option(JSON_FLAG, 'print {ok, problems: [{path, source, value, expected}], settings}')
-    .addHelpText('after', `${examples(['gwmark check --config ./gwmark.yaml', 'gwmark check --json'])}${environment()}${exitCodes()}`)
+    .addHelpText('after', `${examplesHelp(['gwmark check --config ./gwmark.yaml', 'gwmark check --json'])}${environmentHelp()}${exitCodesHelp()}`)
     .action(async () => finish(await checkCommand(configInputOf(command, io), isJson(command), io)));
 }
 
@@ -127,7 +128,7 @@ function addDown(program: Command, io: CliIo, commands: Commands, finish: (code:
     );
   addSettingFlags(command)
     .option(JSON_FLAG, 'print {removed: [...]}')
-    .addHelpText('after', `${examples(['gwmark down', 'gwmark down --config /etc/gwmark/gwmark.yaml'])}${environment()}${exitCodes()}`)
+    .addHelpText('after', `${examplesHelp(['gwmark down', 'gwmark down --config /etc/gwmark/gwmark.yaml'])}${environmentHelp()}${exitCodesHelp()}`)
     .action(async () => finish(await downCommand(configInputOf(command, io), isJson(command), io, commands)));
 }
 
@@ -143,22 +144,4 @@ function isJson(command: Command): boolean {
 
 function usageMessage(text: string): string {
   return text.replace(/^error: /, 'gwmark: ').trimEnd().concat('\nsee "gwmark --help"\n');
-}
-
-function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
-}
-
-function environment(): string {
-  return `
-Environment:
-  Every setting has a variable, named beside its flag; ${CONFIG_ENV} names the file. Flags go before the
-  environment, that before the file, that before the defaults. Without --config, ${DEFAULT_CONFIG_FILE} is
-  read if it exists. NO_COLOR switches colours off.
-`;
-}
-
-function exitCodes(): string {
-  const lines = EXIT_CODES.flatMap(({ code, meaning, cases }) => [`  ${code}  ${meaning}\n`, ...cases.map((text) => `     - ${text}\n`)]);
-  return `\nExit codes:\n${lines.join('').replaceAll('`', '')}`;
 }

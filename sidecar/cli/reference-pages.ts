@@ -10,6 +10,7 @@ import { RELOADABLE } from '../config/reload.js';
 import { resolveSettings } from '../config/resolve.js';
 import { CONFIG_ENV } from '../config/sources.js';
 import { SETTINGS } from '../config/table.js';
+import { CHECKS } from '../doctor/checks.js';
 import { ERROR_CODES } from '../errors.js';
 import { LOG_EVENTS } from '../log/events.js';
 import { EXIT_CODES } from './exit-codes.js';
@@ -30,6 +31,7 @@ export function referencePages(): readonly ReferencePage[] {
     { file: 'errors.md', text: errorsPage() },
     { file: 'exit-codes.md', text: exitCodesPage() },
     { file: 'log-events.md', text: logEventsPage() },
+    { file: 'doctor.md', text: doctorPage() },
   ];
 }
 
@@ -89,6 +91,16 @@ function logEventsPage(): string {
     'Every line of the log is one event: its time, level and name, then fields. Names are stable. Passwords, session ids, tokens and other secrets are printed as `***`.',
     'error: the operator must act. warn: degraded, heals by itself. info: a state changed. debug: everything else.',
     table(['event', 'level', 'meaning', 'what to do'], rows),
+  ]);
+}
+
+function doctorPage(): string {
+  const rows = CHECKS.map(({ name, doc, needsNetAdmin }) => [`\`${name}\``, doc, needsNetAdmin ? 'CAP_NET_ADMIN' : 'nothing']);
+  return page('Checks of `gwmark doctor`', [
+    '`gwmark doctor` prints one table: what, found, expected, how to mend; `--json` has the name of the check too. It takes the settings of `gwmark run`, changes nothing, and never takes a management slot that is in use.',
+    'ok: as it must be. info: worth knowing, nothing is wrong. warn: works, but not always or not as well as it could. error: does not work, or will not. Exit code: 0 for nothing worse than info, 3 for warnings, 1 for errors.',
+    table(['check', 'what it looks at', 'needs'], rows),
+    'Without root, other processes are out of sight: what holds a management socket, and the options of OpenVPN, are then told as far as /proc shows them.',
   ]);
 }
 

@@ -1,9 +1,8 @@
 import { type ConfigInput, loadControlSocket } from '../config/load.js';
 import { formatProblems } from '../config/problem.js';
 import { fetchStatus } from '../control/client.js';
-import { GwmarkError } from '../errors.js';
+import { type ExitCode, GwmarkError } from '../errors.js';
 import type { StatusDocument } from '../status.js';
-import type { ExitCode } from './daemon-commands.js';
 import { type CliIo, hasColours } from './io.js';
 import { clientsView, gatewaysView, statusView, type ViewOptions } from './status-views.js';
 

@@ -21,6 +21,7 @@ const STATUS: z.ZodType<StatusDocument> = z.looseObject({
       state: z.enum(['connecting', 'waiting', 'ready']),
       device: z.string().nullable(),
       transport: z.array(z.looseObject({ protocol: z.enum(['udp', 'tcp']), address: z.string(), port: z.int() })),
+      pid: z.int().nullable().optional(),
     }),
   ),
   clients: z.array(

@@ -6,12 +6,35 @@ import { ipJson } from '../system/iproute.js';
 import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
 
+/** A number, a bit or an address that somebody else uses and that we would need. */
+export interface Clash {
+  /** What is in use, and where. */
+  readonly found: string;
+  /** The setting that avoids it. */
+  readonly remedy: string;
+}
+
+/** What others, and an earlier run of ours, have in the kernel's routing. */
+export interface RoutingUse {
+  readonly rules: readonly IpRule[];
+  readonly routes: readonly IpRoute[];
+  readonly devices: readonly IpDevice[];
+}
+
 /**
  * Looks whether somebody else uses a number or a bit that we are about to use.
  *
  * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was changed
  */
 export async function checkClashes(policy: Policy, firewall: Pick<Firewall<never>, 'markClashes'>): Promise<void> {
+  const routing = routingClashes(policy, await readRoutingUse());
+  if (routing.length > 0) throw new GwmarkError('ROUTING_CLASH', formatClashes(routing));
+  const marks = await firewall.markClashes(policy);
+  if (marks.length > 0) throw new GwmarkError('FIREWALL_CLASH', [...new Set(marks)].join('; '));
+}
+
+/** @throws GwmarkError ROUTING_UNAVAILABLE, ROUTING_FAILED */
+export async function readRoutingUse(): Promise<RoutingUse> {
   const [rules4, rules6, routes4, routes6, devices] = await Promise.all([
     ipJson<IpRule>(['-N', '-4', 'rule', 'show']),
     ipJson<IpRule>(['-N', '-6', 'rule', 'show']),
@@ -19,45 +42,57 @@ export async function checkClashes(policy: Policy, firewall: Pick<Firewall<never
     ipJson<IpRoute>(['-N', '-6', '-d', 'route', 'show', 'table', 'all']),
     ipJson<IpDevice>(['addr', 'show']),
   ]);
-  const routing = [
-    ...[...rules4, ...rules6].flatMap((rule) => ruleClash(policy, rule)),
-    ...[...routes4, ...routes6].flatMap((route) => routeClash(policy, route)),
-    ...devices.flatMap((device) => addressClash(policy, device)),
-  ];
-  if (routing.length > 0) throw new GwmarkError('ROUTING_CLASH', [...new Set(routing)].join('; '));
-  const marks = await firewall.markClashes(policy);
-  if (marks.length > 0) throw new GwmarkError('FIREWALL_CLASH', [...new Set(marks)].join('; '));
+  return { rules: [...rules4, ...rules6], routes: [...routes4, ...routes6], devices };
 }
 
-function ruleClash(policy: Policy, rule: IpRule): string[] {
+/** Rule priorities, routing tables, the protocol number, mark bits in rules and next-hop addresses of somebody else; each clash once. Pure. */
+export function routingClashes(policy: Policy, { rules, routes, devices }: RoutingUse): readonly Clash[] {
+  return distinct([
+    ...rules.flatMap((rule) => ruleClash(policy, rule)),
+    ...routes.flatMap((route) => routeClash(policy, route)),
+    ...devices.flatMap((device) => addressClash(policy, device)),
+  ]);
+}
+
+function formatClashes(clashes: readonly Clash[]): string {
+  return clashes.map(({ found, remedy }) => `${found}: ${remedy}`).join('; ');
+}
+
+function distinct(clashes: readonly Clash[]): readonly Clash[] {
+  return [...new Map(clashes.map((clash) => [clash.found, clash])).values()];
+}
+
+function ruleClash(policy: Policy, rule: IpRule): Clash[] {
   const { routing, markMask } = policy;
   if (rule.protocol === String(routing.protocol)) return [];
-  const clashes: string[] = [];
+  const clashes: Clash[] = [];
   const isOurs = (first: number, count: number): boolean => rule.priority >= first && rule.priority < first + count;
-  if (isOurs(routing.priority, RULE_PRIORITIES)) clashes.push(`ip rule priority ${rule.priority} is in use: change routing.priority (${routing.priority})`);
-  if (isOurs(routing.fallbackPriority, FALLBACK_PRIORITIES)) clashes.push(`ip rule priority ${rule.priority} is in use: change routing.fallbackPriority (${routing.fallbackPriority})`);
+  const found = `ip rule priority ${rule.priority} is in use`;
+  if (isOurs(routing.priority, RULE_PRIORITIES)) clashes.push({ found, remedy: `change routing.priority (${routing.priority})` });
+  if (isOurs(routing.fallbackPriority, FALLBACK_PRIORITIES)) clashes.push({ found, remedy: `change routing.fallbackPriority (${routing.fallbackPriority})` });
   const mark = Number(rule.fwmark ?? 0) & Number(rule.fwmask ?? 0xffffffff);
-  if ((mark & markMask) !== 0) clashes.push(`ip rule ${rule.priority} uses mark ${rule.fwmark}, which has bits of mark.mask (0x${markMask.toString(16)})`);
+  if ((mark & markMask) !== 0) clashes.push({ found: `ip rule ${rule.priority} uses mark ${rule.fwmark}, which has bits of mark.mask (0x${markMask.toString(16)})`, remedy: 'change mark.mask' });
   return clashes;
 }
 
-function routeClash(policy: Policy, route: IpRoute): string[] {
+function routeClash(policy: Policy, route: IpRoute): Clash[] {
   const { routing } = policy;
   const table = Number(route.table ?? 254);
   const isOurTable = table >= routing.tableBase && table < routing.tableBase + ROUTING_TABLES;
   const isOurProtocol = route.protocol === String(routing.protocol);
-  if (isOurTable && !isOurProtocol) return [`routing table ${table} is in use: change routing.tableBase (${routing.tableBase})`];
-  if (!isOurTable && isOurProtocol) return [`route ${route.dst} in table ${table} has protocol ${routing.protocol}: change routing.protocol`];
+  if (isOurTable && !isOurProtocol) return [{ found: `routing table ${table} is in use`, remedy: `change routing.tableBase (${routing.tableBase})` }];
+  if (!isOurTable && isOurProtocol) return [{ found: `route ${route.dst} in table ${table} has protocol ${routing.protocol}`, remedy: 'change routing.protocol' }];
   return [];
 }
 
-function addressClash(policy: Policy, device: IpDevice): string[] {
+function addressClash(policy: Policy, device: IpDevice): Clash[] {
   const { nexthop4, nexthop6 } = policy.routing;
   return (device.addr_info ?? []).flatMap(({ local }) => {
     const network = parseNetwork(local);
     if (network === null) return [];
-    if (contains(nexthop4, network)) return [`${device.ifname} has the address ${local}: change routing.nexthop4`];
-    if (contains(nexthop6, network)) return [`${device.ifname} has the address ${local}: change routing.nexthop6`];
+    const found = `${device.ifname} has the address ${local}`;
+    if (contains(nexthop4, network)) return [{ found, remedy: 'change routing.nexthop4' }];
+    if (contains(nexthop6, network)) return [{ found, remedy: 'change routing.nexthop6' }];
     return [];
   });
 }

@@ -96,6 +96,11 @@ export class ManagedServer implements AsyncDisposable {
     return this.#state;
   }
 
+  /** OpenVPN's own process id, in its PID namespace; null before it told. */
+  get pid(): number | null {
+    return this.#pid;
+  }
+
   get tunnel(): Tunnel | null {
     return this.#tunnel;
   }

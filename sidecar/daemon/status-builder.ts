@@ -27,6 +27,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
       state: server.state,
       device: server.tunnel?.device ?? null,
       transport: server.transports.map(toTransport),
+      pid: server.pid,
     })),
     clients: input.servers.flatMap((server) => [...server.sessions()].map(toClient)),
     gateways: input.gateways,

@@ -105,6 +105,14 @@ export class VpnLab implements AsyncDisposable {
     return this.#sidecar;
   }
 
+  /** Starts the sidecar without waiting until it is ready. */
+  launchSidecar(...flags: readonly string[]): Sidecar {
+    this.#sidecar = Sidecar.launch({
+      namespace: this.topology.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags,
+    });
+    return this.#sidecar;
+  }
+
   /** Starts a client without waiting for its connection. */
   async launchClient(name: ClientName): Promise<OpenVpnClient> {
     const { transport, management } = this.options;

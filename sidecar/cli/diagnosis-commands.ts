@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+
+import { type ConfigInput, loadConfig } from '../config/load.js';
+import { type Severity, worstOf } from '../doctor/finding.js';
+import type { ExitCode } from '../errors.js';
+import type { Commands } from './commands.js';
+import { unwrap } from './daemon-commands.js';
+import { doctorView } from './doctor-view.js';
+import { environmentHelp, examplesHelp, exitCodesHelp } from './help.js';
+import { type CliIo, hasColours } from './io.js';
+import { hasNetAdmin } from './privilege.js';
+import { addSettingFlags, configInputOf } from './setting-flags.js';
+
+const EXIT_BY_SEVERITY: Readonly<Record<Severity, ExitCode>> = { ok: 0, info: 0, warn: 3, error: 1 };
+
+/** Adds `gwmark doctor`. */
+export function addDoctor(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command('doctor')
+    .summary('look for everything that is in the way')
+    .description(
+      'Look at the kernel, the network, the firewall, OpenVPN and the sidecar, and say what was found, what was expected and how to mend it.\nTakes the same settings as "run". Changes nothing, and never takes a management slot that is in use. Without root some checks are left out.',
+    );
+  addSettingFlags(command)
+    .option('--json', 'print {worst, findings: [{check, severity, subject, found, expected, remedy}]}')
+    .addHelpText('after', `${examplesHelp(['gwmark doctor', 'gwmark doctor --config /etc/gwmark/gwmark.yaml', 'gwmark doctor --json'])}${environmentHelp()}${exitCodesHelp()}`)
+    .action(async () => finish(await doctorCommand(configInputOf(command, io), command.opts()['json'] === true, io, commands)));
+}
+
+async function doctorCommand(input: ConfigInput, asJson: boolean, io: CliIo, commands: Commands): Promise<ExitCode> {
+  const { settings } = unwrap(await loadConfig(input, { endpoints: false }));
+  const status = await io.readProcStatus();
+  const findings = await commands.diagnose({ settings, hasNetAdmin: status === undefined || hasNetAdmin(status) !== false, nowMs: io.now() });
+  const worst = worstOf(findings.map(({ severity }) => severity));
+  io.stdout.write(asJson ? `${JSON.stringify({ worst, findings }, undefined, 2)}\n` : doctorView(findings, hasColours(io.stdout, io.env)));
+  return EXIT_BY_SEVERITY[worst];
+}

@@ -1,0 +1,67 @@
+import { readFile, readdir, readlink } from 'node:fs/promises';
+import path from 'node:path';
+
+import type { OpenVpnOptions } from './openvpn-options.js';
+import { readOptions } from './openvpn-options.js';
+
+/** A process as /proc shows it (proc(5)). */
+export interface ProcessInfo {
+  readonly pid: number;
+  /** The name of its program, at most 15 characters. */
+  readonly name: string;
+  /** Empty for a kernel thread, or where we may not look. */
+  readonly argv: readonly string[];
+}
+
+/** Every process that is visible from here. One that ends meanwhile is left out. */
+export async function readProcesses(): Promise<readonly ProcessInfo[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const processes = await Promise.all(pids.map((pid) => readProcess(pid)));
+  return processes.filter((process) => process !== null);
+}
+
+/** One process; null when there is none of that number. */
+export async function readProcess(pid: number): Promise<ProcessInfo | null> {
+  try {
+    const [name, command] = await Promise.all([readFile(`/proc/${pid}/comm`, 'utf8'), readFile(`/proc/${pid}/cmdline`, 'utf8')]);
+    return { pid, name: name.trimEnd(), argv: command === '' ? [] : command.replace(/\0$/, '').split('\0') };
+  } catch {
+    return null;
+  }
+}
+
+/** The processes that hold a socket of one of these inodes. Those that we may not look into are left out. */
+export async function holdersOf(inodes: ReadonlySet<number>): Promise<readonly ProcessInfo[]> {
+  if (inodes.size === 0) return [];
+  const wanted = new Set([...inodes].map((inode) => `socket:[${inode}]`));
+  const processes = await readProcesses();
+  const holds = await Promise.all(
+    processes.map(async ({ pid }) => {
+      const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
+      const targets = await Promise.all(names.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
+      return targets.some((target) => wanted.has(target));
+    }),
+  );
+  return processes.filter((_, index) => holds[index] === true);
+}
+
+/** True when the process is in the same network namespace as we; false also where that cannot be seen. */
+export async function isInOurNamespace(pid: number): Promise<boolean> {
+  const [ours, theirs] = await Promise.all(['self', String(pid)].map((who) => readlink(`/proc/${who}/ns/net`).catch(() => null)));
+  return ours !== null && ours === theirs;
+}
+
+/**
+ * The options that an OpenVPN process was started with, with its configuration files as they are now; null where the process
+ * is not OpenVPN or cannot be seen. Files are found as the process sees them, in its own root and directory.
+ */
+export async function openVpnOptionsOf(pid: number): Promise<OpenVpnOptions | null> {
+  const found = await readProcess(pid);
+  if (found === null || found.name !== 'openvpn' || found.argv.length === 0) return null;
+  const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => null);
+  return readOptions(found.argv, async (file) => {
+    if (!path.isAbsolute(file) && cwd === null) return null;
+    const inside = path.isAbsolute(file) ? file : path.join(cwd ?? '/', file);
+    return readFile(path.join(`/proc/${pid}/root`, inside), 'utf8').catch(() => null);
+  });
+}

@@ -1,0 +1,45 @@
+import type { Check } from './check.js';
+import { bridgeNetfilter } from './checks/bridge-netfilter.js';
+import { clock } from './checks/clock.js';
+import { conntrack } from './checks/conntrack.js';
+import { devices } from './checks/devices.js';
+import { forwarding } from './checks/forwarding.js';
+import { kernel } from './checks/kernel.js';
+import { labels } from './checks/labels.js';
+import { management } from './checks/management.js';
+import { marks } from './checks/marks.js';
+import { kernelModule } from './checks/module.js';
+import { mtu } from './checks/mtu.js';
+import { nftables } from './checks/nftables.js';
+import { openvpnOptions } from './checks/openvpn-options.js';
+import { privilege } from './checks/privilege.js';
+import { programs } from './checks/programs.js';
+import { reversePath } from './checks/reverse-path.js';
+import { routingNumbers } from './checks/routing-numbers.js';
+import { sidecars } from './checks/sidecars.js';
+import { table } from './checks/table.js';
+import { tunnels } from './checks/tunnels.js';
+
+/** Every check, in the order in which they are shown: the ground first, then what stands on it. */
+export const CHECKS: readonly Check[] = [
+  privilege,
+  kernel,
+  clock,
+  programs,
+  nftables,
+  conntrack,
+  kernelModule,
+  devices,
+  forwarding,
+  reversePath,
+  bridgeNetfilter,
+  marks,
+  labels,
+  routingNumbers,
+  table,
+  sidecars,
+  management,
+  openvpnOptions,
+  tunnels,
+  mtu,
+];

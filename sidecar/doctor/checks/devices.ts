@@ -1,0 +1,48 @@
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+import type { DeviceDetails } from '../system.js';
+
+interface Facts {
+  readonly devices: readonly DeviceDetails[];
+  /** The setting `devices`; empty: every Ethernet device. */
+  readonly wanted: readonly string[];
+}
+
+/** There are links on which gateways can be learnt. */
+export const devices: Check = {
+  name: 'devices',
+  doc: 'The devices of the setting `devices` exist, are Ethernet devices that are up, are no part of a bridge or bond, and have an address; without the setting, at least one such device exists.',
+  needsNetAdmin: false,
+  look: async (system) => judgeDevices({ devices: await system.devices(), wanted: system.settings.devices }),
+};
+
+export function judgeDevices({ devices: all, wanted }: Facts): readonly Judgement[] {
+  if (wanted.length > 0) return wanted.map((name) => judgeWanted(name, all.find(({ ifname }) => ifname === name)));
+  const links = all.filter(({ link_type, master, ifname }) => link_type === 'ether' && master === undefined && ifname !== 'lo');
+  const judged = links.map((link) => judgeLink(link));
+  const usable = judged.filter(({ severity }) => severity === 'ok');
+  // Devices that nobody named may well be down on purpose.
+  if (usable.length > 0) return usable;
+  const found = judged.length === 0 ? 'no Ethernet device' : judged.map(({ subject, found: why }) => `${subject} ${why}`).join('; ');
+  return [{ severity: 'error', subject: 'links', found, expected: 'an Ethernet device that is up and has an address', remedy: 'bring the link up and give it its one address (ip link set DEV up; ip address add ADDRESS dev DEV)' }];
+}
+
+function judgeWanted(name: string, device: DeviceDetails | undefined): Judgement {
+  const subject = `device ${name}`;
+  const expected = 'an Ethernet device that is up and has an address';
+  const remedy = 'compare the setting devices with "ip link"';
+  if (device === undefined) return { severity: 'error', subject, found: 'does not exist', expected, remedy };
+  if (device.link_type !== 'ether') return { severity: 'error', subject, found: `is no Ethernet device (link type ${device.link_type})`, expected, remedy };
+  if (device.master !== undefined) return { severity: 'error', subject, found: `is a part of ${device.master}`, expected, remedy: `name ${device.master} in the setting devices` };
+  return judgeLink(device);
+}
+
+function judgeLink({ ifname, flags, addr_info = [] }: DeviceDetails): Judgement {
+  const subject = `device ${ifname}`;
+  const expected = 'up, with an address';
+  if (!flags.includes('UP')) return { severity: 'error', subject, found: 'is down', expected, remedy: `ip link set ${ifname} up` };
+  if (!flags.includes('LOWER_UP')) return { severity: 'error', subject, found: 'has no carrier', expected, remedy: 'plug the cable in; look at the switch port' };
+  const addresses = addr_info.filter(({ scope }) => scope === 'global').map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+  if (addresses.length === 0) return { severity: 'error', subject, found: 'has no address', expected, remedy: `ip address add ADDRESS dev ${ifname}` };
+  return fine(subject, `up, ${addresses.join(' ')}`, expected);
+}

@@ -1,0 +1,47 @@
+import { access, constants } from 'node:fs/promises';
+
+import { readSysctl } from '../../system/sysctl.js';
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+
+interface Facts {
+  /** Below /proc/sys. */
+  readonly name: string;
+  /** Null where this kernel or namespace has none. */
+  readonly value: string | null;
+  readonly isWritable: boolean;
+  /** `sysctl: manage` */
+  readonly isManaged: boolean;
+  readonly isRunning: boolean;
+}
+
+/** The endpoint forwards packets. */
+export const forwarding: Check = {
+  name: 'forwarding',
+  doc: 'IPv4 forwarding, and IPv6 forwarding where a link has an IPv6 address, are on, or the sidecar can turn them on.',
+  needsNetAdmin: false,
+  look: async (system) => {
+    const hasIpv6 = (await system.links()).some(({ addr_info = [] }) => addr_info.some(({ family, scope }) => family === 'inet6' && scope === 'global'));
+    const names = ['net/ipv4/ip_forward', ...(hasIpv6 ? ['net/ipv6/conf/all/forwarding'] : [])];
+    const isRunning = (await system.status().catch(() => null)) !== null;
+    const isManaged = system.settings.sysctl === 'manage';
+    return Promise.all(names.map(async (name) => judgeForwarding({ name, value: await readSysctl(name), isWritable: await isWritable(name), isManaged, isRunning })));
+  },
+};
+
+export function judgeForwarding({ name, value, isWritable: canWrite, isManaged, isRunning }: Facts): Judgement {
+  const subject = name.replaceAll('/', '.');
+  if (value !== null && value !== '0') return fine(subject, value, '1');
+  const remedy = `sysctl -w ${subject}=1`;
+  const found = value ?? 'cannot be read';
+  if (isRunning || !isManaged) return { severity: 'error', subject, found, expected: '1', remedy };
+  if (!canWrite) return { severity: 'error', subject, found: `${found}, and cannot be written from here`, expected: '1', remedy: `${remedy} outside of the container` };
+  return { severity: 'info', subject, found, expected: '1', remedy: 'none needed: gwmark run turns it on' };
+}
+
+async function isWritable(name: string): Promise<boolean> {
+  return access(`/proc/sys/${name}`, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises';
+
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+import { nftLabelWrites } from '../mark-use.js';
+
+interface Facts {
+  readonly datapath: 'nexthop' | 'module';
+  readonly writes: ReturnType<typeof nftLabelWrites>;
+  readonly hasOpenvswitch: boolean;
+  /** First of our 64 bits of the conntrack label. */
+  readonly firstBit: number;
+}
+
+/** The bits of the conntrack label that the module keeps its gateways in. */
+const BITS = 64;
+/** Default of the module parameter label_word. */
+const LABEL_WORD = 2;
+
+/** Nobody else writes the conntrack label bits that the module uses. */
+export const labels: Check = {
+  name: 'conntrack-labels',
+  doc: 'With the datapath `module`, nobody else writes the conntrack label bits in which it keeps the gateways of a flow (64 to 127, parameter `label_word`): rules with `ct label set`, Open vSwitch.',
+  needsNetAdmin: true,
+  look: async (system) => {
+    const word = await readFile('/sys/module/gwmark/parameters/label_word', 'utf8').then(Number, () => LABEL_WORD);
+    return judgeLabels({
+      datapath: await system.datapath(),
+      writes: nftLabelWrites(await system.ruleset(), system.settings.table),
+      hasOpenvswitch: (await system.devices()).some(({ linkinfo }) => linkinfo?.info_kind === 'openvswitch'),
+      firstBit: word * 32,
+    });
+  },
+};
+
+export function judgeLabels({ datapath, writes, hasOpenvswitch, firstBit }: Facts): readonly Judgement[] {
+  const subject = 'conntrack labels';
+  const range = `bits ${firstBit} to ${firstBit + BITS - 1}`;
+  const expected = datapath === 'module' ? `${range} unused by others` : 'any: the datapath nexthop uses none';
+  const remedy = 'use other bits there, or load the module with another label_word, or set datapath: nexthop';
+  const clashes = writes.filter(({ bit }) => bit === null || (bit >= firstBit && bit < firstBit + BITS));
+  if (datapath === 'nexthop') {
+    const users = [...new Set(writes.map(({ where }) => where)), ...(hasOpenvswitch ? ['Open vSwitch'] : [])];
+    return [fine(subject, users.length === 0 ? 'unused' : `used by ${users.join(', ')}`, expected)];
+  }
+  const found = clashes.map(({ where, bit }): Judgement => ({ severity: 'error', subject, found: `${where} sets ${bit === null ? 'bits that cannot be told' : `bit ${bit}`}`, expected, remedy }));
+  if (hasOpenvswitch) found.push({ severity: 'warn', subject, found: 'Open vSwitch is at work, whose flows may write labels', expected, remedy });
+  return found.length > 0 ? found : [fine(subject, 'unused by others', expected)];
+}

@@ -1,0 +1,123 @@
+import { stat } from 'node:fs/promises';
+
+import { commands, Connection, isManagementError, ManagementError, type ManagementErrorCode } from 'openvpn-management-client';
+
+import type { Settings } from '../../config/settings.js';
+import { optionOf } from '../../discovery/openvpn-options.js';
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+import type { ServerView } from '../server-view.js';
+
+/** Longest wait for a banner: silence means that the slot is taken. */
+const LONGEST_WAIT_MS = 2000;
+
+/** Options by which OpenVPN acts when a management client goes: then nobody connects just to look. */
+const ACTS_ON_DISCONNECT = ['management-signal', 'management-forget-disconnect'] as const;
+
+/** What became of one try to connect. */
+type Trial = { readonly ok: true; readonly title: string } | { readonly ok: false; readonly code: ManagementErrorCode; readonly reason: string };
+
+/** Why nothing was tried; undefined where a try is harmless. */
+type Abstention = { readonly severity: 'ok' | 'info' | 'error'; readonly found: string; readonly remedy: string | null };
+
+/** OpenVPN's management interface can be used. */
+export const management: Check = {
+  name: 'management',
+  doc: 'The management interface of each OpenVPN is there, may be opened, takes the password, and is not held by another program: it serves one at a time. A slot that is taken is never tried; when the sidecar holds it, the sidecar is asked.',
+  needsNetAdmin: false,
+  look: async (system) => {
+    const servers = await system.servers();
+    if (servers.length === 0) return [judgeNoEndpoint()];
+    return Promise.all(
+      servers.map(async (server) => {
+        const status = await system.status().catch(() => null);
+        const abstention = await whyNotTry(server, status?.problems ?? []);
+        return judgeManagement(server, abstention ?? (await tryToConnect(server, system.settings)));
+      }),
+    );
+  },
+};
+
+function judgeNoEndpoint(): Judgement {
+  return {
+    severity: 'info',
+    subject: 'management',
+    found: 'no endpoint is configured, so OpenVPN was not looked at',
+    expected: 'the endpoints of gwmark run',
+    remedy: 'give the doctor the settings of gwmark run: --config, --management or the environment',
+  };
+}
+
+const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
+  MGMT_AUTH: 'compare management.passwordFile with the password file in the line "management" of OpenVPN',
+  MGMT_PASSWORD_REQUIRED: 'set management.passwordFile to the password file in the line "management" of OpenVPN',
+  MGMT_BUSY: 'end the other program, or attach it to the sidecar: OpenVPN serves one management client at a time',
+  MGMT_REFUSED: 'start OpenVPN; a socket file that nobody serves is left of an earlier run',
+  MGMT_NOT_FOUND: 'start OpenVPN with the line "management PATH unix", or correct management.endpoints',
+  MGMT_REJECTED: 'allow this user: --management-client-user and --management-client-group of OpenVPN refuse it',
+  MGMT_PROTOCOL: 'correct management.endpoints: what answers there is no OpenVPN',
+};
+
+/** Pure. */
+export function judgeManagement({ name }: Pick<ServerView, 'name'>, outcome: Trial | Abstention): Judgement {
+  const subject = `management ${name}`;
+  const expected = 'OpenVPN answers, and the one slot is free or held by the sidecar';
+  if ('found' in outcome) return { severity: outcome.severity, subject, found: outcome.found, expected, remedy: outcome.remedy };
+  if (outcome.ok) return fine(subject, `free; ${outcome.title} answers`, expected);
+  return { severity: 'error', subject, found: outcome.reason, expected, remedy: REMEDIES[outcome.code] ?? 'see the reason, and the log of OpenVPN' };
+}
+
+/** Everything that can be told without connecting. */
+async function whyNotTry(server: ServerView, problems: readonly string[]): Promise<Abstention | undefined> {
+  const { name, endpoint, reported, isTaken, holders, options } = server;
+  if (reported !== null && reported.state !== 'connecting') return { severity: 'ok', found: 'held by the sidecar', remedy: null };
+  if (isTaken) {
+    const who = holders.length === 0 ? 'another program' : holders.map((holder) => `${holder.name} (pid ${holder.pid})`).join(', ');
+    return { severity: 'error', found: `held by ${who}`, remedy: REMEDIES.MGMT_BUSY ?? null };
+  }
+  const problem = problems.find((text) => text.startsWith(`${name}:`));
+  if (reported !== null) return { severity: 'error', found: problem ?? 'the sidecar is not connected', remedy: 'see the log of the sidecar and of OpenVPN' };
+  if (endpoint.kind === 'unix') {
+    const reason = await pathProblem(endpoint.path);
+    if (reason !== null) return { severity: 'error', ...reason };
+  }
+  const acts = ACTS_ON_DISCONNECT.find((option) => options !== null && optionOf(options, option) !== undefined);
+  if (acts !== undefined) return { severity: 'info', found: `free; not tried, because OpenVPN acts when a client leaves (${acts})`, remedy: null };
+  return undefined;
+}
+
+async function pathProblem(path: string): Promise<{ readonly found: string; readonly remedy: string } | null> {
+  try {
+    const isSocket = (await stat(path)).isSocket();
+    return isSocket ? null : { found: 'the file is no socket', remedy: 'correct management.endpoints' };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { found: 'the socket does not exist', remedy: REMEDIES.MGMT_NOT_FOUND ?? '' };
+    if (code === 'EACCES') return { found: 'permission denied', remedy: 'run as root, or give this user access to the directory of the socket' };
+    return { found: (error as Error).message, remedy: 'correct management.endpoints' };
+  }
+}
+
+/** One connection, a question, and off again. */
+async function tryToConnect({ endpoint }: ServerView, { management: settings }: Settings): Promise<Trial> {
+  try {
+    const connection = await Connection.open({
+      endpoint,
+      password: settings.password ?? undefined,
+      connectTimeoutMs: Math.min(settings.connectTimeoutMs, LONGEST_WAIT_MS),
+      commandTimeoutMs: settings.commandTimeoutMs,
+      maxReplyLines: 1000,
+      onNotification: () => undefined,
+      onClosed: () => undefined,
+    });
+    try {
+      const { title } = await connection.execute(commands.version());
+      return { ok: true, title: title.split(' ').slice(0, 2).join(' ') };
+    } finally {
+      await connection.close(new ManagementError('MGMT_CLOSED', 'the doctor has seen enough'));
+    }
+  } catch (error) {
+    if (isManagementError(error)) return { ok: false, code: error.code, reason: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,42 @@
+import { MODULE_ABI } from '../../datapath/module/proc.js';
+import type { Settings } from '../../config/settings.js';
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+import type { ModuleReading } from '../module-reading.js';
+
+interface Facts {
+  readonly reading: ModuleReading;
+  readonly wanted: Settings['datapath'];
+  /** The datapath of the running sidecar, null where none runs. */
+  readonly running: 'nexthop' | 'module' | null;
+}
+
+/** The kernel module is what the settings need. */
+export const kernelModule: Check = {
+  name: 'module',
+  doc: 'The kernel module gwmark is loaded where the settings force it, is of the ABI that this sidecar speaks, and is enabled while a sidecar uses it.',
+  needsNetAdmin: false,
+  look: async (system) => {
+    const status = await system.status().catch(() => null);
+    return [judgeModule({ reading: await system.module(), wanted: system.settings.datapath, running: status?.datapath ?? null })];
+  },
+};
+
+export function judgeModule({ reading, wanted, running }: Facts): Judgement {
+  const subject = 'module gwmark';
+  const isNeeded = wanted === 'module' || running === 'module';
+  const expected = isNeeded ? `loaded, of ABI ${MODULE_ABI}` : `absent, or of ABI ${MODULE_ABI}`;
+  switch (reading.state) {
+    case 'absent':
+      if (!isNeeded) return fine(subject, 'not loaded: the datapath is nexthop', expected);
+      return { severity: 'error', subject, found: 'not loaded', expected, remedy: 'modprobe gwmark (package gwmark-dkms, or make in module/), or set datapath: auto' };
+    case 'foreign':
+      if (wanted === 'nexthop') return fine(subject, `another version ("${reading.firstLine}"), and not used`, expected);
+      return { severity: 'error', subject, found: `another version ("${reading.firstLine}")`, expected, remedy: 'upgrade the older of module and sidecar and load the module anew, or set datapath: nexthop' };
+    default:
+      if (running === 'module' && !reading.isEnabled) {
+        return { severity: 'error', subject, found: 'loaded, and not enabled here', expected: 'enabled by the running sidecar', remedy: 'see "gwmark status"; the sidecar enables it within a second or says why it cannot' };
+      }
+      return fine(subject, `loaded, ABI ${MODULE_ABI}${reading.isEnabled ? ', enabled' : ''}`, expected);
+  }
+}

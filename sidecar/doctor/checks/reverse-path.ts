@@ -1,0 +1,49 @@
+import { readSysctl } from '../../system/sysctl.js';
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+
+interface Facts {
+  readonly device: string;
+  /** `net.ipv4.conf.all.rp_filter` and the device's own; the larger one is in force (ip-sysctl.rst). */
+  readonly all: number;
+  readonly own: number;
+  readonly datapath: 'nexthop' | 'module';
+  /** The sidecar turns the device's own one off, with the datapath `module`. */
+  readonly isManaged: boolean;
+  readonly isRunning: boolean;
+}
+
+/** rp_filter drops nothing that it should not. */
+export const reversePath: Check = {
+  name: 'rp-filter',
+  doc: 'rp_filter drops no packet of the VPN. The datapath `nexthop` has routes that satisfy it; with `module` there are none, so it has to be off on the links.',
+  needsNetAdmin: false,
+  look: async (system) => {
+    const datapath = await system.datapath();
+    const isRunning = (await system.status().catch(() => null)) !== null;
+    const all = Number((await readSysctl('net/ipv4/conf/all/rp_filter')) ?? 0);
+    const links = await system.links();
+    return Promise.all(
+      links.map(async ({ ifname: device }) => {
+        const own = Number((await readSysctl(`net/ipv4/conf/${device}/rp_filter`)) ?? 0);
+        return judgeReversePath({ device, all, own, datapath, isManaged: system.settings.sysctl === 'manage', isRunning });
+      }),
+    );
+  },
+};
+
+export function judgeReversePath({ device, all, own, datapath, isManaged, isRunning }: Facts): Judgement {
+  const subject = `rp_filter of ${device}`;
+  const value = Math.max(all, own);
+  if (value === 0) return fine(subject, '0');
+  if (datapath === 'nexthop') return fine(subject, `${value}`, 'any: the routes of nexthop satisfy it');
+  if (all === 0 && isManaged && !isRunning) return { severity: 'info', subject, found: `${value}`, expected: '0', remedy: 'none needed: gwmark run turns it off' };
+  const culprit = all > 0 ? 'all' : device;
+  return {
+    severity: 'error',
+    subject,
+    found: `${value} (net.ipv4.conf.${culprit}.rp_filter): packets whose way back no route explains are dropped`,
+    expected: '0 with the datapath module',
+    remedy: `sysctl -w net.ipv4.conf.${culprit}.rp_filter=0`,
+  };
+}

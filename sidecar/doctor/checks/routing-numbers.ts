@@ -1,0 +1,24 @@
+import { routingClashes } from '../../daemon/clashes.js';
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+
+const EXPECTED = 'unused by others';
+
+/** Nobody else uses our rule priorities, routing tables, protocol number and next-hop addresses. */
+export const routingNumbers: Check = {
+  name: 'routing-numbers',
+  doc: 'Nobody else uses the rule priorities, routing tables, protocol number and next-hop addresses of `routing.*`.',
+  needsNetAdmin: false,
+  look: async (system) => {
+    // Clashes of marks are the business of another check.
+    const use = await system.routing();
+    const rules = use.rules.map(({ fwmark: _mark, ...rule }) => rule);
+    return judgeRoutingNumbers(routingClashes(system.policy, { ...use, rules }));
+  },
+};
+
+export function judgeRoutingNumbers(clashes: ReturnType<typeof routingClashes>): readonly Judgement[] {
+  const subject = 'rule priorities and routing tables';
+  if (clashes.length === 0) return [fine(subject, EXPECTED)];
+  return clashes.map(({ found, remedy }) => ({ severity: 'error', subject, found, expected: EXPECTED, remedy }));
+}

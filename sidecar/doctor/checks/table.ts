@@ -1,0 +1,37 @@
+import { readTable } from '../../firewall/table-reader.js';
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+
+interface Facts {
+  readonly table: string;
+  /** `missing`, or whose table stands there. */
+  readonly state: 'missing' | 'ours' | 'outdated' | 'foreign';
+  readonly isRunning: boolean;
+}
+
+/** The nftables table is ours, and there while a sidecar runs. */
+export const table: Check = {
+  name: 'nftables-table',
+  doc: 'The nftables table of the setting `table` belongs to nobody else, and is there while a sidecar runs.',
+  needsNetAdmin: true,
+  look: async (system) => {
+    const { table: name } = system.settings;
+    const objects = (await system.ruleset()).filter((object) => Object.values(object).some((value: { family?: string; table?: string; name?: string }) => value.family === 'inet' && (value.table ?? value.name) === name));
+    const state = objects.length === 0 ? 'missing' : readTable(objects, () => '').owner;
+    return [judgeTable({ table: name, state, isRunning: (await system.status().catch(() => null)) !== null })];
+  },
+};
+
+export function judgeTable({ table: name, state, isRunning }: Facts): Judgement {
+  const subject = `nftables table inet ${name}`;
+  switch (state) {
+    case 'foreign':
+      return { severity: 'error', subject, found: "somebody else's", expected: 'free, or made by gwmark', remedy: 'name another with the setting table' };
+    case 'missing':
+      if (!isRunning) return fine(subject, 'not there: no sidecar runs', 'free, or made by gwmark');
+      return { severity: 'error', subject, found: 'missing', expected: 'made by the running sidecar', remedy: 'see "gwmark status": the sidecar repairs it, or says why it cannot' };
+    default:
+      if (isRunning) return fine(subject, 'made by gwmark');
+      return { severity: 'info', subject, found: 'left by an earlier run: its rules are in force', expected: 'a running sidecar', remedy: 'start gwmark run, or remove it with gwmark down' };
+  }
+}

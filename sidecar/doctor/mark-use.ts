@@ -1,0 +1,111 @@
+import type { NftObject } from 'nftables-json';
+
+/** A rule of somebody else's that writes a packet mark or a conntrack mark. */
+export interface MarkWrite {
+  /** `nftables chain ip mangle PREROUTING`, `iptables chain mangle PREROUTING`. */
+  readonly where: string;
+  /** Bits whose value it may change. */
+  readonly touched: number;
+  /** Bits that it may set to one by itself; for a copy those of the other mark are not known. */
+  readonly sets: number;
+  /** Bits that it copies from the conntrack mark into the packet mark, or the other way. */
+  readonly copies: number;
+}
+
+const ALL = 0xffff_ffff;
+
+/** Every statement in nftables that writes a mark, but for the tables of that name. Rules that iptables-nft made hold theirs out of sight. */
+export function nftMarkWrites(objects: readonly NftObject[], ourTable: string): readonly MarkWrite[] {
+  return rulesOfOthers(objects, ourTable).flatMap(({ family, table, chain, expr }) =>
+    expr.flatMap((statement): MarkWrite[] => {
+      if (!('mangle' in statement)) return [];
+      const { key, value } = statement.mangle;
+      const written = markOf(key);
+      return written === null ? [] : [{ where: `nftables chain ${family} ${table} ${chain}`, ...effectOf(value, written) }];
+    }),
+  );
+}
+
+/** Chains with conntrack labels written in them, and the number where it is one. */
+export function nftLabelWrites(objects: readonly NftObject[], ourTable: string): readonly { readonly where: string; readonly bit: number | null }[] {
+  return rulesOfOthers(objects, ourTable).flatMap(({ family, table, chain, expr }) =>
+    expr.flatMap((statement) => {
+      if (!('mangle' in statement) || JSON.stringify(statement.mangle.key) !== '{"ct":{"key":"label"}}') return [];
+      const { value } = statement.mangle;
+      return [{ where: `nftables chain ${family} ${table} ${chain}`, bit: typeof value === 'number' ? value : null }];
+    }),
+  );
+}
+
+/** True when nftables holds rules that iptables-nft made and whose targets nft cannot show in JSON. */
+export function hasIptablesRules(objects: readonly NftObject[]): boolean {
+  return objects.some((object) => 'rule' in object && object.rule.expr.some((statement) => 'xt' in statement));
+}
+
+/** Names of all chains of others, which tell what programs are at work: `ip nat KUBE-SERVICES`. */
+export function chainNames(objects: readonly NftObject[], ourTable: string): readonly string[] {
+  return objects.flatMap((object) => ('chain' in object && object.chain.table !== ourTable ? [`${object.chain.family} ${object.chain.table} ${object.chain.name}`] : []));
+}
+
+/**
+ * The same from the text of iptables-save: targets MARK and CONNMARK, which it always prints with their masks.
+ *
+ * @see iptables-extensions(8)
+ */
+export function iptablesMarkWrites(saved: string): readonly MarkWrite[] {
+  let table = '';
+  return saved.split('\n').flatMap((line): MarkWrite[] => {
+    if (line.startsWith('*')) table = line.slice(1);
+    const rule = /^-A (\S+) .*-j (MARK|CONNMARK)(.*)$/.exec(line);
+    if (rule === null) return [];
+    const where = `iptables chain ${table} ${rule[1]}`;
+    const text = rule[3] ?? '';
+    const set = /--set-(?:x?mark) (0x[0-9a-f]+|\d+)(?:\/(0x[0-9a-f]+|\d+))?/.exec(text);
+    if (set !== null) {
+      const [value, mask] = [Number(set[1]), Number(set[2] ?? ALL)];
+      return [{ where, touched: (value | mask) >>> 0, sets: value >>> 0, copies: 0 }];
+    }
+    // restore writes the packet mark under nfmask, save the conntrack mark under ctmask.
+    const masks = { nf: /--nfmask (0x[0-9a-f]+)/.exec(text)?.[1], ct: /--ctmask (0x[0-9a-f]+)/.exec(text)?.[1] };
+    const touched = Number((text.includes('--restore-mark') ? masks.nf : masks.ct) ?? ALL) >>> 0;
+    return [{ where, touched, sets: 0, copies: touched }];
+  });
+}
+
+function rulesOfOthers(objects: readonly NftObject[], ourTable: string): readonly Extract<NftObject, { rule: unknown }>['rule'][] {
+  return objects.flatMap((object) => {
+    if (!('rule' in object)) return [];
+    const { table, family } = object.rule;
+    return table === ourTable && (family === 'inet' || family === 'bridge') ? [] : [object.rule];
+  });
+}
+
+function markOf(key: unknown): 'meta' | 'ct' | null {
+  switch (JSON.stringify(key)) {
+    case '{"meta":{"key":"mark"}}':
+      return 'meta';
+    case '{"ct":{"key":"mark"}}':
+      return 'ct';
+    default:
+      return null;
+  }
+}
+
+/** Follows `mark and KEEP or SET`, the form in which nft prints every change under a mask; anything else may do anything. */
+function effectOf(value: unknown, written: 'meta' | 'ct'): Omit<MarkWrite, 'where'> {
+  if (typeof value === 'number') return { touched: ALL, sets: value >>> 0, copies: 0 };
+  const read = markOf(value);
+  if (read !== null) return read === written ? { touched: 0, sets: 0, copies: 0 } : { touched: ALL, sets: 0, copies: ALL };
+  if (typeof value === 'object' && value !== null) {
+    for (const operator of ['|', '^', '&'] as const) {
+      const operands = (value as Readonly<Record<string, unknown>>)[operator];
+      if (!Array.isArray(operands)) continue;
+      const number: unknown = operands.find((operand) => typeof operand === 'number');
+      if (typeof number !== 'number') break;
+      const inner = effectOf(operands.find((operand) => typeof operand !== 'number'), written);
+      if (operator === '&') return { touched: (inner.touched | ~number) >>> 0, sets: (inner.sets & number) >>> 0, copies: (inner.copies & number) >>> 0 };
+      return { ...inner, touched: (inner.touched | number) >>> 0, sets: (inner.sets | number) >>> 0 };
+    }
+  }
+  return { touched: ALL, sets: ALL, copies: 0 };
+}

@@ -1,0 +1,52 @@
+import { formatEndpoint, type ManagementEndpoint, parseEndpoint } from '../config/endpoint.js';
+import type { Settings } from '../config/settings.js';
+import { readSocketUse } from '../discovery/management-socket.js';
+import type { OpenVpnOptions } from '../discovery/openvpn-options.js';
+import { holdersOf, openVpnOptionsOf, type ProcessInfo } from '../discovery/processes.js';
+import type { ServerStatus, StatusDocument } from '../status.js';
+
+/** One OpenVPN server, as far as it can be seen without connecting to it. */
+export interface ServerView {
+  /** As in the settings: `unix:/path`, `tcp:host:port`. */
+  readonly name: string;
+  readonly endpoint: ManagementEndpoint;
+  /** What the running sidecar says of it; null where none runs, or not for this server. */
+  readonly reported: ServerStatus | null;
+  /** Somebody listens, as far as this network namespace shows. */
+  readonly hasListener: boolean;
+  /** A connection to the management interface was accepted: its one slot is taken. */
+  readonly isTaken: boolean;
+  /** Programs on the other end of that connection, as far as they can be seen. */
+  readonly holders: readonly ProcessInfo[];
+  /** OpenVPN's process; null where it cannot be seen. */
+  readonly pid: number | null;
+  /** Null where they cannot be read. */
+  readonly options: OpenVpnOptions | null;
+}
+
+/** Looks at every endpoint of the settings and of the running sidecar. */
+export async function viewServers(settings: Settings, status: StatusDocument | null): Promise<readonly ServerView[]> {
+  const reported = new Map((status?.servers ?? []).map((server) => [server.management, server]));
+  const endpoints = new Map(settings.management.endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint]));
+  for (const name of reported.keys()) {
+    const endpoint = parseEndpoint(name);
+    if (endpoint !== undefined) endpoints.set(name, endpoint);
+  }
+  return Promise.all([...endpoints].map(([name, endpoint]) => viewServer(name, endpoint, reported.get(name) ?? null)));
+}
+
+async function viewServer(name: string, endpoint: ManagementEndpoint, reported: ServerStatus | null): Promise<ServerView> {
+  const use = await readSocketUse(endpoint);
+  const listening = await holdersOf(use.listeners);
+  const pid = reported?.pid ?? listening.find((process) => process.name === 'openvpn')?.pid ?? null;
+  return {
+    name,
+    endpoint,
+    reported,
+    hasListener: use.listeners.size > 0,
+    isTaken: use.accepted.size > 0,
+    holders: await holdersOf(use.peers),
+    pid,
+    options: pid === null ? null : await openVpnOptionsOf(pid),
+  };
+}

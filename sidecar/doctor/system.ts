@@ -1,0 +1,128 @@
+import type { NftObject, Nftables } from 'nftables-json';
+import { NftError, openNftables } from 'nftables-json';
+
+import type { Policy } from '../../rules/index.js';
+import type { Settings } from '../config/settings.js';
+import { fetchStatus } from '../control/client.js';
+import type { RoutingUse } from '../daemon/clashes.js';
+import { readRoutingUse } from '../daemon/clashes.js';
+import { policyOf } from '../daemon/policy.js';
+import { readModule, type ModuleReading } from './module-reading.js';
+import type { ServerView } from './server-view.js';
+import { viewServers } from './server-view.js';
+import { GwmarkError } from '../errors.js';
+import type { StatusDocument } from '../status.js';
+import type { IpDevice } from '../system/iproute.js';
+import { ipJson } from '../system/iproute.js';
+
+/** A device with what `ip -d` tells beyond addresses. */
+export interface DeviceDetails extends IpDevice {
+  /** Bytes. */
+  readonly mtu: number;
+}
+
+export interface SystemOptions {
+  readonly settings: Settings;
+  readonly hasNetAdmin: boolean;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+/**
+ * What several checks look at, read at most once. Whoever made it disposes of it.
+ *
+ * Every method rejects with a GwmarkError where it cannot read.
+ */
+export class System implements AsyncDisposable {
+  readonly settings: Settings;
+  readonly policy: Policy;
+  readonly hasNetAdmin: boolean;
+  readonly nowMs: number;
+  readonly #readings = new Map<string, Promise<unknown>>();
+
+  constructor(options: SystemOptions) {
+    this.settings = options.settings;
+    this.policy = policyOf(options.settings);
+    this.hasNetAdmin = options.hasNetAdmin;
+    this.nowMs = options.nowMs;
+  }
+
+  /** The running sidecar's status; null when none answers at the control socket. */
+  status(): Promise<StatusDocument | null> {
+    return this.#once('status', async () => {
+      try {
+        return await fetchStatus(this.settings.controlSocket);
+      } catch (error) {
+        if (error instanceof GwmarkError && error.code === 'CONTROL_UNREACHABLE') return null;
+        throw error;
+      }
+    });
+  }
+
+  devices(): Promise<readonly DeviceDetails[]> {
+    return this.#once('devices', () => ipJson<DeviceDetails>(['-d', 'addr', 'show']));
+  }
+
+  routing(): Promise<RoutingUse> {
+    return this.#once('routing', readRoutingUse);
+  }
+
+  nftables(): Promise<Nftables> {
+    return this.#once('nftables', async () => {
+      try {
+        return await openNftables({ executor: this.settings.executor });
+      } catch (error) {
+        if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${error.message}`, { cause: error });
+        throw error;
+      }
+    });
+  }
+
+  /** Without elements of sets. */
+  ruleset(): Promise<readonly NftObject[]> {
+    return this.#once('ruleset', async () => (await this.nftables()).list({ ruleset: null }, { terse: true }));
+  }
+
+  module(): Promise<ModuleReading> {
+    return this.#once('module', readModule);
+  }
+
+  /** The datapath that is in use or would be. */
+  async datapath(): Promise<'nexthop' | 'module'> {
+    const status = await this.status().catch(() => null);
+    if (status !== null) return status.datapath;
+    if (this.settings.datapath !== 'auto') return this.settings.datapath;
+    return (await this.module()).state === 'absent' ? 'nexthop' : 'module';
+  }
+
+  /** One for each management endpoint of the settings, and of the running sidecar. */
+  servers(): Promise<readonly ServerView[]> {
+    return this.#once('servers', async () => viewServers(this.settings, await this.status().catch(() => null)));
+  }
+
+  /** The Ethernet devices on which gateways are learnt: those of the settings, else all. */
+  async links(): Promise<readonly DeviceDetails[]> {
+    const wanted = this.settings.devices;
+    return (await this.devices()).filter((device) => device.link_type === 'ether' && device.master === undefined && (wanted.length === 0 || wanted.includes(device.ifname)));
+  }
+
+  /** Devices without a link layer that are up: OpenVPN's among them. */
+  async tunnels(): Promise<readonly DeviceDetails[]> {
+    return (await this.devices()).filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // One that could not be opened is nothing to close.
+    const nftables = await (this.#readings.get('nftables') as Promise<Nftables> | undefined)?.catch(() => undefined);
+    await nftables?.[Symbol.asyncDispose]();
+  }
+
+  #once<T>(name: string, read: () => Promise<T>): Promise<T> {
+    // Only one type is ever stored under a name.
+    const known = this.#readings.get(name) as Promise<T> | undefined;
+    if (known !== undefined) return known;
+    const reading = read();
+    this.#readings.set(name, reading);
+    return reading;
+  }
+}

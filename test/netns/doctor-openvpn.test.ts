@@ -1,0 +1,144 @@
+/** What `gwmark doctor` says of a real OpenVPN: its management interface and its options. It never takes a slot that is in use. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { assertFound, type DoctorReport, runDoctor } from '../lab/doctor.js';
+import type { LabProcess } from '../lab/process.js';
+import { VpnLab } from '../lab/vpn-lab.js';
+import { patient } from '../lab/wait.js';
+
+const logins = (lab: VpnLab): number => lab.server.process.lines.filter((line) => /MANAGEMENT: Client connected/.test(line)).length;
+
+describe('gwmark doctor at a management interface', function () {
+  this.timeout(patient(90_000));
+  let lab: VpnLab;
+  before(async () => {
+    lab = await VpnLab.create({ transport: 'udp4', management: { password: 'open sesame' } });
+  });
+  after(async () => await lab?.[Symbol.asyncDispose]());
+
+  const doctor = async (flags: readonly string[] = [], prefix: readonly string[] = [], socket = lab.server.managementSocket): Promise<DoctorReport> =>
+    await runDoctor(lab.topology.endpoint, { flags: ['--management', `unix:${socket}`, '--control-socket', path.join(lab.pki.directory, 'gwmark.sock'), ...flags], prefix });
+  const passwordFile = async (text: string): Promise<string> => {
+    const file = path.join(lab.pki.directory, `${text.replaceAll(' ', '-')}.password`);
+    await writeFile(file, `${text}\n`, { mode: 0o600 });
+    return file;
+  };
+
+  it('is content where it is free and takes the password', async () => {
+    assertFound(await doctor(['--management-password-file', await passwordFile('open sesame')]), 'management', 'ok', /free; OpenVPN 2\./);
+  });
+
+  it('names a password that is missing, and one that is wrong, and shows neither', async () => {
+    const missing = await doctor();
+    const wrong = await doctor(['--management-password-file', await passwordFile('sesame street')]);
+
+    assert.match(assertFound(missing, 'management', 'error', /password/).remedy ?? '', /management\.passwordFile/);
+    assert.match(assertFound(wrong, 'management', 'error', /password/).remedy ?? '', /compare management\.passwordFile/);
+    assert.doesNotMatch(JSON.stringify(wrong), /sesame street/);
+  });
+
+  it('names a socket that does not exist, a file that is none, and one that nobody serves', async () => {
+    const [missing, file, stale] = ['missing.sock', 'file.sock', 'stale.sock'].map((name) => path.join(lab.pki.directory, name));
+    await writeFile(file ?? '', '');
+    await lab.topology.endpoint.run([process.execPath, '-e', 'require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))', stale ?? '']).catch(() => undefined);
+
+    assertFound(await doctor([], [], missing), 'management', 'error', /does not exist/);
+    assertFound(await doctor([], [], file), 'management', 'error', /no socket/);
+    assertFound(await doctor([], [], stale), 'management', 'error', /nobody listens/);
+  });
+
+  it('names a socket that this user may not open', async () => {
+    const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--inh-caps', '-all', '--'];
+
+    assertFound(await doctor([], nobody), 'management', 'error', /permission denied/);
+  });
+
+  it('names the program that holds the slot, and neither connects nor disturbs it', async () => {
+    const password = await passwordFile('open sesame');
+    const from = lab.server.process.lines.length;
+    const holder: LabProcess = lab.topology.endpoint.spawn(['socat', '-', `UNIX-CONNECT:${lab.server.managementSocket}`], { stdin: 'pipe' });
+    try {
+      await lab.server.process.waitFor(/MANAGEMENT: Client connected/, { from });
+      holder.write('open sesame\n');
+      await holder.waitFor(/>INFO:OpenVPN Management Interface/);
+      const before = logins(lab);
+
+      const report = await doctor(['--management-password-file', password]);
+
+      assertFound(report, 'management', 'error', new RegExp(`held by socat \\(pid ${holder.pid}\\)`));
+      holder.write('pid\n');
+      await holder.waitFor(/SUCCESS: pid=/);
+      assert.equal(logins(lab), before);
+    } finally {
+      await holder.stop();
+    }
+  });
+
+  it('asks the sidecar that holds the slot', async () => {
+    const password = ['--management-password-file', await passwordFile('open sesame')];
+    await lab.startSidecar(...password);
+    const before = logins(lab);
+
+    const report = await doctor(password);
+
+    assertFound(report, 'management', 'ok', /held by the sidecar/);
+    assertFound(report, 'openvpn-options', 'info', /management-client-auth: off/);
+    assert.equal(logins(lab), before);
+  });
+});
+
+describe('gwmark doctor at the options of OpenVPN', function () {
+  this.timeout(patient(90_000));
+
+  const doctor = async (lab: VpnLab, management = `unix:${lab.server.managementSocket}`, ...flags: readonly string[]): Promise<DoctorReport> =>
+    await runDoctor(lab.topology.endpoint, { flags: ['--management', management, '--control-socket', path.join(lab.pki.directory, 'gwmark.sock'), ...flags] });
+
+  it('names those that do not go together with gwmark, and does not let OpenVPN act by looking', async () => {
+    await using lab = await VpnLab.create({
+      transport: 'udp4',
+      management: { clientAuth: true },
+      serverExtra: ['client-to-client', 'duplicate-cn', 'auth-gen-token 3600', 'management-signal', 'mssfix 0', 'tun-mtu 1500', '# comment', 'setenv "a b" \'client-to-client\''],
+    });
+
+    const report = await doctor(lab);
+
+    assertFound(report, 'openvpn-options', 'info', /client-to-client: on/);
+    assertFound(report, 'openvpn-options', 'warn', /duplicate-cn: on, with client-config-dir/);
+    assertFound(report, 'openvpn-options', 'warn', /auth-gen-token: without external-auth/);
+    assertFound(report, 'openvpn-options', 'warn', /management-client-auth: on, and authorize is none/);
+    assertFound(report, 'openvpn-options', 'warn', /management-signal: on/);
+    assertFound(report, 'management', 'info', /not tried.*management-signal/);
+    assertFound(report, 'mtu', 'warn', /tun0: 1500, and 1500 on lan0, with mssfix 0/);
+    assert.equal(report.code, 3);
+    assert.equal(logins(lab), 0);
+    assert.doesNotMatch(lab.server.process.log, /SIGUSR1/);
+  });
+
+  it('is content with the same options done right', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4', management: { clientAuth: true }, serverExtra: ['auth-gen-token 3600 external-auth'] });
+
+    const report = await doctor(lab, undefined, '--authorize', 'accept');
+
+    assert.equal(report.code, 0, JSON.stringify(report.findings.filter(({ severity }) => severity !== 'ok')));
+    assertFound(report, 'openvpn-options', 'ok', /its options go together/);
+  });
+
+  it('names a tap device, and a management interface that clients can reach', async () => {
+    await using tap = await VpnLab.create({ transport: 'udp4', serverExtra: ['dev tap0', 'dev-type tap'] });
+    assertFound(await doctor(tap), 'openvpn-options', 'error', /dev: tap/);
+    await tap[Symbol.asyncDispose]();
+    await using tunnel = await VpnLab.create({ transport: 'udp4', serverExtra: ['management tunnel 7505'] });
+
+    assertFound(await doctor(tunnel, 'tcp:10.8.0.1:7505'), 'openvpn-options', 'error', /management: listens on the tunnel/);
+  });
+
+  it('names an OpenVPN that has no tunnel, because it waits in hold', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4', management: { hold: true } });
+    const sidecar = lab.launchSidecar('--hold', 'leave');
+    await sidecar.statusWhere(({ servers }) => servers[0]?.state === 'waiting', 'the sidecar waits');
+
+    assertFound(await doctor(lab), 'tunnel', 'error', /OpenVPN has opened none/);
+  });
+});

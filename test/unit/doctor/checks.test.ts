@@ -1,0 +1,122 @@
+/** The judgements that no fault of a running machine leads to here; all others are made for real in test/netns/doctor*.test.ts. */
+import assert from 'node:assert/strict';
+
+import type { Command } from 'nftables-json';
+import { NftError } from 'nftables-json';
+
+import { tcpSocketUse, unixPeers, unixSocketUse } from '../../../sidecar/discovery/management-socket.js';
+import { CHECKS } from '../../../sidecar/doctor/checks.js';
+import { judgeClock } from '../../../sidecar/doctor/checks/clock.js';
+import { judgeConntrack } from '../../../sidecar/doctor/checks/conntrack.js';
+import { judgeForwarding } from '../../../sidecar/doctor/checks/forwarding.js';
+import { judgeKernel } from '../../../sidecar/doctor/checks/kernel.js';
+import { judgeLabels } from '../../../sidecar/doctor/checks/labels.js';
+import { judgeModule } from '../../../sidecar/doctor/checks/module.js';
+import { probeFeatures } from '../../../sidecar/doctor/checks/nftables.js';
+import { judgeOptions } from '../../../sidecar/doctor/checks/openvpn-options.js';
+import { isSidecar } from '../../../sidecar/doctor/checks/sidecars.js';
+import { worstOf } from '../../../sidecar/doctor/finding.js';
+import { parseModuleConfig } from '../../../sidecar/doctor/module-reading.js';
+import { POLICY } from '../rules/sample-site.js';
+
+describe('the checks of the doctor', () => {
+  it('have names of their own', () => {
+    const names = CHECKS.map(({ name }) => name);
+
+    assert.deepEqual(names, [...new Set(names)]);
+  });
+
+  it('name an old kernel, and take a new one', () => {
+    assert.equal(judgeKernel('5.4.0-150-generic').severity, 'warn');
+    assert.equal(judgeKernel('5.10.0-28-amd64').severity, 'ok');
+    assert.equal(judgeKernel('6.18.44').severity, 'ok');
+  });
+
+  it('name a clock that starts in 1970', () => {
+    assert.deepEqual([judgeClock(0).severity, judgeClock(0).found], ['error', '1970-01-01T00:00:00Z']);
+  });
+
+  it('name a connection table by how full it is', () => {
+    assert.deepEqual(['10', '800', '990'].map((count) => judgeConntrack(count, '1000').severity), ['ok', 'warn', 'error']);
+    assert.equal(judgeConntrack(null, null).severity, 'info');
+  });
+
+  it('name forwarding that cannot be turned on from a container', () => {
+    const judged = judgeForwarding({ name: 'net/ipv4/ip_forward', value: '0', isWritable: false, isManaged: true, isRunning: false });
+
+    assert.equal(judged.severity, 'error');
+    assert.match(judged.remedy ?? '', /outside of the container/);
+  });
+
+  it('name a module that is loaded and not enabled under a running sidecar', () => {
+    const reading = parseModuleConfig('gwmark 1\nenabled 0\n');
+
+    assert.equal(judgeModule({ reading, wanted: 'auto', running: 'module' }).severity, 'error');
+    assert.equal(judgeModule({ reading, wanted: 'auto', running: null }).severity, 'ok');
+  });
+
+  it('name Open vSwitch beside the module', () => {
+    assert.equal(judgeLabels({ datapath: 'module', writes: [], hasOpenvswitch: true, firstBit: 64 })[0]?.severity, 'warn');
+    assert.equal(judgeLabels({ datapath: 'module', writes: [{ where: 'c', bit: 12 }], hasOpenvswitch: false, firstBit: 64 })[0]?.severity, 'ok');
+  });
+
+  it('name data channel offload by the kind of the device', () => {
+    const judged = judgeOptions({ name: 'unix:/m', options: { options: [], unread: [] }, authorize: 'none', tunnelKinds: ['ovpn'] });
+
+    assert.ok(judged.some(({ severity, subject }) => severity === 'info' && /offload/.test(subject)));
+  });
+
+  it('name the feature that a kernel lacks, and ask for each only then', async () => {
+    const refuse = (word: string) => {
+      const asked: (readonly Command[])[] = [];
+      const check = async (commands: readonly Command[]): Promise<void> => {
+        asked.push(commands);
+        if (JSON.stringify(commands).includes(word)) throw new NftError('EOPNOTSUPP', `no ${word}`);
+      };
+      return { asked, check };
+    };
+    const lacking = refuse('"fib"');
+    const complete = refuse('nothing of the kind');
+
+    const [bad, good] = [await probeFeatures(lacking, POLICY), await probeFeatures(complete, POLICY)];
+
+    assert.deepEqual([bad.severity, bad.found], ['error', 'does not take: fib (no "fib")']);
+    assert.deepEqual([good.severity, complete.asked.length], ['ok', 1]);
+  });
+
+  it('know a sidecar by its command line', () => {
+    assert.ok(isSidecar({ argv: ['/usr/bin/node', '/opt/gwmark/bin/gwmark', 'run', '--config', 'x'] }));
+    assert.ok(isSidecar({ argv: ['gwmark', 'run'] }));
+    assert.ok(!isSidecar({ argv: ['node', '/opt/gwmark/bin/gwmark', 'doctor'] }));
+    assert.ok(!isSidecar({ argv: ['vi', 'notes', 'about', 'gwmark', 'run'] }));
+  });
+
+  it('weigh the worst', () => {
+    assert.equal(worstOf([]), 'ok');
+    assert.equal(worstOf(['ok', 'warn', 'info']), 'warn');
+  });
+});
+
+describe('who is at a management socket', () => {
+  it('is read from /proc/net/unix: a connection that waits has no inode', () => {
+    const table = `Num       RefCount Protocol Flags    Type St Inode Path
+0000000074ff194d: 00000002 00000000 00010000 0001 01 47996 /run/m.sock
+000000009e5a5d77: 00000003 00000000 00000000 0001 03 48008 /run/m.sock
+000000009e5a5d78: 00000003 00000000 00000000 0001 02     0 /run/m.sock
+000000009e5a5d79: 00000003 00000000 00000000 0001 03 48010 /run/m.sock2
+`;
+
+    assert.deepEqual(unixSocketUse(table, '/run/m.sock'), { listeners: new Set([47996]), accepted: new Set([48008]) });
+    assert.deepEqual(unixPeers('u_str ESTAB 0      0      /run/m.sock 48008            * 48007\nu_str ESTAB 0 0 * 1 * 2\n', new Set([48008])), new Set([48007]));
+  });
+
+  it('is read from /proc/net/tcp', () => {
+    const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1D51 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 100 1
+   1: 0100007F:1D51 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 101 1
+   2: 0100007F:9C40 0100007F:1D51 01 00000000:00000000 00:00000000 00000000     0        0 102 1
+`;
+
+    assert.deepEqual(tcpSocketUse([table, ''], 7505), { listeners: new Set([100]), accepted: new Set([101]), peers: new Set([102]) });
+  });
+});
