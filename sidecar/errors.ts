@@ -117,6 +117,11 @@ export const ERROR_CODES = {
     meaning: 'The service manager cannot be told how the sidecar stands. It is logged as `notify.failed` and ends nothing.',
     remedy: 'See that the unit has `Type=notify`, or start the sidecar without $NOTIFY_SOCKET.',
   },
+  CONNTRACK_UNAVAILABLE: {
+    exitCode: 1,
+    meaning: 'The connections of the kernel cannot be listed.',
+    remedy: 'Install the program `conntrack`, and run as root.',
+  },
   INTERNAL: {
     exitCode: 1,
     meaning: 'A fault of gwmark itself.',

@@ -5,5 +5,6 @@ await runProcess({
   // Loaded on demand: `gwmark status` needs neither the firewall nor the management client.
   runDaemon: async (settings, logger, signal, reloads) => (await import('./daemon/run.js')).runDaemon(settings, logger, signal, reloads),
   bringDown: async (settings, logger) => (await import('./daemon/down.js')).bringDown(settings, logger),
+  trace: async (settings, query) => (await import('./trace/run.js')).traceFlow(settings, query),
   diagnose: async (options) => (await import('./doctor/diagnose.js')).diagnose(options),
 });

@@ -3,6 +3,7 @@ import type { Settings } from '../config/settings.js';
 import type { Finding } from '../doctor/finding.js';
 import type { SystemOptions } from '../doctor/system.js';
 import type { Logger } from '../log/logger.js';
+import type { Trace, TraceQuery } from '../trace/trace.js';
 
 /** What the command line starts and does not do itself. */
 export interface Commands {
@@ -12,4 +13,6 @@ export interface Commands {
   bringDown(settings: Settings, logger: Logger): Promise<{ readonly removed: readonly string[] }>;
   /** Looks for everything that is in the way of a working endpoint, and changes nothing. */
   diagnose(options: SystemOptions): Promise<readonly Finding[]>;
+  /** Tells why answers of a flow do or do not go by MAC, and changes nothing. */
+  trace(settings: Settings, query: TraceQuery): Promise<Trace>;
 }

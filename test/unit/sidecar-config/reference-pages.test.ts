@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
+import { EXIT_CODES } from '../../../sidecar/cli/exit-codes.js';
 import { referencePages } from '../../../sidecar/cli/reference-pages.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
 import { yamlValues } from '../../../sidecar/config/yaml-source.js';
 import { SETTINGS } from '../../../sidecar/config/table.js';
+import { CHECKS } from '../../../sidecar/doctor/checks.js';
 import { ERROR_CODES } from '../../../sidecar/errors.js';
 import { LOG_EVENTS } from '../../../sidecar/log/events.js';
 
@@ -24,10 +26,14 @@ describe('reference pages', () => {
     });
   }
 
-  it('name every setting, error and event', () => {
+  it('name every setting, error, exit code, event and check', () => {
     const settings = storedPage('settings.md');
     for (const { path, flag, env } of SETTINGS) assert.ok([path, flag, env].every((name) => settings.includes(`\`${name}\``)), path);
     for (const code of Object.keys(ERROR_CODES)) assert.ok(storedPage('errors.md').includes(`\`${code}\``), code);
+    for (const { code, meaning, cases } of EXIT_CODES) assert.ok([`| ${code} | ${meaning}`, ...cases].every((text) => storedPage('exit-codes.md').includes(text)), String(code));
+    const known = new Set<number>(EXIT_CODES.map(({ code }) => code));
+    for (const { exitCode } of Object.values(ERROR_CODES)) assert.ok(known.has(exitCode), String(exitCode));
+    for (const { name } of CHECKS) assert.ok(storedPage('doctor.md').includes(`\`${name}\``), name);
     for (const event of Object.keys(LOG_EVENTS)) assert.ok(storedPage('log-events.md').includes(`\`${event}\``), event);
   });
 
