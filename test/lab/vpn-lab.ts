@@ -161,8 +161,11 @@ export class VpnLab implements AsyncDisposable {
     if ((await this.sidecar.status()).datapath === 'module') return;
     const wanted = [MAC.r1, MAC.r2, MAC.u];
     await this.sidecar.statusWhere(
-      ({ gateways }) => wanted.every((mac) => gateways.some((gateway) => gateway.mac === mac)),
-      'the sidecar knows the routers',
+      ({ gateways, clients, uplink, ready }) =>
+        wanted.every((mac) => gateways.some((gateway) => gateway.mac === mac)) &&
+        // The uplink is learnt from the clients' own datagrams, and stands in the kernel once the sidecar is ready.
+        (clients.length === 0 || (uplink !== null && ready === true)),
+      'the sidecar knows the routers and the uplink',
     );
   }
 
