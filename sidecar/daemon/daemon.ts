@@ -116,7 +116,7 @@ export class Daemon implements AsyncDisposable {
     this.#servers = new Servers(settings, {
       clients: this.#clients,
       logger,
-      onClientChanged: (key) => this.#reconciler.clientChanged(key),
+      onClientChanged: (key) => this.#clientChanged(key),
       onServerChanged: () => this.#refresh.now(),
       whenApplied: () => this.#whenApplied(),
     });
@@ -336,6 +336,12 @@ export class Daemon implements AsyncDisposable {
       if (this.#sysctlProblem !== reason) this.#logger.error('sysctl.failed', { reason });
       this.#sysctlProblem = reason;
     }
+  }
+
+  /** A client that came has just sent: from where, tells the uplink, which its own packets need. */
+  #clientChanged(key: string): void {
+    this.#reconciler.clientChanged(key);
+    if (this.#datapath.uplinkId === null) this.#look.soon();
   }
 
   async #whenApplied(): Promise<void> {

@@ -128,18 +128,28 @@ export class VpnLab implements AsyncDisposable {
     return client;
   }
 
-  /** Starts clients and waits until they are connected and the sidecar, if there is one, reports them. */
+  /** Starts clients and waits until they are connected and the sidecar, if there is one, serves them. */
   async connect(...names: readonly ClientName[]): Promise<void> {
     await Promise.all(names.map(async (name) => await (await this.launchClient(name)).connected()));
     if (this.#sidecar !== undefined) await this.known(...names);
   }
 
-  /** Resolves when the sidecar reports each of these clients with its addresses. */
+  /** Resolves when the sidecar reports each of these clients with its addresses, and the kernel knows where their packets go. */
   async known(...names: readonly ClientName[]): Promise<void> {
-    await this.sidecar.statusWhere(
-      ({ clients }) => names.every((name) => clients.some((client) => client.addresses.includes(TUNNEL[name].v4) && client.addresses.includes(TUNNEL[name].v6))),
-      `the sidecar knows ${names.join(', ')}`,
+    const status = await this.sidecar.statusWhere(
+      ({ clients, uplink, datapath }) =>
+        (datapath === 'module' || uplink !== null) &&
+        names.every((name) => clients.some((client) => client.addresses.includes(TUNNEL[name].v4) && client.addresses.includes(TUNNEL[name].v6))),
+      `the sidecar knows ${names.join(', ')}, and the uplink`,
     );
+    if (status.datapath === 'module') return;
+    const device = status.servers[0]?.device ?? 'tun0';
+    for (const name of names) {
+      for (const family of FAMILIES) {
+        const command = ['ip', 'route', 'get', ADDRESS.hostA[family], 'from', TUNNEL[name][family], 'iif', device];
+        await eventually(async () => (await this.topology.endpoint.tryRun(command)).code === 0, { what: `a route for what ${name} sends` });
+      }
+    }
   }
 
   /** The running client of that name. */
@@ -161,11 +171,8 @@ export class VpnLab implements AsyncDisposable {
     if ((await this.sidecar.status()).datapath === 'module') return;
     const wanted = [MAC.r1, MAC.r2, MAC.u];
     await this.sidecar.statusWhere(
-      ({ gateways, clients, uplink, ready }) =>
-        wanted.every((mac) => gateways.some((gateway) => gateway.mac === mac)) &&
-        // The uplink is learnt from the clients' own datagrams, and stands in the kernel once the sidecar is ready.
-        (clients.length === 0 || (uplink !== null && ready === true)),
-      'the sidecar knows the routers and the uplink',
+      ({ gateways }) => wanted.every((mac) => gateways.some((gateway) => gateway.mac === mac)),
+      'the sidecar knows the routers',
     );
   }
 

@@ -24,6 +24,19 @@ describe('an endpoint that has not heard of anybody yet', function () {
     });
   }
 
+  it('carries what its first client sends as soon as the client is known, though the next look at the kernel is a minute off', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4', management: { clientAuth: true } });
+    await lab.startSidecar('--authorize', 'accept', '--gateways-poll-interval-ms', '60000');
+    await lab.introduceRouters();
+
+    await lab.connect('client1');
+
+    for (const family of FAMILIES) {
+      const result = await ping(lab.party('client1', family), lab.party('hostA', family), { count: 3 });
+      assert.equal(result.received, 3, result.output);
+    }
+  });
+
   it('answers a host behind an unknown router from its first packet on, and through that router once it is known', async () => {
     await using lab = await VpnLab.create({ transport: 'udp4' });
     await lab.startSidecar();

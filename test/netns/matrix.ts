@@ -78,9 +78,8 @@ export function describeMatrix(transport: Transport): void {
     before(async () => {
       lab = await VpnLab.create({ transport });
       await lab.startSidecar();
-      await lab.connect('client1', 'client2');
-      // Waits for the uplink too, which is learnt from the clients' datagrams.
       await lab.introduceRouters();
+      await lab.connect('client1', 'client2');
     });
     after(async () => await lab?.[Symbol.asyncDispose]());
 
