@@ -20,6 +20,10 @@ ping1 h1 -W 1 fd08::9 >/dev/null 2>&1 || true
 holds "and ND" test "$(counted sw asks)" -ge 1
 ip -n ep route del default dev lan0
 ip -n ep -6 route del default dev lan0
+# an unanswered question is repeated for three seconds
+ip -n ep neigh flush dev lan0
+ip -n ep -6 neigh flush dev lan0
+is "no question is open" "$(ip -n ep neigh show nud incomplete; ip -n ep -6 neigh show nud incomplete)" ""
 control ep enable
 
 for n in 1 2; do
