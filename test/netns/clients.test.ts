@@ -22,8 +22,10 @@ for (const clientAuth of [true, false]) {
     });
     after(async () => await lab?.[Symbol.asyncDispose]());
 
-    it('are reported by `gwmark status --json` in the promised shape', async () => {
-      const status = await lab.sidecar.status();
+    it('are reported by `gwmark status --json` in the promised shape, and the routers of their traffic', async () => {
+      for (const host of ['hostA', 'hostB'] as const) await assertExchange('ping', lab.party(host, 'v4'), lab.party('client1', 'v4'));
+
+      const status = await lab.sidecar.statusWhere(({ gateways }) => [MAC.r1, MAC.r2].every((mac) => gateways.some((gateway) => gateway.mac === mac)), 'the sidecar knows the routers');
 
       assert.match(status.version, /^\d+\.\d+\.\d+/);
       assert.equal(status.datapath, process.env['GWMARK_DATAPATH'] ?? 'nexthop');

@@ -67,14 +67,13 @@ export class ModuleDatapath implements Datapath {
   async start(): Promise<void> {
     const { policy } = this.#options;
     // Reading first: a module of another ABI is not written to.
-    await readRecords('config');
+    const config = await readRecords('config');
     const mark = `0x${moduleMark(policy).toString(16)}/0x${policy.markMask.toString(16)}`;
     await writeControl('enable');
     await writeControl(`set reply_mark ${mark}`);
     await writeControl(`set orig_mark ${mark}`);
     await writeControl(`set learn_onlink ${policy.learnOnlink ? 'on' : 'off'}`);
-    await writeControl('uplink auto');
-    this.#uplink.forget();
+    await this.#uplink.adopt(config);
   }
 
   async setLinks(links: readonly Link[]): Promise<void> {

@@ -31,9 +31,17 @@ export class ModuleUplink {
     this.#options = options;
   }
 
-  /** The module was set up anew: it finds its uplink by itself until it is told. */
-  forget(): void {
-    this.#told = null;
+  /**
+   * Goes on from how the module stands. Whatever it is told, `auto` included, makes it forget the uplink that it has, and clients'
+   * packets have no way until it found another: so it is told nothing that it does already.
+   *
+   * @param config the records of the file `config`
+   * @throws GwmarkError DATAPATH_FAILED when it refuses
+   */
+  async adopt(config: readonly string[]): Promise<void> {
+    const [, device, mac] = config.find((record) => record.startsWith('uplink '))?.split(' ') ?? [];
+    this.#told = device === undefined || mac === undefined ? null : { device, mac };
+    if (this.#told === null && device !== 'auto') await writeControl('uplink auto');
   }
 
   /**
