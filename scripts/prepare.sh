@@ -15,6 +15,8 @@ declare -rA PACKAGE_OF=(
   # of test/compose and test/packages
   [nsenter]=util-linux [dockerd]=docker.io [docker-compose]=docker-compose [debootstrap]=debootstrap [dpkg-deb]=dpkg
   [systemd-analyze]=systemd
+  # of bench/datapath
+  [gcc]=build-essential [make]=make [flex]=flex [bison]=bison [bc]=bc
 )
 
 # Says why nothing was run, and ends the script.

@@ -19,13 +19,6 @@ const REMOTE = {
   client2: { transport: 'udp6', address: ADDRESS.endpoint.v6 },
 } as const;
 
-/** An emulated machine is kept busy by what is quick on a real one: a look at everything, each second. */
-const CALM_FLAGS = [
-  '--management-poll-interval-ms', '2000',
-  '--management-snapshot-interval-ms', '10000',
-  '--gateways-poll-interval-ms', '1000',
-] as const;
-
 /** Makes the module whose file `LAB_MODULE` names the running kernel's. It is the whole machine's: the lab needs a kernel of its own. */
 export async function insertModule(): Promise<void> {
   const file = process.env['LAB_MODULE'];
@@ -94,7 +87,7 @@ export class InlineLab implements AsyncDisposable {
   /** Starts the sidecar on the endpoint and waits until it is ready. */
   async startSidecar(...flags: readonly string[]): Promise<Sidecar> {
     this.#sidecar = await Sidecar.start({
-      namespace: this.topology.boxes.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags: [...CALM_FLAGS, ...flags],
+      namespace: this.topology.boxes.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags,
     });
     return this.#sidecar;
   }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { Namespace } from './namespace.js';
 import type { ExecOptions, ExecResult, ExitStatus, LabProcess } from './process.js';
-import { eventually } from './wait.js';
+import { eventually, patient } from './wait.js';
 
 /** What `gwmark status --json` prints, as far as the tests rely on it. */
 export interface SidecarStatus {
@@ -70,12 +70,13 @@ export interface SidecarOptions {
 /** The script of the program under test; a build elsewhere can be named by GWMARK_BIN. */
 export const PROGRAM = process.env['GWMARK_BIN'] ?? fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
 
-/** Quick reactions, so that a test never waits for a pause that is only politeness toward OpenVPN. */
+/** Quick reactions, so that a test never waits for a pause that is only politeness toward OpenVPN. Where everything is slow, looks at everything are fewer: they would be all that the machine does. */
+const PACE = patient(1) < 8 ? { poll: 500, snapshot: 1000, gateways: 200 } : { poll: 2000, snapshot: 10_000, gateways: 1000 };
 const QUICK_FLAGS = [
-  '--management-poll-interval-ms', '500',
-  '--management-snapshot-interval-ms', '1000',
+  '--management-poll-interval-ms', String(PACE.poll),
+  '--management-snapshot-interval-ms', String(PACE.snapshot),
   '--management-backoff-max-ms', '250',
-  '--gateways-poll-interval-ms', '200',
+  '--gateways-poll-interval-ms', String(PACE.gateways),
 ] as const;
 
 /** Runs one `gwmark` command in a namespace to its end. */

@@ -10,6 +10,7 @@ import { MAC } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
+import { assertExchange } from './matrix.js';
 
 const DATAPATH = process.env['GWMARK_DATAPATH'] ?? 'nexthop';
 
@@ -24,6 +25,8 @@ describe('metrics of a sidecar at work', function () {
     await lab.startSidecar('--metrics-listen', `unix:${socket}`);
     await lab.connect('client1');
     await lab.introduceRouters();
+    // The module knows a router once a flow came through it.
+    await assertExchange('ping', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 
