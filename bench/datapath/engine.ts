@@ -21,10 +21,19 @@ const TURNS: Readonly<Record<EngineName, readonly Turns[]>> = {
     { flows: 1000, packets: 5000, rounds: 3 },
     { flows: 100_000, packets: 100_000, rounds: 1 },
   ],
+  uml: [
+    { flows: 1, packets: 20_000, rounds: 41 },
+    { flows: 1000, packets: 20_000, rounds: 41 },
+    { flows: 100_000, packets: 100_000, rounds: 15 },
+  ],
 };
 
 const QUICK_TURNS: Readonly<Record<EngineName, readonly Turns[]>> = {
   icount: [{ flows: 1000, packets: 2000, rounds: 1 }],
+  uml: [
+    { flows: 1, packets: 10_000, rounds: 9 },
+    { flows: 1000, packets: 10_000, rounds: 9 },
+  ],
 };
 
 export interface EnginePlan {
@@ -49,7 +58,10 @@ export async function runEngine(engine: EngineName, plan: EnginePlan): Promise<S
   const turns = turnsOf(engine, plan.flows, isQuick);
   const script = join(repository, 'bench/datapath/guest/run.sh');
   const guest = [script, files, ...turns.map(({ flows, packets, rounds }) => `${flows}:${packets}:${rounds}`)];
-  const command = [join(repository, 'test/vm/run'), '--icount', '0', '--memory', '3072', '--timeout', '7200', ...guest];
+  const command =
+    engine === 'icount'
+      ? [join(repository, 'test/vm/run'), '--icount', '0', '--memory', '3072', '--timeout', '7200', ...guest]
+      : [join(repository, 'bench/datapath/uml'), ...guest];
   progress(`${engine}: starting`);
   const child = spawn('bash', command, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
-/** Where packets are measured. */
-export const ENGINES = ['icount'] as const;
+/** Where packets are measured, by the names that `--only` takes. */
+export const ENGINES = ['icount', 'uml'] as const;
 
 export type EngineName = (typeof ENGINES)[number];
 
@@ -21,7 +21,7 @@ export type ParsedOptions =
   | { readonly kind: 'help' }
   | { readonly kind: 'mistake'; readonly message: string };
 
-export const HELP = `Usage: npm run bench:datapath -- [--flows N]... [--quick]
+export const HELP = `Usage: npm run bench:datapath -- [--only ENGINE]... [--flows N]... [--quick]
        npm run --silent bench:datapath -- --json
 
 What a packet costs that an endpoint returns to its gateway, in a kernel of its own, Linux 6.1: by gwmark's two datapaths
@@ -38,10 +38,13 @@ costs that is not ours, beside gwmark and without it. At 1, 1,000 and 100,000 fl
                     by-module   what the sidecar installs, and gwmark.ko
                     by-nexthop  what the sidecar installs
 
-Debian's kernel runs in qemu, and time is counted in instructions: the same figures on any machine, however loaded, but blind
-to caches.
+Engines:
+  icount   Debian's kernel in qemu, time counted in instructions: the same figures on any machine, however loaded, but
+           blind to caches
+  uml      User Mode Linux, built from Debian's linux-source-6.1 the first time (some minutes): nanoseconds at native speed
 
 Options:
+  --only ENGINE  one of these; may be given twice. Default: both
   --flows N      1, 1000 or 100000; may be given several times. Default: all
   --quick        fewer flows and rounds: to try things out, not to judge by
   --json         one JSON object on standard output, progress on standard error
@@ -59,6 +62,7 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
     ({ values } = parseArgs({
       args: [...args],
       options: {
+        only: { type: 'string', multiple: true },
         flows: { type: 'string', multiple: true },
         quick: { type: 'boolean' },
         json: { type: 'boolean' },
@@ -70,6 +74,9 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
     return { kind: 'mistake', message: `${(error as Error).message.split('. ')[0]}; see --help` };
   }
   if (values.help === true) return { kind: 'help' };
+  const only = values.only ?? [];
+  const unknown = only.find((name) => !ENGINES.some((known) => known === name));
+  if (unknown !== undefined) return { kind: 'mistake', message: `--only ${unknown}: expected one of ${ENGINES.join(', ')}` };
   const flows = (values.flows ?? []).map(Number);
   const strange = flows.findIndex((number) => !FLOWS.some((known) => known === number));
   if (strange !== -1) return { kind: 'mistake', message: `--flows ${values.flows?.[strange]}: expected one of ${FLOWS.join(', ')}` };
@@ -77,7 +84,7 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
     kind: 'options',
     options: {
       flows,
-      engines: ENGINES,
+      engines: ENGINES.filter((name) => only.length === 0 || only.includes(name)),
       isQuick: values.quick === true,
       asJson: values.json === true,
     },

@@ -61,7 +61,7 @@ export function makeRows(engine: EngineName, samples: readonly Sample[]): Datapa
         name: `${comparison.subject}: ${comparison.label}, ${flows.toLocaleString('en')} flows, ${engine}`,
         ours: median(ours),
         rival: median(rival),
-        unit: 'instructions',
+        unit: engine === 'icount' ? 'instructions' : 'ns',
         rivalName: comparison.againstLabel,
         better: 'less',
         bar: comparison.bar,

@@ -7,7 +7,7 @@ export interface Sample {
   readonly road: Road;
   readonly flows: number;
   readonly round: number;
-  /** One packet, receipt and the generator's work included: instructions, of which the guest's clock makes a nanosecond each. */
+  /** One packet, receipt and the generator's work included: ns, which are instructions under icount. */
   readonly cost: number;
 }
 

@@ -30,7 +30,7 @@ export function formatDatapathReport(facts: Facts, command: string, rows: readon
     '',
     ...table,
     '',
-    'Cost of a packet as a ratio, +- half the distance of the quartiles; "!" misses the bar. The last two lines are instructions.',
+    'Cost of a packet as a ratio, +- half the distance of the quartiles; "!" misses the bar. The last two lines are instructions (icount) or ns (uml).',
     '',
   ].join('\n');
 }
