@@ -34,12 +34,17 @@ reported() {
   sed -E 's/\x1b\[[0-9;]*m//g' "$log" | sed -nE "s/^ +([0-9]+) $1.*/\1/p" | tail -n 1
 }
 
-# Runs one folder of dist/test with mocha; further arguments are the command that mocha is run through.
+# Runs one folder of dist/test with mocha; arguments before `--` are options of mocha, those behind it the command that it is run through.
 suite() {
   local folder=$1 status=0 passing failing
   shift
   printf '\n== %s\n' "$folder"
   local options=(--config .mocharc.json --reporter spec)
+  while (($# > 0)) && [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  (($# == 0)) || shift
   # mocha writes into a pipe here and cannot see the terminal itself.
   if [[ -t 1 && -z ${NO_COLOR:-} ]]; then options+=(--color); else options+=(--no-color); fi
   [[ ${CI:-} == true ]] && options+=(--forbid-pending)
@@ -80,7 +85,8 @@ suite unit
 suite protocol
 # Loopback of the fresh namespace is down; tests that listen on it expect it up.
 # shellcheck disable=SC2016 # expanded by the inner shell
-suite integration unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh
-suite netns
+suite integration -- unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh
+# Every file makes networks of its own, and waits more than it works.
+suite netns --parallel --jobs 2
 kernel_suite
 finish

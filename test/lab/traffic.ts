@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
 import type { Namespace } from './namespace.js';
+import { PeerAgent } from './peer-agent.js';
 import type { PeerOptions } from './peers/options.js';
 import type { LabProcess } from './process.js';
 import { patient } from './wait.js';
@@ -80,7 +81,7 @@ export interface ExchangeOptions {
  */
 export async function exchange(protocol: 'tcp' | 'udp', client: Party, server: Party, options: ExchangeOptions = {}): Promise<ExchangeResult> {
   await using echo = await EchoServer.start(protocol, server, options.port);
-  const peer: PeerOptions = {
+  const { error, bytes, elapsedMs } = await PeerAgent.of(client.namespace).exchange({
     protocol,
     address: server.address,
     port: echo.port,
@@ -88,40 +89,30 @@ export async function exchange(protocol: 'tcp' | 'udp', client: Party, server: P
     bytes: options.bytes ?? (protocol === 'tcp' ? 100_000 : 1000),
     count: options.count ?? 10,
     timeoutMs: patient(options.timeoutMs ?? 5_000),
-  };
-  const { stdout, stderr } = await client.namespace.tryRun(peerArgv('exchange', peer));
-  const line = stdout.trim().split('\n').at(-1) ?? '';
-  if (line === '') return { ok: false, reason: stderr.trim() || 'the peer printed nothing' };
-  // Printed by peers/exchange.ts.
-  const result = JSON.parse(line) as { error: string } | { bytes: number; elapsedMs: number };
-  return 'error' in result ? { ok: false, reason: result.error } : { ok: true, ...result };
+  });
+  return error === undefined ? { ok: true, bytes: bytes ?? 0, elapsedMs: elapsedMs ?? 0 } : { ok: false, reason: error };
 }
 
 /** A server that sends back what it receives. Disposal stops it. */
 export class EchoServer implements AsyncDisposable {
-  readonly protocol: 'tcp' | 'udp';
-  readonly party: Party;
   readonly port: number;
-  readonly #process: LabProcess;
+  readonly #agent: PeerAgent;
+  readonly #number: number;
 
-  private constructor(protocol: 'tcp' | 'udp', party: Party, port: number) {
-    this.protocol = protocol;
-    this.party = party;
+  private constructor(agent: PeerAgent, number: number, port: number) {
+    this.#agent = agent;
+    this.#number = number;
     this.port = port;
-    this.#process = party.namespace.spawn(peerArgv('echo-server', { protocol, address: party.address, port }), {
-      name: `${protocol} echo server in ${party.namespace.role}`,
-    });
   }
 
   /** Resolves once it listens on `party.address`. Default port 7777. */
   static async start(protocol: 'tcp' | 'udp', party: Party, port = 7777): Promise<EchoServer> {
-    const server = new EchoServer(protocol, party, port);
-    await server.#process.waitFor(/^ready$/);
-    return server;
+    const agent = PeerAgent.of(party.namespace);
+    return new EchoServer(agent, await agent.listen({ protocol, address: party.address, port }), port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process.stop();
+    await this.#agent.close(this.#number);
   }
 }
 
@@ -155,9 +146,9 @@ export class Flow implements AsyncDisposable {
   static async start(protocol: 'tcp' | 'udp', client: Party, server: Party, options: { readonly intervalMs?: number; readonly port?: number } = {}): Promise<Flow> {
     const echo = await EchoServer.start(protocol, server, options.port ?? 7788);
     const peer: PeerOptions = {
-      protocol, address: server.address, port: echo.port, source: client.address, intervalMs: options.intervalMs ?? 10,
+      protocol, address: server.address, port: echo.port, source: client.address, intervalMs: options.intervalMs ?? 10, timeoutMs: patient(3_000),
     };
-    const flow = new Flow(echo, client.namespace.spawn(peerArgv('flow', peer), {
+    const flow = new Flow(echo, client.namespace.spawn([process.execPath, fileURLToPath(new URL('./peers/flow.js', import.meta.url)), JSON.stringify(peer)], {
       name: `${protocol} flow from ${client.namespace.role} to ${server.namespace.role}`, stdin: 'pipe',
     }));
     await flow.#process.waitFor(/^flowing$/);
@@ -181,7 +172,7 @@ export class Flow implements AsyncDisposable {
     }
   }
 
-  /** Sends no more, waits for what is on its way (at most 3 s) and resolves with the final counts. */
+  /** Sends no more, waits for what is on its way (three seconds at most, or what the machine needs) and resolves with the final counts. */
   async stop(): Promise<FlowSummary> {
     const summary = await this.#ask('stop');
     await this[Symbol.asyncDispose]();
@@ -202,8 +193,4 @@ export class Flow implements AsyncDisposable {
     if ('error' in answer) throw new Error(`flow: ${answer.error}`);
     return answer;
   }
-}
-
-function peerArgv(script: string, options: PeerOptions): string[] {
-  return [process.execPath, fileURLToPath(new URL(`./peers/${script}.js`, import.meta.url)), JSON.stringify(options)];
 }

@@ -38,8 +38,8 @@ export async function assertExchange(kind: TrafficKind, client: Party, server: P
 
 /** Whether one kind of traffic gets through, with a short wait. Every call must use a port of its own when they run at once. */
 export async function getsThrough(kind: TrafficKind, client: Party, server: Party, port: number): Promise<boolean> {
-  if (kind === 'ping') return (await ping(client, server, { count: 2, waitSeconds: 1 })).received > 0;
-  return (await exchange(kind, client, server, { bytes: 500, count: 2, timeoutMs: 1_500, port })).ok;
+  if (kind === 'ping') return (await ping(client, server, { count: 2, waitSeconds: 0.5 })).received > 0;
+  return (await exchange(kind, client, server, { bytes: 500, count: 2, timeoutMs: 750, port })).ok;
 }
 
 /** The frames that the endpoint sent to an address. */

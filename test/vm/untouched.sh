@@ -28,7 +28,7 @@ frames() {
 	in_ns ep tcpdump -i lan0 --immediate-mode -c 4 -nn -t -xx 'udp port 6666' >"$dump" 2>"$said" &
 	lab_pids+=($!)
 	until_true grep -q 'listening on' "$said"
-	answer=$(echo question | in_ns h1 socat -t 20 - "$1,sourceport=5555" | head -c 9)
+	answer=$(echo question | in_ns h1 socat -t 20 - "$1,sourceport=5555,readbytes=9")
 	wait $! || return 1
 	[ "$answer" = question ]
 	sed -E '/^IP 10/,/^IP6/s/(0x0010:  [0-9a-f]{4}) [0-9a-f]{4} (.{9}) [0-9a-f]{4} /\1 (id) \2 (sum) /' "$dump"

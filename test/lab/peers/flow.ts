@@ -7,7 +7,6 @@ import readline from 'node:readline';
 import { fail, peerOptions, report } from './options.js';
 
 const RECORD_BYTES = 64;
-const DRAIN_MS = 3_000;
 
 const options = peerOptions();
 const { address, port } = options;
@@ -57,7 +56,7 @@ function run(send: (data: Buffer) => void): void {
     };
     if (received === sent) finish();
     whenDrained = finish;
-    setTimeout(finish, DRAIN_MS);
+    setTimeout(finish, options.timeoutMs ?? 3_000);
   });
 }
 

@@ -10,11 +10,16 @@ export interface PeerOptions {
   readonly bytes?: number;
   /** exchange over UDP: how many datagrams. */
   readonly count?: number;
-  /** exchange: give up after this many milliseconds. */
+  /** exchange: give up after this many milliseconds; flow: wait so long for what is outstanding at its end. */
   readonly timeoutMs?: number;
   /** flow: pause between two records, milliseconds. */
   readonly intervalMs?: number;
 }
+
+/** What agent.ts is asked; `id` is the request's own, and that of the server which `listen` makes. */
+export type PeerRequest =
+  | { readonly id: number; readonly kind: 'listen' | 'exchange'; readonly options: PeerOptions }
+  | { readonly id: number; readonly kind: 'close'; readonly listening: number };
 
 /** Reads the peer's options from its command line. */
 export function peerOptions(): PeerOptions {
