@@ -20,7 +20,7 @@ spread() {
 #   pass        hosts -> host behind lan1, in at lan0, out at lan1
 #   door        as return, for a MAC that is not the device's: dropped at once
 aim() {
-	local ns=$1 road=$2 flows=$3 dev to from hosts=dst one_address one_port mine=dst
+	local ns=$1 road=$2 flows=$3 dev to from hosts=dst one_address mine=dst line
 	local addresses ports
 	spread "$flows"
 	case $road in
@@ -31,45 +31,45 @@ aim() {
 	esac
 	[ "$road" != door ] || to=02:00:00:00:00:ff
 	[ $hosts = src ] || mine=src
-	{
-		echo "rem_device_all"
-		echo "add_device $dev"
-	} | pktgen_write "$ns" kpktgend_0
-	{
-		printf '%s\n' "pkt_size 60" "count 1" "clone_skb 0" "delay 0" "flag NO_TIMESTAMP" \
-			"xmit_mode netif_receive" "dst_mac $to" "src_mac $from" \
-			"${hosts}_min 10.1.0.1" "${hosts}_max 10.1.0.$addresses" \
-			"${mine}_min $one_address" "${mine}_max $one_address" \
-			"udp_${hosts}_min 1024" "udp_${hosts}_max $((ports == 1 ? 1024 : 1024 + ports))" \
-			"udp_${mine}_min 7" "udp_${mine}_max 7"
-	} | pktgen_write "$ns" "$dev"
+	pktgen "$ns" "write kpktgend_0 rem_device_all"
+	pktgen "$ns" "write kpktgend_0 add_device $dev"
+	for line in "pkt_size 60" "count 1" "clone_skb 0" "delay 0" "flag NO_TIMESTAMP" \
+		"xmit_mode netif_receive" "dst_mac $to" "src_mac $from" \
+		"${hosts}_min 10.1.0.1" "${hosts}_max 10.1.0.$addresses" \
+		"${mine}_min $one_address" "${mine}_max $one_address" \
+		"udp_${hosts}_min 1024" "udp_${hosts}_max $((ports == 1 ? 1024 : 1024 + ports))" \
+		"udp_${mine}_min 7" "udp_${mine}_max 7"; do
+		pktgen "$ns" "write $dev $line"
+	done
 }
 
-# pktgen_write NS FILE: one command of stdin at a time.
-pktgen_write() {
-	# shellcheck disable=SC2016 # expanded inside
-	nsenter --net=/run/netns/"$1" bash -c 'while read -r line; do echo "$line" >"/proc/net/pktgen/$0" || { echo "pktgen refused: $line" >&2; exit 1; }; done' "$2"
+# Descriptors of each namespace's agent: what is asked, what it answers.
+declare -A asking=() answering=()
+
+# pktgen NS LINE: has the namespace's agent do it, and sets `answer` to what it says
+# behind its ok; fails with its words if that is not what it says.
+pktgen() {
+	local ns=$1 pipe ask reply
+	if [ -z "${asking[$ns]:-}" ]; then
+		pipe=$(mktemp -u /run/pktgen-XXXXXX)
+		mkfifo "$pipe.ask" "$pipe.answer"
+		nsenter --net=/run/netns/"$ns" "$here/pktgen-agent.sh" <"$pipe.ask" >"$pipe.answer" &
+		exec {ask}>"$pipe.ask" {reply}<"$pipe.answer"
+		asking[$ns]=$ask answering[$ns]=$reply
+	fi
+	echo "$2" >&"${asking[$ns]}"
+	read -r -u "${answering[$ns]}" answer
+	[[ $answer == ok* ]] || { echo "$ns: $answer" >&2; return 1; }
+	answer=${answer#ok}
 }
 
-# fire NS DEV COUNT OUT: sends COUNT packets into DEV and prints the microseconds
-# that they took; fails unless OUT (none: no device) was given every one.
+# fire NS DEV COUNT OUT: sends COUNT packets into DEV and sets `usec` to the
+# microseconds that they took; fails unless OUT (none: no device) was given every one.
 fire() {
-	# shellcheck disable=SC2016 # expanded inside
-	nsenter --net=/run/netns/"$1" bash -c '
-		dev=$0 count=$1 out=$2 sent=0
-		given() { while read -r name _ _ _ _ _ _ _ _ _ packets _; do [ "$name" != "$out:" ] || echo "$packets"; done </proc/net/dev; }
-		echo "count $count" >/proc/net/pktgen/$dev
-		[ "$out" = none ] || before=$(given)
-		echo start >/proc/net/pktgen/pgctrl
-		[ "$out" = none ] || sent=$(($(given) - before))
-		[ "$out" = none ] || [ "$sent" -eq "$count" ] || { echo "of $count packets into $dev $sent came out of $out" >&2; exit 1; }
-		while read -r line; do
-			[[ $line =~ ^Result:\ OK:\ ([0-9]+)\(.*usec,\ ([0-9]+)\  ]] && [ "${BASH_REMATCH[2]}" -eq "$count" ] && echo "${BASH_REMATCH[1]}" && exit 0
-		done </proc/net/pktgen/$dev
-		cat /proc/net/pktgen/$dev >&2
-		exit 1' "$2" "$3" "$4"
+	pktgen "$1" "fire $2 $3 $4"
+	usec=${answer# }
 }
 
-# in_of ROAD, out_of ROAD
-in_of() { case $1 in return | door) echo tun0 ;; pass-back) echo lan1 ;; *) echo lan0 ;; esac; }
-out_of() { case $1 in return | pass-back) echo lan0 ;; learn) echo tun0 ;; pass) echo lan1 ;; door) echo none ;; esac; }
+# Where the packets of a road go in, and where they come out.
+declare -A in_of=([return]=tun0 [door]=tun0 [pass-back]=lan1 [learn]=lan0 [pass]=lan0)
+declare -A out_of=([return]=lan0 [door]=none [pass-back]=lan0 [learn]=tun0 [pass]=lan1)

@@ -37,7 +37,7 @@ done
 # pass NAME ROAD FLOWS COUNT: aims and fires, for its effect.
 pass() {
 	aim "$1" "$2" "$3"
-	fire "$1" "$(in_of "$2")" "$4" "$(out_of "$2")" >/dev/null
+	fire "$1" "${in_of[$2]}" "$4" "${out_of[$2]}"
 }
 
 # The frames that an endpoint sends to its LAN bear the MAC of r1: counted at the
@@ -65,11 +65,11 @@ take_turns() {
 	for name in "$@"; do
 		aim "$name" "$road" "$flows"
 		# for the caches
-		fire "$name" "$(in_of "$road")" 1000 "$(out_of "$road")" >/dev/null
+		fire "$name" "${in_of[$road]}" 1000 "${out_of[$road]}"
 	done
 	for ((round = 1; round <= rounds; round++)); do
 		for name in "$@"; do
-			usec=$(fire "$name" "$(in_of "$road")" "$packets" "$(out_of "$road")")
+			fire "$name" "${in_of[$road]}" "$packets" "${out_of[$road]}"
 			echo "sample $name $road $flows $round $packets $usec"
 		done
 	done
