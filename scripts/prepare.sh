@@ -19,6 +19,11 @@ declare -rA PACKAGE_OF=(
   [gcc]=build-essential [make]=make [flex]=flex [bison]=bison [bc]=bc
 )
 
+# What real OpenVPN between network namespaces takes, and what a virtual machine takes.
+# shellcheck disable=SC2034 # for who sources this
+declare -ra LAB_PROGRAMS=(openvpn nft ip ping tcpdump conntrack openssl socat unshare flock iptables ipset) \
+  VM_PROGRAMS=(qemu-system-x86_64 busybox depmod cpio zstd xz arping)
+
 # Says why nothing was run, and ends the script.
 refuse() {
   printf '%s\n' "$1" >&2

@@ -7,8 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/prepare.sh
 
 [[ $(id -u) -eq 0 ]] || refuse "this starts virtual machines on this machine's own files and needs root; use sudo"
-need_programs openvpn nft ip ping tcpdump conntrack openssl socat unshare flock iptables ipset \
-  qemu-system-x86_64 busybox depmod cpio zstd xz arping
+need_programs "${LAB_PROGRAMS[@]}" "${VM_PROGRAMS[@]}"
 need_promtool
 need_node_modules
 npm run --silent build

@@ -9,7 +9,7 @@ if [[ $(id -u) -eq 0 ]]; then
   # Progress and npm's words go to standard error: standard output is the report.
   {
     need_node_modules
-    need_programs ip nft unshare gcc make flex bison bc xz nsenter busybox
+    need_programs ip nft unshare nsenter "${VM_PROGRAMS[@]}" gcc make flex bison bc
   } >&2
 fi
 npm run --silent build >&2

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import type { Frame } from '../lab/frame.js';
-import { exec } from '../lab/process.js';
+import { insertModule, removeModule } from '../lab/inline-lab.js';
 import { SITES } from '../lab/two-sites.js';
 import { TUNNEL_OF, TWO_SITES_TIMEOUT_MS, TwoSitesLab } from '../lab/two-sites-lab.js';
 import { FAMILIES } from '../lab/vpn-lab.js';
@@ -19,13 +19,13 @@ for (const shape of ['inline', 'one-arm'] as const) {
     let lab: TwoSitesLab;
 
     before(async () => {
-      if (shape === 'inline') await exec(['insmod', process.env['LAB_MODULE'] ?? '']);
+      await insertModule();
       lab = await TwoSitesLab.create({ shape, transport: 'udp4', keepalive: [2, 60] });
       await lab.join();
     });
     after(async () => {
       await lab?.[Symbol.asyncDispose]();
-      if (shape === 'one-arm') await exec(['rmmod', 'gwmark']);
+      await removeModule();
     });
 
     it('are a server and a client on the module, and the client has found its router', async () => {

@@ -51,7 +51,7 @@ declare -A asking=() answering=()
 pktgen() {
 	local ns=$1 pipe ask reply
 	if [ -z "${asking[$ns]:-}" ]; then
-		pipe=$(mktemp -u /run/pktgen-XXXXXX)
+		pipe=/run/pktgen-$ns
 		mkfifo "$pipe.ask" "$pipe.answer"
 		nsenter --net=/run/netns/"$ns" "$here/pktgen-agent.sh" <"$pipe.ask" >"$pipe.answer" &
 		exec {ask}>"$pipe.ask" {reply}<"$pipe.answer"
