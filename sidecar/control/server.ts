@@ -8,7 +8,7 @@ export interface ControlServerOptions {
   readonly path: string;
   /** The status of this moment; called once a request, must not throw. */
   readonly status: () => StatusDocument;
-  /** Brings up to date what the status says of the kernel's counters; awaited before `/status` is answered. */
+  /** Brings up to date what the status says of the kernel; awaited before `/status` is answered. */
   readonly refresh?: () => Promise<void>;
   readonly logger: Logger;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Nftables } from 'nftables-json';
-import type { ClientNetwork, OriginalSysctl, Policy, Transport, Tunnel } from '../../rules/index.js';
+import type { ClientNetwork, Policy, Transport, Tunnel } from '../../rules/index.js';
 import { contains, networkKey, transportComment } from '../../rules/index.js';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
@@ -14,11 +14,11 @@ import { NftablesFirewall } from '../firewall/nftables-firewall.js';
 import type { Logger } from '../log/logger.js';
 import { ClientNetworks } from '../sessions/client-networks.js';
 import type { StatusDocument } from '../status.js';
-import { applySysctls, planForwarding } from '../system/forwarding.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
 import { checkClashes } from './clashes.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 import { Debounced } from './debounced.js';
+import { Forwarder } from './forwarder.js';
 import { hasSameKeys, uniqueBy } from './keys.js';
 import { KeptMonitor } from './kept-monitor.js';
 import type { WantedSite } from './reconciler.js';
@@ -64,10 +64,10 @@ export class Daemon implements AsyncDisposable {
   readonly #conntrack: ConntrackFlusher;
   readonly #refresh: Debounced;
   readonly #verify: Debounced;
+  readonly #forwarder: Forwarder;
   readonly #forwarding: Debounced;
   readonly #stop = new AbortController();
   #devices: Devices = { links: [], tunnels: [] };
-  #originals: readonly OriginalSysctl[] = [];
   /** What an earlier run left, while a server that may have it is not heard of. */
   #adopted: readonly ClientNetwork[] = [];
   #adoptedTransports: readonly Transport[] = [];
@@ -80,10 +80,7 @@ export class Daemon implements AsyncDisposable {
     this.#onGateOpen = resolve;
   });
   #monitor: KeptMonitor | null = null;
-  /** Why packets may not be forwarded; until it was looked at, that is the reason. */
-  #sysctlProblem: string | null = null;
-  #isForwardingKnown = false;
-  readonly #counters: Debounced;
+  readonly #settle: Debounced;
   readonly #look: Debounced;
   readonly #upkeep = new Upkeep();
   #hooks: RunHooks = {};
@@ -112,6 +109,7 @@ export class Daemon implements AsyncDisposable {
     });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
+    this.#forwarder = new Forwarder({ withoutReversePathFilter: kind === 'module', onOriginals: () => this.#noteOriginals(), logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
     this.#servers = new Servers(settings, {
       clients: this.#clients,
@@ -120,7 +118,7 @@ export class Daemon implements AsyncDisposable {
       onServerChanged: () => this.#refresh.now(),
       whenApplied: () => this.#whenApplied(),
     });
-    this.#counters = new Debounced(0, () => this.#datapath.readCounters(), logger);
+    this.#settle = new Debounced(0, () => this.#settleNow(), logger);
     this.#look = new Debounced(0, () => this.#poll().finally(() => this.#hooks.onLooked?.()), logger);
   }
 
@@ -137,9 +135,9 @@ export class Daemon implements AsyncDisposable {
     });
   }
 
-  /** Reads the kernel's counters anew for `status`: resolves when they are there, or after a second without them. */
-  readCounters(): Promise<void> {
-    return this.#counters.within(ASKED_MS);
+  /** Makes `status` say what the kernel has: counters read anew, every change known so far installed. Resolves after a second at the latest. */
+  settle(): Promise<void> {
+    return this.#settle.within(ASKED_MS);
   }
 
   /** Why traffic of the VPN is not carried, a sentence each, after a look at the kernel that takes a second at most; empty when it is. */
@@ -195,7 +193,7 @@ export class Daemon implements AsyncDisposable {
     this.#refresh.stop();
     this.#verify.stop();
     this.#forwarding.stop();
-    this.#counters.stop();
+    this.#settle.stop();
     this.#look.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
     await this.#reconciler.close();
@@ -220,13 +218,21 @@ export class Daemon implements AsyncDisposable {
       this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
       this.#adoptedTransports = table.transports;
-      this.#originals = table.originals;
+      this.#forwarder.adopt(table.originals);
       this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#datapath.gateways.length });
     }
     for (const network of this.#adopted) this.#clients.add(ADOPTED, network);
     this.#reconciler.adopt(this.#adopted, plan);
     // Set last: gateways on devices that are gone are dropped, those on present ones were adopted before.
     await this.#datapath.setLinks(this.#devices.links);
+  }
+
+  async #settleNow(): Promise<void> {
+    try {
+      await this.#datapath.readCounters();
+    } finally {
+      await this.#reconciler.idle();
+    }
   }
 
   #deviceOf(address: string): string {
@@ -291,7 +297,7 @@ export class Daemon implements AsyncDisposable {
       links: this.#devices.links,
       gateways: this.#datapath.gateways,
       uplink: this.#datapath.uplink,
-      originals: this.#originals,
+      originals: this.#forwarder.originals,
     };
     if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
     // The same object as before tells the reconciler that routes to clients need not be asked for again.
@@ -313,29 +319,18 @@ export class Daemon implements AsyncDisposable {
   }
 
   get #forwardingProblem(): string | null {
-    const isPending = this.#settings.sysctl === 'manage' && !this.#isForwardingKnown && this.#servers.list.some(({ tunnel }) => tunnel !== null);
-    return this.#sysctlProblem ?? (isPending ? 'forwarding is being turned on' : null);
+    const isPending = this.#settings.sysctl === 'manage' && !this.#forwarder.isKnown && this.#servers.list.some(({ tunnel }) => tunnel !== null);
+    return this.#forwarder.problem ?? (isPending ? 'forwarding is being turned on' : null);
   }
 
   async #enableForwarding(): Promise<void> {
     if (this.#settings.sysctl !== 'manage' || this.#wanted === null) return;
-    const { tunnels, links } = this.#wanted;
-    try {
-      const ipv6 = tunnels.some(({ addresses }) => addresses.some(({ family }) => family === 6));
-      const changes = await planForwarding({ links, ipv6, withoutReversePathFilter: this.#datapath.kind === 'module' });
-      const fresh = changes.filter(({ name }) => !this.#originals.some((original) => original.name === name));
-      this.#originals = [...this.#originals, ...fresh.map(({ name, value }) => ({ name, value }))];
-      // What `down` sets back is noted in the kernel before it is changed.
-      if (fresh.length > 0) this.#updateSite();
-      if (changes.length > 0) await this.#reconciler.applied();
-      await applySysctls(changes, this.#logger);
-      this.#sysctlProblem = null;
-      this.#isForwardingKnown = true;
-    } catch (error) {
-      const reason = (error as Error).message;
-      if (this.#sysctlProblem !== reason) this.#logger.error('sysctl.failed', { reason });
-      this.#sysctlProblem = reason;
-    }
+    await this.#forwarder.enable(this.#wanted.tunnels, this.#wanted.links);
+  }
+
+  async #noteOriginals(): Promise<void> {
+    this.#updateSite();
+    await this.#reconciler.applied();
   }
 
   /** A client that came has just sent: from where, tells the uplink, which its own packets need. */

@@ -28,7 +28,7 @@ export async function runDaemon(settings: Settings, logger: Logger, signal: Abor
   const datapath = await selectDatapath(settings, logger);
   await using nft = await openFirewall(settings, logger);
   await using daemon = new Daemon(settings, policyOf(settings), datapath, nft, logger);
-  await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), refresh: () => daemon.readCounters(), logger });
+  await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), refresh: () => daemon.settle(), logger });
   logger.info('daemon.started', { version: readVersion(), executor: nft.executor, controlSocket: control.path });
   await using metrics = await openMetrics(settings, daemon, logger);
   // After nftables was opened: koffi takes the stack size that libnftables needs only before its first library.

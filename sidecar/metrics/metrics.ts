@@ -8,7 +8,7 @@ import { MetricsServer } from './server.js';
 export interface WatchedDaemon {
   status(): StatusDocument;
   /** Brings the kernel's counters in the status up to date. */
-  readCounters(): Promise<void>;
+  settle(): Promise<void>;
   /** Why traffic is not carried, after a look at the kernel; empty when it is. */
   readiness(): Promise<readonly string[]>;
 }
@@ -21,7 +21,7 @@ export class Metrics implements AsyncDisposable {
   /** Begins to listen; an address that is taken is tried again and again. */
   constructor(address: ListenAddress, daemon: WatchedDaemon, logger: Logger) {
     const metrics = async (): Promise<{ type: string; text: string }> => {
-      await daemon.readCounters();
+      await daemon.settle();
       const text = await this.#exposition.text(() => daemon.status());
       return { type: this.#exposition.contentType, text };
     };

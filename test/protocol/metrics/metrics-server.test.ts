@@ -40,7 +40,7 @@ class FakeDaemon implements WatchedDaemon {
     return { ...READY, repairs: { firewall: this.reads, routing: 0 } };
   }
 
-  readCounters(): Promise<void> {
+  settle(): Promise<void> {
     this.reads += 1;
     return Promise.resolve();
   }

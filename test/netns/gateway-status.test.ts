@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { Sidecar } from '../lab/sidecar.js';
+import { ADDRESS, MAC } from '../lab/topology.js';
+import { VpnLab } from '../lab/vpn-lab.js';
+import { patient } from '../lab/wait.js';
+
+/** A machine that is slow at routes: a batch of them waits half a second. */
+const SLOW_IP = '#!/bin/sh\ncase "$*" in *-batch*) sleep 0.5 ;; esac\nexec "$(PATH="${PATH#*:}" command -v ip)" "$@"\n';
+
+describe('the status of a sidecar', function () {
+  this.timeout(patient(40_000));
+
+  it('tells of a router no sooner than the kernel sends to it, however long routes take', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    const { directory } = lab.pki;
+    await writeFile(path.join(directory, 'ip'), SLOW_IP, { mode: 0o755 });
+    await using sidecar = await Sidecar.start({
+      namespace: lab.topology.endpoint, directory, managementSocket: lab.server.managementSocket, env: { PATH: `${directory}:${process.env['PATH'] ?? ''}` },
+    });
+
+    await lab.topology.r2.run(['ping', '-n', '-c', '1', ADDRESS.endpoint.v4]);
+    const { gateways } = await sidecar.statusWhere(({ gateways: known }) => known.some(({ mac }) => mac === MAC.r2), 'r2 is known');
+
+    const neighbours = await lab.topology.endpoint.run(['ip', 'neigh', 'show', 'nud', 'permanent', 'dev', 'lan0']);
+    assert.deepEqual(gateways.map(({ mac }) => mac), [MAC.r2]);
+    assert.match(neighbours, new RegExp(`lladdr ${MAC.r2}`));
+  });
+});
