@@ -9,3 +9,6 @@ export * from './bridge-structure.js';
 export * from './routing.js';
 export * from './module-routing.js';
 export * from './diff.js';
+export * from './iptables-rules.js';
+export * from './iptables-nexthop.js';
+export * from './iptables-module.js';

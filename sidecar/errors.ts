@@ -79,17 +79,17 @@ export const ERROR_CODES = {
   },
   FIREWALL_UNAVAILABLE: {
     exitCode: 1,
-    meaning: 'Neither libnftables nor the program `nft` can be used.',
-    remedy: 'Install nftables, or look at the setting `executor`.',
+    meaning: 'Neither nftables (libnftables or the program `nft`) nor iptables with ipset can be used, or not the one that the setting `firewall` forces.',
+    remedy: 'Install nftables, or iptables and ipset; or look at the settings `firewall`, `executor` and `iptables.flavour`.',
   },
   FIREWALL_CLASH: {
     exitCode: 1,
-    meaning: 'The nftables table, or bits of the mark, belong to somebody else.',
-    remedy: 'Give gwmark another `table` or `mark.mask`.',
+    meaning: 'The nftables table or the iptables chains, or bits of the mark, belong to somebody else; or an earlier run made rules with the other of the two.',
+    remedy: 'Give gwmark another `table` or `mark.mask`; after a change of `firewall`, run `gwmark down` first.',
   },
   FIREWALL_FAILED: {
     exitCode: 1,
-    meaning: 'The kernel refused an nftables transaction; nothing of it was applied.',
+    meaning: 'The kernel refused a transaction of the firewall.',
     remedy: 'The message names the object and the reason.',
   },
   ROUTING_UNAVAILABLE: {

@@ -34,7 +34,7 @@ const stop = stopSignal();
   await using logger = createLogger({ ...settings.log, output: process.stderr });
   await using nftables = await openNftables({ executor: settings.executor });
   const timed = timedNftables(nftables, 'client4', (changes) => tellDriver({ kind: 'applied', changes }));
-  await using daemon = new Daemon(settings, policyOf(settings), 'nexthop', timed, logger);
+  await using daemon = new Daemon(settings, policyOf(settings), 'nexthop', { kind: 'nftables', nft: timed }, logger);
   const running = daemon.run(stop);
   while (!daemon.status().ready && !stop.aborted) await delay(20);
   tellDriver({ kind: 'ready' });

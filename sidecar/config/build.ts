@@ -24,6 +24,8 @@ export function buildSettings(flat: FlatSettings, password: Secret | null): Sett
     datapath: flat.datapath,
     devices: flat.devices,
     table: flat.table,
+    firewall: flat.firewall,
+    iptables: { flavour: flat['iptables.flavour'] },
     executor: flat.executor,
     mark: { mask: flat['mark.mask'] },
     routing: {

@@ -1,3 +1,4 @@
+import { MAX_IPTABLES_TABLE_LENGTH } from '../../rules/index.js';
 import { formatEndpoint, MAX_SOCKET_PATH_BYTES } from './endpoint.js';
 import { formatMask, maskBits } from './kinds.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
@@ -15,6 +16,11 @@ interface Clash {
 }
 
 const CLASHES: readonly Clash[] = [
+  {
+    path: 'table',
+    involves: ['table', 'firewall'],
+    check: ({ table, firewall }) => (firewall === 'iptables' && table.length > MAX_IPTABLES_TABLE_LENGTH ? `at most ${MAX_IPTABLES_TABLE_LENGTH} characters with firewall: iptables` : undefined),
+  },
   {
     path: 'gateways.max',
     involves: ['gateways.max', 'mark.mask'],

@@ -42,6 +42,10 @@ export interface Settings {
   readonly devices: readonly string[];
   /** Name of the nftables table, family inet. */
   readonly table: string;
+  readonly firewall: 'auto' | 'nftables' | 'iptables';
+  readonly iptables: {
+    readonly flavour: 'auto' | 'legacy' | 'nft';
+  };
   readonly executor: 'auto' | 'library' | 'process';
   readonly mark: {
     /** Unsigned 32-bit; 2..8 contiguous bits. */

@@ -105,7 +105,17 @@ export const SETTINGS_TABLE = {
     type: 'nft identifier',
     expected: 'a name of 1..64 letters, digits, "_" and ".", that begins with a letter',
     pattern: /^[A-Za-z][A-Za-z0-9_.]{0,63}$/,
-    doc: 'Name of the nftables table, family inet. The table is wholly ours.',
+    doc: 'Name of the nftables table, family inet. The table is wholly ours. With iptables, where it has at most 16 characters, chains and sets are named after it: `gwmark-in`.',
+  }),
+  firewall: choice({
+    of: ['auto', 'nftables', 'iptables'],
+    default: 'auto',
+    doc: 'What rules are made with. `auto`: what an earlier run left, else nftables, else (without libnftables and `nft`, or in a kernel without nf_tables) iptables with ipset.',
+  }),
+  'iptables.flavour': choice({
+    of: ['auto', 'legacy', 'nft'],
+    default: 'auto',
+    doc: 'Which iptables, where iptables is used. `auto`: the flavour that holds rules, else what the name `iptables` runs. The two are never mixed: packets pass the rules of both.',
   }),
   executor: choice({
     of: ['auto', 'library', 'process'],

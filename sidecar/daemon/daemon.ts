@@ -1,16 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Nftables } from 'nftables-json';
 import type { ClientNetwork, Policy, Transport, Tunnel } from '../../rules/index.js';
 import { contains, networkKey, transportComment } from '../../rules/index.js';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Datapath } from '../datapath/datapath.js';
-import { ModuleDatapath } from '../datapath/module/module-datapath.js';
-import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
 import type { UplinkNeed } from '../datapath/uplink-seeker.js';
 import { type Devices, readDevices } from '../discovery/devices.js';
-import { NftablesFirewall } from '../firewall/nftables-firewall.js';
+import { type FirewallTool, nameOf } from '../firewall/tool.js';
 import type { Logger } from '../log/logger.js';
 import { ClientNetworks } from '../sessions/client-networks.js';
 import type { StatusDocument } from '../status.js';
@@ -19,10 +16,10 @@ import { checkClashes } from './clashes.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 import { Debounced } from './debounced.js';
 import { Forwarder } from './forwarder.js';
+import { type KernelSide, makeKernelSide } from './kernel-side.js';
 import { hasSameKeys, uniqueBy } from './keys.js';
 import { KeptMonitor } from './kept-monitor.js';
-import type { WantedSite } from './reconciler.js';
-import { type Pass, Reconciler } from './reconciler.js';
+import type { Pass, WantedSite } from './reconciler.js';
 import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
 import { Upkeep } from './upkeep.js';
@@ -54,12 +51,12 @@ export class Daemon implements AsyncDisposable {
   #settings: Settings;
   readonly #policy: Policy;
   readonly #logger: Logger;
-  readonly #firewall: NftablesFirewall;
+  readonly #tool: FirewallTool;
+  readonly #firewall: KernelSide['firewall'];
   readonly #clients = new ClientNetworks();
-  readonly #reconciler: Reconciler;
+  readonly #reconciler: KernelSide['reconciler'];
   readonly #datapath: Datapath;
-  /** The table for frames that pass an inline endpoint; only the module captures them, the other datapath has it removed. */
-  readonly #bridge: NftablesFirewall;
+  readonly #bridge: KernelSide['bridge'];
   readonly #servers: Servers;
   readonly #conntrack: ConntrackFlusher;
   readonly #refresh: Debounced;
@@ -85,28 +82,29 @@ export class Daemon implements AsyncDisposable {
   readonly #upkeep = new Upkeep();
   #hooks: RunHooks = {};
 
-  /** @param nft borrowed */
-  constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], nft: Nftables, logger: Logger) {
+  /** @param tool borrowed */
+  constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], tool: FirewallTool, logger: Logger) {
     this.#settings = settings;
     this.#policy = policy;
     this.#logger = logger;
-    this.#firewall = new NftablesFirewall(nft, settings.table);
-    this.#bridge = new NftablesFirewall(nft, settings.table, 'bridge');
-    const onChanged = (): void => this.#updateSite();
-    this.#datapath = kind === 'module'
-      ? new ModuleDatapath({ policy, logger, onChanged, firewall: this.#firewall, configuredUplink: settings.uplink })
-      : new NexthopDatapath({ policy, max: settings.gateways.max, firewall: this.#firewall, logger, onChanged, configuredUplink: settings.uplink });
+    this.#tool = tool;
     this.#conntrack = new ConntrackFlusher(settings.conntrack === 'flush', logger);
-    this.#reconciler = new Reconciler({
+    const side = makeKernelSide({
+      kind,
+      tool,
       policy,
-      firewall: this.#firewall,
-      bridge: this.#bridge,
-      compile: (site) => this.#datapath.compile(site),
+      maxGateways: settings.gateways.max,
+      configuredUplink: settings.uplink,
       clients: this.#clients,
       logger,
+      onChanged: () => this.#updateSite(),
       onPass: (pass) => this.#hooks.onPass?.(pass),
       onRemoved: (networks) => this.#conntrack.flush(networks, this.#clients.size === 0 ? (this.#wanted?.tunnels ?? []) : []),
     });
+    this.#datapath = side.datapath;
+    this.#firewall = side.firewall;
+    this.#bridge = side.bridge;
+    this.#reconciler = side.reconciler;
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
     this.#forwarder = new Forwarder({ withoutReversePathFilter: kind === 'module', onOriginals: () => this.#noteOriginals(), logger });
@@ -126,6 +124,7 @@ export class Daemon implements AsyncDisposable {
     return buildStatus({
       version: readVersion(),
       datapath: this.#datapath,
+      firewall: nameOf(this.#tool),
       servers: this.#servers.list,
       upkeep: this.#upkeep,
       markMask: this.#policy.markMask,
@@ -211,9 +210,9 @@ export class Daemon implements AsyncDisposable {
     const table = await this.#firewall.adopt((address) => this.#deviceOf(address));
     await checkClashes(this.#policy, this.#firewall);
     const plan = await readRouting(this.#policy);
-    const bridge = await this.#bridge.adopt(() => '');
+    const bridge = (await this.#bridge?.adopt(() => '')) ?? null;
     // A run that was killed between the two transactions left one table behind the other.
-    if (bridge !== null && !hasSameKeys(bridge.clients, table?.clients ?? new Map())) this.#bridge.distrust();
+    if (bridge !== null && !hasSameKeys(bridge.clients, table?.clients ?? new Map())) this.#bridge?.distrust();
     if (table !== null) {
       this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
@@ -347,9 +346,9 @@ export class Daemon implements AsyncDisposable {
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
     const { state, counters } = await this.#reconciler.exclusively(() => this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }));
-    const bridge = await this.#reconciler.exclusively(() => this.#bridge.inspect());
+    const bridge = await this.#reconciler.exclusively(async () => this.#bridge?.inspect());
     if (counters !== null) this.#datapath.counted(counters);
-    const found = state === 'intact' ? bridge.state : state;
+    const found = state === 'intact' ? (bridge?.state ?? 'intact') : state;
     if (found !== 'intact') {
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();

@@ -1,10 +1,16 @@
-import { NftError, openNftables } from 'nftables-json';
+import { IptablesError } from 'iptables-wrapper';
+import { NftError } from 'nftables-json';
+import type { OriginalSysctl } from '../../rules/index.js';
 import { EMPTY_PLAN, diffRouting } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { readRouting, removeRouting } from '../datapath/nexthop/plan.js';
 import { disableModule } from '../datapath/module/proc.js';
 import { GwmarkError } from '../errors.js';
+import type { Firewall } from '../firewall/firewall.js';
+import { IptablesFirewall } from '../firewall/iptables-firewall.js';
 import { NftablesFirewall } from '../firewall/nftables-firewall.js';
+import type { FirewallTool } from '../firewall/tool.js';
+import { openEveryTool } from '../firewall/tool.js';
 import type { Logger } from '../log/logger.js';
 import { clearMarks } from '../system/conntrack.js';
 import { restoreSysctls } from '../system/forwarding.js';
@@ -19,15 +25,14 @@ import { policyOf } from './policy.js';
 export async function bringDown(settings: Settings, logger: Logger): Promise<{ removed: readonly string[] }> {
   const policy = policyOf(settings);
   const removed: string[] = [];
+  const tools = await openEveryTool(settings);
   try {
-    await using nft = await openNftables({ executor: settings.executor });
-    const firewall = new NftablesFirewall(nft, settings.table);
-    const bridge = new NftablesFirewall(nft, settings.table, 'bridge');
-    // Somebody else's tables are refused before anything is touched.
-    const table = await firewall.adopt(() => '');
-    await bridge.adopt(() => '');
-    // First the table: no packet is marked any more, so none looks for a route that is about to go.
-    removed.push(...(await firewall.remove()), ...(await bridge.remove()));
+    const firewalls = tools.flatMap((tool) => firewallsOf(tool, settings.table));
+    const originals: OriginalSysctl[] = [];
+    // Somebody else's tables and chains are refused before anything is touched.
+    for (const firewall of firewalls) originals.push(...((await firewall.adopt(() => ''))?.originals ?? []));
+    // First the rules: no packet is marked any more, so none looks for a route that is about to go.
+    for (const firewall of firewalls) removed.push(...(await firewall.remove()));
     if (await disableModule()) removed.push('module gwmark: disabled, its gateways forgotten');
 
     const plan = await readRouting(policy);
@@ -36,19 +41,25 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
     if (plan.routes.length > 0) removed.push(count(plan.routes.length, 'route'));
     if (plan.neighbours.length > 0) removed.push(count(plan.neighbours.length, 'permanent neighbour'));
 
-    const originals = table?.originals ?? [];
     const failed = await restoreSysctls(originals);
     for (const original of originals) {
       if (failed.includes(original)) logger.error('sysctl.failed', { name: original.name, value: original.value, reason: 'cannot be set back' });
       else removed.push(`sysctl ${original.name.replaceAll('/', '.')} back to ${original.value}`);
     }
   } catch (error) {
-    if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${error.message}`, { cause: error });
+    if (error instanceof NftError || error instanceof IptablesError) throw new GwmarkError('FIREWALL_FAILED', `remove what is ours: ${error.message}`, { cause: error });
     throw error;
+  } finally {
+    for (const tool of tools) await tool[Symbol.asyncDispose]();
   }
   // Without the program, what is left are bits that nobody reads any more.
   if (removed.length > 0) await clearMarks(policy.markMask).catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
   return { removed };
+}
+
+function firewallsOf(tool: FirewallTool, table: string): readonly Firewall<never>[] {
+  if (tool.kind === 'iptables') return [new IptablesFirewall(tool, table)];
+  return [new NftablesFirewall(tool.nft, table), new NftablesFirewall(tool.nft, table, 'bridge')];
 }
 
 function count(many: number, what: string): string {

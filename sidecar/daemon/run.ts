@@ -1,6 +1,4 @@
 import { setFlagsFromString } from 'node:v8';
-import type { Nftables } from 'nftables-json';
-import { NftError, openNftables } from 'nftables-json';
 import { isManagementError } from 'openvpn-management-client';
 import { readVersion } from '../config/version.js';
 import type { Reloads } from '../config/reload.js';
@@ -8,6 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { loadModule } from '../datapath/module/proc.js';
 import { ControlServer } from '../control/server.js';
 import { GwmarkError } from '../errors.js';
+import { nameOf, openFirewallTool } from '../firewall/tool.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { Notifier } from '../system/notifier.js';
@@ -26,10 +25,10 @@ export async function runDaemon(settings: Settings, logger: Logger, signal: Abor
   // After start-up the young generation need not grow: a storm of connects then stays some 20 MB smaller, at the same speed.
   setFlagsFromString('--semi-space-growth-factor=1');
   const datapath = await selectDatapath(settings, logger);
-  await using nft = await openFirewall(settings, logger);
-  await using daemon = new Daemon(settings, policyOf(settings), datapath, nft, logger);
+  await using tool = await openFirewallTool(settings, logger);
+  await using daemon = new Daemon(settings, policyOf(settings), datapath, tool, logger);
   await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), refresh: () => daemon.settle(), logger });
-  logger.info('daemon.started', { version: readVersion(), executor: nft.executor, controlSocket: control.path });
+  logger.info('daemon.started', { version: readVersion(), firewall: nameOf(tool), ...(tool.kind === 'nftables' ? { executor: tool.nft.executor } : {}), controlSocket: control.path });
   await using metrics = await openMetrics(settings, daemon, logger);
   // After nftables was opened: koffi takes the stack size that libnftables needs only before its first library.
   using notifier = await Notifier.open(process.env, logger);
@@ -73,13 +72,4 @@ async function selectDatapath(settings: Settings, logger: Logger): Promise<'next
   const datapath = hasModule ? 'module' : 'nexthop';
   logger.info('datapath.selected', { datapath, isForced });
   return datapath;
-}
-
-async function openFirewall(settings: Settings, logger: Logger): Promise<Nftables> {
-  try {
-    return await openNftables({ executor: settings.executor, onFallback: (reason) => logger.warn('firewall.fallback', { reason }) });
-  } catch (error) {
-    if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${error.message}`, { cause: error });
-    throw error;
-  }
 }

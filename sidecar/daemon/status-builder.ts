@@ -5,7 +5,7 @@ import type { ClientStatus, StatusDocument, TransportStatus } from '../status.js
 import type { ManagedServer } from './managed-server.js';
 import type { Upkeep } from './upkeep.js';
 
-export interface StatusInput extends Pick<StatusDocument, 'version' | 'elements' | 'markMask'> {
+export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall' | 'elements' | 'markMask'> {
   readonly upkeep: Upkeep;
   readonly datapath: Datapath;
   readonly servers: readonly ManagedServer[];
@@ -21,6 +21,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
   return {
     version: input.version,
     datapath: datapath.kind,
+    firewall: input.firewall,
     ready: problems.length === 0,
     problems,
     servers: input.servers.map((server) => ({

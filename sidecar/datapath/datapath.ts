@@ -1,4 +1,4 @@
-import type { Gateway, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
+import type { Gateway, IptablesMachine, IptablesRules, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
 import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
 import type { UplinkNeed } from './uplink-seeker.js';
@@ -26,8 +26,10 @@ export interface Datapath {
   /** Its id for the status, also where the kernel keeps it. */
   readonly uplinkId: number | null;
 
-  /** Pure. */
+  /** For nftables. Pure. */
   compile(site: Site): Compiled;
+  /** For iptables; it has no bridge table. Pure. */
+  compileForIptables(site: Site, machine: IptablesMachine): Compiled<IptablesRules>;
   /** Takes over what an earlier run left, before `start`. */
   adopt(table: Installed, plan: RoutingPlan): void;
   /** Makes the kernel ready. @throws GwmarkError where it cannot be */

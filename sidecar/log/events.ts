@@ -208,18 +208,38 @@ export const LOG_EVENTS = {
   },
   'firewall.applied': {
     level: 'debug',
-    meaning: 'An nftables transaction was applied.',
+    meaning: 'A transaction of the firewall was applied.',
     action: 'None.',
   },
   'firewall.failed': {
     level: 'error',
-    meaning: 'The kernel refused an nftables transaction; nothing of it was applied and it is tried again.',
+    meaning: 'The kernel refused a transaction of the firewall; it is tried again.',
     action: 'The fields name the object and the reason.',
   },
   'firewall.recovered': {
     level: 'info',
     meaning: 'What had failed was applied at a later attempt.',
     action: 'None.',
+  },
+  'firewall.selected': {
+    level: 'info',
+    meaning: 'What rules are made with: `nftables`, `iptables-nft` or `iptables-legacy`; where it is not the usual choice, why.',
+    action: 'None.',
+  },
+  'firewall.flavour': {
+    level: 'debug',
+    meaning: 'Why this flavour of iptables was taken, and what the other one holds.',
+    action: 'None.',
+  },
+  'firewall.no_mac_sets': {
+    level: 'warn',
+    meaning: 'With iptables, in a kernel without the set type hash:mac: routers are known from the neighbour table alone, so one that never asked ARP or ND for this machine is not learnt.',
+    action: 'Use nftables, or a kernel with CONFIG_IP_SET_HASH_MAC; or ping the router once.',
+  },
+  'firewall.no_bridge': {
+    level: 'warn',
+    meaning: 'A device is a bridge, and frames that pass a bridge can only be selected with nftables: nothing is captured inline.',
+    action: 'Use `firewall: nftables` where the endpoint is inline; else none.',
   },
   'firewall.fallback': {
     level: 'warn',
@@ -228,12 +248,12 @@ export const LOG_EVENTS = {
   },
   'firewall.repaired': {
     level: 'warn',
-    meaning: 'Somebody changed or flushed the table of gwmark; it was put back.',
+    meaning: 'Somebody changed or flushed the table or the chains of gwmark; they were put back.',
     action: 'Find out who flushes the whole ruleset, often a firewall script.',
   },
   'firewall.adopted': {
     level: 'info',
-    meaning: 'The table of an earlier run was found and taken over without a gap.',
+    meaning: 'The rules of an earlier run were found and taken over without a gap.',
     action: 'None.',
   },
   'routing.applied': {

@@ -80,6 +80,8 @@ export function describeMatrix(transport: Transport): void {
       await lab.startSidecar();
       await lab.introduceRouters();
       await lab.connect('client1', 'client2');
+      // The endpoint knows it from the clients' own datagrams, a look later.
+      await lab.sidecar.statusWhere(({ uplink }) => uplink !== null, 'the uplink is known');
     });
     after(async () => await lab?.[Symbol.asyncDispose]());
 

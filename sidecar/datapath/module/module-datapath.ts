@@ -1,5 +1,5 @@
-import type { Link, Policy, Site } from '../../../rules/index.js';
-import { compileBridgeStructure, compileModuleRouting, compileModuleStructure, moduleMark } from '../../../rules/index.js';
+import type { IptablesMachine, IptablesRules, Link, Policy, Site } from '../../../rules/index.js';
+import { compileBridgeStructure, compileIptablesModule, compileModuleRouting, compileModuleStructure, moduleMark } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
 import type { Firewall } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
@@ -37,6 +37,8 @@ export class ModuleDatapath implements Datapath {
   #links: readonly Link[] = [];
   #need: UplinkNeed = 'none';
   #counters: ReadonlyMap<string, number> = new Map();
+  /** Bridges for which it was said that iptables cannot select frames on them. */
+  #warnedOf = '';
 
   constructor(options: ModuleDatapathOptions) {
     this.#options = options;
@@ -58,6 +60,14 @@ export class ModuleDatapath implements Datapath {
       bridge: bridges.length === 0 ? null : compileBridgeStructure(site, bridges),
       routing: compileModuleRouting(site),
     };
+  }
+
+  compileForIptables(site: Site, machine: IptablesMachine): Compiled<IptablesRules> {
+    const inline = site.links.filter(({ isBridge }) => isBridge).map(({ device }) => device);
+    // A bridge may well be the link of an endpoint that is not inline.
+    if (inline.length > 0 && inline.join() !== this.#warnedOf) this.#options.logger.warn('firewall.no_bridge', { devices: inline });
+    this.#warnedOf = inline.join();
+    return { rules: compileIptablesModule(site, machine), bridge: null, routing: compileModuleRouting(site) };
   }
 
   /** The module itself outlives the sidecar: there is nothing to take over. */

@@ -1,5 +1,5 @@
-import type { Gateway, Link, Policy, RoutingPlan, Site } from '../../../rules/index.js';
-import { compileNexthopStructure, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
+import type { Gateway, IptablesMachine, IptablesRules, Link, Policy, RoutingPlan, Site } from '../../../rules/index.js';
+import { compileIptablesNexthop, compileNexthopStructure, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
 import type { Compiled, Datapath } from '../datapath.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
 import { UplinkSeeker, isSame, resolveRouter } from '../uplink-seeker.js';
@@ -78,7 +78,11 @@ export class NexthopDatapath implements Datapath {
     return { rules: compileNexthopStructure(site), bridge: null, routing: compileRouting(site) };
   }
 
-  /** Nothing: nftables and routing are all that it needs. */
+  compileForIptables(site: Site, machine: IptablesMachine): Compiled<IptablesRules> {
+    return { rules: compileIptablesNexthop(site, machine), bridge: null, routing: compileRouting(site) };
+  }
+
+  /** Nothing: rules and routing are all that it needs. */
   async start(): Promise<void> {}
 
   /**

@@ -41,7 +41,7 @@ export class DaemonRig implements AsyncDisposable {
     const settings = settingsOf(fakes, overrides);
     const nft = await openNftables();
     const log = captureLog();
-    return new DaemonRig(nft, new Daemon(settings, policyOf(settings), 'nexthop', nft, log.logger), log);
+    return new DaemonRig(nft, new Daemon(settings, policyOf(settings), 'nexthop', { kind: 'nftables', nft }, log.logger), log);
   }
 
   /** What SIGHUP does with a configuration that names these. */

@@ -1,0 +1,46 @@
+import type { Family, RuleWords } from 'iptables-wrapper';
+import type { IptablesChain, IptablesMachine, IptablesRules } from './iptables-rules.js';
+import { IPTABLES_CHAINS, iptablesClientSets, iptablesSeenSet, iptablesSeenSpec } from './iptables-rules.js';
+import { ORIGINAL, REPLY, aboutChain, chainName, fromLinks, fromTransports, hexMark, toTransports, toVpnDestinations } from './iptables-selection.js';
+import { addressBits } from './address.js';
+import type { Site } from './world.js';
+import { moduleMark } from './world.js';
+
+/** Seconds for which the router of an OpenVPN client's server stays listed: longer than its keepalive is silent. */
+const UPLINK_SECONDS = 120;
+
+/** Our iptables rules for the datapath `module`: packets of VPN flows get the mark, as in `compileModuleStructure`. */
+export function compileIptablesModule(site: Site, machine: IptablesMachine): IptablesRules {
+  const sets = machine.families.flatMap((family) => iptablesClientSets(site.policy, family));
+  // The answers of an OpenVPN client's server tell which router leads there; the module learns from the original direction alone.
+  const isClient = machine.hasMacSets && site.transports.some(({ remote }) => remote !== undefined);
+  if (isClient) sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, UPLINK_SECONDS)));
+  const chains = machine.families.flatMap((family, index) => [...(index === 0 ? [aboutChain(site, family)] : []), ...chainsOf(site, family, isClient)]);
+  return { chains, sets: new Map(sets.map((set) => [set.name, set])), notes: 'uplinks' };
+}
+
+function chainsOf(site: Site, family: Family, isClient: boolean): IptablesChain[] {
+  const { policy, links, tunnels } = site;
+  const name = (chain: string): string => chainName(policy, chain);
+  const mark: RuleWords = ['-j', 'MARK', '--set-xmark', `${hexMark(moduleMark(policy))}/${hexMark(policy.markMask)}`];
+  const ofTunnels = tunnels.flatMap(({ addresses }) =>
+    addresses.filter((network) => network.family === family).map(({ address }) => ['-s', `${address}/${addressBits(family)}`, ...REPLY, ...mark]),
+  );
+  const servers = { ...site, transports: isClient ? site.transports.filter(({ remote }) => remote !== undefined) : [] };
+  const note = links.flatMap(({ device }) => toTransports(servers, family, ['-j', 'SET', '--add-set', iptablesSeenSet(policy.table, device), 'src', '--exist'], ['-i', device]));
+  return [
+    {
+      family,
+      name: name(IPTABLES_CHAINS.link),
+      from: null,
+      rules: [...note, ...toTransports(site, family, mark, ORIGINAL), ...toVpnDestinations(site, family, [...ORIGINAL, ...mark])],
+    },
+    {
+      family,
+      name: name(IPTABLES_CHAINS.prerouting),
+      from: 'PREROUTING',
+      rules: [...tunnels.map(({ device }) => ['-i', device, ...mark]), ...fromLinks(links, ['-g', name(IPTABLES_CHAINS.link)])],
+    },
+    { family, name: name(IPTABLES_CHAINS.output), from: 'OUTPUT', rules: [...fromTransports(site, family, mark), ...ofTunnels] },
+  ];
+}

@@ -1,0 +1,59 @@
+import type { Family, RuleWords, SetSpec } from 'iptables-wrapper';
+import type { IptablesChain, IptablesMachine, IptablesRules } from './iptables-rules.js';
+import { IPTABLES_CHAINS, iptablesClientSets, iptablesSeenSet, iptablesSeenSpec } from './iptables-rules.js';
+import { ORIGINAL, REPLY, aboutChain, chainName, fromLinks, fromTransports, hexMark, onlinkReturns, toTransports, toVpnDestinations } from './iptables-selection.js';
+import type { Site } from './world.js';
+import { gatewayMark } from './world.js';
+
+/** Seconds for which an unknown source MAC stays listed. */
+const SEEN_SECONDS = 60;
+
+/**
+ * Our iptables rules for the datapath `nexthop`: the same as the nftables table of `compileNexthopStructure`, with these differences.
+ *
+ * A reply gets its mark back by CONNMARK alone, whatever id it bears: one without a gateway finds no `ip rule`. The rules of gateways are walked one after the
+ * other, and only for original-direction packets. Which gateways transport flows come from is told by the counters of their rules in the chain `transport`.
+ * Unknown MACs are noted in sets where the machine has the type for it; where not, the neighbour table alone tells of routers.
+ */
+export function compileIptablesNexthop(site: Site, machine: IptablesMachine): IptablesRules {
+  const sets: SetSpec[] = machine.families.flatMap((family) => iptablesClientSets(site.policy, family));
+  if (machine.hasMacSets) sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, SEEN_SECONDS)));
+  const chains = machine.families.flatMap((family, index) => [...(index === 0 ? [aboutChain(site, family)] : []), ...chainsOf(site, family, machine.hasMacSets)]);
+  return { chains, sets: new Map(sets.map((set) => [set.name, set])), notes: 'candidates' };
+}
+
+/** `gwmark-learn-7`: the chain that writes gateway 7 into the conntrack mark. */
+export function iptablesLearnChain(site: Pick<Site, 'policy'>, id: number): string {
+  return chainName(site.policy, `${IPTABLES_CHAINS.learn}-${id}`);
+}
+
+function chainsOf(site: Site, family: Family, hasMacSets: boolean): IptablesChain[] {
+  const { policy, links, gateways } = site;
+  const name = (chain: string): string => chainName(policy, chain);
+  const made = (chain: string, rules: readonly RuleWords[]): IptablesChain => ({ family, name: name(chain), rules, from: null });
+  const mask = hexMark(policy.markMask);
+  const isMarked = ['-m', 'connmark', '!', '--mark', `0x0/${mask}`];
+  const restore = [...isMarked, '-j', 'CONNMARK', '--restore-mark', '--nfmask', mask, '--ctmask', mask];
+  const goto = (chain: string): RuleWords => ['-g', name(chain)];
+
+  const learners = gateways.map(({ id }): IptablesChain => {
+    const mark = hexMark(gatewayMark(policy, id));
+    return { family, name: iptablesLearnChain(site, id), from: null, rules: [['-j', 'CONNMARK', '--set-xmark', `${mark}/${mask}`]] };
+  });
+  const bySource = gateways.flatMap(({ id, device, sources }) => sources.map((mac) => ['-i', device, '-m', 'mac', '--mac-source', mac, '-g', iptablesLearnChain(site, id)]));
+  const note = hasMacSets ? links.map(({ device }) => ['-i', device, '-j', 'SET', '--add-set', iptablesSeenSet(policy.table, device), 'src', '--exist']) : [];
+  return [
+    ...learners,
+    made(IPTABLES_CHAINS.learn, [...bySource, ...note]),
+    // The same rules once more, so that their counters tell which gateways transport flows come from.
+    made(IPTABLES_CHAINS.transport, [...onlinkReturns(site, family), ...bySource, ...note]),
+    made(IPTABLES_CHAINS.select, [...onlinkReturns(site, family), ...toVpnDestinations(site, family, goto(IPTABLES_CHAINS.learn))]),
+    made(IPTABLES_CHAINS.link, [
+      ...toTransports(site, family, goto(IPTABLES_CHAINS.transport)),
+      [...REPLY, ...restore],
+      [...ORIGINAL, ...goto(IPTABLES_CHAINS.select)],
+    ]),
+    { ...made(IPTABLES_CHAINS.prerouting, [...fromLinks(links, goto(IPTABLES_CHAINS.link)), [...REPLY, ...restore]]), from: 'PREROUTING' },
+    { ...made(IPTABLES_CHAINS.output, [[...REPLY, ...restore], ...fromTransports(site, family, restore)]), from: 'OUTPUT' },
+  ];
+}

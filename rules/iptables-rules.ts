@@ -1,0 +1,156 @@
+import type { Command, Family, RuleWords, SetCommand, SetSpec } from 'iptables-wrapper';
+import { addressBits } from './address.js';
+import type { ClientNetworkChange } from './clients.js';
+import type { ClientNetwork, Policy } from './world.js';
+
+/** What the machine has, as far as rules depend on it. */
+export interface IptablesMachine {
+  readonly families: readonly Family[];
+  /** ipset has the type `hash:mac`, in which the packet path can note source MACs. */
+  readonly hasMacSets: boolean;
+}
+
+/** A chain of ours in the table mangle. `rules: null` means "unknown": it is rewritten at the next change. */
+export interface IptablesChain {
+  readonly family: Family;
+  readonly name: string;
+  readonly rules: readonly RuleWords[] | null;
+  /** The chain from which one jump leads here; null where only chains of ours do. */
+  readonly from: 'PREROUTING' | 'OUTPUT' | null;
+}
+
+/** Our chains in table mangle and our sets, without the elements of clients. */
+export interface IptablesRules {
+  /** In the order in which they can be made: a chain comes after those that it leads to. */
+  readonly chains: readonly IptablesChain[];
+  /** By name. */
+  readonly sets: ReadonlyMap<string, SetSpec>;
+  /** What the MACs are of that the sets of links note: frames that no gateway's rule knew, or answers of an OpenVPN client's server. */
+  readonly notes: 'candidates' | 'uplinks';
+}
+
+/** Rules with nothing in them: where a fresh start begins. */
+export const NO_IPTABLES_RULES: IptablesRules = { chains: [], sets: new Map(), notes: 'candidates' };
+
+/** The longest `table` from which names of chains and sets can be made: a set bears 30 bytes. */
+export const MAX_IPTABLES_TABLE_LENGTH = 16;
+
+/** `gwmark-`: what the names of our chains and sets begin with. */
+export function iptablesPrefix(table: string): string {
+  return `${table}-`;
+}
+
+/** Names of the chains, without the prefix. */
+export const IPTABLES_CHAINS = {
+  prerouting: 'in',
+  output: 'out',
+  link: 'link',
+  select: 'select',
+  transport: 'transport',
+  learn: 'learn',
+  /** No packet passes it: its comments keep what must outlive the sidecar. */
+  about: 'about',
+} as const;
+
+/** More than any server has clients; a set takes memory only for what is in it. */
+const MAX_ELEMENTS = 1_048_576;
+/** MACs a device at once. */
+const MAX_SEEN = 1024;
+
+/** Commands that turn one state of rules into another. Sets come before the rules that refer to them, and go after. */
+export interface IptablesDiff {
+  readonly sets: readonly SetCommand[];
+  readonly rules: readonly Command[];
+  readonly goneSets: readonly string[];
+}
+
+/** The difference of two states; elements of clients are not part of it. */
+export function diffIptables(from: IptablesRules, to: IptablesRules): IptablesDiff {
+  const known = new Map(from.chains.map((chain) => [chainKey(chain), chain]));
+  const wanted = new Set(to.chains.map(chainKey));
+  const rules: Command[] = [];
+  for (const { family, name: chain, rules: words, from: origin } of to.chains) {
+    const before = known.get(`${family} ${chain}`);
+    const place = { family, table: 'mangle', chain } as const;
+    if (words !== null && !isSameRules(before?.rules ?? null, words)) rules.push({ replace: { ...place, rules: words } });
+    // Ours come first: a rule of others that accepts a packet would end its way through the table.
+    if (origin !== null) rules.push({ jump: { family, table: 'mangle', chain: origin, target: chain, at: 'first' } });
+  }
+  const gone = from.chains.filter((chain) => !wanted.has(chainKey(chain)));
+  // Emptied first: none can go while another leads to it.
+  for (const { family, name: chain } of gone) rules.push({ replace: { family, table: 'mangle', chain, rules: [] } });
+  for (const { family, name: chain, from: origin } of gone) {
+    if (origin !== null) rules.push({ unjump: { family, table: 'mangle', chain: origin, target: chain } });
+    rules.push({ destroy: { family, table: 'mangle', chain } });
+  }
+  const sets = [...to.sets.values()].filter(({ name }) => !from.sets.has(name)).map((spec): SetCommand => ({ ensure: spec }));
+  return { sets, rules, goneSets: [...from.sets.keys()].filter((name) => !to.sets.has(name)) };
+}
+
+function chainKey({ family, name }: IptablesChain): string {
+  return `${family} ${name}`;
+}
+
+function isSameRules(a: readonly RuleWords[] | null, b: readonly RuleWords[]): boolean {
+  return a !== null && JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** The sets of client networks of one family: addresses, subnets of any length, and a set of halves for `0.0.0.0/0`, which `hash:net` does not take. */
+export function iptablesClientSets(policy: Pick<Policy, 'table'>, family: Family): SetSpec[] {
+  const prefix = iptablesPrefix(policy.table);
+  return [
+    { name: `${prefix}client${family}`, type: 'hash:ip', family, maxElements: MAX_ELEMENTS },
+    { name: `${prefix}subnet${family}`, type: 'hash:net', family, maxElements: MAX_ELEMENTS },
+    { name: `${prefix}all${family}`, type: 'hash:net', family },
+  ];
+}
+
+/** The set that a client network belongs into. */
+export function iptablesSetName(table: string, network: Pick<ClientNetwork, 'family' | 'prefixLength'>): string {
+  const { family, prefixLength } = network;
+  const kind = prefixLength === addressBits(family) ? 'client' : prefixLength === 0 ? 'all' : 'subnet';
+  return `${iptablesPrefix(table)}${kind}${family}`;
+}
+
+/** What stands for a client network in its set. */
+export function iptablesElements(network: ClientNetwork): readonly string[] {
+  if (network.prefixLength === 0) return network.family === 4 ? ['0.0.0.0/1', '128.0.0.0/1'] : ['::/1', '8000::/1'];
+  return [network.prefixLength === addressBits(network.family) ? network.address : `${network.address}/${network.prefixLength}`];
+}
+
+/** The commands for changes of clients; networks of families that the machine lacks are left out. */
+export function iptablesClientCommands(table: string, changes: Iterable<ClientNetworkChange>, families: readonly Family[]): SetCommand[] {
+  const bySet = new Map<string, { put: string[]; discard: string[] }>();
+  for (const { op, network } of changes) {
+    if (!families.includes(network.family)) continue;
+    const name = iptablesSetName(table, network);
+    const group = bySet.get(name) ?? { put: [], discard: [] };
+    bySet.set(name, group);
+    group[op === 'add' ? 'put' : 'discard'].push(...iptablesElements(network));
+  }
+  return [...bySet].flatMap(([name, { put, discard }]) => {
+    const commands: SetCommand[] = [];
+    if (discard.length > 0) commands.push({ discard: { name, values: discard } });
+    if (put.length > 0) commands.push({ put: { name, elements: put.map((value) => ({ value })) } });
+    return commands;
+  });
+}
+
+/** The set in which source MACs are noted that came in by this device. */
+export function iptablesSeenSet(table: string, device: string): string {
+  const prefix = `${iptablesPrefix(table)}seen`;
+  const name = `${prefix}-${device}`;
+  // A device may have a name that no set can have, and never one with a colon.
+  return name.length <= 30 && /^[A-Za-z0-9_.-]+$/.test(device) ? name : `${prefix}:${fnv(device)}`;
+}
+
+export function iptablesSeenSpec(table: string, device: string, timeoutSeconds: number): SetSpec {
+  return { name: iptablesSeenSet(table, device), type: 'hash:mac', timeoutSeconds, maxElements: MAX_SEEN };
+}
+
+/** FNV-1a, 32 bits. */
+function fnv(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const char of text) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  return hash.toString(16).padStart(8, '0');
+}

@@ -1,0 +1,271 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Iptables, Ipset, ListedSet } from 'iptables-wrapper';
+import { IptablesError, isNotFound } from 'iptables-wrapper';
+import type { ClientNetwork, ClientNetworkChange, IptablesMachine, IptablesRules, Policy } from '../../rules/index.js';
+import {
+  NO_IPTABLES_RULES,
+  diffIptables,
+  iptablesClientCommands,
+  iptablesClientSets,
+  iptablesElements,
+  iptablesPrefix,
+  iptablesSeenSet,
+  iptablesSetName,
+} from '../../rules/index.js';
+import { GwmarkError } from '../errors.js';
+import type { Firewall, FirewallReading, Installed, SeenMac } from './firewall.js';
+import { countDifferences } from './firewall.js';
+import type { InstalledChains, SourceRule } from './iptables-reader.js';
+import { readChains, readClientSets } from './iptables-reader.js';
+
+/** Seconds for which a gateway of transport flows counts as one: as long as nftables keeps it. */
+const UPLINK_SECONDS = 3600;
+/** iptables-nft lets go of the sets of a removed rule a moment after the rule. */
+const RELEASE_PATIENCE_MS = 2000;
+
+/** The programs, opened; whoever opened them closes them. */
+export interface IptablesTools {
+  readonly iptables: Iptables;
+  readonly ipset: Ipset;
+  /** ipset has the type `hash:mac`. */
+  readonly hasMacSets: boolean;
+}
+
+/**
+ * Our chains in the tables mangle and our sets: rules of a family in one transaction, addresses in sets beside them.
+ *
+ * Sets are filled before a rule refers to them and go after it. What fails in between is written anew as a whole.
+ */
+export class IptablesFirewall implements Firewall<IptablesRules> {
+  readonly machine: IptablesMachine;
+  readonly #iptables: Iptables;
+  readonly #ipset: Ipset;
+  readonly #table: string;
+  #rules: IptablesRules = NO_IPTABLES_RULES;
+  /** Something of ours may be there that is not as we wrote it. */
+  #mustReplace = false;
+  #fingerprint: string | null = null;
+  /** (device, MAC) of transport flows -> what its rules counted, and when that had grown (monotonic milliseconds). */
+  readonly #uplinks = new Map<string, { readonly rule: SourceRule; readonly packets: number; readonly seenAtMs: number }>();
+  /** Devices that have a set of unknown MACs. */
+  #devices: readonly string[] = [];
+
+  /** @param tools borrowed */
+  constructor(tools: IptablesTools, table: string) {
+    this.#iptables = tools.iptables;
+    this.#ipset = tools.ipset;
+    this.#table = table;
+    this.machine = { families: tools.iptables.families, hasMacSets: tools.hasMacSets };
+  }
+
+  async adopt(deviceOf: (address: string) => string): Promise<Installed | null> {
+    const chains = await this.#readChains();
+    if (chains.owner === 'foreign') {
+      throw new GwmarkError('FIREWALL_CLASH', `iptables chains ${iptablesPrefix(this.#table)}* exist and are not gwmark's; name another with the setting table`);
+    }
+    if (chains.owner !== 'ours') {
+      // Sets alone do nothing; they are filled anew.
+      this.#mustReplace = true;
+      if (chains.owner === 'none') return null;
+    }
+    const sets = await this.#readSets();
+    if (chains.owner === 'ours') this.#rules = rulesOf(chains, sets);
+    this.#note(chains.uplinkRules);
+    return {
+      clients: chains.owner === 'ours' ? readClientSets(sets, this.#table, deviceOf) : new Map(),
+      originals: chains.originals,
+      transports: chains.transports,
+      gateways: chains.gateways,
+      uplinks: await this.seenMacs('uplinks'),
+    };
+  }
+
+  get needsEverything(): boolean {
+    return this.#rules === NO_IPTABLES_RULES;
+  }
+
+  async apply(rules: IptablesRules, changes: Iterable<ClientNetworkChange>): Promise<void> {
+    const isStructural = rules !== this.#rules;
+    try {
+      const from = this.#mustReplace ? rulesOf(await this.#readChains(), await this.#readSets()) : this.#rules;
+      const diff = isStructural ? diffIptables(from, rules) : { sets: [], rules: [], goneSets: [] };
+      if (this.needsEverything) {
+        await this.#ipset.run(diff.sets);
+        await this.#fill(changes);
+      } else {
+        await this.#ipset.run([...diff.sets, ...iptablesClientCommands(this.#table, changes, this.machine.families)]);
+      }
+      if (diff.rules.length > 0) await this.#iptables.run(diff.rules);
+      await this.#destroySets(diff.goneSets);
+    } catch (error) {
+      if (!(error instanceof IptablesError)) throw error;
+      // Of sets and rules a part may stand.
+      this.distrust();
+      throw new GwmarkError('FIREWALL_FAILED', `apply rules with iptables (${this.#iptables.flavour}): ${error.message}`, { cause: error });
+    }
+    this.#rules = rules;
+    this.#mustReplace = false;
+    if (!isStructural) return;
+    this.#devices = [...new Set(rules.chains.flatMap(({ rules: words }) => words ?? []).flatMap((words) => (words.includes('--add-set') ? (words[words.indexOf('-i') + 1] ?? []) : [])))];
+    await this.#rememberFingerprint();
+  }
+
+  async inspect(): Promise<FirewallReading> {
+    if (this.needsEverything) return { state: 'intact', learnt: new Map() };
+    const chains = await this.#readChains();
+    if (chains.owner === 'none') {
+      this.distrust();
+      return { state: 'missing', learnt: new Map() };
+    }
+    this.#note(chains.uplinkRules);
+    const { learnt, fingerprint } = chains;
+    if (fingerprint === this.#fingerprint) return { state: 'intact', learnt };
+    this.distrust();
+    return { state: 'changed', learnt };
+  }
+
+  async differences(clients: ReadonlyMap<string, ClientNetwork>): Promise<number> {
+    if (this.needsEverything) return 0;
+    const { families } = this.machine;
+    const wanted = new Map([...clients].filter(([, { family }]) => families.includes(family)));
+    const sets: ListedSet[] = [];
+    for (const { name, type } of families.flatMap((family) => iptablesClientSets({ table: this.#table }, family))) {
+      sets.push({ name, type, hasMarks: false, elements: await this.#elements(name) });
+    }
+    return countDifferences(wanted, readClientSets(sets, this.#table, () => ''));
+  }
+
+  distrust(): void {
+    this.#rules = NO_IPTABLES_RULES;
+    this.#mustReplace = true;
+    this.#fingerprint = null;
+  }
+
+  async seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]> {
+    const found: SeenMac[] = [];
+    if (set === 'uplinks') {
+      const nowMs = performance.now();
+      found.push(
+        ...[...this.#uplinks.values()]
+        .map(({ rule: { device, mac }, seenAtMs }) => ({ device, mac, expiresSeconds: UPLINK_SECONDS - Math.round((nowMs - seenAtMs) / 1000) }))
+        .filter(({ expiresSeconds }) => expiresSeconds > 0),
+      );
+    }
+    if (this.#rules.notes !== set) return found;
+    for (const device of this.#devices) {
+      const elements = await this.#elements(iptablesSeenSet(this.#table, device));
+      found.push(...elements.map(({ value, timeoutSeconds }) => ({ device, mac: value, expiresSeconds: timeoutSeconds ?? null })));
+    }
+    return found;
+  }
+
+  async markClashes(policy: Policy): Promise<readonly string[]> {
+    const clashes: string[] = [];
+    for (const family of this.machine.families) {
+      const { chains } = await this.#iptables.list({ family, table: 'mangle' });
+      for (const { name, rules } of chains) {
+        if (name.startsWith(iptablesPrefix(this.#table)) || !rules.some(({ words }) => setsBits(words, policy.markMask))) continue;
+        clashes.push(`iptables chain ${name} (IPv${family} mangle) sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`);
+      }
+    }
+    return clashes;
+  }
+
+  async remove(): Promise<readonly string[]> {
+    const chains = await this.#iptables.sweep();
+    const sets = (await this.#readSets()).map(({ name }) => name);
+    await this.#destroySets(sets);
+    this.#rules = NO_IPTABLES_RULES;
+    return [...chains.map((chain) => `iptables (${this.#iptables.flavour}) chain ${chain}`), ...sets.map((name) => `ipset ${name}`)];
+  }
+
+  async #readChains(): Promise<InstalledChains> {
+    const mangles = [];
+    for (const family of this.machine.families) mangles.push({ family, chains: (await this.#iptables.list({ family, table: 'mangle' })).chains });
+    return readChains(mangles, this.#table);
+  }
+
+  /** Those that bear our prefix. */
+  async #readSets(): Promise<readonly ListedSet[]> {
+    const prefix = iptablesPrefix(this.#table);
+    return (await this.#ipset.list()).filter(({ name }) => name.startsWith(prefix));
+  }
+
+  async #elements(name: string): Promise<ListedSet['elements']> {
+    try {
+      return (await this.#ipset.list(name))[0]?.elements ?? [];
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
+    }
+  }
+
+  /** Each client set at once: rules that refer to it never see it half full. */
+  async #fill(changes: Iterable<ClientNetworkChange>): Promise<void> {
+    const elements = new Map<string, { value: string }[]>();
+    for (const { op, network } of changes) {
+      const name = iptablesSetName(this.#table, network);
+      if (op !== 'add') continue;
+      const known = elements.get(name) ?? [];
+      elements.set(name, known);
+      for (const value of iptablesElements(network)) known.push({ value });
+    }
+    for (const spec of this.machine.families.flatMap((family) => iptablesClientSets({ table: this.#table }, family))) {
+      await this.#ipset.replace(spec, elements.get(spec.name) ?? []);
+    }
+  }
+
+  async #destroySets(names: readonly string[]): Promise<void> {
+    const untilMs = performance.now() + RELEASE_PATIENCE_MS;
+    for (const name of names) {
+      for (;;) {
+        try {
+          await this.#ipset.run([{ destroy: { name } }]);
+          break;
+        } catch (error) {
+          if (isNotFound(error)) break;
+          if (!(error instanceof IptablesError) || error.code !== 'EBUSY' || performance.now() > untilMs) throw error;
+          await delay(20);
+        }
+      }
+    }
+  }
+
+  #note(rules: readonly SourceRule[]): void {
+    const packets = new Map<string, { rule: SourceRule; packets: number }>();
+    for (const rule of rules) {
+      const key = `${rule.device} ${rule.mac}`;
+      packets.set(key, { rule, packets: (packets.get(key)?.packets ?? 0) + rule.packets });
+    }
+    const nowMs = performance.now();
+    for (const [key, counted] of packets) {
+      // Counters begin anew with every change of rules.
+      if (counted.packets > 0 && counted.packets !== this.#uplinks.get(key)?.packets) this.#uplinks.set(key, { ...counted, seenAtMs: nowMs });
+    }
+    for (const key of this.#uplinks.keys()) if (!packets.has(key)) this.#uplinks.delete(key);
+  }
+
+  /** A listing that fails is no failure of the change: the next inspection finds the rules changed and replaces them. */
+  async #rememberFingerprint(): Promise<void> {
+    this.#fingerprint = await this.#readChains().then(
+      ({ fingerprint }) => fingerprint,
+      () => null,
+    );
+  }
+}
+
+function rulesOf({ chains }: InstalledChains, sets: readonly ListedSet[]): IptablesRules {
+  return {
+    chains,
+    // Only the names count here.
+    sets: new Map(sets.map(({ name }) => [name, { name, type: 'hash:ip' }])),
+    notes: 'candidates',
+  };
+}
+
+/** A constant mark with one of the bits; iptables-save prints every form of it as value and mask. */
+function setsBits(words: readonly string[], mask: number): boolean {
+  const at = words.findIndex((word) => word === '--set-xmark' || word === '--set-mark');
+  const value = Number(words[at + 1]?.split('/')[0] ?? 0);
+  return at !== -1 && (value & mask) !== 0;
+}

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import type { Family, ListedChain, ListedSet, RuleWords } from 'iptables-wrapper';
+import type { ClientNetwork, IptablesChain, OriginalSysctl, Transport } from '../../rules/index.js';
+import { IPTABLES_CHAINS, LAYOUT_COMMENT, iptablesPrefix, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
+
+/** A rule that leads from a source MAC to the chain of its gateway, with what it counted. */
+export interface SourceRule {
+  readonly id: number;
+  readonly device: string;
+  readonly mac: string;
+  readonly packets: number;
+}
+
+/** What stands in the tables mangle under our names. */
+export interface InstalledChains {
+  /** `none`: there is nothing. `foreign`: somebody else's. `outdated`: ours, of another layout. */
+  readonly owner: 'none' | 'ours' | 'outdated' | 'foreign';
+  /** In the order in which they can be taken away from the end; their rules are not compared (`null`). */
+  readonly chains: readonly IptablesChain[];
+  readonly originals: readonly OriginalSysctl[];
+  readonly transports: readonly Transport[];
+  /** Gateway id -> source MACs that are learnt as it. */
+  readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
+  /** Gateway id -> packets that its chains counted, of both families. */
+  readonly learnt: ReadonlyMap<number, number>;
+  /** Of transport flows. */
+  readonly uplinkRules: readonly SourceRule[];
+  /** Changes when anything but counters changes. */
+  readonly fingerprint: string;
+}
+
+/** The table mangle of each family. */
+export type ListedMangles = readonly { readonly family: Family; readonly chains: readonly ListedChain[] }[];
+
+/** Chains of iptables that packets pass by themselves, and where jumps to ours stand. */
+const ORIGINS = ['PREROUTING', 'OUTPUT'] as const;
+
+/** Reads what is ours out of the tables mangle. Pure. */
+export function readChains(mangles: ListedMangles, table: string): InstalledChains {
+  const prefix = iptablesPrefix(table);
+  const chains: IptablesChain[] = [];
+  const comments: string[] = [];
+  const gateways = new Map<number, { device: string; mac: string }[]>();
+  const learnt = new Map<number, number>();
+  const uplinkRules: SourceRule[] = [];
+  const hash = createHash('sha256');
+  for (const { family, chains: listed } of mangles) {
+    for (const chain of listed) {
+      const isOurs = chain.name.startsWith(prefix);
+      const rules = isOurs ? chain.rules : chain.rules.filter(({ words }) => leadsTo(words)?.startsWith(prefix));
+      if (!isOurs && rules.length === 0) continue;
+      hash.update(JSON.stringify([family, chain.name, rules.map(({ words }) => words)]));
+      if (!isOurs) continue;
+      const from = ORIGINS.find((origin) => listed.some(({ name, rules: all }) => name === origin && all.some(({ words }) => leadsTo(words) === chain.name))) ?? null;
+      chains.push({ family, name: chain.name, rules: null, from });
+      const name = chain.name.slice(prefix.length);
+      if (name === IPTABLES_CHAINS.about) comments.push(...chain.rules.flatMap(({ words }) => valueOf(words, '--comment') ?? []));
+      const id = idOf(name);
+      if (id !== null) {
+        learnt.set(id, (learnt.get(id) ?? 0) + chain.rules.reduce((sum, { counters }) => sum + Number(counters?.packets ?? 0), 0));
+        if (!gateways.has(id)) gateways.set(id, []);
+      }
+      if (name !== IPTABLES_CHAINS.learn && name !== IPTABLES_CHAINS.transport) continue;
+      for (const { words, counters } of chain.rules) {
+        const source = sourceOf(words, prefix, Number(counters?.packets ?? 0));
+        if (source === null) continue;
+        if (name === IPTABLES_CHAINS.transport) uplinkRules.push(source);
+        else noteSource(gateways, source);
+      }
+    }
+  }
+  return {
+    owner: ownerOf(chains, comments),
+    chains,
+    originals: comments.map(parseOriginalComment).filter((original) => original !== null),
+    transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
+    gateways,
+    learnt,
+    uplinkRules,
+    fingerprint: hash.digest('base64'),
+  };
+}
+
+/** Reads the client networks out of sets of ours, by key of network. */
+export function readClientSets(sets: readonly ListedSet[], table: string, deviceOf: (address: string) => string): Map<string, ClientNetwork> {
+  const clients = new Map<string, ClientNetwork>();
+  for (const { name, elements } of sets) {
+    const match = /^(client|subnet|all)([46])$/.exec(name.slice(iptablesPrefix(table).length));
+    if (match === null) continue;
+    // Two halves stand for everything.
+    const texts = match[1] === 'all' ? (elements.length === 2 ? [match[2] === '4' ? '0.0.0.0/0' : '::/0'] : []) : elements.map(({ value }) => value);
+    for (const text of texts) {
+      const network = parseNetwork(text);
+      if (network === null) continue;
+      const client = { ...network, device: deviceOf(network.address) };
+      clients.set(networkKey(client), client);
+    }
+  }
+  return clients;
+}
+
+function ownerOf(chains: readonly IptablesChain[], comments: readonly string[]): InstalledChains['owner'] {
+  if (comments.includes(LAYOUT_COMMENT)) return 'ours';
+  if (comments.some((comment) => comment.startsWith('gwmark layout '))) return 'outdated';
+  return chains.length === 0 ? 'none' : 'foreign';
+}
+
+/** Both families have the same sources. */
+function noteSource(gateways: Map<number, { device: string; mac: string }[]>, { id, device, mac }: SourceRule): void {
+  const known = gateways.get(id) ?? [];
+  gateways.set(id, known);
+  if (!known.some((source) => source.device === device && source.mac === mac)) known.push({ device, mac });
+}
+
+function sourceOf(words: RuleWords, prefix: string, packets: number): SourceRule | null {
+  const [device, mac, target] = [valueOf(words, '-i'), valueOf(words, '--mac-source'), leadsTo(words)];
+  const id = target?.startsWith(prefix) === true ? idOf(target.slice(prefix.length)) : null;
+  return device === undefined || mac === undefined || id === null ? null : { id, device, mac: mac.toLowerCase(), packets };
+}
+
+function idOf(name: string): number | null {
+  const match = /^learn-(\d{1,3})$/.exec(name);
+  return match === null ? null : Number(match[1]);
+}
+
+function leadsTo(words: RuleWords): string | undefined {
+  return valueOf(words, '-g') ?? valueOf(words, '-j');
+}
+
+function valueOf(words: RuleWords, option: string): string | undefined {
+  const at = words.indexOf(option);
+  return at === -1 ? undefined : words[at + 1];
+}
