@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Iptables, Ipset, ListedSet } from 'iptables-wrapper';
+import type { Iptables, Ipset, ListedSet, SetCommand } from 'iptables-wrapper';
 import { IptablesError, isNotFound } from 'iptables-wrapper';
 import type { ClientNetwork, ClientNetworkChange, IptablesMachine, IptablesRules, Policy } from '../../rules/index.js';
 import {
@@ -87,14 +87,11 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   async apply(rules: IptablesRules, changes: Iterable<ClientNetworkChange>): Promise<void> {
     const isStructural = rules !== this.#rules;
     try {
-      const from = this.#mustReplace ? rulesOf(await this.#readChains(), await this.#readSets()) : this.#rules;
+      const sets = this.#mustReplace ? await this.#readSets() : [];
+      const from = this.#mustReplace ? rulesOf(await this.#readChains(), sets) : this.#rules;
       const diff = isStructural ? diffIptables(from, rules) : { sets: [], rules: [], goneSets: [] };
-      if (this.needsEverything) {
-        await this.#ipset.run(diff.sets);
-        await this.#fill(changes);
-      } else {
-        await this.#ipset.run([...diff.sets, ...iptablesClientCommands(this.#table, changes, this.machine.families)]);
-      }
+      const elements = this.needsEverything ? this.#fillCommands(sets, changes) : iptablesClientCommands(this.#table, changes, this.machine.families);
+      await this.#ipset.run([...diff.sets, ...elements]);
       if (diff.rules.length > 0) await this.#iptables.run(diff.rules);
       await this.#destroySets(diff.goneSets);
     } catch (error) {
@@ -200,19 +197,20 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     }
   }
 
-  /** Each client set at once: rules that refer to it never see it half full. */
-  async #fill(changes: Iterable<ClientNetworkChange>): Promise<void> {
-    const elements = new Map<string, { value: string }[]>();
+  /** What makes the client sets hold exactly what is added: what is right already stays, so that no rule ever sees a set half full. */
+  #fillCommands(existing: readonly ListedSet[], changes: Iterable<ClientNetworkChange>): SetCommand[] {
+    const { families } = this.machine;
+    const wanted = new Map(families.flatMap((family) => iptablesClientSets({ table: this.#table }, family)).map(({ name }) => [name, new Set<string>()]));
     for (const { op, network } of changes) {
-      const name = iptablesSetName(this.#table, network);
-      if (op !== 'add') continue;
-      const known = elements.get(name) ?? [];
-      elements.set(name, known);
-      for (const value of iptablesElements(network)) known.push({ value });
+      const elements = wanted.get(iptablesSetName(this.#table, network));
+      if (op === 'add') for (const value of iptablesElements(network)) elements?.add(value);
     }
-    for (const spec of this.machine.families.flatMap((family) => iptablesClientSets({ table: this.#table }, family))) {
-      await this.#ipset.replace(spec, elements.get(spec.name) ?? []);
-    }
+    return [...wanted].flatMap(([name, values]) => {
+      const known = new Set(existing.find((set) => set.name === name)?.elements.map(({ value }) => value));
+      const discard = [...known].filter((value) => !values.has(value));
+      const put = [...values].filter((value) => !known.has(value)).map((value) => ({ value }));
+      return [...(discard.length > 0 ? [{ discard: { name, values: discard } }] : []), ...(put.length > 0 ? [{ put: { name, elements: put } }] : [])];
+    });
   }
 
   async #destroySets(names: readonly string[]): Promise<void> {

@@ -16,7 +16,7 @@ for (const flavour of await testableFlavours()) {
     disturb(_tools, commands) {
       for (const command of commands) shell(flavour, command);
     },
-    runs: 3,
+    runs: 2,
   });
 }
 
