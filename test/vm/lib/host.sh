@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 
 # Debian packages that the harness itself needs on the host.
-host_packages=(qemu-system-x86 busybox-static kmod cpio zstd xz-utils)
+host_packages=(qemu-system-x86 busybox-static kmod cpio zstd xz-utils gcc libc6-dev make libxtables-dev iptables)
 host_programs=(qemu-system-x86_64 busybox depmod cpio zstd xz)
 
 # host_require: installs what is missing when root, else says what to install.
@@ -11,6 +11,8 @@ host_require() {
 	for program in "${host_programs[@]}"; do
 		command -v "$program" >/dev/null || missing=1
 	done
+	# for the extension of iptables
+	[ -e /usr/include/xtables.h ] || missing=1
 	[ $missing -eq 1 ] || return 0
 	if [ "$(id -u)" -ne 0 ]; then
 		say "missing programs; install: ${host_packages[*]}"
