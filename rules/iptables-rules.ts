@@ -48,6 +48,11 @@ export const IPTABLES_CHAINS = {
   select: 'select',
   transport: 'transport',
   learn: 'learn',
+  return: 'return',
+  /** Frames of VPN flows whose source is no known gateway. */
+  unknown: 'unknown',
+  /** Packets of a tunnel that answer a flow without a gateway: they take the normal route. */
+  noGateway: 'no-gateway',
   /** No packet passes it: its comments keep what must outlive the sidecar. */
   about: 'about',
 } as const;

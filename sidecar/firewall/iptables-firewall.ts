@@ -13,7 +13,7 @@ import {
   iptablesSetName,
 } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
-import type { Firewall, FirewallReading, Installed, SeenMac } from './firewall.js';
+import type { Firewall, FirewallReading, Installed, RuleCounters, SeenMac } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import type { InstalledChains, SourceRule } from './iptables-reader.js';
 import { readChains, readClientSets } from './iptables-reader.js';
@@ -107,18 +107,24 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     await this.#rememberFingerprint();
   }
 
+  /** Costs two processes, with counters or without. */
   async inspect(): Promise<FirewallReading> {
-    if (this.needsEverything) return { state: 'intact', learnt: new Map() };
+    if (this.needsEverything) return { state: 'intact', counters: null };
     const chains = await this.#readChains();
     if (chains.owner === 'none') {
       this.distrust();
-      return { state: 'missing', learnt: new Map() };
+      return { state: 'missing', counters: null };
     }
     this.#note(chains.uplinkRules);
-    const { learnt, fingerprint } = chains;
-    if (fingerprint === this.#fingerprint) return { state: 'intact', learnt };
+    const { counters, fingerprint } = chains;
+    if (fingerprint === this.#fingerprint) return { state: 'intact', counters };
     this.distrust();
-    return { state: 'changed', learnt };
+    return { state: 'changed', counters };
+  }
+
+  async readCounters(): Promise<RuleCounters | null> {
+    const { owner, counters } = await this.#readChains();
+    return owner === 'none' ? null : counters;
   }
 
   async differences(clients: ReadonlyMap<string, ClientNetwork>): Promise<number> {

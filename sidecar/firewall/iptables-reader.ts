@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Family, ListedChain, ListedSet, RuleWords } from 'iptables-wrapper';
 import type { ClientNetwork, IptablesChain, OriginalSysctl, Transport } from '../../rules/index.js';
 import { IPTABLES_CHAINS, LAYOUT_COMMENT, iptablesPrefix, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
+import type { Count, RuleCounters } from './firewall.js';
 
 /** A rule that leads from a source MAC to the chain of its gateway, with what it counted. */
 export interface SourceRule {
@@ -21,8 +22,8 @@ export interface InstalledChains {
   readonly transports: readonly Transport[];
   /** Gateway id -> source MACs that are learnt as it. */
   readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
-  /** Gateway id -> packets that its chains counted, of both families. */
-  readonly learnt: ReadonlyMap<number, number>;
+  /** Of both families. */
+  readonly counters: RuleCounters;
   /** Of transport flows. */
   readonly uplinkRules: readonly SourceRule[];
   /** Changes when anything but counters changes. */
@@ -35,13 +36,18 @@ export type ListedMangles = readonly { readonly family: Family; readonly chains:
 /** Chains of iptables that packets pass by themselves, and where jumps to ours stand. */
 const ORIGINS = ['PREROUTING', 'OUTPUT'] as const;
 
+/** Chains whose last rules count why packets took the normal route. */
+const REASONS: Readonly<Record<string, string>> = { [IPTABLES_CHAINS.unknown]: 'learn_unknown_mac', [IPTABLES_CHAINS.noGateway]: 'return_no_gateway' };
+
 /** Reads what is ours out of the tables mangle. Pure. */
 export function readChains(mangles: ListedMangles, table: string): InstalledChains {
   const prefix = iptablesPrefix(table);
   const chains: IptablesChain[] = [];
   const comments: string[] = [];
   const gateways = new Map<number, { device: string; mac: string }[]>();
-  const learnt = new Map<number, number>();
+  const received = new Map<number, Count>();
+  const sent = new Map<number, Count>();
+  const fallThrough = new Map<string, Count>();
   const uplinkRules: SourceRule[] = [];
   const hash = createHash('sha256');
   for (const { family, chains: listed } of mangles) {
@@ -55,11 +61,13 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
       chains.push({ family, name: chain.name, rules: null, from });
       const name = chain.name.slice(prefix.length);
       if (name === IPTABLES_CHAINS.about) comments.push(...chain.rules.flatMap(({ words }) => valueOf(words, '--comment') ?? []));
-      const id = idOf(name);
-      if (id !== null) {
-        learnt.set(id, (learnt.get(id) ?? 0) + chain.rules.reduce((sum, { counters }) => sum + Number(counters?.packets ?? 0), 0));
-        if (!gateways.has(id)) gateways.set(id, []);
-      }
+      const counting = chain.rules.filter(({ words }) => leadsTo(words) !== 'SET');
+      const learntAs = idOf(IPTABLES_CHAINS.learn, name);
+      const returnedTo = idOf(IPTABLES_CHAINS.return, name);
+      if (learntAs !== null) addCount(received, learntAs, counting);
+      else if (returnedTo !== null) addCount(sent, returnedTo, counting);
+      else if (name in REASONS) addCount(fallThrough, REASONS[name] ?? name, counting);
+      if (learntAs !== null && !gateways.has(learntAs)) gateways.set(learntAs, []);
       if (name !== IPTABLES_CHAINS.learn && name !== IPTABLES_CHAINS.transport) continue;
       for (const { words, counters } of chain.rules) {
         const source = sourceOf(words, prefix, Number(counters?.packets ?? 0));
@@ -75,7 +83,7 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
     originals: comments.map(parseOriginalComment).filter((original) => original !== null),
     transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
     gateways,
-    learnt,
+    counters: { received, sent, fallThrough },
     uplinkRules,
     fingerprint: hash.digest('base64'),
   };
@@ -114,13 +122,23 @@ function noteSource(gateways: Map<number, { device: string; mac: string }[]>, { 
 
 function sourceOf(words: RuleWords, prefix: string, packets: number): SourceRule | null {
   const [device, mac, target] = [valueOf(words, '-i'), valueOf(words, '--mac-source'), leadsTo(words)];
-  const id = target?.startsWith(prefix) === true ? idOf(target.slice(prefix.length)) : null;
+  const id = target?.startsWith(prefix) === true ? idOf(IPTABLES_CHAINS.learn, target.slice(prefix.length)) : null;
   return device === undefined || mac === undefined || id === null ? null : { id, device, mac: mac.toLowerCase(), packets };
 }
 
-function idOf(name: string): number | null {
-  const match = /^learn-(\d{1,3})$/.exec(name);
-  return match === null ? null : Number(match[1]);
+/** 7 of `learn-7`. */
+function idOf(kind: string, name: string): number | null {
+  const digits = name.startsWith(`${kind}-`) ? name.slice(kind.length + 1) : '';
+  return /^\d{1,3}$/.test(digits) ? Number(digits) : null;
+}
+
+function addCount<Key>(counts: Map<Key, Count>, key: Key, rules: ListedChain['rules']): void {
+  let { packets, bytes } = counts.get(key) ?? { packets: 0, bytes: 0 };
+  for (const { counters } of rules) {
+    packets += Number(counters?.packets ?? 0n);
+    bytes += Number(counters?.bytes ?? 0n);
+  }
+  counts.set(key, { packets, bytes });
 }
 
 function leadsTo(words: RuleWords): string | undefined {

@@ -133,7 +133,7 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
 
       await firewall.apply(rulesOf(firewall, { ...alike, site: { ...alike.site, gateways: [gateway(1), gateway(3), gateway(4)] } }), []);
 
-      assert.deepEqual(written, ['gwmark-learn-4', 'gwmark-learn', 'gwmark-transport']);
+      assert.deepEqual(written, ['gwmark-learn-4', 'gwmark-return-4', 'gwmark-learn', 'gwmark-transport', 'gwmark-return']);
     });
 
     it('refuses chains of that name that are not ours, before it changes anything', async () => {
@@ -148,16 +148,19 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
 
     it('names a rule of others that sets bits of our mark, and minds no other mark', async () => {
       const tools = await harness.open();
-      const mark = (value: string): Command => ({ append: { ...MANGLE4, chain: 'PREROUTING', rule: ['-j', 'MARK', '--set-xmark', value] } });
       const firewall = new IptablesFirewall(tools, POLICY.table);
-      harness.disturb(tools, [mark('0x32/0xff')]);
+      harness.disturb(tools, [markRule('0x32/0xff')]);
       assert.deepEqual(await firewall.markClashes(POLICY), []);
 
-      harness.disturb(tools, [mark('0x1000000/0xffffffff')]);
+      harness.disturb(tools, [markRule('0x1000000/0xffffffff')]);
 
       assert.deepEqual(await firewall.markClashes(POLICY), ['iptables chain PREROUTING (IPv4 mangle) sets mark bits of mark.mask (0xff000000): change mark.mask']);
     });
   });
+}
+
+function markRule(value: string): Command {
+  return { append: { ...MANGLE4, chain: 'PREROUTING', rule: ['-j', 'MARK', '--set-xmark', value] } };
 }
 
 function client(text: string): World['clients'][number] {
