@@ -388,7 +388,10 @@ export class Daemon implements AsyncDisposable {
     while (!signal.aborted) {
       await delay(intervalMs(), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      await work().catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
+      await work().catch((error: unknown) => {
+        // The signal that ended it may have ended a program that it had started, too.
+        if (!signal.aborted) this.#logger.warn('daemon.check_failed', { error });
+      });
     }
   }
 }

@@ -42,8 +42,6 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   readonly #ipset: Ipset;
   readonly #table: string;
   #rules: IptablesRules = NO_IPTABLES_RULES;
-  /** Something of ours may be there that is not as we wrote it. */
-  #mustReplace = false;
   #fingerprint: string | null = null;
   /** (device, MAC) of transport flows -> what its rules counted, and when that had grown (monotonic milliseconds). */
   readonly #uplinks = new Map<string, { readonly rule: SourceRule; readonly packets: number; readonly seenAtMs: number }>();
@@ -63,11 +61,8 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     if (chains.owner === 'foreign') {
       throw new GwmarkError('FIREWALL_CLASH', `iptables chains ${iptablesPrefix(this.#table)}* exist and are not gwmark's; name another with the setting table`);
     }
-    if (chains.owner !== 'ours') {
-      // Sets alone do nothing; they are filled anew.
-      this.#mustReplace = true;
-      if (chains.owner === 'none') return null;
-    }
+    // Sets alone do nothing; they are filled anew.
+    if (chains.owner === 'none') return null;
     const sets = await this.#readSets();
     if (chains.owner === 'ours') this.#rules = rulesOf(chains, sets);
     this.#note(chains.uplinkRules);
@@ -87,8 +82,9 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   async apply(rules: IptablesRules, changes: Iterable<ClientNetworkChange>): Promise<void> {
     const isStructural = rules !== this.#rules;
     try {
-      const sets = this.#mustReplace ? await this.#readSets() : [];
-      const from = this.#mustReplace ? rulesOf(await this.#readChains(), sets) : this.#rules;
+      // Something of ours may be there that is not as we wrote it.
+      const sets = this.needsEverything ? await this.#readSets() : [];
+      const from = this.needsEverything ? rulesOf(await this.#readChains(), sets) : this.#rules;
       const diff = isStructural ? diffIptables(from, rules) : { sets: [], rules: [], goneSets: [] };
       const elements = this.needsEverything ? this.#fillCommands(sets, changes) : iptablesClientCommands(this.#table, changes, this.machine.families);
       await this.#ipset.run([...diff.sets, ...elements]);
@@ -101,7 +97,6 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       throw new GwmarkError('FIREWALL_FAILED', `apply rules with iptables (${this.#iptables.flavour}): ${error.message}`, { cause: error });
     }
     this.#rules = rules;
-    this.#mustReplace = false;
     if (!isStructural) return;
     this.#devices = [...new Set(rules.chains.flatMap(({ rules: words }) => words ?? []).flatMap((words) => (words.includes('--add-set') ? (words[words.indexOf('-i') + 1] ?? []) : [])))];
     await this.#rememberFingerprint();
@@ -140,7 +135,6 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
 
   distrust(): void {
     this.#rules = NO_IPTABLES_RULES;
-    this.#mustReplace = true;
     this.#fingerprint = null;
   }
 
@@ -179,7 +173,11 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     const sets = (await this.#readSets()).map(({ name }) => name);
     await this.#destroySets(sets);
     this.#rules = NO_IPTABLES_RULES;
-    return [...chains.map((chain) => `iptables (${this.#iptables.flavour}) chain ${chain}`), ...sets.map((name) => `ipset ${name}`)];
+    const prefix = iptablesPrefix(this.#table);
+    const removed: string[] = [];
+    if (chains.length > 0) removed.push(`${chains.length} chains ${prefix}* of iptables-${this.#iptables.flavour}`);
+    if (sets.length > 0) removed.push(`${sets.length} sets ${prefix}* of ipset`);
+    return removed;
   }
 
   async #readChains(): Promise<InstalledChains> {
@@ -221,16 +219,19 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
 
   async #destroySets(names: readonly string[]): Promise<void> {
     const untilMs = performance.now() + RELEASE_PATIENCE_MS;
-    for (const name of names) {
-      for (;;) {
-        try {
-          await this.#ipset.run([{ destroy: { name } }]);
-          break;
-        } catch (error) {
-          if (isNotFound(error)) break;
-          if (!(error instanceof IptablesError) || error.code !== 'EBUSY' || performance.now() > untilMs) throw error;
-          await delay(20);
-        }
+    let left = names;
+    while (left.length > 0) {
+      try {
+        await this.#ipset.run(left.map((name) => ({ destroy: { name } })));
+        return;
+      } catch (error) {
+        if (!(error instanceof IptablesError) || error.index === undefined) throw error;
+        // Those before it are gone.
+        const isGone = error.code === 'ENOENT';
+        left = left.slice(isGone ? error.index + 1 : error.index);
+        if (isGone) continue;
+        if (error.code !== 'EBUSY' || performance.now() > untilMs) throw error;
+        await delay(20);
       }
     }
   }

@@ -60,7 +60,9 @@ export async function openWith(options: IptablesOptions, run: ProgramRunner, rea
   const fault = faultOfPrefix(prefix) ?? (families.length === 0 ? 'families: none is given' : undefined);
   if (fault !== undefined) throw new IptablesError('EINVAL', fault);
 
-  const reports = await inspectAll(options, run, readProc);
+  // Who names a flavour and asks for no reason need not wait for a look at the other.
+  const looked = wanted === 'auto' || options.onChoice !== undefined ? FLAVOURS : FLAVOURS.filter((flavour) => flavour === wanted);
+  const reports = await inspectAll(options, run, readProc, looked);
   const choice = wanted === 'auto' ? chooseFlavour(reports) : ({ ok: true, flavour: wanted, reason: 'it was asked for' } as const);
   if (!choice.ok) throw choice.error;
   const report = reports.find(({ flavour }) => flavour === choice.flavour);
@@ -72,8 +74,8 @@ export async function openWith(options: IptablesOptions, run: ProgramRunner, rea
   return iptables;
 }
 
-function inspectAll(options: Pick<IptablesOptions, 'families' | 'prefix'>, run: ProgramRunner, readProc: ProcReader): Promise<FlavourReport[]> {
-  return Promise.all(FLAVOURS.map((flavour) => inspectFlavour(flavour, options.families ?? [4, 6], options.prefix, run, readProc)));
+function inspectAll(options: Pick<IptablesOptions, 'families' | 'prefix'>, run: ProgramRunner, readProc: ProcReader, flavours = FLAVOURS): Promise<FlavourReport[]> {
+  return Promise.all(flavours.map((flavour) => inspectFlavour(flavour, options.families ?? [4, 6], options.prefix, run, readProc)));
 }
 
 function describeChoice({ flavour, version }: { flavour: Flavour; version: string }, reason: string, reports: readonly FlavourReport[]): string {
