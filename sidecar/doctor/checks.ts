@@ -4,6 +4,7 @@ import { clock } from './checks/clock.js';
 import { conntrack } from './checks/conntrack.js';
 import { devices } from './checks/devices.js';
 import { forwarding } from './checks/forwarding.js';
+import { iptables } from './checks/iptables.js';
 import { kernel } from './checks/kernel.js';
 import { labels } from './checks/labels.js';
 import { management } from './checks/management.js';
@@ -27,6 +28,7 @@ export const CHECKS: readonly Check[] = [
   clock,
   programs,
   nftables,
+  iptables,
   conntrack,
   kernelModule,
   devices,

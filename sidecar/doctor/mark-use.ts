@@ -50,14 +50,15 @@ export function chainNames(objects: readonly NftObject[], ourTable: string): rea
 /**
  * The same from the text of iptables-save: targets MARK and CONNMARK, which it always prints with their masks.
  *
+ * @param ourPrefix chains whose names begin with it are passed over
  * @see iptables-extensions(8)
  */
-export function iptablesMarkWrites(saved: string): readonly MarkWrite[] {
+export function iptablesMarkWrites(saved: string, ourPrefix: string): readonly MarkWrite[] {
   let table = '';
   return saved.split('\n').flatMap((line): MarkWrite[] => {
     if (line.startsWith('*')) table = line.slice(1);
     const rule = /^-A (\S+) .*-j (MARK|CONNMARK)(.*)$/.exec(line);
-    if (rule === null) return [];
+    if (rule === null || rule[1]?.startsWith(ourPrefix) === true) return [];
     const where = `iptables chain ${table} ${rule[1]}`;
     const text = rule[3] ?? '';
     const set = /--set-(?:x?mark) (0x[0-9a-f]+|\d+)(?:\/(0x[0-9a-f]+|\d+))?/.exec(text);

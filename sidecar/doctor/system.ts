@@ -1,5 +1,6 @@
 import type { NftObject, Nftables } from 'nftables-json';
 import { NftError, openNftables } from 'nftables-json';
+import type { FlavourReport } from 'iptables-wrapper';
 
 import type { Policy } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
@@ -11,6 +12,7 @@ import { readModule, type ModuleReading } from './module-reading.js';
 import type { ServerView } from './server-view.js';
 import { viewServers } from './server-view.js';
 import { GwmarkError } from '../errors.js';
+import { inspectFlavours } from '../firewall/tool.js';
 import type { StatusDocument } from '../status.js';
 import type { IpDevice } from '../system/iproute.js';
 import { ipJson } from '../system/iproute.js';
@@ -78,9 +80,34 @@ export class System implements AsyncDisposable {
     });
   }
 
-  /** Without elements of sets. */
+  /** What each flavour of iptables is and holds. */
+  iptables(): Promise<readonly FlavourReport[]> {
+    return this.#once('iptables', () => inspectFlavours(this.settings.table));
+  }
+
+  /** What rules are made with, or would be: as {@link openFirewallTool} chooses. */
+  firewall(): Promise<'nftables' | 'iptables'> {
+    return this.#once('firewall', async () => {
+      const running = (await this.status().catch(() => null))?.firewall;
+      const known = running ?? (this.settings.firewall === 'auto' ? undefined : this.settings.firewall);
+      if (known !== undefined) return known === 'nftables' ? 'nftables' : 'iptables';
+      const hasNftables = await this.nftables().then(() => true, () => false);
+      const usable = (await this.iptables()).filter((report) => report.isUsable);
+      if (!hasNftables) return usable.length > 0 ? 'iptables' : 'nftables';
+      const isLeft = usable.some(({ ownChains }) => ownChains.length > 0);
+      return isLeft && !(await this.ruleset()).some((object) => 'table' in object && object.table.family === 'inet' && object.table.name === this.settings.table) ? 'iptables' : 'nftables';
+    });
+  }
+
+  /** Everything in nftables without elements of sets; empty where rules are made with iptables and there is no nftables. */
   ruleset(): Promise<readonly NftObject[]> {
-    return this.#once('ruleset', async () => (await this.nftables()).list({ ruleset: null }, { terse: true }));
+    return this.#once('ruleset', async () => {
+      const nftables = await this.nftables().catch(async (error: unknown) => {
+        if ((await this.firewall()) === 'iptables') return null;
+        throw error;
+      });
+      return nftables === null ? [] : await nftables.list({ ruleset: null }, { terse: true });
+    });
   }
 
   module(): Promise<ModuleReading> {

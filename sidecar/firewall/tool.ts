@@ -75,7 +75,7 @@ export async function openEveryTool(settings: ToolSettings): Promise<readonly Op
     reasons.push(`nftables: ${error.message}`);
   }
   if (settings.table.length > MAX_IPTABLES_TABLE_LENGTH) return tools;
-  const reports = await inspectAll(settings.table);
+  const reports = await inspectFlavours(settings.table);
   const usable = reports.filter((report) => report.isUsable);
   for (const report of reports) if (!report.isUsable) reasons.push(`iptables (${report.flavour}): ${report.reason}`);
   const holders = usable.filter(({ ownChains }) => ownChains.length > 0).map(({ flavour }) => flavour);
@@ -114,7 +114,7 @@ async function openIptablesTool(settings: ToolSettings, logger: Logger): Promise
     throw new GwmarkError('FIREWALL_UNAVAILABLE', `table ${table} has ${table.length} characters: with iptables, whose names are short, at most ${MAX_IPTABLES_TABLE_LENGTH}`);
   }
   // `auto` finds out for itself.
-  const other = flavour === 'auto' ? undefined : (await inspectAll(table)).find((report) => report.flavour !== flavour && report.isUsable && report.ownChains.length > 0);
+  const other = flavour === 'auto' ? undefined : (await inspectFlavours(table)).find((report) => report.flavour !== flavour && report.isUsable && report.ownChains.length > 0);
   if (other !== undefined) throw new GwmarkError('FIREWALL_CLASH', `iptables.flavour: ${flavour} is set, and an earlier run left chains in iptables-${other.flavour}: run gwmark down first`);
   try {
     const tool = await openTools(table, flavour, (reason) => logger.debug('firewall.flavour', { reason }));
@@ -161,7 +161,7 @@ async function tryMacSet(ipset: Ipset, table: string): Promise<boolean> {
 }
 
 /** Where IPv6 is off in the kernel, ip6tables cannot work, and nothing has to be done. */
-function kernelFamilies(): readonly (4 | 6)[] {
+export function kernelFamilies(): readonly (4 | 6)[] {
   return existsSync('/proc/net/if_inet6') ? [4, 6] : [4];
 }
 
@@ -175,7 +175,8 @@ async function hasTable(nft: Nftables, table: string): Promise<boolean> {
   }
 }
 
-function inspectAll(table: string): Promise<readonly FlavourReport[]> {
+/** What each flavour of iptables is and holds, chains named after `table` as our own. */
+export function inspectFlavours(table: string): Promise<readonly FlavourReport[]> {
   return inspectIptables({ prefix: iptablesPrefix(table), families: kernelFamilies() });
 }
 
@@ -192,7 +193,7 @@ async function hasSets(table: string): Promise<boolean> {
 /** Chains of ours in any flavour of iptables. */
 async function iptablesLeftover(table: string): Promise<readonly string[]> {
   if (table.length > MAX_IPTABLES_TABLE_LENGTH) return [];
-  const reports = await inspectAll(table);
+  const reports = await inspectFlavours(table);
   return reports.flatMap((report) => (report.isUsable ? report.ownChains : []));
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 
 import type { NftObject } from 'nftables-json';
 
+import { iptablesPrefix } from '../../../rules/index.js';
 import { exec } from '../../system/exec.js';
 import type { IpRule } from '../../system/iproute.js';
 import type { Check } from '../check.js';
@@ -37,7 +38,7 @@ export const marks: Check = {
     const { table } = system.settings;
     return judgeMarks({
       mask: system.policy.markMask,
-      writes: [...nftMarkWrites(objects, table), ...iptablesMarkWrites(saved)],
+      writes: [...nftMarkWrites(objects, table), ...iptablesMarkWrites(saved, iptablesPrefix(table))],
       chains: [...chainNames(objects, table), ...[...saved.matchAll(/^:(\S+) /gm)].map(([, name = '']) => name)],
       rules: rules.filter(({ protocol }) => protocol !== String(system.policy.routing.protocol)),
     });

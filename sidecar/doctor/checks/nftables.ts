@@ -15,6 +15,7 @@ export const nftables: Check = {
   doc: 'libnftables or `nft` works, is new enough, and the kernel takes everything that the rules are made of: chains of type route, verdict maps of device and MAC, sets that packets fill, conntrack marks, `fib`. The kernel is asked without installing anything.',
   needsNetAdmin: true,
   look: async (system) => {
+    if ((await system.firewall()) === 'iptables') return [fine('nftables', 'not used: rules are made with iptables')];
     const nft = await system.nftables();
     const { version } = await nft.features();
     return [judgeVersion(version, nft.executor), await probeFeatures(nft, system.policy)];

@@ -7,23 +7,28 @@ interface Facts {
   /** `missing`, or whose table stands there. */
   readonly state: 'missing' | 'ours' | 'outdated' | 'foreign';
   readonly isRunning: boolean;
+  readonly firewall: 'nftables' | 'iptables';
 }
 
 /** The nftables table is ours, and there while a sidecar runs. */
 export const table: Check = {
   name: 'nftables-table',
-  doc: 'The nftables table of the setting `table` belongs to nobody else, and is there while a sidecar runs.',
+  doc: 'The nftables table of the setting `table` belongs to nobody else, and is there while a sidecar runs that makes its rules with nftables.',
   needsNetAdmin: true,
   look: async (system) => {
     const { table: name } = system.settings;
     const objects = (await system.ruleset()).filter((object) => Object.values(object).some((value: { family?: string; table?: string; name?: string }) => value.family === 'inet' && (value.table ?? value.name) === name));
     const state = objects.length === 0 ? 'missing' : readTable(objects, () => '').owner;
-    return [judgeTable({ table: name, state, isRunning: (await system.status().catch(() => null)) !== null })];
+    return [judgeTable({ table: name, state, isRunning: (await system.status().catch(() => null)) !== null, firewall: await system.firewall() })];
   },
 };
 
-export function judgeTable({ table: name, state, isRunning }: Facts): Judgement {
+export function judgeTable({ table: name, state, isRunning, firewall }: Facts): Judgement {
   const subject = `nftables table inet ${name}`;
+  if (firewall === 'iptables') {
+    if (state === 'missing' || state === 'foreign') return fine(subject, 'not used: rules are made with iptables');
+    return { severity: 'error', subject, found: 'left by an earlier run, beside the rules of iptables: packets pass both', expected: 'not there', remedy: 'stop gwmark run, then run gwmark down' };
+  }
   switch (state) {
     case 'foreign':
       return { severity: 'error', subject, found: "somebody else's", expected: 'free, or made by gwmark', remedy: 'name another with the setting table' };

@@ -36,11 +36,15 @@ describe('iptablesMarkWrites', () => {
   it('reads the targets MARK and CONNMARK as iptables-save prints them', () => {
     const saved = '*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -j MARK --set-xmark 0x4000/0x4000\n-A OUTPUT -j CONNMARK --restore-mark --nfmask 0xff0000 --ctmask 0xff0000\n-A OUTPUT -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff\n-A OUTPUT -m mark --mark 0x1 -j ACCEPT\nCOMMIT\n*filter\n-A FORWARD -j MARK --set-xmark 0x1/0xffffffff\n';
 
-    assert.deepEqual(iptablesMarkWrites(saved), [
+    assert.deepEqual(iptablesMarkWrites(saved, 'gwmark-'), [
       { where: 'iptables chain mangle PREROUTING', touched: 0x4000, sets: 0x4000, copies: 0 },
       { where: 'iptables chain mangle OUTPUT', touched: 0xff0000, sets: 0, copies: 0xff0000 },
       { where: 'iptables chain mangle OUTPUT', touched: 0xffffffff, sets: 0, copies: 0xffffffff },
       { where: 'iptables chain filter FORWARD', touched: 0xffffffff, sets: 1, copies: 0 },
     ]);
+  });
+
+  it('passes over chains of our own', () => {
+    assert.deepEqual(iptablesMarkWrites('*mangle\n-A gwmark-learn-1 -j CONNMARK --set-xmark 0x1000000/0xff000000\n', 'gwmark-'), []);
   });
 });
