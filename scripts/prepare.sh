@@ -75,3 +75,20 @@ need_node_modules() {
   printf '.. npm ci\n'
   npm ci --no-audit --no-fund
 }
+
+# Puts the flavours of iptables that work here into `flavours`, and says why another does not; that is a failure with CI=true.
+find_flavours() {
+  local flavour reason
+  flavours=()
+  for flavour in nft legacy; do
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    if reason=$(unshare -n sh -ec 'for program in iptables ip6tables; do
+      printf "*mangle\n-A PREROUTING -m conntrack --ctdir REPLY -j MARK --set-xmark 0x1/0x1\nCOMMIT\n" | "$program-$1-restore" --test -w 5
+    done' sh "$flavour" 2>&1); then
+      flavours+=("$flavour")
+    else
+      printf 'iptables-%s is not tested: it does not work here (%s)\n' "$flavour" "$reason" >&2
+      [[ ${CI:-} != true ]] || refuse 'with CI=true both flavours have to be tested'
+    fi
+  done
+}

@@ -87,7 +87,8 @@ suite protocol
 suite integration -- unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh
 # Every file makes networks of its own, and waits more than it works.
 suite netns --parallel --jobs 2
-# The firewall of iptables, on both flavours.
-for flavour in nft legacy; do suite iptables --parallel --jobs 2 -- env GWMARK_FIREWALL=iptables GWMARK_IPTABLES_FLAVOUR=$flavour; done
+# A part of these once more, with rules made by iptables.
+find_flavours
+for flavour in "${flavours[@]}"; do suite iptables --parallel --jobs 2 -- env GWMARK_FIREWALL=iptables GWMARK_IPTABLES_FLAVOUR="$flavour"; done
 kernel_suite
 finish

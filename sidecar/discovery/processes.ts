@@ -30,6 +30,13 @@ export async function readProcess(pid: number): Promise<ProcessInfo | null> {
   }
 }
 
+/** The process id of a process's parent; null where it is gone. */
+export async function parentOf(pid: number): Promise<number | null> {
+  // The name stands in parentheses and may hold anything; behind it come the state and the parent (proc(5)).
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  return stat === null ? null : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+}
+
 /** The processes that hold a socket of one of these inodes. Those that we may not look into are left out. */
 export async function holdersOf(inodes: ReadonlySet<number>): Promise<readonly ProcessInfo[]> {
   if (inodes.size === 0) return [];

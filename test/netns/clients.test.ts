@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { clientRules } from '../lab/firewall.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
@@ -82,7 +83,7 @@ for (const clientAuth of [true, false]) {
     it('take their rules and their conntrack entries with them when they go', async () => {
       await assertExchange('udp', lab.party('hostA', 'v4'), lab.party('client2', 'v4'));
       await assertExchange('udp', lab.party('hostA', 'v6'), lab.party('client2', 'v6'));
-      const ruleset = async (): Promise<string> => await lab.topology.endpoint.run(['sh', '-c', 'nft list ruleset; ipset save']);
+      const ruleset = async (): Promise<string> => await clientRules(lab.topology.endpoint);
       assert.ok((await ruleset()).includes(TUNNEL.client2.v4) && (await ruleset()).includes(TUNNEL.client2.v6));
       assert.ok((await lab.conntrack(TUNNEL.client2.v4)).length > 0 && (await lab.conntrack(TUNNEL.client2.v6)).length > 0);
 

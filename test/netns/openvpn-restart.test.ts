@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { clientRules } from '../lab/firewall.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
@@ -41,7 +42,7 @@ describe('an OpenVPN server that restarts', function () {
         ({ clients }) => clients.length === 1 && clients.every((client) => client.commonName === 'client1' && client.epoch > epochBefore),
         'only client1, of a later epoch',
       );
-      const ruleset = async (): Promise<string> => await lab.topology.endpoint.run(['nft', 'list', 'ruleset']);
+      const ruleset = async (): Promise<string> => await clientRules(lab.topology.endpoint);
       await eventually(async () => !(await ruleset()).includes(TUNNEL.client2.v4) && !(await ruleset()).includes(TUNNEL.client2.v6), { what: "client2's rules are gone" });
       for (const family of FAMILIES) {
         await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));

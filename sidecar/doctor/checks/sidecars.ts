@@ -1,4 +1,4 @@
-import { isInOurNamespace, type ProcessInfo, readProcesses } from '../../discovery/processes.js';
+import { isInOurNamespace, parentOf, type ProcessInfo, readProcesses } from '../../discovery/processes.js';
 import type { StatusDocument } from '../../status.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
@@ -17,7 +17,10 @@ export const sidecars: Check = {
   needsNetAdmin: false,
   look: async (system) => {
     const running = (await readProcesses()).filter(isSidecar);
-    const isOurs = await Promise.all(running.map(({ pid }) => isInOurNamespace(pid)));
+    const numbers = new Set(running.map(({ pid }) => pid));
+    // One that is about to start a program has a child that still looks like itself.
+    const isOwn = async (pid: number): Promise<boolean> => (await isInOurNamespace(pid)) && !numbers.has((await parentOf(pid)) ?? 0);
+    const isOurs = await Promise.all(running.map(({ pid }) => isOwn(pid)));
     const pids = running.filter((_, index) => isOurs[index] === true).map(({ pid }) => pid);
     return judgeSidecars({ controlSocket: system.settings.controlSocket, status: await system.status(), pids });
   },
