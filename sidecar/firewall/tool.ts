@@ -117,7 +117,7 @@ async function openIptablesTool(settings: ToolSettings, logger: Logger): Promise
   const other = flavour === 'auto' ? undefined : (await inspectFlavours(table)).find((report) => report.flavour !== flavour && report.isUsable && report.ownChains.length > 0);
   if (other !== undefined) throw new GwmarkError('FIREWALL_CLASH', `iptables.flavour: ${flavour} is set, and an earlier run left chains in iptables-${other.flavour}: run gwmark down first`);
   try {
-    const tool = await openTools(table, flavour, (reason) => logger.debug('firewall.flavour', { reason }));
+    const tool = await openTools(table, flavour, flavour === 'auto' ? (reason) => logger.debug('firewall.flavour', { reason }) : undefined);
     if (tool.kind === 'iptables' && !tool.hasMacSets) logger.warn('firewall.no_mac_sets');
     return tool;
   } catch (error) {

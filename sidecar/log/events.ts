@@ -228,7 +228,7 @@ export const LOG_EVENTS = {
   },
   'firewall.flavour': {
     level: 'debug',
-    meaning: 'Why this flavour of iptables was taken, and what the other one holds.',
+    meaning: 'Under `iptables.flavour: auto`, why this flavour was taken, and what the other one holds.',
     action: 'None.',
   },
   'firewall.no_mac_sets': {

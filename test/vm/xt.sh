@@ -8,7 +8,8 @@
 one_arm_up
 modprobe -a x_tables ip_tables ip6_tables iptable_mangle ip6table_mangle nft_compat xt_conntrack
 make -s -C "$GWMARK_REPO/module/xt" OUT="$lab_tmp"
-export XTABLES_LIBDIR=$lab_tmp:$(dirname "$(find /usr/lib -name libxt_conntrack.so | head -1)")
+extensions=$(find /usr/lib -name libxt_conntrack.so | head -1)
+export XTABLES_LIBDIR=$lab_tmp:${extensions%/*}
 target=$(dirname "$GWMARK_KO")/xt_GWMARK.ko
 is "the target is no part of gwmark.ko" "$(modinfo -F depends "$target" | tr ',' '\n' | grep -c '^gwmark$')" 0
 is "a rule finds it by these names" "$(modinfo -F alias "$target" | sort | xargs)" "ip6t_GWMARK ipt_GWMARK"
@@ -19,6 +20,17 @@ ipt() {
 	local base=iptables
 	[ "$2" = 4 ] || base=ip6tables
 	in_ns ep "$base-$1" -w 5 -t mangle "${@:3}"
+}
+
+# listed FLAVOUR FAMILY: the rule of both directions stands in the list for people.
+listed() { ipt "$1" "$2" -L PREROUTING -n | grep 'GWMARK reply 0x32/0xff original 0x32/0xff'; }
+
+# below_output FLAVOUR FAMILY: a rule of one direction, in a chain that OUTPUT leads to.
+below_output() {
+	ipt "$1" "$2" -N mine &&
+		ipt "$1" "$2" -A mine -j GWMARK --orig-mark 0x300/0xf00 &&
+		ipt "$1" "$2" -A OUTPUT -j mine &&
+		ipt "$1" "$2" -S mine | grep -e '-j GWMARK --orig-mark 0x300/0xf00$'
 }
 
 both='--reply-mark 0x32 --orig-mark 0x32' long='--reply-mark 0x32/0xff --orig-mark 0x32/0xff'
@@ -36,12 +48,8 @@ for flavour in legacy nft; do
 		holds "$name what was saved is restored" in_ns ep $base-$flavour-restore -w 5 "$lab_tmp/saved"
 		is "$name and is the same" "$(in_ns ep $base-$flavour-save -t mangle | grep '^-A')" \
 			"$(grep '^-A' "$lab_tmp/saved")"
-		holds "$name it is listed" bash -c "ip netns exec ep $base-$flavour -w 5 -t mangle -L PREROUTING -n | grep -q 'GWMARK reply 0x32/0xff original 0x32/0xff'"
-		holds "$name other masks, one direction, a chain below OUTPUT" bash -c "
-			ip netns exec ep $base-$flavour -w 5 -t mangle -N mine &&
-			ip netns exec ep $base-$flavour -w 5 -t mangle -A mine -j GWMARK --orig-mark 0x300/0xf00 &&
-			ip netns exec ep $base-$flavour -w 5 -t mangle -A OUTPUT -j mine &&
-			ip netns exec ep $base-$flavour -w 5 -t mangle -S mine | grep -q -- '-j GWMARK --orig-mark 0x300/0xf00\$'"
+		holds "$name it is listed" listed $flavour $family
+		holds "$name other masks, one direction, a chain below OUTPUT" below_output $flavour $family
 		for bad in '' '--orig-mark 0' '--orig-mark 0x100' '--reply-mark 0x1/0' '--reply-mark 0x13/0xf' '--orig-mark x' '--orig-mark 1 --orig-mark 2'; do
 			# shellcheck disable=SC2086
 			refused "$name refused: -j GWMARK $bad" ipt $flavour $family -A PREROUTING -j GWMARK $bad
@@ -76,8 +84,8 @@ traffic() {
 			for port in udp tcp; do
 				is "$name $dest answers h$n over $port" "$(ask h$n "$port:$dest:7" "hello $n")" "hello $n"
 			done
-			is "$name nothing went elsewhere" "$(wire | sed -E 's/r[12]=[1-9][0-9]*/some/; s/r[12]=0/none/')" \
-				"$([ $n = 1 ] && echo asks=0 some none elsewhere=0 || echo asks=0 none some elsewhere=0)"
+			is "$name nothing went elsewhere" "$(wire_some)" \
+				"$([ $n = 1 ] && echo asks=0 r1=some r2=none elsewhere=0 || echo asks=0 r1=none r2=some elsewhere=0)"
 		done
 	done
 }
@@ -88,9 +96,7 @@ for f in -4 -6; do
 done
 control ep enable
 echo_servers
-background ep socat UDP-LISTEN:1194,fork EXEC:cat
-background ep socat UDP6-LISTEN:1194,ipv6only,fork EXEC:cat
-until_true in_ns ep bash -c "ss -Hlun sport = 1194 | grep -c . | grep -qx 2"
+peer ep echo:1194
 refused "no rule: no answer" ping1 h1 -W 1 10.8.0.9
 for flavour in legacy nft; do
 	rules $flavour 4 10.8.0.0/24
