@@ -13,7 +13,7 @@ case ${1:-} in
   '') ;;
   *) refuse "unknown argument: $1" ;;
 esac
-need_programs "${LAB_PROGRAMS[@]}" keepalived
+need_programs "${LAB_PROGRAMS[@]}" setpriv
 need_node_modules
 npm run --silent build
 find_flavours

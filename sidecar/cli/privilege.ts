@@ -1,12 +1,9 @@
 import { GwmarkError } from '../errors.js';
-
-/** Bit of CAP_NET_ADMIN. @see capabilities(7), linux/capability.h */
-const CAP_NET_ADMIN = 12n;
+import { hasCapability } from '../system/capabilities.js';
 
 /** Tells from the text of /proc/self/status whether CAP_NET_ADMIN is effective; undefined where it does not say. */
 export function hasNetAdmin(procStatus: string): boolean | undefined {
-  const effective = /^CapEff:\s*([0-9a-f]{1,16})$/m.exec(procStatus)?.[1];
-  return effective === undefined ? undefined : ((BigInt(`0x${effective}`) >> CAP_NET_ADMIN) & 1n) === 1n;
+  return hasCapability(procStatus, 'CAP_NET_ADMIN');
 }
 
 /**

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { Flavour, FlavourReport, Iptables, Ipset } from 'iptables-wrapper';
 import { IptablesError, inspectIptables, openIpset, openIptables } from 'iptables-wrapper';
 import type { Nftables } from 'nftables-json';
@@ -7,6 +8,7 @@ import { MAX_IPTABLES_TABLE_LENGTH, iptablesPrefix } from '../../rules/index.js'
 import type { Settings } from '../config/settings.js';
 import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
+import { hasCapability } from '../system/capabilities.js';
 import type { IptablesTools } from './iptables-firewall.js';
 
 /** What rules are made with. */
@@ -113,6 +115,10 @@ async function openIptablesTool(settings: ToolSettings, logger: Logger): Promise
   if (table.length > MAX_IPTABLES_TABLE_LENGTH) {
     throw new GwmarkError('FIREWALL_UNAVAILABLE', `table ${table} has ${table.length} characters: with iptables, whose names are short, at most ${MAX_IPTABLES_TABLE_LENGTH}`);
   }
+  if (!(await hasNetRaw())) {
+    const remedy = 'add it: CapabilityBoundingSet=CAP_NET_RAW (systemd), --cap-add NET_RAW (docker)';
+    throw new GwmarkError('FIREWALL_UNAVAILABLE', `open iptables: without CAP_NET_RAW no rule can refer to a set of ipset, and iptables-legacy does nothing; ${remedy}`);
+  }
   // `auto` finds out for itself.
   const other = flavour === 'auto' ? undefined : (await inspectFlavours(table)).find((report) => report.flavour !== flavour && report.isUsable && report.ownChains.length > 0);
   if (other !== undefined) throw new GwmarkError('FIREWALL_CLASH', `iptables.flavour: ${flavour} is set, and an earlier run left chains in iptables-${other.flavour}: run gwmark down first`);
@@ -146,6 +152,12 @@ async function openTools(table: string, flavour: 'auto' | Flavour, onChoice?: (r
 async function close(iptables: Iptables, ipset: Ipset): Promise<void> {
   await iptables[Symbol.asyncDispose]();
   await ipset[Symbol.asyncDispose]();
+}
+
+/** The match `set` and iptables-legacy speak to the kernel through raw sockets. Without /proc the programs have the word. */
+async function hasNetRaw(): Promise<boolean> {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
+  return hasCapability(status, 'CAP_NET_RAW') !== false;
 }
 
 /** Whether this kernel has the type; only making one tells. */

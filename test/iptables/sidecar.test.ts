@@ -7,7 +7,7 @@ import { assertClean, assertFound, runDoctor } from '../lab/doctor.js';
 import { FLAVOUR } from '../lab/firewall.js';
 import { networkState, type NetworkState } from '../lab/network-state.js';
 import type { ExecResult } from '../lab/process.js';
-import { runGwmark, Sidecar } from '../lab/sidecar.js';
+import { PROGRAM, runGwmark, Sidecar } from '../lab/sidecar.js';
 import { FAMILIES, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from '../netns/matrix.js';
@@ -101,6 +101,15 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
 
     assert.equal(result.code, 1);
     assert.match(result.stderr, /FIREWALL_CLASH[\s\S]*gwmark down/);
+  });
+
+  it('is not started without the capability that iptables needs beside CAP_NET_ADMIN, which is named', async () => {
+    const without = ['setpriv', '--bounding-set', '-net_raw', '--inh-caps', '-net_raw', '--'];
+
+    const result = await lab.topology.endpoint.tryRun([...without, process.execPath, PROGRAM, 'run', '--management', 'unix:/nowhere', '--control-socket', `${lab.pki.directory}/other.sock`, '--firewall', 'iptables'], { timeoutMs: 20_000 });
+
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, /FIREWALL_UNAVAILABLE[\s\S]*CAP_NET_RAW/);
   });
 
   it('is not started beside a rule of somebody else that sets bits of its mark, which is named', async () => {
