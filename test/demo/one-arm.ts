@@ -5,7 +5,7 @@ import { ADDRESS, MAC } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually } from '../lab/wait.js';
-import { chapter, paint, quote, say, step, table, verify } from './narrator.js';
+import { chapter, perform, quote, say, step, table, verify } from './narrator.js';
 
 const PICTURE = `
   hostA 198.51.100.2 ---- r1 192.0.2.1 ------+
@@ -157,23 +157,11 @@ function macsToward(frames: readonly Frame[], address: string): readonly string[
   return [...new Set(sent.map((frame) => frame.destinationMac))];
 }
 
-/** Runs the demo as a program: builds the lab, tells the story, removes everything. Resolves with the exit code. */
+/** The demo as a program; resolves with its exit code. */
 export async function main(): Promise<number> {
-  let lab: VpnLab | undefined;
-  let failure: unknown;
-  try {
-    lab = await step('building eleven network namespaces, a certificate authority and an OpenVPN server', async () => await VpnLab.create({ transport: 'udp4' }));
-    await tellOneArm(lab);
-  } catch (error) {
-    failure = error ?? new Error('unknown');
-  }
-  const done = lab;
-  if (done !== undefined) await step('removing the namespaces', async () => await done[Symbol.asyncDispose]());
-  say();
-  if (failure === undefined) {
-    say(paint('green', 'demo: ok'));
-    return 0;
-  }
-  say(paint('red', `demo: FAILED: ${failure instanceof Error ? failure.message : JSON.stringify(failure)}`));
-  return 1;
+  return await perform({
+    scene: 'eleven network namespaces, a certificate authority and an OpenVPN server',
+    create: async () => await VpnLab.create({ transport: 'udp4' }),
+    tell: tellOneArm,
+  });
 }
