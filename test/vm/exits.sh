@@ -27,7 +27,8 @@ END
 # Questions of VPN flows, as ep's cable brings them, are given another source MAC.
 in_ns sw nft -f - <<-'END'
 table bridge disguise {
-	chain source { type filter hook forward priority 0; }
+	# behind br_netfilter, where another script loaded it
+	chain source { type filter hook forward priority 10; }
 }
 END
 control ep enable
