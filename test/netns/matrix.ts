@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Transport } from '../lab/openvpn.js';
 import type { Frame } from '../lab/frame.js';
 import { PROTOCOL } from '../lab/frame.js';
+import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
 import { FAMILIES, type ClientName, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
@@ -141,6 +142,21 @@ export function describeMatrix(transport: Transport): void {
       assertSentVia(frames, ADDRESS.client1[outer], MAC.u);
       assertSentVia(frames, ADDRESS.client2[outer], MAC.u);
       assert.ok(sentTo(frames, ADDRESS.client1[outer]).every((frame) => frame.ports?.source === 1194));
+    });
+
+    it('is explained by `gwmark trace` as the frames show it', async () => {
+      await assertExchange('ping', lab.party('hostB', 'v6'), lab.party('client2', 'v6'));
+      await assertExchange('ping', lab.party('client1', 'v4'), lab.party('hostB', 'v4'));
+      const outer = transport.endsWith('6') ? 'v6' : 'v4';
+
+      const [returned, opened, own] = await Promise.all(
+        [[ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp'], [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--dport', '1194']]
+          .map(async (words) => await runGwmark(lab.topology.endpoint, ['trace', ...words, '--control-socket', lab.sidecar.controlSocket])),
+      );
+
+      assert.match(returned?.stdout ?? '', new RegExp(`answers of this flow leave lan0 to ${MAC.r2} `), returned?.stderr);
+      assert.match(opened?.stdout ?? '', new RegExp(`what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves lan0 to ${MAC.u} `), opened?.stderr);
+      assert.match(own?.stdout ?? '', new RegExp(`answers of this flow leave lan0 to ${MAC.u} `), own?.stderr);
     });
 
     it('carries nothing once `gwmark down` has removed it', async () => {
