@@ -3,6 +3,7 @@ import { bridgeNetfilter } from './checks/bridge-netfilter.js';
 import { clock } from './checks/clock.js';
 import { conntrack } from './checks/conntrack.js';
 import { devices } from './checks/devices.js';
+import { forwardPolicy } from './checks/forward-policy.js';
 import { forwarding } from './checks/forwarding.js';
 import { kernel } from './checks/kernel.js';
 import { labels } from './checks/labels.js';
@@ -19,6 +20,7 @@ import { routingNumbers } from './checks/routing-numbers.js';
 import { sidecars } from './checks/sidecars.js';
 import { table } from './checks/table.js';
 import { tunnels } from './checks/tunnels.js';
+import { untracked } from './checks/untracked.js';
 
 /** Every check, in the order in which they are shown: the ground first, then what stands on it. */
 export const CHECKS: readonly Check[] = [
@@ -28,9 +30,11 @@ export const CHECKS: readonly Check[] = [
   programs,
   nftables,
   conntrack,
+  untracked,
   kernelModule,
   devices,
   forwarding,
+  forwardPolicy,
   reversePath,
   bridgeNetfilter,
   marks,

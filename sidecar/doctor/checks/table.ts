@@ -1,8 +1,11 @@
+import type { NftObject } from 'nftables-json';
+
 import { readTable } from '../../firewall/table-reader.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
 interface Facts {
+  readonly family: 'inet' | 'bridge';
   readonly table: string;
   /** `missing`, or whose table stands there. */
   readonly state: 'missing' | 'ours' | 'outdated' | 'foreign';
@@ -12,18 +15,25 @@ interface Facts {
 /** The nftables table is ours, and there while a sidecar runs. */
 export const table: Check = {
   name: 'nftables-table',
-  doc: 'The nftables table of the setting `table` belongs to nobody else, and is there while a sidecar runs.',
+  doc: 'The nftables table of the setting `table` belongs to nobody else, and is there while a sidecar runs; inline, also the one of family bridge.',
   needsNetAdmin: true,
   look: async (system) => {
     const { table: name } = system.settings;
-    const objects = (await system.ruleset()).filter((object) => Object.values(object).some((value: { family?: string; table?: string; name?: string }) => value.family === 'inet' && (value.table ?? value.name) === name));
-    const state = objects.length === 0 ? 'missing' : readTable(objects, () => '').owner;
-    return [judgeTable({ table: name, state, isRunning: (await system.status().catch(() => null)) !== null })];
+    const ruleset = await system.ruleset();
+    const isRunning = (await system.status().catch(() => null)) !== null;
+    const isInline = (await system.datapath()) === 'module' && (await system.links()).some(({ linkinfo }) => linkinfo?.info_kind === 'bridge');
+    const families = isInline ? (['inet', 'bridge'] as const) : (['inet'] as const);
+    return families.map((family) => judgeTable({ family, table: name, state: stateOf(ruleset, family, name), isRunning }));
   },
 };
 
-export function judgeTable({ table: name, state, isRunning }: Facts): Judgement {
-  const subject = `nftables table inet ${name}`;
+function stateOf(ruleset: readonly NftObject[], family: Facts['family'], name: string): Facts['state'] {
+  const objects = ruleset.filter((object) => Object.values(object).some((value: { family?: string; table?: string; name?: string }) => value.family === family && (value.table ?? value.name) === name));
+  return objects.length === 0 ? 'missing' : readTable(objects, () => '').owner;
+}
+
+export function judgeTable({ family, table: name, state, isRunning }: Facts): Judgement {
+  const subject = `nftables table ${family} ${name}`;
   switch (state) {
     case 'foreign':
       return { severity: 'error', subject, found: "somebody else's", expected: 'free, or made by gwmark', remedy: 'name another with the setting table' };
