@@ -1,4 +1,5 @@
 /** `npm run bench`: see options.ts for its help. The only file of the bench that writes to standard output. */
+import { runCommand } from './command.js';
 import { readFacts } from './facts.js';
 import { measureChangeRows } from './measurements/change.js';
 import { measureConnectRows } from './measurements/connect.js';
@@ -19,23 +20,7 @@ const BY_NAME: Readonly<Record<MeasurementName, Measurement>> = {
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: readonly string[]): Promise<number> {
-  const parsed = parseOptions(args);
-  switch (parsed.kind) {
-    case 'help':
-      process.stdout.write(HELP);
-      return 0;
-    case 'mistake':
-      process.stderr.write(`bench: ${parsed.message}\n`);
-      return 2;
-    case 'options':
-      return run(parsed.options);
-    default:
-      return parsed satisfies never;
-  }
-}
+process.exitCode = await runCommand({ help: HELP, parse: parseOptions, run }, process.argv.slice(2));
 
 async function run(options: Options): Promise<number> {
   const needsRoot = options.measurements.filter((name) => name !== 'decode');

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type Parsed, parseValues, select } from './command.js';
 
 /** The measurements by the names that `--only` takes, in the order of the report. */
 export const MEASUREMENTS = ['connect', 'storm', 'change', 'decode'] as const;
@@ -12,11 +12,6 @@ export interface Options {
   /** Absolute or relative to the working directory; null: no profiles. */
   readonly profileDirectory: string | null;
 }
-
-export type ParsedOptions =
-  | { readonly kind: 'options'; readonly options: Options }
-  | { readonly kind: 'help' }
-  | { readonly kind: 'mistake'; readonly message: string };
 
 export const HELP = `Usage: npm run bench -- [--only NAME]... [--quick] [--profile DIR]
        npm run --silent bench -- --json
@@ -44,39 +39,27 @@ for. A row that misses its bar says so and does not change the exit code. Exit c
 measure, 2 wrong usage.
 `;
 
-/** Reads the command line. A mistake is a value: one sentence that says what was expected. */
-export function parseOptions(args: readonly string[]): ParsedOptions {
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string', multiple: true },
-        quick: { type: 'boolean' },
-        json: { type: 'boolean' },
-        profile: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }));
-  } catch (error) {
-    // parseArgs names the argument at fault in its first sentence.
-    return { kind: 'mistake', message: `${(error as Error).message.split('. ')[0]}; see --help` };
-  }
+/** Reads the command line. */
+export function parseOptions(args: readonly string[]): Parsed<Options> {
+  const parsed = parseValues(args, {
+    only: { type: 'string', multiple: true },
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    profile: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (parsed.kind === 'mistake') return parsed;
+  const { values } = parsed;
   if (values.help === true) return { kind: 'help' };
-  const only = values.only ?? [];
-  const unknown = only.find((name) => !isMeasurement(name));
-  if (unknown !== undefined) return { kind: 'mistake', message: `--only ${unknown}: expected one of ${MEASUREMENTS.join(', ')}` };
+  const measurements = select('--only', MEASUREMENTS, values.only ?? []);
+  if (measurements.kind === 'mistake') return measurements;
   return {
     kind: 'options',
     options: {
-      measurements: MEASUREMENTS.filter((name) => only.length === 0 || only.includes(name)),
+      measurements: measurements.names,
       isQuick: values.quick === true,
       asJson: values.json === true,
       profileDirectory: values.profile ?? null,
     },
   };
-}
-
-function isMeasurement(name: string): boolean {
-  return MEASUREMENTS.some((known) => known === name);
 }

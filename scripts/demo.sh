@@ -6,6 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/prepare.sh
 . scripts/prepare.sh
 
+# The story says how long it took from here; scripts/quickstart.sh starts the clock before the clone.
+export DEMO_STARTED_AT=${DEMO_STARTED_AT:-$EPOCHSECONDS}
+
 failed() {
   printf '\ndemo: FAILED: %s\n' "$1"
   exit 1

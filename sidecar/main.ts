@@ -7,4 +7,5 @@ await runProcess({
   bringDown: async (settings, logger) => (await import('./daemon/down.js')).bringDown(settings, logger),
   openFlows: async (settings) => (await import('./flows/open-flows.js')).openFlows(settings),
   diagnose: async (options) => (await import('./doctor/diagnose.js')).diagnose(options),
+  trace: async (settings, query) => (await import('./trace/run.js')).traceFlow(settings, query),
 });

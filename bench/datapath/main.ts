@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { runCommand } from '../command.js';
 import { readFacts } from '../facts.js';
 import { runEngine } from './engine.js';
 import type { Options } from './options.js';
@@ -16,25 +17,9 @@ const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runCommand({ help: HELP, parse: parseOptions, run }, process.argv.slice(2));
 
-async function main(args: readonly string[]): Promise<number> {
-  const parsed = parseOptions(args);
-  switch (parsed.kind) {
-    case 'help':
-      process.stdout.write(HELP);
-      return 0;
-    case 'mistake':
-      process.stderr.write(`bench: ${parsed.message}\n`);
-      return 2;
-    case 'options':
-      return run(parsed.options, args);
-    default:
-      return parsed satisfies never;
-  }
-}
-
-async function run(options: Options, args: readonly string[]): Promise<number> {
+async function run(options: Options): Promise<number> {
   if (process.geteuid?.() !== 0) {
     process.stderr.write('bench: needs root: sudo npm run bench:datapath\n');
     return 1;
@@ -51,6 +36,7 @@ async function run(options: Options, args: readonly string[]): Promise<number> {
     return 1;
   }
   const facts = await readFacts();
+  const args = process.argv.slice(2);
   const command = ['npm run bench:datapath', ...(args.length === 0 ? [] : ['--', ...args])].join(' ');
   const report = options.asJson ? `${JSON.stringify({ ...facts, command, rows: rows.map(({ row }) => row) })}\n` : `\n${formatDatapathReport(facts, command, rows)}`;
   process.stdout.write(report);

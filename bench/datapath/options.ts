@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type Parsed, parseValues, select } from '../command.js';
 
 /** Where packets are measured, by the names that `--only` takes. */
 export const ENGINES = ['icount', 'uml'] as const;
@@ -15,11 +15,6 @@ export interface Options {
   readonly isQuick: boolean;
   readonly asJson: boolean;
 }
-
-export type ParsedOptions =
-  | { readonly kind: 'options'; readonly options: Options }
-  | { readonly kind: 'help' }
-  | { readonly kind: 'mistake'; readonly message: string };
 
 export const HELP = `Usage: npm run bench:datapath -- [--only ENGINE]... [--flows N]... [--quick]
        npm run --silent bench:datapath -- --json
@@ -55,38 +50,25 @@ the gateway. What a packet costs that is dropped at the door is subtracted. Need
 Exit codes: 0 everything was measured, 1 something was not, 2 wrong usage. A missed bar does not change it.
 `;
 
-/** Reads the command line. A mistake is a value: one sentence that says what was expected. */
-export function parseOptions(args: readonly string[]): ParsedOptions {
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string', multiple: true },
-        flows: { type: 'string', multiple: true },
-        quick: { type: 'boolean' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }));
-  } catch (error) {
-    // parseArgs names the argument at fault in its first sentence.
-    return { kind: 'mistake', message: `${(error as Error).message.split('. ')[0]}; see --help` };
-  }
+/** Reads the command line. */
+export function parseOptions(args: readonly string[]): Parsed<Options> {
+  const parsed = parseValues(args, {
+    only: { type: 'string', multiple: true },
+    flows: { type: 'string', multiple: true },
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (parsed.kind === 'mistake') return parsed;
+  const { values } = parsed;
   if (values.help === true) return { kind: 'help' };
-  const only = values.only ?? [];
-  const unknown = only.find((name) => !ENGINES.some((known) => known === name));
-  if (unknown !== undefined) return { kind: 'mistake', message: `--only ${unknown}: expected one of ${ENGINES.join(', ')}` };
+  const engines = select('--only', ENGINES, values.only ?? []);
+  if (engines.kind === 'mistake') return engines;
   const flows = (values.flows ?? []).map(Number);
   const strange = flows.findIndex((number) => !FLOWS.some((known) => known === number));
   if (strange !== -1) return { kind: 'mistake', message: `--flows ${values.flows?.[strange]}: expected one of ${FLOWS.join(', ')}` };
   return {
     kind: 'options',
-    options: {
-      flows,
-      engines: ENGINES.filter((name) => only.length === 0 || only.includes(name)),
-      isQuick: values.quick === true,
-      asJson: values.json === true,
-    },
+    options: { flows, engines: engines.names, isQuick: values.quick === true, asJson: values.json === true },
   };
 }

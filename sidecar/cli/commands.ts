@@ -4,6 +4,7 @@ import type { FlowSource } from '../flows/flow.js';
 import type { Finding } from '../doctor/finding.js';
 import type { SystemOptions } from '../doctor/system.js';
 import type { Logger } from '../log/logger.js';
+import type { Trace, TraceQuery } from '../trace/trace.js';
 
 /** What the command line starts and does not do itself. */
 export interface Commands {
@@ -15,4 +16,6 @@ export interface Commands {
   openFlows(settings: Settings): Promise<FlowSource>;
   /** Looks for everything that is in the way of a working endpoint, and changes nothing. */
   diagnose(options: SystemOptions): Promise<readonly Finding[]>;
+  /** Tells why answers of a flow do or do not go by MAC, and changes nothing. */
+  trace(settings: Settings, query: TraceQuery): Promise<Trace>;
 }

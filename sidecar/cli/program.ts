@@ -6,12 +6,13 @@ import { type ExitCode, GwmarkError } from '../errors.js';
 import { printable } from '../log/printable.js';
 import type { Commands } from './commands.js';
 import { checkCommand, downCommand, runCommand } from './daemon-commands.js';
-import { addDoctor } from './diagnosis-commands.js';
+import { addDoctor } from './doctor-command.js';
 import { environmentHelp, examplesHelp, exitCodesHelp } from './help.js';
 import { DEFAULT_FLOW_LIMIT, flowsCommand } from './flows-command.js';
 import type { CliIo } from './io.js';
 import { addSettingFlags, configInputOf } from './setting-flags.js';
 import { showStatus, STATUS_COMMANDS } from './status-commands.js';
+import { addTrace } from './trace-command.js';
 
 const DESCRIPTION = `OpenVPN endpoints plugged in like a network cable.
 
@@ -69,6 +70,7 @@ function createProgram(io: CliIo, commands: Commands, finish: (code: ExitCode) =
   addFlows(program, io, commands, finish);
   addCheck(program, io, finish);
   addDoctor(program, io, commands, finish);
+  addTrace(program, io, commands, finish);
   addDown(program, io, commands, finish);
   return program;
 }

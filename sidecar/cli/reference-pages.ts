@@ -14,6 +14,7 @@ import { CHECKS } from '../doctor/checks.js';
 import { ERROR_CODES } from '../errors.js';
 import { LOG_EVENTS } from '../log/events.js';
 import { METRICS } from '../metrics/table.js';
+import { TRACE_STEPS } from '../trace/trace.js';
 import { EXIT_CODES } from './exit-codes.js';
 
 /** A page of docs/reference that is made from the code. */
@@ -34,6 +35,7 @@ export function referencePages(): readonly ReferencePage[] {
     { file: 'log-events.md', text: logEventsPage() },
     { file: 'metrics.md', text: metricsPage() },
     { file: 'doctor.md', text: doctorPage() },
+    { file: 'trace.md', text: tracePage() },
   ];
 }
 
@@ -119,6 +121,17 @@ function doctorPage(): string {
     'ok: as it must be. info: worth knowing, nothing is wrong. warn: works, but not always or not as well as it could. error: does not work, or will not. Exit code: 0 for nothing worse than info, 3 for warnings, 1 for errors.',
     table(['check', 'what it looks at', 'needs'], rows),
     'Without root, other processes are out of sight: what holds a management socket, and the options of OpenVPN, are then told as far as /proc shows them.',
+  ]);
+}
+
+function tracePage(): string {
+  const rows = Object.entries(TRACE_STEPS).map(([step, text]) => [`\`${step}\``, text]);
+  return page('Steps of `gwmark trace`', [
+    '`gwmark trace SRC DST` follows what DST sends to SRC, in the direction in which gwmark sends by MAC: the answers of a flow that SRC opened, or, of a flow that DST opened, what DST sends. `--proto`, `--sport` (of SRC) and `--dport` (of DST) choose among several flows; without them one that has a gateway is preferred.',
+    'It prints the steps up to the first that fails, one sentence, where the packets go instead, and how to mend it. Exit code: 0 when they go by MAC, 1 when not.',
+    table(['step', 'what must be so'], rows),
+    '`--json` prints `{query, goesByMac, steps: [{step, ok, text, remedy}], sentence, instead}`. `remedy` is null in a step that is as it must be, `instead` where packets go by MAC and where there are none.',
+    'Everything is read from the kernel of this network namespace; a running sidecar adds names, and says which datapath and mark it uses. Without one, what it left is explained. Rules of chain FORWARD are not looked at: a firewall of yours may still drop what this command calls sent.',
   ]);
 }
 

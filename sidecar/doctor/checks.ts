@@ -3,6 +3,7 @@ import { bridgeNetfilter } from './checks/bridge-netfilter.js';
 import { clock } from './checks/clock.js';
 import { conntrack } from './checks/conntrack.js';
 import { devices } from './checks/devices.js';
+import { forwardPolicy } from './checks/forward-policy.js';
 import { forwarding } from './checks/forwarding.js';
 import { iptables } from './checks/iptables.js';
 import { kernel } from './checks/kernel.js';
@@ -20,6 +21,7 @@ import { routingNumbers } from './checks/routing-numbers.js';
 import { sidecars } from './checks/sidecars.js';
 import { table } from './checks/table.js';
 import { tunnels } from './checks/tunnels.js';
+import { untracked } from './checks/untracked.js';
 
 /** Every check, in the order in which they are shown: the ground first, then what stands on it. */
 export const CHECKS: readonly Check[] = [
@@ -30,9 +32,11 @@ export const CHECKS: readonly Check[] = [
   nftables,
   iptables,
   conntrack,
+  untracked,
   kernelModule,
   devices,
   forwarding,
+  forwardPolicy,
   reversePath,
   bridgeNetfilter,
   marks,

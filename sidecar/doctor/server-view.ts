@@ -1,8 +1,8 @@
 import { formatEndpoint, type ManagementEndpoint, parseEndpoint } from '../config/endpoint.js';
 import type { Settings } from '../config/settings.js';
 import { readSocketUse } from '../discovery/management-socket.js';
-import type { OpenVpnOptions } from '../discovery/openvpn-options.js';
-import { holdersOf, openVpnOptionsOf, type ProcessInfo } from '../discovery/processes.js';
+import { type OpenVpnOptions, optionOf } from '../discovery/openvpn-options.js';
+import { holdersOf, isInOurNamespace, openVpnOptionsOf, type ProcessInfo, readProcesses } from '../discovery/processes.js';
 import type { ServerStatus, StatusDocument } from '../status.js';
 
 /** One OpenVPN server, as far as it can be seen without connecting to it. */
@@ -35,10 +35,21 @@ export async function viewServers(settings: Settings, status: StatusDocument | n
   return Promise.all([...endpoints].map(([name, endpoint]) => viewServer(name, endpoint, reported.get(name) ?? null)));
 }
 
+/** OpenVPN 2.6 ignores the port of `management tunnel PORT` and listens on any: only its options tell which one is meant. */
+async function pidOnTunnel(port: number): Promise<number | null> {
+  for (const { pid, name } of await readProcesses()) {
+    if (name !== 'openvpn' || !(await isInOurNamespace(pid))) continue;
+    const options = await openVpnOptionsOf(pid);
+    const [place, itsPort] = (options === null ? undefined : optionOf(options, 'management'))?.values ?? [];
+    if (place === 'tunnel' && itsPort === String(port)) return pid;
+  }
+  return null;
+}
+
 async function viewServer(name: string, endpoint: ManagementEndpoint, reported: ServerStatus | null): Promise<ServerView> {
   const use = await readSocketUse(endpoint);
   const listening = await holdersOf(use.listeners);
-  const pid = listening.find((process) => process.name === 'openvpn')?.pid ?? null;
+  const pid = listening.find((process) => process.name === 'openvpn')?.pid ?? (endpoint.kind === 'tcp' ? await pidOnTunnel(endpoint.port) : null);
   return {
     name,
     endpoint,

@@ -9,6 +9,7 @@ import type { RoutingUse } from '../daemon/clashes.js';
 import { readRoutingUse } from '../daemon/clashes.js';
 import { policyOf } from '../daemon/policy.js';
 import { readModule, type ModuleReading } from './module-reading.js';
+import { saveLegacyIptables, saveNftIptables } from './saved-iptables.js';
 import type { ServerView } from './server-view.js';
 import { viewServers } from './server-view.js';
 import { GwmarkError } from '../errors.js';
@@ -108,6 +109,16 @@ export class System implements AsyncDisposable {
       });
       return nftables === null ? [] : await nftables.list({ ruleset: null }, { terse: true });
     });
+  }
+
+  /** The rules of iptables-legacy as text of iptables-save; empty where it has no tables. */
+  legacyIptables(): Promise<string> {
+    return this.#once('legacy', saveLegacyIptables);
+  }
+
+  /** What nft cannot show: targets of iptables-nft, and everything of iptables-legacy, as text of iptables-save. */
+  savedIptables(): Promise<string> {
+    return this.#once('saved', async () => `${await saveNftIptables(await this.ruleset())}\n${await this.legacyIptables()}`);
   }
 
   module(): Promise<ModuleReading> {

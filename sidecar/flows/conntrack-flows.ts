@@ -1,4 +1,4 @@
-import type { Policy } from '../../rules/index.js';
+import type { Family, Policy } from '../../rules/index.js';
 import { gatewayMark } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
 import { fileLines, programLines } from '../system/lines.js';
@@ -15,17 +15,33 @@ const PROC_FILE = '/proc/net/nf_conntrack';
  */
 export async function* conntrackFlows(policy: Pick<Policy, 'markMask'>): AsyncGenerator<Flow, void> {
   const lowest = gatewayMark(policy, 1);
-  for await (const line of conntrackLines()) {
+  for await (const line of conntrackLines([4, 6])) {
     const flow = parseConntrackLine(line, policy.markMask, lowest);
     if (flow !== null) yield flow;
   }
 }
 
-async function* conntrackLines(): AsyncGenerator<string, void> {
+/**
+ * Streams every entry that an address opened, with a gateway or without.
+ *
+ * @param source in canonical form
+ * @throws GwmarkError FLOWS_UNAVAILABLE where none can be read
+ */
+export async function* entriesFrom(source: string): AsyncGenerator<ConntrackEntry, void> {
+  const family = source.includes(':') ? 6 : 4;
+  for await (const line of conntrackLines([family], ['--orig-src', source])) {
+    const entry = parseConntrackEntry(line);
+    // The kernel's own listing has everybody's.
+    if (entry?.original.source === source) yield entry;
+  }
+}
+
+async function* conntrackLines(families: readonly Family[], selection: readonly string[] = []): AsyncGenerator<string, void> {
   try {
-    for (const family of ['ipv4', 'ipv6']) {
-      const { exitCode, stderr } = yield* programLines('conntrack', ['-L', '-f', family, '-o', 'extended']);
-      if (exitCode !== 0) throw new GwmarkError('FLOWS_UNAVAILABLE', `conntrack -L -f ${family}: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`);
+    for (const family of families) {
+      const words = ['-L', '-f', `ipv${family}`, ...selection];
+      const { exitCode, stderr } = yield* programLines('conntrack', [...words, '-o', 'extended']);
+      if (exitCode !== 0) throw new GwmarkError('FLOWS_UNAVAILABLE', `conntrack ${words.join(' ')}: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`);
     }
   } catch (error) {
     if (error instanceof GwmarkError || !isMissing(error)) throw error;
@@ -45,6 +61,12 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
+/** An entry of connection tracking as the kernel lists it. */
+export type ConntrackEntry = Pick<Flow, 'family' | 'protocol' | 'original' | 'reply'> & {
+  /** The whole conntrack mark; 0 where the kernel has none. */
+  readonly mark: number;
+};
+
 /**
  * Parses a line of `conntrack -L -o extended` or of /proc/net/nf_conntrack, which are the same; null for one without a gateway id.
  *
@@ -52,11 +74,15 @@ function isMissing(error: unknown): boolean {
  */
 export function parseConntrackLine(line: string, markMask: number, lowest: number): Flow | null {
   // Most lines are not ours, and the mark tells at once.
-  const at = line.lastIndexOf(' mark=');
-  if (at < 0) return null;
-  const mark = (Number.parseInt(line.slice(at + ' mark='.length), 10) & markMask) >>> 0;
-  if (mark === 0) return null;
+  const mark = (markOf(line) & markMask) >>> 0;
+  const entry = mark === 0 ? null : parseConntrackEntry(line);
+  if (entry === null) return null;
+  const { family, protocol, original, reply } = entry;
+  return { family, protocol, original, reply, gateway: mark / lowest, destinationGateway: 0 };
+}
 
+/** Parses such a line whatever its mark; null for one that is no entry. */
+export function parseConntrackEntry(line: string): ConntrackEntry | null {
   const [layer3 = '', , , protocol = '', ...words] = line.split(/ +/);
   const tuples: Map<string, string>[] = [];
   for (const word of words) {
@@ -68,14 +94,12 @@ export function parseConntrackLine(line: string, markMask: number, lowest: numbe
   }
   const [original, reply] = tuples;
   if (original === undefined || reply === undefined) return null;
-  return {
-    family: layer3 === 'ipv6' ? 6 : 4,
-    protocol: protocolName(Number(protocol)),
-    original: toTuple(original),
-    reply: toTuple(reply),
-    gateway: mark / lowest,
-    destinationGateway: 0,
-  };
+  return { family: layer3 === 'ipv6' ? 6 : 4, protocol: protocolName(Number(protocol)), original: toTuple(original), reply: toTuple(reply), mark: markOf(line) };
+}
+
+function markOf(line: string): number {
+  const at = line.lastIndexOf(' mark=');
+  return at < 0 ? 0 : Number.parseInt(line.slice(at + ' mark='.length), 10) >>> 0;
 }
 
 function toTuple(words: ReadonlyMap<string, string>): FlowTuple {

@@ -1,12 +1,11 @@
 import type { Settings } from '../config/settings.js';
-import { fetchStatus } from '../control/client.js';
+import { statusOfSidecarHere } from '../control/sidecar-here.js';
 import { policyOf } from '../daemon/policy.js';
 import { parseModuleGateway, readRecords } from '../datapath/module/proc.js';
 import { gatewayNeighbours } from '../datapath/nexthop/adoption.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
 import { GwmarkError } from '../errors.js';
 import type { StatusDocument } from '../status.js';
-import { readNetworkNamespace } from '../system/network-namespace.js';
 import { conntrackFlows } from './conntrack-flows.js';
 import type { FlowSource } from './flow.js';
 import { moduleFlows } from './module-flows.js';
@@ -19,25 +18,11 @@ import { moduleFlows } from './module-flows.js';
  * @throws GwmarkError NOT_RUNNING where there is neither, CONTROL_NAMESPACE where the sidecar works in another network namespace
  */
 export async function openFlows(settings: Settings): Promise<FlowSource> {
-  const status = await askSidecar(settings.controlSocket);
-  return status === null ? leftInKernel(settings) : ofSidecar(status, settings.controlSocket);
+  const status = await statusOfSidecarHere(settings.controlSocket);
+  return status === null ? leftInKernel(settings) : ofSidecar(status);
 }
 
-async function askSidecar(path: string): Promise<StatusDocument | null> {
-  try {
-    return await fetchStatus(path);
-  } catch (error) {
-    if (error instanceof GwmarkError && error.code === 'CONTROL_UNREACHABLE') return null;
-    throw error;
-  }
-}
-
-function ofSidecar(status: StatusDocument, path: string): FlowSource {
-  const here = readNetworkNamespace();
-  const { datapath, markMask, networkNamespace: there } = status;
-  if (here !== null && there !== null && here !== there) {
-    throw new GwmarkError('CONTROL_NAMESPACE', `the sidecar at ${path} works in the network namespace ${there}, and this command runs in ${here}: run it where the sidecar runs`);
-  }
+function ofSidecar({ datapath, markMask, ...status }: StatusDocument): FlowSource {
   const gateways = new Map(status.gateways.map(({ id, device, mac }) => [id, { device, mac }]));
   const flows = datapath === 'module' ? moduleFlows : () => conntrackFlows({ markMask });
   return { datapath, isSidecarRunning: true, gateways, flows };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -8,6 +8,7 @@ import type { LabProcess } from '../lab/process.js';
 import { ADDRESS, MAC, OneArm } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
 import { eventually, patient } from '../lab/wait.js';
+import { DebianRoot } from '../packages/root.js';
 import { BRIDGE_ADDRESS, ComposeProject, Engine } from './engine.js';
 import { BuildProxy } from './proxy.js';
 import { CHECKOUT } from './roots.js';
@@ -39,10 +40,7 @@ describe('docker compose up', function () {
       GWMARK_ADDRESS: ADDRESS.endpoint.v4,
       OPENVPN_PUSH_ROUTES: '198.51.100.0 255.255.255.0',
     });
-    await stages.run('docker compose build', async () => {
-      await using proxy = await BuildProxy.open(topology.endpoint, directory, BRIDGE_ADDRESS);
-      await project.run('build', '--build-arg', `http_proxy=${proxy.url}`, '--build-arg', `https_proxy=${proxy.url}`);
-    });
+    await stages.run('docker compose build', async () => await build());
     await stages.run('docker compose up', async () => {
       await project.run('up', '--detach', '--no-build');
       await project.healthy(...SERVICES);
@@ -70,6 +68,12 @@ describe('docker compose up', function () {
     host: { namespace: topology.hostA, address: ADDRESS.hostA.v4 },
     vpn: { namespace: topology.client1, address: CLIENT },
   });
+
+  /** Builds images: those of `services`, or of every service without a profile. */
+  async function build(...services: readonly string[]): Promise<void> {
+    await using proxy = await BuildProxy.open(topology.endpoint, directory, BRIDGE_ADDRESS);
+    await project.run('build', '--build-arg', `http_proxy=${proxy.url}`, '--build-arg', `https_proxy=${proxy.url}`, ...services);
+  }
 
   async function connectClient(): Promise<void> {
     await client?.stop();
@@ -165,6 +169,21 @@ describe('docker compose up', function () {
     assert.deepEqual([unprivileged.code, unconfigured.code], [1, 2]);
     assert.match(unprivileged.stderr, /^gwmark: "gwmark run" needs CAP_NET_ADMIN/);
     assert.match(unconfigured.stderr, /management\.endpoints .*expected at least one endpoint/);
+  });
+
+  it('builds the kernel module for a host that has the headers of its kernel, and says so where it has none', async () => {
+    await build('module');
+    await using host = await DebianRoot.create('bookworm');
+    await host.install('linux-headers-amd64');
+    const release = (await readdir(path.join(host.directory, 'lib/modules'))).find((name) => name.endsWith('-amd64')) ?? '';
+    const confined = ['--rm', '--network', 'none', '--cap-drop', 'ALL', '--read-only', '--tmpfs', '/build:exec'];
+
+    const vermagic = await engine.docker('run', ...confined, '--volume', `${host.directory}/usr:/host/usr:ro`, 'gwmark-module:0.1.0', release);
+    const without = await project.try('run', '--rm', 'module');
+
+    assert.equal(vermagic.split(' ')[0], release);
+    assert.equal(without.code, 1);
+    assert.match(without.stderr, /^load-module: no headers of \S+ in the host's \/usr: install linux-headers-\S+ there$/m);
   });
 
   it('is in a defined state while OpenVPN is absent, and heals when it comes', async () => {

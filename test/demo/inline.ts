@@ -9,7 +9,7 @@ import { ADDRESS, MAC } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL } from '../lab/vpn-lab.js';
 import { eventually } from '../lab/wait.js';
-import { chapter, paint, quote, say, step, table, verify } from './narrator.js';
+import { chapter, perform, quote, say, step, table, verify } from './narrator.js';
 
 const PICTURE = `
   host 198.51.100.2 -- r2 192.0.2.2 --- [ p1 --- br0 --- p2 ] --- r1 192.0.2.1 --+-- client1 203.0.113.2
@@ -205,23 +205,11 @@ function textOf(frames: readonly Frame[], sourceMac: string): string {
   return frames.filter((frame) => frame.sourceMac === sourceMac).map(({ bytes }) => bytes.toString('hex')).join('\n');
 }
 
-/** Runs the demo as a program: builds the lab, tells the story, removes everything. Resolves with the exit code. */
+/** The demo as a program; resolves with its exit code. */
 export async function main(): Promise<number> {
-  let lab: InlineLab | undefined;
-  let failure: unknown;
-  try {
-    lab = await step('building eight network namespaces, a certificate authority and an OpenVPN server', async () => await InlineLab.create());
-    await tellInline(lab);
-  } catch (error) {
-    failure = error ?? new Error('unknown');
-  }
-  const done = lab;
-  if (done !== undefined) await step('removing the namespaces', async () => await done[Symbol.asyncDispose]());
-  say();
-  if (failure === undefined) {
-    say(paint('green', 'demo: ok'));
-    return 0;
-  }
-  say(paint('red', `demo: FAILED: ${failure instanceof Error ? failure.message : JSON.stringify(failure)}`));
-  return 1;
+  return await perform({
+    scene: 'eight network namespaces, a certificate authority and an OpenVPN server',
+    create: async () => await InlineLab.create(),
+    tell: tellInline,
+  });
 }

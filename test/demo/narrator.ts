@@ -59,3 +59,33 @@ export function verify(isTrue: boolean, claim: string): void {
   }
   say(`  ${paint('green', 'ok')} ${claim}`);
 }
+
+/** A demo: where its story takes place, and the story. */
+export interface Demo<Lab extends AsyncDisposable> {
+  /** What is built, for the reader. */
+  readonly scene: string;
+  readonly create: () => Promise<Lab>;
+  /** @throws DemoFailure for a claim that is not so */
+  readonly tell: (lab: Lab) => Promise<void>;
+}
+
+/** Runs a demo as a program: builds the lab, tells the story, removes everything. Resolves with the exit code. */
+export async function perform<Lab extends AsyncDisposable>({ scene, create, tell }: Demo<Lab>): Promise<number> {
+  let lab: Lab | undefined;
+  let failure: unknown;
+  try {
+    lab = await step(`building ${scene}`, create);
+    await tell(lab);
+  } catch (error) {
+    failure = error ?? new Error('unknown');
+  }
+  const done = lab;
+  if (done !== undefined) await step('removing the namespaces', async () => await done[Symbol.asyncDispose]());
+  say();
+  if (failure === undefined) {
+    say(paint('green', 'demo: ok'));
+    return 0;
+  }
+  say(paint('red', `demo: FAILED: ${failure instanceof Error ? failure.message : JSON.stringify(failure)}`));
+  return 1;
+}

@@ -5,7 +5,7 @@ import { ADDRESS, MAC } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually } from '../lab/wait.js';
-import { chapter, paint, quote, say, step, table, verify } from './narrator.js';
+import { chapter, perform, quote, say, step, table, verify } from './narrator.js';
 
 const PICTURE = `
   hostA 198.51.100.2 ---- r1 192.0.2.1 ------+
@@ -20,6 +20,9 @@ const PICTURE = `
 
 const ROUTER_NAMES: Readonly<Record<string, string>> = { [MAC.r1]: 'r1', [MAC.r2]: 'r2', [MAC.u]: 'u, the upstream router' };
 const TRANSFER_BYTES = 2_000_000;
+
+/** When the clock was started, seconds since 1970: by scripts/demo.sh, or before the clone by scripts/quickstart.sh. */
+const STARTED_AT = Number(process.env['DEMO_STARTED_AT'] ?? Number.NaN);
 
 /** One try of the demo: who opens what to whom. */
 interface Attempt {
@@ -114,14 +117,18 @@ async function withTransportRoute(lab: VpnLab): Promise<void> {
 async function showTraffic(lab: VpnLab): Promise<void> {
   const rows: string[][] = [['what', 'answers of the endpoint went to', 'which is']];
   for (const [index, attempt] of attempts(lab).entries()) {
-    await using capture = await lab.capture();
+    // What the attempts without gwmark left behind may still be under way.
+    await using capture = await lab.capture(attempt.kind === 'ping' ? 'icmp or icmp6' : `tcp port ${portOf(index)}`);
     const ok = await isThrough(attempt, index, 10_000);
     verify(ok, attempt.what);
     const far = attempt.from.namespace === lab.topology.hostA || attempt.from.namespace === lab.topology.hostB ? attempt.from : attempt.to;
     const macs = macsToward(await capture.frames(), far.address);
     rows.push([attempt.what, macs.join(' '), macs.map((mac) => ROUTER_NAMES[mac] ?? 'nobody we know').join(', ')]);
     const expected = far === attempt.to ? MAC.u : far.namespace === lab.topology.hostA ? MAC.r1 : MAC.r2;
-    verify(macs.length === 1 && macs[0] === expected, `every frame for ${far.address} carried the MAC of ${ROUTER_NAMES[expected]}`);
+    const isExpected = macs.length === 1 && macs[0] === expected;
+    verify(isExpected, `every frame for ${far.address} carried the MAC of ${ROUTER_NAMES[expected]}${isExpected ? '' : `: not [${macs.join(', ')}]`}`);
+    // scripts/quickstart.sh reads this line.
+    if (index === 0 && !Number.isNaN(STARTED_AT)) say(`     from the start to a connected client with returned traffic: ${Math.round(Date.now() / 1000 - STARTED_AT)} s`);
   }
   await using capture = await lab.capture('udp port 1194');
   await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 2 });
@@ -149,7 +156,12 @@ function attempts(lab: VpnLab): readonly Attempt[] {
 /** Whether every ping, or every byte, came back. `index` keeps the ports of attempts at the same time apart. */
 async function isThrough(attempt: Attempt, index: number, timeoutMs = 2_000): Promise<boolean> {
   if (attempt.kind === 'ping') return (await ping(attempt.from, attempt.to, { count: 2, waitSeconds: 1 })).received === 2;
-  return (await exchange('tcp', attempt.from, attempt.to, { bytes: TRANSFER_BYTES, timeoutMs, port: 9_100 + index })).ok;
+  return (await exchange('tcp', attempt.from, attempt.to, { bytes: TRANSFER_BYTES, timeoutMs, port: portOf(index) })).ok;
+}
+
+/** A port for each attempt. */
+function portOf(index: number): number {
+  return 9_100 + index;
 }
 
 function macsToward(frames: readonly Frame[], address: string): readonly string[] {
@@ -157,23 +169,11 @@ function macsToward(frames: readonly Frame[], address: string): readonly string[
   return [...new Set(sent.map((frame) => frame.destinationMac))];
 }
 
-/** Runs the demo as a program: builds the lab, tells the story, removes everything. Resolves with the exit code. */
+/** The demo as a program; resolves with its exit code. */
 export async function main(): Promise<number> {
-  let lab: VpnLab | undefined;
-  let failure: unknown;
-  try {
-    lab = await step('building eleven network namespaces, a certificate authority and an OpenVPN server', async () => await VpnLab.create({ transport: 'udp4' }));
-    await tellOneArm(lab);
-  } catch (error) {
-    failure = error ?? new Error('unknown');
-  }
-  const done = lab;
-  if (done !== undefined) await step('removing the namespaces', async () => await done[Symbol.asyncDispose]());
-  say();
-  if (failure === undefined) {
-    say(paint('green', 'demo: ok'));
-    return 0;
-  }
-  say(paint('red', `demo: FAILED: ${failure instanceof Error ? failure.message : JSON.stringify(failure)}`));
-  return 1;
+  return await perform({
+    scene: 'eleven network namespaces, a certificate authority and an OpenVPN server',
+    create: async () => await VpnLab.create({ transport: 'udp4' }),
+    tell: tellOneArm,
+  });
 }

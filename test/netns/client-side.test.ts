@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { runGwmark } from '../lab/sidecar.js';
 import { SITES } from '../lab/two-sites.js';
 import { TUNNEL_OF, TWO_SITES_TIMEOUT_MS, TwoSitesLab } from '../lab/two-sites-lab.js';
 import { FAMILIES } from '../lab/vpn-lab.js';
@@ -39,6 +40,19 @@ for (const transport of ['udp4', 'tcp6'] as const) {
       await assertExchange('ping', lab.party('B', 'v4'), lab.party('A', 'v4'));
 
       assertSentTo(await capture.frames(), 'B', SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'], SITES.B.mac.u);
+    });
+
+    it('is explained by `gwmark trace`: what goes to the server, and answers to the site of the client', async () => {
+      const outer = transport.endsWith('6') ? 'v6' : 'v4';
+      await assertExchange('ping', lab.party('B', 'v4'), lab.party('A', 'v4'));
+
+      const [toServer, answers] = await Promise.all(
+        [[SITES.A.endpoint[outer], SITES.B.endpoint[outer]], [SITES.B.host.v4, SITES.A.host.v4]].map(async (ends) => await runGwmark(lab.topology.sites.B.endpoint, ['trace', ...ends, '--control-socket', lab.sidecar.controlSocket])),
+      );
+
+      assert.match(toServer?.stdout ?? '', new RegExp(`what ${SITES.B.endpoint[outer]} sends to ${SITES.A.endpoint[outer]} leaves lan0 to ${SITES.B.mac.u} `), toServer?.stderr);
+      assert.match(answers?.stdout ?? '', new RegExp(`behind the server of the OpenVPN client unix:.*over tun0`), answers?.stderr);
+      assert.match(answers?.stdout ?? '', new RegExp(`answers of this flow leave lan0 to ${SITES.B.mac.r} `));
     });
 
     for (const family of FAMILIES) {

@@ -5,6 +5,7 @@ import path from 'node:path';
 
 import { assertFound, type DoctorReport, runDoctor } from '../lab/doctor.js';
 import type { LabProcess } from '../lab/process.js';
+import { OpenVpnServer, type OpenVpnServerOptions } from '../lab/openvpn.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 
@@ -126,9 +127,24 @@ describe('gwmark doctor at the options of OpenVPN', function () {
     assertFound(report, 'openvpn-options', 'ok', /its options go together/);
   });
 
-  it('names a tap device', async () => {
-    await using tap = await VpnLab.create({ transport: 'udp4', serverExtra: ['dev tap0', 'dev-type tap'] });
-    assertFound(await doctorOf(tap), 'openvpn-options', 'error', /dev: tap/);
+  it('names a tap device, a management interface on the tunnel, and one that is not for this user', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    const { topology: { endpoint: namespace }, pki } = lab;
+    const identity = await pki.issue('other', 'server');
+    const start = async (index: number, extra: readonly string[], management: Partial<OpenVpnServerOptions> = { management: {} }): Promise<OpenVpnServer> =>
+      await OpenVpnServer.start({ namespace, pki, identity, transport: 'udp4', port: 1194 + index, device: `tun${index}`, network: `10.9.${index}.0 255.255.255.0`, ...management, extra });
+    await using tap = await start(1, ['dev tap1', 'dev-type tap']);
+    await using onTunnel = await start(2, ['management tunnel 7505'], {});
+    await onTunnel.process.waitFor(/MANAGEMENT: TCP Socket listening on \[AF_INET\]10\.9\.2\.1:/);
+    await using ofNobody = await start(3, ['management-client-user nobody']);
+    const names = [`unix:${tap.managementSocket}`, 'tcp:10.9.2.1:7505', `unix:${ofNobody.managementSocket}`];
+
+    const report = await doctorOf(lab, names.join(','));
+
+    assertFound(report, 'openvpn-options', 'error', /server-endpoint-1195-.*dev: tap/);
+    const exposed = assertFound(report, 'openvpn-options', 'error', /tcp:10\.9\.2\.1:7505: management: listens on the tunnel, where every client can reach it/);
+    assert.match(exposed.remedy ?? '', /unix/);
+    assert.match(assertFound(report, 'management', 'error', /server-endpoint-1197-.*hung up without a byte/).remedy ?? '', /management-client-user/);
   });
 
   it('names an OpenVPN that has no tunnel, because it waits in hold', async () => {

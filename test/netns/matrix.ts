@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import type { Transport } from '../lab/openvpn.js';
 import type { Frame } from '../lab/frame.js';
 import { PROTOCOL } from '../lab/frame.js';
+import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
 import { FAMILIES, type ClientName, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
-import { patient } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 
 /** Kinds of traffic; each proves itself end to end. */
 export const KINDS = ['ping', 'tcp', 'udp'] as const;
@@ -143,6 +144,28 @@ export function describeMatrix(transport: Transport): void {
       assertSentVia(frames, ADDRESS.client1[outer], MAC.u);
       assertSentVia(frames, ADDRESS.client2[outer], MAC.u);
       assert.ok(sentTo(frames, ADDRESS.client1[outer]).every((frame) => frame.ports?.source === 1194));
+    });
+
+    it('is explained by `gwmark trace` as the frames show it', async () => {
+      const outer = transport.endsWith('6') ? 'v6' : 'v4';
+      const questions = [
+        { words: [ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp'], says: `answers of this flow leave lan0 to ${MAC.r2} ` },
+        { words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], says: `what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves lan0 to ${MAC.u} ` },
+        { words: [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--dport', '1194'], says: `answers of this flow leave lan0 to ${MAC.u} ` },
+      ];
+      let wrong: readonly string[] = [];
+
+      // A busy machine may lose a client's keepalive, and with the client its flows: then they are made again.
+      await eventually(
+        async () => {
+          await ping(lab.party('hostB', 'v6'), lab.party('client2', 'v6'), { count: 1 });
+          await ping(lab.party('client1', 'v4'), lab.party('hostB', 'v4'), { count: 1 });
+          const told = await Promise.all(questions.map(async ({ words }) => await runGwmark(lab.topology.endpoint, ['trace', ...words, '--control-socket', lab.sidecar.controlSocket])));
+          wrong = told.filter(({ stdout }, index) => !stdout.includes(questions[index]?.says ?? '')).map(({ stdout, stderr }) => stdout + stderr);
+          return wrong.length === 0;
+        },
+        { what: 'trace says where the frames went', timeoutMs: 15_000 },
+      ).catch((error: unknown) => assert.fail(`${String(error)}\n${wrong.join('\n')}`));
     });
 
     it('carries nothing once `gwmark down` has removed it', async () => {

@@ -104,7 +104,7 @@ describe('Debian packages', function () {
         // By itself it builds for the kernel that runs, which in a root without one is another.
         await root.run('dkms', 'install', '-m', 'gwmark', '-v', version, '-k', release);
 
-        assert.match(await root.run('modinfo', '-k', release, 'gwmark'), new RegExp(`vermagic: +${release} `));
+        assert.equal((await root.run('modinfo', '-k', release, '-F', 'vermagic', 'gwmark')).split(' ')[0], release);
         await root.run('dpkg', '--purge', 'gwmark-dkms');
         // depmod writes its indices anew.
         assert.deepEqual((await added(root, before)).filter((entry) => !entry.includes('/modules.')), []);

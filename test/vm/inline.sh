@@ -163,6 +163,41 @@ is "r1 is the uplink" "$(gateway_field ep $mac_r1 uplink)" 1
 in_ns ep sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1
 inline_checks "br_netfilter on"
 
+# What passes through the bridge and is marked all the same, br_netfilter on.
+in_ns ep nft -f - <<-'END'
+table inet passing {
+	chain pre {
+		type filter hook prerouting priority mangle
+		ip daddr 203.0.113.9 ct direction original meta mark set 0x32
+		ip saddr 203.0.113.9 ct direction reply meta mark set 0x32
+	}
+}
+END
+before=$(stat ep learn_bridged)
+is "an answer that passes through is not ours to send" "$(moved ep return_bridged ping1 h1 203.0.113.9)" 1
+holds "its question taught nothing" stat_above ep learn_bridged "$before"
+holds "both pass" ping1 h1 203.0.113.9
+in_ns ep nft delete table inet passing
+
+# A frame that is no IP packet, marked by a rule that is too wide.
+in_ns ep nft add rule bridge gwmark pre ether type arp meta mark set 0x32
+before=$(stat ep capture_not_ip)
+ip -n r2 neigh flush dev lan0
+holds "ARP passes, mark or not" ping1 h1 203.0.113.9
+holds "it is not captured, and counted" stat_above ep capture_not_ip "$before"
+in_ns ep nft delete rule bridge gwmark pre handle \
+	"$(in_ns ep nft -a list chain bridge gwmark pre | sed -nE 's/.*ether type arp.*handle ([0-9]+)$/\1/p')"
+
+# The bridge down, its ports forwarding for the moment.
+ip -n r2 neigh replace 192.0.2.251 lladdr $mac_r1 dev lan0
+ip -n ep link set br0 down
+in_ns ep bridge link set dev p1 state 3
+is "a frame on a bridge that is down" "$(moved ep capture_bridge_down ping1 h1 -W 1 10.8.0.9)" 1
+ip -n ep link set br0 up
+ip -n r2 neigh del 192.0.2.251 dev lan0
+until_true in_ns r2 busybox ping -c 1 -W 1 192.0.2.251
+holds "up again, h1 reaches the VPN" ping1 h1 10.8.0.9
+
 # The bridge must go on knowing where r2 is, though it sees no frame of r2.
 ip -n ep link set br0 type bridge fdb_flush
 is "the bridge has forgotten r2" "$(in_ns ep bridge fdb show | grep -c "^$mac_r2 dev p1 master br0 *$" || true)" 0

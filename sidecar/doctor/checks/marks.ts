@@ -1,13 +1,8 @@
-import { readFile } from 'node:fs/promises';
-
-import type { NftObject } from 'nftables-json';
-
 import { iptablesPrefix } from '../../../rules/index.js';
-import { exec } from '../../system/exec.js';
 import type { IpRule } from '../../system/iproute.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
-import { chainNames, hasIptablesRules, iptablesMarkWrites, type MarkWrite, nftMarkWrites } from '../mark-use.js';
+import { chainNames, iptablesMarkWrites, type MarkWrite, nftMarkWrites } from '../mark-use.js';
 
 interface Facts {
   readonly mask: number;
@@ -33,8 +28,7 @@ export const marks: Check = {
   doc: 'Nobody else writes or looks at the bits of `mark.mask`: nftables, iptables of both flavours, `ip rule`. kube-proxy, Calico, Cilium, Tailscale, wg-quick and Docker are known by name.',
   needsNetAdmin: true,
   look: async (system) => {
-    const [objects, { rules }] = await Promise.all([system.ruleset(), system.routing()]);
-    const saved = await savedIptables(objects);
+    const [objects, { rules }, saved] = await Promise.all([system.ruleset(), system.routing(), system.savedIptables()]);
     const { table } = system.settings;
     return judgeMarks({
       mask: system.policy.markMask,
@@ -68,17 +62,6 @@ export function judgeMarks({ mask, writes, chains, rules }: Facts): readonly Jud
   if (judgements.size > 0) return [...judgements.values()];
   const others = known.map(({ name }) => name).join(', ');
   return [fine(subject, others === '' ? 'unused by others' : `unused by others (${others} uses different ones)`, expected)];
-}
-
-/** Asked only where there are such rules: the programs would load modules otherwise. */
-async function savedIptables(objects: readonly NftObject[]): Promise<string> {
-  const programs: string[] = hasIptablesRules(objects) ? ['iptables-nft-save', 'ip6tables-nft-save'] : [];
-  for (const [names, program] of [['ip_tables_names', 'iptables-legacy-save'], ['ip6_tables_names', 'ip6tables-legacy-save']] as const) {
-    const tables = await readFile(`/proc/net/${names}`, 'utf8').catch(() => '');
-    if (tables.trim() !== '') programs.push(program);
-  }
-  const texts = await Promise.all(programs.map((program) => exec(program, []).then(({ stdout }) => stdout, () => '')));
-  return texts.join('\n');
 }
 
 function hex(value: number): string {

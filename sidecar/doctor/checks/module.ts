@@ -14,7 +14,7 @@ interface Facts {
 /** The kernel module is what the settings need. */
 export const kernelModule: Check = {
   name: 'module',
-  doc: 'The kernel module gwmark is loaded where the settings force it, is of the ABI that this sidecar speaks, and is enabled while a sidecar uses it.',
+  doc: 'The kernel module gwmark is loaded where the settings force it, is of the ABI that this sidecar speaks, and is enabled while a sidecar uses it, and only then.',
   needsNetAdmin: false,
   look: async (system) => {
     const status = await system.status().catch(() => null);
@@ -36,6 +36,9 @@ export function judgeModule({ reading, wanted, running }: Facts): Judgement {
     default:
       if (running === 'module' && !reading.isEnabled) {
         return { severity: 'error', subject, found: 'loaded, and not enabled here', expected: 'enabled by the running sidecar', remedy: 'see "gwmark status"; the sidecar enables it within a second or says why it cannot' };
+      }
+      if (running === 'nexthop' && reading.isEnabled) {
+        return { severity: 'warn', subject, found: 'enabled here, while the sidecar works by the datapath nexthop: it may take marks of gateways for its own', expected: 'not enabled, or used', remedy: 'echo disable > /proc/net/gwmark/control, or restart the sidecar with datapath: auto' };
       }
       return fine(subject, `loaded, ABI ${MODULE_ABI}${reading.isEnabled ? ', enabled' : ''}`, expected);
   }

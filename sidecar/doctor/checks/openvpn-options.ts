@@ -19,7 +19,7 @@ type Rule = (has: (name: string) => boolean, facts: Facts & { readonly options: 
 /** OpenVPN's options go together with gwmark. */
 export const openvpnOptions: Check = {
   name: 'openvpn-options',
-  doc: "OpenVPN's options go together with gwmark: `dev tun`, `client-to-client`, `duplicate-cn`, `auth-gen-token`, data channel offload, `management-client-auth`, `management-signal`, `management tunnel`. They are read from the process's command line and the configuration files that it names.",
+  doc: "OpenVPN's options go together with gwmark: `dev tun`, `client-to-client`, `duplicate-cn`, `auth-gen-token`, data channel offload, `management-client-auth`, `management-signal`, `management tunnel`; of a client also `redirect-gateway`. They are read from the process's command line and the configuration files that it names.",
   needsNetAdmin: false,
   look: async (system) => {
     const tunnelKinds = (await system.tunnels()).map(({ linkinfo }) => linkinfo?.info_kind ?? 'unknown');
@@ -35,7 +35,7 @@ export function judgeOptions(facts: Facts): readonly Judgement[] {
   }
   const has = (option: string): boolean => optionOf(options, option) !== undefined;
   const isClient = has('client') || has('tls-client');
-  const judgements = (isClient ? RULES : [...RULES, ...SERVER_RULES]).map((rule) => rule(has, { ...facts, options })).filter((judgement) => judgement !== undefined);
+  const judgements = (isClient ? [...RULES, ...CLIENT_RULES] : [...RULES, ...SERVER_RULES]).map((rule) => rule(has, { ...facts, options })).filter((judgement) => judgement !== undefined);
   for (const file of options.unread) {
     judgements.push({ severity: 'info', subject, found: `its configuration ${file} cannot be read`, expected: 'to be readable', remedy: 'run gwmark doctor as root' });
   }
@@ -59,7 +59,21 @@ const RULES: readonly Rule[] = [
   },
   (_has, { options }) => {
     if (optionOf(options, 'management')?.values[0] !== 'tunnel') return undefined;
-    return { severity: 'error', subject: 'management', found: 'listens on the tunnel: every client can reach it', expected: 'a unix socket', remedy: 'management /run/openvpn/management.sock unix' };
+    return { severity: 'error', subject: 'management', found: 'listens on the tunnel, where every client can reach it; OpenVPN 2.6 does so on any port, not on the one that is named', expected: 'a unix socket', remedy: 'management /run/openvpn/management.sock unix' };
+  },
+];
+
+/** Of a client only. */
+const CLIENT_RULES: readonly Rule[] = [
+  (has) => {
+    if (!has('redirect-gateway')) return undefined;
+    return {
+      severity: 'warn',
+      subject: 'redirect-gateway',
+      found: "on: on an endpoint without routes OpenVPN's own packets run into its tunnel",
+      expected: 'off',
+      remedy: 'remove redirect-gateway; where the server pushes it, "pull-filter ignore redirect-gateway" refuses it',
+    };
   },
 ];
 

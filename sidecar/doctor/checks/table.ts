@@ -1,8 +1,11 @@
+import type { NftObject } from 'nftables-json';
+
 import { readTable } from '../../firewall/table-reader.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
 interface Facts {
+  readonly family: 'inet' | 'bridge';
   readonly table: string;
   /** `missing`, or whose table stands there. */
   readonly state: 'missing' | 'ours' | 'outdated' | 'foreign';
@@ -13,18 +16,26 @@ interface Facts {
 /** The nftables table is ours, and there while a sidecar runs. */
 export const table: Check = {
   name: 'nftables-table',
-  doc: 'The nftables table of the setting `table` belongs to nobody else, and is there while a sidecar runs that makes its rules with nftables.',
+  doc: 'The nftables table of the setting `table` belongs to nobody else, and is there while a sidecar runs that makes its rules with nftables; inline, also the one of family bridge.',
   needsNetAdmin: true,
   look: async (system) => {
     const { table: name } = system.settings;
-    const objects = (await system.ruleset()).filter((object) => Object.values(object).some((value: { family?: string; table?: string; name?: string }) => value.family === 'inet' && (value.table ?? value.name) === name));
-    const state = objects.length === 0 ? 'missing' : readTable(objects, () => '').owner;
-    return [judgeTable({ table: name, state, isRunning: (await system.status().catch(() => null)) !== null, firewall: await system.firewall() })];
+    const ruleset = await system.ruleset();
+    const isRunning = (await system.status().catch(() => null)) !== null;
+    const isInline = (await system.datapath()) === 'module' && (await system.links()).some(({ linkinfo }) => linkinfo?.info_kind === 'bridge');
+    const firewall = await system.firewall();
+    const families = isInline ? (['inet', 'bridge'] as const) : (['inet'] as const);
+    return families.map((family) => judgeTable({ family, table: name, state: stateOf(ruleset, family, name), isRunning, firewall }));
   },
 };
 
-export function judgeTable({ table: name, state, isRunning, firewall }: Facts): Judgement {
-  const subject = `nftables table inet ${name}`;
+function stateOf(ruleset: readonly NftObject[], family: Facts['family'], name: string): Facts['state'] {
+  const objects = ruleset.filter((object) => Object.values(object).some((value: { family?: string; table?: string; name?: string }) => value.family === family && (value.table ?? value.name) === name));
+  return objects.length === 0 ? 'missing' : readTable(objects, () => '').owner;
+}
+
+export function judgeTable({ family, table: name, state, isRunning, firewall }: Facts): Judgement {
+  const subject = `nftables table ${family} ${name}`;
   if (firewall === 'iptables') {
     if (state === 'missing' || state === 'foreign') return fine(subject, 'not used: rules are made with iptables');
     return { severity: 'error', subject, found: 'left by an earlier run, beside the rules of iptables: packets pass both', expected: 'not there', remedy: 'stop gwmark run, then run gwmark down' };

@@ -8,6 +8,7 @@ import { tcpSocketUse, unixPeers, unixSocketUse } from '../../../sidecar/discove
 import { CHECKS } from '../../../sidecar/doctor/checks.js';
 import { judgeClock } from '../../../sidecar/doctor/checks/clock.js';
 import { judgeConntrack } from '../../../sidecar/doctor/checks/conntrack.js';
+import { legacyDropping } from '../../../sidecar/doctor/checks/forward-policy.js';
 import { judgeForwarding } from '../../../sidecar/doctor/checks/forwarding.js';
 import { judgeKernel } from '../../../sidecar/doctor/checks/kernel.js';
 import { judgeLabels } from '../../../sidecar/doctor/checks/labels.js';
@@ -15,6 +16,8 @@ import { judgeModule } from '../../../sidecar/doctor/checks/module.js';
 import { probeFeatures } from '../../../sidecar/doctor/checks/nftables.js';
 import { judgeOptions } from '../../../sidecar/doctor/checks/openvpn-options.js';
 import { isSidecar } from '../../../sidecar/doctor/checks/sidecars.js';
+import { judgeTable } from '../../../sidecar/doctor/checks/table.js';
+import { iptablesUntracked } from '../../../sidecar/doctor/checks/untracked.js';
 import { worstOf } from '../../../sidecar/doctor/finding.js';
 import { parseModuleConfig } from '../../../sidecar/doctor/module-reading.js';
 import { POLICY } from '../rules/sample-site.js';
@@ -65,6 +68,34 @@ describe('the checks of the doctor', () => {
 
     assert.equal(judgeModule({ reading, wanted: 'auto', running: 'module' }).severity, 'error');
     assert.equal(judgeModule({ reading, wanted: 'auto', running: null }).severity, 'ok');
+  });
+
+  it('name a module that is enabled while the sidecar works without it', () => {
+    const reading = parseModuleConfig('gwmark 1\nenabled 1\n');
+
+    assert.equal(judgeModule({ reading, wanted: 'nexthop', running: 'nexthop' }).severity, 'warn');
+    assert.equal(judgeModule({ reading, wanted: 'auto', running: 'module' }).severity, 'ok');
+  });
+
+  it('name a bridge table that is missing under a running sidecar', () => {
+    const judged = judgeTable({ family: 'bridge', table: 'gwmark', state: 'missing', isRunning: true, firewall: 'nftables' });
+
+    assert.deepEqual([judged.severity, judged.subject], ['error', 'nftables table bridge gwmark']);
+  });
+
+  it("name redirect-gateway of an OpenVPN client, and no server's options then", () => {
+    const options = ['client', 'redirect-gateway', 'duplicate-cn'].map((name) => ({ name, values: [] }));
+
+    const judged = judgeOptions({ name: 'unix:/m', options: { options, unread: [] }, authorize: 'none', tunnelKinds: ['tun'] });
+
+    assert.deepEqual(judged.map(({ severity, subject }) => [severity, subject.split(': ').at(-1)]), [['warn', 'redirect-gateway']]);
+  });
+
+  it('name rules of iptables that drop or do not track, by their table', () => {
+    const saved = '*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -j CT --notrack\n-A OUTPUT -j NOTRACK\n-A PREROUTING -j CT --zone 1\n*filter\n:FORWARD DROP [0:0]\n:INPUT DROP [0:0]\n';
+
+    assert.deepEqual(iptablesUntracked(saved), ['iptables chain raw PREROUTING', 'iptables chain raw OUTPUT']);
+    assert.deepEqual(legacyDropping(saved), ['iptables chain filter FORWARD']);
   });
 
   it('name Open vSwitch beside the module', () => {

@@ -49,8 +49,8 @@ describe('the doctor, about iptables', () => {
   });
 
   it('names a table of nftables beside them, and does not miss one', () => {
-    assert.equal(judgeTable({ table: 'gwmark', state: 'missing', isRunning: true, firewall: 'iptables' }).severity, 'ok');
-    assert.equal(judgeTable({ table: 'gwmark', state: 'ours', isRunning: true, firewall: 'iptables' }).severity, 'error');
-    assert.equal(judgeTable({ table: 'gwmark', state: 'missing', isRunning: true, firewall: 'nftables' }).severity, 'error');
+    assert.equal(judgeTable({ family: 'inet', table: 'gwmark', state: 'missing', isRunning: true, firewall: 'iptables' }).severity, 'ok');
+    assert.equal(judgeTable({ family: 'inet', table: 'gwmark', state: 'ours', isRunning: true, firewall: 'iptables' }).severity, 'error');
+    assert.equal(judgeTable({ family: 'inet', table: 'gwmark', state: 'missing', isRunning: true, firewall: 'nftables' }).severity, 'error');
   });
 });

@@ -9,6 +9,8 @@ import { SETTINGS } from '../../../sidecar/config/table.js';
 import { CHECKS } from '../../../sidecar/doctor/checks.js';
 import { ERROR_CODES } from '../../../sidecar/errors.js';
 import { LOG_EVENTS } from '../../../sidecar/log/events.js';
+import { METRICS } from '../../../sidecar/metrics/table.js';
+import { TRACE_STEPS } from '../../../sidecar/trace/trace.js';
 
 // Compiled files lie in dist/test/unit/sidecar-config.
 const DIRECTORY = new URL('../../../../docs/reference/', import.meta.url);
@@ -26,7 +28,7 @@ describe('reference pages', () => {
     });
   }
 
-  it('name every setting, error, exit code, event and check', () => {
+  it('name every setting, error, exit code, event, metric, check and step', () => {
     const settings = storedPage('settings.md');
     for (const { path, flag, env } of SETTINGS) assert.ok([path, flag, env].every((name) => settings.includes(`\`${name}\``)), path);
     for (const code of Object.keys(ERROR_CODES)) assert.ok(storedPage('errors.md').includes(`\`${code}\``), code);
@@ -35,6 +37,8 @@ describe('reference pages', () => {
     for (const { exitCode } of Object.values(ERROR_CODES)) assert.ok(known.has(exitCode), String(exitCode));
     for (const { name } of CHECKS) assert.ok(storedPage('doctor.md').includes(`\`${name}\``), name);
     for (const event of Object.keys(LOG_EVENTS)) assert.ok(storedPage('log-events.md').includes(`\`${event}\``), event);
+    for (const name of Object.keys(METRICS)) assert.ok(storedPage('metrics.md').includes(`\`${name}\``), name);
+    for (const step of Object.keys(TRACE_STEPS)) assert.ok(storedPage('trace.md').includes(`\`${step}\``), step);
   });
 
   it('show a complete file that the sidecar takes, and that holds the defaults', () => {

@@ -1,0 +1,44 @@
+import type { NftObject } from 'nftables-json';
+
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+
+/** Connection tracking sees the flows of the VPN. */
+export const untracked: Check = {
+  name: 'untracked',
+  doc: 'No rule takes packets out of connection tracking (`notrack` in nftables, NOTRACK and CT --notrack in iptables): a flow without an entry has no memory of its gateway.',
+  needsNetAdmin: true,
+  look: async (system) => judgeUntracked([...nftUntracked(await system.ruleset()), ...iptablesUntracked(await system.savedIptables())]),
+};
+
+/** @param where chains with such rules */
+export function judgeUntracked(where: readonly string[]): readonly Judgement[] {
+  const subject = 'packets without connection tracking';
+  const expected = 'none of the VPN';
+  if (where.length === 0) return [fine(subject, 'no rule makes such', expected)];
+  return [...new Set(where)].map((chain) => ({
+    severity: 'warn',
+    subject,
+    found: `${chain} has rules with notrack: what they match is not answered by MAC`,
+    expected,
+    remedy: "let these rules leave out OpenVPN's port and the addresses of its clients",
+  }));
+}
+
+function nftUntracked(objects: readonly NftObject[]): readonly string[] {
+  return objects.flatMap((object) => {
+    if (!('rule' in object) || !object.rule.expr.some((statement) => 'notrack' in statement)) return [];
+    const { family, table, chain } = object.rule;
+    return [`nftables chain ${family} ${table} ${chain}`];
+  });
+}
+
+/** @param saved as of iptables-save */
+export function iptablesUntracked(saved: string): readonly string[] {
+  let table = '';
+  return saved.split('\n').flatMap((line) => {
+    if (line.startsWith('*')) table = line.slice(1);
+    const chain = /^-A (\S+) .*-j (?:NOTRACK|CT .*--notrack)/.exec(line)?.[1];
+    return chain === undefined ? [] : [`iptables chain ${table} ${chain}`];
+  });
+}

@@ -1,0 +1,78 @@
+import { contains, moduleMark } from '../../rules/index.js';
+import { findFlow } from './flow-found.js';
+import { followModule } from './module.js';
+import { followNexthop } from './nexthop.js';
+import type { TraceReading } from './reading.js';
+import { findRole, hostOf, mostSpecific, type Role } from './role.js';
+import { describeRoute, type RouteOf, type RouteQuestion, routeWords } from './route.js';
+import { Steps, Stopped, type Trace, type TraceQuery } from './trace.js';
+
+/**
+ * Follows what DST sends to SRC from where it begins to the MAC that it is sent to, or to the first thing that is in the way.
+ * Pure but for the look-up of routes.
+ */
+export async function explain(reading: TraceReading, query: TraceQuery, routeOf: RouteOf): Promise<Trace> {
+  const steps = new Steps();
+  const rules = findRules(reading, steps);
+  const role = rules instanceof Stopped ? rules : findRole(reading, query, steps);
+  const way = role instanceof Stopped ? role : await follow(reading, query, role, steps, routeOf);
+  if (!(way instanceof Stopped)) return { query, goesByMac: true, steps: steps.list, sentence: way, instead: null };
+  const sentence = `answers of this flow do not go by MAC: ${steps.list.at(-1)?.text ?? ''}`;
+  const instead = role instanceof Stopped || way.mark === null ? null : await insteadOf(reading, query, role, way.mark, routeOf);
+  return { query, goesByMac: false, steps: steps.list, sentence, instead };
+}
+
+function findRules({ policy, table, datapath, status }: TraceReading, steps: Steps): Stopped | undefined {
+  const name = `nftables table inet ${policy.table}`;
+  if (table === 'missing') return steps.stop('rules', `${name} is not there`, status === null ? 'start gwmark run' : 'the sidecar makes it anew within a second, or says in "gwmark status" why it cannot');
+  if (table === 'foreign') return steps.stop('rules', `${name} is somebody else's`, 'name another with the setting table');
+  if (table === 'outdated') return steps.stop('rules', `${name} is of another version of gwmark`, 'start gwmark run of this version: it replaces the table');
+  steps.pass('rules', `${name} stands, datapath ${datapath}${status === null ? '; no sidecar runs, and this is what it left' : ''}`);
+  return undefined;
+}
+
+async function follow(reading: TraceReading, query: TraceQuery, role: Role, steps: Steps, routeOf: RouteOf): Promise<string | Stopped> {
+  const stopped = findSelection(reading, query, role, steps) ?? findCapture(reading, query, role, steps) ?? (await findSocket(reading, query, role, steps, routeOf));
+  if (stopped !== undefined) return stopped;
+  return reading.datapath === 'module' ? followModule(reading, query, role, steps, routeOf) : followNexthop(reading, query, role, findFlow(reading, query, role, steps), steps, routeOf);
+}
+
+function findSelection({ devices, policy }: TraceReading, { source }: TraceQuery, role: Role, steps: Steps): Stopped | undefined {
+  const link = policy.learnOnlink ? undefined : devices.links.find(({ onlink }) => onlink.some((network) => contains(network, hostOf(source))));
+  if (link === undefined) {
+    steps.pass('selection', `selected by ${role.selector}`);
+    return undefined;
+  }
+  const text = `${source} is on the link of ${link.device} itself: ARP and neighbour discovery serve it, and no gateway is learnt`;
+  return steps.stop('selection', text, 'none needed; gateways.learnOnlink: true would learn it all the same', 0);
+}
+
+/** On a bridge, frames for VPN addresses are not addressed to the endpoint: the bridge table has to take them up. */
+function findCapture({ datapath, devices, captured, policy }: TraceReading, { destination }: TraceQuery, role: Role, steps: Steps): Stopped | undefined {
+  const bridge = devices.links.find(({ isBridge }) => isBridge);
+  if (datapath !== 'module' || bridge === undefined || role.transport !== null) return undefined;
+  const name = `nftables table bridge ${policy.table}`;
+  const remedy = 'a running sidecar repairs that within a second: see "gwmark status"';
+  if (captured === null) return steps.stop('capture', `${name} is not there: frames for ${destination} pass ${bridge.device}`, remedy);
+  const isOwn = devices.tunnels.some(({ addresses }) => addresses.some(({ address }) => address === destination));
+  if (!isOwn && mostSpecific(captured, destination) === null) return steps.stop('capture', `${name} does not know ${destination}: frames for it pass ${bridge.device}`, remedy);
+  steps.pass('capture', `${name} takes frames for ${destination} off ${bridge.device}`);
+  return undefined;
+}
+
+async function findSocket(reading: TraceReading, { source, destination }: TraceQuery, role: Role, steps: Steps, routeOf: RouteOf): Promise<Stopped | undefined> {
+  if (role.tunnel !== null) return undefined;
+  const question = { to: source, from: destination, iif: null, mark: 0, transport: role.transport };
+  const words = `ip ${routeWords(question).join(' ')}`;
+  const answer = await routeOf(question);
+  if ('refused' in answer) return steps.stop('socket', `${words}: ${answer.refused}: a socket cannot send, and netfilter sees nothing of it`, 'a running sidecar adds a rule for that: see "gwmark status"');
+  steps.pass('socket', `${words}: ${describeRoute(reading, answer.route)}`);
+  return undefined;
+}
+
+async function insteadOf(reading: TraceReading, { source, destination }: TraceQuery, role: Role, mark: number, routeOf: RouteOf): Promise<string> {
+  const ofModule = reading.datapath === 'module' ? moduleMark(reading.policy) : 0;
+  const question: RouteQuestion = { to: source, from: destination, iif: role.tunnel, mark: mark === 0 ? ofModule : mark, transport: role.transport };
+  const answer = await routeOf(question);
+  return 'refused' in answer ? `they take the normal route, and there is none (${answer.refused}): they are lost` : `they take the normal route, ${describeRoute(reading, answer.route)}`;
+}

@@ -1,0 +1,78 @@
+import type { FlowTuple } from '../flows/flow.js';
+import type { TracedFlow, TraceReading } from './reading.js';
+import type { Role } from './role.js';
+import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
+
+/** The flow that was asked about, as connection tracking has it. */
+export interface FoundFlow {
+  /** True where DST opened it: what DST sends is no answer then. */
+  readonly isOpenedByDestination: boolean;
+  /** The gateway that it remembers for what DST sends; 0 for none, which only one that DST opened may have. */
+  readonly id: number;
+}
+
+/** Looks the flow up, and notes it as a step; one that a client opened, or OpenVPN itself, will do too. Pure. */
+export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, steps: Steps): FoundFlow | Stopped {
+  const { bySource, byDestination } = reading.opened;
+  const answered = bySource.filter((flow) => isMeant(flow, query));
+  const opened = byDestination.filter((flow) => isMeantReversed(flow, query));
+  // An entry that OpenVPN opened bears the mark of a gateway as well: its client's packets are the answers.
+  const ofDestination = opened.map((flow) => ({ flow, isOpenedByDestination: true, id: reading.datapath === 'module' ? flow.destinationGateway : role.transport === null ? 0 : flow.gateway }));
+  const ofSource = answered.map((flow) => ({ flow, isOpenedByDestination: false, id: flow.gateway }));
+  const candidates = [...ofSource, ...ofDestination];
+  const found = candidates.find(({ id }) => id !== 0) ?? candidates[0];
+  if (found === undefined) return steps.stop('conntrack', ...missingFlow(reading, query));
+
+  const { flow, isOpenedByDestination, id } = found;
+  const text = `${flow.protocol} ${describe(flow.original)}, answers ${describe(flow.reply)}${others(candidates, id)}`;
+  if (id === 0 && !isOpenedByDestination) return steps.stop('conntrack', ...noGateway(reading, query, flow, text), 0);
+  const who = isOpenedByDestination ? ' (opened by DST)' : '';
+  steps.pass('conntrack', `${text}${who}: ${id === 0 ? 'no gateway, as the first packets of a flow that DST opens have none' : `gateway ${id}`}`);
+  return { isOpenedByDestination, id };
+}
+
+/** With DNAT the one who answers is known by where the answers come from. */
+function isMeant({ protocol, original, reply }: TracedFlow, query: TraceQuery): boolean {
+  const isPair = original.source === query.source && (original.destination === query.destination || reply.source === query.destination);
+  return isPair && isProtocol(protocol, query) && isAsked(query.sourcePort, original.sourcePort) && isAsked(query.destinationPort, original.destinationPort);
+}
+
+/** The same for a flow that DST opened. */
+function isMeantReversed({ protocol, original, reply }: TracedFlow, query: TraceQuery): boolean {
+  const isPair = original.source === query.destination && (original.destination === query.source || reply.source === query.source);
+  return isPair && isProtocol(protocol, query) && isAsked(query.destinationPort, original.sourcePort) && isAsked(query.sourcePort, original.destinationPort);
+}
+
+function isProtocol(protocol: string, { protocol: wanted }: TraceQuery): boolean {
+  return wanted === null || protocol === wanted || (wanted === 'icmp' && protocol === 'icmpv6');
+}
+
+function others(candidates: readonly { readonly id: number }[], id: number): string {
+  if (candidates.length === 1) return '';
+  const ids = [...new Set(candidates.map((candidate) => candidate.id))].filter((other) => other !== id);
+  const differing = ids.length === 0 ? '' : `; others have ${ids.map((other) => (other === 0 ? 'none' : `gateway ${other}`)).join(', ')}: name --proto and ports`;
+  return `, one of ${candidates.length}${differing}`;
+}
+
+function noGateway({ datapath }: TraceReading, { destination }: TraceQuery, { original, mark }: TracedFlow, text: string): readonly [text: string, remedy: string] {
+  if (original.destination !== destination) {
+    return [`${text}: no gateway, because it was sent to ${original.destination}, which DNAT turned into ${destination} after the rules had looked`, 'send to the VPN address itself'];
+  }
+  const found = datapath === 'nexthop' ? `no gateway in its mark 0x${mark.toString(16)}` : 'no gateway in its labels';
+  return [`${text}: ${found}`, 'its router was not known at its first packet, or the flow is older than the rules: let it send again, and look for that router in "gwmark gateways"'];
+}
+
+function missingFlow({ allDevices }: TraceReading, { source, destination }: TraceQuery): readonly [text: string, remedy: string] {
+  const down = allDevices.find(({ link_type: type, flags }) => type === 'ether' && !flags.includes('LOWER_UP'));
+  const hint = down === undefined ? '' : `; ${down.ifname} is ${down.flags.includes('UP') ? 'without carrier' : 'down'}`;
+  return [`connection tracking has no such flow from ${source} to ${destination}${hint}`, 'let it send a packet: nothing arrived, it was dropped before (rp_filter, a firewall), or the entry ended'];
+}
+
+function describe({ source, destination, sourcePort, destinationPort }: FlowTuple): string {
+  return `${formatEnd(source, sourcePort)} -> ${formatEnd(destination, destinationPort)}`;
+}
+
+function formatEnd(address: string, port: number | null): string {
+  if (port === null) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,155 @@
+import { NftError, openNftables, type Nftables } from 'nftables-json';
+
+import type { ClientNetwork, Policy, RoutingPlan, Transport } from '../../rules/index.js';
+import { gatewayMark } from '../../rules/index.js';
+import type { Settings } from '../config/settings.js';
+import { statusOfSidecarHere } from '../control/sidecar-here.js';
+import { policyOf } from '../daemon/policy.js';
+import { type ModuleGateway, parseModuleGateway, readRecords } from '../datapath/module/proc.js';
+import { readRouting } from '../datapath/nexthop/plan.js';
+import type { Devices } from '../discovery/devices.js';
+import { readDevices } from '../discovery/devices.js';
+import { type ModuleReading, readModule } from '../doctor/module-reading.js';
+import { GwmarkError } from '../errors.js';
+import { type InstalledTable, readTable } from '../firewall/table-reader.js';
+import { type ConntrackEntry, entriesFrom } from '../flows/conntrack-flows.js';
+import type { Flow } from '../flows/flow.js';
+import { moduleFlows } from '../flows/module-flows.js';
+import type { StatusDocument } from '../status.js';
+import type { IpDevice } from '../system/iproute.js';
+import { ipJson } from '../system/iproute.js';
+import { readSysctl } from '../system/sysctl.js';
+import type { TraceQuery } from './trace.js';
+
+/** A conntrack entry with the gateways that the datapath remembers for it; 0 for none. */
+export type TracedFlow = ConntrackEntry & Pick<Flow, 'gateway' | 'destinationGateway'>;
+
+/** What the kernel module says. */
+export interface TracedModule {
+  readonly reading: ModuleReading;
+  readonly gateways: readonly ModuleGateway[];
+}
+
+/** Everything that a trace is told from, as the kernel has it at one time. */
+export interface TraceReading {
+  readonly policy: Policy;
+  readonly datapath: 'nexthop' | 'module';
+  /** What stands under the name of our table. */
+  readonly table: 'missing' | InstalledTable['owner'];
+  /** Of the packet filter. */
+  readonly clients: readonly ClientNetwork[];
+  /** What the bridge table captures; null where there is none. */
+  readonly captured: readonly ClientNetwork[] | null;
+  readonly transports: readonly Transport[];
+  readonly devices: Devices;
+  /** Every device, also those that are down. */
+  readonly allDevices: readonly IpDevice[];
+  /** Tunnels from which packets of this family are not forwarded. */
+  readonly unforwarded: ReadonlySet<string>;
+  readonly plan: RoutingPlan;
+  /** Flows that the source opened, and flows that the destination opened, whoever the other end is. */
+  readonly opened: { readonly bySource: readonly TracedFlow[]; readonly byDestination: readonly TracedFlow[] };
+  /** Null with the datapath nexthop. */
+  readonly module: TracedModule | null;
+  /** Null where no sidecar runs. */
+  readonly status: StatusDocument | null;
+}
+
+/**
+ * Reads it; needs CAP_NET_ADMIN. A running sidecar says by which datapath and marks it works, else the table does that it left.
+ *
+ * @throws GwmarkError FIREWALL_UNAVAILABLE, ROUTING_UNAVAILABLE, ROUTING_FAILED, FLOWS_UNAVAILABLE, CONTROL_NAMESPACE
+ */
+export async function readForTrace(settings: Settings, { source, destination }: TraceQuery): Promise<TraceReading> {
+  const status = await statusOfSidecarHere(settings.controlSocket);
+  const policy = { ...policyOf(settings), ...(status === null ? {} : { markMask: status.markMask }) };
+  const [devices, allDevices, plan, { table, bridge }, bySource, byDestination] = await Promise.all([
+    readDevices(settings.devices),
+    ipJson<IpDevice>(['addr', 'show']),
+    readRouting(policy),
+    readTables(settings),
+    collect(entriesFrom(source)),
+    collect(entriesFrom(destination)),
+  ]);
+  // The base chains of the two datapaths have different names.
+  const datapath = status?.datapath ?? (table?.structure.chains.has('mark_prerouting') === true ? 'module' : 'nexthop');
+  const remembered = datapath === 'module' ? await readModuleFlows([source, destination]) : null;
+  const withGateways = (entry: ConntrackEntry): TracedFlow => ({ ...entry, ...(remembered === null ? gatewayOfMark(policy, entry) : gatewaysOfLabels(remembered, entry)) });
+  return {
+    policy,
+    datapath,
+    table: table?.owner ?? 'missing',
+    clients: [...(table?.clients.values() ?? [])],
+    captured: bridge === null ? null : [...bridge.clients.values()],
+    transports: table?.transports ?? [],
+    devices,
+    allDevices,
+    unforwarded: await readUnforwarded(devices, source.includes(':')),
+    plan,
+    opened: { bySource: bySource.map(withGateways), byDestination: byDestination.map(withGateways) },
+    module: datapath === 'module' ? await readTracedModule() : null,
+    status,
+  };
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
+  const collected: T[] = [];
+  for await (const item of items) collected.push(item);
+  return collected;
+}
+
+function gatewayOfMark(policy: Policy, { mark }: ConntrackEntry): Pick<TracedFlow, 'gateway' | 'destinationGateway'> {
+  return { gateway: Math.trunc(((mark & policy.markMask) >>> 0) / gatewayMark(policy, 1)), destinationGateway: 0 };
+}
+
+function gatewaysOfLabels(flows: readonly Flow[], { protocol, original }: ConntrackEntry): Pick<TracedFlow, 'gateway' | 'destinationGateway'> {
+  const flow = flows.find(
+    (candidate) =>
+      candidate.protocol === protocol &&
+      candidate.original.source === original.source &&
+      candidate.original.destination === original.destination &&
+      candidate.original.sourcePort === original.sourcePort &&
+      candidate.original.destinationPort === original.destinationPort,
+  );
+  return { gateway: flow?.gateway ?? 0, destinationGateway: flow?.destinationGateway ?? 0 };
+}
+
+/** A module that is not there, or of another ABI, remembers nothing; a step says so. */
+async function readModuleFlows(openers: readonly string[]): Promise<readonly Flow[]> {
+  if ((await readModule()).state !== 'present') return [];
+  const flows: Flow[] = [];
+  for await (const flow of moduleFlows()) if (openers.includes(flow.original.source)) flows.push(flow);
+  return flows;
+}
+
+async function readTracedModule(): Promise<TracedModule> {
+  const reading = await readModule();
+  const records = reading.state === 'present' ? await readRecords('gateways') : [];
+  return { reading, gateways: records.map(parseModuleGateway).filter((gateway) => gateway !== null) };
+}
+
+async function readTables(settings: Settings): Promise<{ readonly table: InstalledTable | null; readonly bridge: InstalledTable | null }> {
+  try {
+    await using nft = await openNftables({ executor: settings.executor });
+    const objects = await nft.list({ tables: null });
+    const read = async (family: 'inet' | 'bridge'): Promise<InstalledTable | null> => {
+      const isThere = objects.some((object) => 'table' in object && object.table.family === family && object.table.name === settings.table);
+      return isThere ? listTable(nft, family, settings.table) : null;
+    };
+    return { table: await read('inet'), bridge: await read('bridge') };
+  } catch (error) {
+    if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `read nftables: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** Which device leads to a client is not in the table. */
+async function listTable(nft: Nftables, family: 'inet' | 'bridge', name: string): Promise<InstalledTable> {
+  return readTable(await nft.list({ table: { family, name } }), () => '');
+}
+
+/** IPv6 asks the switch for all, IPv4 the one of the device. @see ip-sysctl.rst, forwarding */
+async function readUnforwarded({ tunnels }: Devices, isIpv6: boolean): Promise<ReadonlySet<string>> {
+  const values = await Promise.all(tunnels.map(async ({ device }) => ({ device, value: await readSysctl(isIpv6 ? 'net/ipv6/conf/all/forwarding' : `net/ipv4/conf/${device}/forwarding`) })));
+  return new Set(values.filter(({ value }) => value === '0').map(({ device }) => device));
+}

@@ -1,0 +1,109 @@
+import { clientSetName, contains, formatNetwork, isHost, type Network, parseNetwork, routingTables, type Transport } from '../../rules/index.js';
+import type { TraceReading } from './reading.js';
+import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
+
+/** Who it is that answers. */
+export interface Role {
+  readonly text: string;
+  /** What the packet filter knows the destination by, in its own words. */
+  readonly selector: string;
+  /** The device that answers come out of; null where the endpoint sends them itself. */
+  readonly tunnel: string | null;
+  /** The socket of OpenVPN that sends them; null for everything else. */
+  readonly transport: Transport | null;
+}
+
+/** Finds out who the destination is, and notes it as a step. Pure. */
+export function findRole(reading: TraceReading, query: TraceQuery, steps: Steps): Role | Stopped {
+  const role = clientRole(reading, query) ?? ownRole(reading, query) ?? transportRole(reading, query);
+  if (role === null) return steps.stop('destination', ...noRole(reading, query));
+  if ('missing' in role) return steps.stop('destination', role.missing, 'look into the log of OpenVPN, and at "gwmark doctor"');
+  steps.pass('destination', role.text);
+  return role;
+}
+
+/** The network of a list that says most of an address; null where none holds it. */
+export function mostSpecific<T extends Network>(networks: readonly T[], address: string): T | null {
+  const host = hostOf(address);
+  return networks.filter((network) => contains(network, host)).toSorted((a, b) => b.prefixLength - a.prefixLength)[0] ?? null;
+}
+
+/** An address as a network; it has passed the command line. */
+export function hostOf(address: string): Network {
+  const network = parseNetwork(address);
+  if (network === null) throw new Error(`${address} passed the check of the command line and is no address`);
+  return network;
+}
+
+function clientRole(reading: TraceReading, { destination }: TraceQuery): Role | { readonly missing: string } | null {
+  const client = mostSpecific(reading.clients, destination);
+  if (client === null) return null;
+  const tunnel = tunnelTo(reading, destination);
+  if (tunnel === null) return { missing: `${destination} is selected, and OpenVPN has no tunnel device now` };
+  const owner = ownerOf(reading, client);
+  const text = isHost(client) ? `${destination} is the address of ${owner}, over ${tunnel}` : `${destination} is in ${formatNetwork(client)}, behind ${owner}, over ${tunnel}`;
+  return { text, selector: `set ${clientSetName(client)}`, tunnel, transport: null };
+}
+
+function ownerOf({ status }: TraceReading, network: Network): string {
+  const text = formatNetwork(network);
+  const client = status?.clients.find(({ addresses }) => addresses.includes(text));
+  if (client !== undefined) return `client ${client.commonName} (CID ${client.cid})`;
+  const server = status?.servers.find(({ role, networks = [] }) => role === 'client' && networks.includes(text));
+  return server === undefined ? 'a client' : `the server of the OpenVPN client ${server.management}`;
+}
+
+/** By our routes, by those of the device itself, or because there is but one. */
+function tunnelTo({ plan, policy, devices: { tunnels } }: TraceReading, address: string): string | null {
+  const { clients: table } = routingTables(policy);
+  const ours = plan.routes.filter((route) => route.table === table && route.device !== '').flatMap(({ destination, device }) => {
+    const network = parseNetwork(destination);
+    return network === null ? [] : [{ ...network, device }];
+  });
+  const theirs = tunnels.flatMap(({ device, connected, covered }) => [...connected, ...covered].map((network) => ({ ...network, device })));
+  return mostSpecific([...ours, ...theirs], address)?.device ?? tunnels[0]?.device ?? null;
+}
+
+function ownRole({ devices }: TraceReading, { destination }: TraceQuery): Role | null {
+  const own = devices.tunnels.find(({ addresses }) => addresses.some(({ address }) => address === destination));
+  if (own === undefined) return null;
+  const text = `${destination} is the endpoint's own address on ${own.device}`;
+  return { text, selector: `the endpoint's own address on ${own.device}`, tunnel: null, transport: null };
+}
+
+function transportRole({ devices, transports }: TraceReading, { source, destination, protocol, sourcePort, destinationPort }: TraceQuery): Role | null {
+  const isLocal = isLocalAddress(devices, destination);
+  const family = source.includes(':') ? 6 : 4;
+  const transport = transports.find((candidate) => {
+    if (!candidate.families.includes(family) || (protocol !== null && candidate.protocol !== protocol)) return false;
+    const { remote } = candidate;
+    if (remote !== undefined) return isLocal && remote.address === source && isAsked(sourcePort, remote.port);
+    return (candidate.address === null ? isLocal : candidate.address === destination) && isAsked(destinationPort, candidate.port);
+  });
+  if (transport === undefined) return null;
+  const { remote } = transport;
+  const selector = remote === undefined ? `${transport.protocol} port ${transport.port} of OpenVPN` : `what ${remote.address} sends from ${transport.protocol} port ${remote.port}`;
+  const text =
+    remote === undefined
+      ? `${destination} is where OpenVPN listens, ${transport.protocol} port ${transport.port}`
+      : `${destination} is where the OpenVPN client is, whose server ${source} is, ${transport.protocol} port ${remote.port}`;
+  return { text, selector, tunnel: null, transport };
+}
+
+function noRole(reading: TraceReading, { source, destination }: TraceQuery): readonly [text: string, remedy: string] {
+  const { devices, clients, transports } = reading;
+  if (transports.some(({ remote }) => remote?.address === destination)) {
+    return [`${destination} is the server of an OpenVPN client here: its answers come to the endpoint`, `for what goes to it, ask the other way round: gwmark trace ${destination} ${source}`];
+  }
+  if (isLocalAddress(devices, destination)) return [`${destination} is the endpoint itself, and no OpenVPN listens there on what was asked for`, 'see "gwmark status" for the transports'];
+  if (mostSpecific(clients, source) !== null) {
+    return [`${source} is a client: answers of a flow that it opens come back into the tunnel`, `for what the client sends, ask the other way round: gwmark trace ${destination} ${source}`];
+  }
+  const tunnel = devices.tunnels.find(({ connected }) => mostSpecific(connected, destination) !== null);
+  if (tunnel !== undefined) return [`no client has ${destination} now: it is free in the network of ${tunnel.device}`, 'see "gwmark clients": the client left, or has not connected yet'];
+  return [`${destination} is no VPN address: no client has it or a subnet with it`, 'see "gwmark clients"; a subnet behind a client needs an iroute in OpenVPN'];
+}
+
+function isLocalAddress({ links }: TraceReading['devices'], address: string): boolean {
+  return links.some(({ addresses }) => addresses.includes(address));
+}

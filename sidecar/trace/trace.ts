@@ -1,0 +1,84 @@
+/** Which flow is asked about: from the one who opened it to the one who answers. */
+export interface TraceQuery {
+  /** Canonical addresses of one family. */
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: 'udp' | 'tcp' | 'icmp' | null;
+  /** 1..65535; null: any. */
+  readonly sourcePort: number | null;
+  readonly destinationPort: number | null;
+}
+
+/** Whether a port is the one that was asked for; null asks for any. */
+export function isAsked(wanted: number | null, port: number | null): boolean {
+  return wanted === null || wanted === port;
+}
+
+/** What is looked at, in this order; which of them depends on the flow and the datapath. */
+export const TRACE_STEPS = {
+  rules: 'The nftables table is there and ours.',
+  destination: 'Who DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
+  selection: 'Packets from SRC are selected: they do not come from the link itself, which ARP and neighbour discovery serve.',
+  capture: 'Inline: the bridge table captures frames for DST.',
+  socket: 'What the endpoint sends itself: its socket finds a route, without which netfilter never sees a packet.',
+  module: 'Datapath `module`: gwmark.ko is loaded, enabled, and looks for the mark that the rules set.',
+  conntrack: 'Connection tracking has the flow, and its entry remembers a gateway (in its mark, or in its labels).',
+  gateway: 'The gateway of that id is known, with its device and MAC address.',
+  device: "The gateway's device is up and has a carrier.",
+  forwarding: 'What comes out of the tunnel may be forwarded.',
+  rule: "Datapath `nexthop`: an `ip rule` leads packets with the gateway's mark to its table.",
+  route: 'Datapath `nexthop`: that table has a route over the next hop that stands for the gateway. Of a flow that DST opened: no route of the endpoint comes before the uplink.',
+  neighbour: "Datapath `nexthop`: that next hop is a permanent neighbour with the gateway's MAC address.",
+  kernel: 'Datapath `nexthop`: the kernel, asked with `ip route get`, says the same: no rule of somebody else comes first.',
+} as const;
+
+export type TraceStepName = keyof typeof TRACE_STEPS;
+
+/** One thing that must be so for a packet to go by MAC. */
+export interface TraceStep {
+  readonly step: TraceStepName;
+  readonly ok: boolean;
+  readonly text: string;
+  /** How to mend it; null where it is as it must be. */
+  readonly remedy: string | null;
+}
+
+/** Why answers of a flow do or do not go by MAC: what `gwmark trace --json` prints. Fields are only ever added. */
+export interface Trace {
+  readonly query: TraceQuery;
+  readonly goesByMac: boolean;
+  /** Up to the first that fails. */
+  readonly steps: readonly TraceStep[];
+  readonly sentence: string;
+  /** Where these packets go instead; null where they go by MAC, and where there are none. */
+  readonly instead: string | null;
+}
+
+/** The last step failed. */
+export class Stopped {
+  /** The packet mark with which packets take the normal route; null where there are no packets. */
+  readonly mark: number | null;
+
+  constructor(mark: number | null) {
+    this.mark = mark;
+  }
+}
+
+/** The steps of a trace, one after the other. */
+export class Steps {
+  readonly #steps: TraceStep[] = [];
+
+  get list(): readonly TraceStep[] {
+    return this.#steps;
+  }
+
+  pass(step: TraceStepName, text: string): void {
+    this.#steps.push({ step, ok: true, text, remedy: null });
+  }
+
+  /** @param mark as in {@link Stopped} */
+  stop(step: TraceStepName, text: string, remedy: string, mark: number | null = null): Stopped {
+    this.#steps.push({ step, ok: false, text, remedy });
+    return new Stopped(mark);
+  }
+}
