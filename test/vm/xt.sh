@@ -8,8 +8,8 @@
 one_arm_up
 modprobe -a x_tables ip_tables ip6_tables iptable_mangle ip6table_mangle nft_compat xt_conntrack
 make -s -C "$GWMARK_REPO/module/xt" OUT="$lab_tmp"
-extensions=$(find /usr/lib -name libxt_conntrack.so | head -1)
-export XTABLES_LIBDIR=$lab_tmp:${extensions%/*}
+extensions=(/usr/lib/*/xtables/libxt_conntrack.so)
+export XTABLES_LIBDIR=$lab_tmp:${extensions[0]%/*}
 target=$(dirname "$GWMARK_KO")/xt_GWMARK.ko
 is "the target is no part of gwmark.ko" "$(modinfo -F depends "$target" | tr ',' '\n' | grep -c '^gwmark$')" 0
 is "a rule finds it by these names" "$(modinfo -F alias "$target" | sort | xargs)" "ip6t_GWMARK ipt_GWMARK"
