@@ -129,6 +129,8 @@ describe('what the kernel has', function () {
   });
 
   it('is shown as a table too', async () => {
+    assert.ok((await exchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 9400 })).ok);
+
     const { code, stdout } = await runGwmark(lab.topology.endpoint, ['flows', '--control-socket', lab.sidecar.controlSocket, '--client', TUNNEL.client1.v4]);
 
     assert.equal(code, 0);
