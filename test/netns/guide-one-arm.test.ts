@@ -33,7 +33,7 @@ describe('the guide of the one-arm topology', function () {
     });
 
     assert.match(printed, /nothing is wrong/);
-    assert.match(printed, /datapath nexthop: ready/);
+    assert.match(printed, /datapath nexthop, nftables: ready/);
     assert.match(printed, new RegExp(`answers of this flow leave lan0 to ${MAC.r1} \\(gateway \\d+\\)`));
     assert.match(printed, new RegExp(ADDRESS.r1.v4.replaceAll('.', '\\.')), 'gateways shows r1');
     assert.deepEqual(await networkState(lab.topology.endpoint), pristine, 'the way back leaves nothing');
