@@ -22,11 +22,10 @@ export async function explain(reading: TraceReading, query: TraceQuery, routeOf:
   return { query, goesByMac: false, steps: steps.list, sentence, instead };
 }
 
-function findRules({ policy, table, datapath, status }: TraceReading, steps: Steps): Stopped | undefined {
-  const name = `nftables table inet ${policy.table}`;
-  if (table === 'missing') return steps.stop('rules', `${name} is not there`, status === null ? 'start gwmark run' : 'the sidecar makes it anew within a second, or says in "gwmark status" why it cannot');
-  if (table === 'foreign') return steps.stop('rules', `${name} is somebody else's`, 'name another with the setting table');
-  if (table === 'outdated') return steps.stop('rules', `${name} is of another version of gwmark`, 'start gwmark run of this version: it replaces the table');
+function findRules({ rules: { name, owner }, datapath, status }: TraceReading, steps: Steps): Stopped | undefined {
+  if (owner === 'missing') return steps.stop('rules', `${name} is not there`, status === null ? 'start gwmark run' : 'the sidecar makes it anew within a second, or says in "gwmark status" why it cannot');
+  if (owner === 'foreign') return steps.stop('rules', `${name} is somebody else's`, 'name another with the setting table');
+  if (owner === 'outdated') return steps.stop('rules', `${name} is of another version of gwmark`, 'start gwmark run of this version: it replaces them');
   steps.pass('rules', `${name} stands, datapath ${datapath}${status === null ? '; no sidecar runs, and this is what it left' : ''}`);
   return undefined;
 }
@@ -48,7 +47,7 @@ function findSelection({ devices, policy }: TraceReading, { source }: TraceQuery
 }
 
 /** On a bridge, frames for VPN addresses are not addressed to the endpoint: the bridge table has to take them up. */
-function findCapture({ datapath, devices, captured, policy }: TraceReading, { destination }: TraceQuery, role: Role, steps: Steps): Stopped | undefined {
+function findCapture({ datapath, devices, rules: { captured }, policy }: TraceReading, { destination }: TraceQuery, role: Role, steps: Steps): Stopped | undefined {
   const bridge = devices.links.find(({ isBridge }) => isBridge);
   if (datapath !== 'module' || bridge === undefined || role.transport !== null) return undefined;
   const name = `nftables table bridge ${policy.table}`;

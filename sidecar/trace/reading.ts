@@ -1,6 +1,4 @@
-import { NftError, openNftables, type Nftables } from 'nftables-json';
-
-import type { ClientNetwork, Policy, RoutingPlan, Transport } from '../../rules/index.js';
+import type { Policy, RoutingPlan } from '../../rules/index.js';
 import { gatewayMark } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { statusOfSidecarHere } from '../control/sidecar-here.js';
@@ -10,8 +8,6 @@ import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Devices } from '../discovery/devices.js';
 import { readDevices } from '../discovery/devices.js';
 import { type ModuleReading, readModule } from '../doctor/module-reading.js';
-import { GwmarkError } from '../errors.js';
-import { type InstalledTable, readTable } from '../firewall/table-reader.js';
 import { type ConntrackEntry, entriesFrom } from '../flows/conntrack-flows.js';
 import type { Flow } from '../flows/flow.js';
 import { moduleFlows } from '../flows/module-flows.js';
@@ -19,6 +15,7 @@ import type { StatusDocument } from '../status.js';
 import type { IpDevice } from '../system/iproute.js';
 import { ipJson } from '../system/iproute.js';
 import { readSysctl } from '../system/sysctl.js';
+import { readTracedRules, type TracedRules } from './rules-reading.js';
 import type { TraceQuery } from './trace.js';
 
 /** A conntrack entry with the gateways that the datapath remembers for it; 0 for none. */
@@ -34,13 +31,7 @@ export interface TracedModule {
 export interface TraceReading {
   readonly policy: Policy;
   readonly datapath: 'nexthop' | 'module';
-  /** What stands under the name of our table. */
-  readonly table: 'missing' | InstalledTable['owner'];
-  /** Of the packet filter. */
-  readonly clients: readonly ClientNetwork[];
-  /** What the bridge table captures; null where there is none. */
-  readonly captured: readonly ClientNetwork[] | null;
-  readonly transports: readonly Transport[];
+  readonly rules: TracedRules;
   readonly devices: Devices;
   /** Every device, also those that are down. */
   readonly allDevices: readonly IpDevice[];
@@ -63,25 +54,21 @@ export interface TraceReading {
 export async function readForTrace(settings: Settings, { source, destination }: TraceQuery): Promise<TraceReading> {
   const status = await statusOfSidecarHere(settings.controlSocket);
   const policy = { ...policyOf(settings), ...(status === null ? {} : { markMask: status.markMask }) };
-  const [devices, allDevices, plan, { table, bridge }, bySource, byDestination] = await Promise.all([
+  const [devices, allDevices, plan, rules, bySource, byDestination] = await Promise.all([
     readDevices(settings.devices),
     ipJson<IpDevice>(['addr', 'show']),
     readRouting(policy),
-    readTables(settings),
+    readTracedRules(settings, status),
     collect(entriesFrom(source)),
     collect(entriesFrom(destination)),
   ]);
-  // The base chains of the two datapaths have different names.
-  const datapath = status?.datapath ?? (table?.structure.chains.has('mark_prerouting') === true ? 'module' : 'nexthop');
+  const datapath = status?.datapath ?? rules.datapath;
   const remembered = datapath === 'module' ? await readModuleFlows([source, destination]) : null;
   const withGateways = (entry: ConntrackEntry): TracedFlow => ({ ...entry, ...(remembered === null ? gatewayOfMark(policy, entry) : gatewaysOfLabels(remembered, entry)) });
   return {
     policy,
     datapath,
-    table: table?.owner ?? 'missing',
-    clients: [...(table?.clients.values() ?? [])],
-    captured: bridge === null ? null : [...bridge.clients.values()],
-    transports: table?.transports ?? [],
+    rules,
     devices,
     allDevices,
     unforwarded: await readUnforwarded(devices, source.includes(':')),
@@ -126,26 +113,6 @@ async function readTracedModule(): Promise<TracedModule> {
   const reading = await readModule();
   const records = reading.state === 'present' ? await readRecords('gateways') : [];
   return { reading, gateways: records.map(parseModuleGateway).filter((gateway) => gateway !== null) };
-}
-
-async function readTables(settings: Settings): Promise<{ readonly table: InstalledTable | null; readonly bridge: InstalledTable | null }> {
-  try {
-    await using nft = await openNftables({ executor: settings.executor });
-    const objects = await nft.list({ tables: null });
-    const read = async (family: 'inet' | 'bridge'): Promise<InstalledTable | null> => {
-      const isThere = objects.some((object) => 'table' in object && object.table.family === family && object.table.name === settings.table);
-      return isThere ? listTable(nft, family, settings.table) : null;
-    };
-    return { table: await read('inet'), bridge: await read('bridge') };
-  } catch (error) {
-    if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `read nftables: ${error.message}`, { cause: error });
-    throw error;
-  }
-}
-
-/** Which device leads to a client is not in the table. */
-async function listTable(nft: Nftables, family: 'inet' | 'bridge', name: string): Promise<InstalledTable> {
-  return readTable(await nft.list({ table: { family, name } }), () => '');
 }
 
 /** IPv6 asks the switch for all, IPv4 the one of the device. @see ip-sysctl.rst, forwarding */

@@ -36,7 +36,7 @@ export function hostOf(address: string): Network {
 }
 
 function clientRole(reading: TraceReading, { destination }: TraceQuery): Role | { readonly missing: string } | null {
-  const client = mostSpecific(reading.clients, destination);
+  const client = mostSpecific(reading.rules.clients, destination);
   if (client === null) return null;
   const tunnel = tunnelTo(reading, destination);
   if (tunnel === null) return { missing: `${destination} is selected, and OpenVPN has no tunnel device now` };
@@ -71,7 +71,7 @@ function ownRole({ devices }: TraceReading, { destination }: TraceQuery): Role |
   return { text, selector: `the endpoint's own address on ${own.device}`, tunnel: null, transport: null };
 }
 
-function transportRole({ devices, transports }: TraceReading, { source, destination, protocol, sourcePort, destinationPort }: TraceQuery): Role | null {
+function transportRole({ devices, rules: { transports } }: TraceReading, { source, destination, protocol, sourcePort, destinationPort }: TraceQuery): Role | null {
   const isLocal = isLocalAddress(devices, destination);
   const family = source.includes(':') ? 6 : 4;
   const transport = transports.find((candidate) => {
@@ -91,7 +91,7 @@ function transportRole({ devices, transports }: TraceReading, { source, destinat
 }
 
 function noRole(reading: TraceReading, { source, destination }: TraceQuery): readonly [text: string, remedy: string] {
-  const { devices, clients, transports } = reading;
+  const { devices, rules: { clients, transports } } = reading;
   if (transports.some(({ remote }) => remote?.address === destination)) {
     return [`${destination} is the server of an OpenVPN client here: its answers come to the endpoint`, `for what goes to it, ask the other way round: gwmark trace ${destination} ${source}`];
   }

@@ -16,7 +16,7 @@ export function isAsked(wanted: number | null, port: number | null): boolean {
 
 /** What is looked at, in this order; which of them depends on the flow and the datapath. */
 export const TRACE_STEPS = {
-  rules: 'The nftables table is there and ours.',
+  rules: 'The nftables table, or the chains of iptables, are there and ours.',
   destination: 'Who DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
   selection: 'Packets from SRC are selected: they do not come from the link itself, which ARP and neighbour discovery serve.',
   capture: 'Inline: the bridge table captures frames for DST.',

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { type ClientNetwork, EMPTY_PLAN, moduleMark, type Transport } from '../../../rules/index.js';
 import type { ModuleGateway } from '../../../sidecar/datapath/module/proc.js';
 import type { ModuleReading } from '../../../sidecar/doctor/module-reading.js';
+import type { TracedRules } from '../../../sidecar/trace/rules-reading.js';
 import { parseConntrackEntry } from '../../../sidecar/flows/conntrack-flows.js';
 import { explain } from '../../../sidecar/trace/explain.js';
 import type { TracedFlow, TraceReading } from '../../../sidecar/trace/reading.js';
@@ -38,15 +39,14 @@ function present(records: readonly string[] = [`reply_mark ${MARKS}`, `orig_mark
   return { state: 'present', isEnabled, records };
 }
 
+const RULES: TracedRules = { name: 'nftables table inet gwmark', owner: 'ours', clients: [CLIENT_NETWORK], captured: null, transports: [], datapath: 'module' };
+
 /** The module at work, with a flow of the host through gateway 1. */
 function moduleWith(fields: Partial<TraceReading> = {}, reading: ModuleReading = present(), gateways: readonly ModuleGateway[] = [gateway(1), gateway(2, { isUplink: true }), gateway(3)]): TraceReading {
   return {
     policy: POLICY,
     datapath: 'module',
-    table: 'ours',
-    clients: [CLIENT_NETWORK],
-    captured: null,
-    transports: [],
+    rules: RULES,
     devices: { links: [LAN], tunnels: [TUNNEL] },
     allDevices: [{ ifindex: 2, ifname: 'lan0', flags: ['BROADCAST', 'UP', 'LOWER_UP'], link_type: 'ether' }],
     unforwarded: new Set(),
@@ -135,15 +135,15 @@ describe('explain, inline', () => {
 
   it('stops where the bridge table is missing, or does not have the client', async () => {
     assertStopped(await told(moduleWith({ devices: bridge })), 'capture', /table bridge gwmark is not there: frames for 198\.51\.100\.7 pass br0/);
-    assertStopped(await told(moduleWith({ devices: bridge, captured: [] })), 'capture', /does not know 198\.51\.100\.7/);
+    assertStopped(await told(moduleWith({ devices: bridge, rules: { ...RULES, captured: [] } })), 'capture', /does not know 198\.51\.100\.7/);
   });
 
   it('passes where it has the client, and for the own address on the tunnel', async () => {
-    const captures = { devices: bridge, captured: [CLIENT_NETWORK] };
+    const captures = { devices: bridge, rules: { ...RULES, captured: [CLIENT_NETWORK] } };
     const own = TUNNEL.addresses[0]?.address ?? '';
 
     const client = await told(moduleWith(captures));
-    const tunnel = await told(moduleWith({ ...captures, captured: [], opened: { bySource: [flow(HOST, own, { gateway: 1 })], byDestination: [] } }), { ...QUERY, destination: own }, BARE);
+    const tunnel = await told(moduleWith({ ...captures, rules: { ...RULES, captured: [] }, opened: { bySource: [flow(HOST, own, { gateway: 1 })], byDestination: [] } }), { ...QUERY, destination: own }, BARE);
 
     assert.deepEqual([client.goesByMac, tunnel.goesByMac], [true, true]);
     assert.ok(client.steps.some(({ step }) => step === 'capture'));
@@ -155,7 +155,7 @@ describe('explain, beside an OpenVPN client', () => {
   const opened = { bySource: [], byDestination: [flow('192.0.2.5', SERVER, {}, [40_000, 1194])] };
 
   it('follows what the client sends to its server to the uplink of the module', async () => {
-    const { sentence, steps, asked } = await told(moduleWith({ transports: [TRANSPORT], opened }), query, BARE);
+    const { sentence, steps, asked } = await told(moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }), query, BARE);
 
     assert.match(sentence, /what 192\.0\.2\.5 sends to 203\.0\.113\.1 leaves lan0 to 02:00:00:00:00:02 \(gateway 2, the uplink\)/);
     assert.match(steps[1]?.text ?? '', /the OpenVPN client is, whose server 203\.0\.113\.1 is, udp port 1194/);
@@ -163,11 +163,11 @@ describe('explain, beside an OpenVPN client', () => {
   });
 
   it('stops where its socket finds no route at all', async () => {
-    assertStopped(await told(moduleWith({ transports: [TRANSPORT], opened }), query), 'socket', /a socket cannot send/);
+    assertStopped(await told(moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }), query), 'socket', /a socket cannot send/);
   });
 
   it('says which way round to ask', async () => {
-    const { steps } = await told(moduleWith({ transports: [TRANSPORT], opened }), { ...query, source: query.destination, destination: query.source });
+    const { steps } = await told(moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }), { ...query, source: query.destination, destination: query.source });
 
     assert.match(steps.at(-1)?.remedy ?? '', /gwmark trace 203\.0\.113\.1 192\.0\.2\.5/);
   });
