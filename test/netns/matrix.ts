@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Transport } from '../lab/openvpn.js';
 import type { Frame } from '../lab/frame.js';
 import { PROTOCOL } from '../lab/frame.js';
+import type { ExecResult } from '../lab/process.js';
 import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
@@ -149,18 +150,21 @@ export function describeMatrix(transport: Transport): void {
     it('is explained by `gwmark trace` as the frames show it', async () => {
       const outer = transport.endsWith('6') ? 'v6' : 'v4';
       const questions = [
-        { words: [ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp'], says: `answers of this flow leave lan0 to ${MAC.r2} ` },
-        { words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], says: `what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves lan0 to ${MAC.u} ` },
-        { words: [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--dport', '1194'], says: `answers of this flow leave lan0 to ${MAC.u} ` },
-      ];
+        { from: 'hostB', to: { name: 'client2', family: 'v6' }, words: [ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp'], says: `answers of this flow leave lan0 to ${MAC.r2} ` },
+        { from: 'client1', to: { name: 'hostB', family: 'v4' }, words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], says: `what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves lan0 to ${MAC.u} ` },
+        { from: 'client1', to: { name: 'hostB', family: 'v4' }, words: [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--dport', '1194'], says: `answers of this flow leave lan0 to ${MAC.u} ` },
+      ] as const;
       let wrong: readonly string[] = [];
 
       // A busy machine may lose a client's keepalive, and with the client its flows: then they are made again.
       await eventually(
         async () => {
-          await ping(lab.party('hostB', 'v6'), lab.party('client2', 'v6'), { count: 1 });
-          await ping(lab.party('client1', 'v4'), lab.party('hostB', 'v4'), { count: 1 });
-          const told = await Promise.all(questions.map(async ({ words }) => await runGwmark(lab.topology.endpoint, ['trace', ...words, '--control-socket', lab.sidecar.controlSocket])));
+          const told: ExecResult[] = [];
+          // One by one: an entry of ICMP lives for 30 s.
+          for (const { words, from, to } of questions) {
+            await ping(lab.party(from, to.family), lab.party(to.name, to.family), { count: 1 });
+            told.push(await runGwmark(lab.topology.endpoint, ['trace', ...words, '--control-socket', lab.sidecar.controlSocket]));
+          }
           wrong = told.filter(({ stdout }, index) => !stdout.includes(questions[index]?.says ?? '')).map(({ stdout, stderr }) => stdout + stderr);
           return wrong.length === 0;
         },
