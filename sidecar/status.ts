@@ -107,8 +107,8 @@ export interface RepairStatus {
 export interface StatusDocument {
   readonly version: string;
   readonly datapath: 'nexthop' | 'module';
-  /** What rules are made with; a daemon of before 0.1.0 does not say. */
-  readonly firewall?: 'nftables' | 'iptables-nft' | 'iptables-legacy' | undefined;
+  /** What rules are made with. */
+  readonly firewall: 'nftables' | 'iptables-nft' | 'iptables-legacy';
   /** Rules and routes stand and agree with what is wanted. */
   readonly ready: boolean;
   /** Why not, one sentence each; empty when ready. */

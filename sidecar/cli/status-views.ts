@@ -18,8 +18,7 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   const { hasColours } = options;
   const ready = document.ready ? paint('ready', 'green', hasColours) : paint('not ready', 'red', hasColours);
   const counts = `${count(document.clients.length, 'client')}, ${count(document.gateways.length, 'gateway')}`;
-  const firewall = document.firewall === undefined ? '' : `, ${document.firewall}`;
-  const head = `gwmark ${printable(document.version)}, datapath ${document.datapath}${firewall}: ${ready}\n${counts}, ${describeUplink(document)}\n`;
+  const head = `gwmark ${printable(document.version)}, datapath ${document.datapath}, ${document.firewall}: ${ready}\n${counts}, ${describeUplink(document)}\n`;
   const problems = document.problems.map((problem) => `  ${paint('!', 'red', hasColours)} ${printable(problem)}\n`);
   const problemBlock = problems.length === 0 ? '' : `\nproblems:\n${problems.join('')}`;
   return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}`;

@@ -16,7 +16,7 @@ const COUNTERS = z.record(z.string(), z.number());
 const STATUS: z.ZodType<StatusDocument> = z.looseObject({
   version: z.string(),
   datapath: z.enum(['nexthop', 'module']),
-  firewall: z.enum(['nftables', 'iptables-nft', 'iptables-legacy']).optional(),
+  firewall: z.enum(['nftables', 'iptables-nft', 'iptables-legacy']),
   ready: z.boolean(),
   problems: z.array(z.string()),
   servers: z.array(

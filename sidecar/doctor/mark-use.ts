@@ -1,4 +1,5 @@
 import type { NftObject } from 'nftables-json';
+import { savedLines } from './saved-lines.js';
 
 /** A rule of somebody else's that writes a packet mark or a conntrack mark. */
 export interface MarkWrite {
@@ -54,9 +55,7 @@ export function chainNames(objects: readonly NftObject[], ourTable: string): rea
  * @see iptables-extensions(8)
  */
 export function iptablesMarkWrites(saved: string, ourPrefix: string): readonly MarkWrite[] {
-  let table = '';
-  return saved.split('\n').flatMap((line): MarkWrite[] => {
-    if (line.startsWith('*')) table = line.slice(1);
+  return savedLines(saved).flatMap(({ table, line }): MarkWrite[] => {
     const rule = /^-A (\S+) .*-j (MARK|CONNMARK)(.*)$/.exec(line);
     if (rule === null || rule[1]?.startsWith(ourPrefix) === true) return [];
     const where = `iptables chain ${table} ${rule[1]}`;

@@ -16,7 +16,7 @@ import { GwmarkError } from '../errors.js';
 import type { Firewall, FirewallReading, Installed, RuleCounters, SeenMac } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import type { InstalledChains, SourceRule } from './iptables-reader.js';
-import { readChains, readClientSets } from './iptables-reader.js';
+import { listChains, listSets, readClientSets } from './iptables-reader.js';
 
 /** Seconds for which a gateway of transport flows counts as one: as long as nftables keeps it. */
 const UPLINK_SECONDS = 3600;
@@ -57,13 +57,13 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   }
 
   async adopt(deviceOf: (address: string) => string): Promise<Installed | null> {
-    const chains = await this.#readChains();
+    const chains = await listChains(this.#iptables, this.#table);
     if (chains.owner === 'foreign') {
       throw new GwmarkError('FIREWALL_CLASH', `iptables chains ${iptablesPrefix(this.#table)}* exist and are not gwmark's; name another with the setting table`);
     }
     // Sets alone do nothing; they are filled anew.
     if (chains.owner === 'none') return null;
-    const sets = await this.#readSets();
+    const sets = await listSets(this.#ipset, this.#table);
     if (chains.owner === 'ours') this.#rules = rulesOf(chains, sets);
     this.#note(chains.uplinkRules);
     return {
@@ -83,8 +83,8 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     const isStructural = rules !== this.#rules;
     try {
       // Something of ours may be there that is not as we wrote it.
-      const sets = this.needsEverything ? await this.#readSets() : [];
-      const from = this.needsEverything ? rulesOf(await this.#readChains(), sets) : this.#rules;
+      const sets = this.needsEverything ? await listSets(this.#ipset, this.#table) : [];
+      const from = this.needsEverything ? rulesOf(await listChains(this.#iptables, this.#table), sets) : this.#rules;
       const diff = isStructural ? diffIptables(from, rules) : { sets: [], rules: [], goneSets: [] };
       const elements = this.needsEverything ? this.#fillCommands(sets, changes) : iptablesClientCommands(this.#table, changes, this.machine.families);
       await this.#ipset.run([...diff.sets, ...elements]);
@@ -105,7 +105,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   /** Costs two processes, with counters or without. */
   async inspect(): Promise<FirewallReading> {
     if (this.needsEverything) return { state: 'intact', counters: null };
-    const chains = await this.#readChains();
+    const chains = await listChains(this.#iptables, this.#table);
     if (chains.owner === 'none') {
       this.distrust();
       return { state: 'missing', counters: null };
@@ -118,7 +118,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   }
 
   async readCounters(): Promise<RuleCounters | null> {
-    const { owner, counters } = await this.#readChains();
+    const { owner, counters } = await listChains(this.#iptables, this.#table);
     return owner === 'none' ? null : counters;
   }
 
@@ -170,7 +170,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
 
   async remove(): Promise<readonly string[]> {
     const chains = await this.#iptables.sweep();
-    const sets = (await this.#readSets()).map(({ name }) => name);
+    const sets = (await listSets(this.#ipset, this.#table)).map(({ name }) => name);
     await this.#destroySets(sets);
     this.#rules = NO_IPTABLES_RULES;
     const prefix = iptablesPrefix(this.#table);
@@ -178,18 +178,6 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     if (chains.length > 0) removed.push(`${chains.length} chains ${prefix}* of iptables-${this.#iptables.flavour}`);
     if (sets.length > 0) removed.push(`${sets.length} sets ${prefix}* of ipset`);
     return removed;
-  }
-
-  async #readChains(): Promise<InstalledChains> {
-    const mangles = [];
-    for (const family of this.machine.families) mangles.push({ family, chains: (await this.#iptables.list({ family, table: 'mangle' })).chains });
-    return readChains(mangles, this.#table);
-  }
-
-  /** Those that bear our prefix. */
-  async #readSets(): Promise<readonly ListedSet[]> {
-    const prefix = iptablesPrefix(this.#table);
-    return (await this.#ipset.list()).filter(({ name }) => name.startsWith(prefix));
   }
 
   async #elements(name: string): Promise<ListedSet['elements']> {
@@ -252,7 +240,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
 
   /** A listing that fails is no failure of the change: the next inspection finds the rules changed and replaces them. */
   async #rememberFingerprint(): Promise<void> {
-    this.#fingerprint = await this.#readChains().then(
+    this.#fingerprint = await listChains(this.#iptables, this.#table).then(
       ({ fingerprint }) => fingerprint,
       () => null,
     );

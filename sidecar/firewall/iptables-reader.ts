@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Family, ListedChain, ListedSet, RuleWords } from 'iptables-wrapper';
+import type { Family, Ipset, Iptables, ListedChain, ListedSet, RuleWords } from 'iptables-wrapper';
 import type { ClientNetwork, IptablesChain, OriginalSysctl, Transport } from '../../rules/index.js';
 import { IPTABLES_CHAINS, LAYOUT_COMMENT, iptablesPrefix, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
 import type { Count, RuleCounters } from './firewall.js';
@@ -38,6 +38,25 @@ const ORIGINS = ['PREROUTING', 'OUTPUT'] as const;
 
 /** Chains whose last rules count why packets took the normal route. */
 const REASONS: Readonly<Record<string, string>> = { [IPTABLES_CHAINS.unknown]: 'learn_unknown_mac', [IPTABLES_CHAINS.noGateway]: 'return_no_gateway' };
+
+/**
+ * Lists the tables mangle and reads what is ours out of them. iptables-legacy makes a table that is missing.
+ *
+ * @throws IptablesError
+ */
+export async function listChains(iptables: Iptables, table: string): Promise<InstalledChains> {
+  const mangles = await Promise.all(iptables.families.map(async (family) => ({ family, chains: (await iptables.list({ family, table: 'mangle' })).chains })));
+  return readChains(mangles, table);
+}
+
+/**
+ * Lists the sets that bear our prefix.
+ *
+ * @throws IptablesError
+ */
+export async function listSets(ipset: Ipset, table: string): Promise<readonly ListedSet[]> {
+  return (await ipset.list()).filter(({ name }) => name.startsWith(iptablesPrefix(table)));
+}
 
 /** Reads what is ours out of the tables mangle. Pure. */
 export function readChains(mangles: ListedMangles, table: string): InstalledChains {

@@ -10,6 +10,7 @@ import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
 import { hasCapability } from '../system/capabilities.js';
 import type { IptablesTools } from './iptables-firewall.js';
+import { listSets } from './iptables-reader.js';
 
 /** What rules are made with. */
 export type FirewallTool = { readonly kind: 'nftables'; readonly nft: Nftables } | ({ readonly kind: 'iptables' } & IptablesTools);
@@ -76,7 +77,6 @@ export async function openEveryTool(settings: ToolSettings): Promise<readonly Op
     if (!(error instanceof NftError)) throw error;
     reasons.push(`nftables: ${error.message}`);
   }
-  if (settings.table.length > MAX_IPTABLES_TABLE_LENGTH) return tools;
   const reports = await inspectFlavours(settings.table);
   const usable = reports.filter((report) => report.isUsable);
   for (const report of reports) if (!report.isUsable) reasons.push(`iptables (${report.flavour}): ${report.reason}`);
@@ -187,15 +187,15 @@ async function hasTable(nft: Nftables, table: string): Promise<boolean> {
   }
 }
 
-/** What each flavour of iptables is and holds, chains named after `table` as our own. */
-export function inspectFlavours(table: string): Promise<readonly FlavourReport[]> {
-  return inspectIptables({ prefix: iptablesPrefix(table), families: kernelFamilies() });
+/** What each flavour of iptables is and holds, chains named after `table` as our own. Nothing where that is too long a name: no chain can have it. */
+export async function inspectFlavours(table: string): Promise<readonly FlavourReport[]> {
+  return table.length > MAX_IPTABLES_TABLE_LENGTH ? [] : inspectIptables({ prefix: iptablesPrefix(table), families: kernelFamilies() });
 }
 
 async function hasSets(table: string): Promise<boolean> {
   try {
     await using ipset = await openIpset();
-    return (await ipset.list()).some(({ name }) => name.startsWith(iptablesPrefix(table)));
+    return (await listSets(ipset, table)).length > 0;
   } catch (error) {
     if (error instanceof IptablesError) return false;
     throw error;
@@ -204,7 +204,6 @@ async function hasSets(table: string): Promise<boolean> {
 
 /** Chains of ours in any flavour of iptables. */
 async function iptablesLeftover(table: string): Promise<readonly string[]> {
-  if (table.length > MAX_IPTABLES_TABLE_LENGTH) return [];
   const reports = await inspectFlavours(table);
   return reports.flatMap((report) => (report.isUsable ? report.ownChains : []));
 }

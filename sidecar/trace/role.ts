@@ -1,4 +1,4 @@
-import { clientSetName, contains, formatNetwork, isHost, type Network, parseNetwork, routingTables, type Transport } from '../../rules/index.js';
+import { contains, formatNetwork, isHost, type Network, parseNetwork, routingTables, type Transport } from '../../rules/index.js';
 import type { TraceReading } from './reading.js';
 import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
 
@@ -42,7 +42,7 @@ function clientRole(reading: TraceReading, { destination }: TraceQuery): Role | 
   if (tunnel === null) return { missing: `${destination} is selected, and OpenVPN has no tunnel device now` };
   const owner = ownerOf(reading, client);
   const text = isHost(client) ? `${destination} is the address of ${owner}, over ${tunnel}` : `${destination} is in ${formatNetwork(client)}, behind ${owner}, over ${tunnel}`;
-  return { text, selector: `set ${clientSetName(client)}`, tunnel, transport: null };
+  return { text, selector: `set ${reading.rules.setOf(client)}`, tunnel, transport: null };
 }
 
 function ownerOf({ status }: TraceReading, network: Network): string {

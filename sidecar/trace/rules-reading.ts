@@ -1,10 +1,10 @@
 import { type Flavour, IptablesError, openIpset, openIptables } from 'iptables-wrapper';
 import { isNotFound, NftError, openNftables } from 'nftables-json';
 
-import { type ClientNetwork, IPTABLES_CHAINS, iptablesPrefix, type Transport } from '../../rules/index.js';
+import { type ClientNetwork, clientSetName, IPTABLES_CHAINS, iptablesPrefix, iptablesSetName, type Network, type Transport } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { GwmarkError } from '../errors.js';
-import { readChains, readClientSets } from '../firewall/iptables-reader.js';
+import { listChains, listSets, readClientSets } from '../firewall/iptables-reader.js';
 import { type InstalledTable, readTable } from '../firewall/table-reader.js';
 import { inspectFlavours, kernelFamilies } from '../firewall/tool.js';
 import type { StatusDocument } from '../status.js';
@@ -15,6 +15,8 @@ export interface TracedRules {
   readonly name: string;
   readonly owner: 'missing' | InstalledTable['owner'];
   readonly clients: readonly ClientNetwork[];
+  /** The name of the set that selects a client network. */
+  readonly setOf: (network: Network) => string;
   /** What the bridge table captures; null where there is none. */
   readonly captured: readonly ClientNetwork[] | null;
   readonly transports: readonly Transport[];
@@ -40,7 +42,7 @@ export async function readTracedRules(settings: Settings, status: StatusDocument
   return nftables ?? { ...NOTHING, name: `iptables chains ${iptablesPrefix(settings.table)}*` };
 }
 
-const NOTHING = { owner: 'missing', clients: [], captured: null, transports: [], datapath: 'nexthop' } as const;
+const NOTHING = { owner: 'missing', clients: [], setOf: clientSetName, captured: null, transports: [], datapath: 'nexthop' } as const;
 
 async function readNftables({ executor, table }: Settings): Promise<TracedRules> {
   const name = `nftables table inet ${table}`;
@@ -59,6 +61,7 @@ async function readNftables({ executor, table }: Settings): Promise<TracedRules>
       name,
       owner: inet?.owner ?? 'missing',
       clients: [...(inet?.clients.values() ?? [])],
+      setOf: clientSetName,
       captured: bridge === null ? null : [...bridge.clients.values()],
       transports: inet?.transports ?? [],
       // The base chains of the two datapaths have different names.
@@ -75,13 +78,12 @@ async function readIptables(table: string, flavour: Flavour): Promise<TracedRule
   try {
     await using iptables = await openIptables({ prefix, flavour, families: kernelFamilies() });
     await using ipset = await openIpset();
-    const mangles = await Promise.all(iptables.families.map(async (family) => ({ family, chains: (await iptables.list({ family, table: 'mangle' })).chains })));
-    const { owner, chains, transports } = readChains(mangles, table);
-    const sets = (await ipset.list()).filter(({ name }) => name.startsWith(prefix));
+    const { owner, chains, transports } = await listChains(iptables, table);
     return {
       name: `iptables-${flavour} chains ${prefix}*`,
       owner: owner === 'none' ? 'missing' : owner,
-      clients: owner === 'ours' ? [...readClientSets(sets, table, () => '').values()] : [],
+      clients: owner === 'ours' ? [...readClientSets(await listSets(ipset, table), table, () => '').values()] : [],
+      setOf: (network) => iptablesSetName(table, network),
       captured: null,
       transports,
       datapath: chains.some(({ name }) => name === `${prefix}${IPTABLES_CHAINS.learn}`) ? 'nexthop' : 'module',

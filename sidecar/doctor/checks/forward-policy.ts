@@ -2,6 +2,7 @@ import type { NftObject } from 'nftables-json';
 
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
+import { savedLines } from '../saved-lines.js';
 
 interface Facts {
   /** Chains of hook forward that drop what no rule accepts. */
@@ -40,9 +41,5 @@ function nftDropping(objects: readonly NftObject[]): readonly string[] {
 
 /** @param saved as of iptables-save: `*filter`, `:FORWARD DROP [0:0]` */
 export function legacyDropping(saved: string): readonly string[] {
-  let table = '';
-  return saved.split('\n').flatMap((line) => {
-    if (line.startsWith('*')) table = line.slice(1);
-    return line.startsWith(':FORWARD DROP ') ? [`iptables chain ${table} FORWARD`] : [];
-  });
+  return savedLines(saved).flatMap(({ table, line }) => (line.startsWith(':FORWARD DROP ') ? [`iptables chain ${table} FORWARD`] : []));
 }

@@ -1,7 +1,7 @@
 import { IptablesError, type Flavour, type FlavourReport, openIpset, openIptables } from 'iptables-wrapper';
 
 import { iptablesPrefix } from '../../../rules/index.js';
-import { type InstalledChains, readChains } from '../../firewall/iptables-reader.js';
+import { type InstalledChains, listChains } from '../../firewall/iptables-reader.js';
 import { kernelFamilies } from '../../firewall/tool.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
@@ -98,6 +98,5 @@ async function readOwner(prefix: string, flavour: Flavour | null, reports: reado
   const report = reports.find((candidate) => candidate.flavour === flavour);
   if (flavour === null || report?.isUsable !== true || report.ownChains.length === 0) return 'none';
   await using opened = await openIptables({ prefix, flavour, families: kernelFamilies() });
-  const mangles = await Promise.all(opened.families.map(async (family) => ({ family, chains: (await opened.list({ family, table: 'mangle' })).chains })));
-  return readChains(mangles, table).owner;
+  return (await listChains(opened, table)).owner;
 }

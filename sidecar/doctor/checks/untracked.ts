@@ -2,6 +2,7 @@ import type { NftObject } from 'nftables-json';
 
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
+import { savedLines } from '../saved-lines.js';
 
 /** Connection tracking sees the flows of the VPN. */
 export const untracked: Check = {
@@ -35,9 +36,7 @@ function nftUntracked(objects: readonly NftObject[]): readonly string[] {
 
 /** @param saved as of iptables-save */
 export function iptablesUntracked(saved: string): readonly string[] {
-  let table = '';
-  return saved.split('\n').flatMap((line) => {
-    if (line.startsWith('*')) table = line.slice(1);
+  return savedLines(saved).flatMap(({ table, line }) => {
     const chain = /^-A (\S+) .*-j (?:NOTRACK|CT .*--notrack)/.exec(line)?.[1];
     return chain === undefined ? [] : [`iptables chain ${table} ${chain}`];
   });

@@ -4,6 +4,7 @@ import type { StatusDocument } from '../../../sidecar/status.js';
 export const READY: StatusDocument = {
   version: '1.2.3',
   datapath: 'nexthop',
+  firewall: 'nftables',
   ready: true,
   problems: [],
   servers: [

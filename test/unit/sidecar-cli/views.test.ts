@@ -11,6 +11,7 @@ const PLAIN = { hasColours: false, nowMs: Date.parse('2025-01-02T00:00:00Z') };
 const DOCUMENT: StatusDocument = {
   version: '1.2.3',
   datapath: 'nexthop',
+  firewall: 'nftables',
   ready: false,
   problems: ['unix:/run/b: connection refused'],
   servers: [
@@ -72,7 +73,7 @@ describe('views of the status', () => {
     assert.equal(
       statusView(DOCUMENT, PLAIN),
       [
-        'gwmark 1.2.3, datapath nexthop: not ready',
+        'gwmark 1.2.3, datapath nexthop, nftables: not ready',
         '2 clients, 2 gateways, uplink 1 (02:00:00:00:00:01 on lan0)',
         'in 3h: 2 reconnects, 1 resync, 1 repair',
         'took the normal route: return_no_gateway 5',
@@ -117,7 +118,7 @@ describe('views of the status', () => {
 
     assert.equal(
       empty,
-      'gwmark 1.2.3, datapath nexthop: ready\n0 clients, 0 gateways, no uplink learnt yet\nin 3h: 0 reconnects, 0 resyncs, 0 repairs\n\nno OpenVPN server is configured\n',
+      'gwmark 1.2.3, datapath nexthop, nftables: ready\n0 clients, 0 gateways, no uplink learnt yet\nin 3h: 0 reconnects, 0 resyncs, 0 repairs\n\nno OpenVPN server is configured\n',
     );
     assert.equal(clientsView([], PLAIN), 'no client is connected\n');
     assert.equal(gatewaysView([], null, PLAIN), 'no gateway is known yet; one is learnt when a router talks to this endpoint\n');

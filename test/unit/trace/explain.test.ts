@@ -1,7 +1,7 @@
 /** What no machine of `npm test` leads to: the kernel module, inline, and beside an OpenVPN client. All else: test/netns/trace.test.ts. */
 import assert from 'node:assert/strict';
 
-import { type ClientNetwork, EMPTY_PLAN, moduleMark, type Transport } from '../../../rules/index.js';
+import { type ClientNetwork, clientSetName, EMPTY_PLAN, moduleMark, type Transport } from '../../../rules/index.js';
 import type { ModuleGateway } from '../../../sidecar/datapath/module/proc.js';
 import type { ModuleReading } from '../../../sidecar/doctor/module-reading.js';
 import type { TracedRules } from '../../../sidecar/trace/rules-reading.js';
@@ -39,7 +39,7 @@ function present(records: readonly string[] = [`reply_mark ${MARKS}`, `orig_mark
   return { state: 'present', isEnabled, records };
 }
 
-const RULES: TracedRules = { name: 'nftables table inet gwmark', owner: 'ours', clients: [CLIENT_NETWORK], captured: null, transports: [], datapath: 'module' };
+const RULES: TracedRules = { name: 'nftables table inet gwmark', owner: 'ours', clients: [CLIENT_NETWORK], setOf: clientSetName, captured: null, transports: [], datapath: 'module' };
 
 /** The module at work, with a flow of the host through gateway 1. */
 function moduleWith(fields: Partial<TraceReading> = {}, reading: ModuleReading = present(), gateways: readonly ModuleGateway[] = [gateway(1), gateway(2, { isUplink: true }), gateway(3)]): TraceReading {
