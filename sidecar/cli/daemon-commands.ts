@@ -4,7 +4,7 @@ import { toPlainSettings } from '../config/build.js';
 import { SETTINGS, type SettingPath } from '../config/table.js';
 import { fetchStatus } from '../control/client.js';
 import { type ExitCode, GwmarkError } from '../errors.js';
-import { createLogger, type RootLogger } from '../log/logger.js';
+import type { RootLogger } from '../log/logger.js';
 import type { Commands } from './commands.js';
 import { type CliIo, hasColours } from './io.js';
 import { requireNetAdmin } from './privilege.js';
@@ -16,7 +16,7 @@ export async function runCommand(input: ConfigInput, io: CliIo, commands: Comman
   const config = unwrap(await loadConfig(input, { endpoints: true }));
   requireNetAdmin('run', await io.readProcStatus());
 
-  await using logger = openLogger(config, io);
+  await using logger = await openLogger(config, io);
   logger.debug('config.loaded', { file: config.configFile, settings: changedSettings(config) });
   const stop = new AbortController();
   const reloader = new Reloader(input, config, logger);
@@ -49,7 +49,7 @@ export async function downCommand(input: ConfigInput, asJson: boolean, io: CliIo
   requireNetAdmin('down', await io.readProcStatus());
   await refuseWhileServed(config.settings.controlSocket);
 
-  await using logger = openLogger(config, io);
+  await using logger = await openLogger(config, io);
   const { removed } = await commands.bringDown(config.settings, logger);
   if (asJson) {
     io.stdout.write(`${JSON.stringify({ removed }, undefined, 2)}\n`);
@@ -82,7 +82,9 @@ export function unwrap(result: ConfigResult): LoadedConfig {
   throw new GwmarkError('CONFIG_INVALID', formatProblems(result.problems), { context: { problems: result.problems } });
 }
 
-function openLogger(config: LoadedConfig, io: CliIo): RootLogger {
+/** Loaded on demand: a command that only looks starts sooner without winston. */
+async function openLogger(config: LoadedConfig, io: CliIo): Promise<RootLogger> {
+  const { createLogger } = await import('../log/logger.js');
   return createLogger({ ...config.settings.log, output: io.stderr, allowColours: hasColours(io.stderr, io.env) });
 }
 

@@ -8,7 +8,6 @@ import { Secret } from 'openvpn-management-client';
 import type { Settings } from './settings.js';
 import { CONFIG_ENV, envValues, flagValues, type Origins, type RawValues } from './sources.js';
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';
-import { yamlValues } from './yaml-source.js';
 
 /** Read when no file is named, if it is there. */
 export const DEFAULT_CONFIG_FILE = '/etc/gwmark/gwmark.yaml';
@@ -91,7 +90,7 @@ async function readSources(input: ConfigInput): Promise<ReadSources> {
   const text = await readText(file, MAX_CONFIG_BYTES);
   const isAbsent = named === undefined && 'code' in text && text.code === 'ENOENT';
 
-  const fromFile = isAbsent ? { values: [], problems: [] } : fileValues(text, file);
+  const fromFile = isAbsent ? { values: [], problems: [] } : await fileValues(text, file);
   const fromEnv = envValues(input.env);
   const fromFlags = flagValues(input.flags);
   return {
@@ -102,8 +101,9 @@ async function readSources(input: ConfigInput): Promise<ReadSources> {
   };
 }
 
-function fileValues(text: TextResult, file: string): RawValues {
-  if ('text' in text) return yamlValues(text.text, file);
+async function fileValues(text: TextResult, file: string): Promise<RawValues> {
+  // Loaded on demand: a command without a file starts sooner without the YAML parser.
+  if ('text' in text) return (await import('./yaml-source.js')).yamlValues(text.text, file);
   return { values: [], problems: [{ path: '', source: file, value: null, expected: `a readable YAML file; ${text.reason}` }] };
 }
 
