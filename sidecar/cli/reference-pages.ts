@@ -1,6 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { IPTABLES_ERROR_CODES } from 'iptables-wrapper';
+import { NFT_ERROR_CODES } from 'nftables-json';
+import { MANAGEMENT_ERROR_CODES } from 'openvpn-management-client';
 import { stringify } from 'yaml';
 
 import { toPlainSettings } from '../config/build.js';
@@ -25,6 +28,13 @@ export interface ReferencePage {
 }
 
 const NOTICE = '<!-- Made by `npm run docs` from the code; a test compares. -->';
+
+/** Codes of the packages' errors, under headings of the page of errors. */
+const CAUSES: readonly { readonly title: string; readonly codes: Readonly<Record<string, string>> }[] = [
+  { title: "OpenVPN's management interface", codes: MANAGEMENT_ERROR_CODES },
+  { title: 'nftables', codes: NFT_ERROR_CODES },
+  { title: 'iptables and ipset', codes: IPTABLES_ERROR_CODES },
+];
 
 /** All generated pages. Pure. */
 export function referencePages(): readonly ReferencePage[] {
@@ -81,6 +91,9 @@ function errorsPage(): string {
   return page('Errors', [
     'A command that fails prints one message to standard error. `gwmark run` logs it as the event `daemon.failed`, whose field `code` is one of these; the codes are stable.',
     table(['code', 'exit code', 'meaning', 'remedy'], rows),
+    '## Causes',
+    'What went wrong below stands in the log too, as `code` of the field that bears the error or of its `cause`. These codes come from the three packages; besides them a cause may have a name of errno(3) from Node.',
+    ...CAUSES.flatMap(({ title, codes }) => [`### ${title}`, table(['code', 'meaning'], Object.entries(codes).map(([code, meaning]) => [`\`${code}\``, meaning]))]),
   ]);
 }
 

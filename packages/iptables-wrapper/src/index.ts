@@ -1,6 +1,6 @@
 export type { ChainRef, ChainRule, ChainRules, Command, Jump } from './command.js';
 export type { Flavour, FlavourPrograms, FlavourReport } from './flavour.js';
-export { IptablesError, isAlreadyExists, isNotFound, type IptablesErrorCode, type TableRef } from './iptables-error.js';
+export { IPTABLES_ERROR_CODES, IptablesError, isAlreadyExists, isNotFound, type IptablesErrorCode, type TableRef } from './iptables-error.js';
 export type { Iptables, RunOptions, RunResult } from './iptables.js';
 export type { Ipset, ListedSet, SetCommand, SetElement, SetElements, SetSpec, SetType, SetValues } from './ipset.js';
 export { inspectIptables, openIptables, type IptablesOptions } from './open.js';

@@ -1,31 +1,28 @@
 import type { Family, TableName } from './table.js';
 
 /**
- * Why iptables or ipset, or the way to them, refused.
- *
- * ENOENT: what is named, or referred to, does not exist. EEXIST: what is created exists. EBUSY: something refers to what is deleted.
- * ELOOP: jumps in a circle, or too deep. ENFILE: the set is full. EINVAL: not understood by us, by the program or by the kernel.
- * EOPNOTSUPP: an extension or a type of set that this installation or kernel does not have. EPERM: no CAP_NET_ADMIN. ENOMEM: as the kernel says.
- * ELOCKED: another program kept the lock for longer than the wait. EMIXED: both flavours hold rules, or a table of nft's own is in the way.
- * UNAVAILABLE: no program, no kernel support, or closed. TIMEOUT: no answer in time, outcome unknown. OVERFLOW: more output than allowed.
- * UNKNOWN: none of these; read `detail`.
+ * Why iptables or ipset, or the way to it, refused. The names of errno are its answer or the kernel's.
+ * Stable: once published, a code keeps its meaning.
  */
-export type IptablesErrorCode =
-  | 'EBUSY'
-  | 'EEXIST'
-  | 'EINVAL'
-  | 'ELOCKED'
-  | 'ELOOP'
-  | 'EMIXED'
-  | 'ENFILE'
-  | 'ENOENT'
-  | 'ENOMEM'
-  | 'EOPNOTSUPP'
-  | 'EPERM'
-  | 'OVERFLOW'
-  | 'TIMEOUT'
-  | 'UNAVAILABLE'
-  | 'UNKNOWN';
+export const IPTABLES_ERROR_CODES = {
+  EBUSY: 'deleting a chain that a rule elsewhere leads to, or a set that a rule refers to',
+  EEXIST: '`create` of what exists; a set of other make; an element that is there',
+  EINVAL: 'a name or word that cannot be; a chain that is not ours; an option that iptables does not understand, or a rule that the kernel does not take; an option of ours out of range',
+  ELOCKED: 'another program kept the lock for longer than `lockWaitSeconds`; the message names it',
+  ELOOP: 'jumps that lead a packet in a circle, or too deep',
+  EMIXED: 'both flavours hold rules and none was named; nft\'s own rules have made a table unreadable',
+  ENFILE: 'the set is full',
+  ENOENT: 'what is named, or referred to, does not exist: a chain, a rule, a target, a set, an element',
+  ENOMEM: 'as the kernel says',
+  EOPNOTSUPP: 'an extension, or a type of set, that this installation or kernel does not have',
+  EPERM: 'no CAP_NET_ADMIN in the namespace',
+  OVERFLOW: 'a listing larger than `maxOutputBytes`',
+  TIMEOUT: 'no answer within `timeoutMs`; the program is killed, the outcome is unknown',
+  UNAVAILABLE: 'no program, a kernel without it, a lock file that cannot be opened, or closed',
+  UNKNOWN: 'none of these; read `detail`',
+} as const satisfies Record<string, string>;
+
+export type IptablesErrorCode = keyof typeof IPTABLES_ERROR_CODES;
 
 /** The unit of atomicity: one table of one family. */
 export interface TableRef {

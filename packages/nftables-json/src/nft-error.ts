@@ -1,33 +1,33 @@
 import type { Command } from './command.js';
 
 /**
- * Why nftables, or the way to it, refused.
- *
- * The names of errno are the kernel's answer. Besides them: SYNTAX (libnftables did not understand a command, or refused it before the kernel
- * saw it), UNAVAILABLE (no library, no program, closed), TIMEOUT (no answer in time, outcome unknown), OVERFLOW (more
- * output than allowed), UNKNOWN (a message that is none of these; read `detail`).
+ * Why nftables, or the way to it, refused. The names of errno are its answer or the kernel's.
+ * Stable: once published, a code keeps its meaning.
  */
-export type NftErrorCode =
-  | 'EBUSY'
-  | 'EEXIST'
-  | 'EINTR'
-  | 'EINVAL'
-  | 'ELOOP'
-  | 'EMLINK'
-  | 'EMSGSIZE'
-  | 'ENFILE'
-  | 'ENOBUFS'
-  | 'ENOENT'
-  | 'ENOMEM'
-  | 'ENOSPC'
-  | 'EOPNOTSUPP'
-  | 'EPERM'
-  | 'ERANGE'
-  | 'OVERFLOW'
-  | 'SYNTAX'
-  | 'TIMEOUT'
-  | 'UNAVAILABLE'
-  | 'UNKNOWN';
+export const NFT_ERROR_CODES = {
+  EBUSY: 'deleting what a rule or a verdict map refers to',
+  EEXIST: '`create` of what exists; a set of another type; another value for a key of a map; overlapping intervals',
+  EINTR: 'as the kernel says',
+  EINVAL: 'a map element without value; `reset` among other commands; an option out of its range',
+  ELOOP: 'jumps in a circle, or too deep',
+  EMLINK: 'jumps in a circle, or too deep',
+  EMSGSIZE: 'as the kernel says',
+  ENFILE: 'the set is full (`size`)',
+  ENOBUFS: 'as the kernel says',
+  ENOENT: 'what is named, or referred to, does not exist',
+  ENOMEM: 'as the kernel says',
+  ENOSPC: 'as the kernel says',
+  EOPNOTSUPP: 'another priority for a base chain; a feature that this nft or kernel does not have',
+  EPERM: 'no CAP_NET_ADMIN in the namespace',
+  ERANGE: 'as the kernel says',
+  OVERFLOW: 'a listing larger than `maxOutputBytes`',
+  SYNTAX: 'libnftables did not understand a command, or refused it before the kernel saw it',
+  TIMEOUT: 'no answer within `timeoutMs`; the outcome is unknown. The spawned program is killed; a call into the library goes on, and the next one waits for it',
+  UNAVAILABLE: 'no library, no program, koffi in use with small stacks, or closed; an answer was lost ("outcome unknown")',
+  UNKNOWN: 'none of these; read `detail`',
+} as const satisfies Record<string, string>;
+
+export type NftErrorCode = keyof typeof NFT_ERROR_CODES;
 
 interface NftErrorContext {
   /** Index of the command that failed, where one was found. */

@@ -1,24 +1,27 @@
-/** Stable identifiers of what went wrong. Each is explained in {@link ManagementError}. */
-export type ManagementErrorCode =
-  | 'MGMT_ABORTED'
-  | 'MGMT_ARGUMENT'
-  | 'MGMT_AUTH'
-  | 'MGMT_BUSY'
-  | 'MGMT_CLOSED'
-  | 'MGMT_COMMAND'
-  | 'MGMT_CONNECT'
-  | 'MGMT_LOST'
-  | 'MGMT_NOT_CONNECTED'
-  | 'MGMT_NOT_FOUND'
-  | 'MGMT_OVERFLOW'
-  | 'MGMT_PASSWORD_REQUIRED'
-  | 'MGMT_PROTOCOL'
-  | 'MGMT_REFUSED'
-  | 'MGMT_REJECTED'
-  | 'MGMT_STALE_EPOCH'
-  | 'MGMT_TIMEOUT'
-  | 'MGMT_TRUNCATED'
-  | 'MGMT_UNSUPPORTED';
+/** What each code of a {@link ManagementError} says. Stable: once published, a code keeps its meaning. */
+export const MANAGEMENT_ERROR_CODES = {
+  MGMT_ABORTED: 'the caller\'s AbortSignal fired',
+  MGMT_ARGUMENT: 'refused before anything was sent: the protocol cannot carry this value',
+  MGMT_AUTH: 'the daemon refused the management password (it asked again, or hung up)',
+  MGMT_BUSY: 'connected, but silent: another program holds the only management slot',
+  MGMT_CLOSED: 'this client was closed',
+  MGMT_COMMAND: 'the daemon answered `ERROR:`; `context.reply` has its text',
+  MGMT_CONNECT: 'the connection could not be opened, for a reason that has no code of its own',
+  MGMT_LOST: 'the connection ended while something waited on it',
+  MGMT_NOT_CONNECTED: 'there is no connection now; commands are not queued for a later one',
+  MGMT_NOT_FOUND: 'the socket path does not exist',
+  MGMT_OVERFLOW: 'a line, an environment block or a reply is larger than its limit',
+  MGMT_PASSWORD_REQUIRED: 'the daemon asks for a password and none is configured',
+  MGMT_PROTOCOL: 'bytes that OpenVPN does not send: not a management interface, or out of step',
+  MGMT_REFUSED: 'ECONNREFUSED: nobody listens (a stale socket file, or a stopped daemon)',
+  MGMT_REJECTED: 'accepted and hung up without a byte (`--management-client-user/-group`)',
+  MGMT_STALE_EPOCH: 'the client belongs to an earlier epoch; its CID may be somebody else\'s now',
+  MGMT_TIMEOUT: 'no whole reply in time',
+  MGMT_TRUNCATED: 'the daemon finished the command without finishing its reply',
+  MGMT_UNSUPPORTED: 'this daemon, or its mode at this moment, does not have the command',
+} as const satisfies Record<string, string>;
+
+export type ManagementErrorCode = keyof typeof MANAGEMENT_ERROR_CODES;
 
 /** Facts about a failure, safe to log: secrets never get in here. */
 export interface ErrorContext {
@@ -31,31 +34,7 @@ export interface ErrorContext {
   readonly endpoint?: string;
 }
 
-/**
- * Every failure of this package.
- *
- * | code | meaning |
- * |---|---|
- * | MGMT_ABORTED | the caller's AbortSignal fired |
- * | MGMT_ARGUMENT | refused before anything was sent: the protocol cannot carry this value |
- * | MGMT_AUTH | the daemon refused the management password (it asked again, or hung up) |
- * | MGMT_BUSY | connected, but silent: another program holds the only management slot |
- * | MGMT_CLOSED | this client was closed |
- * | MGMT_COMMAND | the daemon answered `ERROR:`; `context.reply` has its text |
- * | MGMT_CONNECT | the connection could not be opened, for a reason that has no code of its own |
- * | MGMT_LOST | the connection ended while something waited on it |
- * | MGMT_NOT_CONNECTED | there is no connection now; commands are not queued for a later one |
- * | MGMT_NOT_FOUND | the socket path does not exist |
- * | MGMT_OVERFLOW | a line, an environment block or a reply is larger than its limit |
- * | MGMT_PASSWORD_REQUIRED | the daemon asks for a password and none is configured |
- * | MGMT_PROTOCOL | bytes that OpenVPN does not send: not a management interface, or out of step |
- * | MGMT_REFUSED | ECONNREFUSED: nobody listens (a stale socket file, or a stopped daemon) |
- * | MGMT_REJECTED | accepted and hung up without a byte (`--management-client-user/-group`) |
- * | MGMT_STALE_EPOCH | the client belongs to an earlier epoch; its CID may be somebody else's now |
- * | MGMT_TIMEOUT | no whole reply in time |
- * | MGMT_TRUNCATED | the daemon finished the command without finishing its reply |
- * | MGMT_UNSUPPORTED | this daemon, or its mode at this moment, does not have the command |
- */
+/** Every failure of this package. */
 export class ManagementError extends Error {
   override readonly name = 'ManagementError';
 

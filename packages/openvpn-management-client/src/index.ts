@@ -19,7 +19,7 @@ export { Connection, type ConnectionOptions } from './connection.js';
 export { Decoder, type DecoderOptions } from './decoder.js';
 export { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.js';
 export { Environment } from './environment.js';
-export { isManagementError, ManagementError, type ErrorContext, type ManagementErrorCode } from './errors.js';
+export { isManagementError, MANAGEMENT_ERROR_CODES, ManagementError, type ErrorContext, type ManagementErrorCode } from './errors.js';
 export { parseCid, parseKid, type Cid, type ClientKey, type Kid } from './ids.js';
 export { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
 export * from './messages.js';

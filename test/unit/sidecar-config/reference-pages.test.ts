@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
+import { IPTABLES_ERROR_CODES } from 'iptables-wrapper';
+import { NFT_ERROR_CODES } from 'nftables-json';
+import { MANAGEMENT_ERROR_CODES } from 'openvpn-management-client';
+
 import { EXIT_CODES } from '../../../sidecar/cli/exit-codes.js';
 import { referencePages } from '../../../sidecar/cli/reference-pages.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
@@ -13,7 +17,13 @@ import { METRICS } from '../../../sidecar/metrics/table.js';
 import { TRACE_STEPS } from '../../../sidecar/trace/trace.js';
 
 // Compiled files lie in dist/test/unit/sidecar-config.
-const DIRECTORY = new URL('../../../../docs/reference/', import.meta.url);
+const ROOT = new URL('../../../../', import.meta.url);
+const DIRECTORY = new URL('docs/reference/', ROOT);
+const PACKAGES = {
+  'openvpn-management-client': MANAGEMENT_ERROR_CODES,
+  'nftables-json': NFT_ERROR_CODES,
+  'iptables-wrapper': IPTABLES_ERROR_CODES,
+};
 
 function storedPage(file: string): string {
   return readFileSync(new URL(file, DIRECTORY), 'utf8');
@@ -40,6 +50,18 @@ describe('reference pages', () => {
     for (const name of Object.keys(METRICS)) assert.ok(storedPage('metrics.md').includes(`\`${name}\``), name);
     for (const step of Object.keys(TRACE_STEPS)) assert.ok(storedPage('trace.md').includes(`\`${step}\``), step);
   });
+
+  for (const [name, codes] of Object.entries(PACKAGES)) {
+    it(`and the README of ${name} name every code of its errors`, () => {
+      const readme = readFileSync(new URL(`packages/${name}/README.md`, ROOT), 'utf8');
+      const section = readme.slice(readme.indexOf('\n## Errors\n'));
+
+      for (const [code, meaning] of Object.entries(codes)) {
+        assert.ok(storedPage('errors.md').includes(`| \`${code}\` | ${meaning.replaceAll('|', '\\|')} |`), code);
+        assert.match(section, new RegExp(`^\\|[^|]*\\b${code}\\b[^|]*\\|`, 'm'), code);
+      }
+    });
+  }
 
   it('show a complete file that the sidecar takes, and that holds the defaults', () => {
     const example = /```yaml\n([^`]+)```/.exec(storedPage('settings.md'))?.[1] ?? '';
