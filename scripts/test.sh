@@ -10,7 +10,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 passed=0
 failed=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Children in the background do not see an interrupt of the terminal.
+second=''
+trap '[[ -z $second ]] || pkill -P "$second" || true; rm -f "$log" "$log.second"' EXIT
+trap 'exit 130' INT TERM
+exec 3>&1
 
 finish() {
   printf '\n%d passed, %d failed\n' "$passed" "$failed"
@@ -29,34 +33,65 @@ step() {
   finish
 }
 
-# How many tests the last suite reports under a word: "passing", "failing".
+# How many tests a log of mocha reports under a word: "passing", "failing".
 reported() {
-  sed -E 's/\x1b\[[0-9;]*m//g' "$log" | sed -nE "s/^ +([0-9]+) $1.*/\1/p" | tail -n 1
+  sed -E 's/\x1b\[[0-9;]*m//g' "$1" | sed -nE "s/^ +([0-9]+) $2.*/\1/p" | tail -n 1
 }
 
-# Runs one folder of dist/test with mocha; arguments before `--` are options of mocha, those behind it the command that it is run through.
-suite() {
-  local folder=$1 status=0 passing failing
+# Runs files of dist/test, as a glob below it, with mocha; arguments before `--` are options of mocha, those behind it the command that it is run through.
+run_mocha() {
+  local files=$1
   shift
-  printf '\n== %s\n' "$folder"
   local options=(--config .mocharc.json --reporter spec)
   while (($# > 0)) && [[ $1 != -- ]]; do
     options+=("$1")
     shift
   done
   (($# == 0)) || shift
-  # mocha writes into a pipe here and cannot see the terminal itself.
-  if [[ -t 1 && -z ${NO_COLOR:-} ]]; then options+=(--color); else options+=(--no-color); fi
+  # mocha writes into a pipe or a file here and cannot see the terminal itself.
+  if [[ -t 3 && -z ${NO_COLOR:-} ]]; then options+=(--color); else options+=(--no-color); fi
   [[ ${CI:-} == true ]] && options+=(--forbid-pending)
-  "$@" node_modules/.bin/mocha "${options[@]}" "dist/test/$folder/**/*.test.js" 2>&1 | tee "$log" || status=$?
-  passing=$(reported passing)
-  failing=$(reported failing)
+  "$@" node_modules/.bin/mocha "${options[@]}" "dist/test/$files/**/*.test.js" 2>&1
+}
+
+# Adds what a log of mocha reports to the total. The second argument is mocha's exit code.
+count() {
+  local passing failing
+  passing=$(reported "$1" passing)
+  failing=$(reported "$1" failing)
   passed=$((passed + ${passing:-0}))
   failed=$((failed + ${failing:-0}))
-  if ((status != 0 && ${failing:-0} == 0)); then
+  if (($2 != 0 && ${failing:-0} == 0)); then
     # mocha itself fell over: no test counted it.
     failed=$((failed + 1))
   fi
+}
+
+# suite FOLDER [OPTION...] [-- COMMAND...]: one folder of dist/test, as run_mocha takes it.
+suite() {
+  local status=0
+  printf '\n== %s\n' "$1"
+  run_mocha "$@" | tee "$log" || status=$?
+  count "$log" "$status"
+  ((failed == 0)) || finish
+}
+
+# Two halves of test/integration at once, each in a network namespace of its own, for their files share one. What the
+# second says is shown behind the first.
+integration() {
+  # Loopback of a fresh namespace is down; tests that listen on it expect it up.
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  local apart=(unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh) status=0
+  printf '\n== integration\n'
+  run_mocha 'integration/!(iptables-wrapper|nftables-json)' -- "${apart[@]}" >"$log.second" &
+  second=$!
+  run_mocha 'integration/@(iptables-wrapper|nftables-json)' -- "${apart[@]}" | tee "$log" || status=$?
+  count "$log" "$status"
+  status=0
+  wait "$second" || status=$?
+  second=''
+  cat "$log.second"
+  count "$log.second" "$status"
   ((failed == 0)) || finish
 }
 
@@ -81,14 +116,13 @@ need_node_modules
 step build npm run --silent build
 step lint npm run --silent lint
 suite unit
-suite protocol
-# Loopback of the fresh namespace is down; tests that listen on it expect it up.
-# shellcheck disable=SC2016 # expanded by the inner shell
-suite integration -- unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh
-# Every file makes networks of its own, and waits more than it works.
-suite netns --parallel --jobs 2
+suite protocol --parallel --jobs 2
+integration
+# Every file makes networks of its own, and waits a part of its time.
+jobs=$(($(nproc) + 1))
+suite netns --parallel --jobs "$jobs"
 # A part of these once more, with rules made by iptables.
 find_flavours
-for flavour in "${flavours[@]}"; do suite iptables --parallel --jobs 2 -- env GWMARK_FIREWALL=iptables GWMARK_IPTABLES_FLAVOUR="$flavour"; done
+for flavour in "${flavours[@]}"; do suite iptables --parallel --jobs "$jobs" -- env GWMARK_FIREWALL=iptables GWMARK_IPTABLES_FLAVOUR="$flavour"; done
 kernel_suite
 finish

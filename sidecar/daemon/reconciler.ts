@@ -233,13 +233,15 @@ export class Reconciler<Rules = Structure> {
     // A change of clients alone leaves the plan as it is but for their routes; most passes touch no route at all.
     const diff = isNew ? diffRouting(this.#plan, plan) : routing.diff;
 
-    const everyone = (): ClientNetworkChange[] => [...clients.list()].map((network) => ({ op: 'add', network }));
+    // Who is there now: whoever comes or goes while the kernel works is of the next pass, and must not count as installed by this one.
+    const isBridgeNew = compiled.bridge !== null && this.#options.bridge?.needsEverything === true;
+    const everyone: readonly ClientNetworkChange[] = isRewrite || isBridgeNew ? [...clients.list()].map((network) => ({ op: 'add', network })) : [];
     const some = this.#clientChanges(dirty);
     const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) => (clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : []));
 
     // Most passes have nothing for routing, and then the transaction begins within the call that brought the event.
     if (diff !== EMPTY_DIFF) await addRouting(policy, diff);
-    await firewall.apply(compiled.rules, firewall.needsEverything ? everyone() : some);
+    await firewall.apply(compiled.rules, firewall.needsEverything ? everyone : some);
     await this.#applyBridge(compiled, some, everyone);
 
     // The transaction stands, whatever becomes of the rest.
@@ -247,7 +249,7 @@ export class Reconciler<Rules = Structure> {
     this.#compiled = compiled;
     this.#clientRoutes = routing.routes;
     for (const network of removed) this.#installedClients.delete(networkKey(network));
-    for (const { op, network } of isRewrite ? everyone() : some) if (op === 'add') this.#installedClients.set(networkKey(network), network);
+    for (const { op, network } of isRewrite ? everyone : some) if (op === 'add') this.#installedClients.set(networkKey(network), network);
     if (removed.length > 0) this.#options.onRemoved(removed);
 
     if (diff !== EMPTY_DIFF) await removeRouting(policy, diff);
@@ -260,11 +262,11 @@ export class Reconciler<Rules = Structure> {
     return this.#options.compile(site);
   }
 
-  async #applyBridge(compiled: Compiled<Rules>, some: readonly ClientNetworkChange[], everyone: () => ClientNetworkChange[]): Promise<void> {
+  async #applyBridge(compiled: Compiled<Rules>, some: readonly ClientNetworkChange[], everyone: readonly ClientNetworkChange[]): Promise<void> {
     const { bridge } = this.#options;
     if (bridge === undefined || (compiled.bridge === null && bridge.needsEverything)) return;
     if (compiled.bridge === null) await bridge.remove();
-    else await bridge.apply(compiled.bridge, bridge.needsEverything ? everyone() : some);
+    else await bridge.apply(compiled.bridge, bridge.needsEverything ? everyone : some);
   }
 
   /** The site of this pass: the one of the last pass unless something of it changed. */
