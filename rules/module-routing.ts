@@ -1,6 +1,8 @@
+import type { Family } from './address.js';
 import type { PolicyRule, Route, RoutingPlan } from './routing.js';
 import { clientRules, distinct, localFallbackRules, routingTables, transportLink } from './routing.js';
-import type { Site } from './world.js';
+import type { Policy, Site } from './world.js';
+import { moduleMark } from './world.js';
 
 /**
  * The routing of the datapath `module`: only what lets a socket of OpenVPN, or an ICMP error, find some route, so that
@@ -13,8 +15,18 @@ export function compileModuleRouting(site: Site): RoutingPlan {
     const links = site.links.filter((link) => link.families.includes(family));
     const link = transportLink(site, family, links);
     if (link === undefined) continue;
-    rules.push(...clientRules(site, family), ...localFallbackRules(site, family));
+    rules.push(...clientRules(site, family), ...localFallbackRules(site, family), reroutedRule(site.policy, family));
     routes.push({ family, table: routingTables(site.policy).fallback, destination: 'default', device: link.device });
   }
   return { rules: distinct(rules), routes, neighbours: [] };
+}
+
+/**
+ * A mark that changes in the table mangle of iptables, or in any chain of the type route, makes the kernel look for the route
+ * of a packet from here once more, and this look-up has neither protocol nor ports (`ip_route_me_harder()`, `ip6_route_me_harder()` in netfilter.c of net/ipv4 and net/ipv6).
+ * What is left to ask for is the mark.
+ */
+function reroutedRule(policy: Policy, family: Family): PolicyRule {
+  const { fallback: table } = routingTables(policy);
+  return { family, priority: policy.routing.fallbackPriority + 2, table, iif: 'lo', fwmark: { value: moduleMark(policy), mask: policy.markMask } };
 }

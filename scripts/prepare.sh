@@ -14,7 +14,7 @@ declare -rA PACKAGE_OF=(
   [arping]=iputils-arping
   # of test/compose and test/packages
   [nsenter]=util-linux [dockerd]=docker.io [docker-compose]=docker-compose [debootstrap]=debootstrap [dpkg-deb]=dpkg
-  [systemd-analyze]=systemd
+  [systemd-analyze]=systemd [systemd-nspawn]=systemd-container
   # of bench/datapath
   [gcc]=build-essential [make]=make [flex]=flex [bison]=bison [bc]=bc
 )

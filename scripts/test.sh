@@ -12,7 +12,7 @@ failed=0
 log=$(mktemp)
 # Children in the background do not see an interrupt of the terminal.
 second=''
-trap '[[ -z $second ]] || pkill -P "$second" || true; rm -f "$log" "$log.second"' EXIT
+trap '[[ -z $second ]] || xargs -r kill <"/proc/$second/task/$second/children" || true; rm -f "$log" "$log.second"' EXIT
 trap 'exit 130' INT TERM
 exec 3>&1
 

@@ -37,7 +37,7 @@ function processIo(): CliIo {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    workingDirectory: process.cwd(),
+    workingDirectory: workingDirectory(),
     now: () => Date.now(),
     readProcStatus: () => readFile('/proc/self/status', 'utf8').catch(() => undefined),
     onSignal: (signal, listener) => {
@@ -46,6 +46,15 @@ function processIo(): CliIo {
     },
     exitNow: (code) => process.exit(code),
   };
+}
+
+/** Where relative paths begin. A directory that was removed, or is out of reach, is no reason to refuse a command that names none. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return '/';
+  }
 }
 
 /** Resolves when everything written so far has left the process, or never can. */

@@ -9,16 +9,8 @@ import { exec, LabProcess } from '../lab/process.js';
 import { exchange, ping } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
-import { DebianRoot } from './root.js';
+import { builtPackage, DebianRoot } from './root.js';
 import { readUnit } from './unit.js';
-
-const DEBS = path.join(CHECKOUT, 'dist/deb');
-
-async function deb(name: string): Promise<string> {
-  const file = (await readdir(DEBS)).find((entry) => entry.startsWith(`${name}_`));
-  assert.ok(file !== undefined, `no ${name} in ${DEBS}`);
-  return path.join(DEBS, file);
-}
 
 /** The paths that are there now and were not before. */
 async function added(root: DebianRoot, before: readonly string[]): Promise<readonly string[]> {
@@ -54,7 +46,7 @@ describe('Debian packages', function () {
       });
 
       it('gwmark is installed, with nothing missing', async () => {
-        await root.install(...(await root.bring(await deb('gwmark'))));
+        await root.install(...(await root.bring(await builtPackage('gwmark'))));
 
         assert.equal((await root.run('gwmark', '--version')).trim(), (await root.run('dpkg-query', '-W', '-f', '${Version}', 'gwmark')).trim());
         assert.equal(await root.run('dpkg', '--verify', 'gwmark'), '');
@@ -98,7 +90,7 @@ describe('Debian packages', function () {
         const before = await root.paths();
         const release = (await readdir(path.join(root.directory, 'lib/modules'))).find((name) => name.endsWith('-amd64'));
         assert.ok(release !== undefined);
-        const [file = ''] = await root.bring(await deb('gwmark-dkms'));
+        const [file = ''] = await root.bring(await builtPackage('gwmark-dkms'));
         await root.run('dpkg', '--install', file);
         const version = (await root.run('dpkg-query', '-W', '-f', '${Version}', 'gwmark-dkms')).trim();
         // By itself it builds for the kernel that runs, which in a root without one is another.

@@ -1,8 +1,8 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { debianRoot, type Suite } from '../compose/roots.js';
+import { CHECKOUT, debianRoot, type Suite } from '../compose/roots.js';
 import type { Namespace } from '../lab/namespace.js';
 import { exec, type ExecOptions, type ExecResult, tryExec } from '../lab/process.js';
 
@@ -15,6 +15,14 @@ exec chroot "$root" "$@"`;
 
 /** Where packages put what is no file of theirs, or what changes with every installation of anything. */
 const NOISE = ['./var/lib/dpkg', './var/lib/apt', './var/cache', './var/log', './var/lib/systemd', './tmp', './run', './proc', './sys', './etc/ld.so.cache'];
+
+/** The path of a package that scripts/package-deb.sh built. */
+export async function builtPackage(name: string): Promise<string> {
+  const directory = path.join(CHECKOUT, 'dist/deb');
+  const file = (await readdir(directory)).find((entry) => entry.startsWith(`${name}_`));
+  if (file === undefined) throw new Error(`no ${name} in ${directory}`);
+  return path.join(directory, file);
+}
 
 /** A clean Debian in a directory. Disposal removes it. */
 export class DebianRoot implements AsyncDisposable {

@@ -289,6 +289,14 @@ describe('gwmark check', () => {
 });
 
 describe('bin/gwmark', () => {
+  it('works in a directory that is there no more', async () => {
+    const child = spawn('sh', ['-ec', 'cd "$(mktemp -d)"; rmdir "$PWD"; exec "$@"', 'sh', process.execPath, LAUNCHER, '--version'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const { code, stdout, stderr } = await ended(child);
+
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^\d+\.\d+/);
+  });
+
   it('starts the compiled program, through a link too', async () => {
     await using directory = await TemporaryDirectory.open();
     await symlink(LAUNCHER, directory.file('gwmark'));

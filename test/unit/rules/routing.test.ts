@@ -199,6 +199,15 @@ describe('subnetLengths', () => {
   });
 });
 
+describe('the routing of the datapath module', () => {
+  it('finds the route of a packet of OpenVPN again when its mark changed in mangle OUTPUT, where the kernel asks without ports', () => {
+    const { rules } = compileModuleRouting(site());
+
+    const rule = { table: 7702, iif: 'lo', priority: 40_002, fwmark: { value: 0x3200_0000, mask: 0xff00_0000 } };
+    assert.deepEqual(rules.filter(({ fwmark }) => fwmark !== undefined), [4, 6].map((family) => ({ family, ...rule })));
+  });
+});
+
 describe('the routing of an OpenVPN client', () => {
   it('gives the socket of an OpenVPN client, which has no port yet, a route by where it sends to', () => {
     const transport = { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } } as const;

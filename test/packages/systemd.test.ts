@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { CHECKOUT } from '../compose/roots.js';
+import { readGuide } from '../lab/guide.js';
+import { exec } from '../lab/process.js';
+import { exchange, Flow, ping } from '../lab/traffic.js';
+import { VpnLab } from '../lab/vpn-lab.js';
+import { eventually, patient } from '../lab/wait.js';
+import { BootedRoot, SHARED } from './booted-root.js';
+import { builtPackage, DebianRoot } from './root.js';
+
+const UNIT = 'gwmark@office.service';
+
+describe('gwmark@.service under the systemd of Debian 13', function () {
+  this.timeout(patient(1_800_000));
+  let root: DebianRoot;
+  let lab: VpnLab;
+  let booted: BootedRoot;
+
+  before(async () => {
+    await exec([path.join(CHECKOUT, 'scripts/package-deb.sh')], { timeoutMs: 1_200_000 });
+    root = await DebianRoot.create('trixie');
+    await root.install('nodejs', 'systemd-sysv', 'iproute2', 'libnftables1', 'nftables', 'conntrack', 'iptables', 'ipset');
+    await root.install(...(await root.bring(await builtPackage('gwmark'))));
+    lab = await VpnLab.create({ transport: 'udp4' });
+    await settings();
+    booted = await BootedRoot.boot(root, lab.topology.endpoint, lab.pki.directory);
+  });
+  after(async () => {
+    await booted?.[Symbol.asyncDispose]();
+    await lab?.[Symbol.asyncDispose]();
+    await root?.[Symbol.asyncDispose]();
+  });
+
+  /** /etc/gwmark/office.env of the root. */
+  async function settings(...more: readonly string[]): Promise<void> {
+    const socket = path.join(SHARED, path.relative(lab.pki.directory, lab.server.managementSocket));
+    const lines = [`GWMARK_MANAGEMENT=unix:${socket}`, 'GWMARK_GATEWAYS_POLL_INTERVAL_MS=200', 'GWMARK_MANAGEMENT_POLL_INTERVAL_MS=500', ...more];
+    await writeFile(path.join(root.directory, 'etc/gwmark/office.env'), lines.map((line) => `${line}\n`).join(''));
+  }
+
+  async function journal(): Promise<string> {
+    return (await booted.try('journalctl', '--no-pager', '-o', 'cat', '-u', UNIT)).stdout.split('\n').slice(-30).join('\n');
+  }
+
+  /** What `systemctl` says goes into the message when it fails. */
+  async function systemctl(...argv: readonly string[]): Promise<void> {
+    const { code, stderr } = await booted.try('systemctl', ...argv);
+    assert.equal(code, 0, `${argv.join(' ')}: ${stderr}\n${await journal()}`);
+  }
+
+  async function assertTraffic(): Promise<void> {
+    await eventually(async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1, { what: 'traffic', timeoutMs: 30_000 });
+    assert.equal((await exchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'))).ok, true);
+  }
+
+  it('is started when the sidecar is ready, and carries traffic', async () => {
+    await systemctl('start', UNIT);
+
+    const started = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
+    assert.match(started.stdout, /nftables/, started.stderr + (await journal()));
+    await lab.connect('client1');
+    for (const router of ['r1', 'u'] as const) await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', '192.0.2.10']);
+    await assertTraffic();
+    const ready = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
+    assert.equal(ready.code, 0, ready.stdout + ready.stderr);
+  });
+
+  it('reads its settings again when it is reloaded, in the same process, and a flow goes on', async () => {
+    const pid = await booted.property(UNIT, 'MainPID');
+    await using flow = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
+    await writeFile(path.join(root.directory, 'etc/gwmark/gwmark.yaml'), 'log:\n  level: debug\n');
+
+    await systemctl('reload', UNIT);
+
+    await eventually(async () => (await journal()).includes('config.reloaded'), { what: 'settings that were read again' });
+    await flow.advance(100);
+    assert.equal((await flow.stop()).lost, 0);
+    assert.equal(await booted.property(UNIT, 'MainPID'), pid);
+    assert.equal(await booted.property(UNIT, 'ActiveState'), 'active');
+  });
+
+  it('starts again when the sidecar is killed, and a flow goes on', async () => {
+    const pid = await booted.property(UNIT, 'MainPID');
+    await using flow = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
+
+    await systemctl('kill', '--signal=SIGKILL', UNIT);
+
+    await eventually(async () => (await booted.property(UNIT, 'ActiveState')) === 'active' && (await booted.property(UNIT, 'MainPID')) !== pid, { what: 'a new sidecar', timeoutMs: 60_000 });
+    await flow.advance(100);
+    assert.equal((await flow.stop()).lost, 0);
+  });
+
+  it('stays down, without a retry, when its settings are faulty, and traffic goes on', async () => {
+    await settings('GWMARK_TABLE=not a name');
+    await booted.try('systemctl', 'restart', UNIT);
+
+    assert.equal(await booted.property(UNIT, 'ActiveState'), 'failed');
+    assert.equal(await booted.property(UNIT, 'ExecMainStatus'), '2');
+    assert.equal(await booted.property(UNIT, 'NRestarts'), '0');
+    assert.match(await journal(), /GWMARK_TABLE/);
+    await assertTraffic();
+    await settings();
+    await systemctl('restart', UNIT);
+  });
+
+  for (const flavour of ['nft', 'legacy'] as const) {
+    it(`carries traffic with iptables-${flavour}, with what the guide adds to the unit`, async () => {
+      await systemctl('stop', UNIT);
+      await booted.run('gwmark', 'down', '--control-socket', '/run/gwmark/office.sock', ...(flavour === 'legacy' ? ['--firewall', 'iptables', '--iptables-flavour', 'nft'] : []));
+      const dropIn = path.join(root.directory, 'etc/systemd/system/gwmark@office.service.d');
+      await mkdir(dropIn, { recursive: true });
+      await writeFile(path.join(dropIn, 'override.conf'), guideDropIn());
+      await settings('GWMARK_FIREWALL=iptables', `GWMARK_IPTABLES_FLAVOUR=${flavour}`);
+      await systemctl('daemon-reload');
+
+      await systemctl('start', UNIT);
+
+      await assertTraffic();
+      const status = await booted.run('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
+      assert.match(status, new RegExp(`iptables-${flavour}`));
+    });
+  }
+
+  it('leaves traffic running when it stops, and nothing after gwmark down', async () => {
+    await systemctl('stop', UNIT);
+    await assertTraffic();
+
+    await booted.run('gwmark', 'down', '--firewall', 'iptables', '--iptables-flavour', 'legacy');
+
+    assert.equal((await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received, 0);
+    assert.equal(await booted.run('ipset', 'list', '-n'), '');
+  });
+});
+
+/** The lines under "With systemd" of the guide to iptables. */
+function guideDropIn(): string {
+  const section = readGuide('docs/guides/iptables.md').split('## With systemd')[1] ?? '';
+  const [block] = /(?:^ {4}.*\n)+/m.exec(section) ?? [''];
+  assert.match(block, /\[Service\]/);
+  return block.replaceAll(/^ {4}/gm, '');
+}
