@@ -56,6 +56,21 @@ export function assertSentVia(frames: readonly Frame[], address: string, mac: st
   assert.deepEqual([...new Set(sent.map((frame) => frame.destinationMac))], [mac], `destination MAC of frames to ${address}`);
 }
 
+/** Pings client1 from hostB: from the first packet on it is answered, and through r2 once the sidecar knows r2, which so far it does not have to. */
+export async function assertLearnt(lab: VpnLab, family: 'v4' | 'v6'): Promise<void> {
+  const [host, client] = [lab.party('hostB', family), lab.party('client1', family)];
+
+  const first = await ping(host, client, { count: 3 });
+  await lab.sidecar.statusWhere(({ gateways }) => gateways.some((gateway) => gateway.mac === MAC.r2), 'r2 is known');
+  await using capture = await lab.capture();
+  const later = await ping(host, client, { count: 3 });
+
+  assert.deepEqual([first.received, later.received], [3, 3], first.output + later.output);
+  const answers = sentTo(await capture.frames(), ADDRESS.hostB[family]).filter((frame) => frame.ip?.source === TUNNEL.client1[family]);
+  assert.equal(answers.length, 3);
+  assertSentVia(answers, ADDRESS.hostB[family], MAC.r2);
+}
+
 /** Addresses that the endpoint asked ARP or neighbour discovery about. */
 export function resolved(frames: readonly Frame[]): readonly string[] {
   return frames.flatMap((frame) => {
