@@ -24,8 +24,8 @@ describe('the real ipset', () => {
     restore(
       'create ports bitmap:port range 1-1000 comment counters',
       'add ports 22 comment "timeout 5 skbmark 0x1"',
-      'create pairs hash:ip,port family inet6 netmask 64 timeout 0 skbinfo',
-      'add pairs 2001:db8::,udp:53 skbmark 0x1/0xff skbprio 1:10 skbqueue 3 timeout 100',
+      'create pairs hash:ip,port family inet6 forceadd timeout 0 skbinfo',
+      'add pairs 2001:db8::1,udp:53 skbmark 0x1/0xff skbprio 1:10 skbqueue 3 timeout 100',
     );
 
     const sets = await ipset.list();
@@ -41,7 +41,7 @@ describe('the real ipset', () => {
           timeoutSeconds: 0,
           maxElements: 65_536,
           hasMarks: true,
-          values: [['2001:db8::,udp:53', { value: 1, mask: 255 }]],
+          values: [['2001:db8::1,udp:53', { value: 1, mask: 255 }]],
         },
       ],
     );
