@@ -52,7 +52,8 @@ export class Pki implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.directory, { recursive: true, force: true });
+    // A program that a failure left behind may still be writing here.
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 

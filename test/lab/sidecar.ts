@@ -180,6 +180,21 @@ export class Sidecar implements AsyncDisposable {
     });
   }
 
+  /**
+   * Resolves when the kernel sends by a gateway that was found: `status` waits a second for that at most, and an emulated machine needs longer.
+   * Takes a sidecar with `--log-level debug`.
+   */
+  async carries(mac: string): Promise<void> {
+    await eventually(
+      () => {
+        const found = this.log.find(({ event, fields }) => event === 'gateway.found' && fields['mac'] === mac);
+        return found !== undefined && this.log.some(({ event, fields }) =>
+          event === 'firewall.applied' && Date.parse(String(fields['time'])) - Number(fields['durationMs']) >= Date.parse(String(found.fields['time'])));
+      },
+      { what: `rules for the router ${mac}` },
+    );
+  }
+
   /** SIGTERM, and waits for the end. Rules and routes stay. */
   async stop(): Promise<ExitStatus> {
     return await this.#process.stop();

@@ -85,8 +85,8 @@ export class VpnLab implements AsyncDisposable {
       });
       return new VpnLab(topology, pki, server, { client1, client2, local }, options);
     } catch (error) {
-      await topology[Symbol.asyncDispose]();
-      await pki[Symbol.asyncDispose]();
+      // What cannot be tidied up must not hide why.
+      await Promise.allSettled([topology[Symbol.asyncDispose](), pki[Symbol.asyncDispose]()]);
       throw error;
     }
   }

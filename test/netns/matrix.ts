@@ -56,12 +56,13 @@ export function assertSentVia(frames: readonly Frame[], address: string, mac: st
   assert.deepEqual([...new Set(sent.map((frame) => frame.destinationMac))], [mac], `destination MAC of frames to ${address}`);
 }
 
-/** Pings client1 from hostB: from the first packet on it is answered, and through r2 once the sidecar knows r2, which so far it does not have to. */
+/** Pings client1 from hostB: from the first packet on it is answered, and through r2 once the sidecar (with `--log-level debug`) knows r2, which so far it does not have to. */
 export async function assertLearnt(lab: VpnLab, family: 'v4' | 'v6'): Promise<void> {
   const [host, client] = [lab.party('hostB', family), lab.party('client1', family)];
 
   const first = await ping(host, client, { count: 3 });
   await lab.sidecar.statusWhere(({ gateways }) => gateways.some((gateway) => gateway.mac === MAC.r2), 'r2 is known');
+  await lab.sidecar.carries(MAC.r2);
   await using capture = await lab.capture();
   const later = await ping(host, client, { count: 3 });
 
