@@ -5,6 +5,10 @@ import { exec } from './exec.js';
 /** What conntrack(8) says when nothing matched: no failure. */
 const NOTHING_DELETED = /0 flow entries have been deleted/;
 
+/** What it says when it could not change every entry. */
+const UNFINISHED = /No buffer space available|Protocol error|doesn't exist/;
+const CLEARING_MS = 60_000;
+
 /** Flows to a client network, and from it. */
 const SIDES = ['--orig-dst', '--orig-src'];
 
@@ -33,9 +37,24 @@ export async function flushMark(value: number, mask: number): Promise<void> {
   await conntrack(['ipv4', 'ipv6'].map((family) => `-D -f ${family} --mark ${hex(value)}/${hex(mask)}`));
 }
 
-/** Zeroes the bits of the mask in every entry; the flows go on, and the other bits stay. */
+/**
+ * Zeroes the bits of the mask in every entry; the flows go on, and the other bits stay. A minute at most.
+ * conntrack(8) 1.4.7 ends after some 250 updates, because it leaves their acknowledgements unread until its socket is full, and at an
+ * entry that is gone since it was listed. The next run passes over what is done.
+ */
 export async function clearMarks(mask: number): Promise<void> {
-  await conntrack(['ipv4', 'ipv6'].map((family) => `-U -f ${family} --mark 0x0/${hex(mask)}`));
+  const deadlineMs = Date.now() + CLEARING_MS;
+  for (const family of ['ipv4', 'ipv6']) {
+    for (let isDone = false; !isDone; ) {
+      isDone = await conntrack([`-U -f ${family} --mark 0x0/${hex(mask)}`]).then(
+        () => true,
+        (error: Error) => {
+          if (!UNFINISHED.test(error.message) || Date.now() > deadlineMs) throw error;
+          return false;
+        },
+      );
+    }
+  }
 }
 
 /**

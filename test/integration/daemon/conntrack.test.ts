@@ -94,4 +94,15 @@ describe('connection tracking', () => {
 
     assert.match(await exec(['conntrack', '-L']), /src=203\.0\.113\.1 .*mark=50 /);
   });
+
+  it('clears thousands of marks', async () => {
+    const lines = Array.from({ length: 2000 }, (_, index) => `-I -p udp -t 300 -s 203.0.${index >> 8}.${index & 255} -d 198.51.100.2 --sport 1000 --dport 53 -m 0x01000000`);
+    await exec(['sh', '-c', 'cat | conntrack --load-file -'], { input: `${lines.join('\n')}\n` });
+
+    await clearMarks(0xff000000);
+
+    const listed = (await exec(['conntrack', '-L'])).trim().split('\n');
+    assert.equal(listed.length, 2000);
+    assert.deepEqual(listed.filter((line) => !line.includes(' mark=0 ')), []);
+  });
 });
