@@ -92,6 +92,8 @@ traffic() {
 
 for f in -4 -6; do
 	ip -n ep $f rule add ipproto udp sport 1194 lookup 100
+	# A mark that changes in OUTPUT is routed anew, without ports.
+	ip -n ep $f rule add fwmark 0x32/0xff iif lo lookup 100
 	ip -n ep $f route add default dev lan0 table 100
 done
 control ep enable
