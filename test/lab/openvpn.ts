@@ -59,6 +59,8 @@ export interface OpenVpnServerOptions {
   readonly duplicateCn?: boolean;
   /** Further lines, verbatim. */
   readonly extra?: readonly string[];
+  /** What runs the server, in place of `openvpn`: see {@link openVpnOfVersion}. */
+  readonly program?: readonly string[];
 }
 
 const isTcp = (transport: Transport): boolean => transport.startsWith('tcp');
@@ -95,7 +97,7 @@ export class OpenVpnServer implements AsyncDisposable {
   /** Starts the process again after {@link stop} or {@link killHard}. */
   async start(): Promise<void> {
     await rm(this.managementSocket, { force: true });
-    this.#process = this.options.namespace.spawn(['openvpn', '--config', path.join(this.#directory, 'server.conf')], {
+    this.#process = this.options.namespace.spawn([...(this.options.program ?? ['openvpn']), '--config', path.join(this.#directory, 'server.conf')], {
       name: `openvpn server (${this.options.transport})`,
     });
     await this.#process.waitFor(this.options.management?.hold ? /Need hold release|Initialization Sequence Completed/ : /Initialization Sequence Completed/);
@@ -190,6 +192,8 @@ export interface OpenVpnClientOptions {
   readonly management?: Pick<ManagementOptions, 'hold'>;
   /** Further lines, verbatim. */
   readonly extra?: readonly string[];
+  /** What runs the client, in place of `openvpn`: see {@link openVpnOfVersion}. */
+  readonly program?: readonly string[];
 }
 
 /** A real OpenVPN client. Disposal stops it, which tells the server over UDP at once. */
@@ -235,7 +239,7 @@ export class OpenVpnClient implements AsyncDisposable {
       await writeFile(`${base}.login`, `${options.login.username}\n${options.login.password}\n`, { mode: 0o600 });
     }
     await writeFile(`${base}.conf`, `${lines.join('\n')}\n`);
-    const process = options.namespace.spawn(['openvpn', '--config', `${base}.conf`], {
+    const process = options.namespace.spawn([...(options.program ?? ['openvpn']), '--config', `${base}.conf`], {
       name: `openvpn client ${options.identity.commonName} in ${options.namespace.role} (${options.transport})`,
     });
     return new OpenVpnClient(options, process, `${base}.sock`);

@@ -31,6 +31,8 @@ export interface VpnLabOptions extends OneArmOptions {
   readonly management?: ManagementOptions;
   /** Lines for the server's configuration, verbatim. */
   readonly serverExtra?: readonly string[];
+  /** What runs the server, in place of `openvpn`: see `openvpn-version.ts`. */
+  readonly serverProgram?: readonly string[];
 }
 
 const CLIENTS: Readonly<Record<ClientName, ClientConfig>> = {
@@ -82,6 +84,7 @@ export class VpnLab implements AsyncDisposable {
         clients: CLIENTS,
         push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
         ...(options.serverExtra === undefined ? {} : { extra: options.serverExtra }),
+        ...(options.serverProgram === undefined ? {} : { program: options.serverProgram }),
       });
       return new VpnLab(topology, pki, server, { client1, client2, local }, options);
     } catch (error) {
