@@ -117,6 +117,7 @@ step build npm run --silent build
 step lint npm run --silent lint
 suite unit
 suite protocol --parallel --jobs 2
+suite tarballs
 integration
 # Every file makes networks of its own, and waits a part of its time.
 jobs=$(($(nproc) + 1))
