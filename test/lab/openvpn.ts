@@ -57,15 +57,29 @@ export interface OpenVpnServerOptions {
   /** Ping interval and timeout in seconds. Default 1 and 4: a dead peer is noticed within seconds. */
   readonly keepalive?: readonly [number, number];
   readonly duplicateCn?: boolean;
+  /** Whether the kernel may encrypt (data channel offload). Default {@link OFFLOADS}. */
+  readonly dco?: boolean;
   /** Further lines, verbatim. */
   readonly extra?: readonly string[];
-  /** What runs the server, in place of `openvpn`: see {@link openVpnOfVersion}. */
+  /** What runs the server, in place of {@link OPENVPN}: see `openvpn-version.ts`. */
   readonly program?: readonly string[];
 }
 
+/** The OpenVPN that servers and clients are, if nothing else is said: LAB_OPENVPN, or this machine's. */
+export const OPENVPN = process.env['LAB_OPENVPN'] ?? 'openvpn';
+
+/**
+ * Whether servers and clients leave encryption to the kernel where it can (LAB_DCO=true); else the data path under test is the tunnel device that user
+ * space serves. Both at once would not tell which of the two a test has seen.
+ */
+export const OFFLOADS = process.env['LAB_DCO'] === 'true';
+
+/** OpenVPN before 2.6 knows no offload, and refuses an option that it does not know. */
+const WITHOUT_DCO = ['ignore-unknown-option disable-dco', 'disable-dco'];
+
 const isTcp = (transport: Transport): boolean => transport.startsWith('tcp');
 
-/** A real OpenVPN server, user-space data path. Disposal stops it. */
+/** A real OpenVPN server. Disposal stops it. */
 export class OpenVpnServer implements AsyncDisposable {
   readonly options: OpenVpnServerOptions;
   readonly port: number;
@@ -97,7 +111,7 @@ export class OpenVpnServer implements AsyncDisposable {
   /** Starts the process again after {@link stop} or {@link killHard}. */
   async start(): Promise<void> {
     await rm(this.managementSocket, { force: true });
-    this.#process = this.options.namespace.spawn([...(this.options.program ?? ['openvpn']), '--config', path.join(this.#directory, 'server.conf')], {
+    this.#process = this.options.namespace.spawn([...(this.options.program ?? [OPENVPN]), '--config', path.join(this.#directory, 'server.conf')], {
       name: `openvpn server (${this.options.transport})`,
     });
     await this.#process.waitFor(this.options.management?.hold ? /Need hold release|Initialization Sequence Completed/ : /Initialization Sequence Completed/);
@@ -150,8 +164,7 @@ export class OpenVpnServer implements AsyncDisposable {
       ...(options.local === undefined ? [] : [`local ${options.local}`]),
       `dev ${options.device ?? 'tun0'}`,
       'dev-type tun',
-      // The data path under test is the tunnel device that user space serves; offload is another device with other rules.
-      'disable-dco',
+      ...(options.dco ?? OFFLOADS ? [] : WITHOUT_DCO),
       'topology subnet',
       `server ${options.network}`,
       ...(options.network6 === undefined ? [] : [`server-ipv6 ${options.network6}`]),
@@ -190,9 +203,11 @@ export interface OpenVpnClientOptions {
   readonly login?: { readonly username: string; readonly password: string };
   /** A management interface of its own, for a sidecar beside this client. */
   readonly management?: Pick<ManagementOptions, 'hold'>;
+  /** Whether the kernel may encrypt (data channel offload). Default {@link OFFLOADS}. */
+  readonly dco?: boolean;
   /** Further lines, verbatim. */
   readonly extra?: readonly string[];
-  /** What runs the client, in place of `openvpn`: see {@link openVpnOfVersion}. */
+  /** What runs the client, in place of {@link OPENVPN}: see `openvpn-version.ts`. */
   readonly program?: readonly string[];
 }
 
@@ -218,7 +233,7 @@ export class OpenVpnClient implements AsyncDisposable {
       `remote ${options.remote} ${options.port ?? 1194}`,
       `dev ${options.device ?? 'tun0'}`,
       'dev-type tun',
-      'disable-dco',
+      ...(options.dco ?? OFFLOADS ? [] : WITHOUT_DCO),
       'nobind',
       'remote-cert-tls server',
       ...securityLines(options.pki, options.identity),
@@ -239,7 +254,7 @@ export class OpenVpnClient implements AsyncDisposable {
       await writeFile(`${base}.login`, `${options.login.username}\n${options.login.password}\n`, { mode: 0o600 });
     }
     await writeFile(`${base}.conf`, `${lines.join('\n')}\n`);
-    const process = options.namespace.spawn([...(options.program ?? ['openvpn']), '--config', `${base}.conf`], {
+    const process = options.namespace.spawn([...(options.program ?? [OPENVPN]), '--config', `${base}.conf`], {
       name: `openvpn client ${options.identity.commonName} in ${options.namespace.role} (${options.transport})`,
     });
     return new OpenVpnClient(options, process, `${base}.sock`);

@@ -31,7 +31,7 @@ export interface VpnLabOptions extends OneArmOptions {
   readonly management?: ManagementOptions;
   /** Lines for the server's configuration, verbatim. */
   readonly serverExtra?: readonly string[];
-  /** What runs the server, in place of `openvpn`: see `openvpn-version.ts`. */
+  /** What runs the server, in place of OPENVPN: see `openvpn-version.ts`. */
   readonly serverProgram?: readonly string[];
 }
 
