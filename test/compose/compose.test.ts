@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+import { readVersion } from '../../sidecar/config/version.js';
 import { Capture } from '../lab/capture.js';
 import type { LabProcess } from '../lab/process.js';
 import { ADDRESS, MAC, OneArm } from '../lab/topology.js';
@@ -162,7 +163,7 @@ describe('docker compose up', function () {
   }
 
   it('says in one line what a sidecar lacks, and ends', async () => {
-    const image = 'gwmark:0.1.0';
+    const image = `gwmark:${readVersion()}`;
     const unprivileged = await engine.try('run', '--rm', '--network', 'none', '--cap-drop', 'ALL', image, 'gwmark', 'run', '--management', 'unix:/run/openvpn/management.sock');
     const unconfigured = await engine.try('run', '--rm', '--network', 'none', '--cap-add', 'NET_ADMIN', image);
 
@@ -178,7 +179,7 @@ describe('docker compose up', function () {
     const release = (await readdir(path.join(host.directory, 'lib/modules'))).find((name) => name.endsWith('-amd64')) ?? '';
     const confined = ['--rm', '--network', 'none', '--cap-drop', 'ALL', '--read-only', '--tmpfs', '/build:exec'];
 
-    const vermagic = await engine.docker('run', ...confined, '--volume', `${host.directory}/usr:/host/usr:ro`, 'gwmark-module:0.1.0', release);
+    const vermagic = await engine.docker('run', ...confined, '--volume', `${host.directory}/usr:/host/usr:ro`, `gwmark-module:${readVersion()}`, release);
     const without = await project.try('run', '--rm', 'module');
 
     assert.equal(vermagic.split(' ')[0], release);
