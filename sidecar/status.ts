@@ -127,6 +127,11 @@ export interface StatusDocument {
   readonly moduleCounters: Readonly<Record<string, number>> | null;
   /** Client addresses and subnets that the packet filter has. */
   readonly elements: number;
+  /**
+   * Number of the last pass whose changes the kernel took, 0 before the first: what `gateway.found` and `gateway.moved` log as `pass` is in the kernel once this is
+   * not smaller. Absent in versions before it was added.
+   */
+  readonly appliedPass?: number;
   /** The bits of packet and conntrack marks that are ours. */
   readonly markMask: number;
   /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null where it cannot be read. */

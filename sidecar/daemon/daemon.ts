@@ -129,6 +129,7 @@ export class Daemon implements AsyncDisposable {
       upkeep: this.#upkeep,
       markMask: this.#policy.markMask,
       elements: this.#reconciler.elements,
+      appliedPass: this.#reconciler.appliedPass,
       problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#forwardingProblem, this.#uplinkProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
     });

@@ -36,21 +36,21 @@ export interface KernelSide {
 /** Puts datapath, firewall and reconciler together, for the firewall that there is. */
 export function makeKernelSide(options: KernelSideOptions): KernelSide {
   const { kind, tool, policy, maxGateways, configuredUplink, logger, onChanged, clients, onRemoved, onPass } = options;
-  const makeDatapath = (source: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>): Datapath =>
+  const makeDatapath = (source: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>, nextPass: () => number): Datapath =>
     kind === 'module'
       ? new ModuleDatapath({ policy, logger, onChanged, firewall: source, configuredUplink })
-      : new NexthopDatapath({ policy, max: maxGateways, firewall: source, logger, onChanged, configuredUplink });
+      : new NexthopDatapath({ policy, max: maxGateways, firewall: source, logger, onChanged, configuredUplink, nextPass });
   const common = { policy, clients, logger, onRemoved, ...(onPass === undefined ? {} : { onPass }) };
 
   if (tool.kind === 'iptables') {
     const firewall = new IptablesFirewall(tool, policy.table);
-    const datapath = makeDatapath(firewall);
-    const reconciler = new Reconciler<IptablesRules>({ ...common, firewall, compile: (site) => datapath.compileForIptables(site, firewall.machine) });
+    const datapath = makeDatapath(firewall, () => reconciler.nextPass);
+    const reconciler: Reconciler<IptablesRules> = new Reconciler<IptablesRules>({ ...common, firewall, compile: (site) => datapath.compileForIptables(site, firewall.machine) });
     return { datapath, firewall, bridge: null, reconciler };
   }
   const firewall = new NftablesFirewall(tool.nft, policy.table);
   const bridge = new NftablesFirewall(tool.nft, policy.table, 'bridge');
-  const datapath = makeDatapath(firewall);
-  const reconciler = new Reconciler<Structure>({ ...common, firewall, bridge, compile: (site) => datapath.compile(site) });
+  const datapath = makeDatapath(firewall, () => reconciler.nextPass);
+  const reconciler: Reconciler = new Reconciler<Structure>({ ...common, firewall, bridge, compile: (site) => datapath.compile(site) });
   return { datapath, firewall, bridge, reconciler };
 }

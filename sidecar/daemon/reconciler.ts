@@ -61,6 +61,9 @@ export class Reconciler<Rules = Structure> {
   /** The last transaction was refused: the table may not be what it was taken for. */
   #isTableDoubtful = false;
   #isClosed = false;
+  /** Number of the last pass that began; the first is 1, and a repeated one has a number of its own. */
+  #begun = 0;
+  #applied = 0;
   /** Work that may not overlap with a pass. */
   readonly #exclusive: (() => Promise<void>)[] = [];
 
@@ -76,6 +79,16 @@ export class Reconciler<Rules = Structure> {
   /** Everything wanted was applied at least once, and nothing failed since. */
   get isSettled(): boolean {
     return this.#site !== null && this.#problem === null;
+  }
+
+  /** Number of the last pass that the kernel took; 0 before the first. Passes that it refused have numbers too. */
+  get appliedPass(): number {
+    return this.#applied;
+  }
+
+  /** Number of the first pass that will see what is asked for now: the one after the pass under way. */
+  get nextPass(): number {
+    return this.#begun + 1;
   }
 
   /** Client networks that the kernel has. */
@@ -184,6 +197,7 @@ export class Reconciler<Rules = Structure> {
     const isSiteDirty = this.#isSiteDirty;
     this.#dirty = new Set();
     this.#isSiteDirty = false;
+    this.#begun += 1;
     const startedMs = performance.now();
     try {
       await this.#pass(wanted, isSiteDirty, dirty);
@@ -255,7 +269,8 @@ export class Reconciler<Rules = Structure> {
     if (diff !== EMPTY_DIFF) await removeRouting(policy, diff);
     this.#plan = plan;
     const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
-    logger.debug('firewall.applied', { changes: some.length, durationMs, isSiteChange: isNew });
+    this.#applied = this.#begun;
+    logger.debug('firewall.applied', { pass: this.#applied, changes: some.length, durationMs, isSiteChange: isNew });
   }
 
   #compile(site: Site): Compiled<Rules> {

@@ -6,6 +6,7 @@ import type { ManagedServer } from './managed-server.js';
 import type { Upkeep } from './upkeep.js';
 
 export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall' | 'elements' | 'markMask'> {
+  readonly appliedPass: number;
   readonly upkeep: Upkeep;
   readonly datapath: Datapath;
   readonly servers: readonly ManagedServer[];
@@ -44,6 +45,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
     fallThrough: Object.fromEntries(datapath.fallThrough),
     moduleCounters: datapath.moduleCounters === null ? null : Object.fromEntries(datapath.moduleCounters),
     elements: input.elements,
+    appliedPass: input.appliedPass,
     markMask: input.markMask,
     networkNamespace: upkeep.networkNamespace,
   };

@@ -183,7 +183,7 @@ export const LOG_EVENTS = {
   },
   'gateway.found': {
     level: 'info',
-    meaning: 'A gateway was learnt.',
+    meaning: 'A gateway was learnt; the kernel sends by it from the pass named on (`firewall.applied`, `appliedPass` of the status).',
     action: 'None.',
   },
   'gateway.moved': {
@@ -208,7 +208,7 @@ export const LOG_EVENTS = {
   },
   'firewall.applied': {
     level: 'debug',
-    meaning: 'A transaction of the firewall was applied.',
+    meaning: 'A pass was applied: its transaction of the firewall, and what belongs to it in routing. `pass` counts them.',
     action: 'None.',
   },
   'firewall.failed': {

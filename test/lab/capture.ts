@@ -47,9 +47,11 @@ export class Capture implements AsyncDisposable {
       async () => {
         const { captured, received, dropped } = await this.#statistics();
         if (dropped !== 0) throw new Error(`the kernel dropped ${dropped} frames`);
+        // A frame that was read late, when the filter came into place, was taken for one that is never read.
+        this.#unfiltered = Math.min(this.#unfiltered, received - captured);
         return captured === received - this.#unfiltered && this.#frames.length === captured;
       },
-      { what: 'reading every captured frame', timeoutMs: 5_000 },
+      { what: 'reading every captured frame', timeoutMs: 10_000 },
     );
     return this.#frames;
   }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { Namespace } from './namespace.js';
 import type { ExecOptions, ExecResult, ExitStatus, LabProcess } from './process.js';
-import { eventually, patient } from './wait.js';
+import { eventually, slowed } from './wait.js';
 
 /** What `gwmark status --json` prints, as far as the tests rely on it. */
 export interface SidecarStatus {
@@ -23,6 +23,7 @@ export interface SidecarStatus {
   readonly clients: readonly SidecarClient[];
   readonly gateways: readonly SidecarGateway[];
   readonly uplink: unknown;
+  readonly appliedPass?: number;
   readonly ready?: boolean;
   /** Why it is not ready. */
   readonly problems?: readonly string[];
@@ -71,7 +72,7 @@ export interface SidecarOptions {
 export const PROGRAM = process.env['GWMARK_BIN'] ?? fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
 
 /** Quick reactions, so that a test never waits for a pause that is only politeness toward OpenVPN. Where everything is slow, looks at everything are fewer: they would be all that the machine does. */
-const PACE = patient(1) < 8 ? { poll: 500, snapshot: 1000, gateways: 200 } : { poll: 2000, snapshot: 10_000, gateways: 1000 };
+const PACE = slowed(1) < 8 ? { poll: 500, snapshot: 1000, gateways: 200 } : { poll: 2000, snapshot: 10_000, gateways: 1000 };
 const QUICK_FLAGS = [
   '--management-poll-interval-ms', String(PACE.poll),
   '--management-snapshot-interval-ms', String(PACE.snapshot),
@@ -180,19 +181,11 @@ export class Sidecar implements AsyncDisposable {
     });
   }
 
-  /**
-   * Resolves when the kernel sends by a gateway that was found: `status` waits a second for that at most, and an emulated machine needs longer.
-   * Takes a sidecar with `--log-level debug`.
-   */
+  /** Resolves when the kernel sends by a gateway that was found: `status` waits a second for that at most, and an emulated machine needs longer. */
   async carries(mac: string): Promise<void> {
-    await eventually(
-      () => {
-        const found = this.log.find(({ event, fields }) => event === 'gateway.found' && fields['mac'] === mac);
-        return found !== undefined && this.log.some(({ event, fields }) =>
-          event === 'firewall.applied' && Date.parse(String(fields['time'])) - Number(fields['durationMs']) >= Date.parse(String(found.fields['time'])));
-      },
-      { what: `rules for the router ${mac}` },
-    );
+    const isFound = ({ event, fields }: LogEntry): boolean => event === 'gateway.found' && fields['mac'] === mac;
+    const { fields } = await eventually(() => this.log.find(isFound), { what: `the router ${mac} in the log` });
+    await this.statusWhere(({ appliedPass }) => appliedPass !== undefined && appliedPass >= Number(fields['pass']), `rules for the router ${mac}`);
   }
 
   /** SIGTERM, and waits for the end. Rules and routes stay. */

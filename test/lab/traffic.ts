@@ -4,7 +4,7 @@ import type { Namespace } from './namespace.js';
 import { PeerAgent } from './peer-agent.js';
 import type { PeerOptions } from './peers/options.js';
 import type { LabProcess } from './process.js';
-import { patient } from './wait.js';
+import { patient, slowed } from './wait.js';
 
 /** One party of an exchange: where it is and the address that it is known by. */
 export interface Party {
@@ -24,7 +24,7 @@ export interface PingResult {
 export interface PingOptions {
   /** Default 3. */
   readonly count?: number;
-  /** How long to wait for each answer, seconds. Default 2. */
+  /** How long to wait for each answer, seconds; for an answer that is not to come. Default as long as a busy machine needs. */
   readonly waitSeconds?: number;
   /** Payload bytes. Default 56. */
   readonly size?: number;
@@ -42,7 +42,7 @@ export interface PingOptions {
 export async function ping(from: Party, to: Pick<Party, 'address'>, options: PingOptions = {}): Promise<PingResult> {
   const transmitted = options.count ?? 3;
   const argv = [
-    'ping', '-n', '-c', '1', '-W', String(patient(options.waitSeconds ?? 2)), '-I', from.address,
+    'ping', '-n', '-c', '1', '-W', String(options.waitSeconds === undefined ? patient(2) : slowed(options.waitSeconds)), '-I', from.address,
     ...(options.size === undefined ? [] : ['-s', String(options.size)]),
     ...(options.dontFragment ? ['-M', 'do'] : []),
     ...(options.ttl === undefined ? [] : ['-t', String(options.ttl)]),
@@ -69,7 +69,7 @@ export interface ExchangeOptions {
   readonly bytes?: number;
   /** UDP: datagrams. Default 10. */
   readonly count?: number;
-  /** Default 5000. */
+  /** For an answer that is not to come. Default as long as a busy machine needs. */
   readonly timeoutMs?: number;
   /** The server's port. Default 7777. */
   readonly port?: number;
@@ -88,7 +88,7 @@ export async function exchange(protocol: 'tcp' | 'udp', client: Party, server: P
     source: client.address,
     bytes: options.bytes ?? (protocol === 'tcp' ? 100_000 : 1000),
     count: options.count ?? 10,
-    timeoutMs: patient(options.timeoutMs ?? 5_000),
+    timeoutMs: options.timeoutMs === undefined ? patient(5_000) : slowed(options.timeoutMs),
   });
   return error === undefined ? { ok: true, bytes: bytes ?? 0, elapsedMs: elapsedMs ?? 0 } : { ok: false, reason: error };
 }

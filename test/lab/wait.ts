@@ -3,9 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** How many times slower than this machine the present one is allowed to be: an emulated one sets LAB_PATIENCE. */
 const PATIENCE = Number(process.env['LAB_PATIENCE'] ?? 1);
 
+/** Only a failure ever waits to the end of a bound, so it has room for a machine that does much else. */
+const SPARE = 3;
+
 /** A bound on waiting, in milliseconds, as long as the machine needs it. It bounds; it never makes anybody wait. */
 export function patient(timeoutMs: number): number {
-  return timeoutMs * PATIENCE;
+  return timeoutMs * Math.max(PATIENCE, SPARE);
+}
+
+/** A wait that passes in full where all is well, because nothing is to come: in milliseconds or seconds, longer on a slow machine alone. */
+export function slowed(wait: number): number {
+  return wait * PATIENCE;
 }
 
 /** How long {@link eventually} keeps trying. */

@@ -39,7 +39,7 @@ describe('an endpoint that has not heard of anybody yet', function () {
 
   it('answers a host behind an unknown router from its first packet on, and through that router once it is known', async () => {
     await using lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.startSidecar('--log-level', 'debug');
+    await lab.startSidecar();
     await lab.connect('client1');
     for (const family of FAMILIES) await assertLearnt(lab, family);
   });

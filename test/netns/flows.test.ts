@@ -5,7 +5,7 @@ import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { exchange, ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
-import { patient } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 
 const DATAPATH = process.env['GWMARK_DATAPATH'] ?? 'nexthop';
 const MANY = 100_000;
@@ -77,10 +77,18 @@ describe('what the kernel has', function () {
       assert.deepEqual([flow.protocol, flow.original.source, flow.original.destination], ['tcp', ADDRESS.hostA[family], TUNNEL.client1[family]]);
       assert.deepEqual([flow.reply.source, flow.reply.destinationPort], [TUNNEL.client1[family], flow.original.sourcePort]);
       assert.deepEqual([flow.mac, flow.device, flow.gateway], [MAC.r1, 'lan0', (await gateway(MAC.r1)).id]);
-      const [entry = ''] = await lab.conntrack(`dport=${port}`, 'packets=');
-      const counts = [...entry.matchAll(/ packets=(\d+) bytes=(\d+)/g)].map(([, packets, bytes]) => ({ packets: Number(packets), bytes: Number(bytes) }));
-      assert.deepEqual([flow.original.counted, flow.reply.counted], counts);
-      assert.ok((flow.reply.counted?.bytes ?? 0) > 100_000);
+      // The last acknowledgement of a connection may come after its end was seen.
+      await eventually(
+        async () => {
+          const [entry = ''] = await lab.conntrack(`dport=${port}`, 'packets=');
+          const counts = [...entry.matchAll(/ packets=(\d+) bytes=(\d+)/g)].map(([, packets, bytes]) => ({ packets: Number(packets), bytes: Number(bytes) }));
+          const now = (await flows('--client', TUNNEL.client1[family])).flows.find(({ original }) => original.destinationPort === port);
+          assert.deepEqual([now?.original.counted, now?.reply.counted], counts);
+          assert.ok((now?.reply.counted?.bytes ?? 0) > 100_000);
+          return true;
+        },
+        { what: 'the counters of conntrack(8)' },
+      );
     });
   }
 

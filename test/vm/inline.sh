@@ -204,7 +204,7 @@ is "the bridge has forgotten r2" "$(in_ns ep bridge fdb show | grep -c "^$mac_r2
 control ep "gateway del br0 $mac_r2"
 ping1 h1 10.8.0.9 >/dev/null
 ping1 h1 10.8.0.9 >/dev/null
-bridge_knows() { in_ns ep bridge fdb show | grep -q "^$1 dev $2 master br0"; }
+bridge_knows() { grep -q "^$1 dev $2 master br0" <<<"$(in_ns ep bridge fdb show)"; }
 holds "a captured frame told it where r2 is" bridge_knows $mac_r2 p1
 
 # A VLAN tag through the bridge.

@@ -25,7 +25,7 @@ goes_to() {
 }
 send_of() { gateway_field ep $mac_r1 send; }
 is_send() { [ "$(send_of)" = "$1" ]; }
-known() { gwmark_file ep gateways | grep -q " mac=$mac_r1 .*addresses=.*$1"; }
+known() { grep -q " mac=$mac_r1 .*addresses=.*$1" <<<"$(gwmark_file ep gateways)"; }
 
 background h1 bash -c 'echo | socat -T 600 -t 600 - UDP:10.8.0.9:5'
 eventually "answers go to r1" goes_to r1

@@ -30,6 +30,8 @@ export interface NexthopDatapathOptions {
   readonly logger: Logger;
   /** Gateways or the uplink changed. */
   readonly onChanged: () => void;
+  /** Number of the first pass that will take in what is known now, for the log. */
+  readonly nextPass: () => number;
 }
 
 /**
@@ -254,10 +256,10 @@ export class NexthopDatapath implements Datapath {
       if (change.kind === 'gone') this.#isFull = false;
       const { id, device, mac } = change.gateway;
       const fields = { gateway: id, device, mac };
-      if (change.kind === 'found') logger.info('gateway.found', { ...fields, by: change.by });
+      if (change.kind === 'found') logger.info('gateway.found', { ...fields, by: change.by, pass: this.#options.nextPass() });
       else if (change.kind === 'moved') {
         this.#moves.set(id, (this.#moves.get(id) ?? 0) + 1);
-        logger.info('gateway.moved', { ...fields, from: change.from, address: change.address });
+        logger.info('gateway.moved', { ...fields, from: change.from, address: change.address, pass: this.#options.nextPass() });
       } else {
         logger.info('gateway.gone', { ...fields, reason: change.why });
         this.#counted.delete(id);

@@ -34,6 +34,7 @@ export const READY: StatusDocument = {
   fallThrough: { learn_unknown_mac: 1, return_no_gateway: 0 },
   moduleCounters: null,
   elements: 5,
+  appliedPass: 3,
   markMask: 0xff00_0000,
   networkNamespace: null,
 };
