@@ -1,4 +1,4 @@
-import { connect, Namespace, reapNamespaces } from './namespace.js';
+import { type CableEnd, connect, Namespace, reapNamespaces } from './namespace.js';
 
 /*
  * One-arm (every box a network namespace; the endpoint has ONE cable, one address of each family, and no route):
@@ -19,6 +19,10 @@ import { connect, Namespace, reapNamespaces } from './namespace.js';
  *
  *   site 192.168.77.2/24, fd00:77::2/64 is a host in the subnet behind client1 (client1 is 192.168.77.1 there).
  *   The switch's port toward X is named "to-X"; capturing on "to-endpoint" sees the cable of the endpoint.
+ *
+ * With two legs the endpoint has a second cable of its own to u, and clients are told the address on that one:
+ *
+ *   endpoint  wan0 198.18.0.10/24, 2001:db8:f::10/64, 02:..:0f:10 ---- leg0 198.18.0.254, 2001:db8:f::fe, 02:..:0f:fe  u
  */
 
 /** A pair of addresses of one machine. */
@@ -51,6 +55,12 @@ export const ADDRESS = {
   site: { v4: '192.168.77.2', v6: 'fd00:77::2' },
 } as const satisfies Record<string, AddressPair>;
 
+/** The endpoint's second cable, for {@link OneArmOptions.hasTwoLegs}. */
+export const SECOND_LEG = {
+  endpoint: { device: 'wan0', mac: '02:00:00:00:0f:10', v4: '198.18.0.10', v6: '2001:db8:f::10' },
+  u: { device: 'leg0', mac: '02:00:00:00:0f:fe', v4: '198.18.0.254', v6: '2001:db8:f::fe' },
+} as const;
+
 /** Networks by name: `v4` and `v6` as prefixes. */
 export const NETWORK = {
   segment: { v4: '192.0.2.0/24', v6: '2001:db8::/64' },
@@ -69,6 +79,8 @@ const BEHIND_ENDPOINT = [NETWORK.vpn, NETWORK.site] as const;
 export interface OneArmOptions {
   /** `rp_filter` of every device of the endpoint; default 0. */
   readonly rpFilter?: 0 | 1 | 2;
+  /** The endpoint has LAN and WAN on different cards, see the drawing. */
+  readonly hasTwoLegs?: boolean;
 }
 
 /** The one-arm topology of the drawing above. Disposal removes every namespace of it. */
@@ -143,6 +155,7 @@ export class OneArm implements AsyncDisposable {
       connect({ namespace: this.u, device: 'wan2' }, { namespace: this.client2, device: 'eth0' }),
       connect({ namespace: this.client1, device: 'site0' }, { namespace: this.site, device: 'eth0' }),
     ]);
+    if (options.hasTwoLegs === true) await this.#plugSecondLeg();
     const toVpn = BEHIND_ENDPOINT.flatMap((network) => [
       `route add ${network.v4} via ${ADDRESS.endpoint.v4}`,
       `route add ${network.v6} via ${ADDRESS.endpoint.v6}`,
@@ -167,8 +180,15 @@ export class OneArm implements AsyncDisposable {
       ),
       this.site.ip(...address('eth0', `${ADDRESS.site.v4}/24`, `${ADDRESS.site.v6}/64`), ...defaultVia({ v4: '192.168.77.1', v6: 'fd00:77::1' })),
       this.client2.ip(...address('eth0', `${ADDRESS.client2.v4}/25`, `${ADDRESS.client2.v6}/64`), ...defaultVia({ v4: '203.0.113.129', v6: '2001:db8:c2::1' })),
-      this.endpoint.sysctl(...['all', 'default', 'lan0'].map((device) => `net.ipv4.conf.${device}.rp_filter=${options.rpFilter ?? 0}`)),
+      this.endpoint.sysctl(...['all', 'default', 'lan0', ...(options.hasTwoLegs === true ? [SECOND_LEG.endpoint.device] : [])].map((device) => `net.ipv4.conf.${device}.rp_filter=${options.rpFilter ?? 0}`)),
     ]);
+  }
+
+  async #plugSecondLeg(): Promise<void> {
+    const ends = [['endpoint', SECOND_LEG.endpoint], ['u', SECOND_LEG.u]] as const;
+    const [endpoint, u] = ends.map(([name, { device, mac }]) => ({ namespace: this[name], device, mac })) as [CableEnd, CableEnd];
+    await connect(endpoint, u);
+    await Promise.all(ends.map(([name, { device, v4, v6 }]) => this[name].ip(...address(device, `${v4}/24`, `${v6}/64`))));
   }
 
   /** Plugs a box into the switch with its address and link-layer address on the segment. */

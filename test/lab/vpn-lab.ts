@@ -2,7 +2,7 @@ import { Capture } from './capture.js';
 import { type ClientConfig, type ManagementOptions, OpenVpnClient, OpenVpnServer, type Transport } from './openvpn.js';
 import { type Identity, Pki } from './pki.js';
 import { Sidecar } from './sidecar.js';
-import { ADDRESS, type AddressPair, MAC, OneArm, type OneArmOptions } from './topology.js';
+import { ADDRESS, type AddressPair, MAC, OneArm, type OneArmOptions, SECOND_LEG } from './topology.js';
 import type { Party } from './traffic.js';
 import { eventually } from './wait.js';
 
@@ -100,6 +100,11 @@ export class VpnLab implements AsyncDisposable {
     return this.#sidecar;
   }
 
+  /** The endpoint's addresses that clients connect to. */
+  get served(): AddressPair {
+    return this.options.hasTwoLegs === true ? SECOND_LEG.endpoint : ADDRESS.endpoint;
+  }
+
   /** Starts the sidecar and waits until it is ready. */
   async startSidecar(...flags: readonly string[]): Promise<Sidecar> {
     this.#sidecar = await Sidecar.start({
@@ -124,7 +129,7 @@ export class VpnLab implements AsyncDisposable {
       pki: this.pki,
       identity: this.#identities[name],
       transport,
-      remote: transport.endsWith('6') ? ADDRESS.endpoint.v6 : ADDRESS.endpoint.v4,
+      remote: transport.endsWith('6') ? this.served.v6 : this.served.v4,
       ...(management?.clientAuth ? { login: { username: name, password: 'correct horse' } } : {}),
     });
     this.#clients.set(name, client);
