@@ -84,7 +84,7 @@ export const SETTINGS_TABLE = {
   authorize: choice({
     of: ['none', 'accept'],
     default: 'none',
-    doc: 'Whether the sidecar answers logins that OpenVPN asks about over the management socket. `accept` lets in every client that has a valid certificate or password; `none` leaves the answer to somebody else.',
+    doc: 'Whether the sidecar answers logins that OpenVPN asks about over the management socket. `accept` lets in every client that has a valid certificate or password; `none` leaves the answer to another program. Logins that were asked while no sidecar was attached are answered once it is; use `management-hold` beside it, see the guide to the management interface.',
   }),
   hold: choice({
     of: ['release', 'leave'],

@@ -8,7 +8,7 @@ import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
 import { type Session, type SessionChange, SessionTable } from '../sessions/session-table.js';
-import { SnapshotSchedule } from '../sessions/snapshot-schedule.js';
+import { HEALING_MS, SnapshotSchedule } from '../sessions/snapshot-schedule.js';
 import { TunnelNetworks } from '../sessions/tunnel-networks.js';
 import type { OpenVpnRole, ServerState } from '../status.js';
 import { ConnectionLog } from './connection-log.js';
@@ -16,9 +16,6 @@ import { FollowedClient } from './followed-client.js';
 import { LoginAnswers } from './login-answers.js';
 import { isClientState, isRestart, readStatus, releaseHold } from './openvpn-state.js';
 import { networksOf } from './policy.js';
-
-/** How long after an ESTABLISHED of which the addresses are known the snapshot may come. */
-const HEALING_MS = 2000;
 
 export interface ManagedServerOptions {
   readonly endpoint: ManagementEndpoint;
@@ -372,6 +369,7 @@ export class ManagedServer implements AsyncDisposable {
     if (status.position.epoch !== this.#client.epoch) return;
     const changes = this.#sessions.snapshot(status, { epoch: this.#epoch, seq: status.position.sequence }, new Date());
     this.#apply(changes);
+    void this.#logins.answerMissed(status);
     const corrected = changes.filter(({ kind }) => kind === 'connected' || kind === 'gone').length;
     if (corrected === 0 || !this.#hasClientAuth) return;
     this.counted.resyncs += 1;

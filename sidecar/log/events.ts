@@ -106,6 +106,16 @@ export const LOG_EVENTS = {
     meaning: 'OpenVPN asks its management client to answer logins, and this sidecar was not told to.',
     action: 'Set `authorize: accept`, or remove `--management-client-auth` from OpenVPN.',
   },
+  'management.logins_found': {
+    level: 'info',
+    meaning: 'Clients had asked to log in while no sidecar was attached, and were waiting for an answer that nobody would have given; they were let in (`authorize: accept`).',
+    action: 'None. With `management-hold` OpenVPN starts to serve only once the sidecar is attached.',
+  },
+  'management.logins_lost': {
+    level: 'debug',
+    meaning: 'The connection was lost, or OpenVPN restarted, while clients that had asked before it were being let in.',
+    action: 'None; the next connection looks again.',
+  },
   'management.hold_failed': {
     level: 'debug',
     meaning: '`hold release` was refused; it is repeated when OpenVPN asks again.',

@@ -5,6 +5,9 @@ export interface SnapshotScheduleOptions {
   readonly intervalMs: () => number;
 }
 
+/** How long after an ESTABLISHED of which the addresses are known the snapshot may come, ms. */
+export const HEALING_MS = 2000;
+
 /** The longest pause after a snapshot that took long. */
 const LONGEST_REST_MS = 1000;
 

@@ -20,6 +20,11 @@ export interface Capabilities {
   readonly killNeedsProtocol: boolean;
   /** The parameters of client-pending-auth: 2.6.2 and later take all, 2.6.0 no KID, 2.5 no timeout either. */
   readonly pendingAuth: 'none' | 'cid-extra' | 'cid-extra-timeout' | 'cid-kid-extra-timeout';
+  /**
+   * The key id of the first key exchange of a client that nothing disturbed: 1 since 2.6, which begins every session as TM_INITIAL
+   * (ssl.c tls_pre_decrypt), 0 before.
+   */
+  readonly firstKid: 0 | 1;
 }
 
 /**
@@ -47,10 +52,11 @@ export function parseVersion(lines: readonly string[]): DaemonVersion {
 /** What a daemon of this version can do. */
 export function capabilitiesOf(version: DaemonVersion): Capabilities {
   const is27 = version.major > 2 || (version.major === 2 && version.minor >= 7);
+  const is26 = version.major > 2 || (version.major === 2 && version.minor >= 6);
   const pendingAuth = ((): Capabilities['pendingAuth'] => {
     if (version.managementVersion >= 5) return 'cid-kid-extra-timeout';
     if (version.managementVersion === 4) return 'cid-extra-timeout';
     return version.managementVersion >= 3 ? 'cid-extra' : 'none';
   })();
-  return { hasPushUpdate: is27, killNeedsProtocol: is27, pendingAuth };
+  return { hasPushUpdate: is27, killNeedsProtocol: is27, pendingAuth, firstKid: is26 ? 1 : 0 };
 }

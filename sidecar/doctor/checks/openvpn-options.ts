@@ -105,7 +105,16 @@ const SERVER_RULES: readonly Rule[] = [
   (has, { authorize }) => {
     const subject = 'management-client-auth';
     if (!has(subject)) return { severity: 'info', subject, found: 'off: a client that left is noticed by the next poll (management.pollIntervalMs)', expected: 'either', remedy: 'none needed; to notice at once, set it together with authorize: accept' };
-    if (authorize === 'accept') return undefined;
+    if (authorize === 'accept' && has('management-hold')) return undefined;
+    if (authorize === 'accept') {
+      return {
+        severity: 'info',
+        subject: 'management-hold',
+        found: 'off: after a restart clients can ask to be let in before the sidecar is attached; it answers them when it comes, but not renegotiations, whose clients have to connect anew',
+        expected: 'on, beside management-client-auth',
+        remedy: 'none needed; with management-hold OpenVPN serves only once the sidecar is attached',
+      };
+    }
     return { severity: 'warn', subject, found: 'on, and authorize is none: logins wait for an answer that the sidecar does not give', expected: 'authorize: accept, or another program that answers', remedy: 'set authorize: accept, or remove management-client-auth' };
   },
 ];

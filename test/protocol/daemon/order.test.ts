@@ -162,6 +162,61 @@ describe('ManagedServer and the order of things', () => {
     });
   });
 
+  describe('and logins that were asked while nobody was attached', () => {
+    it('lets them in under authorize: accept, each once, by the key that waits', async () => {
+      await using rig = await ServerRig.start({ authorize: 'accept' }, {}, undefined, (server) => {
+        void server.connectClient({ addresses: ['10.64.0.9'] });
+        void server.connectClient({ addresses: ['10.64.0.10'] }, { waitsForAuth: true });
+        void server.connectClient({ addresses: ['10.64.0.11'] }, { waitsForAuth: true });
+        // It began three times from one port.
+        const third = server.clients.get(2);
+        if (third !== undefined) third.kid = 3;
+      });
+
+      await rig.have('10.64.0.10', '10.64.0.11', '10.64.0.9');
+
+      assert.deepEqual(rig.fake.commands.filter((line) => line.startsWith('client-')), ['client-auth-nt 1 1', 'client-auth-nt 2 1', 'client-auth-nt 2 2', 'client-auth-nt 2 3']);
+      assert.deepEqual(rig.log.of('management.logins_found').map(({ fields }) => fields['clients']), [2]);
+    });
+
+    it('tries key 0 last with OpenVPN 2.5, where the first exchange has it', async () => {
+      await using rig = await ServerRig.start({ authorize: 'accept' }, { version: '2.5.9', managementVersion: 3 }, undefined, (server) => {
+        void server.connectClient({ addresses: ['10.64.0.9'] }, { waitsForAuth: true });
+        const client = server.clients.get(0);
+        if (client !== undefined) client.kid = 0;
+      });
+
+      await rig.have('10.64.0.9');
+
+      assert.equal(rig.fake.commands.findLast((line) => line.startsWith('client-')), 'client-auth-nt 0 0');
+    });
+
+    it('does not answer again whom an event asks about', async () => {
+      await using rig = await ServerRig.start({ authorize: 'accept' }, {}, undefined, (server) => {
+        server.on('env-filter', () => {
+          void server.connectClient({ addresses: ['10.64.0.9'] }, { waitsForAuth: true });
+          return ['SUCCESS: env_filter_level=0'];
+        });
+      });
+
+      await rig.have('10.64.0.9');
+      await rig.ready();
+      await rig.fake.connectClient({ addresses: ['10.64.0.10'] });
+      await rig.until(() => rig.networks.includes('10.64.0.10'), 'another client');
+
+      assert.equal(rig.fake.commands.filter((line) => line.startsWith('client-auth-nt 0')).length, 1);
+    });
+
+    it('leaves them alone under authorize: none', async () => {
+      await using rig = await ServerRig.start({}, {}, undefined, (server) => void server.connectClient({}, { waitsForAuth: true }));
+      await rig.ready();
+      await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
+      await rig.have('10.64.0.9');
+
+      assert.deepEqual(rig.fake.commands.filter((line) => line.startsWith('client-')), []);
+    });
+  });
+
   it('leaves logins to somebody else under authorize: none, and says so once', async () => {
     await using rig = await ServerRig.start();
     await rig.ready();

@@ -91,6 +91,11 @@ describe('the checks of the doctor', () => {
     assert.deepEqual(judged.map(({ severity, subject }) => [severity, subject.split(': ').at(-1)]), [['warn', 'redirect-gateway']]);
   });
 
+  it('name management-hold where the sidecar answers logins, which it cannot before it is attached', () => {
+    assert.deepEqual(judgeAccepting('management-client-auth'), ['info management-hold']);
+    assert.deepEqual(judgeAccepting('management-client-auth', 'management-hold'), ['ok OpenVPN at unix:/m']);
+  });
+
   it('name rules of iptables that drop or do not track, by their table', () => {
     const saved = '*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -j CT --notrack\n-A OUTPUT -j NOTRACK\n-A PREROUTING -j CT --zone 1\n*filter\n:FORWARD DROP [0:0]\n:INPUT DROP [0:0]\n';
 
@@ -155,3 +160,9 @@ describe('who is at a management socket', () => {
     assert.deepEqual(tcpSocketUse([table, ''], 7505), { listeners: new Set([100]), accepted: new Set([101]), peers: new Set([102]) });
   });
 });
+
+/** Severity and subject of what is said of a server with these options under authorize: accept. */
+function judgeAccepting(...names: readonly string[]): readonly string[] {
+  const options = names.map((name) => ({ name, values: [] }));
+  return judgeOptions({ name: 'unix:/m', options: { options, unread: [] }, authorize: 'accept', tunnelKinds: ['tun'] }).map(({ severity, subject }) => `${severity} ${subject.split(': ').at(-1)}`);
+}

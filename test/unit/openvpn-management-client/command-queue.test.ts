@@ -158,7 +158,7 @@ describe('CommandQueue', () => {
 
   it('takes all status lines of push-update, with the bare line among them', async () => {
     const { queue, say } = open();
-    const v27 = { hasPushUpdate: true, killNeedsProtocol: true, pendingAuth: 'cid-kid-extra-timeout' } as const;
+    const v27 = { hasPushUpdate: true, killNeedsProtocol: true, pendingAuth: 'cid-kid-extra-timeout', firstKid: 1 } as const;
 
     const good = queue.execute(commands.pushUpdate(v27, 'all', ['route 10.0.0.0']));
     say('PUSH_UPDATE: not sending message to unsupported peer with ID: 1', 'SUCCESS: 3 client(s) updated', 'SUCCESS: push-update command succeeded', 'SUCCESS: pid=1');

@@ -317,9 +317,9 @@ export class FakeManagementServer {
       signal: ([name = '']) => [`SUCCESS: signal ${name} thrown`],
       kill: ([name = '']) => [`SUCCESS: common name '${name}' found, 1 client(s) killed`],
       'client-kill': ([cid = '']) => [this.#clients.has(Number(cid)) ? 'SUCCESS: client-kill command succeeded' : 'ERROR: client-kill command failed'],
-      'client-auth': ([cid = '']) => this.#answerAuth(cid),
+      'client-auth': ([cid = '', kid = '']) => this.#answerAuth(cid, kid),
       // The daemon does not say -nt.
-      'client-auth-nt': ([cid = '']) => this.#answerAuth(cid),
+      'client-auth-nt': ([cid = '', kid = '']) => this.#answerAuth(cid, kid),
       'client-deny': ([cid = '']) => [this.#clients.has(Number(cid)) ? 'SUCCESS: client-deny command succeeded' : 'ERROR: client-deny command failed'],
       exit: () => this.#answerExit(),
       quit: () => this.#answerExit(),
@@ -344,10 +344,11 @@ export class FakeManagementServer {
     return ['SUCCESS: hold release succeeded'];
   }
 
-  #answerAuth(cid: string): FakeReply {
+  /** Like 2.6.14, it takes KID 0 for a key that is not in use, and says SUCCESS: ssl_common.h get_key_scan, slot 2. */
+  #answerAuth(cid: string, kid: string): FakeReply {
     const client = this.#clients.get(Number(cid));
-    if (client === undefined) return ['ERROR: client-auth command failed'];
-    if (!client.isEstablished) queueMicrotask(() => void this.establish(client.cid));
+    if (client === undefined || (kid !== '0' && kid !== String(client.kid))) return ['ERROR: client-auth command failed'];
+    if (!client.isEstablished && kid === String(client.kid)) queueMicrotask(() => void this.establish(client.cid));
     return ['SUCCESS: client-auth command succeeded'];
   }
 
