@@ -1,10 +1,13 @@
 import type { Policy } from '../../rules/index.js';
 import { contains, parseNetwork } from '../../rules/index.js';
 import { FALLBACK_PRIORITIES, ROUTING_TABLES, RULE_PRIORITIES } from '../config/table.js';
-import type { IpDevice, IpRoute, IpRule } from '../system/iproute.js';
-import { ipJson } from '../system/iproute.js';
+import type { IpDevice, IpRule, RouteInTable } from '../system/iproute.js';
+import { filterRoutes, ipJson } from '../system/iproute.js';
 import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
+
+/** linux/rtnetlink.h; `ip` does not print it. */
+const RT_TABLE_MAIN = 254;
 
 /** A number, a bit or an address that somebody else uses and that we would need. */
 export interface Clash {
@@ -17,7 +20,8 @@ export interface Clash {
 /** What others, and an earlier run of ours, have in the kernel's routing. */
 export interface RoutingUse {
   readonly rules: readonly IpRule[];
-  readonly routes: readonly IpRoute[];
+  /** Those in a table of ours, and those with our protocol. */
+  readonly routes: readonly RouteInTable[];
   readonly devices: readonly IpDevice[];
 }
 
@@ -27,19 +31,20 @@ export interface RoutingUse {
  * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was changed
  */
 export async function checkClashes(policy: Policy, firewall: Pick<Firewall<never>, 'markClashes'>): Promise<void> {
-  const routing = routingClashes(policy, await readRoutingUse());
+  const routing = routingClashes(policy, await readRoutingUse(policy));
   if (routing.length > 0) throw new GwmarkError('ROUTING_CLASH', formatClashes(routing));
   const marks = await firewall.markClashes(policy);
   if (marks.length > 0) throw new GwmarkError('FIREWALL_CLASH', [...new Set(marks)].join('; '));
 }
 
 /** @throws GwmarkError ROUTING_UNAVAILABLE, ROUTING_FAILED */
-export async function readRoutingUse(): Promise<RoutingUse> {
+export async function readRoutingUse(policy: Policy): Promise<RoutingUse> {
+  const isRelevant = (route: RouteInTable): boolean => isOurTable(policy, route) || isOurProtocol(policy, route);
   const [rules4, rules6, routes4, routes6, devices] = await Promise.all([
     ipJson<IpRule>(['-N', '-4', 'rule', 'show']),
     ipJson<IpRule>(['-N', '-6', 'rule', 'show']),
-    ipJson<IpRoute>(['-N', '-4', '-d', 'route', 'show', 'table', 'all']),
-    ipJson<IpRoute>(['-N', '-6', '-d', 'route', 'show', 'table', 'all']),
+    filterRoutes(4, isRelevant),
+    filterRoutes(6, isRelevant),
     ipJson<IpDevice>(['addr', 'show']),
   ]);
   return { rules: [...rules4, ...rules6], routes: [...routes4, ...routes6], devices };
@@ -75,14 +80,26 @@ function ruleClash(policy: Policy, rule: IpRule): Clash[] {
   return clashes;
 }
 
-function routeClash(policy: Policy, route: IpRoute): Clash[] {
+function routeClash(policy: Policy, route: RouteInTable): Clash[] {
   const { routing } = policy;
-  const table = Number(route.table ?? 254);
-  const isOurTable = table >= routing.tableBase && table < routing.tableBase + ROUTING_TABLES;
-  const isOurProtocol = route.protocol === String(routing.protocol);
-  if (isOurTable && !isOurProtocol) return [{ found: `routing table ${table} is in use`, remedy: `change routing.tableBase (${routing.tableBase})` }];
-  if (!isOurTable && isOurProtocol) return [{ found: `route ${route.dst} in table ${table} has protocol ${routing.protocol}`, remedy: 'change routing.protocol' }];
+  const inTable = isOurTable(policy, route);
+  const hasProtocol = isOurProtocol(policy, route);
+  if (inTable && !hasProtocol) return [{ found: `routing table ${tableOf(route)} is in use`, remedy: `change routing.tableBase (${routing.tableBase})` }];
+  if (!inTable && hasProtocol) return [{ found: `route ${route.dst} in table ${tableOf(route)} has protocol ${routing.protocol}`, remedy: 'change routing.protocol' }];
   return [];
+}
+
+function isOurTable({ routing }: Policy, route: RouteInTable): boolean {
+  const table = tableOf(route);
+  return table >= routing.tableBase && table < routing.tableBase + ROUTING_TABLES;
+}
+
+function isOurProtocol({ routing }: Policy, { protocol }: RouteInTable): boolean {
+  return protocol === String(routing.protocol);
+}
+
+function tableOf({ table }: RouteInTable): number {
+  return Number(table ?? RT_TABLE_MAIN);
 }
 
 function addressClash(policy: Policy, device: IpDevice): Clash[] {

@@ -67,7 +67,7 @@ export class System implements AsyncDisposable {
   }
 
   routing(): Promise<RoutingUse> {
-    return this.#once('routing', readRoutingUse);
+    return this.#once('routing', () => readRoutingUse(this.policy));
   }
 
   nftables(): Promise<Nftables> {

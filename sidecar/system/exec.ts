@@ -5,6 +5,8 @@ export interface ExecOptions {
   readonly input?: string;
   /** Milliseconds until the program is killed; default 10000. */
   readonly timeoutMs?: number;
+  /** Most bytes that the program may print, standard output and error together; default 64 MiB. */
+  readonly maxOutputBytes?: number;
 }
 
 export interface ExecResult {
@@ -14,30 +16,33 @@ export interface ExecResult {
   readonly stderr: string;
 }
 
-/** More output than this is cut off: no program that we run prints as much unless something is wrong with it. */
+/** What may be longer is read line by line instead, by `programLines`. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Runs a program to its end, in the C locale so that messages can be told apart.
  *
- * Rejects only when the program cannot be started (`ENOENT` and the like) or takes too long; a bad exit code is a result.
+ * Rejects only when the program cannot be started (`ENOENT` and the like), takes too long or prints too much: a part of a listing is
+ * never taken for the whole. A bad exit code is a result.
  */
 export function exec(command: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
-  const { input, timeoutMs = 10_000 } = options;
+  const { input, timeoutMs = 10_000, maxOutputBytes = MAX_OUTPUT_BYTES } = options;
   return new Promise((resolve, reject) => {
     // A group of its own: Ctrl-C in a terminal must not end what is under way.
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' }, detached: true });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     let size = 0;
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
+    let stopped: string | null = null;
+    const stop = (reason: string): void => {
+      stopped ??= reason;
       child.kill('SIGKILL');
-    }, timeoutMs);
+    };
+    const timer = setTimeout(() => stop(`no end within ${timeoutMs} ms`), timeoutMs);
     const collect = (into: Buffer[]) => (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= MAX_OUTPUT_BYTES) into.push(chunk);
+      if (size <= maxOutputBytes) into.push(chunk);
+      else stop(`more than ${maxOutputBytes} bytes of output`);
     };
     child.stdout.on('data', collect(stdout));
     child.stderr.on('data', collect(stderr));
@@ -49,7 +54,7 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
     });
     child.on('close', (exitCode) => {
       clearTimeout(timer);
-      if (isLate) reject(new Error(`${command} ${args.join(' ')}: no end within ${timeoutMs} ms`));
+      if (stopped !== null) reject(new Error(`${command} ${args.join(' ')}: ${stopped}`));
       else resolve({ exitCode, stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8') });
     });
     child.stdin.end(input ?? '');

@@ -1,6 +1,7 @@
 import { GwmarkError } from '../errors.js';
 import type { ExecOptions } from './exec.js';
 import { exec } from './exec.js';
+import { programLines } from './lines.js';
 
 /** What `ip -j -d addr show` prints of one device, as far as we read it. */
 export interface IpDevice {
@@ -106,12 +107,50 @@ function parseBatchFailure(stderr: string, lines: readonly string[], tolerate: R
   return reason === '' || tolerate?.test(reason) === true ? null : { line: lines[0] ?? '', reason };
 }
 
+/** What is said of a route in one line of `ip -N -o route show table all`. */
+export type RouteInTable = Pick<IpRoute, 'dst' | 'table' | 'protocol'>;
+
+/**
+ * Reads every route of a family, of every table and protocol, and keeps those that are asked for. In constant memory: a router of the
+ * Internet has a million of them, and the kernel can leave out none by a range of tables.
+ *
+ * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
+ */
+export async function filterRoutes(family: 4 | 6, keep: (route: RouteInTable) => boolean): Promise<readonly RouteInTable[]> {
+  const args = ['-N', `-${family}`, '-o', 'route', 'show', 'table', 'all'];
+  const kept: RouteInTable[] = [];
+  const lines = programLines('ip', args);
+  let next = await lines.next().catch((error: unknown) => {
+    throw unavailable(error);
+  });
+  for (; next.done !== true; next = await lines.next()) {
+    const route = parseRouteLine(next.value);
+    if (route !== null && keep(route)) kept.push(route);
+  }
+  const { exitCode, stderr } = next.value;
+  if (exitCode !== 0) throw new GwmarkError('ROUTING_FAILED', `ip ${args.join(' ')}: ${firstLine(stderr)}`);
+  return kept;
+}
+
+/** `[TYPE] DST ... table 7710 proto 119 ...`; the table main is not printed. Null for a line that is no route. Pure. */
+export function parseRouteLine(line: string): RouteInTable | null {
+  const dst = /^(?:[a-z0-9]+ )?(default|[0-9a-f]*[.:][0-9a-f.:]*(?:\/\d+)?) /.exec(line)?.[1];
+  if (dst === undefined) return null;
+  const table = / table (\d+)/.exec(line)?.[1];
+  const protocol = / proto (\d+)/.exec(line)?.[1];
+  return { dst, ...(table === undefined ? {} : { table }), ...(protocol === undefined ? {} : { protocol }) };
+}
+
 async function runIp(args: readonly string[], options: ExecOptions = {}): ReturnType<typeof exec> {
   try {
     return await exec('ip', args, options);
   } catch (error) {
-    throw new GwmarkError('ROUTING_UNAVAILABLE', `cannot run the program ip: ${(error as Error).message}`, { cause: error });
+    throw unavailable(error);
   }
+}
+
+function unavailable(error: unknown): GwmarkError {
+  return new GwmarkError('ROUTING_UNAVAILABLE', `cannot run the program ip: ${(error as Error).message}`, { cause: error });
 }
 
 function firstLine(text: string): string {
