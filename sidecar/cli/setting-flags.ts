@@ -54,7 +54,7 @@ function optionOf(setting: Setting): Option {
 }
 
 function placeholder({ type }: Setting): string {
-  if (type.includes(' | ')) return type.replaceAll(' ', '');
+  if (type.includes(' | ')) return type.replaceAll(' | ', '|');
   return type.startsWith('integer') ? 'n' : (type.split(' ').at(-1) ?? 'value').replace(/^\/.*/, 'prefix');
 }
 

@@ -35,6 +35,7 @@ export function buildSettings(flat: FlatSettings, password: Secret | null): Sett
       fallbackPriority: flat['routing.fallbackPriority'],
       nexthop4: flat['routing.nexthop4'],
       nexthop6: flat['routing.nexthop6'],
+      rereadIntervalMs: flat['routing.rereadIntervalMs'],
     },
     gateways: {
       max: flat['gateways.max'],

@@ -16,6 +16,7 @@ export const RELOADABLE: ReadonlySet<SettingPath> = new Set<SettingPath>([
   'hold',
   'devices',
   'gateways.pollIntervalMs',
+  'routing.rereadIntervalMs',
   'sysctl',
   'conntrack',
   'log.level',

@@ -38,7 +38,7 @@ export function resolveSettings(values: readonly RawValue[], workingDirectory: s
     if (parsed.success) {
       flat[value.path] = setting.isPath ? resolve(baseOf(value.source, workingDirectory), String(parsed.data)) : parsed.data;
     } else {
-      problems.push(...parsed.error.issues.map((issue) => problemOf(setting, value.source, raw, issue)));
+      problems.push(...distinct(parsed.error.issues.map((issue) => problemOf(setting, value.source, raw, issue))));
     }
   }
 
@@ -46,6 +46,11 @@ export function resolveSettings(values: readonly RawValue[], workingDirectory: s
   const typed = flat as unknown as FlatSettings;
   const faulty = new Set(problems.map((problem) => problem.path.replace(/\[\d+\]$/, '')));
   return { flat: typed, origins, problems: [...problems, ...findClashes(typed, origins, faulty)] };
+}
+
+/** A value may break two conditions of its type, and then is wrong in one and the same way. */
+function distinct(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
 }
 
 function baseOf(source: Source, workingDirectory: string): string {

@@ -63,6 +63,7 @@ export interface Settings {
     readonly nexthop4: string;
     /** Canonical `address/length` with length 64..112, host bits zero. */
     readonly nexthop6: string;
+    readonly rereadIntervalMs: number;
   };
   readonly gateways: {
     /** Gateway ids are 1..max; less than the largest number that `mark.mask` holds. */

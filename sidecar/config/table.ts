@@ -160,6 +160,13 @@ export const SETTINGS_TABLE = {
     default: 'fe80::6777:6d61:726b:0/112',
     doc: 'The same for IPv6.',
   }),
+  'routing.rereadIntervalMs': integer({
+    min: 1000,
+    max: 3_600_000,
+    unit: 'ms',
+    default: 30_000,
+    doc: 'How often neighbours, devices, addresses, rules and routes are read from the kernel, beside its events, some of which may be lost.',
+  }),
   'gateways.max': integer({
     min: 1,
     max: 254,

@@ -166,7 +166,7 @@ export class Daemon implements AsyncDisposable {
       return this.#start(hooks);
     });
     const loops = [this.#every(() => this.#settings.gateways.pollIntervalMs, () => this.#look.now()), this.#every(() => FULL_CHECK_MS, () => this.#checkElements())];
-    loops.push(this.#every(() => this.#settings.management.snapshotIntervalMs, () => this.#reread()));
+    loops.push(this.#every(() => this.#settings.routing.rereadIntervalMs, () => this.#reread()));
     try {
       if (!signal.aborted) await Promise.race([failed, aborted]);
     } finally {

@@ -76,6 +76,7 @@ const PACE = slowed(1) < 8 ? { poll: 500, snapshot: 1000, gateways: 200 } : { po
 const QUICK_FLAGS = [
   '--management-poll-interval-ms', String(PACE.poll),
   '--management-snapshot-interval-ms', String(PACE.snapshot),
+  '--routing-reread-interval-ms', String(PACE.snapshot),
   '--management-backoff-max-ms', '250',
   '--gateways-poll-interval-ms', String(PACE.gateways),
 ] as const;

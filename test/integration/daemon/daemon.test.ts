@@ -1,7 +1,7 @@
 /** The daemon on the real kernel, with a fake OpenVPN behind its management socket. */
 import assert from 'node:assert/strict';
 import { FakeManagementServer } from 'openvpn-management-client/testing';
-import { ip, ipShow, makeLan, makeTunnel, nft, removeDevice, resetKernel } from '../firewall/kernel.js';
+import { ip, ipShow, makeLan, makeTunnel, nft, removeDevice, resetKernel, setSysctl } from '../firewall/kernel.js';
 import { DaemonRig } from './daemon-rig.js';
 
 const ROUTER = '02:00:00:00:00:01';
@@ -41,6 +41,20 @@ describe('Daemon', function () {
 
     await rig.until(async () => /169\.254\.119\.1 dev lan0 lladdr 02:00:00:00:00:02/.test(await ipShow('neigh show nud permanent')), 'the move');
     assert.equal(rig.daemon.status().gateways[0]?.state, 'moved');
+  });
+
+  it('reads the kernel anew at its own interval, and so finds what no event tells, however seldom it reads the list of clients', async () => {
+    setSysctl('net/ipv4/conf/all/rp_filter', '0');
+    setSysctl('net/ipv4/conf/lan0/rp_filter', '0');
+    await using fake = await FakeManagementServer.listen();
+    await using rig = await DaemonRig.start([fake], { 'management.snapshotIntervalMs': 3_600_000, 'routing.rereadIntervalMs': 1000 });
+    await rig.ready();
+
+    // The first change may be found by the start itself; those behind it by nothing but a new reading.
+    for (const value of ['2', '0', '1', '0']) {
+      setSysctl('net/ipv4/conf/lan0/rp_filter', value);
+      await rig.until(async () => (await ipShow('rule show')).includes('lookup 7703') === (value !== '0'), `the rule that rp_filter ${value} needs or not`);
+    }
   });
 
   it('repairs its table, its rules and its neighbours', async () => {

@@ -1,6 +1,6 @@
 /** What a guide tells to type is understood, and what it tells to write into a file is taken. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -82,6 +82,17 @@ describe('guides', () => {
     const readme = readGuide('README.md');
 
     for (const file of guideFiles().filter((name) => name !== 'README.md')) assert.ok(readme.includes(`](${file})`), file);
+  });
+
+  it('count every page of a decision', async () => {
+    const index = readGuide('docs/decisions/README.md');
+    const pages = (await readdir(new URL('../../../../docs/decisions/', import.meta.url))).filter((name) => name !== 'README.md');
+
+    assert.deepEqual(pages.filter((name) => !index.includes(`](${name})`)), []);
+  });
+
+  it('show a flag of several words with its blanks', async () => {
+    assert.match((await typed('gwmark run --help', files)).stdout, /--uplink <DEVICE MAC\|DEVICE ADDRESS>/);
   });
 
   it('and the help of each command have examples that gwmark understands', async () => {

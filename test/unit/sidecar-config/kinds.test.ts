@@ -45,6 +45,7 @@ describe('kinds of settings', () => {
     accepts('mark.mask', '0xFF', 255);
     assert.deepEqual(fromYaml('mark: {mask: 0xff0000}', 'mark.mask'), { value: 0xff_0000 });
     assert.deepEqual(fromYaml('mark: {mask: "0xff0000"}', 'mark.mask'), { value: 0xff_0000 });
+    assert.equal(resolveSettings(flagValues(new Map([['mark.mask', '0']])).values, '/').problems.length, 1, 'said once');
     refuses('mark.mask', '0', '0x1', '0x80000000', '0x5', '0x1ff', '0xffffffff', '0x1ff000000', '-1', 'ff', '');
   });
 
