@@ -67,11 +67,6 @@ export const ERROR_CODES = {
     meaning: 'The flows cannot be read from the kernel.',
     remedy: 'The message says why; install the program `conntrack`, and run the command as root.',
   },
-  MANAGEMENT_REFUSED: {
-    exitCode: 1,
-    meaning: 'OpenVPN refused the management password, or wants one and none is configured. No retry can cure that.',
-    remedy: 'Compare `management.passwordFile` with the password file that OpenVPN was started with.',
-  },
   DEVICE_UNKNOWN: {
     exitCode: 1,
     meaning: 'A network device that a setting names does not exist or is no Ethernet device.',

@@ -2,13 +2,17 @@ import type { Secret } from 'openvpn-management-client';
 import type { Settings } from './settings.js';
 import { type FlatSettings, SETTINGS } from './table.js';
 
-/** Puts flat values into the nested form and freezes it deeply. */
-export function buildSettings(flat: FlatSettings, password: Secret | null): Settings {
+/**
+ * Puts flat values into the nested form and freezes it deeply.
+ *
+ * @param passwords what the password files hold, by their absolute paths
+ */
+export function buildSettings(flat: FlatSettings, passwords: ReadonlyMap<string, Secret>): Settings {
   return deepFreeze({
     management: {
       endpoints: flat['management.endpoints'],
       passwordFile: flat['management.passwordFile'],
-      password,
+      passwords,
       connectTimeoutMs: flat['management.connectTimeoutMs'],
       commandTimeoutMs: flat['management.commandTimeoutMs'],
       snapshotIntervalMs: flat['management.snapshotIntervalMs'],

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { resolve } from 'node:path';
 
 /**
  * Longest path of a unix socket in bytes: `sun_path` has 108, one of them for the terminating zero.
@@ -12,6 +13,12 @@ export type ManagementEndpoint =
   /** IPv6 hosts stand here without brackets. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
+/** An endpoint of the setting `management.endpoints`. */
+export type ConfiguredEndpoint = ManagementEndpoint & {
+  /** Where this OpenVPN's management password is; without, `management.passwordFile`. */
+  readonly passwordFile?: string;
+};
+
 /** What {@link parseEndpoint} understands, in words for a message. */
 export const ENDPOINT_EXPECTED = `"unix:/path" (absolute, at most ${MAX_SOCKET_PATH_BYTES} bytes) or "tcp:host:port" (IPv6 as "tcp:[::1]:7505")`;
 
@@ -20,6 +27,32 @@ export function parseEndpoint(text: string): ManagementEndpoint | undefined {
   if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length));
   if (text.startsWith('tcp:')) return parseTcp(text.slice('tcp:'.length));
   return undefined;
+}
+
+/** What {@link parseConfiguredEndpoint} understands. */
+export const CONFIGURED_ENDPOINT_EXPECTED = `${ENDPOINT_EXPECTED}, or in YAML a mapping of such an "address" and a "passwordFile"`;
+
+/** Reads what {@link parseEndpoint} does, and `{ address, passwordFile }`; undefined where it is neither. */
+export function parseConfiguredEndpoint(value: unknown): ConfiguredEndpoint | undefined {
+  if (typeof value === 'string') return parseEndpoint(value);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { address, passwordFile, ...others }: { readonly address?: unknown; readonly passwordFile?: unknown } = value;
+  const endpoint = typeof address === 'string' ? parseEndpoint(address) : undefined;
+  if (endpoint === undefined || Object.keys(others).length > 0) return undefined;
+  if (passwordFile === undefined) return endpoint;
+  return typeof passwordFile === 'string' && passwordFile !== '' && !passwordFile.includes('\0') ? { ...endpoint, passwordFile } : undefined;
+}
+
+/** The value that {@link parseConfiguredEndpoint} reads back. */
+export function plainEndpoint(endpoint: ConfiguredEndpoint): string | { readonly address: string; readonly passwordFile: string } {
+  const { passwordFile } = endpoint;
+  return passwordFile === undefined ? formatEndpoint(endpoint) : { address: formatEndpoint(endpoint), passwordFile };
+}
+
+/** With the password file's path taken from `directory`, where it is relative. */
+export function endpointFrom(endpoint: ConfiguredEndpoint, directory: string): ConfiguredEndpoint {
+  const { passwordFile } = endpoint;
+  return passwordFile === undefined ? endpoint : { ...endpoint, passwordFile: resolve(directory, passwordFile) };
 }
 
 /** The text that {@link parseEndpoint} reads back; the name of a server in status, logs and messages. */

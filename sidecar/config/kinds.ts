@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
+
 import { z } from 'zod';
 
-import { ENDPOINT_EXPECTED, formatEndpoint, type ManagementEndpoint, parseEndpoint } from './endpoint.js';
+import { CONFIGURED_ENDPOINT_EXPECTED, type ConfiguredEndpoint, ENDPOINT_EXPECTED, endpointFrom, formatEndpoint, type ManagementEndpoint, parseConfiguredEndpoint, parseEndpoint, plainEndpoint } from './endpoint.js';
 import { type ConfiguredNetwork, type ConfiguredUplink, formatConfiguredNetwork, formatConfiguredUplink, NETWORK_EXPECTED, parseConfiguredNetwork, parseConfiguredUplink, UPLINK_EXPECTED } from './places.js';
 import { parseNexthop4, parseNexthop6 } from './prefix.js';
 
@@ -19,12 +21,12 @@ export interface Kind<T> {
   readonly schema: z.ZodType<T>;
   /** A list is given by repeating the flag, or with commas. */
   readonly isList: boolean;
-  /** A relative path is taken from the directory of the file that holds it, else from the working directory. */
-  readonly isPath: boolean;
   /** A flag that needs no value. */
   readonly isSwitch: boolean;
   /** Turns the raw value into what the schema takes; never throws, leaves alone what it does not understand. */
   decode(raw: unknown, form: RawForm): unknown;
+  /** The value with each relative path taken from `directory`: that of the file that holds it, else the working directory. */
+  rebase(value: T, directory: string): T;
   /** The value as YAML or JSON would hold it. */
   toPlain(value: T): unknown;
 }
@@ -33,8 +35,8 @@ type Described<T> = Pick<Kind<T>, 'default' | 'doc'>;
 
 const BASE = {
   isList: false,
-  isPath: false,
   isSwitch: false,
+  rebase: <T>(value: T): T => value,
   decode: (raw: unknown): unknown => raw,
   toPlain: (value: unknown): unknown => value,
 } as const;
@@ -102,7 +104,7 @@ export function path<T extends string | null>(row: Described<T>): Kind<T> {
     doc: row.doc,
     // A value that was given is a string; null is only ever the default.
     schema: z.string().min(1).refine((value) => !value.includes('\0')) as unknown as z.ZodType<T>,
-    isPath: true,
+    rebase: (value, directory) => (value === null ? value : (resolve(directory, value) as T)),
   };
 }
 
@@ -121,18 +123,25 @@ export function devices(row: Described<readonly string[]>): Kind<readonly string
   };
 }
 
-/** Management endpoints. */
-export function endpoints(row: Described<readonly ManagementEndpoint[]>): Kind<readonly ManagementEndpoint[]> {
+/** Management endpoints, in YAML each with a password file if it has one of its own. */
+export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<readonly ConfiguredEndpoint[]> {
+  const element = z.unknown().transform((value, context) => {
+    const endpoint = parseConfiguredEndpoint(value);
+    if (endpoint !== undefined) return endpoint;
+    context.addIssue({ code: 'custom', message: CONFIGURED_ENDPOINT_EXPECTED });
+    return z.NEVER;
+  });
   return {
     ...BASE,
-    type: 'list of `unix:/path` or `tcp:host:port`',
-    expected: ENDPOINT_EXPECTED,
+    type: 'list of `unix:/path` or `tcp:host:port`; in YAML also of `{address, passwordFile}`',
+    expected: CONFIGURED_ENDPOINT_EXPECTED,
     default: row.default,
     doc: row.doc,
-    schema: uniqueList(parsed(parseEndpoint, ENDPOINT_EXPECTED), formatEndpoint),
+    schema: uniqueList(element, formatEndpoint),
     isList: true,
-    decode: decodeList,
-    toPlain: (value) => value.map((item) => formatEndpoint(item)),
+    decode: (raw, form) => (form === 'yaml' && typeof raw === 'object' && !Array.isArray(raw) ? [raw] : decodeList(raw, form)),
+    rebase: (value, directory) => value.map((item) => endpointFrom(item, directory)),
+    toPlain: (value) => value.map((item) => plainEndpoint(item)),
   };
 }
 

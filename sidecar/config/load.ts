@@ -1,10 +1,10 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { buildSettings } from './build.js';
+import { readPasswordFile, readText, type TextRead } from './password.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import { type Resolved, resolveSettings } from './resolve.js';
-import { Secret } from 'openvpn-management-client';
+import type { Secret } from 'openvpn-management-client';
 import type { Settings } from './settings.js';
 import { CONFIG_ENV, envValues, flagValues, type Origins, type RawValues } from './sources.js';
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';
@@ -13,8 +13,6 @@ import { type FlatSettings, settingOf, type SettingPath } from './table.js';
 export const DEFAULT_CONFIG_FILE = '/etc/gwmark/gwmark.yaml';
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
-/** The longest password that an OpenVPN can hold (misc.h USER_PASS_LEN, with PKCS#11). */
-const MAX_PASSWORD_BYTES = 4096;
 
 /** All that settings are read from. */
 export interface ConfigInput {
@@ -41,24 +39,24 @@ export interface LoadedConfig {
 export type ConfigResult = LoadedConfig | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
 /**
- * Reads the file, the environment, the flags and the password file, and gives frozen settings or all faults at once.
+ * Reads the file, the environment, the flags and the password files, and gives frozen settings or all faults at once.
  *
  * @param needs `endpoints`: at least one management endpoint is asked for
  */
 export async function loadConfig(input: ConfigInput, needs: { readonly endpoints: boolean }): Promise<ConfigResult> {
   const { resolved, problems: sourceProblems, configFile } = await readSources(input);
-  const password = await readPassword(resolved);
+  const { passwords, problems: passwordProblems } = await readPasswords(resolved);
   const problems = [
     ...sourceProblems,
     ...resolved.problems,
-    ...('problem' in password ? [password.problem] : []),
+    ...passwordProblems,
     // A file that cannot be read may well name one.
     ...(needs.endpoints && sourceProblems.every((problem) => problem.path !== '') ? missingEndpoint(resolved) : []),
   ];
-  if (problems.length > 0 || 'problem' in password) return { ok: false, problems };
+  if (problems.length > 0) return { ok: false, problems };
 
   const { flat, origins } = resolved;
-  return { ok: true, settings: buildSettings(flat, password.secret), flat, origins, configFile };
+  return { ok: true, settings: buildSettings(flat, passwords), flat, origins, configFile };
 }
 
 /**
@@ -101,7 +99,7 @@ async function readSources(input: ConfigInput): Promise<ReadSources> {
   };
 }
 
-async function fileValues(text: TextResult, file: string): Promise<RawValues> {
+async function fileValues(text: TextRead, file: string): Promise<RawValues> {
   // Loaded on demand: a command without a file starts sooner without the YAML parser.
   if ('text' in text) return (await import('./yaml-source.js')).yamlValues(text.text, file);
   return { values: [], problems: [{ path: '', source: file, value: null, expected: `a readable YAML file; ${text.reason}` }] };
@@ -117,59 +115,24 @@ function missingEndpoint(resolved: Resolved): readonly ConfigProblem[] {
   return [{ path, source, value: null, expected }];
 }
 
-type PasswordResult = { readonly secret: Secret | null } | { readonly problem: ConfigProblem };
+type PasswordResult = { readonly passwords: ReadonlyMap<string, Secret>; readonly problems: readonly ConfigProblem[] };
 
-async function readPassword(resolved: Resolved): Promise<PasswordResult> {
-  const path = 'management.passwordFile';
-  const file = resolved.flat[path];
-  if (file === null) return { secret: null };
+/** Reads every password file that is named, each once. */
+async function readPasswords(resolved: Resolved): Promise<PasswordResult> {
+  const [common, endpoints] = [resolved.flat['management.passwordFile'], resolved.flat['management.endpoints']];
+  const named: { readonly setting: SettingPath; readonly path: string; readonly file: string }[] = endpoints.flatMap(({ passwordFile }, index) =>
+    passwordFile === undefined ? [] : [{ setting: 'management.endpoints', path: `management.endpoints[${index}]`, file: passwordFile }],
+  );
+  if (common !== null) named.unshift({ setting: 'management.passwordFile', path: 'management.passwordFile', file: common });
 
-  const source = formatSource(resolved.origins.get(path) ?? { kind: 'default' });
-  const fault = (reason: string): PasswordResult => ({
-    problem: { path, source, value: showValue(file), expected: `a file with the password on one line; ${reason}` },
-  });
-  const text = await readText(file, MAX_PASSWORD_BYTES);
-  if (!('text' in text)) return fault(text.reason);
-  const password = text.text.replace(/\r?\n$/, '');
-  if (password === '') return fault('it is empty');
-  if (/[\r\n\0]/.test(password)) return fault('it holds more than one line');
-  return { secret: new Secret(password) };
-}
-
-type TextResult = { readonly text: string } | { readonly code: string; readonly reason: string };
-
-/** Reads at most `maxBytes` of UTF-8; pipes are fine (`--config <(...)`). */
-async function readText(file: string, maxBytes: number): Promise<TextResult> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(file, 'r');
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for (;;) {
-      const { bytesRead, buffer } = await handle.read(Buffer.alloc(64 * 1024));
-      if (bytesRead === 0) break;
-      chunks.push(buffer.subarray(0, bytesRead));
-      size += bytesRead;
-      if (size > maxBytes) return { code: 'EFBIG', reason: `it is larger than ${maxBytes} bytes` };
-    }
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)) };
-  } catch (error) {
-    return describeReadError(error);
-  } finally {
-    await handle?.close();
+  const passwords = new Map<string, Secret>();
+  const problems: ConfigProblem[] = [];
+  for (const { setting, path, file } of named) {
+    if (passwords.has(file)) continue;
+    const read = await readPasswordFile(file);
+    const source = formatSource(resolved.origins.get(setting) ?? { kind: 'default' });
+    if ('secret' in read) passwords.set(file, read.secret);
+    else problems.push({ path, source, value: showValue(file), expected: `a file with the password on one line; ${read.reason}` });
   }
-}
-
-const READ_REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'it does not exist',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-  ENOTDIR: 'a part of its path is no directory',
-  ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text',
-};
-
-function describeReadError(error: unknown): TextResult {
-  if (!(error instanceof Error)) throw error;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
-  return { code, reason: READ_REASONS[code] ?? error.message };
+  return { passwords, problems };
 }

@@ -9,6 +9,7 @@ import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
  */
 export const RELOADABLE: ReadonlySet<SettingPath> = new Set<SettingPath>([
   'management.endpoints',
+  'management.passwordFile',
   'management.snapshotIntervalMs',
   'management.pollIntervalMs',
   'networks',
@@ -57,14 +58,8 @@ export function planReload(current: Pick<LoadedConfig, 'flat' | 'settings'>, nex
   }).map(({ path }) => path);
   const applied = changed.filter((path) => RELOADABLE.has(path));
   const pending = changed.filter((path) => !RELOADABLE.has(path));
-  // The file of the password may hold another one, under the same name.
-  if (!pending.includes('management.passwordFile') && !isSamePassword(current.settings, next.settings)) pending.push('management.passwordFile');
   const flat = Object.fromEntries(SETTINGS.map(({ path }) => [path, (RELOADABLE.has(path) ? next : current).flat[path]]));
   // Every path of the table is there, each with the value that its own schema gave.
   const typed = flat as unknown as FlatSettings;
-  return { settings: buildSettings(typed, current.settings.management.password), flat: typed, applied, pending };
-}
-
-function isSamePassword(before: Settings, after: Settings): boolean {
-  return before.management.password?.reveal() === after.management.password?.reveal();
+  return { settings: buildSettings(typed, next.settings.management.passwords), flat: typed, applied, pending };
 }

@@ -36,7 +36,7 @@ export function resolveSettings(values: readonly RawValue[], workingDirectory: s
     const parsed = setting.schema.safeParse(raw);
     origins.set(value.path, value.source);
     if (parsed.success) {
-      flat[value.path] = setting.isPath ? resolve(baseOf(value.source, workingDirectory), String(parsed.data)) : parsed.data;
+      flat[value.path] = setting.rebase(parsed.data, baseOf(value.source, workingDirectory));
     } else {
       problems.push(...distinct(parsed.error.issues.map((issue) => problemOf(setting, value.source, raw, issue))));
     }

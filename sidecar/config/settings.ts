@@ -1,10 +1,10 @@
-import type { ManagementEndpoint } from './endpoint.js';
+import type { ConfiguredEndpoint, ManagementEndpoint } from './endpoint.js';
 import type { Secret } from 'openvpn-management-client';
 
 import type { ConfiguredNetwork, ConfiguredUplink } from './places.js';
 import type { OpenVpnRole } from '../status.js';
 
-export type { ManagementEndpoint } from './endpoint.js';
+export type { ConfiguredEndpoint, ManagementEndpoint } from './endpoint.js';
 export type { ConfiguredNetwork, ConfiguredUplink } from './places.js';
 
 /**
@@ -16,11 +16,11 @@ export type { ConfiguredNetwork, ConfiguredUplink } from './places.js';
 export interface Settings {
   readonly management: {
     /** At least one for `run` and `check`; may be empty for `down`. No two are equal. */
-    readonly endpoints: readonly ManagementEndpoint[];
-    /** Absolute path, or null: no password. */
+    readonly endpoints: readonly ConfiguredEndpoint[];
+    /** Of every endpoint that names none of its own: absolute path, or null for no password. */
     readonly passwordFile: string | null;
-    /** What the file held, without its one trailing newline; null exactly when there is no file. */
-    readonly password: Secret | null;
+    /** What each password file held when the configuration was read, by absolute path. */
+    readonly passwords: ReadonlyMap<string, Secret>;
     readonly connectTimeoutMs: number;
     readonly commandTimeoutMs: number;
     readonly snapshotIntervalMs: number;

@@ -20,11 +20,11 @@ const FIRST_FREE_TABLE = 256;
 export const SETTINGS_TABLE = {
   'management.endpoints': endpoints({
     default: [],
-    doc: 'Where OpenVPN listens for management (`--management` in its configuration). At least one for `run`. In YAML also short: `management: unix:/path`, or a list.',
+    doc: 'Where OpenVPN listens for management (`--management` in its configuration). At least one for `run`. In YAML also short: `management: unix:/path`, or a list, of which an entry with a management password of its own is a mapping: `{address: unix:/path, passwordFile: /path}`.',
   }),
   'management.passwordFile': path<string | null>({
     default: null,
-    doc: 'A file whose one line is the management password. Read once at start; one trailing newline is dropped.',
+    doc: 'A file whose one line is the management password, of every endpoint that names no other file; one trailing newline is dropped. It is read at every attempt to connect. A refused password leaves that one server not ready, and is tried again after three times `management.backoffMaxMs`, and on SIGHUP.',
   }),
   'management.connectTimeoutMs': integer({
     min: 100,

@@ -149,8 +149,7 @@ export class Daemon implements AsyncDisposable {
   /**
    * Works until the signal is aborted.
    *
-   * @throws GwmarkError FIREWALL_CLASH, ROUTING_CLASH, ROUTING_UNAVAILABLE before anything was changed; ManagementError for
-   *   a password that OpenVPN refuses
+   * @throws GwmarkError FIREWALL_CLASH, ROUTING_CLASH, ROUTING_UNAVAILABLE before anything was changed
    */
   async run(signal: AbortSignal, hooks: RunHooks = {}): Promise<void> {
     this.#hooks = hooks;

@@ -4,6 +4,7 @@ import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import { type Devices, tunnelWithAddress } from '../discovery/devices.js';
 import { ServerTransports } from '../discovery/server-transports.js';
+import { passwordNow } from '../config/password.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
@@ -16,6 +17,9 @@ import { FollowedClient } from './followed-client.js';
 import { LoginAnswers } from './login-answers.js';
 import { isClientState, isRestart, readStatus, releaseHold } from './openvpn-state.js';
 import { networksOf } from './policy.js';
+
+/** How many of the longest pauses lie between two attempts with a password that was refused. */
+const AUTH_RETRY_FACTOR = 3;
 
 export interface ManagedServerOptions {
   readonly endpoint: ManagementEndpoint;
@@ -92,7 +96,8 @@ export class ManagedServer implements AsyncDisposable {
     this.#snapshots = new SnapshotSchedule({ take: () => this.#takeSnapshot(), intervalMs: () => this.#snapshotIntervalMs() });
     this.#client = new ManagementClient({
       endpoint,
-      password: management.password ?? undefined,
+      password: () => passwordNow(this.#settings.management, endpoint),
+      authRetryMs: management.backoffMaxMs * AUTH_RETRY_FACTOR,
       connectTimeoutMs: management.connectTimeoutMs,
       commandTimeoutMs: management.commandTimeoutMs,
       backoff: { baseMs: management.backoffMinMs, maxMs: management.backoffMaxMs },
@@ -146,19 +151,16 @@ export class ManagedServer implements AsyncDisposable {
     return this.#sessions.list();
   }
 
-  /**
-   * Follows the server until `close`.
-   *
-   * @throws ManagementError MGMT_AUTH, MGMT_PASSWORD_REQUIRED: no retry can cure these
-   */
+  /** Follows the server until `close`, whatever it answers: a refused password is a problem of this server alone. */
   async run(): Promise<void> {
     this.#logger.debug('management.connecting');
     await this.#client.run();
   }
 
-  /** Puts changed settings into force, as far as they can change: answers to logins, `hold`, intervals. */
+  /** Puts changed settings into force, as far as they can change: answers to logins, `hold`, intervals; the password is tried at once. */
   reconfigure(settings: Settings): void {
     this.#settings = settings;
+    this.#client.retryNow();
     this.#snapshots.intervalChanged();
   }
 

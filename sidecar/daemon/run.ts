@@ -1,5 +1,4 @@
 import { setFlagsFromString } from 'node:v8';
-import { isManagementError } from 'openvpn-management-client';
 import { readVersion } from '../config/version.js';
 import type { Reloads } from '../config/reload.js';
 import type { Settings } from '../config/settings.js';
@@ -39,19 +38,14 @@ export async function runDaemon(settings: Settings, logger: Logger, signal: Abor
     reloaded: () => notifier.reloaded(),
   });
   signal.addEventListener('abort', () => notifier.stopping(), { once: true });
-  try {
-    await daemon.run(signal, {
-      onStarted: () => {
-        tell();
-        notifier.ready();
-      },
-      onLooked: tell,
-      onPass: (pass) => metrics?.passed(pass),
-    });
-  } catch (error) {
-    if (isManagementError(error)) throw new GwmarkError('MANAGEMENT_REFUSED', error.message, { cause: error });
-    throw error;
-  }
+  await daemon.run(signal, {
+    onStarted: () => {
+      tell();
+      notifier.ready();
+    },
+    onLooked: tell,
+    onPass: (pass) => metrics?.passed(pass),
+  });
 }
 
 /** Null where nobody watches: then not even the library is loaded. */

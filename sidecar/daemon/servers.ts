@@ -22,11 +22,7 @@ export class Servers implements AsyncDisposable {
     return this.#list;
   }
 
-  /**
-   * Follows every server until disposal; never resolves.
-   *
-   * @throws ManagementError MGMT_AUTH, MGMT_PASSWORD_REQUIRED: no retry can cure these
-   */
+  /** Follows every server until disposal; never resolves, and rejects only for a fault of our own. */
   follow(): Promise<never> {
     const failed = new Promise<never>((_, reject) => {
       this.#fail = reject;

@@ -83,8 +83,8 @@ export const LOG_EVENTS = {
   },
   'management.auth_failed': {
     level: 'error',
-    meaning: 'OpenVPN refused the management password, or wants one and none is set.',
-    action: 'Compare `management.passwordFile` with the password file of OpenVPN.',
+    meaning: 'OpenVPN refused the management password, or wants one and none is set. This server is not ready; the others go on.',
+    action: 'Compare `management.passwordFile`, or the `passwordFile` of that endpoint, with the password file of OpenVPN; the file is read again at the next attempt, and SIGHUP makes one at once.',
   },
   'management.busy': {
     level: 'warn',

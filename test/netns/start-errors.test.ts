@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+import { OpenVpnServer } from '../lab/openvpn.js';
 import type { ExecResult } from '../lab/process.js';
-import { PROGRAM, runGwmark, Sidecar } from '../lab/sidecar.js';
+import { PROGRAM, runGwmark, Sidecar, type SidecarStatus } from '../lab/sidecar.js';
 import { VpnLab } from '../lab/vpn-lab.js';
-import { patient } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 
 /** One clear message: the exit code, no stack trace, and the words that say what is wrong. */
 function assertRefused(result: ExecResult, code: number, ...patterns: readonly RegExp[]): void {
@@ -116,6 +117,48 @@ describe('gwmark run keeps trying and says why', function () {
     await sidecar.event('management.auth_failed');
 
     assert.doesNotMatch(sidecar.process.log, /sesame street/);
+  });
+
+  it('at the one endpoint whose password is refused; the others work, and it does once its password file is right', async () => {
+    const { topology: { endpoint: namespace }, pki } = lab;
+    const server = await OpenVpnServer.start({
+      namespace, pki, identity: await pki.issue('second', 'server'), transport: 'udp4', port: 1195, device: 'tun1', network: '10.9.0.0 255.255.255.0', management: { password: 'open barley' },
+    });
+    const file = (name: string): string => path.join(pki.directory, name);
+    await writeFile(file('first.password'), 'open sesame\n', { mode: 0o600 });
+    await writeFile(file('second.password'), 'open sesame\n', { mode: 0o600 });
+    await writeFile(file('two.yaml'), [
+      `controlSocket: ${file('two.sock')}`,
+      'management:',
+      '  passwordFile: first.password',
+      '  endpoints:',
+      `    - unix:${lab.server.managementSocket}`,
+      `    - {address: "unix:${server.managementSocket}", passwordFile: second.password}`,
+    ].join('\n'));
+    const sidecar = namespace.spawn([process.execPath, PROGRAM, 'run', '--config', file('two.yaml')], { name: 'gwmark run' });
+    const status = async (): Promise<SidecarStatus | undefined> => {
+      const { stdout } = await runGwmark(namespace, ['status', '--json', '--control-socket', file('two.sock')]);
+      return stdout === '' ? undefined : (JSON.parse(stdout) as SidecarStatus);
+    };
+    try {
+      const refused = await eventually(async () => {
+        const now = await status();
+        return now?.servers[0]?.state === 'ready' && (now.problems ?? []).some((problem) => /refused/.test(problem)) && now;
+      }, { what: 'the first server ready, the second refused', timeoutMs: 15_000 });
+      assert.equal(refused.ready, false);
+      assert.deepEqual(refused.servers.map(({ state }) => state), ['ready', 'connecting']);
+      assert.deepEqual(refused.problems, [`unix:${server.managementSocket}: connect to unix:${server.managementSocket}: the daemon refused the management password`]);
+
+      await writeFile(file('second.password'), 'open barley\n');
+      sidecar.kill('SIGHUP');
+
+      await eventually(async () => (await status())?.ready, { what: 'both servers ready', timeoutMs: 15_000 });
+      assert.equal(sidecar.exitStatus, undefined);
+      assert.doesNotMatch(sidecar.log, /open (sesame|barley)/);
+    } finally {
+      await sidecar.stop();
+      await server.stop();
+    }
   });
 
   it('at a management interface that another program holds', async () => {

@@ -21,15 +21,15 @@ export interface ManagementClientOptions {
   /** `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, or parsed. */
   readonly endpoint: string | Endpoint;
   /** The management password, or how to get it: then it is asked for at every attempt. */
-  readonly password?: Secret | (() => Promise<Secret>) | undefined;
+  readonly password?: Secret | (() => Promise<Secret | undefined>) | undefined;
   /** Time from the first packet to the banner, 1..600000 ms, default 5000. Silence for so long means a busy slot. */
   readonly connectTimeoutMs?: number | undefined;
   /** Time for the whole reply of a command, 1..600000 ms, default 10000. */
   readonly commandTimeoutMs?: number | undefined;
   /** Waits between attempts; see {@link Backoff} for the defaults. */
   readonly backoff?: Partial<Backoff> | undefined;
-  /** Go on trying after the daemon refused the password; default false: it will not change its mind. */
-  readonly retryAuthFailures?: boolean | undefined;
+  /** Wait before the next attempt after the daemon refused the password, or none is configured: 1..3600000 ms. Without it the client ends then. */
+  readonly authRetryMs?: number | undefined;
   /** Most lines of one reply, 1000..10000000, default 500000. */
   readonly maxReplyLines?: number | undefined;
   readonly decoder?: DecoderOptions | undefined;
@@ -88,6 +88,7 @@ export class ManagementClient extends CommandSet {
   readonly #connectTimeoutMs: number;
   readonly #commandTimeoutMs: number;
   readonly #maxReplyLines: number;
+  readonly #authRetryMs: number | undefined;
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #messageListeners = new Listeners<[Notification, Origin]>();
@@ -103,6 +104,7 @@ export class ManagementClient extends CommandSet {
   #connection: Connection | undefined;
   #live: Live | undefined;
   #running: Promise<void> | undefined;
+  #endPause: () => void = () => undefined;
 
   /** Starts nothing. @throws ManagementError MGMT_ARGUMENT for an option out of its range */
   constructor(options: ManagementClientOptions) {
@@ -114,6 +116,7 @@ export class ManagementClient extends CommandSet {
     this.#connectTimeoutMs = checkInteger('connectTimeoutMs', options.connectTimeoutMs ?? 5000, 1, 600_000);
     this.#commandTimeoutMs = checkInteger('commandTimeoutMs', options.commandTimeoutMs ?? 10_000, 1, 600_000);
     this.#maxReplyLines = checkInteger('maxReplyLines', options.maxReplyLines ?? 500_000, 1000, 10_000_000);
+    this.#authRetryMs = options.authRetryMs === undefined ? undefined : checkInteger('authRetryMs', options.authRetryMs, 1, 3_600_000);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
   }
@@ -164,8 +167,8 @@ export class ManagementClient extends CommandSet {
   /**
    * Connects and stays connected.
    *
-   * @returns a promise that resolves when the client is closed, and rejects with a cause that no retry can cure
-   *   (MGMT_AUTH, MGMT_PASSWORD_REQUIRED, MGMT_ARGUMENT). Calling again returns the same promise.
+   * @returns a promise that resolves when the client is closed, and without `authRetryMs` rejects with a cause that a retry
+   *   alone cannot cure (MGMT_AUTH, MGMT_PASSWORD_REQUIRED, MGMT_ARGUMENT). Calling again returns the same promise.
    */
   async run(): Promise<void> {
     if (this.#phase === 'closed' && this.#running === undefined) throw this.#closedError();
@@ -220,6 +223,11 @@ export class ManagementClient extends CommandSet {
     return this.#executeOn(connection, command, options, key);
   }
 
+  /** Ends the pause before the next attempt, if there is one. */
+  retryNow(): void {
+    this.#endPause();
+  }
+
   /** Ends the client for good. Resolves within about a second, whatever the daemon does; idempotent. */
   async close(): Promise<void> {
     const running = this.#running;
@@ -245,8 +253,8 @@ export class ManagementClient extends CommandSet {
         const { cause, wasOpened, wasReady } = await this.#connectOnce();
         if (this.#closing.signal.aborted) break;
         failedAttempts = wasReady ? 0 : failedAttempts + 1;
-        const isTerminal = !wasOpened && TERMINAL_CODES.has(cause.code) && this.#options.retryAuthFailures !== true;
-        const retryInMs = isTerminal ? undefined : backoffDelayMs(this.#backoff, Math.max(1, failedAttempts), this.#random());
+        const isRefused = !wasOpened && TERMINAL_CODES.has(cause.code);
+        const retryInMs = isRefused ? this.#authRetryMs : backoffDelayMs(this.#backoff, Math.max(1, failedAttempts), this.#random());
         this.#phase = 'waiting';
         this.#disconnectListeners.emit({ cause, wasReady, failedAttempts, retryInMs });
         if (retryInMs === undefined) {
@@ -352,8 +360,10 @@ export class ManagementClient extends CommandSet {
       });
       const onAbort = (): void => {
         timer.cancel();
+        signal.removeEventListener('abort', onAbort);
         resolve();
       };
+      this.#endPause = onAbort;
       if (signal.aborted) onAbort();
       else signal.addEventListener('abort', onAbort, { once: true });
     });

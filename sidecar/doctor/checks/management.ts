@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 
 import { commands, Connection, isManagementError, ManagementError, type ManagementErrorCode } from 'openvpn-management-client';
 
+import { passwordNow } from '../../config/password.js';
 import type { Settings } from '../../config/settings.js';
 import { optionOf } from '../../discovery/openvpn-options.js';
 import type { Check } from '../check.js';
@@ -49,8 +50,8 @@ function judgeNoEndpoint(): Judgement {
 }
 
 const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
-  MGMT_AUTH: 'compare management.passwordFile with the password file in the line "management" of OpenVPN',
-  MGMT_PASSWORD_REQUIRED: 'set management.passwordFile to the password file in the line "management" of OpenVPN',
+  MGMT_AUTH: 'compare management.passwordFile, or the passwordFile of this endpoint, with the password file in the line "management" of OpenVPN',
+  MGMT_PASSWORD_REQUIRED: 'set management.passwordFile, or passwordFile of this endpoint, to the password file in the line "management" of OpenVPN',
   MGMT_BUSY: 'end the other program, or attach it to the sidecar: OpenVPN serves one management client at a time',
   MGMT_REFUSED: 'start OpenVPN; a socket file that nobody serves is left of an earlier run',
   MGMT_NOT_FOUND: 'start OpenVPN with the line "management PATH unix", or correct management.endpoints',
@@ -76,7 +77,7 @@ async function whyNotTry(server: ServerView, problems: readonly string[]): Promi
     return { severity: 'error', found: `held by ${who}`, remedy: REMEDIES.MGMT_BUSY ?? null };
   }
   const problem = problems.find((text) => text.startsWith(`${name}:`));
-  if (reported !== null) return { severity: 'error', found: problem ?? 'the sidecar is not connected', remedy: 'see the log of the sidecar and of OpenVPN' };
+  if (reported !== null) return { severity: 'error', found: problem ?? 'the sidecar is not connected', remedy: problem !== undefined && /password/.test(problem) ? (REMEDIES.MGMT_AUTH ?? null) : 'see the log of the sidecar and of OpenVPN' };
   if (endpoint.kind === 'unix') {
     const reason = await pathProblem(endpoint.path);
     if (reason !== null) return { severity: 'error', ...reason };
@@ -103,7 +104,7 @@ async function tryToConnect({ endpoint }: ServerView, { management: settings }: 
   try {
     const connection = await Connection.open({
       endpoint,
-      password: settings.password ?? undefined,
+      password: await passwordNow(settings, endpoint),
       connectTimeoutMs: Math.min(settings.connectTimeoutMs, LONGEST_WAIT_MS),
       commandTimeoutMs: settings.commandTimeoutMs,
       maxReplyLines: 1000,

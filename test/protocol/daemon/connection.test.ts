@@ -1,10 +1,10 @@
 /** What a managed server makes of connections that come, go and lie. */
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ServerRig } from './server-rig.js';
+import { ServerRig, settingsFor } from './server-rig.js';
 
 describe('ManagedServer and its connection', () => {
   it('prepares a connection in the order that loses nothing, and is ready with the tunnel that OpenVPN names', async () => {
@@ -192,11 +192,33 @@ describe('ManagedServer and its connection', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('ends with the refusal when the password is wrong, since no retry can cure that', async () => {
+  it('goes on when the password is refused, says so once, and is not ready for that reason', async () => {
     await using rig = await ServerRig.start({}, { password: 'secret' });
+    let attempts = 0;
+    rig.whenResolved = () => {
+      attempts += 1;
+      return Promise.resolve();
+    };
 
-    await assert.rejects(rig.running, { code: 'MGMT_PASSWORD_REQUIRED' });
+    await rig.until(() => attempts >= 3, 'three attempts');
+
+    assert.equal(rig.server.state, 'connecting');
+    assert.match(rig.server.problem ?? '', /asks for a management password, and none is configured/);
     assert.equal(rig.log.of('management.auth_failed').length, 1);
+  });
+
+  it('takes a password that was corrected in its file, at once when the settings are read again', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'managed-server-'));
+    const passwordFile = join(directory, 'password');
+    await writeFile(passwordFile, 'wrong\n');
+    await using rig = await ServerRig.start({ 'management.passwordFile': passwordFile, 'management.backoffMaxMs': 600_000 }, { password: 'secret' });
+    await rig.until(() => rig.log.of('management.auth_failed').length === 1, 'a refusal');
+
+    await writeFile(passwordFile, 'secret\n');
+    rig.server.reconfigure(settingsFor(rig.fake.endpoint, { 'management.passwordFile': passwordFile }));
+
+    await rig.ready();
+    await rm(directory, { recursive: true });
   });
 
   it('says that another program has the management slot', async () => {

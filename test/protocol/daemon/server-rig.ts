@@ -30,7 +30,7 @@ export function settingsFor(endpoint: string, overrides: Partial<FlatSettings> =
   const parsed = parseEndpoint(endpoint);
   if (parsed === undefined) throw new Error(`${endpoint} is no endpoint`);
   const { flat } = resolveSettings([], '/');
-  return buildSettings({ ...flat, 'management.endpoints': [parsed], ...QUICK, ...overrides }, null);
+  return buildSettings({ ...flat, 'management.endpoints': [parsed], ...QUICK, ...overrides }, new Map());
 }
 
 /** A managed server that follows a fake one, with devices as the test says. */

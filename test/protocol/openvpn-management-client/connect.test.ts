@@ -92,7 +92,7 @@ describe('Connecting', () => {
   it('goes on after MGMT_AUTH where that was asked for', async () => {
     await using server = await FakeManagementServer.listen({ password: 'open sesame' });
     const passwords = ['wrong', 'wrong', 'open sesame'];
-    await using observed = Observed.run({ endpoint: server.endpoint, retryAuthFailures: true, password: async () => new Secret(passwords.shift() ?? '') });
+    await using observed = Observed.run({ endpoint: server.endpoint, authRetryMs: 10, password: async () => new Secret(passwords.shift() ?? '') });
 
     await observed.client.ready();
 

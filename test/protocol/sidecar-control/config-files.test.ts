@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 
 import { type ConfigInput, type ConfigResult, loadConfig, loadControlSocket } from '../../../sidecar/config/load.js';
+import { passwordNow } from '../../../sidecar/config/password.js';
 import type { SettingPath } from '../../../sidecar/config/table.js';
 import { TemporaryDirectory } from './temporary-directory.js';
 
@@ -27,7 +28,7 @@ describe('files of the configuration', () => {
 
     assert.ok(result.ok);
     assert.equal(result.configFile, null);
-    assert.equal(result.settings.management.password, null);
+    assert.equal(result.settings.management.passwords.size, 0);
   });
 
   it('are found by --config, then by GWMARK_CONFIG, then at the default place', async () => {
@@ -81,7 +82,7 @@ describe('files of the configuration', () => {
     const passwordOf = async (content: string): Promise<string | undefined> => {
       await writeFile(directory.file('secret'), content);
       const result = await loadConfig(inputIn(directory), { endpoints: true });
-      return result.ok ? result.settings.management.password?.reveal() : faultsOf(result)[0]?.split('; ')[1];
+      return result.ok ? result.settings.management.passwords.get(directory.file('secret'))?.reveal() : faultsOf(result)[0]?.split('; ')[1];
     };
 
     assert.equal(await passwordOf('hunter2\n'), 'hunter2');
@@ -89,6 +90,32 @@ describe('files of the configuration', () => {
     assert.equal(await passwordOf(' spaces stay '), ' spaces stay ');
     assert.equal(await passwordOf('\n'), 'it is empty');
     assert.equal(await passwordOf('a\nb\n'), 'it holds more than one line');
+  });
+
+  it('give each endpoint its own password, or the common one', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await writeFile(directory.file('default.yaml'), 'management:\n  passwordFile: common\n  endpoints:\n    - {address: unix:/run/a, passwordFile: own}\n    - unix:/run/b\n');
+    await writeFile(directory.file('common'), 'c\n');
+    await writeFile(directory.file('own'), 'o\n');
+    const result = await loadConfig({ ...inputIn(directory), flags: new Map() }, { endpoints: true });
+    assert.ok(result.ok);
+    const { management } = result.settings;
+    const now = async (): Promise<readonly (string | undefined)[]> => Promise.all(management.endpoints.map(async (endpoint) => (await passwordNow(management, endpoint))?.reveal()));
+
+    assert.deepEqual(await now(), ['o', 'c']);
+    await writeFile(directory.file('own'), 'corrected\n');
+    assert.deepEqual(await now(), ['corrected', 'c'], 'read at every attempt');
+    await rm(directory.file('own'));
+    assert.deepEqual(await now(), ['o', 'c'], 'where it is gone, as with a pipe, what it held at the start');
+  });
+
+  it('are a fault of the endpoint whose password file it names', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await writeFile(directory.file('default.yaml'), 'management:\n  - unix:/run/a\n  - {address: unix:/run/b, passwordFile: none}\n');
+
+    const faults = faultsOf(await loadConfig({ ...inputIn(directory), flags: new Map() }, { endpoints: true }));
+
+    assert.deepEqual(faults.map((fault) => fault.replace(/\|[^|]*default\.yaml:\d+\|/, '|FILE|')), ['management.endpoints[1]|FILE|a file with the password on one line; it does not exist']);
   });
 
   it('are a fault of the password setting when it names none', async () => {

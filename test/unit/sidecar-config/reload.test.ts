@@ -10,8 +10,7 @@ import { Secret } from 'openvpn-management-client';
 
 function loaded(values: Partial<Record<SettingPath, string>>, password?: string): LoadedConfig {
   const { flat, origins } = resolveSettings(flagValues(new Map(Object.entries(values)) as Map<SettingPath, string>).values, '/');
-  const secret = password === undefined ? null : new Secret(password);
-  return { ok: true, settings: buildSettings(flat, secret), flat, origins, configFile: null };
+  return { ok: true, settings: buildSettings(flat, password === undefined ? new Map() : new Map([['/password', new Secret(password)]])), flat, origins, configFile: null };
 }
 
 describe('planReload', () => {
@@ -41,11 +40,11 @@ describe('planReload', () => {
     assert.deepEqual([second.applied, second.pending], [[], ['table']]);
   });
 
-  it('notices another password in the same file, and keeps the old one', () => {
+  it('takes another password from the same file', () => {
     const plan = planReload(loaded({}, 'old'), loaded({}, 'new'));
 
-    assert.deepEqual(plan.pending, ['management.passwordFile']);
-    assert.equal(plan.settings.management.password?.reveal(), 'old');
+    assert.deepEqual(plan.pending, []);
+    assert.equal(plan.settings.management.passwords.get('/password')?.reveal(), 'new');
   });
 
   it('never changes a setting that rules, marks, routes or sockets were made by', () => {

@@ -33,7 +33,7 @@ describe('settings', () => {
   });
 
   it('carry every row of the table, nested by path', () => {
-    const settings = buildSettings(resolveSettings([], '/').flat, null);
+    const settings = buildSettings(resolveSettings([], '/').flat, new Map());
 
     for (const { path, default: value } of SETTINGS) {
       const [first = path, second] = path.split('.');
@@ -44,7 +44,7 @@ describe('settings', () => {
 
   it('are frozen down to the last endpoint', () => {
     const { values } = flagValues(new Map([['management.endpoints', 'unix:/run/a']]));
-    const settings = buildSettings(resolveSettings(values, '/').flat, new Secret('x'));
+    const settings = buildSettings(resolveSettings(values, '/').flat, new Map([['/x', new Secret('x')]]));
     const walk = (value: unknown): void => {
       if (typeof value !== 'object' || value === null) return;
       assert.ok(Object.isFrozen(value), inspect(value));

@@ -66,6 +66,16 @@ describe('sources of the configuration', () => {
     assert.deepEqual(endpointsOf(yamlValues('management:\n  endpoints: unix:/run/a', FILE)), expected.slice(0, 1));
   });
 
+  it('takes an endpoint with a password file of its own from a file, its path from there', () => {
+    const expected = [{ kind: 'unix', path: '/run/a', passwordFile: '/etc/gwmark/a.password' }];
+
+    assert.deepEqual(endpointsOf(yamlValues('management: [{address: unix:/run/a, passwordFile: a.password}]', FILE)), expected);
+    assert.deepEqual(endpointsOf(yamlValues('management: {endpoints: {address: unix:/run/a, passwordFile: a.password}}', FILE)), expected);
+    for (const wrong of ['{address: /run/a}', '{passwordFile: /x}', '{address: unix:/run/a, password: x}', '{address: unix:/run/a, passwordFile: ""}']) {
+      assert.match(problemsOf(yamlValues(`management: [${wrong}]`, FILE))[0] ?? 'no problem', /^management\.endpoints\[0\]\|.*or in YAML a mapping/);
+    }
+  });
+
   it('takes an empty variable for one that is not set', () => {
     assert.deepEqual(envValues({ GWMARK_TABLE: '', GWMARK_DEVICES: undefined }), { values: [], problems: [] });
   });

@@ -1,0 +1,71 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { Secret } from 'openvpn-management-client';
+
+import { formatEndpoint, type ManagementEndpoint } from './endpoint.js';
+import type { Settings } from './settings.js';
+
+/** The longest password that an OpenVPN can hold (misc.h USER_PASS_LEN, with PKCS#11). */
+const MAX_PASSWORD_BYTES = 4096;
+
+/** What a file was found to hold, or why it cannot be used, to complete "a file with the password on one line; ...". */
+export type PasswordRead = { readonly secret: Secret } | { readonly reason: string };
+
+/** Reads a password file: one line, of which one trailing newline is dropped. */
+export async function readPasswordFile(file: string): Promise<PasswordRead> {
+  const text = await readText(file, MAX_PASSWORD_BYTES);
+  if (!('text' in text)) return { reason: text.reason };
+  const password = text.text.replace(/\r?\n$/, '');
+  if (password === '') return { reason: 'it is empty' };
+  if (/[\r\n\0]/.test(password)) return { reason: 'it holds more than one line' };
+  return { secret: new Secret(password) };
+}
+
+/**
+ * The password for an endpoint: what its file holds now, so that a corrected one counts at the next attempt. Where it cannot be
+ * read any more (a pipe, `<(...)`), what it held when the configuration was read; undefined where none is configured.
+ */
+export async function passwordNow(management: Settings['management'], endpoint: ManagementEndpoint): Promise<Secret | undefined> {
+  const name = formatEndpoint(endpoint);
+  const file = management.endpoints.find((configured) => formatEndpoint(configured) === name)?.passwordFile ?? management.passwordFile;
+  if (file === null) return undefined;
+  const read = await readPasswordFile(file);
+  return 'secret' in read ? read.secret : management.passwords.get(file);
+}
+
+export type TextRead = { readonly text: string } | { readonly code: string; readonly reason: string };
+
+/** Reads at most `maxBytes` of UTF-8; pipes are fine (`--config <(...)`). */
+export async function readText(file: string, maxBytes: number): Promise<TextRead> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, 'r');
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for (;;) {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(64 * 1024));
+      if (bytesRead === 0) break;
+      chunks.push(buffer.subarray(0, bytesRead));
+      size += bytesRead;
+      if (size > maxBytes) return { code: 'EFBIG', reason: `it is larger than ${maxBytes} bytes` };
+    }
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)) };
+  } catch (error) {
+    return describeReadError(error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+const READ_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of its path is no directory',
+  ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text',
+};
+
+function describeReadError(error: unknown): TextRead {
+  if (!(error instanceof Error)) throw error;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
+  return { code, reason: READ_REASONS[code] ?? error.message };
+}
