@@ -64,6 +64,8 @@ export interface SidecarOptions {
   readonly managementSocket: string;
   /** Further command-line flags. */
   readonly flags?: readonly string[];
+  /** Words before the command. */
+  readonly prefix?: readonly string[];
   /** Further variables of its environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -220,7 +222,7 @@ export class Sidecar implements AsyncDisposable {
   #spawn(): LabProcess {
     const { options } = this;
     return options.namespace.spawn(
-      [process.execPath, PROGRAM, 'run', '--management', `unix:${options.managementSocket}`, '--control-socket', this.controlSocket,
+      [...(options.prefix ?? []), process.execPath, PROGRAM, 'run', '--management', `unix:${options.managementSocket}`, '--control-socket', this.controlSocket,
         '--log-format', 'json', ...QUICK_FLAGS, ...(options.flags ?? [])],
       { name: 'gwmark run', ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }) },
     );

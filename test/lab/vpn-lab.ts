@@ -33,6 +33,8 @@ export interface VpnLabOptions extends OneArmOptions {
   readonly serverExtra?: readonly string[];
   /** What runs the server, in place of OPENVPN: see `openvpn-version.ts`. */
   readonly serverProgram?: readonly string[];
+  /** Words before the sidecar's command: fewer capabilities, another user. */
+  readonly sidecarPrefix?: readonly string[];
 }
 
 const CLIENTS: Readonly<Record<ClientName, ClientConfig>> = {
@@ -108,7 +110,7 @@ export class VpnLab implements AsyncDisposable {
   /** Starts the sidecar and waits until it is ready. */
   async startSidecar(...flags: readonly string[]): Promise<Sidecar> {
     this.#sidecar = await Sidecar.start({
-      namespace: this.topology.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags,
+      namespace: this.topology.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags, prefix: this.options.sidecarPrefix ?? [],
     });
     return this.#sidecar;
   }
@@ -116,7 +118,7 @@ export class VpnLab implements AsyncDisposable {
   /** Starts the sidecar without waiting until it is ready. */
   launchSidecar(...flags: readonly string[]): Sidecar {
     this.#sidecar = Sidecar.launch({
-      namespace: this.topology.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags,
+      namespace: this.topology.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags, prefix: this.options.sidecarPrefix ?? [],
     });
     return this.#sidecar;
   }

@@ -37,7 +37,11 @@ export class DebianRoot implements AsyncDisposable {
   }
 
   static async create(suite: Suite): Promise<DebianRoot> {
-    const tar = await debianRoot(suite);
+    return await DebianRoot.unpack(suite, await debianRoot(suite));
+  }
+
+  /** A root out of a tar file of one. */
+  static async unpack(suite: Suite, tar: string): Promise<DebianRoot> {
     const root = new DebianRoot(suite, await mkdtemp(path.join(tmpdir(), `gwmark-root-${process.pid}-`)));
     await mkdir(root.directory);
     await exec(['tar', '-C', root.directory, '-xf', tar], { timeoutMs: 600_000 });

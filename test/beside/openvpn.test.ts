@@ -1,0 +1,4 @@
+import { describeNeighbours } from './describe.js';
+import { OPENVPN_NEIGHBOURS } from './neighbours/openvpn.js';
+
+describeNeighbours(OPENVPN_NEIGHBOURS);

@@ -1,0 +1,45 @@
+import { GROUPS, type Naming, type Neighbour, TRANSPORTS } from './neighbour.js';
+import type { Result } from './results.js';
+
+const HEAD = `# Beside other programs
+
+<!-- Made by \`npm run test:beside\`. Do not edit: change test/beside and run it. -->
+
+gwmark is tried beside what a real machine has as well: other programs, other rules, other shapes of a network. Each row below is a lab of network namespaces (or, where it says so, a virtual
+machine) with that neighbour in it and real OpenVPN; TCP, UDP and ping cross it over IPv4 and IPv6, opened by hosts behind two routers, by clients, and toward a subnet behind a client. A row
+**passes** when everything arrives whole, every answer leaves to the MAC of the router that it came from, OpenVPN's own packets leave to the router of its clients, nobody asks ARP or neighbour
+discovery for what is far, \`gwmark trace\` says what the frames show, and \`gwmark doctor\` reports no error. A **limit** is what does not work; then the row makes sure that doctor or trace names the cause.
+`;
+
+/** Renders docs/reference/beside.md. @throws Error for a row without a result */
+export function renderPage(neighbours: readonly Neighbour[], results: readonly Result[]): string {
+  const sections = GROUPS.map((group) => ({ group, rows: neighbours.filter((neighbour) => neighbour.group === group) })).filter(({ rows }) => rows.length > 0);
+  const text = sections.map(({ group, rows }) => [`## ${group}`, '', '| beside | OpenVPN over | result |', '|---|---|---|', ...rows.map((row) => renderRow(row, results)), ''].join('\n'));
+  return [HEAD, ...text].join('\n');
+}
+
+/** The transports that a row is tried over. */
+export function transportsOf(neighbour: Neighbour): readonly string[] {
+  return neighbour.transports ?? TRANSPORTS;
+}
+
+function renderRow(neighbour: Neighbour, results: readonly Result[]): string {
+  const found = transportsOf(neighbour).map((transport) => {
+    const result = results.find((candidate) => candidate.name === neighbour.name && candidate.transport === transport);
+    if (result === undefined) throw new Error(`beside ${neighbour.name}, OpenVPN over ${transport}: no result; run npm run test:beside`);
+    return result;
+  });
+  const versions = Object.entries(found[0]?.versions ?? {}).map(([program, version]) => `${program} ${version}`);
+  const title = [neighbour.name, ...(versions.length === 0 ? [] : [`(${versions.join(', ')})`]), ...(neighbour.where === 'vm' ? ['(in a virtual machine)'] : [])].join(' ');
+  return `| ${title} | ${transportsOf(neighbour).join(', ')} | ${outcome(neighbour)} |`.replaceAll('_', String.raw`\_`);
+}
+
+function outcome({ limit, disturbances = {}, named = [] }: Neighbour): string {
+  if (limit !== undefined) return `limit: ${limit.reason}; named by ${limit.named.map(naming).join(' and ')}`;
+  const after = Object.keys(disturbances);
+  return [after.length === 0 ? 'passes' : `passes, also after ${after.join(', after ')}`, ...named.map((each) => `${naming(each)} tells of it`)].join('; ');
+}
+
+function naming(each: Naming): string {
+  return each.by === 'doctor' ? `\`gwmark doctor\` (${each.check})` : '`gwmark trace`';
+}
