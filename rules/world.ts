@@ -78,8 +78,10 @@ export interface Gateway {
   readonly device: string;
   /** Where answers go. */
   readonly mac: string;
-  /** Source MACs whose frames are learnt as this gateway: after a move none, or the new one. */
+  /** Source MACs whose frames are learnt as this gateway: its own, wherever answers go. */
   readonly sources: readonly string[];
+  /** A command said where answers go. */
+  readonly isOrdered?: true;
 }
 
 /** Everything but the clients: changes seldom, and all that follows from it is computed anew each time. */

@@ -198,8 +198,13 @@ export const LOG_EVENTS = {
   },
   'gateway.moved': {
     level: 'info',
-    meaning: 'A gateway has another MAC address now (a failover); its flows follow.',
+    meaning: 'Answers of a gateway go to another MAC address now (a failover), or to its own again; its flows follow. `by` says why: an address of it was claimed (`claim`), it gave no sign of life after that (`silence`), or proved alive (`frame`, `answer`), or a command (`command`).',
     action: 'None; if it flaps, see the routers.',
+  },
+  'gateway.kept': {
+    level: 'info',
+    meaning: 'Another MAC address claimed one address of a router, and the router lives: its flows stay with it.',
+    action: 'None, where the address is an alias or a virtual one that moved. If the other machine took over the routing of the silent flows too, tell so with `gwmark move`.',
   },
   'gateway.gone': {
     level: 'info',

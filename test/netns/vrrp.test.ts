@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import type { Frame } from '../lab/frame.js';
+import { Answers } from '../lab/answers.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { Flow } from '../lab/traffic.js';
 import { VrrpPair } from '../lab/vrrp.js';
@@ -35,10 +36,13 @@ describe('a VRRP pair of routers (keepalived) whose master dies under live flows
     await using capture = await lab.capture();
     await using udp = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 7821 });
     await using tcp = await Flow.start('tcp', lab.party('hostA', 'v6'), lab.party('client1', 'v6'), { port: 7822 });
+    // Nothing but the claim of an address tells where its router is; those that the dead one had beside it stay with it.
+    await using answers = await Answers.start(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), 7823);
     await udp.advance(20);
 
     await pair.failOver();
     await Promise.all([udp.advance(50, 20_000), tcp.advance(50, 20_000)]);
+    await answers.arrive(50);
     const [udpSummary, tcpSummary] = [await udp.stop(), await tcp.stop()];
 
     const times = failoverTimes(await capture.frames(), isOwn, oldMac, pair.backupMac);

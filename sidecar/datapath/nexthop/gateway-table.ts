@@ -7,22 +7,42 @@ const MAX_NEIGHBOURS = 4096;
 interface Entry {
   readonly id: number;
   readonly device: string;
+  /** The MAC whose frames are learnt as this gateway; null of one that an older version left without. */
+  readonly home: string | null;
   /** Where answers go. */
   mac: string;
-  /** Source MACs that are learnt as this gateway. */
-  readonly sources: Set<string>;
+  /** Where they went before the last move; null when they never moved, or came home. */
+  left: string | null;
   /** A selected frame came from it, or it was adopted from a table where it had been in use. */
   isActive: boolean;
-  /** Another MAC claimed its address, and no frame of the old MAC was seen since. */
-  hasMoved: boolean;
+  /** A command moved it: nothing but another command does from now on. */
+  isOrdered: boolean;
 }
+
+/** Why answers of a gateway go to another MAC. `claim`: that MAC claimed its address. */
+export type MoveReason = 'claim' | 'frame' | 'answer' | 'silence' | 'command';
 
 /** What happened to a gateway; the caller logs it and cleans up after `gone`. */
 export type GatewayChange =
   | { readonly kind: 'found'; readonly gateway: Gateway; readonly by: 'neighbour' | 'frame' }
-  | { readonly kind: 'moved'; readonly gateway: Gateway; readonly from: string; readonly address: string }
+  | { readonly kind: 'moved'; readonly gateway: Gateway; readonly from: string; readonly by: MoveReason; readonly address?: string }
+  /** Nothing moved yet: the caller finds out whether the old router lives, and says `alive` or `silent`. */
+  | { readonly kind: 'doubted'; readonly doubt: Doubt }
   | { readonly kind: 'gone'; readonly gateway: Gateway; readonly why: 'device' | 'unused' }
   | { readonly kind: 'limit'; readonly device: string; readonly mac: string };
+
+/** One address of a router was claimed by another MAC, and the router has others. */
+export interface Doubt {
+  readonly device: string;
+  /** The MAC that lost the address. */
+  readonly mac: string;
+  readonly claimedBy: string;
+  readonly address: string;
+  /** What the neighbour table has, or had, at the old MAC beside it; at least one. */
+  readonly others: readonly string[];
+  /** Selected frames had come from the MAC that claims it before it did. */
+  readonly wasClaimantActive: boolean;
+}
 
 /** A neighbour as the kernel reports it; `mac` is null when the kernel forgot it or could not resolve it. */
 export interface NeighbourState {
@@ -37,15 +57,17 @@ export interface NeighbourState {
  * Ids live on in conntrack marks, so an id is given to another MAC only after `gone` was reported for it and the
  * caller had the chance to clear those marks; fresh ids are taken in rotation for the same reason.
  *
- * A move: when an address that was at MAC A is claimed by MAC B, gateways that send to A send to B from then on, and
- * frames from A are not learnt as that gateway any more. A router that goes on sending from A is so found anew, under
- * an id of its own, and its flows follow with their next frame: the freshest evidence wins for each flow.
+ * A gateway is a MAC whose frames are learnt as it; where its answers go is another matter. When the last known address of MAC A is
+ * claimed by MAC B, what went to A goes to B from then on. When A has other addresses, or had, it is asked first. A that proves alive
+ * has everything back that was taken from it: the freshest evidence wins.
  */
 export class GatewayTable {
   readonly #entries = new Map<number, Entry>();
   readonly #bySource = new Map<string, Entry>();
   /** (device, address) -> MAC, from the neighbour table. */
   readonly #neighbours = new Map<string, NeighbourState & { readonly mac: string }>();
+  /** (device, MAC) that lost an address -> what is not settled yet. */
+  readonly #doubts = new Map<string, Doubt>();
   readonly #max: number;
   #lastId = 0;
 
@@ -72,7 +94,21 @@ export class GatewayTable {
   }
 
   hasMoved(id: number): boolean {
-    return this.#entries.get(id)?.hasMoved === true;
+    const entry = this.#entries.get(id);
+    return entry !== undefined && entry.mac !== entry.home;
+  }
+
+  /** A command named where its answers go. */
+  isOrdered(id: number): boolean {
+    return this.#entries.get(id)?.isOrdered === true;
+  }
+
+  /** Gateways of which a frame would tell something: answers go elsewhere, or an address of theirs was claimed. */
+  watched(): readonly { readonly id: number; readonly device: string; readonly mac: string }[] {
+    return [...this.#entries.values()].flatMap(({ id, device, home, mac, isOrdered }) => {
+      const isWatched = home !== null && !isOrdered && (mac !== home || this.#doubts.has(key(device, home)));
+      return isWatched ? [{ id, device, mac: home }] : [];
+    });
   }
 
   /** The gateway that frames of this MAC are learnt as. */
@@ -84,7 +120,7 @@ export class GatewayTable {
   /** The gateway at the MAC that the neighbour table has for an address. */
   byAddress(device: string, address: string): Gateway | null {
     const mac = this.#neighbours.get(key(device, address))?.mac;
-    const entry = mac === undefined ? undefined : (this.#bySource.get(key(device, mac)) ?? [...this.#entries.values()].find((other) => other.device === device && other.mac === mac));
+    const entry = mac === undefined ? undefined : (this.#bySource.get(key(device, mac)) ?? this.#at(device, mac)[0]);
     return entry === undefined ? null : toGateway(entry);
   }
 
@@ -92,24 +128,17 @@ export class GatewayTable {
   addressesOf(id: number): string[] {
     const entry = this.#entries.get(id);
     if (entry === undefined) return [];
-    return [...this.#neighbours.values()]
-      .filter(({ device, mac }) => device === entry.device && mac === entry.mac)
-      .map(({ address }) => address)
-      .toSorted();
+    return this.#addressesAt(entry.device, entry.mac).toSorted();
   }
 
   /** Takes over a gateway that an earlier run of the sidecar left in the kernel. False when the id or a source is taken. */
   adopt(gateway: Gateway): boolean {
     if (gateway.id < 1 || gateway.id > this.#max || this.#entries.has(gateway.id)) return false;
-    if (gateway.sources.some((mac) => this.#bySource.has(key(gateway.device, mac)))) return false;
-    this.#insert({
-      id: gateway.id,
-      device: gateway.device,
-      mac: gateway.mac,
-      sources: new Set(gateway.sources),
-      isActive: true,
-      hasMoved: !gateway.sources.includes(gateway.mac),
-    });
+    const [home = null, ...others] = gateway.sources;
+    // Only a table that somebody else wrote has several.
+    if (others.length > 0 || (home !== null && this.#bySource.has(key(gateway.device, home)))) return false;
+    const isOrdered = gateway.isOrdered === true;
+    this.#insert({ id: gateway.id, device: gateway.device, home, mac: gateway.mac, left: gateway.mac === home ? null : home, isActive: true, isOrdered });
     this.#lastId = Math.max(this.#lastId, gateway.id);
     return true;
   }
@@ -126,8 +155,47 @@ export class GatewayTable {
     this.#neighbours.delete(address);
     this.#neighbours.set(address, { ...state, mac });
     this.#forgetOldest();
-    const changes = known === undefined ? [] : this.#move(state.device, state.address, known.mac, mac);
+    // Who claims an address is there, whatever was thought of it.
+    const changes = known === undefined ? [] : [...this.alive(state.device, mac, 'claim'), ...this.#claimed(state.device, state.address, known.mac, mac)];
     return [...changes, ...this.#find(state.device, mac, 'neighbour')];
+  }
+
+  /** A MAC proved to be alive after an address of its was claimed: what was taken from it goes to it again. */
+  alive(device: string, mac: string, by: MoveReason): GatewayChange[] {
+    this.#doubts.delete(key(device, mac));
+    const lost = [...this.#entries.values()].filter((entry) => entry.device === device && (entry.home === mac || entry.left === mac));
+    return this.#send(lost, mac, by);
+  }
+
+  /** The router that lost an address gave no sign of life. Nothing where the doubt was settled meanwhile. */
+  silent(device: string, mac: string): GatewayChange[] {
+    const doubt = this.#doubts.get(key(device, mac));
+    if (doubt === undefined) return [];
+    this.#doubts.delete(key(device, mac));
+    return this.#send(this.#at(device, mac), doubt.claimedBy, 'silence', doubt.address);
+  }
+
+  /** The router lives, and another one does its work: what went to it goes there. */
+  handOver({ device, mac, claimedBy, address }: Doubt): GatewayChange[] {
+    return this.#send(this.#at(device, mac), claimedBy, 'silence', address);
+  }
+
+  /** What is not settled about a MAC; null for one that keeps what it had, or lost all. */
+  doubtOf(device: string, mac: string): Doubt | null {
+    return this.#doubts.get(key(device, mac)) ?? null;
+  }
+
+  /**
+   * A command: answers of the gateway that frames of `from` are learnt as go to `to`, whatever evidence says, until another command.
+   * The MAC of the gateway itself ends that. Null where there is no such gateway.
+   */
+  order(device: string, from: string, to: string): GatewayChange[] | null {
+    const entry = this.#bySource.get(key(device, from));
+    if (entry === undefined) return null;
+    entry.isOrdered = false;
+    const changes = this.#send([entry], to, 'command');
+    entry.isOrdered = to !== from;
+    return changes;
   }
 
   /** A selected frame came from a MAC that no rule knew. */
@@ -154,24 +222,35 @@ export class GatewayTable {
     return [...this.#entries.values()].filter((entry) => entry.device === device).map((entry) => this.#remove(entry, 'device'));
   }
 
-  #move(device: string, address: string, from: string, to: string): GatewayChange[] {
-    const changes: GatewayChange[] = [];
-    for (const entry of this.#entries.values()) {
-      if (entry.device !== device || entry.mac !== from) continue;
-      entry.mac = to;
-      entry.hasMoved = true;
-      for (const source of entry.sources) this.#bySource.delete(key(device, source));
-      entry.sources.clear();
-      if (!this.#bySource.has(key(device, to))) {
-        entry.sources.add(to);
-        this.#bySource.set(key(device, to), entry);
-      }
-      changes.push({ kind: 'moved', gateway: toGateway(entry), from, address });
+  #claimed(device: string, address: string, from: string, to: string): GatewayChange[] {
+    if (this.#at(device, from).length === 0) return [];
+    const others = this.#addressesAt(device, from);
+    if (others.length > 0) {
+      const doubt: Doubt = { device, mac: from, claimedBy: to, address, others, wasClaimantActive: this.#bySource.get(key(device, to))?.isActive === true };
+      this.#doubts.set(key(device, from), doubt);
+      return [{ kind: 'doubted', doubt }];
     }
-    // The old MAC may have other addresses and still forward: it becomes a gateway of its own at once.
-    const staysBehind = [...this.#neighbours.values()].some((neighbour) => neighbour.device === device && neighbour.mac === from);
-    if (changes.length > 0 && staysBehind) changes.push(...this.#find(device, from, 'neighbour'));
-    return changes;
+    this.#doubts.delete(key(device, from));
+    return this.#send(this.#at(device, from), to, 'claim', address);
+  }
+
+  /** Gateways whose answers go to a MAC. */
+  #at(device: string, mac: string): Entry[] {
+    return [...this.#entries.values()].filter((entry) => entry.device === device && entry.mac === mac);
+  }
+
+  #addressesAt(device: string, mac: string): string[] {
+    return [...this.#neighbours.values()].filter((neighbour) => neighbour.device === device && neighbour.mac === mac).map(({ address }) => address);
+  }
+
+  #send(entries: readonly Entry[], to: string, by: MoveReason, address?: string): GatewayChange[] {
+    return entries.flatMap((entry) => {
+      if (entry.isOrdered || entry.mac === to) return [];
+      const from = entry.mac;
+      entry.mac = to;
+      entry.left = to === entry.home ? null : from;
+      return [{ kind: 'moved', gateway: toGateway(entry), from, by, ...(address === undefined ? {} : { address }) } as const];
+    });
   }
 
   #forgetOldest(): void {
@@ -184,21 +263,21 @@ export class GatewayTable {
     const evicted = this.#makeRoom(by);
     const id = this.#nextId(by);
     if (id === null) return [...evicted, { kind: 'limit', device, mac }];
-    const entry: Entry = { id, device, mac, sources: new Set([mac]), isActive: by === 'frame', hasMoved: false };
+    const entry: Entry = { id, device, home: mac, mac, left: null, isActive: by === 'frame', isOrdered: false };
     this.#insert(entry);
     return [...evicted, { kind: 'found', gateway: toGateway(entry), by }];
   }
 
   /**
    * When ids are used up, a gateway that frames came from displaces one that is known from the neighbour table only. Next
-   * come gateways that no frame is learnt as any more, the longest known first: every failover leaves one, and only
+   * come gateways whose answers go elsewhere, the longest known first: a router that was replaced leaves one, and only
    * flows from before it still have its id.
    */
   #makeRoom(by: 'neighbour' | 'frame'): GatewayChange[] {
     if (this.#entries.size < this.#limit(by)) return [];
     const entries = [...this.#entries.values()];
     const idle = by === 'frame' ? entries.find(({ isActive }) => !isActive) : undefined;
-    const victim = idle ?? entries.find(({ sources }) => sources.size === 0);
+    const victim = idle ?? entries.find(({ home, mac, isOrdered }) => mac !== home && !isOrdered);
     return victim === undefined ? [] : [this.#remove(victim, 'unused')];
   }
 
@@ -219,18 +298,18 @@ export class GatewayTable {
 
   #insert(entry: Entry): void {
     this.#entries.set(entry.id, entry);
-    for (const mac of entry.sources) this.#bySource.set(key(entry.device, mac), entry);
+    if (entry.home !== null) this.#bySource.set(key(entry.device, entry.home), entry);
   }
 
   #remove(entry: Entry, why: 'device' | 'unused'): GatewayChange {
     this.#entries.delete(entry.id);
-    for (const mac of entry.sources) this.#bySource.delete(key(entry.device, mac));
+    if (entry.home !== null) this.#bySource.delete(key(entry.device, entry.home));
     return { kind: 'gone', gateway: toGateway(entry), why };
   }
 }
 
-function toGateway({ id, device, mac, sources }: Entry): Gateway {
-  return { id, device, mac, sources: [...sources] };
+function toGateway({ id, device, mac, home, isOrdered }: Entry): Gateway {
+  return { id, device, mac, sources: home === null ? [] : [home], ...(isOrdered ? { isOrdered } : {}) };
 }
 
 function key(device: string, mac: string): string {

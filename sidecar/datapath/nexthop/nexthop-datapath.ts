@@ -6,6 +6,7 @@ import { UplinkSeeker, isSame, resolveRouter } from '../uplink-seeker.js';
 import { adoptedUplink, gatewayNeighbours } from './adoption.js';
 import type { GatewayChange } from './gateway-table.js';
 import { GatewayTable } from './gateway-table.js';
+import { RouterChecks } from './router-checks.js';
 import type { ConfiguredUplink } from '../../config/places.js';
 import type { Firewall, Installed, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
@@ -58,10 +59,13 @@ export class NexthopDatapath implements Datapath {
   #need: UplinkNeed = 'none';
   readonly #seeker = new UplinkSeeker();
   #isFull = false;
+  readonly #checks: RouterChecks;
 
   constructor(options: NexthopDatapathOptions) {
     this.#options = options;
     this.#table = new GatewayTable(options.max);
+    const { firewall, logger } = options;
+    this.#checks = new RouterChecks({ table: this.#table, firewall, logger, onChanges: (changes) => this.#note(changes), onCounters: (counters) => this.counted(counters) });
   }
 
   get gateways(): readonly Gateway[] {
@@ -153,7 +157,7 @@ export class NexthopDatapath implements Datapath {
   }
 
   get wantsCounters(): boolean {
-    return this.#hasOtherUplinks || this.#table.list().some(({ id }) => !this.#table.isActive(id));
+    return this.#hasOtherUplinks || this.#checks.isWatching || this.#table.list().some(({ id }) => !this.#table.isActive(id));
   }
 
   get fallThrough(): ReadonlyMap<string, number> {
@@ -172,6 +176,7 @@ export class NexthopDatapath implements Datapath {
       // Counters begin anew when the table is replaced.
       if (this.#counted.get(id)?.packets !== packets) this.#counted.set(id, { packets, grownAtMs: performance.now() });
     }
+    this.#checks.counted(counters);
   }
 
   status(): GatewayStatus[] {
@@ -247,6 +252,8 @@ export class NexthopDatapath implements Datapath {
   #note(changes: readonly GatewayChange[], isOtherwiseChanged = false): void {
     const { logger } = this.#options;
     for (const change of changes) {
+      this.#checks.take(change);
+      if (change.kind === 'doubted') continue;
       if (change.kind === 'limit') {
         // Once until there is room again: every further MAC would say the same.
         if (!this.#isFull) logger.warn('gateway.limit', { device: change.device, mac: change.mac, max: this.#options.max });
@@ -259,7 +266,7 @@ export class NexthopDatapath implements Datapath {
       if (change.kind === 'found') logger.info('gateway.found', { ...fields, by: change.by, pass: this.#options.nextPass() });
       else if (change.kind === 'moved') {
         this.#moves.set(id, (this.#moves.get(id) ?? 0) + 1);
-        logger.info('gateway.moved', { ...fields, from: change.from, address: change.address, pass: this.#options.nextPass() });
+        logger.info('gateway.moved', { ...fields, from: change.from, by: change.by, address: change.address, pass: this.#options.nextPass() });
       } else {
         logger.info('gateway.gone', { ...fields, reason: change.why });
         this.#counted.delete(id);
@@ -267,7 +274,7 @@ export class NexthopDatapath implements Datapath {
         this.#forgetMarks(id);
       }
     }
-    if (changes.some(({ kind }) => kind !== 'limit') || isOtherwiseChanged) this.#options.onChanged();
+    if (changes.some(({ kind }) => kind !== 'limit' && kind !== 'doubted') || isOtherwiseChanged) this.#options.onChanged();
   }
 
   /** Until its marks are gone from conntrack, an id may not mean another MAC; ids rotate, so there is time. */

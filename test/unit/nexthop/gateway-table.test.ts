@@ -14,6 +14,7 @@ function neighbour(table: GatewayTable, address: string, mac: string | null, dev
 function inWords(changes: readonly GatewayChange[]): string[] {
   return changes.map((change) => {
     if (change.kind === 'limit') return `limit ${change.mac}`;
+    if (change.kind === 'doubted') return `doubted ${change.doubt.mac} for ${change.doubt.claimedBy}: ${change.doubt.others.join(' ')}`;
     return `${change.kind} ${change.gateway.id} ${change.kind === 'gone' ? change.why : change.gateway.mac}`;
   });
 }
@@ -65,10 +66,13 @@ describe('GatewayTable', () => {
     const table = new GatewayTable(200);
     neighbour(table, '192.0.2.1', A);
 
-    assert.deepEqual(neighbour(table, '192.0.2.1', B), [`moved 1 ${B}`]);
-    assert.deepEqual(table.list(), [{ id: 1, device: 'lan0', mac: B, sources: [B] }]);
+    assert.deepEqual(neighbour(table, '192.0.2.1', B), [`moved 1 ${B}`, `found 2 ${B}`]);
+    assert.deepEqual(table.list(), [
+      { id: 1, device: 'lan0', mac: B, sources: [A] },
+      { id: 2, device: 'lan0', mac: B, sources: [B] },
+    ]);
     assert.equal(table.hasMoved(1), true);
-    assert.equal(table.bySource('lan0', A), null);
+    assert.equal(table.bySource('lan0', A)?.id, 1);
   });
 
   it('sees a move also when the entry was unresolved or gone in between', () => {
@@ -76,29 +80,110 @@ describe('GatewayTable', () => {
     neighbour(table, '192.0.2.1', A);
     assert.deepEqual(neighbour(table, '192.0.2.1', null), []);
 
-    assert.deepEqual(neighbour(table, '192.0.2.1', B), [`moved 1 ${B}`]);
+    assert.deepEqual(neighbour(table, '192.0.2.1', B), [`moved 1 ${B}`, `found 2 ${B}`]);
   });
 
-  it('moves the flows of a VIP’s old holder to the new one, and finds the old holder anew for those it still forwards', () => {
-    const table = new GatewayTable(200);
-    neighbour(table, '192.0.2.2', A);
-    neighbour(table, '192.0.2.3', B);
-    neighbour(table, '192.0.2.1', A);
+  describe('when one of several addresses of a router is claimed by another MAC', () => {
+    let table: GatewayTable;
+    beforeEach(() => {
+      table = new GatewayTable(200);
+      neighbour(table, '192.0.2.2', A);
+      neighbour(table, '2001:db8::2', A);
+      neighbour(table, '192.0.2.1', A);
+    });
 
-    assert.deepEqual(neighbour(table, '192.0.2.1', B), [`moved 1 ${B}`, `found 3 ${A}`]);
-    assert.deepEqual(table.list(), [
-      { id: 1, device: 'lan0', mac: B, sources: [] },
-      { id: 2, device: 'lan0', mac: B, sources: [B] },
-      { id: 3, device: 'lan0', mac: A, sources: [A] },
-    ]);
+    it('moves nothing, and says what to ask the router for', () => {
+      assert.deepEqual(neighbour(table, '192.0.2.1', B), [`doubted ${A} for ${B}: 192.0.2.2 2001:db8::2`, `found 2 ${B}`]);
+      assert.equal(table.get(1)?.mac, A);
+    });
+
+    it('leaves everything with a router that lives', () => {
+      neighbour(table, '192.0.2.1', B);
+
+      assert.deepEqual(table.alive('lan0', A, 'answer'), []);
+      assert.equal(table.doubtOf('lan0', A), null);
+      assert.deepEqual(table.silent('lan0', A), [], 'the doubt is settled');
+      assert.equal(table.get(1)?.mac, A);
+    });
+
+    it('moves its flows when it gives no sign of life, and back when it does later', () => {
+      neighbour(table, '192.0.2.1', B);
+
+      assert.deepEqual(inWords(table.silent('lan0', A)), [`moved 1 ${B}`]);
+      assert.deepEqual(inWords(table.alive('lan0', A, 'frame')), [`moved 1 ${A}`]);
+      assert.equal(table.hasMoved(1), false);
+    });
+
+    it('moves its flows with the last of its addresses', () => {
+      neighbour(table, '192.0.2.1', B);
+      assert.deepEqual(neighbour(table, '2001:db8::2', B), [`doubted ${A} for ${B}: 192.0.2.2`]);
+
+      assert.deepEqual(neighbour(table, '192.0.2.2', B), [`moved 1 ${B}`]);
+      assert.equal(table.doubtOf('lan0', A), null);
+    });
+
+    it('hands its flows over when it lives and the other does its work', () => {
+      neighbour(table, '192.0.2.1', B);
+      const doubt = table.doubtOf('lan0', A);
+      table.alive('lan0', A, 'answer');
+      assert.ok(doubt);
+
+      assert.deepEqual(inWords(table.handOver(doubt)), [`moved 1 ${B}`]);
+    });
   });
 
-  it('learns a frame of a moved gateway’s old MAC as a gateway of its own', () => {
+  it('learns a frame of a moved gateway’s old MAC as that gateway, and gives it back all that had gone', () => {
     const table = new GatewayTable(200);
     neighbour(table, '192.0.2.1', A);
     neighbour(table, '192.0.2.1', B);
 
-    assert.deepEqual(inWords(table.frame('lan0', A)), [`found 2 ${A}`]);
+    assert.deepEqual(table.watched(), [{ id: 1, device: 'lan0', mac: A }]);
+    assert.deepEqual(inWords(table.frame('lan0', A)), []);
+    assert.deepEqual(inWords(table.alive('lan0', A, 'frame')), [`moved 1 ${A}`]);
+    assert.deepEqual(table.watched(), []);
+  });
+
+  it('gives a router back what it had, when it claims the address again', () => {
+    const table = new GatewayTable(200);
+    neighbour(table, '192.0.2.1', A);
+    neighbour(table, '192.0.2.2', B);
+    neighbour(table, '192.0.2.1', B);
+
+    assert.deepEqual(neighbour(table, '192.0.2.1', A), [`moved 1 ${A}`, `doubted ${B} for ${A}: 192.0.2.2`]);
+  });
+
+  it('gives back to a router that lives also what had come to it from another', () => {
+    const table = new GatewayTable(200);
+    const third = macOf(12);
+    neighbour(table, '192.0.2.1', A);
+    neighbour(table, '192.0.2.1', B);
+    neighbour(table, '192.0.2.1', third);
+    assert.deepEqual([1, 2].map((id) => table.get(id)?.mac), [third, third]);
+
+    assert.deepEqual(inWords(table.alive('lan0', B, 'frame')), [`moved 1 ${B}`, `moved 2 ${B}`]);
+  });
+
+  describe('order', () => {
+    it('sends answers where a command says, whatever is claimed or heard, until another command', () => {
+      const table = new GatewayTable(200);
+      neighbour(table, '192.0.2.1', A);
+
+      assert.deepEqual(inWords(table.order('lan0', A, B) ?? []), [`moved 1 ${B}`]);
+      assert.deepEqual(table.list(), [{ id: 1, device: 'lan0', mac: B, sources: [A], isOrdered: true }]);
+      assert.deepEqual(neighbour(table, '192.0.2.1', macOf(12)), [`found 2 ${macOf(12)}`]);
+      assert.deepEqual(inWords(table.alive('lan0', A, 'frame')), []);
+      assert.deepEqual(table.watched(), []);
+      assert.deepEqual(inWords(table.order('lan0', A, A) ?? []), [`moved 1 ${A}`]);
+      assert.equal(table.isOrdered(1), false);
+    });
+
+    it('knows nothing of a MAC that is no gateway there', () => {
+      const table = new GatewayTable(200);
+      neighbour(table, '192.0.2.1', A);
+
+      assert.equal(table.order('lan1', A, B), null);
+      assert.equal(table.order('lan0', B, A), null);
+    });
   });
 
   it('does not move gateways of another device', () => {
@@ -106,7 +191,7 @@ describe('GatewayTable', () => {
     neighbour(table, '192.0.2.1', A);
     neighbour(table, '192.0.2.1', A, 'lan1');
 
-    assert.deepEqual(neighbour(table, '192.0.2.1', B, 'lan1'), [`moved 2 ${B}`]);
+    assert.deepEqual(neighbour(table, '192.0.2.1', B, 'lan1'), [`moved 2 ${B}`, `found 3 ${B}`]);
     assert.equal(table.get(1)?.mac, A);
   });
 
@@ -208,6 +293,21 @@ describe('GatewayTable', () => {
       assert.equal(table.isActive(5), true);
       assert.deepEqual(neighbour(table, '192.0.2.1', A), []);
       assert.deepEqual(neighbour(table, '192.0.2.2', B), [`found 6 ${B}`]);
+    });
+
+    it('takes over one that had moved, so that a frame of its own MAC brings it back', () => {
+      const table = new GatewayTable(8);
+      table.adopt({ id: 1, device: 'lan0', mac: B, sources: [A] });
+
+      assert.equal(table.hasMoved(1), true);
+      assert.deepEqual(inWords(table.alive('lan0', A, 'frame')), [`moved 1 ${A}`]);
+    });
+
+    it('takes over what a command had said', () => {
+      const table = new GatewayTable(8);
+      table.adopt({ id: 1, device: 'lan0', mac: B, sources: [A], isOrdered: true });
+
+      assert.deepEqual(table.alive('lan0', A, 'frame'), []);
     });
 
     it('takes over one that had moved to the MAC of another', () => {

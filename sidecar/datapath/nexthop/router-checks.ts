@@ -1,0 +1,206 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Firewall, RuleCounters } from '../../firewall/firewall.js';
+import type { Logger } from '../../log/logger.js';
+import type { IpNeighbour } from '../../system/iproute.js';
+import { ipBatch, ipJson } from '../../system/iproute.js';
+import type { Doubt, GatewayChange, GatewayTable } from './gateway-table.js';
+
+/** Rules for the one who claimed the address come first: its frames tell more than anything else. */
+const RULES_MS = 50;
+/** An answer takes less than a millisecond on an idle link, and a busy router some ten. */
+const ANSWER_MS = 200;
+/** After a move, an answer may come late: the kernel repeats a lost question after one second and after two (neigh/default/retrans_time_ms). */
+const LATE_ANSWERS_MS = [1000, 2000];
+/** After a move, frames of the old MAC are looked for at these times, and from then on with each poll. */
+const LOOKS_MS = [100, 200, 300, 400];
+/** A router that answers and has sent nothing of a VPN flow for so long, while the one that took its address did, has handed over. */
+const HANDED_OVER_MS = 3000;
+/** For how long that is watched for. */
+const WATCHED_MS = 60_000;
+
+export interface RouterChecksOptions {
+  readonly table: GatewayTable;
+  readonly firewall: Pick<Firewall<never>, 'readCounters'>;
+  readonly logger: Logger;
+  /** Takes what the checks found out. */
+  readonly onChanges: (changes: readonly GatewayChange[]) => void;
+  /** Takes counters that were read in between. */
+  readonly onCounters: (counters: RuleCounters) => void;
+}
+
+/** A router that answers after one of its addresses went. */
+interface Rival {
+  readonly doubt: Doubt;
+  readonly sinceMs: number;
+  /** Packets received from either when first looked at; null before. */
+  before: { readonly old: number; readonly claimant: number } | null;
+}
+
+/**
+ * Finds out whether a router lives that lost an address: by asking it for its other addresses, and by the frames that the rules count.
+ * A frame is evidence only where it came after the claim, so counters are compared with those of a reading that began after it.
+ */
+export class RouterChecks {
+  readonly #options: RouterChecksOptions;
+  /** `device MAC` of routers that are being asked. */
+  readonly #asked = new Set<string>();
+  /** Gateway id -> packets from its own MAC, of a reading that began after the last claim. */
+  readonly #baselines = new Map<number, number>();
+  readonly #wantedBaselines = new Set<number>();
+  #reading: Promise<void> | null = null;
+  readonly #rivals = new Map<string, Rival>();
+
+  constructor(options: RouterChecksOptions) {
+    this.#options = options;
+  }
+
+  /** Counters may tell something. */
+  get isWatching(): boolean {
+    return this.#rivals.size > 0 || this.#options.table.watched().length > 0;
+  }
+
+  /** Begins what a change calls for; returns at once. */
+  take(change: GatewayChange): void {
+    if (change.kind === 'doubted') this.#begin(this.#ask(change.doubt));
+    else if (change.kind === 'moved' && change.by !== 'command') this.#begin(this.#lookAfterMove(change.gateway.id));
+  }
+
+  /** Compares what the rules counted. */
+  counted({ received }: RuleCounters): void {
+    const { table } = this.#options;
+    const packetsOf = (id: number): number => received.get(id)?.packets ?? 0;
+    for (const { id, device, mac } of table.watched()) {
+      const before = this.#baselines.get(id);
+      if (before === undefined || packetsOf(id) === before) continue;
+      // Fewer than before: the rules were written anew, or this reading is older.
+      if (packetsOf(id) < before) this.#begin(this.#takeBaselines([id]));
+      else this.#found(device, mac, 'frame');
+    }
+    this.#compareRivals(packetsOf);
+  }
+
+  #compareRivals(packetsOf: (id: number) => number): void {
+    const { table } = this.#options;
+    const nowMs = performance.now();
+    for (const [name, rival] of this.#rivals) {
+      const { device, mac, claimedBy } = rival.doubt;
+      const [old, claimant] = [table.bySource(device, mac), table.bySource(device, claimedBy)].map((gateway) => (gateway === null ? 0 : packetsOf(gateway.id)));
+      rival.before ??= { old: old ?? 0, claimant: 0 };
+      if (old !== rival.before.old || nowMs - rival.sinceMs > WATCHED_MS) this.#rivals.delete(name);
+      else if ((claimant ?? 0) > rival.before.claimant && nowMs - rival.sinceMs > HANDED_OVER_MS) {
+        this.#rivals.delete(name);
+        this.#options.onChanges(table.handOver(rival.doubt));
+      }
+    }
+  }
+
+  async #ask({ device, mac }: Doubt): Promise<void> {
+    const { table } = this.#options;
+    const name = `${device} ${mac}`;
+    if (this.#asked.has(name)) return;
+    this.#asked.add(name);
+    this.#rivals.delete(name);
+    try {
+      await delay(RULES_MS, undefined, { ref: false });
+      if (table.doubtOf(device, mac) === null) return;
+      const own = table.bySource(device, mac);
+      if (own !== null) await this.#takeBaselines([own.id]);
+      const others = table.doubtOf(device, mac)?.others ?? [];
+      await askNeighbours(device, mac, others);
+      await delay(ANSWER_MS, undefined, { ref: false });
+      // Its other addresses may have gone as well by now.
+      if (table.doubtOf(device, mac) !== null && (await hasAnswered(device, mac, others))) this.#found(device, mac, 'answer');
+      if (table.doubtOf(device, mac) !== null) await this.#readCounters();
+      const changes = table.silent(device, mac);
+      this.#options.onChanges(changes);
+      for (const pauseMs of changes.length > 0 ? LATE_ANSWERS_MS : []) {
+        await delay(pauseMs, undefined, { ref: false });
+        if (await hasAnswered(device, mac, others)) this.#options.onChanges(table.alive(device, mac, 'answer'));
+      }
+    } finally {
+      this.#asked.delete(name);
+    }
+  }
+
+  /** The router is there: it has what was taken from it, and keeps what was not. */
+  #found(device: string, mac: string, by: 'answer' | 'frame'): void {
+    const { table, logger, onChanges } = this.#options;
+    const doubt = table.doubtOf(device, mac);
+    onChanges(table.alive(device, mac, by));
+    if (doubt === null) return;
+    logger.info('gateway.kept', { device, mac, address: doubt.address, claimedBy: doubt.claimedBy, by });
+    if (by === 'answer' && !doubt.wasClaimantActive) this.#rivals.set(`${device} ${mac}`, { doubt, sinceMs: performance.now(), before: null });
+  }
+
+  async #lookAfterMove(id: number): Promise<void> {
+    await delay(RULES_MS, undefined, { ref: false });
+    await this.#takeBaselines([id]);
+    for (const pauseMs of LOOKS_MS) {
+      await delay(pauseMs, undefined, { ref: false });
+      if (!this.#options.table.watched().some((watched) => watched.id === id)) return;
+      await this.#readCounters();
+    }
+  }
+
+  async #readCounters(): Promise<void> {
+    const counters = await this.#options.firewall.readCounters();
+    if (counters !== null) this.#options.onCounters(counters);
+  }
+
+  #takeBaselines(ids: readonly number[]): Promise<void> {
+    for (const id of ids) {
+      this.#baselines.delete(id);
+      this.#wantedBaselines.add(id);
+    }
+    this.#reading ??= this.#readBaselines().finally(() => {
+      this.#reading = null;
+    });
+    return this.#reading;
+  }
+
+  /** An id that is asked for while a reading is under way waits for the next one. */
+  async #readBaselines(): Promise<void> {
+    while (this.#wantedBaselines.size > 0) {
+      const ids = [...this.#wantedBaselines];
+      this.#wantedBaselines.clear();
+      const counters = await this.#options.firewall.readCounters();
+      for (const id of ids) {
+        if (!this.#wantedBaselines.has(id)) this.#baselines.set(id, counters?.received.get(id)?.packets ?? 0);
+      }
+    }
+  }
+
+  #begin(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#options.logger.warn('daemon.check_failed', { error }));
+  }
+}
+
+/**
+ * Makes the kernel ask for addresses: those that it has at this MAC there (NUD_PROBE), others by broadcast or multicast. What an
+ * administrator or a routing daemon entered is left as it is.
+ */
+async function askNeighbours(device: string, mac: string, addresses: readonly string[]): Promise<void> {
+  const known = new Map((await ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'dev', device])).map((neighbour) => [neighbour.dst, neighbour]));
+  for (const family of [4, 6] as const) {
+    const lines = addresses
+      .filter((address) => address.includes(':') === (family === 6))
+      .flatMap((address) => {
+        const neighbour = known.get(address);
+        if (neighbour === undefined || !isUsable(neighbour)) return [`neigh replace ${address} dev ${device} use`];
+        if (neighbour.lladdr !== mac || neighbour.state.includes('PERMANENT') || 'extern_learn' in neighbour) return [];
+        // Without the word, the kernel would take the flag away (NEIGH_UPDATE_F_OVERRIDE_ISROUTER).
+        return [`neigh change ${address} dev ${device} nud probe${'router' in neighbour ? ' router' : ''}`];
+      });
+    // An entry may go, or its device, between the two looks.
+    await ipBatch(family, lines, /./);
+  }
+}
+
+async function hasAnswered(device: string, mac: string, addresses: readonly string[]): Promise<boolean> {
+  const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'dev', device]);
+  return neighbours.some(({ dst, lladdr, state }) => lladdr === mac && state.includes('REACHABLE') && addresses.includes(dst));
+}
+
+function isUsable({ state }: IpNeighbour): boolean {
+  return !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP');
+}
