@@ -2,6 +2,7 @@ import type { Family, RuleWords, SetSpec } from 'iptables-wrapper';
 import type { IptablesChain, IptablesMachine, IptablesRules } from './iptables-rules.js';
 import { IPTABLES_CHAINS, iptablesClientSets, iptablesSeenSet, iptablesSeenSpec } from './iptables-rules.js';
 import { ORIGINAL, REPLY, aboutChain, chainName, fromLinks, fromTransports, hexMark, onlinkReturns, toTransports, toVpnDestinations } from './iptables-selection.js';
+import { iptablesLegOutput, iptablesLegPrerouting } from './legs.js';
 import type { Site } from './world.js';
 import { gatewayMark } from './world.js';
 
@@ -66,7 +67,7 @@ function chainsOf(site: Site, family: Family, hasMacSets: boolean): IptablesChai
       [...REPLY, ...back],
       [...ORIGINAL, ...goto(IPTABLES_CHAINS.select)],
     ]),
-    { ...made(IPTABLES_CHAINS.prerouting, [...fromLinks(links, goto(IPTABLES_CHAINS.link)), [...REPLY, ...back]]), from: 'PREROUTING' },
-    { ...made(IPTABLES_CHAINS.output, [[...REPLY, ...back], ...fromTransports(site, family, back)]), from: 'OUTPUT' },
+    { ...made(IPTABLES_CHAINS.prerouting, [...iptablesLegPrerouting(site, family), ...fromLinks(links, goto(IPTABLES_CHAINS.link)), [...REPLY, ...back]]), from: 'PREROUTING' },
+    { ...made(IPTABLES_CHAINS.output, [...iptablesLegOutput(site, family), [...REPLY, ...back], ...fromTransports(site, family, back)]), from: 'OUTPUT' },
   ];
 }

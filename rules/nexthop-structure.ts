@@ -1,5 +1,6 @@
 import type { Statement } from 'nftables-json';
 import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTransport, matchTransportOutput, matchVpnDestinations, onlinkRules } from './selection.js';
+import { legOutput, legPrerouting } from './legs.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
@@ -30,8 +31,8 @@ export function compileNexthopStructure(site: Site): Structure {
   ]);
 
   const chains = new Map<string, ChainSpec>([
-    ['prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: preroutingRules(site) }],
-    ['output', { base: { type: 'route', hook: 'output', prio: -150, policy: 'accept' }, rules: outputRules(site) }],
+    ['prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: [...legPrerouting(site), ...preroutingRules(site)] }],
+    ['output', { base: { type: 'route', hook: 'output', prio: -150, policy: 'accept' }, rules: [...legOutput(site), ...outputRules(site)] }],
     ['select', { base: {}, rules: selectRules(site) }],
     ['transport', { base: {}, rules: transportRules(site) }],
     [LEARN_CHAIN, { base: {}, rules: learnRules() }],

@@ -1,6 +1,7 @@
 import type { Family } from './address.js';
 import { formatNetwork, parseNetwork } from './address.js';
 import { needsRoute } from './clients.js';
+import { legRoute, legRules, needsLegs } from './legs.js';
 import type { ClientNetwork, Gateway, Link, Policy, Site, Transport } from './world.js';
 import { gatewayMark } from './world.js';
 
@@ -33,6 +34,8 @@ export interface Route {
   readonly device: string;
   /** A next hop that is taken to be on the link, whatever the addresses of the device say. */
   readonly via?: string;
+  /** A multipath route, for rp_filter with several legs: every device of it, the first one of them being `device`. */
+  readonly devices?: readonly string[];
 }
 
 /** A permanent entry of the neighbour table. */
@@ -99,7 +102,10 @@ export function compileRouting(site: Site): RoutingPlan {
     const gateways = site.gateways.filter(({ device }) => links.some((link) => link.device === device));
     for (const gateway of gateways) addGateway(policy, family, gateway, rules, routes, neighbours);
     if (gateways.length > FEW_GATEWAYS) rules.push(...aroundGateways(policy, family));
-    rules.push(...clientRules(site, family), ...uplinkRules(site, family), ...localFallbackRules(site, family), ...reversePathRules(site, family, links));
+    const fallback = [...uplinkRules(site, family), ...localFallbackRules(site, family), ...reversePathRules(site, family, links)];
+    const hasLegs = family === 4 && needsLegs(links);
+    rules.push(...clientRules(site, family), ...(hasLegs ? legRules(policy, fallback) : fallback));
+    if (hasLegs) routes.push(legRoute(policy, links));
     routes.push(...fallbackRoutes(site, family, links));
   }
   return { rules: distinct(rules), routes, neighbours };

@@ -17,7 +17,7 @@ export interface Policy {
 export interface RoutingPolicy {
   /** Route protocol, 5..255: all our rules, routes and neighbours carry it. */
   readonly protocol: number;
-  /** First of our routing tables: clients, uplink, fallback, tunnels, then one a gateway at `tableBase + 10 + id`. */
+  /** First of our routing tables: clients, uplink, fallback, tunnels, legs, then one a gateway at `tableBase + 10 + id`. */
   readonly tableBase: number;
   /** Rule priorities before `main` (32766): `priority + 10 + id` for each gateway, and some before and after these. */
   readonly priority: number;
@@ -65,6 +65,8 @@ export interface Link {
   readonly families: readonly Family[];
   /** `rp_filter` is in force on it, strict or loose. IPv4 only: IPv6 has none. */
   readonly hasReversePathFilter: boolean;
+  /** `rp_filter` is in force and strict (1). Default: it is not. */
+  readonly isReversePathStrict?: boolean;
   /** It is a bridge: an inline endpoint captures frames that pass it. */
   readonly isBridge: boolean;
 }

@@ -48,7 +48,7 @@ async function toLink(device: IpDevice): Promise<Link> {
     addresses: addresses.map(({ host }) => host.address),
     onlink: uniqueNetworks(addresses.map(({ network }) => network).filter((network) => !isLinkLocal(network))),
     families: await familiesOf(device.ifname),
-    hasReversePathFilter: await hasReversePathFilter(device.ifname),
+    ...(await readReversePathFilter(device.ifname)),
     isBridge: device.linkinfo?.info_kind === 'bridge',
   };
 }
@@ -89,10 +89,11 @@ async function familiesOf(device: string): Promise<Family[]> {
   return (await readSysctl(`net/ipv6/conf/${device}/disable_ipv6`)) === '0' ? [4, 6] : [4];
 }
 
-/** The larger of the two values counts: ip-sysctl.rst, rp_filter. */
-async function hasReversePathFilter(device: string): Promise<boolean> {
+/** The larger of the two values counts, and 2 is loose: ip-sysctl.rst, rp_filter. */
+async function readReversePathFilter(device: string): Promise<Pick<Link, 'hasReversePathFilter' | 'isReversePathStrict'>> {
   const values = await Promise.all(['all', device].map((name) => readSysctl(`net/ipv4/conf/${name}/rp_filter`)));
-  return values.some((value) => Number(value) > 0);
+  const value = Math.max(...values.map(Number));
+  return { hasReversePathFilter: value > 0, ...(value === 1 ? { isReversePathStrict: true } : {}) };
 }
 
 /** The tunnel that carries one of these addresses; null when there is none. */

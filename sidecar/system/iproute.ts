@@ -45,6 +45,8 @@ export interface IpRoute {
   readonly dst: string;
   readonly gateway?: string;
   readonly dev?: string;
+  /** Of a multipath route, which has no `dev`. */
+  readonly nexthops?: readonly { readonly dev?: string }[];
   readonly table?: string;
   readonly protocol?: string;
 }

@@ -1,4 +1,4 @@
-import { contains, moduleMark } from '../../rules/index.js';
+import { contains, markWithoutGateway, moduleMark } from '../../rules/index.js';
 import { findFlow } from './flow-found.js';
 import { followModule } from './module.js';
 import { followNexthop } from './nexthop.js';
@@ -70,7 +70,7 @@ async function findSocket(reading: TraceReading, { source, destination }: TraceQ
 }
 
 async function insteadOf(reading: TraceReading, { source, destination }: TraceQuery, role: Role, mark: number, routeOf: RouteOf): Promise<string> {
-  const ofModule = reading.datapath === 'module' ? moduleMark(reading.policy) : 0;
+  const ofModule = reading.datapath === 'module' ? moduleMark(reading.policy) : markWithoutGateway(reading.policy, reading.plan);
   const question: RouteQuestion = { to: source, from: destination, iif: role.tunnel, mark: mark === 0 ? ofModule : mark, transport: role.transport };
   const answer = await routeOf(question);
   return 'refused' in answer ? `they take the normal route, and there is none (${answer.refused}): they are lost` : `they take the normal route, ${describeRoute(reading, answer.route)}`;

@@ -1,4 +1,4 @@
-import { gatewayMark, nexthopAddress, routingTables } from '../../rules/index.js';
+import { gatewayMark, markWithoutGateway, nexthopAddress, routingTables } from '../../rules/index.js';
 import { gatewayNeighbours } from '../datapath/nexthop/adoption.js';
 import { findDevice, findForwarding, type Target } from './device.js';
 import type { FoundFlow } from './flow-found.js';
@@ -61,7 +61,7 @@ function findGateway({ policy, plan, allDevices, status }: TraceReading, id: num
 
 /** What a client or OpenVPN itself opens has no mark: the endpoint's own routes come first, and then the uplink. */
 async function followUplink(reading: TraceReading, query: TraceQuery, role: Role, steps: Steps, routeOf: RouteOf): Promise<string | Stopped> {
-  const question: RouteQuestion = { to: query.source, from: query.destination, iif: role.tunnel, mark: 0, transport: role.transport };
+  const question: RouteQuestion = { to: query.source, from: query.destination, iif: role.tunnel, mark: markWithoutGateway(reading.policy, reading.plan), transport: role.transport };
   const words = `ip ${routeWords(question).join(' ')}`;
   const answer = await routeOf(question);
   if ('refused' in answer) return steps.stop('route', `${words}: ${answer.refused}: there is neither a route nor an uplink`, 'the uplink is known with the first packet of OpenVPN itself; see "gwmark gateways", and the setting uplink', 0);

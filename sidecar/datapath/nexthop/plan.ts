@@ -70,8 +70,9 @@ function printNeighbour({ address, mac, device }: Neighbour): string {
   return `${address} lladdr ${mac} dev ${device}`;
 }
 
-function printRoute(policy: Policy, verb: 'replace' | 'del', { destination, via, device, table }: Route): string {
+function printRoute(policy: Policy, verb: 'replace' | 'del', { destination, via, device, devices, table }: Route): string {
   if (device === '') return `route ${verb} throw ${destination} table ${table} proto ${policy.routing.protocol}`;
+  if (devices !== undefined) return `route ${verb} ${destination} table ${table} proto ${policy.routing.protocol} ${devices.map((leg) => `nexthop dev ${leg}`).join(' ')}`;
   const hop = via === undefined ? '' : `via ${via} `;
   const onlink = via === undefined ? '' : ' onlink';
   return `route ${verb} ${destination} ${hop}dev ${device}${onlink} table ${table} proto ${policy.routing.protocol}`;
@@ -117,12 +118,13 @@ function ipprotoOf(text: string): NonNullable<PolicyRule['ipproto']> {
   return (known?.[0] ?? text) as NonNullable<PolicyRule['ipproto']>;
 }
 
-function parseRoute(family: Family, { type, dst, dev, gateway, table }: IpRoute): Route[] {
-  const device = type === RTN_THROW ? '' : dev;
+function parseRoute(family: Family, { type, dst, dev, nexthops = [], gateway, table }: IpRoute): Route[] {
+  const devices = nexthops.map((nexthop) => nexthop.dev ?? '');
+  const device = type === RTN_THROW ? '' : (dev ?? devices[0]);
   if (device === undefined) return [];
   const network = parseNetwork(dst);
   const destination = network === null ? dst : dst.includes('/') ? `${network.address}/${network.prefixLength}` : network.address;
-  return [{ family, table: Number(table ?? 254), destination, device, ...(gateway === undefined ? {} : { via: gateway }) }];
+  return [{ family, table: Number(table ?? 254), destination, device, ...(gateway === undefined ? {} : { via: gateway }), ...(devices.length === 0 ? {} : { devices }) }];
 }
 
 function parseNeighbour({ dst, dev, lladdr }: IpNeighbour): Neighbour[] {

@@ -1,3 +1,6 @@
+import { legsTable, type Policy } from '../../../rules/index.js';
+import type { IpRoute } from '../../system/iproute.js';
+import { ipJson } from '../../system/iproute.js';
 import { readSysctl } from '../../system/sysctl.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
@@ -11,31 +14,49 @@ interface Facts {
   /** The sidecar turns the device's own one off, with the datapath `module`. */
   readonly isManaged: boolean;
   readonly isRunning: boolean;
+  /** With several links: devices of the route that a strict filter is told, as the kernel has it. Null with one link. */
+  readonly legs: readonly string[] | null;
 }
 
 /** rp_filter drops nothing that it should not. */
 export const reversePath: Check = {
   name: 'rp-filter',
-  doc: 'rp_filter drops no packet of the VPN. The datapath `nexthop` has routes that satisfy it; with `module` there are none, so it has to be off on the links.',
+  doc: 'rp_filter drops no packet of the VPN. The datapath `nexthop` has routes that satisfy it, with several links a multipath route over all of them; with `module` there are none, so it has to be off on the links.',
   needsNetAdmin: false,
   look: async (system) => {
     const datapath = await system.datapath();
     const isRunning = (await system.status().catch(() => null)) !== null;
     const all = Number((await readSysctl('net/ipv4/conf/all/rp_filter')) ?? 0);
     const links = await system.links();
+    const legs = links.length > 1 && datapath === 'nexthop' ? await readLegs(system.policy) : null;
     return Promise.all(
       links.map(async ({ ifname: device }) => {
         const own = Number((await readSysctl(`net/ipv4/conf/${device}/rp_filter`)) ?? 0);
-        return judgeReversePath({ device, all, own, datapath, isManaged: system.settings.sysctl === 'manage', isRunning });
+        return judgeReversePath({ device, all, own, datapath, isManaged: system.settings.sysctl === 'manage', isRunning, legs });
       }),
     );
   },
 };
 
-export function judgeReversePath({ device, all, own, datapath, isManaged, isRunning }: Facts): Judgement {
+async function readLegs(policy: Policy): Promise<readonly string[]> {
+  // A table that nothing was ever in is refused.
+  const routes = await ipJson<IpRoute>(['-N', '-4', 'route', 'show', 'table', String(legsTable(policy))]).catch(() => []);
+  return routes.flatMap(({ dev, nexthops = [] }) => [dev, ...nexthops.map((nexthop) => nexthop.dev)].filter((leg) => leg !== undefined));
+}
+
+export function judgeReversePath({ device, all, own, datapath, isManaged, isRunning, legs }: Facts): Judgement {
   const subject = `rp_filter of ${device}`;
   const value = Math.max(all, own);
   if (value === 0) return fine(subject, '0');
+  if (datapath === 'nexthop' && value === 1 && isRunning && legs?.includes(device) === false) {
+    return {
+      severity: 'error',
+      subject,
+      found: '1 (strict), and no route of gwmark leads over this device: what comes by it is dropped where the endpoint has no route back',
+      expected: 'a multipath route over every link in the table of the legs',
+      remedy: `a running sidecar makes it, or says in "gwmark status" why it cannot (a kernel without CONFIG_IP_ROUTE_MULTIPATH); else sysctl -w net.ipv4.conf.${device}.rp_filter=2`,
+    };
+  }
   if (datapath === 'nexthop') return fine(subject, `${value}`, 'any: the routes of nexthop satisfy it');
   if (all === 0 && isManaged && !isRunning) return { severity: 'info', subject, found: `${value}`, expected: '0', remedy: 'none needed: gwmark run turns it off' };
   const culprit = all > 0 ? 'all' : device;

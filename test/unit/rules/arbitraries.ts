@@ -10,6 +10,8 @@ const MACS = ['02:00:00:00:00:0a', '02:00:00:00:00:0b', '02:00:00:00:00:0c', '02
 const LINKS: readonly Link[] = [
   LAN,
   { ...LAN, hasReversePathFilter: true },
+  // With lan1 beside it, several legs.
+  { ...LAN, hasReversePathFilter: true, isReversePathStrict: true },
   { device: 'lan1', addresses: ['203.0.113.1'], onlink: [network('203.0.113.0/27')], families: [4], hasReversePathFilter: false, isBridge: false },
 ];
 
