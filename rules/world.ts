@@ -59,7 +59,7 @@ export interface Link {
   readonly device: string;
   /** The endpoint's own addresses on it. */
   readonly addresses: readonly string[];
-  /** Networks of these addresses, link-local ones left out. */
+  /** Networks whose hosts are on it: those of these addresses, and those that main sends to it without a next hop; link-local ones left out. */
   readonly onlink: readonly Network[];
   /** Families that are enabled on it. */
   readonly families: readonly Family[];

@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Datapath } from '../datapath/datapath.js';
 import type { UplinkNeed } from '../datapath/uplink-seeker.js';
-import { type Devices, readDevices } from '../discovery/devices.js';
+import { type Devices, hasDevice, readDevices } from '../discovery/devices.js';
 import { type FirewallTool, nameOf } from '../firewall/tool.js';
 import type { Logger } from '../log/logger.js';
 import { ClientNetworks } from '../sessions/client-networks.js';
@@ -250,7 +250,7 @@ export class Daemon implements AsyncDisposable {
       this.#datapath.take(event);
       return;
     }
-    if (event.kind === 'link' || event.kind === 'address') this.#refresh.soon();
+    if (event.kind === 'link' || event.kind === 'address' || (event.kind === 'onlink-route' && hasDevice(this.#devices, event.device))) this.#refresh.soon();
     this.#verify.soon();
   }
 

@@ -1,8 +1,8 @@
 import type { Family, Link, Network, Tunnel } from '../../rules/index.js';
 import { parseNetwork } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
-import type { IpDevice, IpRoute } from '../system/iproute.js';
-import { ipJson } from '../system/iproute.js';
+import type { IpDevice, IpRoute, OnlinkRoute } from '../system/iproute.js';
+import { ipJson, readOnlinkRoutes } from '../system/iproute.js';
 import { readSysctl } from '../system/sysctl.js';
 
 /** One reading of the network devices of the namespace. */
@@ -31,8 +31,9 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
   }
   const etherDevices = devices.filter((device) => isLink(device) && (wanted.length === 0 || wanted.includes(device.ifname)));
   const noneDevices = devices.filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
+  const routes = (await Promise.all([readOnlinkRoutes(4), readOnlinkRoutes(6)])).flat();
   return {
-    links: await Promise.all(etherDevices.map(toLink)),
+    links: await Promise.all(etherDevices.map((device) => toLink(device, routes.filter((route) => route.device === device.ifname)))),
     tunnels: await Promise.all(noneDevices.map(toTunnel)),
   };
 }
@@ -41,12 +42,17 @@ function isLink(device: IpDevice): boolean {
   return device.link_type === 'ether' && device.flags.includes('UP') && device.master === undefined;
 }
 
-async function toLink(device: IpDevice): Promise<Link> {
+/**
+ * A host is on-link by the prefix of an address, or by a route: a DHCPv6 client has its address as /128, and a router advertisement (RFC 4861,
+ * section 4.6.2) or an administrator says which prefix is on the link.
+ */
+async function toLink(device: IpDevice, routes: readonly OnlinkRoute[]): Promise<Link> {
   const addresses = addressesOf(device);
+  const networks = [...addresses.map(({ network }) => network), ...routes.map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null)];
   return {
     device: device.ifname,
     addresses: addresses.map(({ host }) => host.address),
-    onlink: uniqueNetworks(addresses.map(({ network }) => network).filter((network) => !isLinkLocal(network))),
+    onlink: uniqueNetworks(networks.filter((network) => !isLinkLocal(network))),
     families: await familiesOf(device.ifname),
     ...(await readReversePathFilter(device.ifname)),
     isBridge: device.linkinfo?.info_kind === 'bridge',
@@ -99,6 +105,11 @@ async function readReversePathFilter(device: string): Promise<Pick<Link, 'hasRev
 /** The tunnel that carries one of these addresses; null when there is none. */
 export function tunnelWithAddress(devices: Devices, addresses: readonly string[]): Tunnel | null {
   return devices.tunnels.find((tunnel) => tunnel.addresses.some(({ address }) => addresses.includes(address))) ?? null;
+}
+
+/** One of the links or tunnels has this name. */
+export function hasDevice({ links, tunnels }: Devices, name: string): boolean {
+  return [...links, ...tunnels].some(({ device }) => device === name);
 }
 
 /** The family of an address in canonical text. */

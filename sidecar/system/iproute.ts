@@ -119,15 +119,44 @@ export type RouteInTable = Pick<IpRoute, 'dst' | 'table' | 'protocol'>;
  * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
  */
 export async function filterRoutes(family: 4 | 6, keep: (route: RouteInTable) => boolean): Promise<readonly RouteInTable[]> {
-  const args = ['-N', `-${family}`, '-o', 'route', 'show', 'table', 'all'];
-  const kept: RouteInTable[] = [];
+  return keptLines(['-N', `-${family}`, '-o', 'route', 'show', 'table', 'all'], (line) => {
+    const route = parseRouteLine(line);
+    return route !== null && keep(route) ? route : null;
+  });
+}
+
+/** A network that routing table main sends to a device itself, without a next hop. */
+export interface OnlinkRoute {
+  /** As `ip` prints it. */
+  readonly dst: string;
+  readonly device: string;
+}
+
+/**
+ * Reads what main has of such routes, in constant memory. Default routes are left out.
+ *
+ * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
+ */
+export async function readOnlinkRoutes(family: 4 | 6): Promise<readonly OnlinkRoute[]> {
+  // Routes of IPv6 have no scope.
+  return keptLines(['-N', `-${family}`, '-o', 'route', 'show', 'table', 'main', ...(family === 4 ? ['scope', 'link'] : [])], parseOnlinkRoute);
+}
+
+/** Null for a line that is no such route. Pure. */
+export function parseOnlinkRoute(line: string): OnlinkRoute | null {
+  const [, dst, device] = /^([0-9a-f]*[.:][0-9a-f.:]*(?:\/\d+)?) (?!.*\b(?:via|nexthop|dead)\b).*?\bdev (\S+)/.exec(`${line} `) ?? [];
+  return dst === undefined || device === undefined ? null : { dst, device };
+}
+
+async function keptLines<T>(args: readonly string[], read: (line: string) => T | null): Promise<readonly T[]> {
+  const kept: T[] = [];
   const lines = programLines('ip', args);
   let next = await lines.next().catch((error: unknown) => {
     throw unavailable(error);
   });
   for (; next.done !== true; next = await lines.next()) {
-    const route = parseRouteLine(next.value);
-    if (route !== null && keep(route)) kept.push(route);
+    const item = read(next.value);
+    if (item !== null) kept.push(item);
   }
   const { exitCode, stderr } = next.value;
   if (exitCode !== 0) throw new GwmarkError('ROUTING_FAILED', `ip ${args.join(' ')}: ${firstLine(stderr)}`);

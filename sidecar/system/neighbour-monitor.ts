@@ -5,7 +5,9 @@ import { createInterface } from 'node:readline';
 /** What `ip monitor` reported. */
 export type KernelEvent =
   | { readonly kind: 'neighbour'; readonly device: string; readonly address: string; readonly mac: string | null; readonly isDeleted: boolean; readonly isOurs: boolean }
-  /** A device, an address, a route or a rule changed: read anew what you need. */
+  /** The main table came to send a network to a device itself, without a next hop, or ceased to. */
+  | { readonly kind: 'onlink-route'; readonly device: string }
+  /** A device, an address, another route or a rule changed: read again what you need. */
   | { readonly kind: 'link' | 'address' | 'route' | 'rule' };
 
 /**
@@ -28,8 +30,14 @@ export function parseMonitorLine(line: string, protocol: number): KernelEvent | 
     case 'RULE':
       return { kind: 'rule' };
     default:
-      return { kind: 'route' };
+      return parseRoute(text);
   }
+}
+
+/** Other tables than main are named (`table 255`), and a route with a next hop has `via` or `nexthop`. */
+function parseRoute(text: string): KernelEvent {
+  const device = /^(?:Deleted )?[0-9a-f]*[.:]\S* (?!.*\b(?:via|nexthop|table)\b).*?\bdev (\S+)/.exec(`${text} `)?.[1];
+  return device === undefined ? { kind: 'route' } : { kind: 'onlink-route', device };
 }
 
 /** The NUD states in which a neighbour's MAC is known (linux/neighbour.h, NUD_VALID without NOARP). */

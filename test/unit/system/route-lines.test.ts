@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseRouteLine } from '../../../sidecar/system/iproute.js';
+import { parseOnlinkRoute, parseRouteLine } from '../../../sidecar/system/iproute.js';
 
 describe('parseRouteLine', () => {
   const lines = [
@@ -23,4 +23,23 @@ describe('parseRouteLine', () => {
     assert.equal(parseRouteLine(''), null);
     assert.equal(parseRouteLine('Dump was interrupted and may be inconsistent.'), null);
   });
+});
+
+describe('parseOnlinkRoute', () => {
+  const lines = [
+    ['192.0.2.0/24 dev lan0 proto 2 scope 253 src 192.0.2.10 ', { dst: '192.0.2.0/24', device: 'lan0' }],
+    ['169.254.1.1 dev lan0 proto 16 scope 253 ', { dst: '169.254.1.1', device: 'lan0' }],
+    ['2001:db8::/64 dev lan0 proto 2 metric 256 expires 2591999sec pref medium', { dst: '2001:db8::/64', device: 'lan0' }],
+    ['2001:db8::/64 dev wan.7 proto 9 metric 100 pref medium', { dst: '2001:db8::/64', device: 'wan.7' }],
+    ['198.51.100.0/24 via 192.0.2.1 dev lan0 ', null],
+    ['default dev lan0 scope 253 ', null],
+    ['default via fe80::1 dev lan0 proto 9 metric 1024 ', null],
+    ['2001:db8:7::/48 proto 4 metric 1024 \\\tnexthop via fe80::1 dev lan0 weight 1 \\\tnexthop via fe80::2 dev lan0 weight 1 pref medium', null],
+    ['7 203.0.113.0/24 dev lo ', null],
+  ] as const;
+  for (const [line, route] of lines) {
+    it(`${route === null ? 'passes over' : 'reads'} ${line.trim()}`, () => {
+      assert.deepEqual(parseOnlinkRoute(line), route);
+    });
+  }
 });
