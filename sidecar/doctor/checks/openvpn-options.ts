@@ -51,7 +51,7 @@ const RULES: readonly Rule[] = [
   (_has, { tunnelKinds }) => {
     const kind = tunnelKinds.find((tunnel) => tunnel.startsWith('ovpn'));
     if (kind === undefined) return undefined;
-    return { severity: 'info', subject: 'data channel offload', found: `on (device of kind ${kind}): mssfix has no effect, and iroutes are routes of the kernel`, expected: 'either', remedy: 'none needed; clamp TCP with nftables where the MTU is small (tcp option maxseg size set rt mtu)' };
+    return { severity: 'info', subject: 'data channel offload', found: `on (device of kind ${kind}): OpenVPN makes no packets itself. Its mssfix and client-to-client have no effect, and its iroutes are routes of the kernel`, expected: 'either', remedy: 'none needed; the check mtu says whether TCP fits' };
   },
   (has) => {
     if (!has('management-signal')) return undefined;

@@ -1,7 +1,7 @@
 /** The judgements that no fault of a running machine leads to here; all others are made for real in test/netns/doctor*.test.ts. */
 import assert from 'node:assert/strict';
 
-import type { Command } from 'nftables-json';
+import type { Command, NftObject, Statement } from 'nftables-json';
 import { NftError } from 'nftables-json';
 
 import { tcpSocketUse, unixPeers, unixSocketUse } from '../../../sidecar/discovery/management-socket.js';
@@ -12,6 +12,7 @@ import { legacyDropping } from '../../../sidecar/doctor/checks/forward-policy.js
 import { judgeForwarding } from '../../../sidecar/doctor/checks/forwarding.js';
 import { judgeKernel } from '../../../sidecar/doctor/checks/kernel.js';
 import { judgeLabels } from '../../../sidecar/doctor/checks/labels.js';
+import { hasMssRule, isOffloaded, judgeMtu } from '../../../sidecar/doctor/checks/mtu.js';
 import { judgeModule } from '../../../sidecar/doctor/checks/module.js';
 import { probeFeatures } from '../../../sidecar/doctor/checks/nftables.js';
 import { judgeOptions } from '../../../sidecar/doctor/checks/openvpn-options.js';
@@ -34,6 +35,11 @@ function refuse(word: string): { readonly asked: (readonly Command[])[]; check(c
   };
 }
 
+/** A listing with one rule, of these statements, as nft -j prints them. */
+function ruleOf(expr: readonly Statement[]): readonly NftObject[] {
+  return [{ rule: { family: 'inet', table: 't', chain: 'f', handle: 2, expr } }];
+}
+
 describe('the checks of the doctor', () => {
   it('have names of their own', () => {
     const names = CHECKS.map(({ name }) => name);
@@ -54,6 +60,26 @@ describe('the checks of the doctor', () => {
   it('name a connection table by how full it is', () => {
     assert.deepEqual(['10', '800', '990'].map((count) => judgeConntrack(count, '1000').severity), ['ok', 'warn', 'error']);
     assert.equal(judgeConntrack(null, null).severity, 'info');
+  });
+
+  it('say of a tunnel with data channel offload that mssfix has no effect, and never that it helps', () => {
+    const facts = { tunnel: { device: 'tun0', mtu: 1500, hasIpv6: true }, link: { device: 'lan0', mtu: 1500 }, isClamped: false } as const;
+
+    const [user, offloaded, clamped] = [judgeMtu({ ...facts, mssfix: 'on' }), judgeMtu({ ...facts, mssfix: 'offloaded' }), judgeMtu({ ...facts, mssfix: 'offloaded', isClamped: true })];
+
+    assert.deepEqual([user.severity, offloaded.severity, clamped.severity], ['info', 'warn', 'info']);
+    assert.match(user.found, /mssfix keeps TCP below it/);
+    assert.match(offloaded.found, /mssfix has no effect: full TCP segments are sent in fragments/);
+    assert.match(offloaded.remedy ?? '', /tun-mtu 1428, .*maxseg size set 1368/);
+    assert.deepEqual(['ovpn', 'ovpn-dco', 'tun', undefined].map(isOffloaded), [true, true, false, false]);
+  });
+
+  it('find a rule that sets the MSS of TCP, and do not take one that looks at it for one', () => {
+    const option = { 'tcp option': { name: 'maxseg', field: 'size' } };
+
+    assert.equal(hasMssRule(ruleOf([{ mangle: { key: option, value: { rt: { key: 'mtu' } } } }]), ''), true);
+    assert.equal(hasMssRule(ruleOf([{ match: { op: '>', left: option, right: 1300 } }]), ''), false);
+    assert.equal(hasMssRule([], '*mangle\n-A FORWARD -o tun0 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1368\nCOMMIT\n'), true);
   });
 
   it('name forwarding that cannot be turned on from a container', () => {
