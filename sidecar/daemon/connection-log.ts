@@ -1,19 +1,32 @@
-import type { Disconnect } from 'openvpn-management-client';
+import type { Disconnect, ManagementClient, Notification, StatusSnapshot } from 'openvpn-management-client';
 import type { Logger } from '../log/logger.js';
 
 /** The password is at fault: only the operator can mend that. */
 const REFUSED: ReadonlySet<string> = new Set(['MGMT_AUTH', 'MGMT_PASSWORD_REQUIRED', 'MGMT_ARGUMENT']);
 
-/** Says when a management connection is lost, and why it cannot be made: each reason once, not at every attempt. */
+/** How much of a text that cannot be read is said. */
+const MAX_SHOWN = 200;
+/** How many different texts that cannot be read are said at most. */
+const MAX_UNREAD = 100;
+
+/** Says when a management connection is lost, why it cannot be made, and what on it cannot be read: each once, not at every attempt. */
 export class ConnectionLog {
   readonly #logger: Logger;
   readonly #said = new Set<string>();
+  readonly #unread = new Set<string>();
 
-  constructor(logger: Logger) {
+  constructor(client: ManagementClient, logger: Logger) {
     this.#logger = logger;
+    client.onDisconnected((disconnect) => this.#lost(disconnect));
+    client.onMessage((message) => this.#heard(message));
   }
 
-  lost({ cause, wasReady, retryInMs }: Disconnect): void {
+  /** Rows of a status of which a part does not parse. */
+  seen({ unread }: StatusSnapshot): void {
+    for (const row of unread) this.#cannotRead(row, 'a row of status does not parse');
+  }
+
+  #lost({ cause, wasReady, retryInMs }: Disconnect): void {
     const fields = { reason: cause.message, code: cause.code, retryInMs };
     const isNew = wasReady || !this.#said.has(cause.code);
     this.#said.add(cause.code);
@@ -22,5 +35,17 @@ export class ConnectionLog {
     else if (cause.code === 'MGMT_BUSY') this.#logger.warn('management.busy', fields);
     else if (cause.code === 'MGMT_PROTOCOL' || cause.code === 'MGMT_OVERFLOW') this.#logger.warn('management.protocol_error', fields);
     else this.#logger.warn('management.lost', fields);
+  }
+
+  /** A message that this version does not know, or of which a part does not parse. */
+  #heard(message: Notification): void {
+    if (message.kind === 'unknown') this.#cannotRead(`>${message.source}:${message.text}`, message.reason);
+  }
+
+  #cannotRead(text: string, reason: string): void {
+    const shown = text.slice(0, MAX_SHOWN);
+    if (this.#unread.has(shown) || this.#unread.size >= MAX_UNREAD) return;
+    this.#unread.add(shown);
+    this.#logger.warn('management.unread', { text: shown, reason });
   }
 }

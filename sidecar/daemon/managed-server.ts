@@ -102,7 +102,7 @@ export class ManagedServer implements AsyncDisposable {
       commandTimeoutMs: management.commandTimeoutMs,
       backoff: { baseMs: management.backoffMinMs, maxMs: management.backoffMaxMs },
     });
-    this.#connectionLog = new ConnectionLog(this.#logger);
+    this.#connectionLog = new ConnectionLog(this.#client, this.#logger);
     this.#logins = new LoginAnswers(this.#client, () => this.#settings.authorize === 'accept', this.#logger);
     this.#client.onMessage((message, origin) => this.#receive(message, origin));
     this.#client.onConnected((connection) => this.#prepare(connection));
@@ -254,7 +254,6 @@ export class ManagedServer implements AsyncDisposable {
     void this.#snapshots.stop();
     this.#state = 'connecting';
     this.#failure = `${this.name}: ${disconnect.cause.message}`;
-    this.#connectionLog.lost(disconnect);
     this.#settle();
     // OpenVPN may be gone, and its tunnel with it.
     void this.#options.onServerChanged();
@@ -372,6 +371,7 @@ export class ManagedServer implements AsyncDisposable {
     const changes = this.#sessions.snapshot(status, { epoch: this.#epoch, seq: status.position.sequence }, new Date());
     this.#apply(changes);
     void this.#logins.answerMissed(status);
+    this.#connectionLog.seen(status);
     const corrected = changes.filter(({ kind }) => kind === 'connected' || kind === 'gone').length;
     if (corrected === 0 || !this.#hasClientAuth) return;
     this.counted.resyncs += 1;

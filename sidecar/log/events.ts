@@ -96,6 +96,11 @@ export const LOG_EVENTS = {
     meaning: 'A management socket sent something that is not its protocol; the connection is made anew.',
     action: 'If it repeats: see what listens at that endpoint.',
   },
+  'management.unread': {
+    level: 'warn',
+    meaning: 'OpenVPN said something over its management interface that cannot be read; `text` has it. Each kind is logged once.',
+    action: 'Report it with the version of OpenVPN. If it is an address: look whether that client can be reached.',
+  },
   'management.no_client_auth': {
     level: 'warn',
     meaning: 'OpenVPN runs without `--management-client-auth`, so it does not tell when a client leaves.',

@@ -1,4 +1,5 @@
 import type { Cid, ClientAddress, Environment, Notification, StatusClient, StatusSnapshot } from 'openvpn-management-client';
+import { cidsOf, subnetsOf } from './status-rows.js';
 
 /** One OpenVPN session, for good: named by (epoch, CID). */
 export interface Session {
@@ -95,16 +96,18 @@ export class SessionTable {
    */
   snapshot(snapshot: StatusSnapshot, at: Position, now: Date): SessionChange[] {
     const changes = this.#enterEpoch(at.epoch);
-    const subnets = extraSubnets(snapshot);
     const present = new Set<Cid>();
-    const guess = snapshot.clients.every(({ cid }) => cid !== undefined) ? null : this.#guessCids();
+    const cidOf = cidsOf(snapshot, this.#entries.values());
+    const subnets = subnetsOf(snapshot, cidOf, (cid, cidr) => this.#entries.get(cid)?.addresses.has(cidr) === true);
     for (const client of snapshot.clients) {
-      const cid = client.cid ?? guess?.(client) ?? madeUpCid(client);
+      const cid = cidOf(client);
       present.add(cid);
       const known = this.#entries.get(cid);
-      if (!client.hasAddress || this.#gone.has(cid) || (known !== undefined && known.seq > at.seq)) continue;
-      changes.push(...this.#takeRow(cid, client, subnets.get(client.realAddressText) ?? [], at, now));
-      subnets.delete(client.realAddressText);
+      const behind = subnets(client);
+      // Whoever has not logged in yet has no route of any kind; a client may well have subnets and no address.
+      const hasRoute = client.addresses.length + behind.length > 0;
+      if (!hasRoute || this.#gone.has(cid) || (known !== undefined && known.seq > at.seq)) continue;
+      changes.push(...this.#takeRow(cid, client, behind, at, now));
     }
     for (const [cid, entry] of this.#entries) {
       if (!present.has(cid) && entry.seq <= at.seq) changes.push(...this.#remove(cid, 'resync'));
@@ -141,15 +144,15 @@ export class SessionTable {
     return entry;
   }
 
-  #takeRow(cid: Cid, client: StatusClient, extra: readonly ClientAddress[], at: Position, now: Date): SessionChange[] {
+  #takeRow(cid: Cid, client: StatusClient, subnets: readonly ClientAddress[], at: Position, now: Date): SessionChange[] {
     const entry = this.#touch(cid, at, now);
     entry.commonName = client.commonName ?? entry.commonName;
     entry.realAddress = client.realAddressText === '' ? entry.realAddress : client.realAddressText;
     const sinceMs = (client.connectedSinceSeconds ?? 0) * 1000;
     if (sinceMs > 0 && sinceMs !== entry.since.getTime()) entry.since = new Date(sinceMs);
     // Most rows say what is known: of ten thousand, a snapshot that changes nothing should make no garbage.
-    const rows = [client.addresses, client.subnets, extra];
-    const count = client.addresses.length + client.subnets.length + extra.length;
+    const rows = [client.addresses, subnets];
+    const count = client.addresses.length + subnets.length;
     if (count === entry.addresses.size && rows.every((addresses) => addresses.every(({ cidr }) => entry.addresses.has(cidr)))) return this.#connect(entry);
     const wanted = new Map(rows.flat().map((address) => [address.cidr, address]));
     const changes = [...wanted.values()].flatMap((address) => this.#addAddress(entry, address));
@@ -203,38 +206,4 @@ export class SessionTable {
     const seconds = Number(env.get('time_unix'));
     if (seconds > 0) entry.since = new Date(seconds * 1000);
   }
-
-  /**
-   * `status 1`, the form of last resort, has no CIDs. A session is found by a virtual address, of which there are no two;
-   * else by its real address, which environments and tables do not always print alike.
-   */
-  #guessCids(): (client: StatusClient) => Cid | undefined {
-    const byAddress = new Map<string, Cid>();
-    const byRealAddress = new Map<string, Cid>();
-    for (const { cid, addresses, realAddress } of this.#entries.values()) {
-      for (const key of addresses.keys()) byAddress.set(key, cid);
-      if (realAddress !== null) byRealAddress.set(realAddress, cid);
-    }
-    return ({ addresses, realAddressText }) => {
-      const [known] = addresses.map(({ cidr }) => byAddress.get(cidr)).filter((cid) => cid !== undefined);
-      return known ?? byRealAddress.get(realAddressText);
-    };
-  }
-}
-
-/** Not a CID that OpenVPN gives out, but unique in a table, which is all that it is used for. */
-function madeUpCid({ realAddressText, addresses }: StatusClient): Cid {
-  return `${realAddressText} ${addresses[0]?.cidr ?? ''}` as Cid;
-}
-
-/** Subnets that the package could not tell whose they are (two clients behind one address): each goes to one of those. */
-function extraSubnets(snapshot: StatusSnapshot): Map<string, ClientAddress[]> {
-  const subnets = new Map<string, ClientAddress[]>();
-  if (snapshot.unassignedRoutes.length === 0) return subnets;
-  const own = new Set(snapshot.clients.flatMap(({ addresses }) => addresses.map(({ cidr }) => cidr)));
-  for (const { address, isCached, realAddressText } of snapshot.unassignedRoutes) {
-    if (address === undefined || isCached || own.has(address.cidr)) continue;
-    subnets.set(realAddressText, [...(subnets.get(realAddressText) ?? []), address]);
-  }
-  return subnets;
 }

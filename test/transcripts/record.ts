@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { type OpenVpnClient, OpenVpnServer } from '../lab/openvpn.js';
 import { eventually } from '../lab/wait.js';
 import { CLIENT_SCENARIOS } from './client-scenarios.js';
 import { Recording } from './recording.js';
@@ -263,6 +264,53 @@ const SERVER_SCENARIOS: Scenarios = {
       await recording.ask('verb 3');
       await client.stop();
       await recording.hear(DISCONNECT);
+      return recording;
+    },
+  },
+  twins: {
+    about: 'over IPv6 from one host, under duplicate-cn: real addresses have no port, so three clients look alike in status 3 but for their names, of which two are one; the latest of that name has the subnet',
+    run: async (lab) => {
+      await using server = await lab.serve({ transport: 'udp6', duplicateCn: true, management: { clientAuth: true }, clients: { site: { subnets: ['203.0.113.0 255.255.255.128'] } } });
+      const recording = await Recording.open(server.managementSocket);
+      await greet(recording);
+      const dial = async (name: string, device: string): Promise<OpenVpnClient> => {
+        const client = await lab.dial(name, { transport: 'udp6', remote: '2001:db8:1::1', device });
+        await accept(recording);
+        await recording.hear(ESTABLISHED);
+        return client;
+      };
+      await using other = await dial('other', 'tun0');
+      await using first = await dial('site', 'tun1');
+      await using second = await dial('site', 'tun2');
+      await recording.askRows('status 3');
+      await second.stop();
+      await recording.hear(DISCONNECT);
+      await recording.askRows('status 3');
+      await Promise.all([other.stop(), first.stop()]);
+      return recording;
+    },
+  },
+  'no-address': {
+    about: 'a server that gives out no addresses: one client with subnets alone; one with halves of everything, which status 3 writes without their zeros; one that has nothing; status 1 too',
+    run: async (lab) => {
+      const clients = { site: SUBNETS, halves: { subnets: ['0.0.0.0 128.0.0.0', '128.0.0.0 128.0.0.0'], subnets6: ['::/1', '8000::/1'] } };
+      await using server = await OpenVpnServer.start({
+        namespace: lab.server, pki: lab.pki, identity: await lab.pki.issue('server', 'server'), transport: 'udp4', network: '198.51.100.0 255.255.255.0 nopool', management: { clientAuth: true }, clients,
+      });
+      const recording = await Recording.open(server.managementSocket);
+      await greet(recording);
+      await using site = await lab.dial('site');
+      await accept(recording);
+      await recording.hear(ESTABLISHED);
+      await using halves = await lab.dial('halves', { namespace: lab.far });
+      await accept(recording);
+      await recording.hear(ESTABLISHED);
+      await using nothing = await lab.dial('nothing', { device: 'tun1' });
+      await accept(recording);
+      await recording.hear(ESTABLISHED);
+      await recording.askRows('status 3');
+      await recording.askRows('status 1');
+      await Promise.all([site.stop(), halves.stop(), nothing.stop()]);
       return recording;
     },
   },

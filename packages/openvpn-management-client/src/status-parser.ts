@@ -103,13 +103,17 @@ export class Status3Parser {
     const commonName = keepName(row, columns.commonName);
     const realAddressText = row.keep(columns.realAddress);
     this.#cipher = keepName(row, columns.cipher, this.#cipher);
+    const cid = readCid(row.keep(columns.cid));
+    const [ipv4, ipv6] = [parseClientAddress(row.text(columns.ipv4)), parseClientAddress(row.text(columns.ipv6))];
+    const isWhole = (cid !== undefined || columns.cid === -1) && (ipv4 !== undefined || row.is(columns.ipv4, '')) && (ipv6 !== undefined || row.is(columns.ipv6, ''));
+    if (!isWhole) this.#tables.addUnread('CLIENT_LIST', row.text(columns.commonName), realAddressText, row.text(columns.ipv4), row.text(columns.ipv6), row.text(columns.cid));
     this.#tables.addClient({
-      cid: readCid(row.keep(columns.cid)),
+      cid,
       commonName,
       username: keepName(row, columns.username, commonName),
       realAddress: parseRealAddress(realAddressText),
       realAddressText,
-      addresses: listOf(parseClientAddress(row.text(columns.ipv4)), parseClientAddress(row.text(columns.ipv6))),
+      addresses: listOf(ipv4, ipv6),
       subnets: NO_ADDRESSES,
       bytesReceived: row.counter(columns.bytesReceived) ?? 0n,
       bytesSent: row.counter(columns.bytesSent) ?? 0n,
@@ -135,7 +139,10 @@ export class Status3Parser {
       this.#tables.addRoute({ address, mac: undefined, isCached: false, commonName, realAddressText });
       return;
     }
-    this.#tables.addRoute(makeRoute(row.text(columns.address), commonName, realAddressText));
+    const text = row.text(columns.address);
+    const route = makeRoute(text, commonName, realAddressText);
+    if (isRead(route)) this.#tables.addRoute(route);
+    else this.#tables.addUnread('ROUTING_TABLE', text, commonName ?? UNDEFINED, realAddressText);
   }
 }
 
@@ -163,7 +170,10 @@ export class Status1Parser {
 
   #readClient(line: string): void {
     const match = /^(.*),([^,]*),(\d+),(\d+),([^,]*)$/s.exec(line);
-    if (match === null) return;
+    if (match === null) {
+      this.#tables.addUnread('status 1', line);
+      return;
+    }
     const [, name = '', realAddress = '', bytesReceived = '', bytesSent = ''] = match;
     const realAddressText = detach(realAddress);
     const client: ClientRow = {
@@ -186,8 +196,13 @@ export class Status1Parser {
 
   #readRoute(line: string): void {
     const [, address, name = '', realAddress = ''] = /^([^,]*),(.*),([^,]*),([^,]*)$/s.exec(line) ?? [];
-    if (address === undefined) return;
-    this.#tables.addRoute(makeRoute(address, definedName(name), this.#tables.someClientAt(realAddress)?.realAddressText ?? detach(realAddress)));
+    if (address === undefined) {
+      this.#tables.addUnread('status 1', line);
+      return;
+    }
+    const route = makeRoute(address, definedName(name), this.#tables.someClientAt(realAddress)?.realAddressText ?? detach(realAddress));
+    if (isRead(route)) this.#tables.addRoute(route);
+    else this.#tables.addUnread('ROUTING TABLE', address, name, realAddress);
   }
 }
 
@@ -206,12 +221,21 @@ function makeRoute(text: string, commonName: string | undefined, realAddressText
   // Six groups of two hex digits are no IPv6 address, so the order of the two tests does not matter.
   const mac = text.charAt(2) === ':' ? /^((?:[0-9a-f]{2}:){5}[0-9a-f]{2})(?:@\d+)?C?$/i.exec(text)?.[1] : undefined;
   return {
-    address: mac === undefined ? parseClientAddress(isCached ? text.slice(0, -1) : text) : undefined,
+    address: mac === undefined ? parseClientAddress(withZeros(isCached ? text.slice(0, -1) : text)) : undefined,
     mac: mac?.toLowerCase(),
     isCached,
     commonName,
     realAddressText,
   };
+}
+
+/** OpenVPN writes 0.0.0.0/1 as `/1` in this table, and nowhere else: mroute.c mroute_addr_print_ex, MAPF_IA_EMPTY_IF_UNDEF. */
+function withZeros(text: string): string {
+  return text.startsWith('/') ? `0.0.0.0${text}` : text;
+}
+
+function isRead({ address, mac }: StatusRoute): boolean {
+  return address !== undefined || mac !== undefined;
 }
 
 function listOf(first: ClientAddress | undefined, second: ClientAddress | undefined): ClientAddress[] {

@@ -1,4 +1,5 @@
 import type { ClientAddress } from './client-address.js';
+import { detach } from './text.js';
 import type { StatusClient, StatusRoute, StatusSnapshot } from './status.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -11,6 +12,10 @@ export type StatusHead = Pick<StatusSnapshot, 'format' | 'daemonMode' | 'title' 
 /** For all that have none: thousands of empty lists would be most of a snapshot. Never added to in place. */
 export const NO_ADDRESSES: ClientAddress[] = [];
 
+/** How many rows that cannot be read are kept, and how much of each: enough to see what it is. */
+const MAX_UNREAD = 20;
+const MAX_UNREAD_LENGTH = 512;
+
 /** Clients of one real address by their names; null for a name that two have. */
 type Namesakes = Map<string | undefined, ClientRow | null>;
 
@@ -18,6 +23,7 @@ type Namesakes = Map<string | undefined, ClientRow | null>;
 export class StatusTables {
   readonly #clients: ClientRow[] = [];
   readonly #routes: StatusRoute[] = [];
+  readonly #unread: string[] = [];
   /** A real address is unique unless the port is missing; then the name tells clients apart, or nothing does. */
   readonly #byRealAddress = new Map<string, ClientRow | Namesakes>();
 
@@ -36,6 +42,11 @@ export class StatusTables {
     this.#routes.push(route);
   }
 
+  /** Takes what a row is of that cannot be read; no counters and times, so that it is the same in every status. */
+  addUnread(...columns: readonly string[]): void {
+    if (this.#unread.length < MAX_UNREAD) this.#unread.push(detach(columns.join('\t').slice(0, MAX_UNREAD_LENGTH)));
+  }
+
   /** A client with this real address among the rows so far, whatever its name: so that its route can share the texts. */
   someClientAt(realAddressText: string): ClientRow | undefined {
     const known = this.#byRealAddress.get(realAddressText);
@@ -50,8 +61,8 @@ export class StatusTables {
       if (client === null) unassignedRoutes.push(route);
       else if (route.address !== undefined && !route.isCached) assign(head.format, client, route.address);
     }
-    for (const client of this.#clients) client.hasAddress = client.addresses.length > 0;
-    return { ...head, clients: this.#clients, routes: this.#routes, unassignedRoutes };
+    for (const client of this.#clients) client.hasAddress = client.addresses.length + client.subnets.length > 0;
+    return { ...head, clients: this.#clients, routes: this.#routes, unassignedRoutes, unread: this.#unread };
   }
 
   #ownerOf({ realAddressText, commonName }: StatusRoute): ClientRow | null {

@@ -22,7 +22,7 @@ export interface StatusClient {
   readonly connectedSinceSeconds: number | undefined;
   readonly peerId: number | undefined;
   readonly cipher: string | undefined;
-  /** False for a client that did not log in yet (or never will): it has no virtual address. Under TAP too. */
+  /** False for a client that did not log in yet (or never will): no address leads to it, neither one of its own nor a subnet. Under TAP too. */
   readonly hasAddress: boolean;
 }
 
@@ -50,6 +50,8 @@ export interface StatusSnapshot {
   readonly routes: readonly StatusRoute[];
   /** Routes that no client row, or more than one, explains: without ports (IPv6 before 2.7) two clients can look the same. */
   readonly unassignedRoutes: readonly StatusRoute[];
+  /** Rows of which an address or the CID does not parse, the first few, without their counters and times: the same in every status. */
+  readonly unread: readonly string[];
   /** 2.6 and later. */
   readonly isDcoEnabled: boolean | undefined;
 }

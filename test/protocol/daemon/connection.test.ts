@@ -166,6 +166,29 @@ describe('ManagedServer and its connection', () => {
 
     await rig.have('10.64.0.9');
     assert.equal(rig.fake.connections, 1);
+    const unread = rig.log.of('management.unread').map(({ fields }) => fields['text']);
+    assert.ok(unread.includes('>CLIENT:ADDRESS,1,10.0.0.0/255.0.255.0,0'), JSON.stringify(unread));
+  });
+
+  it('says what of a status it cannot read, once', async () => {
+    await using rig = await ServerRig.start();
+    rig.fake.on('status', () => [
+      'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tVirtual IPv6 Address\tBytes Received\tBytes Sent\tConnected Since\tConnected Since (time_t)\tUsername\tClient ID',
+      'CLIENT_LIST\tx\t192.0.2.10:1024\t10.64.0.300\t\t1\t1\tnow\t1\tUNDEF\t7',
+      'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address\tLast Ref\tLast Ref (time_t)',
+      'ROUTING_TABLE\t/33\tx\t192.0.2.10:1024\tnow\t1',
+      'ROUTING_TABLE\t10.64.0.9\tx\t192.0.2.10:1024\tnow\t1',
+      'END',
+    ]);
+
+    await rig.have('10.64.0.9');
+    const before = rig.asked('status 3');
+    await rig.fake.send('>CLIENT:ESTABLISHED,5\r\n>CLIENT:ENV,common_name=b\r\n>CLIENT:ENV,END\r\n');
+    await rig.until(() => rig.asked('status 3') > before, 'another status');
+    await rig.fake.connectClient({ addresses: ['10.64.0.20'] });
+    await rig.have('10.64.0.20', '10.64.0.9');
+
+    assert.deepEqual(rig.log.of('management.unread').map(({ fields }) => fields['text']), ['CLIENT_LIST\tx\t192.0.2.10:1024\t10.64.0.300\t\t7', 'ROUTING_TABLE\t/33\tx\t192.0.2.10:1024']);
   });
 
   it('tries again quietly while nobody listens, and says once what is the matter', async () => {

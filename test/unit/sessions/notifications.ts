@@ -45,15 +45,16 @@ export interface Row {
 }
 
 /** A snapshot with these rows; `unassigned` are addresses in the routing table that belong to no single row. */
-export function snapshot(rows: readonly Row[], unassigned: readonly (readonly [realAddress: string, text: string])[] = []): StatusSnapshot {
+export function snapshot(rows: readonly Row[], unassigned: readonly (readonly [realAddress: string, text: string, commonName?: string])[] = []): StatusSnapshot {
   return {
     format: 3, daemonMode: 'server',
     title: 'OpenVPN 2.6.14',
     timeSeconds: 1_767_225_600,
     clients: rows.map(clientOf),
     routes: [],
-    unassignedRoutes: unassigned.map(([realAddressText, text]) => ({ address: address(text), mac: undefined, isCached: false, commonName: 'same', realAddressText })),
+    unassignedRoutes: unassigned.map(([realAddressText, text, commonName = 'client']) => ({ address: address(text), mac: undefined, isCached: false, commonName, realAddressText })),
     isDcoEnabled: false,
+    unread: [],
   };
 }
 
@@ -71,6 +72,6 @@ function clientOf({ cid, commonName = 'client', realAddress = '', addresses = []
     connectedSinceSeconds,
     peerId: undefined,
     cipher: undefined,
-    hasAddress: addresses.length > 0,
+    hasAddress: addresses.length + subnets.length > 0,
   };
 }

@@ -213,7 +213,50 @@ describe('a snapshot', () => {
 
     const table = new RecordedTable().see(snapshot([near, far], routes));
 
-    assert.deepEqual(table.connected, { 0: ['10.8.0.2/32', '192.168.77.0/24'], 1: ['10.8.0.3/32'] });
+    assert.deepEqual(table.connected, { 0: ['10.8.0.2/32'], 1: ['10.8.0.3/32', '192.168.77.0/24'] }, 'OpenVPN lets the latest have it');
+  });
+
+  describe('of clients that look alike in the routing table', () => {
+    const at = '2001:db8::9';
+    const rows = [
+      { cid: 10, commonName: 'other', realAddress: at, addresses: ['10.8.0.2'] },
+      { cid: 9, commonName: 'site', realAddress: at, addresses: ['10.8.0.3'] },
+      { cid: 2, commonName: 'site', realAddress: at, addresses: ['10.8.0.4'] },
+    ];
+    const cases: readonly (readonly [string, readonly string[], string | null, Parameters<typeof snapshot>[0]])[] = [
+      ['a subnet that nobody is known to have goes to the latest of its name, in whatever order the rows are', [], '9', rows],
+      ['an owner that an event told keeps it, though another of its name is later', ['2'], '2', rows],
+      ['of two owners that events told the later has it', ['2', '9'], '9', rows],
+      ['a client of another name never gets it, whatever an event told before', ['10'], '9', rows],
+      ['a client that did not log in does not get it', [], '2', [rows[0] ?? {}, { ...rows[1], addresses: [] }, rows[2] ?? {}]],
+      ['where none of its name is connected nobody has it', [], null, [rows[0] ?? {}, { ...rows[1], addresses: [] }, { ...rows[2], addresses: [] }]],
+    ];
+    for (const [title, told, owner, clients] of cases) {
+      it(title, () => {
+        const table = new RecordedTable().hear(...told.map((cid) => addressOf(cid, '192.168.77.0/24', false)));
+
+        table.see(snapshot(clients, [[at, '192.168.77.0/24', 'site']]));
+
+        const owners = Object.entries(table.connected).filter(([, addresses]) => addresses.includes('192.168.77.0/24')).map(([cid]) => cid);
+        assert.deepEqual(owners, owner === null ? [] : [owner]);
+      });
+    }
+
+    it('a client without a CID is not taken for one of another name at the same address', () => {
+      const table = new RecordedTable().hear(established(3, { common_name: 'site', trusted_ip6: at, trusted_port: '1000' }), addressOf(3, '10.8.0.3'));
+      table.see(snapshot([{ cid: 3, commonName: 'site', realAddress: at, addresses: ['10.8.0.3'] }]));
+
+      table.see(snapshot([{ commonName: 'other', realAddress: at, addresses: ['10.8.0.2'] }, { commonName: 'site', realAddress: at, addresses: ['10.8.0.3'] }]));
+
+      assert.deepEqual(table.connected['3'], ['10.8.0.3/32']);
+      assert.equal(Object.keys(table.connected).length, 2);
+    });
+  });
+
+  it('takes a client with subnets and no address for connected', () => {
+    const table = new RecordedTable().see(snapshot([{ cid: 4, subnets: ['192.168.77.0/24'] }, { cid: 5 }]));
+
+    assert.deepEqual(table.connected, { 4: ['192.168.77.0/24'] });
   });
 });
 

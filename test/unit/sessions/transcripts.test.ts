@@ -59,6 +59,32 @@ describe('SessionTable fed with a recorded transcript', () => {
     assert.ok(seen.has('{"0":["198.51.100.2/32","2001:db8:8::1000/128"],"1":["198.51.100.3/32","2001:db8:8::1001/128"]}'), [...seen].join('\n'));
   });
 
+  it('twins: a subnet stays with the latest of its name, and never goes to the client of another', () => {
+    for (const events of [true, false]) {
+      const owners = new Set<string>();
+      play('twins', { events, snapshots: true }, (now) => {
+        for (const [cid, addresses] of Object.entries(now.connected)) if (addresses.includes('203.0.113.0/25')) owners.add(cid);
+      });
+
+      // Events tell it of the first of that name before the second is there; the first snapshot comes after that.
+      assert.deepEqual([...owners].toSorted(), events ? ['1', '2'] : ['2']);
+    }
+  });
+
+  it('no-address: a client with subnets alone is connected, by events and by snapshots, and halves of everything are what they are', () => {
+    for (const take of [{ events: true, snapshots: true }, { events: true, snapshots: false }, { events: false, snapshots: true }]) {
+      const seen = new Map<string, readonly string[]>();
+      play('no-address', take, (now) => {
+        for (const [cid, addresses] of Object.entries(now.connected)) seen.set(cid, addresses.toSorted());
+      });
+
+      assert.deepEqual(Object.fromEntries(seen), {
+        0: ['2001:db8:77::/64', '203.0.113.0/25', '203.0.113.128/26'],
+        1: ['0.0.0.0/1', '128.0.0.0/1', '8000::/1', '::/1'],
+      });
+    }
+  });
+
   for (const name of ['broken-status', 'odd-text', 'tcp-kill', 'hold', 'password']) {
     it(`${name}: whoever came is gone at the end, and nobody is left over`, () => {
       const table = play(name);
