@@ -11,7 +11,7 @@ declare -rA PACKAGE_OF=(
   [flock]=util-linux [iptables]=iptables [ipset]=ipset
   # of test/vm
   [qemu-system-x86_64]=qemu-system-x86 [busybox]=busybox-static [depmod]=kmod [cpio]=cpio [zstd]=zstd [xz]=xz-utils
-  [arping]=iputils-arping
+  [arping]=iputils-arping [wg]=wireguard-tools
   # of test/compose and test/packages
   [nsenter]=util-linux [dockerd]=docker.io [docker-compose]=docker-compose [debootstrap]=debootstrap [dpkg-deb]=dpkg
   [systemd-analyze]=systemd [systemd-nspawn]=systemd-container
