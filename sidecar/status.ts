@@ -41,6 +41,8 @@ export interface ServerStatus {
   readonly epoch?: number;
   /** Of a client: the server's socket, null while unknown. */
   readonly remote?: TransportStatus | null;
+  /** What OpenVPN asks its management client for and waits for, while gwmark does not have it; null when nothing. */
+  readonly question?: string | null;
   /** Of a client: the networks that its tunnel leads to, canonical form, single addresses without a prefix length. */
   readonly networks?: readonly string[];
 }

@@ -32,6 +32,11 @@ export async function passwordNow(management: Settings['management'], endpoint: 
   return 'secret' in read ? read.secret : management.passwords.get(file);
 }
 
+/** The pause after a password that was refused, ms: three of the longest others, since only the operator can cure that. */
+export function authRetryMs({ backoffMaxMs }: Settings['management']): number {
+  return backoffMaxMs * 3;
+}
+
 export type TextRead = { readonly text: string } | { readonly code: string; readonly reason: string };
 
 /** Reads at most `maxBytes` of UTF-8; pipes are fine (`--config <(...)`). */

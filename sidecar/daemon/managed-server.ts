@@ -1,10 +1,10 @@
-import { type Disconnect, ManagementClient, type Notification, type Origin, type PositionedStatus, type Session as Connection, type State } from 'openvpn-management-client';
+import { ManagementClient, type Notification, type Origin, type PositionedStatus, type Session as Connection, type State } from 'openvpn-management-client';
 import type { Transport, Tunnel } from '../../rules/index.js';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import { type Devices, tunnelWithAddress } from '../discovery/devices.js';
 import { ServerTransports } from '../discovery/server-transports.js';
-import { passwordNow } from '../config/password.js';
+import { authRetryMs, passwordNow } from '../config/password.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
@@ -17,9 +17,7 @@ import { FollowedClient } from './followed-client.js';
 import { LoginAnswers } from './login-answers.js';
 import { isClientState, isRestart, readStatus, releaseHold } from './openvpn-state.js';
 import { networksOf } from './policy.js';
-
-/** How many of the longest pauses lie between two attempts with a password that was refused. */
-const AUTH_RETRY_FACTOR = 3;
+import { ServerProblem } from './server-problem.js';
 
 export interface ManagedServerOptions {
   readonly endpoint: ManagementEndpoint;
@@ -53,6 +51,7 @@ export class ManagedServer implements AsyncDisposable {
   readonly #vpnClient: FollowedClient;
   readonly #logins: LoginAnswers;
   readonly #connectionLog: ConnectionLog;
+  readonly #problem: ServerProblem;
   readonly #snapshots: SnapshotSchedule;
   readonly #logger: Logger;
   #state: ServerState = 'connecting';
@@ -70,7 +69,6 @@ export class ManagedServer implements AsyncDisposable {
   #early: { message: Notification; origin: Origin }[] | null = [];
   #hasClientAuth = false;
   #hasWarnedOfPolling = false;
-  #failure: string | null = null;
   #settle: () => void = () => undefined;
   /** Resolves when it is known who is connected, or that this cannot be known for now. */
   readonly settled = new Promise<void>((resolve) => {
@@ -78,8 +76,7 @@ export class ManagedServer implements AsyncDisposable {
   });
 
   constructor(options: ManagedServerOptions) {
-    const { endpoint, settings, logger, clients } = options;
-    const { management } = settings;
+    const { endpoint, settings, logger, clients, settings: { management } } = options;
     this.name = formatEndpoint(endpoint);
     this.#options = options;
     this.#settings = settings;
@@ -97,16 +94,17 @@ export class ManagedServer implements AsyncDisposable {
     this.#client = new ManagementClient({
       endpoint,
       password: () => passwordNow(this.#settings.management, endpoint),
-      authRetryMs: management.backoffMaxMs * AUTH_RETRY_FACTOR,
+      authRetryMs: authRetryMs(management),
       connectTimeoutMs: management.connectTimeoutMs,
       commandTimeoutMs: management.commandTimeoutMs,
       backoff: { baseMs: management.backoffMinMs, maxMs: management.backoffMaxMs },
     });
+    this.#problem = new ServerProblem(this.name, this.#client, this.#logger);
     this.#connectionLog = new ConnectionLog(this.#client, this.#logger);
     this.#logins = new LoginAnswers(this.#client, () => this.#settings.authorize === 'accept', this.#logger);
     this.#client.onMessage((message, origin) => this.#receive(message, origin));
     this.#client.onConnected((connection) => this.#prepare(connection));
-    this.#client.onDisconnected((disconnect) => this.#disconnected(disconnect));
+    this.#client.onDisconnected(() => this.#disconnected());
   }
 
   get state(): ServerState {
@@ -142,9 +140,12 @@ export class ManagedServer implements AsyncDisposable {
 
   /** Why this server is not ready, in a sentence; null when it is. */
   get problem(): string | null {
-    if (this.#state === 'ready') return null;
-    const waiting = this.#role === 'client' ? 'OpenVPN is not connected to its server yet' : 'OpenVPN has no tunnel yet';
-    return this.#failure ?? `${this.name}: ${this.#state === 'waiting' ? waiting : 'not connected yet'}`;
+    return this.#problem.describe(this.#state, this.#role);
+  }
+
+  /** What OpenVPN asks for, and gwmark does not have: see {@link ServerProblem.question}. */
+  get question(): string | null {
+    return this.#problem.question;
   }
 
   sessions(): Iterable<Session> {
@@ -212,7 +213,7 @@ export class ManagedServer implements AsyncDisposable {
     this.counted.connects += 1;
     this.#sessions.forgetGone();
     this.#compareWithBefore(pid, states);
-    this.#failure = null;
+    this.#problem.connected();
     const latest = states.at(-1);
     if (states.some(isClientState)) this.#noteRole('client');
     // Without one it is not known who is connected: then this connection is given up and another one tried.
@@ -248,12 +249,11 @@ export class ManagedServer implements AsyncDisposable {
     this.#connectedAt = connectedAt;
   }
 
-  #disconnected(disconnect: Disconnect): void {
+  #disconnected(): void {
     this.#early = [];
     this.#logins.forget();
     void this.#snapshots.stop();
     this.#state = 'connecting';
-    this.#failure = `${this.name}: ${disconnect.cause.message}`;
     this.#settle();
     // OpenVPN may be gone, and its tunnel with it.
     void this.#options.onServerChanged();

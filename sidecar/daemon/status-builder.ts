@@ -36,6 +36,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
       networks: server.vpnClient?.networks ?? [],
       reconnects: Math.max(0, server.counted.connects - 1),
       resyncs: server.counted.resyncs,
+      question: server.question,
     })),
     clients: input.servers.flatMap((server) => [...server.sessions()].map(toClient)),
     gateways: datapath.status(),

@@ -96,6 +96,11 @@ export const LOG_EVENTS = {
     meaning: 'A management socket sent something that is not its protocol; the connection is made anew.',
     action: 'If it repeats: see what listens at that endpoint.',
   },
+  'management.question': {
+    level: 'error',
+    meaning: 'OpenVPN asks its management client for a password, a signature or the like and waits for it; gwmark holds the one slot and does not have it. `question` names it.',
+    action: 'Give OpenVPN the answer itself (`askpass FILE` for a private key, `auth-user-pass FILE` for a login, and no `management-query-passwords`), or stop the sidecar, let the program that has it answer, and start the sidecar again.',
+  },
   'management.unread': {
     level: 'warn',
     meaning: 'OpenVPN said something over its management interface that cannot be read; `text` has it. Each kind is logged once.',

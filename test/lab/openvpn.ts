@@ -30,6 +30,8 @@ export interface ManagementOptions {
   readonly hold?: boolean;
   /** Ask for this password. */
   readonly password?: string;
+  /** `management-query-passwords`: the management client is asked for the passphrase of the private key. */
+  readonly queriesPasswords?: boolean;
 }
 
 /** How a server is configured. */
@@ -114,7 +116,7 @@ export class OpenVpnServer implements AsyncDisposable {
     this.#process = this.options.namespace.spawn([...(this.options.program ?? [OPENVPN]), '--config', path.join(this.#directory, 'server.conf')], {
       name: `openvpn server (${this.options.transport})`,
     });
-    await this.#process.waitFor(this.options.management?.hold ? /Need hold release|Initialization Sequence Completed/ : /Initialization Sequence Completed/);
+    await this.#process.waitFor(started(this.options.management));
   }
 
   /** Restarts inside the process (`SIGUSR1` soft, `SIGHUP` with its configuration) and waits until it serves again. */
@@ -176,6 +178,7 @@ export class OpenVpnServer implements AsyncDisposable {
       ...(management === undefined ? [] : [`management ${this.managementSocket} unix${management.password === undefined ? '' : ` ${passwordFile}`}`]),
       ...(management?.clientAuth ? ['management-client-auth'] : []),
       ...(management?.hold ? ['management-hold'] : []),
+      ...(management?.queriesPasswords ? ['management-query-passwords'] : []),
       ...(options.duplicateCn ? ['duplicate-cn'] : []),
       ...(options.push ?? []).map((option) => `push "${option}"`),
       'persist-key',
@@ -285,6 +288,12 @@ export class OpenVpnClient implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** What a server's log says once it serves, or waits for its management client. */
+function started(management: ManagementOptions | undefined): RegExp {
+  if (management?.hold) return /Need hold release|Initialization Sequence Completed/;
+  return management?.queriesPasswords ? /Need password\(s\) from management interface/ : /Initialization Sequence Completed/;
 }
 
 function securityLines(pki: Pki, identity: Identity): string[] {

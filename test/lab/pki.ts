@@ -51,6 +51,13 @@ export class Pki implements AsyncDisposable {
     return identity;
   }
 
+  /** The same holder with its private key under a passphrase. */
+  async protect(identity: Identity, passphrase: string): Promise<Identity> {
+    const key = `${identity.key}.protected`;
+    await exec(['openssl', 'pkcs8', '-topk8', '-v2', 'aes-256-cbc', '-passout', `pass:${passphrase}`, '-in', identity.key, '-out', key]);
+    return { ...identity, key };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // A program that a failure left behind may still be writing here.
     await rm(this.directory, { recursive: true, force: true, maxRetries: 10 });

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { assertFound, type DoctorReport, runDoctor } from '../lab/doctor.js';
 import type { LabProcess } from '../lab/process.js';
 import { OpenVpnServer, type OpenVpnServerOptions } from '../lab/openvpn.js';
+import { Sidecar } from '../lab/sidecar.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 
@@ -145,6 +146,34 @@ describe('gwmark doctor at the options of OpenVPN', function () {
     const exposed = assertFound(report, 'openvpn-options', 'error', /tcp:10\.9\.2\.1:7505: management: listens on the tunnel, where every client can reach it/);
     assert.match(exposed.remedy ?? '', /unix/);
     assert.match(assertFound(report, 'management', 'error', /server-endpoint-1197-.*hung up without a byte/).remedy ?? '', /management-client-user/);
+  });
+
+  it('names an OpenVPN that asks its management client for the passphrase of its key, as the status and the log do, until it has it', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    const { topology: { endpoint: namespace }, pki } = lab;
+    const identity = await pki.protect(await pki.issue('asking', 'server'), 'open sesame');
+    await using server = await OpenVpnServer.start({ namespace, pki, identity, transport: 'udp4', port: 1195, device: 'tun1', network: '10.9.1.0 255.255.255.0', management: { queriesPasswords: true } });
+    const name = `unix:${server.managementSocket}`;
+    const { remedy } = assertFound(await doctorOf(lab, name), 'management', 'error', /free; OpenVPN waits for the password of 'Private Key'/);
+    assert.match(remedy ?? '', /askpass/);
+
+    await using sidecar = Sidecar.launch({ namespace, directory: pki.directory, managementSocket: server.managementSocket });
+    const status = await sidecar.statusWhere(({ servers }) => servers[0]?.state === 'waiting', 'the sidecar waits');
+
+    assert.deepEqual(status.problems, [`${name}: OpenVPN waits for the password of 'Private Key', and gwmark, which holds its one management slot, does not have it`]);
+    assert.equal((await sidecar.event('management.question')).fields['question'], "the password of 'Private Key'");
+    const report = await doctorOf(lab, name);
+    assertFound(report, 'management', 'error', /held by the sidecar; OpenVPN waits for the password of 'Private Key'/);
+    assertFound(report, 'tunnel', 'error', /OpenVPN has opened none: it waits for/);
+
+    await sidecar.killHard();
+    const holder = namespace.spawn(['socat', '-', `UNIX-CONNECT:${server.managementSocket}`], { stdin: 'pipe' });
+    await holder.waitFor(/>PASSWORD:Need/);
+    holder.write('password "Private Key" "open sesame"\n');
+    await server.process.waitFor(/Initialization Sequence Completed/);
+    await holder.stop();
+    await sidecar.restart();
+    await sidecar.ready();
   });
 
   it('names an OpenVPN that has no tunnel, because it waits in hold', async () => {

@@ -5,6 +5,7 @@ import { commands, Connection, isManagementError, ManagementError, type Manageme
 import { passwordNow } from '../../config/password.js';
 import type { Settings } from '../../config/settings.js';
 import { optionOf } from '../../discovery/openvpn-options.js';
+import { questionIn } from '../../daemon/server-problem.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import type { ServerView } from '../server-view.js';
@@ -16,7 +17,7 @@ const LONGEST_WAIT_MS = 2000;
 const ACTS_ON_DISCONNECT = ['management-signal', 'management-forget-disconnect'] as const;
 
 /** What became of one try to connect. */
-type Trial = { readonly ok: true; readonly title: string } | { readonly ok: false; readonly code: ManagementErrorCode; readonly reason: string };
+type Trial = { readonly ok: true; readonly title: string; readonly question: string | null } | { readonly ok: false; readonly code: ManagementErrorCode; readonly reason: string };
 
 /** Why nothing was tried; undefined where a try is harmless. */
 type Abstention = { readonly severity: 'ok' | 'info' | 'error'; readonly found: string; readonly remedy: string | null };
@@ -59,11 +60,16 @@ const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
   MGMT_PROTOCOL: 'correct management.endpoints: what answers there is no OpenVPN',
 };
 
+/** Who gives OpenVPN what it asks its management client for. */
+const ANSWER =
+  'give OpenVPN the answer itself: askpass FILE for a private key, auth-user-pass FILE for a login, and no management-query-passwords; or stop the sidecar, let the program that has it answer, and start the sidecar again';
+
 /** Pure. */
 export function judgeManagement({ name }: Pick<ServerView, 'name'>, outcome: Trial | Abstention): Judgement {
   const subject = `management ${name}`;
   const expected = 'OpenVPN answers, and the one slot is free or held by the sidecar';
   if ('found' in outcome) return { severity: outcome.severity, subject, found: outcome.found, expected, remedy: outcome.remedy };
+  if (outcome.ok && outcome.question !== null) return { severity: 'error', subject, found: `free; OpenVPN waits for ${outcome.question}`, expected, remedy: ANSWER };
   if (outcome.ok) return fine(subject, `free; ${outcome.title} answers`, expected);
   return { severity: 'error', subject, found: outcome.reason, expected, remedy: REMEDIES[outcome.code] ?? 'see the reason, and the log of OpenVPN' };
 }
@@ -71,6 +77,7 @@ export function judgeManagement({ name }: Pick<ServerView, 'name'>, outcome: Tri
 /** Everything that can be told without connecting. */
 async function whyNotTry(server: ServerView, problems: readonly string[]): Promise<Abstention | undefined> {
   const { name, endpoint, reported, isTaken, holders, options } = server;
+  if (reported?.question != null) return { severity: 'error', found: `held by the sidecar; OpenVPN waits for ${reported.question}`, remedy: ANSWER };
   if (reported !== null && reported.state !== 'connecting') return { severity: 'ok', found: 'held by the sidecar', remedy: null };
   if (isTaken) {
     const who = holders.length === 0 ? 'another program' : holders.map((holder) => `${holder.name} (pid ${holder.pid})`).join(', ');
@@ -102,18 +109,21 @@ async function pathProblem(path: string): Promise<{ readonly found: string; read
 /** One connection, a question, and off again. */
 async function tryToConnect({ endpoint }: ServerView, { management: settings }: Settings): Promise<Trial> {
   try {
+    let question: string | null = null;
     const connection = await Connection.open({
       endpoint,
       password: await passwordNow(settings, endpoint),
       connectTimeoutMs: Math.min(settings.connectTimeoutMs, LONGEST_WAIT_MS),
       commandTimeoutMs: settings.commandTimeoutMs,
       maxReplyLines: 1000,
-      onNotification: () => undefined,
+      onNotification: (message) => {
+        question ??= questionIn(message);
+      },
       onClosed: () => undefined,
     });
     try {
       const { title } = await connection.execute(commands.version());
-      return { ok: true, title: title.split(' ').slice(0, 2).join(' ') };
+      return { ok: true, title: title.split(' ').slice(0, 2).join(' '), question };
     } finally {
       await connection.close(new ManagementError('MGMT_CLOSED', 'the doctor has seen enough'));
     }

@@ -21,7 +21,11 @@ export const tunnels: Check = {
 export function judgeTunnels({ tunnels: found, reported }: Facts): readonly Judgement[] {
   const expected = 'up, with an address';
   const lost = reported.filter(({ device, state }) => state !== 'connecting' && device === null);
-  const judgements = lost.map(({ management }): Judgement => ({ severity: 'error', subject: `tunnel of ${management}`, found: 'OpenVPN has opened none', expected, remedy: 'look into the log of OpenVPN; in hold it waits for a release (setting hold)' }));
+  const judgements = lost.map(({ management, question }): Judgement => {
+    const why = question == null ? '' : `: it waits for ${question}`;
+    const remedy = question == null ? 'look into the log of OpenVPN; in hold it waits for a release (setting hold)' : 'see the check management';
+    return { severity: 'error', subject: `tunnel of ${management}`, found: `OpenVPN has opened none${why}`, expected, remedy };
+  });
   if (found.length > 0) return [...found.map(({ ifname, addr_info = [] }) => fine(`tunnel ${ifname}`, `up, ${addr_info.filter(({ scope }) => scope === 'global').map(({ local }) => local).join(' ')}`, expected)), ...judgements];
   if (judgements.length > 0) return judgements;
   return [{ severity: 'warn', subject: 'tunnel', found: 'no device without a link layer is up', expected: 'the tunnel device of OpenVPN, in this network namespace', remedy: 'start OpenVPN with "dev tun" in this network namespace; with "dev tap" there is nothing for gwmark to do' }];

@@ -1,0 +1,79 @@
+import type { ManagementClient, Notification } from 'openvpn-management-client';
+import type { Logger } from '../log/logger.js';
+import type { OpenVpnRole, ServerState } from '../status.js';
+
+/**
+ * Why one OpenVPN is not served: its management connection fails, it asks its management client for what the sidecar does not have,
+ * or it is not that far yet.
+ */
+export class ServerProblem {
+  readonly #name: string;
+  readonly #logger: Logger;
+  #failure: string | null = null;
+  #question: string | null = null;
+
+  /** @param name of the server, as in the status */
+  constructor(name: string, client: ManagementClient, logger: Logger) {
+    this.#name = name;
+    this.#logger = logger;
+    client.onDisconnected(({ cause }) => {
+      this.#failure = cause.message;
+      this.#question = null;
+    });
+    client.onMessage((message) => this.#heard(message));
+  }
+
+  /** What OpenVPN waits for an answer to, as the end of "OpenVPN waits for ..."; null while it asks nothing that the sidecar cannot answer. */
+  get question(): string | null {
+    return this.#question;
+  }
+
+  /** The connection is made, and prepared. */
+  connected(): void {
+    this.#failure = null;
+  }
+
+  /** In a sentence; null when there is none. */
+  describe(state: ServerState, role: OpenVpnRole | null): string | null {
+    const reason = this.#failure ?? (this.#question === null ? whyNotYet(state, role) : `OpenVPN waits for ${this.#question}, and gwmark, which holds its one management slot, does not have it`);
+    if (reason === null) return null;
+    // What the package says of a connection begins with what was tried: the endpoint stands in front all the same.
+    return `${this.#name}: ${reason}`;
+  }
+
+  #heard(message: Notification): void {
+    if (message.kind === 'state') this.#question = null;
+    const question = questionIn(message);
+    if (question === null || question === this.#question) return;
+    this.#question = question;
+    this.#logger.error('management.question', { question });
+  }
+}
+
+function whyNotYet(state: ServerState, role: OpenVpnRole | null): string | null {
+  if (state === 'ready') return null;
+  if (state === 'connecting') return 'not connected yet';
+  return role === 'client' ? 'OpenVPN is not connected to its server yet' : 'OpenVPN has no tunnel yet';
+}
+
+/**
+ * What OpenVPN cannot go on without, and asks its management client for; null for any other message.
+ *
+ * @see management-notes.txt "COMMAND -- password and username", "needok", "pk-sig", "certificate"
+ */
+export function questionIn(message: Notification): string | null {
+  switch (message.kind) {
+    case 'password:need':
+      return `the ${message.needs === 'username/password' ? 'user name and the password' : message.needs} of '${message.type}'`;
+    case 'need-ok':
+    case 'need-str':
+      return `an answer to '${message.type}' (${message.text})`;
+    case 'pk-sign':
+    case 'rsa-sign':
+      return 'a signature (management-external-key)';
+    case 'need-certificate':
+      return 'a certificate (management-external-cert)';
+    default:
+      return null;
+  }
+}
