@@ -5,8 +5,8 @@ import type { Scene } from './scene.js';
 /** What the doctor or trace must say, so that a user learns the cause. */
 export type Naming =
   | { readonly by: 'doctor'; readonly check: string; readonly severity: 'info' | 'warn' | 'error'; readonly text: RegExp }
-  /** `gwmark trace SRC DST`, with further words. */
-  | { readonly by: 'trace'; readonly words: readonly string[]; readonly text: RegExp };
+  /** `gwmark trace SRC DST`, with further words; `before` makes the flow. */
+  | { readonly by: 'trace'; readonly words: readonly string[]; readonly text: RegExp; readonly before?: (scene: Scene) => Promise<unknown> };
 
 /**
  * Another program, or a shape of the network, that gwmark has to live with: one row of docs/reference/beside.md.
@@ -31,12 +31,19 @@ export interface Neighbour {
   readonly openvpn?: string;
   /** Commands whose output names a program with its version; the first number of each is shown in the page. */
   readonly versions?: Readonly<Record<string, readonly string[]>>;
+  /** The machine has a default route of its own, elsewhere: it comes before the uplink, so what clients open is not tried. */
+  readonly hasOwnDefault?: boolean;
   /** Brings the neighbour up on the endpoint or around it, before the sidecar starts. What it leaves running goes to `scene.use`. */
   readonly prepare?: (scene: Scene) => Promise<void>;
   /** What the neighbour does while gwmark works; the matrix is tried again after each. */
   readonly disturbances?: Readonly<Record<string, (scene: Scene) => Promise<void>>>;
   /** That the matrix does not hold, why (a sentence for the page), and who says so. Left out: it holds, and the doctor finds no error. */
-  readonly limit?: { readonly reason: string; readonly named: readonly Naming[] };
+  readonly limit?: {
+    readonly reason: string;
+    readonly named: readonly Naming[];
+    /** That not even the clients of OpenVPN connect. Default: they do, and their traffic is not carried. */
+    readonly isClientless?: boolean;
+  };
   /** What is named although the matrix holds. */
   readonly named?: readonly Naming[];
 }

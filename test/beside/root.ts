@@ -7,7 +7,8 @@ import { debianRoot } from '../compose/roots.js';
 import { exec } from '../lab/process.js';
 import { DebianRoot } from '../packages/root.js';
 
-const SUITE = 'trixie';
+/** The oldest that is supported: what its nft writes can be read by every other, and not the other way round. */
+const SUITE = 'bookworm';
 
 /** What neighbours are made of. They are installed here and not on this machine, where their services would be started. */
 const PACKAGES = [

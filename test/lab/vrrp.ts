@@ -58,8 +58,8 @@ const SIDES: Readonly<Record<PairedRouter, Side>> = {
   },
 };
 
-/** Adverts are this far apart; a silent master is replaced after a little more than three times as long. */
-const ADVERT_SECONDS = 0.1;
+/** Adverts are this far apart; a silent master is replaced after a little more than three times as long. No less: a machine that does much else would lose its master. */
+const ADVERT_SECONDS = 1;
 
 /** The two routers of a pair. Disposal stops keepalived; the topology owns the first router, the pair the second. */
 export class VrrpPair implements AsyncDisposable {

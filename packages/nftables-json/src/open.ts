@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { ExecutorNftables } from './executor-nftables.js';
 import type { ExecutorLimits } from './executor.js';
 import { LibraryExecutor } from './library-executor.js';
@@ -25,7 +26,7 @@ export interface NftablesOptions {
  *
  * The caller owns the result and disposes it.
  *
- * @throws NftError UNAVAILABLE with the reason; EPERM without CAP_NET_ADMIN
+ * @throws NftError UNAVAILABLE with the reason, among them rules that this version of nftables crashes on; EPERM without CAP_NET_ADMIN
  */
 export async function openNftables(options: NftablesOptions = {}): Promise<Nftables> {
   const limits: ExecutorLimits = {
@@ -34,6 +35,7 @@ export async function openNftables(options: NftablesOptions = {}): Promise<Nftab
   };
   const mode = options.executor ?? 'auto';
   if (mode !== 'process') {
+    await refuseCrash(options.program ?? 'nft', limits.timeoutMs);
     try {
       const executor = await LibraryExecutor.open(options.libraryPath ?? 'libnftables.so.1', limits);
       return await probed(new ExecutorNftables(executor));
@@ -45,6 +47,20 @@ export async function openNftables(options: NftablesOptions = {}): Promise<Nftab
     }
   }
   return probed(new ExecutorNftables(new ProcessExecutor(options.program ?? 'nft', limits)));
+}
+
+/**
+ * nftables 1.0.6 falls over named sets that 1.1 made (a segmentation fault, whatever is listed), and a library takes this process with it: so another process looks first.
+ * Without the program nobody can.
+ */
+async function refuseCrash(program: string, timeoutMs: number): Promise<void> {
+  const signal = await new Promise<NodeJS.Signals | null>((resolve) => {
+    const child = spawn(program, ['list', 'tables'], { stdio: 'ignore', timeout: timeoutMs });
+    child.once('error', () => resolve(null));
+    child.once('exit', (_code, by) => resolve(by));
+  });
+  if (signal !== 'SIGSEGV' && signal !== 'SIGABRT' && signal !== 'SIGBUS') return;
+  throw new NftError('UNAVAILABLE', `${program} crashes (${signal}) as it reads the rules that are here: a newer nftables made them, and the library of this one would crash as well; use the same version of nftables as the program that made them`);
 }
 
 async function probed(nftables: Nftables): Promise<Nftables> {

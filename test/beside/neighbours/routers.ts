@@ -96,6 +96,8 @@ async function oneMacOnTwoCards(scene: Scene): Promise<void> {
     'address add 192.0.3.1/24 dev lan9', 'address add 2001:db8:3::1/64 dev lan9',
     ...['10.8.0.0/24', '192.168.77.0/24'].map((network) => `route replace ${network} via 192.0.3.10`), ...['fd00:8::/64', 'fd00:77::/64'].map((network) => `route replace ${network} via 2001:db8:3::10`),
   );
+  // It has sent before, as every router has.
+  for (const address of ['192.0.3.10', '2001:db8:3::10']) await topology.r2.run(['ping', '-n', '-c', '1', '-W', '5', address]);
   scene.cables.push({ namespace: scene.endpoint, device: 'lan1' });
   scene.endpointMacs.add('02:00:00:00:00:11');
   scene.macs.r2 = MAC.r1;

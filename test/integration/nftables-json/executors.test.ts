@@ -47,6 +47,21 @@ describe('the choice of an executor', () => {
     assert.match(error.message, /\/absent\/nft cannot be started/u);
   });
 
+  it('is refused where nft crashes on the rules of a newer one, for its library would take this process with it', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'nft-crash-'));
+    try {
+      const program = join(directory, 'nft');
+      writeFileSync(program, '#!/bin/sh\nkill -s SEGV $$\n', { mode: 0o755 });
+
+      const error = await refusal(openNftables({ program }));
+
+      assert.equal(error.code, 'UNAVAILABLE');
+      assert.match(error.message, /nft crashes \(SIGSEGV\) .* a newer nftables made them/u);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   it('is refused with EINVAL for a limit that is none', async () => {
     assert.equal((await refusal(openNftables({ timeoutMs: 0 }))).code, 'EINVAL');
   });
