@@ -12,8 +12,14 @@ import { record, versionOf } from './results.js';
 import { Scene } from './scene.js';
 import { shortMatrix } from './short-matrix.js';
 
-/** Declares the rows of a table of neighbours; `only` picks a part of it. */
-export function describeNeighbours(neighbours: readonly Neighbour[]): void {
+/** How much of each row is tried. */
+export interface DescribeOptions {
+  /** Over its first transport alone, and nothing is written down. */
+  readonly isShort?: boolean;
+}
+
+/** Declares rows of the table of neighbours. */
+export function describeNeighbours(neighbours: readonly Neighbour[], options: DescribeOptions = {}): void {
   let root: DebianRoot | undefined;
   const rootOnce = async (): Promise<DebianRoot> => {
     const { neighbourRoot } = await import('./root.js');
@@ -21,13 +27,14 @@ export function describeNeighbours(neighbours: readonly Neighbour[]): void {
     return root;
   };
   after(async () => await root?.[Symbol.asyncDispose]());
-  for (const neighbour of neighbours) describeNeighbour(neighbour, rootOnce);
+  for (const neighbour of neighbours) describeNeighbour(neighbour, rootOnce, options);
 }
 
-function describeNeighbour(neighbour: Neighbour, root: () => Promise<DebianRoot>): void {
+function describeNeighbour(neighbour: Neighbour, root: () => Promise<DebianRoot>, { isShort = false }: DescribeOptions): void {
   describe(`beside ${neighbour.name}`, function () {
     this.timeout(patient(180_000));
-    for (const transport of neighbour.transports ?? TRANSPORTS) describeTransport(neighbour, transport, root);
+    const transports = neighbour.transports ?? TRANSPORTS;
+    for (const transport of isShort ? transports.slice(0, 1) : transports) describeTransport(neighbour, transport, root);
   });
 }
 

@@ -21,7 +21,7 @@ const local = (transport: string): string => `local ${transport.endsWith('6') ? 
 
 export const OPENVPN_NEIGHBOURS: readonly Neighbour[] = [
   ...VERSIONS.map((version): Neighbour => ({
-    name: `OpenVPN ${version}`, group: GROUP, isQuick: version === '2.7',
+    name: `OpenVPN ${version}`, group: GROUP,
     lab: async () => ({ serverProgram: await openVpnOfVersion(version) }),
     openvpn: version,
   })),
