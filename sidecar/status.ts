@@ -7,10 +7,13 @@
 export type ServerState =
   /** No connection to the management socket yet, or lost; reconnecting with backoff. */
   | 'connecting'
-  /** Connected, but OpenVPN has not opened its tunnel device yet (start-up, hold, restart). */
+  /** Connected, but OpenVPN has not opened its tunnel device yet (start-up, hold, restart), or its device or sockets are not known. */
   | 'waiting'
   /** Connected, snapshot taken, rules follow events. */
   | 'ready';
+
+/** Who told what is known of OpenVPN's sockets or device, the best first; docs/guides/transport.md explains each. */
+export type EvidenceSource = 'setting' | 'process' | 'cgroup' | 'log' | 'options' | 'environment' | 'address';
 
 /** What an OpenVPN process is. `client`: also one side of a point-to-point tunnel. */
 export type OpenVpnRole = 'server' | 'client';
@@ -43,6 +46,10 @@ export interface ServerStatus {
   readonly remote?: TransportStatus | null;
   /** What OpenVPN asks its management client for and waits for, while gwmark does not have it; null when nothing. */
   readonly question?: string | null;
+  /** Null while `transport` is not known, and for a client. */
+  readonly transportSource?: EvidenceSource | null;
+  /** Null while `device` is not known. */
+  readonly deviceSource?: EvidenceSource | null;
   /** Of a client: the networks that its tunnel leads to, canonical form, single addresses without a prefix length. */
   readonly networks?: readonly string[];
 }

@@ -3,7 +3,10 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 
 import { CONFIGURED_ENDPOINT_EXPECTED, type ConfiguredEndpoint, ENDPOINT_EXPECTED, endpointFrom, formatEndpoint, type ManagementEndpoint, parseConfiguredEndpoint, parseEndpoint, plainEndpoint } from './endpoint.js';
-import { type ConfiguredNetwork, type ConfiguredUplink, formatConfiguredNetwork, formatConfiguredUplink, NETWORK_EXPECTED, parseConfiguredNetwork, parseConfiguredUplink, UPLINK_EXPECTED } from './places.js';
+import {
+  type ConfiguredNetwork, type ConfiguredTransport, type ConfiguredUplink, formatConfiguredNetwork, formatConfiguredTransport, formatConfiguredUplink,
+  NETWORK_EXPECTED, parseConfiguredNetwork, parseConfiguredTransport, parseConfiguredUplink, TRANSPORT_EXPECTED, UPLINK_EXPECTED,
+} from './places.js';
 import { parseNexthop4, parseNexthop6 } from './prefix.js';
 
 /** Where a raw value comes from: flags and environment give text, YAML gives typed data. */
@@ -157,6 +160,21 @@ export function networks(row: Described<readonly ConfiguredNetwork[]>): Kind<rea
     isList: true,
     decode: decodeList,
     toPlain: (value) => value.map((item) => formatConfiguredNetwork(item)),
+  };
+}
+
+/** Sockets that OpenVPN serves. */
+export function transports(row: Described<readonly ConfiguredTransport[]>): Kind<readonly ConfiguredTransport[]> {
+  return {
+    ...BASE,
+    type: 'list of sockets',
+    expected: TRANSPORT_EXPECTED,
+    default: row.default,
+    doc: row.doc,
+    schema: uniqueList(parsed(parseConfiguredTransport, TRANSPORT_EXPECTED), formatConfiguredTransport),
+    isList: true,
+    decode: decodeList,
+    toPlain: (value) => value.map((item) => formatConfiguredTransport(item)),
   };
 }
 

@@ -1,4 +1,5 @@
 import { formatNetwork, parseNetwork } from '../../rules/index.js';
+import { formatEndpoint, parseEndpoint } from './endpoint.js';
 
 /** One entry of the setting `networks`. */
 export interface ConfiguredNetwork {
@@ -17,8 +18,21 @@ export interface ConfiguredUplink {
   readonly address: string | null;
 }
 
+/** One entry of the setting `transport`: a socket that OpenVPN serves. */
+export interface ConfiguredTransport {
+  readonly protocol: 'udp' | 'tcp';
+  /** Canonical IP address; null: every address. */
+  readonly address: string | null;
+  /** 1..65535 */
+  readonly port: number;
+  /** The management endpoint of that OpenVPN, as in `management.endpoints`; null: every one. */
+  readonly endpoint: string | null;
+}
+
 export const NETWORK_EXPECTED = 'NETWORK/LENGTH or an address, with a length of at least 1, optionally followed by @DEVICE';
 export const UPLINK_EXPECTED = 'a device name, a blank, and a unicast MAC address or an IP address, for example "lan0 192.0.2.1"';
+
+export const TRANSPORT_EXPECTED = '"udp/PORT", "tcp/ADDRESS:PORT" or "udp/[IPV6]:PORT", optionally followed by @ENDPOINT, for example "udp/1194"';
 
 /** dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero. */
 const DEVICE = /^(?!\.{1,2}$)[^\s/:@\0]{1,15}$/;
@@ -50,6 +64,25 @@ export function parseConfiguredUplink(text: string): ConfiguredUplink | undefine
 /** The text that {@link parseConfiguredUplink} reads back. */
 export function formatConfiguredUplink({ device, mac, address }: ConfiguredUplink): string {
   return `${device} ${mac ?? address ?? ''}`;
+}
+
+/** Reads an entry of `transport`; undefined where the text is none. */
+export function parseConfiguredTransport(text: string): ConfiguredTransport | undefined {
+  const match = /^(udp|tcp)\/(?:(?:\[([0-9a-f:.]+)\]|([0-9.]+)):)?(\d{1,5})(?:@(.+))?$/i.exec(text);
+  const [, protocol, v6, v4, digits, at] = match ?? [];
+  const host = v6 ?? v4;
+  const network = host === undefined ? null : parseNetwork(host);
+  const endpoint = at === undefined ? undefined : parseEndpoint(at);
+  const port = Number(digits);
+  if (match === null || !(port >= 1 && port <= 65535) || (host !== undefined && network?.family !== (v6 === undefined ? 4 : 6)) || (at !== undefined && endpoint === undefined)) return undefined;
+  const isAny = network === null || network.address === '0.0.0.0' || network.address === '::';
+  return { protocol: protocol?.toLowerCase() === 'tcp' ? 'tcp' : 'udp', address: isAny ? null : network.address, port, endpoint: endpoint === undefined ? null : formatEndpoint(endpoint) };
+}
+
+/** The text that {@link parseConfiguredTransport} reads back. */
+export function formatConfiguredTransport({ protocol, address, port, endpoint }: ConfiguredTransport): string {
+  const host = address === null ? '' : `${address.includes(':') ? `[${address}]` : address}:`;
+  return `${protocol}/${host}${port}${endpoint === null ? '' : `@${endpoint}`}`;
 }
 
 function isUnicastMac(mac: string): boolean {

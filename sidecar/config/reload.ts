@@ -12,6 +12,7 @@ export const RELOADABLE: ReadonlySet<SettingPath> = new Set<SettingPath>([
   'management.passwordFile',
   'management.snapshotIntervalMs',
   'management.pollIntervalMs',
+  'transport',
   'networks',
   'authorize',
   'hold',

@@ -1,11 +1,11 @@
 import type { ConfiguredEndpoint, ManagementEndpoint } from './endpoint.js';
 import type { Secret } from 'openvpn-management-client';
 
-import type { ConfiguredNetwork, ConfiguredUplink } from './places.js';
+import type { ConfiguredNetwork, ConfiguredTransport, ConfiguredUplink } from './places.js';
 import type { OpenVpnRole } from '../status.js';
 
 export type { ConfiguredEndpoint, ManagementEndpoint } from './endpoint.js';
-export type { ConfiguredNetwork, ConfiguredUplink } from './places.js';
+export type { ConfiguredNetwork, ConfiguredTransport, ConfiguredUplink } from './places.js';
 
 /**
  * The whole configuration of a sidecar, parsed, checked and deeply frozen.
@@ -31,6 +31,8 @@ export interface Settings {
     readonly backoffMaxMs: number;
     readonly role: 'auto' | OpenVpnRole;
   };
+  /** Sockets of OpenVPN servers; empty: found by itself. */
+  readonly transport: readonly ConfiguredTransport[];
   /** Networks behind OpenVPN clients; for every tunnel of one where `device` is null. */
   readonly networks: readonly ConfiguredNetwork[];
   /** Null: found by itself. */

@@ -1,4 +1,4 @@
-import { choice, devices, endpoints, integer, type Kind, listener, mask, networks, nexthops, path, text, toggle, uplink } from './kinds.js';
+import { choice, devices, endpoints, integer, type Kind, listener, mask, networks, nexthops, path, text, toggle, transports, uplink } from './kinds.js';
 
 /** How many routing tables from `routing.tableBase` on are ours, the last included: one a gateway and some spare. */
 export const ROUTING_TABLES = 301;
@@ -72,6 +72,10 @@ export const SETTINGS_TABLE = {
     of: ['auto', 'server', 'client'],
     default: 'auto',
     doc: 'What the OpenVPN behind the management sockets is. `auto` asks each of them: a server answers `status` with its clients, a client with statistics. Only one that waits under `--management-hold` cannot tell before it is released.',
+  }),
+  transport: transports({
+    default: [],
+    doc: "The sockets on which an OpenVPN server serves its clients, for example `udp/1194, tcp/192.0.2.10:443`; of one among several OpenVPNs `udp/1194@unix:/run/openvpn/a.sock`. Overrules everything else. Without: what OpenVPN's process, its log, its options and its events tell, in that order; a server of which it is not known is not ready.",
   }),
   networks: networks({
     default: [],

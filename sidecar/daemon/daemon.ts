@@ -64,7 +64,7 @@ export class Daemon implements AsyncDisposable {
   readonly #forwarder: Forwarder;
   readonly #forwarding: Debounced;
   readonly #stop = new AbortController();
-  #devices: Devices = { links: [], tunnels: [] };
+  #devices: Devices = { links: [], tunnels: [], taps: [] };
   /** What an earlier run left, while a server that may have it is not heard of. */
   #adopted: readonly ClientNetwork[] = [];
   #adoptedTransports: readonly Transport[] = [];
@@ -289,10 +289,10 @@ export class Daemon implements AsyncDisposable {
   #updateSite(): void {
     if (!this.#isGateOpen || this.#stop.signal.aborted) return;
     const known = this.#wanted;
-    const tunnels = uniqueBy([...this.#servers.list.flatMap(({ tunnel }) => tunnel ?? []), ...this.#adoptedTunnels()], ({ device }) => device);
+    const tunnels = uniqueBy([...this.#servers.list.flatMap(({ place }) => place.tunnel ?? []), ...this.#adoptedTunnels()], ({ device }) => device);
     const site: WantedSite = {
       tunnels,
-      transports: uniqueBy([...this.#servers.list.flatMap(({ transports }) => transports), ...this.#adoptedTransports], transportComment),
+      transports: uniqueBy([...this.#servers.list.flatMap(({ place }) => place.transports), ...this.#adoptedTransports], transportComment),
       links: this.#devices.links,
       gateways: this.#datapath.gateways,
       uplink: this.#datapath.uplink,
@@ -318,7 +318,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   get #forwardingProblem(): string | null {
-    const isPending = this.#settings.sysctl === 'manage' && !this.#forwarder.isKnown && this.#servers.list.some(({ tunnel }) => tunnel !== null);
+    const isPending = this.#settings.sysctl === 'manage' && !this.#forwarder.isKnown && this.#servers.list.some(({ place }) => place.tunnel !== null);
     return this.#forwarder.problem ?? (isPending ? 'forwarding is being turned on' : null);
   }
 

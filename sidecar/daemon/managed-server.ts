@@ -1,10 +1,9 @@
-import { ManagementClient, type Notification, type Origin, type PositionedStatus, type Session as Connection, type State } from 'openvpn-management-client';
-import type { Transport, Tunnel } from '../../rules/index.js';
+import type { ManagementClient, Notification, Origin, PositionedStatus, Session as Connection, State } from 'openvpn-management-client';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
-import { type Devices, tunnelWithAddress } from '../discovery/devices.js';
-import { ServerTransports } from '../discovery/server-transports.js';
-import { authRetryMs, passwordNow } from '../config/password.js';
+import type { Devices } from '../discovery/devices.js';
+import { OpenVpnEvidence } from '../discovery/openvpn-evidence.js';
+import { passwordNow } from '../config/password.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
@@ -15,8 +14,9 @@ import type { OpenVpnRole, ServerState } from '../status.js';
 import { ConnectionLog } from './connection-log.js';
 import { FollowedClient } from './followed-client.js';
 import { LoginAnswers } from './login-answers.js';
-import { isClientState, isRestart, readStatus, releaseHold } from './openvpn-state.js';
-import { networksOf } from './policy.js';
+import { isClientState, isRestart, makeManagementClient, readStatus, releaseHold } from './openvpn-state.js';
+import { OpenVpnPlace } from './openvpn-place.js';
+import { networksOf, transportsOf } from './policy.js';
 import { ServerProblem } from './server-problem.js';
 
 export interface ManagedServerOptions {
@@ -41,6 +41,8 @@ export interface ManagedServerOptions {
  */
 export class ManagedServer implements AsyncDisposable {
   readonly name: string;
+  /** Its tunnel device and its sockets. */
+  readonly place: OpenVpnPlace;
   /** Since the start: connections that were made, and snapshots that corrected what events had told. */
   readonly counted = { connects: 0, resyncs: 0 };
   readonly #options: ManagedServerOptions;
@@ -62,9 +64,6 @@ export class ManagedServer implements AsyncDisposable {
   #connectedAt: number | null = null;
   /** Empty while OpenVPN has no tunnel. */
   #tunnelAddresses: readonly string[] = [];
-  readonly #sockets: ServerTransports;
-  #tunnel: Tunnel | null = null;
-  #transports: readonly Transport[] = [];
   /** Deliveries that wait for the first snapshot of a connection; null after it. */
   #early: { message: Notification; origin: Origin }[] | null = [];
   #hasClientAuth = false;
@@ -89,16 +88,9 @@ export class ManagedServer implements AsyncDisposable {
       logger: this.#logger,
       onRemoteChanged: () => void options.onServerChanged(),
     });
-    this.#sockets = new ServerTransports(endpoint.kind === 'tcp' ? endpoint.port : null);
+    this.place = new OpenVpnPlace(new OpenVpnEvidence(endpoint, () => transportsOf(this.#settings, this.name), this.#logger), this.#logger);
     this.#snapshots = new SnapshotSchedule({ take: () => this.#takeSnapshot(), intervalMs: () => this.#snapshotIntervalMs() });
-    this.#client = new ManagementClient({
-      endpoint,
-      password: () => passwordNow(this.#settings.management, endpoint),
-      authRetryMs: authRetryMs(management),
-      connectTimeoutMs: management.connectTimeoutMs,
-      commandTimeoutMs: management.commandTimeoutMs,
-      backoff: { baseMs: management.backoffMinMs, maxMs: management.backoffMaxMs },
-    });
+    this.#client = makeManagementClient(endpoint, management, () => passwordNow(this.#settings.management, endpoint));
     this.#problem = new ServerProblem(this.name, this.#client, this.#logger);
     this.#connectionLog = new ConnectionLog(this.#client, this.#logger);
     this.#logins = new LoginAnswers(this.#client, () => this.#settings.authorize === 'accept', this.#logger);
@@ -130,17 +122,9 @@ export class ManagedServer implements AsyncDisposable {
     return this.#role === 'client' && this.#connectedAt === null;
   }
 
-  get tunnel(): Tunnel | null {
-    return this.#tunnel;
-  }
-
-  get transports(): readonly Transport[] {
-    return this.#transports;
-  }
-
   /** Why this server is not ready, in a sentence; null when it is. */
   get problem(): string | null {
-    return this.#problem.describe(this.#state, this.#role);
+    return this.#problem.describe(this.#state, this.place.problem(this.#role));
   }
 
   /** What OpenVPN asks for, and gwmark does not have: see {@link ServerProblem.question}. */
@@ -170,8 +154,7 @@ export class ManagedServer implements AsyncDisposable {
     await this[Symbol.asyncDispose]();
     this.#apply(this.#sessions.clear('retired'));
     this.#vpnClient.resolve(null, []);
-    this.#tunnel = null;
-    this.#transports = [];
+    this.place.leave();
   }
 
   /** Ends the connection. The kernel stays as it is. */
@@ -186,20 +169,24 @@ export class ManagedServer implements AsyncDisposable {
    * @returns true when they differ from before
    */
   async resolve(devices: Devices): Promise<boolean> {
-    const tunnel = tunnelWithAddress(devices, this.#tunnelAddresses);
-    const transports = this.#role === 'client' ? this.#vpnClient.transports : this.#tunnelAddresses.length === 0 ? [] : await this.#sockets.find(this.#pid);
-    const before = JSON.stringify([this.#tunnel, this.#transports]);
-    const hadTunnel = this.#tunnel !== null;
-    // During a restart inside OpenVPN its socket is closed for a moment; clients that come back need its rules at once.
-    const isProcessGone = tunnel === null && this.#client.session === undefined && this.#role !== 'client';
-    if (transports.length > 0 || isProcessGone) this.#transports = transports;
-    this.#tunnel = tunnel;
+    const isClient = this.#role === 'client';
+    const hadTunnel = this.place.tunnel !== null;
+    const hasChanged = await this.place.resolve({
+      devices,
+      role: this.#role,
+      isConnected: () => this.#client.session !== undefined && this.#connectedAt !== null,
+      // A tunnel device may survive its process (data channel offload, `--mktun`); its sessions do not.
+      isGone: this.#client.session === undefined && ((await this.place.evidence.hasEnded()) ?? this.#problem.isRefused),
+      addresses: this.#tunnelAddresses,
+      remotes: this.#vpnClient.transports,
+    });
+    const { tunnel } = this.place;
     if (tunnel === null && hadTunnel) this.#apply(this.#sessions.clear('epoch'));
     else if (tunnel !== null && !hadTunnel) this.#snapshots.request();
     this.#networks.setDevice(tunnel?.device ?? null);
-    this.#vpnClient.resolve(this.#role === 'client' ? tunnel : null, devices.links);
+    this.#vpnClient.resolve(isClient ? tunnel : null, devices.links);
     this.#updateState();
-    return JSON.stringify([this.#tunnel, this.#transports]) !== before;
+    return hasChanged;
   }
 
   async #prepare(connection: Connection): Promise<void> {
@@ -213,6 +200,7 @@ export class ManagedServer implements AsyncDisposable {
     this.counted.connects += 1;
     this.#sessions.forgetGone();
     this.#compareWithBefore(pid, states);
+    await this.place.evidence.meet(connection, pid);
     this.#problem.connected();
     const latest = states.at(-1);
     if (states.some(isClientState)) this.#noteRole('client');
@@ -242,6 +230,7 @@ export class ManagedServer implements AsyncDisposable {
     if (this.#pid !== null && this.#pid !== pid) {
       this.#hasClientAuth = false;
       this.#beginEpoch('another process');
+      this.place.forget();
       this.#vpnClient.forget();
       if (this.#settings.management.role === 'auto') this.#role = null;
     } else if (this.#connectedAt !== null && connectedAt !== this.#connectedAt) this.#beginEpoch('restarted while the management connection was lost');
@@ -289,18 +278,18 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #take(message: Notification, { sequence }: Origin): void {
+    if ('env' in message && this.place.evidence.note(message.env)) void this.#options.onServerChanged();
     if (message.kind === 'log') this.#vpnClient.log(message);
     if (message.kind === 'state') this.#stateChanged(message);
     this.#apply(this.#sessions.handle(message, { epoch: this.#epoch, seq: sequence }, new Date()));
-    if (message.kind === 'client:established') this.#established(message);
+    if (message.kind === 'client:established') this.#established();
   }
 
-  #established(message: Notification & { kind: 'client:established' }): void {
+  #established(): void {
     if (!this.#hasClientAuth && !this.#hasWarnedOfPolling) {
       this.#hasWarnedOfPolling = true;
       this.#logger.warn('management.no_client_auth', { pollIntervalMs: this.#settings.management.pollIntervalMs });
     }
-    if (this.#sockets.noteEnvironment(message.env)) void this.#options.onServerChanged();
     // Under client-auth ADDRESS has said everything; then the snapshot only heals, and one does for many.
     this.#snapshots.request(this.#hasClientAuth ? HEALING_MS : 0);
   }
@@ -311,6 +300,7 @@ export class ManagedServer implements AsyncDisposable {
       // A client that cannot connect says so at every attempt.
       const isNew = this.#role !== 'client' || this.#connectedAt !== null;
       this.#connectedAt = null;
+      this.place.evidence.restarted();
       this.#vpnClient.lost();
       if (isNew) this.#beginEpoch(state.description);
       void this.#options.onServerChanged();
@@ -335,10 +325,14 @@ export class ManagedServer implements AsyncDisposable {
 
   async #takeState(state: State): Promise<void> {
     if (state.name !== 'CONNECTED') return;
+    const { session } = this.#client;
+    if (session === undefined) return;
+    await this.place.evidence.read(session);
+    if (session.closeSignal.aborted) return;
+    this.place.decideAnew();
     this.#connectedAt = state.timeSeconds;
     this.#tunnelAddresses = [state.tunnelAddress, state.tunnelAddress6].filter((address) => address !== undefined);
     if (this.#role === 'client') this.#vpnClient.connected(state);
-    else this.#sockets.noteState(state);
     await this.#options.onServerChanged();
   }
 
@@ -359,7 +353,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   async #takeSnapshot(): Promise<void> {
-    if (this.#tunnelAddresses.length === 0 || this.#role === 'client') return;
+    if (this.#connectedAt === null || this.#role === 'client') return;
     await readStatus(this.#client).then((status) => this.#compareWithSnapshot(status), (error: unknown) => {
       // The next one, or the next connection, tells the same. Between SIGUSR1 and the new start there is no status.
       this.#logger.debug('session.snapshot_failed', { error });
@@ -391,10 +385,10 @@ export class ManagedServer implements AsyncDisposable {
   #updateState(): void {
     // Before the first snapshot of a connection nothing is known yet.
     if (this.#early !== null || (this.#client.phase !== 'ready' && this.#client.phase !== 'preparing')) return;
-    const state = this.#tunnel === null ? 'waiting' : 'ready';
+    const state = this.place.problem(this.#role) === null ? 'ready' : 'waiting';
     if (state === this.#state) return;
     this.#state = state;
-    if (state === 'ready') this.#logger.info('server.ready', { device: this.#tunnel?.device, transports: this.#transports });
-    else this.#logger.info('server.waiting');
+    if (state === 'ready') this.#logger.info('server.ready', { device: this.place.tunnel?.device, transports: this.place.transports });
+    else this.#logger.info('server.waiting', { reason: this.place.problem(this.#role) });
   }
 }

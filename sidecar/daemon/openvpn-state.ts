@@ -1,5 +1,7 @@
-import type { ManagementClient, PositionedStatus, State } from 'openvpn-management-client';
-import { isManagementError } from 'openvpn-management-client';
+import type { ManagementClientOptions, PositionedStatus, State } from 'openvpn-management-client';
+import { isManagementError, ManagementClient } from 'openvpn-management-client';
+import { authRetryMs } from '../config/password.js';
+import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import type { Logger } from '../log/logger.js';
 
 /** States that a server never has: manage.c man_state_name and its callers, OpenVPN 2.6. */
@@ -34,5 +36,21 @@ export async function releaseHold(client: ManagementClient, whenApplied: () => P
   await client.holdRelease().catch((error: unknown) => {
     // Whoever else released it was quicker, or the connection is lost: then it is asked for again.
     logger.debug('management.hold_failed', { error });
+  });
+}
+
+/**
+ * The client of one management endpoint, as the settings want it. Whoever made it runs and closes it.
+ *
+ * @param password asked before each connection
+ */
+export function makeManagementClient(endpoint: ManagementEndpoint, settings: Settings['management'], password: ManagementClientOptions['password']): ManagementClient {
+  return new ManagementClient({
+    endpoint,
+    password,
+    authRetryMs: authRetryMs(settings),
+    connectTimeoutMs: settings.connectTimeoutMs,
+    commandTimeoutMs: settings.commandTimeoutMs,
+    backoff: { baseMs: settings.backoffMinMs, maxMs: settings.backoffMaxMs },
   });
 }

@@ -1,4 +1,4 @@
-import type { Network, Policy } from '../../rules/index.js';
+import type { Network, Policy, Transport } from '../../rules/index.js';
 import { parseNetwork } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 
@@ -16,6 +16,13 @@ export function policyOf(settings: Settings): Policy {
 /** The networks of the setting `networks` that a tunnel device leads to. */
 export function networksOf(settings: Settings, device: string): Network[] {
   return settings.networks.filter((configured) => configured.device === null || configured.device === device).map(({ network }) => networkOf(network));
+}
+
+/** What the setting `transport` says of one OpenVPN, by the name of its endpoint. */
+export function transportsOf(settings: Settings, endpoint: string): Transport[] {
+  return settings.transport
+    .filter((configured) => configured.endpoint === null || configured.endpoint === endpoint)
+    .map(({ protocol, address, port }) => ({ protocol, address, families: address === null ? [4, 6] : [address.includes(':') ? 6 : 4], port }));
 }
 
 function networkOf(text: string): Network {

@@ -1,6 +1,6 @@
 import type { ManagementClient, Notification } from 'openvpn-management-client';
 import type { Logger } from '../log/logger.js';
-import type { OpenVpnRole, ServerState } from '../status.js';
+import type { ServerState } from '../status.js';
 
 /**
  * Why one OpenVPN is not served: its management connection fails, it asks its management client for what the sidecar does not have,
@@ -11,12 +11,14 @@ export class ServerProblem {
   readonly #logger: Logger;
   #failure: string | null = null;
   #question: string | null = null;
+  #isRefused = false;
 
   /** @param name of the server, as in the status */
   constructor(name: string, client: ManagementClient, logger: Logger) {
     this.#name = name;
     this.#logger = logger;
     client.onDisconnected(({ cause }) => {
+      this.#isRefused = cause.code === 'MGMT_REFUSED' || cause.code === 'MGMT_NOT_FOUND';
       this.#failure = cause.message;
       this.#question = null;
     });
@@ -28,14 +30,20 @@ export class ServerProblem {
     return this.#question;
   }
 
+  /** The latest attempt found nobody who listens. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
   /** The connection is made, and prepared. */
   connected(): void {
     this.#failure = null;
+    this.#isRefused = false;
   }
 
-  /** In a sentence; null when there is none. */
-  describe(state: ServerState, role: OpenVpnRole | null): string | null {
-    const reason = this.#failure ?? (this.#question === null ? whyNotYet(state, role) : `OpenVPN waits for ${this.#question}, and gwmark, which holds its one management slot, does not have it`);
+  /** In a sentence; null when there is none. @param waiting why one that is connected is not ready */
+  describe(state: ServerState, waiting: string | null): string | null {
+    const reason = this.#failure ?? (this.#question === null ? whyNotYet(state, waiting) : `OpenVPN waits for ${this.#question}, and gwmark, which holds its one management slot, does not have it`);
     if (reason === null) return null;
     // What the package says of a connection begins with what was tried: the endpoint stands in front all the same.
     return `${this.#name}: ${reason}`;
@@ -50,10 +58,9 @@ export class ServerProblem {
   }
 }
 
-function whyNotYet(state: ServerState, role: OpenVpnRole | null): string | null {
+function whyNotYet(state: ServerState, waiting: string | null): string | null {
   if (state === 'ready') return null;
-  if (state === 'connecting') return 'not connected yet';
-  return role === 'client' ? 'OpenVPN is not connected to its server yet' : 'OpenVPN has no tunnel yet';
+  return state === 'connecting' ? 'not connected yet' : (waiting ?? 'its state is being read');
 }
 
 /**

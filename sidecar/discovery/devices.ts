@@ -10,6 +10,8 @@ export interface Devices {
   readonly links: readonly Link[];
   /** Every device without a link layer (ARPHRD_NONE): tunnels, ours among them. */
   readonly tunnels: readonly Tunnel[];
+  /** Devices of `dev tap`: Ethernet devices that a program serves (tun(4)). */
+  readonly taps: readonly string[];
 }
 
 /**
@@ -35,6 +37,7 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
   return {
     links: await Promise.all(etherDevices.map((device) => toLink(device, routes.filter((route) => route.device === device.ifname)))),
     tunnels: await Promise.all(noneDevices.map(toTunnel)),
+    taps: devices.filter(({ linkinfo }) => linkinfo?.info_kind === 'tun' && linkinfo.info_data?.type === 'tap').map(({ ifname }) => ifname),
   };
 }
 
@@ -102,9 +105,9 @@ async function readReversePathFilter(device: string): Promise<Pick<Link, 'hasRev
   return { hasReversePathFilter: value > 0, ...(value === 1 ? { isReversePathStrict: true } : {}) };
 }
 
-/** The tunnel that carries one of these addresses; null when there is none. */
-export function tunnelWithAddress(devices: Devices, addresses: readonly string[]): Tunnel | null {
-  return devices.tunnels.find((tunnel) => tunnel.addresses.some(({ address }) => addresses.includes(address))) ?? null;
+/** The tunnels that carry one of these addresses: two servers may share a network. */
+export function tunnelsWithAddress(devices: Devices, addresses: readonly string[]): readonly Tunnel[] {
+  return devices.tunnels.filter((tunnel) => tunnel.addresses.some(({ address }) => addresses.includes(address)));
 }
 
 /** One of the links or tunnels has this name. */

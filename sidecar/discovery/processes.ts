@@ -3,6 +3,7 @@ import path from 'node:path';
 
 import type { OpenVpnOptions } from './openvpn-options.js';
 import { readOptions } from './openvpn-options.js';
+import { isSameFile } from './same-file.js';
 
 /** A process as /proc shows it (proc(5)). */
 export interface ProcessInfo {
@@ -59,16 +60,26 @@ export async function isInOurNamespace(pid: number): Promise<boolean> {
 }
 
 /**
- * The options that an OpenVPN process was started with, with its configuration files as they are now; null where the process
- * is not OpenVPN or cannot be seen. Files are found as the process sees them, in its own root and directory.
+ * The options that an OpenVPN process was started with, with its configuration files as they are now; null where its command line cannot
+ * be seen. Files are read as the process sees them, in its own root and directory; without the right to look there, in ours
+ * if the path provably leads to the same file.
+ *
+ * @param pid of a process that is known to be OpenVPN, whatever its program is called
  */
 export async function openVpnOptionsOf(pid: number): Promise<OpenVpnOptions | null> {
   const found = await readProcess(pid);
-  if (found === null || found.name !== 'openvpn' || found.argv.length === 0) return null;
-  const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => null);
+  if (found === null || found.argv.length === 0) return null;
+  const cwd = (await readlink(`/proc/${pid}/cwd`).catch(() => null)) ?? optionValue(found.argv, '--cd');
   return readOptions(found.argv, async (file) => {
     if (!path.isAbsolute(file) && cwd === null) return null;
     const inside = path.isAbsolute(file) ? file : path.join(cwd ?? '/', file);
-    return readFile(path.join(`/proc/${pid}/root`, inside), 'utf8').catch(() => null);
+    const text = await readFile(path.join(`/proc/${pid}/root`, inside), 'utf8').catch(() => null);
+    return text ?? ((await isSameFile(pid, inside)) ? readFile(inside, 'utf8').catch(() => null) : null);
   });
+}
+
+/** An absolute value of an option on the command line. */
+function optionValue(argv: readonly string[], name: string): string | null {
+  const value = argv[argv.indexOf(name) + 1];
+  return argv.includes(name) && value !== undefined && path.isAbsolute(value) ? value : null;
 }

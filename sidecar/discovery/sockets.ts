@@ -10,6 +10,8 @@ export interface BoundSocket {
   /** 1..65535 */
   readonly port: number;
   readonly inode: number;
+  /** A UDP socket that was connected to one peer: no server's. */
+  readonly isConnected: boolean;
 }
 
 /** TCP_LISTEN, net/tcp_states.h, as /proc/net/tcp prints it. */
@@ -44,7 +46,7 @@ export function parseSocketTable(text: string, protocol: 'udp' | 'tcp', family: 
     if (protocol === 'tcp' && columns[3] !== LISTEN) continue;
     const address = parseHexAddress(hexAddress);
     if (address === null) continue;
-    sockets.push({ protocol, family, address, port: Number.parseInt(hexPort, 16), inode: Number(columns[9] ?? 0) });
+    sockets.push({ protocol, family, address, port: Number.parseInt(hexPort, 16), inode: Number(columns[9] ?? 0), isConnected: columns[2]?.endsWith(':0000') === false });
   }
   return sockets;
 }
@@ -57,51 +59,38 @@ function parseHexAddress(hex: string): string | null {
   return bytes.length === 16 ? (parseNetwork(groups.join(':'))?.address ?? null) : null;
 }
 
-/**
- * The inodes of all sockets that an OpenVPN process holds; null where we may not look, or where the process of that id is not
- * OpenVPN: its number is of its own PID namespace.
- */
+/** The inodes of all sockets that a process holds; null where we may not look: that takes the right to trace it, ptrace(2). */
 export async function socketInodesOf(pid: number): Promise<ReadonlySet<number> | null> {
+  const links = await readDescriptors(`/proc/${pid}/fd`, readlink);
+  return links === null ? null : new Set(links.map((link) => Number(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? 0)).filter((inode) => inode > 0));
+}
+
+/** The tunnel devices that a process holds by a descriptor (drivers/net/tun.c tun_chr_show_fdinfo); null where we may not look. */
+export async function tunDevicesOf(pid: number): Promise<readonly string[] | null> {
+  const texts = await readDescriptors(`/proc/${pid}/fdinfo`, (file) => readFile(file, 'utf8'));
+  return texts === null ? null : [...new Set(texts.map((text) => /^iff:\s+(\S+)$/m.exec(text)?.[1]).filter((name) => name !== undefined))];
+}
+
+/** Reads every entry; those that are closed meanwhile are left out. Names of descriptors may be listed where what they are may not be read. */
+async function readDescriptors(directory: string, read: (file: string) => Promise<string>): Promise<readonly string[] | null> {
   try {
-    if ((await readFile(`/proc/${pid}/comm`, 'utf8')).trim() !== 'openvpn') return null;
-    const links = await Promise.all(
-      (await readdir(`/proc/${pid}/fd`)).map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')),
-    );
-    const inodes = links.map((link) => Number(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? 0)).filter((inode) => inode > 0);
-    return new Set(inodes);
+    const entries = (await readdir(directory)).map((name) => read(`${directory}/${name}`).catch((error: unknown) => {
+      if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      return '';
+    }));
+    return await Promise.all(entries);
   } catch {
     return null;
   }
 }
 
-/** What the management interface told of the sockets; null for what it did not. */
-export interface TransportHint {
-  /** `state` names the port only under `--local`; events have it as `local_port_1`. */
-  readonly port: number | null;
-  /** `proto_1` of events. */
-  readonly protocol: 'udp' | 'tcp' | null;
-  /** Where the management interface itself listens, if on TCP. */
-  readonly managementPort: number | null;
+/** The sockets of a process on which it serves, its management interface left out. @param managementPort null when that is not on TCP */
+export function servedBy(inodes: ReadonlySet<number>, sockets: readonly BoundSocket[], managementPort: number | null): BoundSocket[] {
+  return sockets.filter(({ inode, protocol, port, isConnected }) => inodes.has(inode) && port !== 0 && !isConnected && !(protocol === 'tcp' && port === managementPort));
 }
 
-/**
- * The sockets on which OpenVPN serves its clients, by the best evidence there is: what OpenVPN said of them; what its
- * process holds; and where that is out of sight (a container beside it), the only socket that can be meant.
- *
- * @param inodes of the process, null when it cannot be looked at
- * @returns nothing when it cannot be told yet: the first event of a client will
- */
-export function transportsOf(sockets: readonly BoundSocket[], inodes: ReadonlySet<number> | null, hint: TransportHint): Transport[] {
-  const candidates = sockets.filter(({ protocol, port }) => port !== 0 && !(protocol === 'tcp' && port === hint.managementPort));
-  const hinted = candidates.filter(({ port, protocol }) => port === hint.port && (hint.protocol === null || protocol === hint.protocol));
-  if (hinted.length > 0) return unique(hinted);
-  const owned = candidates.filter(({ inode }) => inodes?.has(inode) === true);
-  if (owned.length > 0) return unique(owned);
-  const reachable = unique(candidates.filter(({ address }) => !address.startsWith('127.') && address !== '::1'));
-  return reachable.length === 1 ? reachable : [];
-}
-
-function unique(sockets: readonly BoundSocket[]): Transport[] {
+/** The transports that these sockets are, each once. */
+export function transportsOf(sockets: readonly BoundSocket[]): Transport[] {
   return [...new Map(sockets.map((socket) => [`${socket.protocol} ${socket.address} ${socket.port}`, toTransport(socket)])).values()];
 }
 

@@ -20,6 +20,7 @@ import { reversePath } from './checks/reverse-path.js';
 import { routingNumbers } from './checks/routing-numbers.js';
 import { sidecars } from './checks/sidecars.js';
 import { table } from './checks/table.js';
+import { transport } from './checks/transport.js';
 import { tunnels } from './checks/tunnels.js';
 import { untracked } from './checks/untracked.js';
 
@@ -47,5 +48,6 @@ export const CHECKS: readonly Check[] = [
   management,
   openvpnOptions,
   tunnels,
+  transport,
   mtu,
 ];

@@ -136,6 +136,21 @@ export const LOG_EVENTS = {
     meaning: 'It is known now whether the OpenVPN behind a management socket is a server or a client.',
     action: 'None; `management.role` forces one.',
   },
+  'server.device': {
+    level: 'info',
+    meaning: 'The tunnel device of an OpenVPN is known; `source` says who told it (guides/transport.md).',
+    action: 'None.',
+  },
+  'server.transport': {
+    level: 'info',
+    meaning: 'The sockets that an OpenVPN server serves are known; `source` says who told it (guides/transport.md).',
+    action: 'None.',
+  },
+  'server.transport_unknown': {
+    level: 'warn',
+    meaning: 'OpenVPN runs, and it is not known on which sockets: its own packets cannot be told from others, so the server is not ready.',
+    action: 'Name them in the setting `transport`, for example `udp/1194`; `reason` says what was tried.',
+  },
   'server.ready': {
     level: 'info',
     meaning: 'The tunnel device, its addresses and the transport of an OpenVPN server are known.',
@@ -143,8 +158,8 @@ export const LOG_EVENTS = {
   },
   'server.waiting': {
     level: 'info',
-    meaning: 'OpenVPN is connected but has no tunnel yet (start-up, hold, restart).',
-    action: 'If it lasts: see the log of OpenVPN.',
+    meaning: 'OpenVPN is connected, and `reason` says why its traffic cannot be carried yet: no tunnel (start-up, hold, restart), or it is not known where.',
+    action: 'If it lasts: as `reason` says; see the log of OpenVPN.',
   },
   'server.restarted': {
     level: 'info',

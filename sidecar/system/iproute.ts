@@ -13,7 +13,7 @@ export interface IpDevice {
   /** The bridge, bond or VRF that the device is a part of. */
   readonly master?: string;
   readonly operstate?: string;
-  readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_kind?: string };
+  readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_kind?: string; readonly info_data?: { readonly type?: string } };
   readonly addr_info?: readonly { readonly family: string; readonly local: string; readonly prefixlen: number; readonly scope: string }[];
 }
 

@@ -15,6 +15,8 @@ export interface SidecarStatus {
     readonly state: string;
     readonly device: string | null;
     readonly transport: readonly { readonly protocol: string; readonly address: string; readonly port: number }[];
+    readonly transportSource?: string | null;
+    readonly deviceSource?: string | null;
     readonly role?: string | null;
     readonly epoch?: number;
     readonly remote?: { readonly protocol: string; readonly address: string; readonly port: number } | null;
@@ -64,11 +66,14 @@ export interface SidecarOptions {
   readonly managementSocket: string;
   /** Further command-line flags. */
   readonly flags?: readonly string[];
-  /** Words before the command. */
+  /** Words before the command: other privileges, another namespace. */
   readonly prefix?: readonly string[];
   /** Further variables of its environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
+
+/** Has what the systemd unit leaves to the sidecar: root with CAP_NET_ADMIN alone, so that it may not look into other processes. */
+export const NET_ADMIN_ALONE = ['setpriv', '--bounding-set', '-all,+net_admin', '--inh-caps', '-all', '--no-new-privs'] as const;
 
 /** The script of the program under test; a build elsewhere can be named by GWMARK_BIN. */
 export const PROGRAM = process.env['GWMARK_BIN'] ?? fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));

@@ -162,6 +162,11 @@ export class VpnLab implements AsyncDisposable {
     }
   }
 
+  /** The certificate of a client, for one that a test starts by itself. */
+  identity(name: ClientName): Identity {
+    return this.#identities[name];
+  }
+
   /** The running client of that name. */
   client(name: ClientName): OpenVpnClient {
     const client = this.#clients.get(name);

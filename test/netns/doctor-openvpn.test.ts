@@ -181,6 +181,6 @@ describe('gwmark doctor at the options of OpenVPN', function () {
     const sidecar = lab.launchSidecar('--hold', 'leave');
     await sidecar.statusWhere(({ servers }) => servers[0]?.state === 'waiting', 'the sidecar waits');
 
-    assertFound(await doctorOf(lab), 'tunnel', 'error', /OpenVPN has opened none/);
+    assertFound(await doctorOf(lab), 'tunnel', 'error', /OpenVPN has no tunnel yet/);
   });
 });

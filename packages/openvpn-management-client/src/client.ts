@@ -325,6 +325,7 @@ export class ManagementClient extends CommandSet {
       epoch: this.#epoch,
       signal,
       isHeld: () => this.#isHeld && !signal.aborted,
+      descriptor: () => connection.descriptor,
       execute: async (command, options, key) => this.#executeOn(connection, command, options, key),
     });
     this.#live = { connection, session };

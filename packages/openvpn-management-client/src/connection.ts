@@ -113,6 +113,16 @@ export class Connection {
     }
   }
 
+  /**
+   * The file descriptor of the socket, for getsockopt(2) (SO_PEERCRED); undefined once it is closed, and where Node keeps none. Borrowed:
+   * not to be read, written or closed.
+   */
+  get descriptor(): number | undefined {
+    // Node has no public name for it; libuv's stream handles bear it on every POSIX system (lib/net.js, src/stream_base.cc GetFD).
+    const { _handle: handle } = this.#socket as { readonly _handle?: { readonly fd?: number } | null };
+    return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
+  }
+
   /** The number in the banner. */
   get managementVersion(): number {
     return this.#managementVersion;

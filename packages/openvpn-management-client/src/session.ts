@@ -10,6 +10,7 @@ export interface SessionOptions {
   readonly epoch: number;
   readonly signal: AbortSignal;
   readonly isHeld: () => boolean;
+  readonly descriptor: () => number | undefined;
   readonly execute: <T>(command: Command<T>, options?: ExecuteOptions, key?: ClientKey) => Promise<T>;
 }
 
@@ -40,6 +41,11 @@ export class Session extends CommandSet {
   /** True while the daemon waits for `hold release`. */
   get isHeld(): boolean {
     return this.#options.isHeld();
+  }
+
+  /** The file descriptor of its socket, see {@link Connection.descriptor}. */
+  get descriptor(): number | undefined {
+    return this.closeSignal.aborted ? undefined : this.#options.descriptor();
   }
 
   override async execute<T>(command: Command<T>, options?: ExecuteOptions, key?: ClientKey): Promise<T> {

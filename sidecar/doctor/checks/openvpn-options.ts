@@ -46,7 +46,7 @@ const RULES: readonly Rule[] = [
   (_has, { options }) => {
     const kind = optionOf(options, 'dev-type')?.values[0] ?? optionOf(options, 'dev')?.values[0] ?? 'tun';
     if (!kind.startsWith('tap')) return undefined;
-    return { severity: 'error', subject: 'dev', found: `${kind}: clients are bridged, and have no addresses that OpenVPN knows`, expected: 'dev tun', remedy: 'use "dev tun" with "topology subnet"' };
+    return { severity: 'error', subject: 'dev', found: `${kind}: hosts behind it have MAC addresses of their own and are found by ARP, so there is nothing for gwmark to do`, expected: 'dev tun', remedy: 'run no gwmark beside it, or use "dev tun" with "topology subnet"' };
   },
   (_has, { tunnelKinds }) => {
     const kind = tunnelKinds.find((tunnel) => tunnel.startsWith('ovpn'));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
-import { readDevices, tunnelWithAddress } from '../../../sidecar/discovery/devices.js';
+import { readDevices, tunnelsWithAddress } from '../../../sidecar/discovery/devices.js';
 import { readBoundSockets, socketInodesOf } from '../../../sidecar/discovery/sockets.js';
 import { network } from '../../unit/rules/sample-site.js';
 import { ip, makeLan, makeTunnel, resetKernel, setSysctl } from '../firewall/kernel.js';
@@ -67,14 +67,14 @@ describe('readDevices', () => {
 
     const devices = await readDevices([]);
 
-    const tunnel = tunnelWithAddress(devices, ['2001:db8:8::1']);
+    const [tunnel] = tunnelsWithAddress(devices, ['2001:db8:8::1']);
     assert.equal(tunnel?.device, 'tun0');
     assert.deepEqual(tunnel?.addresses, [network('198.51.100.1'), network('2001:db8:8::1')]);
     assert.deepEqual([...(tunnel?.covered ?? [])].map(({ address }) => address).toSorted(), ['10.99.0.0', '198.51.100.0', '2001:db8:8::', '203.0.113.7']);
     assert.deepEqual(tunnel?.connected, [network('198.51.100.0/24'), network('2001:db8:8::/64')]);
-    assert.equal(tunnelWithAddress(devices, ['192.0.2.77']), null);
+    assert.equal(tunnelsWithAddress(devices, ['192.0.2.77']).length, 0);
     await ip('link set tun0 down');
-    assert.equal(tunnelWithAddress(await readDevices([]), ['198.51.100.1']), null, 'a tunnel that is down carries nobody');
+    assert.equal(tunnelsWithAddress(await readDevices([]), ['198.51.100.1']).length, 0, 'a tunnel that is down carries nobody');
   });
 
   it('has the families of a tunnel without IPv6 right', async () => {
@@ -101,8 +101,14 @@ describe('readBoundSockets', () => {
     datagrams.close();
   });
 
-  it('does not look into a process that is not OpenVPN, or not there', async () => {
-    assert.equal(await socketInodesOf(process.pid), null);
+  it('knows the sockets of a process, whatever its program is called, and nothing of one that is not there', async () => {
+    const datagrams = createSocket('udp4');
+    await new Promise<void>((resolve) => datagrams.bind(1194, '127.0.0.1', resolve));
+
+    const inodes = await socketInodesOf(process.pid);
+
+    assert.ok((await readBoundSockets()).some(({ port, inode }) => port === 1194 && inodes?.has(inode) === true));
+    datagrams.close();
     assert.equal(await socketInodesOf(0x7fff_ffff), null);
   });
 });

@@ -40,7 +40,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
     assert.equal(rig.server.role, 'client');
     assert.deepEqual(rig.networks, [...OWN, '10.1.0.0/16', '2001:db8:77::/64'].toSorted());
     assert.deepEqual(rig.server.vpnClient?.remote, { protocol: 'udp', address: '203.0.113.9', port: 1194 });
-    assert.deepEqual(rig.server.transports, [{ protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } }]);
+    assert.deepEqual(rig.server.place.transports, [{ protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } }]);
   });
 
   it('knows it by status alone, where the states say nothing', async () => {
@@ -70,11 +70,11 @@ describe('ManagedServer beside an OpenVPN client', () => {
     assert.equal(rig.asked('log on all'), 0);
   });
 
-  it('never asks a server for its log', async () => {
+  it('asks a server for the history of its log once a start, and never follows it', async () => {
     await using rig = await ServerRig.start();
     await rig.ready();
 
-    assert.deepEqual(rig.fake.commands.filter((line) => line.startsWith('log') || line.startsWith('remote')), []);
+    assert.deepEqual(rig.fake.commands.filter((line) => line.startsWith('log') || line.startsWith('remote')), ['log all']);
   });
 
   it('finds out after hold, from the first state that only a client has, and knows the remote before the first packet', async () => {
@@ -86,7 +86,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
 
     await rig.fake.send(state('1795733191,WAIT,,,,,,'));
 
-    await rig.until(() => rig.server.transports.length === 1, 'the remote');
+    await rig.until(() => rig.server.place.transports.length === 1, 'the remote');
     assert.equal(rig.server.role, 'client');
     await rig.fake.send(log(pushed('route 10.1.0.0 255.255.0.0')) + state(CONNECTED));
     await rig.have(...OWN, '10.1.0.0/16');
@@ -101,10 +101,10 @@ describe('ManagedServer beside an OpenVPN client', () => {
 
     await rig.fake.hangUp();
     await rig.until(() => rig.server.state === 'connecting', 'the loss');
-    await rig.server.resolve({ links: [], tunnels: [TUN0] });
+    await rig.server.resolve({ links: [], tunnels: [TUN0], taps: [] });
 
     assert.deepEqual(rig.networks, before);
-    assert.equal(rig.server.transports.length, 1);
+    assert.equal(rig.server.place.transports.length, 1);
     rig.fake.setBusy(false);
     await rig.ready();
     assert.deepEqual([rig.networks, rig.server.epoch], [before, 1]);
@@ -135,7 +135,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
 
     await rig.have();
     assert.equal(rig.server.state, 'waiting');
-    assert.equal(rig.server.transports.length, 1, 'it still needs to send');
+    assert.equal(rig.server.place.transports.length, 1, 'it still needs to send');
   });
 
   it('counts no epoch for attempts that fail', async () => {
@@ -179,7 +179,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
     const { rig } = await startClient({ log: [pushed('route 203.0.113.0 255.255.255.0', 'route 0.0.0.0 0.0.0.0', 'route 128.0.0.0 128.0.0.0', 'route-ipv6 ff05::/16', 'redirect-gateway def1', 'route 10.1.0.0 255.255.0.0')] });
     await using _ = rig;
     await rig.ready();
-    await rig.server.resolve({ links: [], tunnels: [TUN0] });
+    await rig.server.resolve({ links: [], tunnels: [TUN0], taps: [] });
 
     assert.deepEqual(rig.networks, [...OWN, '10.1.0.0/16'].toSorted());
     assert.deepEqual(rig.log.of('network.refused').map(({ fields }) => String(fields?.['network'])).toSorted(), ['0.0.0.0/0', '128.0.0.0/1', '203.0.113.0/24', 'ff05::/16', 'redirect-gateway']);

@@ -12,7 +12,7 @@ describe('ManagedServer and its connection', () => {
     await rig.ready();
 
     assert.deepEqual(rig.fake.commands.filter((line) => !line.startsWith('pid')).slice(0, 4), ['version', 'env-filter 0', 'state on all', 'status 3']);
-    assert.equal(rig.server.tunnel?.device, 'tun0');
+    assert.equal(rig.server.place.tunnel?.device, 'tun0');
     assert.equal(rig.server.problem, null);
   });
 
@@ -129,10 +129,10 @@ describe('ManagedServer and its connection', () => {
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.have('10.64.0.9');
 
-    await rig.server.resolve({ links: [], tunnels: [] });
+    await rig.server.resolve({ links: [], tunnels: [], taps: [] });
     assert.deepEqual(rig.networks, []);
     assert.equal(rig.server.state, 'waiting');
-    await rig.server.resolve({ links: [], tunnels: rig.tunnels });
+    await rig.server.resolve({ links: [], tunnels: rig.tunnels, taps: [] });
 
     await rig.have('10.64.0.9');
   });

@@ -23,7 +23,7 @@ export const TUN0: Tunnel = {
 };
 
 /** Quick: what a test waits for comes by events, not by timers, unless it says so. */
-const QUICK: Partial<FlatSettings> = { 'management.backoffMinMs': 10, 'management.backoffMaxMs': 20, 'management.snapshotIntervalMs': 3_600_000, 'management.pollIntervalMs': 3_600_000 };
+const QUICK: Partial<FlatSettings> = { 'management.backoffMinMs': 10, 'management.backoffMaxMs': 20, 'management.snapshotIntervalMs': 3_600_000, 'management.pollIntervalMs': 3_600_000, transport: [{ protocol: 'udp', address: null, port: 1194, endpoint: null }] };
 
 /** The default settings with one endpoint and some overrides. */
 export function settingsFor(endpoint: string, overrides: Partial<FlatSettings> = {}): Settings {
@@ -60,7 +60,7 @@ export class ServerRig implements AsyncDisposable {
       onClientChanged: () => undefined,
       onServerChanged: async () => {
         await this.whenResolved();
-        await this.server.resolve({ links: [], tunnels: this.tunnels });
+        await this.server.resolve({ links: [], tunnels: this.tunnels, taps: [] });
       },
       whenApplied: () => this.whenApplied(),
     });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { BoundSocket, TransportHint } from '../../../sidecar/discovery/sockets.js';
-import { parseSocketTable, transportsOf } from '../../../sidecar/discovery/sockets.js';
+import type { BoundSocket } from '../../../sidecar/discovery/sockets.js';
+import { parseSocketTable, servedBy, transportsOf } from '../../../sidecar/discovery/sockets.js';
 
 // Recorded on Linux 6.18.
 const UDP = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops            
@@ -18,8 +18,7 @@ const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when 
    1: 050200C0:01BB 010200C0:C000 01 00000000:00000000 00:00000000 00000000     0        0 1248470 1 000000003bfd7199 100 0 0 10 0                   
 `;
 
-const NO_HINT: TransportHint = { port: null, protocol: null, managementPort: null };
-const udp = (address: string, port: number, inode = 0): BoundSocket => ({ protocol: 'udp', family: address.includes(':') ? 6 : 4, address, port, inode });
+const udp = (address: string, port: number, inode = 0): BoundSocket => ({ protocol: 'udp', family: address.includes(':') ? 6 : 4, address, port, inode, isConnected: false });
 const tcp = (address: string, port: number, inode = 0): BoundSocket => ({ ...udp(address, port, inode), protocol: 'tcp' });
 
 describe('parseSocketTable', () => {
@@ -40,45 +39,29 @@ describe('parseSocketTable', () => {
   });
 });
 
-describe('transportsOf', () => {
-  it('believes what OpenVPN says of its port and protocol before anything else', () => {
-    const sockets = [udp('0.0.0.0', 1194), tcp('0.0.0.0', 1194), udp('0.0.0.0', 53, 7)];
+describe('servedBy', () => {
+  it('takes what the process holds, and nothing else that is bound', () => {
+    const sockets = [udp('0.0.0.0', 1194, 7), udp('0.0.0.0', 53, 8), tcp('192.0.2.5', 443, 7), tcp('0.0.0.0', 22, 9)];
 
-    assert.deepEqual(transportsOf(sockets, new Set([7]), { ...NO_HINT, port: 1194, protocol: 'udp' }), [{ protocol: 'udp', address: null, families: [4], port: 1194 }]);
+    assert.deepEqual(servedBy(new Set([7]), sockets, null).map(({ port }) => port), [1194, 443]);
+    assert.deepEqual(servedBy(new Set(), [tcp('0.0.0.0', 22, 9)], null), [], 'a lone socket of another program is its own');
   });
 
-  it('takes what the process holds where OpenVPN said nothing', () => {
-    const sockets = [udp('0.0.0.0', 1194, 7), udp('0.0.0.0', 53, 8), tcp('192.0.2.5', 443, 7)];
+  it('never takes the management interface for a transport, nor a UDP socket that is connected to one peer', () => {
+    const sockets = [tcp('0.0.0.0', 7505, 7), udp('::', 1194, 7), { ...udp('192.0.2.5', 40_000, 7), isConnected: true }];
 
-    assert.deepEqual(transportsOf(sockets, new Set([7]), NO_HINT).map(({ port }) => port), [1194, 443]);
-  });
-
-  it('takes the only socket that can be meant where the process is out of sight', () => {
-    const sockets = [udp('0.0.0.0', 1194), udp('127.0.0.1', 53), tcp('::1', 25), tcp('127.0.0.1', 7505)];
-
-    assert.deepEqual(transportsOf(sockets, null, NO_HINT).map(({ port }) => port), [1194]);
-    assert.deepEqual(transportsOf([...sockets, udp('0.0.0.0', 500)], null, NO_HINT), [], 'one of two may be anybody’s');
-  });
-
-  it('never takes the management interface for a transport', () => {
-    assert.deepEqual(transportsOf([tcp('0.0.0.0', 7505, 7), udp('::', 1194, 7)], new Set([7]), { ...NO_HINT, managementPort: 7505 }).map(({ port }) => port), [1194]);
-  });
-
-  it('serves both families by a socket that is bound to ::, and one by any other', () => {
-    assert.deepEqual(hintedAt('::'), { protocol: 'udp', address: null, families: [4, 6], port: 1194 });
-    assert.deepEqual(hintedAt('0.0.0.0'), { protocol: 'udp', address: null, families: [4], port: 1194 });
-    assert.deepEqual(hintedAt('2001:db8:1::5'), { protocol: 'udp', address: '2001:db8:1::5', families: [6], port: 1194 });
-  });
-
-  it('falls back where the port that OpenVPN named is not bound at the moment', () => {
-    assert.deepEqual(transportsOf([udp('0.0.0.0', 1195, 7)], new Set([7]), { ...NO_HINT, port: 1194, protocol: 'udp' }).map(({ port }) => port), [1195]);
-  });
-
-  it('says a socket that several processes share once', () => {
-    assert.equal(transportsOf([udp('0.0.0.0', 1194, 7), udp('0.0.0.0', 1194, 8)], new Set([7, 8]), NO_HINT).length, 1);
+    assert.deepEqual(servedBy(new Set([7]), sockets, 7505).map(({ port }) => port), [1194]);
   });
 });
 
-function hintedAt(address: string): unknown {
-  return transportsOf([udp(address, 1194)], null, { ...NO_HINT, port: 1194 })[0];
-}
+describe('transportsOf', () => {
+  it('serves both families by a socket that is bound to ::, and one by any other', () => {
+    assert.deepEqual(transportsOf([udp('::', 1194)]), [{ protocol: 'udp', address: null, families: [4, 6], port: 1194 }]);
+    assert.deepEqual(transportsOf([udp('0.0.0.0', 1194)]), [{ protocol: 'udp', address: null, families: [4], port: 1194 }]);
+    assert.deepEqual(transportsOf([udp('2001:db8:1::5', 1194)]), [{ protocol: 'udp', address: '2001:db8:1::5', families: [6], port: 1194 }]);
+  });
+
+  it('says a socket that several processes share once', () => {
+    assert.equal(transportsOf([udp('0.0.0.0', 1194, 7), udp('0.0.0.0', 1194, 8)]).length, 1);
+  });
+});

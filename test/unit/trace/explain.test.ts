@@ -47,7 +47,7 @@ function moduleWith(fields: Partial<TraceReading> = {}, reading: ModuleReading =
     policy: POLICY,
     datapath: 'module',
     rules: RULES,
-    devices: { links: [LAN], tunnels: [TUNNEL] },
+    devices: { links: [LAN], tunnels: [TUNNEL], taps: [] },
     allDevices: [{ ifindex: 2, ifname: 'lan0', flags: ['BROADCAST', 'UP', 'LOWER_UP'], link_type: 'ether' }],
     unforwarded: new Set(),
     plan: EMPTY_PLAN,
@@ -131,7 +131,7 @@ describe('explain, with the kernel module', () => {
 });
 
 describe('explain, inline', () => {
-  const bridge = { links: [{ ...LAN, device: 'br0', isBridge: true }], tunnels: [TUNNEL] };
+  const bridge = { links: [{ ...LAN, device: 'br0', isBridge: true }], tunnels: [TUNNEL], taps: [] };
 
   it('stops where the bridge table is missing, or does not have the client', async () => {
     assertStopped(await told(moduleWith({ devices: bridge })), 'capture', /table bridge gwmark is not there: frames for 198\.51\.100\.7 pass br0/);
