@@ -143,6 +143,8 @@ export interface StatusDocument {
   readonly appliedPass?: number;
   /** The bits of packet and conntrack marks that are ours. */
   readonly markMask: number;
+  /** Settings that decide what the kernel is told, by path, as the configuration file would hold them. Absent in versions before it was added. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null where it cannot be read. */
   readonly networkNamespace: string | null;
 }

@@ -3,6 +3,7 @@ import type { ClientNetwork, Policy, Transport, Tunnel } from '../../rules/index
 import { contains, networkKey, transportComment } from '../../rules/index.js';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
+import { plainInForce } from '../control/settings-in-force.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Datapath } from '../datapath/datapath.js';
 import type { UplinkNeed } from '../datapath/uplink-seeker.js';
@@ -128,6 +129,7 @@ export class Daemon implements AsyncDisposable {
       servers: this.#servers.list,
       upkeep: this.#upkeep,
       markMask: this.#policy.markMask,
+      settings: plainInForce(this.#settings),
       elements: this.#reconciler.elements,
       appliedPass: this.#reconciler.appliedPass,
       problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#forwardingProblem, this.#uplinkProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),

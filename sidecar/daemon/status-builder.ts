@@ -5,7 +5,7 @@ import type { ClientStatus, StatusDocument, TransportStatus } from '../status.js
 import type { ManagedServer } from './managed-server.js';
 import type { Upkeep } from './upkeep.js';
 
-export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall' | 'elements' | 'markMask'> {
+export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall' | 'elements' | 'markMask' | 'settings'> {
   readonly appliedPass: number;
   readonly upkeep: Upkeep;
   readonly datapath: Datapath;
@@ -50,6 +50,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
     elements: input.elements,
     appliedPass: input.appliedPass,
     markMask: input.markMask,
+    ...(input.settings === undefined ? {} : { settings: input.settings }),
     networkNamespace: upkeep.networkNamespace,
   };
 }

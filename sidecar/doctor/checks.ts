@@ -18,6 +18,7 @@ import { privilege } from './checks/privilege.js';
 import { programs } from './checks/programs.js';
 import { reversePath } from './checks/reverse-path.js';
 import { routingNumbers } from './checks/routing-numbers.js';
+import { settings } from './checks/settings.js';
 import { sidecars } from './checks/sidecars.js';
 import { table } from './checks/table.js';
 import { transport } from './checks/transport.js';
@@ -45,6 +46,7 @@ export const CHECKS: readonly Check[] = [
   routingNumbers,
   table,
   sidecars,
+  settings,
   management,
   openvpnOptions,
   tunnels,

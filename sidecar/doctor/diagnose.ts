@@ -1,5 +1,7 @@
 import { NftError } from 'nftables-json';
 
+import { settingsInForce } from '../control/settings-in-force.js';
+import { statusOfSidecarHere } from '../control/sidecar-here.js';
 import { ERROR_CODES, GwmarkError } from '../errors.js';
 import type { Check } from './check.js';
 import { CHECKS } from './checks.js';
@@ -11,7 +13,9 @@ import { System, type SystemOptions } from './system.js';
  * too, so this rejects only for faults of gwmark itself.
  */
 export async function diagnose(options: SystemOptions): Promise<readonly Finding[]> {
-  await using system = new System(options);
+  const { settings } = options;
+  const status = await statusOfSidecarHere(settings.controlSocket).catch(() => null);
+  await using system = new System({ ...options, inForce: settingsInForce(settings, status) });
   const results = await Promise.all(CHECKS.map(async (check) => ({ check, judgements: await lookWith(check, system) })));
   const told = new Set<string>();
   return results.flatMap(({ check: { name }, judgements }) =>

@@ -5,6 +5,7 @@ import type { FlavourReport } from 'iptables-wrapper';
 import type { Policy } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { fetchStatus } from '../control/client.js';
+import type { SettingsInForce } from '../control/settings-in-force.js';
 import type { RoutingUse } from '../daemon/clashes.js';
 import { readRoutingUse } from '../daemon/clashes.js';
 import { policyOf } from '../daemon/policy.js';
@@ -37,15 +38,18 @@ export interface SystemOptions {
  * Every method rejects with a GwmarkError where it cannot read.
  */
 export class System implements AsyncDisposable {
+  /** What everything is judged by. */
   readonly settings: Settings;
+  readonly inForce: SettingsInForce;
   readonly policy: Policy;
   readonly hasNetAdmin: boolean;
   readonly nowMs: number;
   readonly #readings = new Map<string, Promise<unknown>>();
 
-  constructor(options: SystemOptions) {
-    this.settings = options.settings;
-    this.policy = policyOf(options.settings);
+  constructor(options: SystemOptions & { readonly inForce: SettingsInForce }) {
+    this.inForce = options.inForce;
+    this.settings = options.inForce.settings;
+    this.policy = policyOf(this.settings);
     this.hasNetAdmin = options.hasNetAdmin;
     this.nowMs = options.nowMs;
   }

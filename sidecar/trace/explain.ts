@@ -1,4 +1,5 @@
 import { contains, markWithoutGateway, moduleMark } from '../../rules/index.js';
+import { describeDifferences } from '../control/settings-in-force.js';
 import { findFlow } from './flow-found.js';
 import { followModule } from './module.js';
 import { followNexthop } from './nexthop.js';
@@ -22,11 +23,12 @@ export async function explain(reading: TraceReading, query: TraceQuery, routeOf:
   return { query, goesByMac: false, steps: steps.list, sentence, instead };
 }
 
-function findRules({ rules: { name, owner }, datapath, status }: TraceReading, steps: Steps): Stopped | undefined {
+function findRules({ rules: { name, owner }, datapath, status, inForce }: TraceReading, steps: Steps): Stopped | undefined {
   if (owner === 'missing') return steps.stop('rules', `${name} is not there`, status === null ? 'start gwmark run' : 'the sidecar makes it anew within a second, or says in "gwmark status" why it cannot');
   if (owner === 'foreign') return steps.stop('rules', `${name} is somebody else's`, 'name another with the setting table');
   if (owner === 'outdated') return steps.stop('rules', `${name} is of another version of gwmark`, 'start gwmark run of this version: it replaces them');
-  steps.pass('rules', `${name} stands, datapath ${datapath}${status === null ? '; no sidecar runs, and this is what it left' : ''}`);
+  const differing = inForce.differences.length === 0 ? '' : `; judged by the settings of the running sidecar: ${describeDifferences(inForce.differences)}`;
+  steps.pass('rules', `${name} stands, datapath ${datapath}${status === null ? '; no sidecar runs, and this is what it left' : differing}`);
   return undefined;
 }
 

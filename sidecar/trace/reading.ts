@@ -1,6 +1,7 @@
 import type { Policy, RoutingPlan } from '../../rules/index.js';
 import { gatewayMark } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
+import { type SettingsInForce, settingsInForce } from '../control/settings-in-force.js';
 import { statusOfSidecarHere } from '../control/sidecar-here.js';
 import { policyOf } from '../daemon/policy.js';
 import { type ModuleGateway, parseModuleGateway, readRecords } from '../datapath/module/proc.js';
@@ -44,6 +45,8 @@ export interface TraceReading {
   readonly module: TracedModule | null;
   /** Null where no sidecar runs. */
   readonly status: StatusDocument | null;
+  /** Where the settings are from that everything was read with. */
+  readonly inForce: Pick<SettingsInForce, 'from' | 'differences'>;
 }
 
 /**
@@ -51,8 +54,9 @@ export interface TraceReading {
  *
  * @throws GwmarkError FIREWALL_UNAVAILABLE, ROUTING_UNAVAILABLE, ROUTING_FAILED, FLOWS_UNAVAILABLE, CONTROL_NAMESPACE
  */
-export async function readForTrace(settings: Settings, { source, destination }: TraceQuery): Promise<TraceReading> {
-  const status = await statusOfSidecarHere(settings.controlSocket);
+export async function readForTrace(own: Settings, { source, destination }: TraceQuery): Promise<TraceReading> {
+  const status = await statusOfSidecarHere(own.controlSocket);
+  const { settings, ...inForce } = settingsInForce(own, status);
   const policy = { ...policyOf(settings), ...(status === null ? {} : { markMask: status.markMask }) };
   const [devices, allDevices, plan, rules, bySource, byDestination] = await Promise.all([
     readDevices(settings.devices),
@@ -76,6 +80,7 @@ export async function readForTrace(settings: Settings, { source, destination }: 
     opened: { bySource: bySource.map(withGateways), byDestination: byDestination.map(withGateways) },
     module: datapath === 'module' ? await readTracedModule() : null,
     status,
+    inForce,
   };
 }
 

@@ -54,6 +54,7 @@ function moduleWith(fields: Partial<TraceReading> = {}, reading: ModuleReading =
     opened: { bySource: [flow(HOST, CLIENT, { gateway: 1 })], byDestination: [] },
     module: { reading, gateways },
     status: null,
+    inForce: { from: 'command', differences: [] },
     ...fields,
   };
 }
