@@ -90,6 +90,8 @@ describe('gwmark doctor at a management interface', function () {
     const report = await doctor(password);
 
     assertFound(report, 'management', 'ok', /held by the sidecar/);
+    const elsewhere = await runDoctor(lab.topology.endpoint, { flags: ['--management', `unix:${lab.server.managementSocket}`, '--control-socket', `${lab.sidecar.controlSocket}.other`] });
+    assertFound(elsewhere, 'management', 'info', /held by gwmark run \(pid \d+\), which did not answer at /);
     assertFound(report, 'openvpn-options', 'info', /management-client-auth: off/);
     assert.equal(logins(lab), before);
   });

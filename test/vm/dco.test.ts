@@ -115,6 +115,12 @@ describe('a server with data channel offload that is killed', function () {
     assert.match(await kindOf(lab), /^ovpn/);
   });
 
+  it('is named by the doctor: a device that was left behind', async () => {
+    const report = await runDoctor(lab.topology.endpoint, { flags: ['--management', `unix:${lab.server.managementSocket}`, '--control-socket', lab.sidecar.controlSocket] });
+
+    assertFound(report, 'tunnel', 'warn', /tunnel tun0: has data channel offload, and no OpenVPN answers/);
+  });
+
   it('serves clients that come back, once it runs again on a device of its own', async () => {
     // OpenVPN 2.7.8 takes the device that is there, and ends at its first client: "netlink reports device not found".
     await lab.topology.endpoint.ip('link delete tun0');

@@ -9,6 +9,7 @@ import { questionIn } from '../../daemon/server-problem.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import type { ServerView } from '../server-view.js';
+import { isSidecar } from './sidecars.js';
 
 /** Longest wait for a banner: silence means that the slot is taken. */
 const LONGEST_WAIT_MS = 2000;
@@ -33,7 +34,7 @@ export const management: Check = {
     return Promise.all(
       servers.map(async (server) => {
         const status = await system.status().catch(() => null);
-        const abstention = await whyNotTry(server, status?.problems ?? []);
+        const abstention = await whyNotTry(server, status?.problems ?? [], system.settings.controlSocket);
         return judgeManagement(server, abstention ?? (await tryToConnect(server, system.settings)));
       }),
     );
@@ -75,10 +76,14 @@ export function judgeManagement({ name }: Pick<ServerView, 'name'>, outcome: Tri
 }
 
 /** Everything that can be told without connecting. */
-async function whyNotTry(server: ServerView, problems: readonly string[]): Promise<Abstention | undefined> {
+async function whyNotTry(server: ServerView, problems: readonly string[], controlSocket: string): Promise<Abstention | undefined> {
   const { name, endpoint, reported, isTaken, holders, options } = server;
   if (reported?.question != null) return { severity: 'error', found: `held by the sidecar; OpenVPN waits for ${reported.question}`, remedy: ANSWER };
   if (reported !== null && reported.state !== 'connecting') return { severity: 'ok', found: 'held by the sidecar', remedy: null };
+  const sidecar = holders.find(isSidecar);
+  if (isTaken && sidecar !== undefined) {
+    return { severity: 'info', found: `held by gwmark run (pid ${sidecar.pid}), which did not answer at ${controlSocket}`, remedy: 'name its control socket with --control-socket; if it is this one, see its log' };
+  }
   if (isTaken) {
     const who = holders.length === 0 ? 'another program' : holders.map((holder) => `${holder.name} (pid ${holder.pid})`).join(', ');
     return { severity: 'error', found: `held by ${who}`, remedy: REMEDIES.MGMT_BUSY ?? null };

@@ -18,7 +18,9 @@ import { probeFeatures } from '../../../sidecar/doctor/checks/nftables.js';
 import { judgeOptions } from '../../../sidecar/doctor/checks/openvpn-options.js';
 import { isSidecar } from '../../../sidecar/doctor/checks/sidecars.js';
 import { judgeTable } from '../../../sidecar/doctor/checks/table.js';
+import { judgeTunnels } from '../../../sidecar/doctor/checks/tunnels.js';
 import { iptablesUntracked } from '../../../sidecar/doctor/checks/untracked.js';
+import type { DeviceDetails } from '../../../sidecar/doctor/system.js';
 import { worstOf } from '../../../sidecar/doctor/finding.js';
 import { parseModuleConfig } from '../../../sidecar/doctor/module-reading.js';
 import { POLICY } from '../rules/sample-site.js';
@@ -33,6 +35,11 @@ function refuse(word: string): { readonly asked: (readonly Command[])[]; check(c
       if (JSON.stringify(commands).includes(word)) throw new NftError('EOPNOTSUPP', `no ${word}`);
     },
   };
+}
+
+/** A tunnel device of that kind, as `ip -d link` has it. */
+function tunnelOf(kind: string): DeviceDetails {
+  return { ifname: 'tun0', ifindex: 3, mtu: 1400, flags: ['UP'], link_type: 'none', linkinfo: { info_kind: kind } };
 }
 
 /** A listing with one rule, of these statements, as nft -j prints them. */
@@ -72,6 +79,15 @@ describe('the checks of the doctor', () => {
     assert.match(offloaded.found, /mssfix has no effect: full TCP segments are sent in fragments/);
     assert.match(offloaded.remedy ?? '', /tun-mtu 1428, .*maxseg size set 1368/);
     assert.deepEqual(['ovpn', 'ovpn-dco', 'tun', undefined].map(isOffloaded), [true, true, false, false]);
+  });
+
+  it('name a device with data channel offload that a killed OpenVPN left, and none of one that runs', () => {
+    const cases = [['ovpn', 'connecting'], ['ovpn-dco', 'connecting'], ['tun', 'connecting'], ['ovpn', 'ready']] as const;
+
+    const warnings = cases.map(([kind, state]) => judgeTunnels({ tunnels: [tunnelOf(kind)], reported: [{ management: 'unix:/m', state, device: 'tun0', transport: [], reconnects: 0, resyncs: 0 }], problems: [] }).filter(({ severity }) => severity === 'warn').length);
+
+    assert.deepEqual(warnings, [1, 1, 0, 0]);
+    assert.deepEqual(judgeTunnels({ tunnels: [tunnelOf('ovpn')], reported: [], problems: [] }).map(({ severity }) => severity), ['ok']);
   });
 
   it('find a rule that sets the MSS of TCP, and do not take one that looks at it for one', () => {
