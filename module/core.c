@@ -238,6 +238,20 @@ unsigned int gwmark_core_return(struct gwmark_net *gn, struct sk_buff *skb, u8 f
 	return forward(gn, skb, gateway, family, GWMARK_STAT_return_sent);
 }
 
+/*
+ * The dst that routing gave a datagram of a socket knows the path MTU; a gateway's
+ * knows that of the device. Nobody on the way cuts an IPv6 packet: a datagram that is
+ * too large for its path has to be cut here, and ip6_fragment() cuts what is larger
+ * than frag_max_size. TCP and GSO keep to the route of the socket by themselves.
+ */
+static void keep_path_mtu(struct sk_buff *skb)
+{
+	unsigned int mtu = dst_mtu(skb_dst(skb));
+
+	if (skb->len > mtu && skb->ignore_df && !skb_is_gso(skb))
+		IP6CB(skb)->frag_max_size = mtu;
+}
+
 /**
  * gwmark_core_output() - send a selected packet of this host to its gateway
  * @gn: namespace
@@ -292,6 +306,8 @@ unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
 	if (replies)
 		gwmark_uplink_replied(gn, gateway);
 
+	if (family == NFPROTO_IPV6)
+		keep_path_mtu(skb);
 	/* With a reference: dst_output() comes after this RCU read section. */
 	dst = family == NFPROTO_IPV4 ? &gateway->rt4->dst : &gateway->rt6->dst;
 	skb_dst_drop(skb);

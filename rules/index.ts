@@ -13,3 +13,4 @@ export * from './diff.js';
 export * from './iptables-rules.js';
 export * from './iptables-nexthop.js';
 export * from './iptables-module.js';
+export { needsMarkedErrors } from './path-mtu.js';

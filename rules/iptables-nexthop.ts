@@ -3,6 +3,7 @@ import type { IptablesChain, IptablesMachine, IptablesRules } from './iptables-r
 import { IPTABLES_CHAINS, iptablesClientSets, iptablesSeenSet, iptablesSeenSpec } from './iptables-rules.js';
 import { ORIGINAL, REPLY, aboutChain, chainName, fromLinks, fromTransports, hexMark, onlinkReturns, toTransports, toVpnDestinations } from './iptables-selection.js';
 import { iptablesLegOutput, iptablesLegPrerouting } from './legs.js';
+import { iptablesPacketTooBig, needsMarkedErrors } from './path-mtu.js';
 import type { Site } from './world.js';
 import { gatewayMark } from './world.js';
 
@@ -65,6 +66,7 @@ function chainsOf(site: Site, family: Family, hasMacSets: boolean): IptablesChai
     made(IPTABLES_CHAINS.link, [
       ...toTransports(site, family, goto(IPTABLES_CHAINS.transport)),
       [...REPLY, ...back],
+      ...(needsMarkedErrors(site) ? iptablesPacketTooBig(family).map((match) => [...match, ...back]) : []),
       [...ORIGINAL, ...goto(IPTABLES_CHAINS.select)],
     ]),
     { ...made(IPTABLES_CHAINS.prerouting, [...iptablesLegPrerouting(site, family), ...fromLinks(links, goto(IPTABLES_CHAINS.link)), [...REPLY, ...back]]), from: 'PREROUTING' },

@@ -1,6 +1,7 @@
 import type { Family } from './address.js';
 import type { PolicyRule, Route, RoutingPlan } from './routing.js';
-import { clientRules, distinct, localFallbackRules, routingTables, transportLink } from './routing.js';
+import { PATH_MTU, clientRules, distinct, localFallbackRules, routingTables, transportLink } from './routing.js';
+import { pathMtuRules } from './path-mtu.js';
 import type { Policy, Site } from './world.js';
 import { moduleMark } from './world.js';
 
@@ -15,8 +16,10 @@ export function compileModuleRouting(site: Site): RoutingPlan {
     const links = site.links.filter((link) => link.families.includes(family));
     const link = transportLink(site, family, links);
     if (link === undefined) continue;
+    const { fallback: table } = routingTables(site.policy);
     rules.push(...clientRules(site, family), ...localFallbackRules(site, family), reroutedRule(site.policy, family));
-    routes.push({ family, table: routingTables(site.policy).fallback, destination: 'default', device: link.device });
+    rules.push(...pathMtuRules(site, family, links, { first: site.policy.routing.fallbackPriority + PATH_MTU, withSource: table, withoutSource: table }));
+    routes.push({ family, table, destination: 'default', device: link.device });
   }
   return { rules: distinct(rules), routes, neighbours: [] };
 }

@@ -1,4 +1,5 @@
 import type { Statement } from 'nftables-json';
+import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
 import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTransport, matchTransportOutput, matchVpnDestinations, onlinkRules } from './selection.js';
 import { legOutput, legPrerouting } from './legs.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
@@ -101,6 +102,7 @@ function preroutingRules(site: Site): RuleSpec[] {
     ...replies,
     { expr: [matchDirection('reply'), { accept: null }] },
     ...matchVpnDestinations(site).map((match) => ({ expr: [match, matchDirection('original'), fromLink, { goto: { target: 'select' } }] })),
+    ...(needsMarkedErrors(site) ? [{ expr: [...matchPacketTooBig(), restoreGateway(policy)] }] : []),
   ];
 }
 

@@ -1,7 +1,8 @@
 import type { Family } from './address.js';
 import { formatNetwork, parseNetwork } from './address.js';
 import { needsRoute } from './clients.js';
-import { legRoute, legRules, needsLegs } from './legs.js';
+import { legRoute, legRules, legsTable, needsLegs } from './legs.js';
+import { pathMtuRules } from './path-mtu.js';
 import type { ClientNetwork, Gateway, Link, Policy, Site, Transport } from './world.js';
 import { gatewayMark } from './world.js';
 
@@ -77,6 +78,8 @@ const MAIN = 254;
 const BEFORE_GATEWAYS = 10;
 /** Above every gateway's rule. */
 const AFTER_GATEWAYS = 269;
+/** The first of three rules, after those of sockets. */
+export const PATH_MTU = 5;
 /** Up to so many gateways, walking past their rules is no dearer than going around them. */
 const FEW_GATEWAYS = 2;
 
@@ -106,6 +109,11 @@ export function compileRouting(site: Site): RoutingPlan {
     const hasLegs = family === 4 && needsLegs(links);
     rules.push(...clientRules(site, family), ...(hasLegs ? legRules(policy, fallback) : fallback));
     if (hasLegs) routes.push(legRoute(policy, links));
+    // A path MTU of IPv6 is stored in the table of the gateway, by the mark of the error that told it.
+    if (family === 4) {
+      const { fallback: table } = routingTables(policy);
+      rules.push(...pathMtuRules(site, family, links, { first: policy.routing.fallbackPriority + PATH_MTU, withSource: hasLegs ? legsTable(policy) : table, withoutSource: table }));
+    }
     routes.push(...fallbackRoutes(site, family, links));
   }
   return { rules: distinct(rules), routes, neighbours };

@@ -7,7 +7,7 @@ PATH=$PATH:/usr/sbin:/sbin
 # The Debian package of each program that the lab runs.
 declare -rA PACKAGE_OF=(
   [openvpn]=openvpn [nft]=nftables [ip]=iproute2 [ping]=iputils-ping [tcpdump]=tcpdump [conntrack]=conntrack
-  [openssl]=openssl [keepalived]=keepalived [socat]=socat [setpriv]=util-linux [unshare]=util-linux
+  [openssl]=openssl [keepalived]=keepalived [radvd]=radvd [socat]=socat [setpriv]=util-linux [unshare]=util-linux
   [flock]=util-linux [iptables]=iptables [ipset]=ipset
   # of test/vm
   [qemu-system-x86_64]=qemu-system-x86 [busybox]=busybox-static [depmod]=kmod [cpio]=cpio [zstd]=zstd [xz]=xz-utils

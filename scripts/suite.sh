@@ -14,7 +14,7 @@ case $name in
   protocol) need_promtool ;;
   integration | netns | tarballs)
     [[ $(id -u) -eq 0 ]] || refuse "test:$name changes the network of namespaces that it makes, and needs root; run: sudo npm run test:$name"
-    need_programs "${LAB_PROGRAMS[@]}" keepalived setpriv
+    need_programs "${LAB_PROGRAMS[@]}" keepalived radvd setpriv
     [[ $name != netns ]] || need_promtool
     ;;
   *) refuse "suite.sh: no suite is named $name" ;;

@@ -191,7 +191,7 @@ export const SETTINGS_TABLE = {
   sysctl: choice({
     of: ['manage', 'leave'],
     default: 'manage',
-    doc: 'Whether the sidecar turns IPv4 and IPv6 forwarding on (with the datapath `module` also rp_filter of the devices off); `gwmark down` sets them back.',
+    doc: 'Whether the sidecar turns IPv4 and IPv6 forwarding on, with `accept_ra=2` on each card that had 1, so that it keeps its router; for OpenVPN over UDP and IPv6 with the datapath `nexthop` also `net.ipv6.fwmark_reflect`, for path MTUs; with the datapath `module` rp_filter of the devices off. `gwmark down` sets them back.',
   }),
   conntrack: choice({
     of: ['flush', 'keep'],

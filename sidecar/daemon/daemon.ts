@@ -108,7 +108,7 @@ export class Daemon implements AsyncDisposable {
     this.#reconciler = side.reconciler;
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
-    this.#forwarder = new Forwarder({ withoutReversePathFilter: kind === 'module', onOriginals: () => this.#noteOriginals(), logger });
+    this.#forwarder = new Forwarder({ datapath: kind, onOriginals: () => this.#noteOriginals(), logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
     this.#servers = new Servers(settings, {
       clients: this.#clients,
@@ -262,6 +262,8 @@ export class Daemon implements AsyncDisposable {
     for (const server of this.#servers.list) await server.resolve(this.#devices);
     this.#openGate();
     this.#updateSite();
+    // A card that came may be one that takes router advertisements.
+    if (this.#wanted !== null && this.#wanted.tunnels.length > 0) this.#forwarding.soon();
   }
 
   #openGate(): void {
@@ -326,7 +328,7 @@ export class Daemon implements AsyncDisposable {
 
   async #enableForwarding(): Promise<void> {
     if (this.#settings.sysctl !== 'manage' || this.#wanted === null) return;
-    await this.#forwarder.enable(this.#wanted.tunnels, this.#wanted.links);
+    await this.#forwarder.enable(this.#wanted);
   }
 
   async #noteOriginals(): Promise<void> {

@@ -1,10 +1,11 @@
-import type { Link, OriginalSysctl, Tunnel } from '../../rules/index.js';
+import type { OriginalSysctl, Site } from '../../rules/index.js';
+import { needsMarkedErrors } from '../../rules/index.js';
+import type { Datapath } from '../datapath/datapath.js';
 import type { Logger } from '../log/logger.js';
 import { applySysctls, planForwarding } from '../system/forwarding.js';
 
 export interface ForwarderOptions {
-  /** The datapath's packets do not pass a strict reverse path filter. */
-  readonly withoutReversePathFilter: boolean;
+  readonly datapath: Datapath['kind'];
   /** {@link Forwarder.originals} grew: resolves when the kernel has a note of them, which `down` reads. */
   readonly onOriginals: () => Promise<void>;
   readonly logger: Logger;
@@ -14,6 +15,8 @@ export interface ForwarderOptions {
 export class Forwarder {
   readonly #options: ForwarderOptions;
   #originals: readonly OriginalSysctl[] = [];
+  /** Optional ones that were said to be refused. */
+  readonly #refused = new Set<string>();
   #problem: string | null = null;
   #isKnown = false;
 
@@ -42,16 +45,26 @@ export class Forwarder {
   }
 
   /** What is refused is a problem, logged once, and tried again with the next call. */
-  async enable(tunnels: readonly Tunnel[], links: readonly Link[]): Promise<void> {
-    const { withoutReversePathFilter, onOriginals, logger } = this.#options;
+  async enable({ tunnels, links, transports }: Pick<Site, 'tunnels' | 'links' | 'transports'>): Promise<void> {
+    const { datapath, onOriginals, logger } = this.#options;
     try {
-      const ipv6 = tunnels.some(({ addresses }) => addresses.some(({ family }) => family === 6));
-      const changes = await planForwarding({ links, ipv6, withoutReversePathFilter });
+      const changes = await planForwarding({
+        links,
+        tunnels: tunnels.map(({ device }) => device),
+        ipv6: tunnels.some(({ addresses }) => addresses.some(({ family }) => family === 6)),
+        hasTurnedOnIpv6: this.#originals.some(({ name, value }) => name === 'net/ipv6/conf/all/forwarding' && value === '0'),
+        withMarkedErrors: datapath === 'nexthop' && needsMarkedErrors({ transports }),
+        // The module has no routes that rp_filter could find.
+        withoutReversePathFilter: datapath === 'module',
+      });
       const fresh = changes.filter(({ name }) => !this.#originals.some((original) => original.name === name));
       this.#originals = [...this.#originals, ...fresh.map(({ name, value }) => ({ name, value }))];
       // What `down` sets back is noted in the kernel before it is changed.
       if (changes.length > 0) await onOriginals();
-      await applySysctls(changes, logger);
+      for (const { name, value, to } of await applySysctls(changes, logger)) {
+        if (!this.#refused.has(name)) logger.warn('sysctl.optional', { name, from: value, to });
+        this.#refused.add(name);
+      }
       this.#problem = null;
       this.#isKnown = true;
     } catch (error) {

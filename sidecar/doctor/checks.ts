@@ -14,6 +14,7 @@ import { kernelModule } from './checks/module.js';
 import { mtu } from './checks/mtu.js';
 import { nftables } from './checks/nftables.js';
 import { openvpnOptions } from './checks/openvpn-options.js';
+import { pathMtu } from './checks/path-mtu.js';
 import { privilege } from './checks/privilege.js';
 import { programs } from './checks/programs.js';
 import { reversePath } from './checks/reverse-path.js';
@@ -52,4 +53,5 @@ export const CHECKS: readonly Check[] = [
   tunnels,
   transport,
   mtu,
+  pathMtu,
 ];

@@ -341,6 +341,11 @@ export const LOG_EVENTS = {
     meaning: 'A sysctl could not be set (often because /proc/sys is read-only in a container), or not be set back.',
     action: 'Set it from outside (`docker run --sysctl`) and use `sysctl: leave`.',
   },
+  'sysctl.optional': {
+    level: 'warn',
+    meaning: 'A sysctl could not be set without which all is carried, but for one case: without net.ipv6.fwmark_reflect, OpenVPN over UDP and IPv6 does not learn that the path to a client is narrower than the link.',
+    action: 'Set it from outside (`docker run --sysctl`), or have OpenVPN send smaller packets (`mssfix`, `tun-mtu`).',
+  },
   'datapath.selected': {
     level: 'info',
     meaning: 'The datapath in use: `nexthop` or `module`, and why.',

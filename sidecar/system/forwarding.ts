@@ -1,18 +1,29 @@
 import { readdir } from 'node:fs/promises';
-import type { Link, OriginalSysctl } from '../../rules/index.js';
+import type { Family, Link, OriginalSysctl } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
+
+/** Below net/ipv6/conf, what is no device, or has no router on its link. */
+const NO_CARDS: readonly string[] = ['all', 'default', 'lo'];
 
 /** One parameter that is to be changed. */
 export interface SysctlChange extends OriginalSysctl {
   /** The value to write; `value` is the one before. */
   readonly to: string;
+  /** Packets are carried without it, but for a case that the log names. */
+  readonly isOptional?: boolean;
 }
 
 export interface ForwardingNeeds {
   readonly links: readonly Link[];
+  /** OpenVPN's devices. */
+  readonly tunnels: readonly string[];
   readonly ipv6: boolean;
+  /** IPv6 forwarding is on because it was turned on by us. */
+  readonly hasTurnedOnIpv6: boolean;
+  /** What the kernel looks up for an IPv6 packet without a socket, it looks up with the mark of what came in: {@link needsMarkedErrors}. */
+  readonly withMarkedErrors: boolean;
   /** The datapath has no routes that rp_filter could find: it has to be off on the links. */
   readonly withoutReversePathFilter: boolean;
 }
@@ -20,24 +31,35 @@ export interface ForwardingNeeds {
 /**
  * What has to be changed so that the endpoint forwards; nothing is written yet.
  *
- * IPv6 forwarding ends the acceptance of router advertisements on devices with `accept_ra=1`, and with it addresses and
- * routes that came that way; those devices get `accept_ra=2` first.
+ * IPv6 forwarding ends the acceptance of router advertisements on every device with `accept_ra=1`, and takes the default routes away
+ * that came that way (`rt6_purge_dflt_routers()`); those devices get `accept_ra=2` first, whether they are links of ours or not, and
+ * those that come later when they are there. Tunnels do not: OpenVPN lets packets with link-local sources through, and a client must not
+ * advertise itself as the endpoint's router. Neither does `default`, since the next tunnel would have it.
  *
- * @see ip-sysctl.rst: ip_forward, forwarding, accept_ra, rp_filter
+ * @see ip-sysctl.rst: ip_forward, forwarding, accept_ra, rp_filter, fwmark_reflect
  */
 export async function planForwarding(needs: ForwardingNeeds): Promise<SysctlChange[]> {
   const changes: SysctlChange[] = [];
   const want = async (name: string, to: string, isWrong: (value: string) => boolean): Promise<void> => {
-    const value = await readSysctl(name);
-    if (value !== null && isWrong(value)) changes.push({ name, value, to });
+    changes.push(...(await wrong(name, to, isWrong)));
   };
   await want('net/ipv4/ip_forward', '1', (value) => value === '0');
   if (needs.withoutReversePathFilter) changes.push(...(await planReversePathFilter(needs.links)));
-  if (needs.ipv6 && (await readSysctl('net/ipv6/conf/all/forwarding')) === '0') {
-    for (const { device } of needs.links) await want(`net/ipv6/conf/${device}/accept_ra`, '2', (value) => value === '1');
+  if (needs.withMarkedErrors) {
+    const [reflect] = await wrong('net/ipv6/fwmark_reflect', '1', (value) => value === '0');
+    if (reflect !== undefined) changes.push({ ...reflect, isOptional: true });
+  }
+  if (needs.ipv6 && (needs.hasTurnedOnIpv6 || (await readSysctl('net/ipv6/conf/all/forwarding')) === '0')) {
+    const cards = (await listDevices(6)).filter((device) => !NO_CARDS.includes(device) && !needs.tunnels.includes(device));
+    for (const device of cards) await want(`net/ipv6/conf/${device}/accept_ra`, '2', (value) => value === '1');
     await want('net/ipv6/conf/all/forwarding', '1', (value) => value === '0');
   }
   return changes;
+}
+
+async function wrong(name: string, to: string, isWrong: (value: string) => boolean): Promise<SysctlChange[]> {
+  const value = await readSysctl(name);
+  return value !== null && isWrong(value) ? [{ name, value, to }] : [];
 }
 
 /**
@@ -53,7 +75,7 @@ async function planReversePathFilter(links: readonly Link[]): Promise<SysctlChan
     if (value !== null && isWrong(value)) changes.push({ name, value, to });
   };
   const all = (await readSysctl('net/ipv4/conf/all/rp_filter')) ?? '0';
-  const others = (await listDevices()).filter((device) => device !== 'all' && !links.some((link) => link.device === device));
+  const others = (await listDevices(4)).filter((device) => device !== 'all' && !links.some((link) => link.device === device));
   if (all !== '0') {
     for (const device of others) await change(device, all, (value) => Number(value) < Number(all));
     await change('all', '0', () => true);
@@ -62,32 +84,43 @@ async function planReversePathFilter(links: readonly Link[]): Promise<SysctlChan
   return changes;
 }
 
-/** What has a directory below net/ipv4/conf: devices, `all` and `default`. */
-async function listDevices(): Promise<string[]> {
-  return readdir('/proc/sys/net/ipv4/conf').catch(() => []);
+/** What has a directory below net/ipv4/conf or net/ipv6/conf: devices, `all` and `default`. */
+async function listDevices(family: Family): Promise<string[]> {
+  return readdir(`/proc/sys/net/ipv${family}/conf`).catch(() => []);
 }
 
 /**
  * Writes the changes in their order.
  *
- * @throws GwmarkError SYSCTL_FAILED when one cannot be written, after those before it were
+ * @returns those that are optional and could not be written
+ * @throws GwmarkError SYSCTL_FAILED when another cannot be written, after those before it were
  */
-export async function applySysctls(changes: readonly SysctlChange[], logger: Logger): Promise<void> {
-  for (const { name, value, to } of changes) {
+export async function applySysctls(changes: readonly SysctlChange[], logger: Logger): Promise<readonly SysctlChange[]> {
+  const refused: SysctlChange[] = [];
+  for (const change of changes) {
+    const { name, value, to } = change;
     try {
       await writeSysctl(name, to);
     } catch (error) {
       const dotted = name.replaceAll('/', '.');
+      if (change.isOptional === true) {
+        refused.push(change);
+        continue;
+      }
       throw new GwmarkError('SYSCTL_FAILED', `set sysctl ${dotted} from ${value} to ${to}: ${(error as Error).message}; set it outside`, { cause: error });
     }
     logger.info('sysctl.changed', { name, from: value, to });
   }
+  return refused;
 }
 
 /** Sets sysctls back, the last changed first. Returns what could not be set. */
 export async function restoreSysctls(originals: readonly OriginalSysctl[]): Promise<OriginalSysctl[]> {
   const failed: OriginalSysctl[] = [];
   for (const original of originals.toReversed()) {
+    const value = await readSysctl(original.name);
+    // One that could not be changed needs no restoring, and one of a device that is gone has none.
+    if (value === original.value || value === null) continue;
     await writeSysctl(original.name, original.value).catch(() => failed.push(original));
   }
   return failed;

@@ -14,7 +14,7 @@ async function values(): Promise<Record<string, string | null>> {
 
 async function change(withoutReversePathFilter: boolean): Promise<{ restore: () => Promise<void> }> {
   const { links } = await readDevices(['lan0']);
-  const changes = (await planForwarding({ links, ipv6: false, withoutReversePathFilter })).filter(({ name }) => name.endsWith('/rp_filter'));
+  const changes = (await planForwarding({ links, tunnels: [], ipv6: false, hasTurnedOnIpv6: false, withMarkedErrors: false, withoutReversePathFilter })).filter(({ name }) => name.endsWith('/rp_filter'));
   await applySysctls(changes, captureLog().logger);
   return { restore: async () => assert.deepEqual(await restoreSysctls(changes), []) };
 }

@@ -21,7 +21,9 @@ describe('the legs of an endpoint with a strict rp_filter', () => {
     assert.deepEqual(routes.filter((route) => route.table === table), [{ family: 4, table, destination: 'default', device: 'lan0', devices: ['lan0', 'wan0'] }]);
     const fallback = rules.filter(({ family, priority }) => family === 4 && priority >= 40_000).toSorted((a, b) => a.priority - b.priority);
     assert.deepEqual(fallback[0], { family: 4, priority: 40_000, table: 7701, fwmark: { value: POLICY.markMask, mask: POLICY.markMask } });
-    assert.deepEqual(fallback.filter((rule) => rule.table === 7702 && rule.from !== '0.0.0.0'), [], 'what has a source is the filter’s question too');
+    // The filter asks without a protocol, or with one and ports: where path MTUs are stored, it is never led.
+    const isAsked = ({ iif, ipproto, sport, dport }: (typeof fallback)[number]): boolean => !(iif === 'lo' && ipproto !== undefined && sport === undefined && dport === undefined);
+    assert.deepEqual(fallback.filter((rule) => rule.table === 7702 && rule.from !== '0.0.0.0' && isAsked(rule)), [], 'what has a source is the filter’s question too');
     assert.ok(!compileRouting({ ...LEGS, links: [STRICT] }).rules.some((rule) => rule.table === table));
   });
 
