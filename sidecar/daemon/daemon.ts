@@ -262,8 +262,7 @@ export class Daemon implements AsyncDisposable {
     for (const server of this.#servers.list) await server.resolve(this.#devices);
     this.#openGate();
     this.#updateSite();
-    // A card that came may be one that takes router advertisements.
-    if (this.#wanted !== null && this.#wanted.tunnels.length > 0) this.#forwarding.soon();
+    this.#forwarding.soon(); // A card that came may take router advertisements.
   }
 
   #openGate(): void {
@@ -327,7 +326,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   async #enableForwarding(): Promise<void> {
-    if (this.#settings.sysctl !== 'manage' || this.#wanted === null) return;
+    if (this.#settings.sysctl !== 'manage' || this.#wanted === null || this.#wanted.tunnels.length === 0) return;
     await this.#forwarder.enable(this.#wanted);
   }
 
