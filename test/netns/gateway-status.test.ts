@@ -22,9 +22,11 @@ describe('the status of a sidecar', function () {
     });
 
     await lab.topology.r2.run(['ping', '-n', '-c', '1', ADDRESS.endpoint.v4]);
-    const { gateways } = await sidecar.statusWhere(({ gateways: known }) => known.some(({ mac }) => mac === MAC.r2), 'r2 is known');
+    const { gateways, appliedPass } = await sidecar.statusWhere(({ gateways: known }) => known.some(({ mac }) => mac === MAC.r2), 'r2 is known');
 
     const neighbours = await lab.topology.endpoint.run(['ip', 'neigh', 'show', 'nud', 'permanent', 'dev', 'lan0']);
+    const found = await sidecar.event('gateway.found');
+    assert.ok(Number(found.fields['pass']) >= 1 && Number(appliedPass) >= Number(found.fields['pass']), `pass ${String(found.fields['pass'])} took it in, ${appliedPass} is applied`);
     assert.deepEqual(gateways.map(({ mac }) => mac), [MAC.r2]);
     assert.match(neighbours, new RegExp(`lladdr ${MAC.r2}`));
   });
