@@ -2,7 +2,7 @@ import type { Family, RuleWords } from 'iptables-wrapper';
 import { addressBits, formatNetwork } from './address.js';
 import { IPTABLES_CHAINS, iptablesPrefix, iptablesSetName } from './iptables-rules.js';
 import type { IptablesChain } from './iptables-rules.js';
-import { LAYOUT_COMMENT, originalComment, transportComment } from './selection.js';
+import { LAYOUT_COMMENT, orderComments, originalComment, transportComment } from './selection.js';
 import type { Link, Policy, Site, Transport } from './world.js';
 
 /** The same selection as in selection.ts, in the words of iptables. */
@@ -82,7 +82,7 @@ export function fromLinks(links: readonly Link[], action: IptablesAction): RuleW
 
 /** The chain that no packet passes: what the chain `about` of nftables says, in the first family that there is. */
 export function aboutChain(site: Site, family: Family): IptablesChain {
-  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment), ...site.transports.map(transportComment)];
+  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment), ...site.transports.map(transportComment), ...orderComments(site.gateways)];
   return {
     family,
     name: chainName(site.policy, IPTABLES_CHAINS.about),

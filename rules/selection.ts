@@ -1,7 +1,7 @@
 import type { Statement } from 'nftables-json';
 import { addressBits, formatNetmask } from './address.js';
 import type { RuleSpec, SetSpec } from './structure.js';
-import type { Link, OriginalSysctl, Site, SubnetLength, Transport } from './world.js';
+import type { Gateway, Link, OriginalSysctl, Site, SubnetLength, Transport } from './world.js';
 
 /**
  * The version of the layout below. A table with another one is replaced as a whole instead of being adapted.
@@ -41,6 +41,17 @@ export function parseTransportComment(comment: string): Transport | null {
   const families = ([4, 6] as const).filter((family) => match[4]?.includes(String(family)));
   const remote = match[5] === undefined ? {} : { remote: { address: match[5], port: Number(match[6]) } };
   return { protocol: match[1] === 'tcp' ? 'tcp' : 'udp', address: match[2] === '*' ? null : (match[2] ?? null), port: Number(match[3]), families, ...remote };
+}
+
+/** `order lan0 02:00:00:00:00:01`, as a comment in {@link ABOUT_CHAIN}: where answers of this gateway go was said by a command. */
+export function orderComments(gateways: readonly Gateway[]): string[] {
+  return gateways.filter(({ isOrdered }) => isOrdered === true).flatMap(({ device, sources }) => sources.map((mac) => `order ${device} ${mac}`));
+}
+
+/** Reads what {@link orderComments} printed; null for any other text. */
+export function parseOrderComment(comment: string): { readonly device: string; readonly mac: string } | null {
+  const [, device, mac] = /^order (\S+) ([0-9a-f:]{17})$/.exec(comment) ?? [];
+  return device === undefined || mac === undefined ? null : { device, mac };
 }
 
 /** The set that a client network belongs into: `client4` for one address, `subnet6_64` for a subnet. */
@@ -130,7 +141,7 @@ export function matchTransportOutput({ protocol, port, remote }: Transport): Sta
 
 /** The rules of {@link ABOUT_CHAIN}. */
 export function aboutRules(site: Site): RuleSpec[] {
-  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment), ...site.transports.map(transportComment)];
+  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment), ...site.transports.map(transportComment), ...orderComments(site.gateways)];
   return comments.map((comment) => ({ expr: [{ return: null }], comment }));
 }
 

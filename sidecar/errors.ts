@@ -52,6 +52,11 @@ export const ERROR_CODES = {
     meaning: 'What answers at the control socket is no gwmark sidecar, or one of an incompatible version.',
     remedy: 'Check the path; restart the sidecar after an upgrade.',
   },
+  GATEWAY_UNKNOWN: {
+    exitCode: 1,
+    meaning: 'No gateway is learnt from frames of that MAC address on that device.',
+    remedy: 'Compare with `gwmark gateways`. A gateway is known once it sent a frame of a VPN flow, or asked for the endpoint.',
+  },
   CONTROL_NAMESPACE: {
     exitCode: 1,
     meaning: 'The sidecar works in another network namespace than the command, which would show the wrong kernel state.',

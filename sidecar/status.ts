@@ -101,6 +101,8 @@ export interface GatewayStatus {
   readonly learnedFlows: number | null;
   /** How often answers were redirected to another MAC. */
   readonly moves: number;
+  /** `gwmark move` said where they go. Absent in versions before it was added. */
+  readonly isOrdered?: boolean;
   /** Milliseconds since its last VPN frame; null before the first, and for nexthop. */
   readonly idleMs: number | null;
 }

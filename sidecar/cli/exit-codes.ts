@@ -19,6 +19,7 @@ export const EXIT_CODES: readonly ExitCodeDescription[] = [
     meaning: 'Something outside is not as it must be.',
     cases: [
       'no privilege, no sidecar at the control socket, the kernel refused',
+      '`move`: no such gateway',
       '`status`: the sidecar is not ready',
       '`run`: also after a second SIGTERM or SIGINT',
       '`doctor`: an error was found',

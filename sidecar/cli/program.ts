@@ -8,6 +8,7 @@ import type { Commands } from './commands.js';
 import { checkCommand, downCommand, runCommand } from './daemon-commands.js';
 import { addDoctor } from './doctor-command.js';
 import { environmentHelp, examplesHelp, exitCodesHelp } from './help.js';
+import { addMove } from './move-command.js';
 import { DEFAULT_FLOW_LIMIT, flowsCommand } from './flows-command.js';
 import type { CliIo } from './io.js';
 import { addSettingFlags, configInputOf } from './setting-flags.js';
@@ -68,6 +69,7 @@ function createProgram(io: CliIo, commands: Commands, finish: (code: ExitCode) =
   addRun(program, io, commands, finish);
   addStatusCommands(program, io, finish);
   addFlows(program, io, commands, finish);
+  addMove(program, io, finish);
   addCheck(program, io, finish);
   addDoctor(program, io, commands, finish);
   addTrace(program, io, commands, finish);

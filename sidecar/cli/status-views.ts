@@ -69,7 +69,7 @@ export function gatewaysView(gateways: readonly GatewayStatus[], uplink: number 
     String(gateway.id),
     gateway.device,
     gateway.mac,
-    { text: gateway.state, colour: GATEWAY_COLOURS[gateway.state] },
+    { text: gateway.isOrdered === true ? `${gateway.state} (by command)` : gateway.state, colour: GATEWAY_COLOURS[gateway.state] },
     gateway.id === uplink ? 'yes' : 'no',
     packets(gateway.received),
     packets(gateway.sent),

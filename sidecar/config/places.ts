@@ -35,14 +35,14 @@ export const UPLINK_EXPECTED = 'a device name, a blank, and a unicast MAC addres
 export const TRANSPORT_EXPECTED = '"udp/PORT", "tcp/ADDRESS:PORT" or "udp/[IPV6]:PORT", optionally followed by @ENDPOINT, for example "udp/1194"';
 
 /** dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero. */
-const DEVICE = /^(?!\.{1,2}$)[^\s/:@\0]{1,15}$/;
+export const DEVICE_NAME = /^(?!\.{1,2}$)[^\s/:@\0]{1,15}$/;
 
 /** Reads an entry of `networks`; undefined where the text is none. */
 export function parseConfiguredNetwork(text: string): ConfiguredNetwork | undefined {
   const at = text.indexOf('@');
   const device = at === -1 ? null : text.slice(at + 1);
   const network = parseNetwork(at === -1 ? text : text.slice(0, at));
-  if (network === null || network.prefixLength === 0 || (device !== null && !DEVICE.test(device))) return undefined;
+  if (network === null || network.prefixLength === 0 || (device !== null && !DEVICE_NAME.test(device))) return undefined;
   return { network: formatNetwork(network), device };
 }
 
@@ -54,7 +54,7 @@ export function formatConfiguredNetwork({ network, device }: ConfiguredNetwork):
 /** Reads the setting `uplink`; undefined where the text is none. */
 export function parseConfiguredUplink(text: string): ConfiguredUplink | undefined {
   const [device = '', where = '', ...more] = text.trim().split(/\s+/);
-  if (more.length > 0 || !DEVICE.test(device)) return undefined;
+  if (more.length > 0 || !DEVICE_NAME.test(device)) return undefined;
   const mac = where.toLowerCase();
   if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) return isUnicastMac(mac) ? { device, mac, address: null } : undefined;
   const address = where.includes('/') ? null : parseNetwork(where);
@@ -85,6 +85,7 @@ export function formatConfiguredTransport({ protocol, address, port, endpoint }:
   return `${protocol}/${host}${port}${endpoint === null ? '' : `@${endpoint}`}`;
 }
 
-function isUnicastMac(mac: string): boolean {
+/** Neither a group address nor the zero address. */
+export function isUnicastMac(mac: string): boolean {
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== '00:00:00:00:00:00';
 }

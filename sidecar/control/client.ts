@@ -4,6 +4,8 @@ import { z } from 'zod';
 
 import { GwmarkError } from '../errors.js';
 import type { StatusDocument } from '../status.js';
+import type { MoveOrder } from './move-order.js';
+import { commandSocketOf } from './server.js';
 
 /** A status of 10,000 clients has about 3 MB. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -86,9 +88,24 @@ export async function fetchStatus(path: string, options: FetchOptions = {}): Pro
   throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no status of gwmark: ${fault?.path.join('.')}: ${fault?.message}`);
 }
 
-function get(path: string, url: string, timeoutMs: number): Promise<{ readonly status: number; readonly body: string }> {
+/**
+ * Gives a running sidecar an order over the socket beside its control socket.
+ *
+ * @throws GwmarkError CONTROL_UNREACHABLE, CONTROL_DENIED, GATEWAY_UNKNOWN, CONTROL_PROTOCOL
+ */
+export async function orderMove(path: string, order: MoveOrder, options: FetchOptions = {}): Promise<void> {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const { status, body } = await get(commandSocketOf(path), '/move', timeoutMs, JSON.stringify(order)).catch((error: unknown) => {
+    throw explain(error, commandSocketOf(path), timeoutMs);
+  });
+  if (status === 404) throw new GwmarkError('GATEWAY_UNKNOWN', `${body.trim()}: see "gwmark gateways"`);
+  if (status !== 200) throw new GwmarkError('CONTROL_PROTOCOL', `the sidecar at ${path} answered with HTTP ${status}: ${body.trim()}`);
+}
+
+/** @param body of a POST; none: a GET */
+function get(path: string, url: string, timeoutMs: number, body?: string): Promise<{ readonly status: number; readonly body: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath: path, path: url, agent: false, signal: AbortSignal.timeout(timeoutMs) });
+    const outgoing = request({ socketPath: path, path: url, method: body === undefined ? 'GET' : 'POST', agent: false, signal: AbortSignal.timeout(timeoutMs) });
     outgoing.on('error', reject);
     outgoing.on('response', (response) => {
       const chunks: Buffer[] = [];
@@ -101,7 +118,7 @@ function get(path: string, url: string, timeoutMs: number): Promise<{ readonly s
       response.on('error', reject);
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }));
     });
-    outgoing.end();
+    outgoing.end(body);
   });
 }
 
@@ -123,7 +140,7 @@ function explain(error: unknown, path: string, timeoutMs: number): GwmarkError {
       return new GwmarkError('CONTROL_UNREACHABLE', `cannot reach the sidecar at ${path}: is "gwmark run" running?`, { cause: error });
     case 'EACCES':
     case 'EPERM':
-      return new GwmarkError('CONTROL_DENIED', `cannot open ${path}: permission denied; run as root or as a member of its group`, {
+      return new GwmarkError('CONTROL_DENIED', `cannot open ${path}: permission denied; run as root${path.endsWith(commandSocketOf('')) ? '' : ' or as a member of its group'}`, {
         cause: error,
       });
     case 'ABORT_ERR':

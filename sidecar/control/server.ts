@@ -2,6 +2,7 @@ import { GwmarkError } from '../errors.js';
 import { type Answer, HttpListener, ListenError, plainText } from '../http/listener.js';
 import type { Logger } from '../log/logger.js';
 import type { StatusDocument } from '../status.js';
+import { MOVE_ORDER_EXPECTED, type MoveOrder, parseMoveOrder } from './move-order.js';
 
 export interface ControlServerOptions {
   /** Absolute path of the unix socket, at most 107 bytes. Its directory is made (0755) where missing. */
@@ -10,22 +11,33 @@ export interface ControlServerOptions {
   readonly status: () => StatusDocument;
   /** Brings up to date what the status says of the kernel; awaited before `/status` is answered. */
   readonly refresh?: () => Promise<void>;
+  /** Does what `gwmark move` asks for; false where there is no such gateway. */
+  readonly move?: (order: MoveOrder) => Promise<boolean>;
   readonly logger: Logger;
+}
+
+/** Only who owns the process may give orders: group members may look. */
+const COMMAND_SOCKET_MODE = 0o600;
+
+/** The socket beside the control socket that takes orders. */
+export function commandSocketOf(controlSocket: string): string {
+  return `${controlSocket}.admin`;
 }
 
 /**
  * The control socket: HTTP/1.1 over a unix socket, for the commands of `gwmark` and for `curl --unix-socket`.
  *
  * GET `/status` gives the status document, `/livez` 200 while the process answers, `/readyz` 200 or 503 with the
- * problems, one a line.
+ * problems, one a line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: POST `/move` with a JSON body
+ * (`{"device":"lan0","from":MAC,"to":MAC}`) gives 200, 400 for a body that is no order, 404 where there is no such gateway.
  */
 export class ControlServer implements AsyncDisposable {
   readonly path: string;
-  readonly #listener: HttpListener;
+  readonly #listeners: readonly HttpListener[];
 
-  private constructor(path: string, listener: HttpListener) {
+  private constructor(path: string, listeners: readonly HttpListener[]) {
     this.path = path;
-    this.#listener = listener;
+    this.#listeners = listeners;
   }
 
   /**
@@ -42,7 +54,7 @@ export class ControlServer implements AsyncDisposable {
         onFault: (url, error) => logger.error('control.failed', { url, error }),
       });
       logger.debug('control.listening', { path });
-      return new ControlServer(path, listener);
+      return new ControlServer(path, [listener, ...(await openCommands(options))]);
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
       if (error.isInUse) throw new GwmarkError('CONTROL_IN_USE', `another gwmark already runs on ${path}`, { cause: error });
@@ -51,8 +63,42 @@ export class ControlServer implements AsyncDisposable {
   }
 
   /** Ends requests under way within a second, closes the socket and removes its file. Idempotent. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#listener[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener[Symbol.asyncDispose]()));
+  }
+}
+
+/** Without it, everything but orders works: it is no reason not to start. */
+async function openCommands({ path, move, logger }: ControlServerOptions): Promise<readonly HttpListener[]> {
+  if (move === undefined) return [];
+  try {
+    const listener = await HttpListener.open({
+      address: { kind: 'unix', path: commandSocketOf(path) },
+      mode: COMMAND_SOCKET_MODE,
+      answer: () => plainText(404, 'no such page; there is POST /move\n'),
+      post: (page, body) => obey(page, body, move),
+      onFault: (url, error) => logger.error('control.failed', { url, error }),
+    });
+    return [listener];
+  } catch (error) {
+    logger.warn('control.no_orders', { path: commandSocketOf(path), error });
+    return [];
+  }
+}
+
+async function obey(page: string, body: string, move: (order: MoveOrder) => Promise<boolean>): Promise<Answer> {
+  if (page !== '/move') return plainText(404, 'no such page; there is POST /move\n');
+  const order = parseMoveOrder(parseJson(body));
+  if (order === null) return plainText(400, `expected ${MOVE_ORDER_EXPECTED}\n`);
+  if (!(await move(order))) return plainText(404, `no gateway is learnt from frames of ${order.from} on ${order.device}\n`);
+  return { status: 200, type: 'application/json', body: `${JSON.stringify(order)}\n` };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
   }
 }
 

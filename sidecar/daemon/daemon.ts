@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientNetwork, Policy, Transport, Tunnel } from '../../rules/index.js';
 import { contains, networkKey, transportComment } from '../../rules/index.js';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
+import type { MoveOrder } from '../control/move-order.js';
 import { plainInForce } from '../control/settings-in-force.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Datapath } from '../datapath/datapath.js';
@@ -21,6 +21,7 @@ import { type KernelSide, makeKernelSide } from './kernel-side.js';
 import { hasSameKeys, uniqueBy } from './keys.js';
 import { KeptMonitor } from './kept-monitor.js';
 import type { Pass, WantedSite } from './reconciler.js';
+import { repeat } from './repeat.js';
 import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
 import { Upkeep } from './upkeep.js';
@@ -142,6 +143,13 @@ export class Daemon implements AsyncDisposable {
     return this.#settle.within(ASKED_MS);
   }
 
+  /** Sends answers of a gateway elsewhere; resolves when the kernel does. False where there is no such gateway. */
+  async move(order: MoveOrder): Promise<boolean> {
+    if (!(await this.#datapath.move(order))) return false;
+    await this.#reconciler.applied();
+    return true;
+  }
+
   /** Why traffic of the VPN is not carried, a sentence each, after a look at the kernel that takes a second at most; empty when it is. */
   async readiness(): Promise<readonly string[]> {
     await this.#look.within(ASKED_MS);
@@ -166,8 +174,9 @@ export class Daemon implements AsyncDisposable {
       this.#areSettled = true;
       return this.#start(hooks);
     });
-    const loops = [this.#every(() => this.#settings.gateways.pollIntervalMs, () => this.#look.now()), this.#every(() => FULL_CHECK_MS, () => this.#checkElements())];
-    loops.push(this.#every(() => this.#settings.routing.rereadIntervalMs, () => this.#reread()));
+    const every = (intervalMs: () => number, work: () => Promise<void>): Promise<void> => repeat(intervalMs, work, this.#stop.signal, this.#logger);
+    const loops = [every(() => this.#settings.gateways.pollIntervalMs, () => this.#look.now()), every(() => FULL_CHECK_MS, () => this.#checkElements())];
+    loops.push(every(() => this.#settings.routing.rereadIntervalMs, () => this.#reread()));
     try {
       if (!signal.aborted) await Promise.race([failed, aborted]);
     } finally {
@@ -383,18 +392,5 @@ export class Daemon implements AsyncDisposable {
     if (!(await this.#reconciler.verifyRouting())) return;
     this.#upkeep.routingRepaired();
     this.#logger.warn('routing.repaired');
-  }
-
-  /** Runs `work` again and again until the daemon stops; what it throws is logged and does not end it. The interval is read before each pause. */
-  async #every(intervalMs: () => number, work: () => Promise<void>): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await delay(intervalMs(), undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
-      await work().catch((error: unknown) => {
-        // The signal that ended it may have ended a program that it had started, too.
-        if (!signal.aborted) this.#logger.warn('daemon.check_failed', { error });
-      });
-    }
   }
 }

@@ -26,7 +26,7 @@ export async function runDaemon(settings: Settings, logger: Logger, signal: Abor
   const datapath = await selectDatapath(settings, logger);
   await using tool = await openFirewallTool(settings, logger);
   await using daemon = new Daemon(settings, policyOf(settings), datapath, tool, logger);
-  await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), refresh: () => daemon.settle(), logger });
+  await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), refresh: () => daemon.settle(), move: (order) => daemon.move(order), logger });
   logger.info('daemon.started', { version: readVersion(), firewall: nameOf(tool), ...(tool.kind === 'nftables' ? { executor: tool.nft.executor } : {}), controlSocket: control.path });
   await using metrics = await openMetrics(settings, daemon, logger);
   // After nftables was opened: koffi takes the stack size that libnftables needs only before its first library.

@@ -1,4 +1,5 @@
 import type { Gateway, IptablesMachine, IptablesRules, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
+import type { MoveOrder } from '../control/move-order.js';
 import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
 import type { UplinkNeed } from './uplink-seeker.js';
@@ -52,6 +53,8 @@ export interface Datapath {
   /** Every counter of the module; null for another datapath. */
   readonly moduleCounters: ReadonlyMap<string, number> | null;
   status(): readonly GatewayStatus[];
+  /** Does what `gwmark move` asks for. False where there is no such gateway. @throws GwmarkError DATAPATH_FAILED */
+  move(order: MoveOrder): Promise<boolean>;
   /** Whether an OpenVPN client needs a router to send to; acted on by `poll`. */
   need(uplink: UplinkNeed): void;
 }

@@ -16,6 +16,8 @@ export interface Installed {
   /** Gateway id -> source MACs that are learnt as it. */
   readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
   readonly uplinks: readonly SeenMac[];
+  /** Gateways, by device and source MAC, of which a command said where their answers go. */
+  readonly orders: readonly { readonly device: string; readonly mac: string }[];
 }
 
 /** What a rule counted since it was written; both grow only. */

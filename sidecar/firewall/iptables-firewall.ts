@@ -72,6 +72,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       transports: chains.transports,
       gateways: chains.gateways,
       uplinks: await this.seenMacs('uplinks'),
+      orders: chains.orders,
     };
   }
 

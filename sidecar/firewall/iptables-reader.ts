@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Family, Ipset, Iptables, ListedChain, ListedSet, RuleWords } from 'iptables-wrapper';
 import type { ClientNetwork, IptablesChain, OriginalSysctl, Transport } from '../../rules/index.js';
-import { IPTABLES_CHAINS, LAYOUT_COMMENT, iptablesPrefix, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
+import { IPTABLES_CHAINS, LAYOUT_COMMENT, iptablesPrefix, networkKey, parseNetwork, parseOrderComment, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
 import type { Count, RuleCounters } from './firewall.js';
 
 /** A rule that leads from a source MAC to the chain of its gateway, with what it counted. */
@@ -22,6 +22,7 @@ export interface InstalledChains {
   readonly transports: readonly Transport[];
   /** Gateway id -> source MACs that are learnt as it. */
   readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
+  readonly orders: readonly { readonly device: string; readonly mac: string }[];
   /** Of both families. */
   readonly counters: RuleCounters;
   /** Of transport flows. */
@@ -102,6 +103,7 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
     originals: comments.map(parseOriginalComment).filter((original) => original !== null),
     transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
     gateways,
+    orders: comments.map(parseOrderComment).filter((order) => order !== null),
     counters: { received, sent, fallThrough },
     uplinkRules,
     fingerprint: hash.digest('base64'),

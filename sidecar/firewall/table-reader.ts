@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Expression, MapPair, NftObject } from 'nftables-json';
 import type { ChainSpec, ClientNetwork, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
-import { ABOUT_CHAIN, LAYOUT_COMMENT, LEARN_CHAIN, NOTHING, NO_GATEWAY_CHAIN, networkKey, parseNetwork, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
+import { ABOUT_CHAIN, LAYOUT_COMMENT, LEARN_CHAIN, NOTHING, NO_GATEWAY_CHAIN, networkKey, parseNetwork, parseOrderComment, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
 import type { Count, Installed, RuleCounters, SeenMac } from './firewall.js';
 
 /** What stands in the kernel under our table's name. */
@@ -66,6 +66,7 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
     transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
     gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns')),
     uplinks,
+    orders: comments.map(parseOrderComment).filter((order) => order !== null),
     counters: { received, sent, fallThrough },
     fingerprint: fingerprint(objects),
   };

@@ -19,6 +19,10 @@ export interface HttpListenerOptions {
   readonly address: ListenAddress;
   /** Answers a GET for a path without its query. What it throws becomes 500. */
   readonly answer: (path: string) => Answer | Promise<Answer>;
+  /** Answers a POST for a path with its body, of 4 KB at most. Default: there is none. What it throws becomes 500. */
+  readonly post?: (path: string, body: string) => Answer | Promise<Answer>;
+  /** File mode of a unix socket. Default 0660. */
+  readonly mode?: number;
   /** Told what `answer` threw. */
   readonly onFault: (url: string, error: unknown) => void;
 }
@@ -42,11 +46,12 @@ const TIMEOUT_CHECK_MS = 5000;
 const DRAIN_MS = 1000;
 const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
+const MAX_BODY_BYTES = 4096;
 const SOCKET_MODE = 0o660;
 const DIRECTORY_MODE = 0o755;
 
 /**
- * A small HTTP/1.1 server on a unix socket or a TCP port: GET and HEAD only, bounded in time, header and connections.
+ * A small HTTP/1.1 server on a unix socket or a TCP port: GET and HEAD, and POST where it is asked for, bounded in time, header and connections.
  */
 export class HttpListener implements AsyncDisposable {
   readonly #http: Server;
@@ -66,7 +71,7 @@ export class HttpListener implements AsyncDisposable {
     http.maxConnections = MAX_CONNECTIONS;
     http.on('request', (request, response) => void respond(request, response, options));
     try {
-      await listenOn(http, options.address);
+      await listenOn(http, options.address, options.mode ?? SOCKET_MODE);
     } catch (error) {
       http.close();
       throw error instanceof ListenError ? error : new ListenError(reasonOf(error), hasCode(error, 'EADDRINUSE'), { cause: error });
@@ -86,7 +91,7 @@ export function plainText(status: number, body: string): Answer {
   return { status, type: 'text/plain; charset=utf-8', body };
 }
 
-async function listenOn(http: Server, address: ListenAddress): Promise<void> {
+async function listenOn(http: Server, address: ListenAddress, mode: number): Promise<void> {
   if (address.kind === 'tcp') {
     http.listen({ host: address.host, port: address.port });
     await once(http, 'listening');
@@ -101,7 +106,7 @@ async function listenOn(http: Server, address: ListenAddress): Promise<void> {
     await removeStale(path);
     await listenOnPath(http, path);
   }
-  await chmod(path, SOCKET_MODE);
+  await chmod(path, mode);
 }
 
 async function listenOnPath(http: Server, path: string): Promise<void> {
@@ -150,20 +155,36 @@ async function respond(request: IncomingMessage, response: ServerResponse, optio
     'content-type': answer.type,
     'content-length': Buffer.byteLength(answer.body),
     'cache-control': 'no-store',
-    ...(answer.status === 405 ? { allow: 'GET, HEAD' } : {}),
+    ...(answer.status === 405 ? { allow: options.post === undefined ? 'GET, HEAD' : 'GET, HEAD, POST' } : {}),
   });
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
-async function answerOrFault({ method, url = '' }: IncomingMessage, { answer, onFault }: HttpListenerOptions): Promise<Answer> {
-  if (method !== 'GET' && method !== 'HEAD') return plainText(405, 'only GET is understood\n');
+async function answerOrFault(request: IncomingMessage, { answer, post, onFault }: HttpListenerOptions): Promise<Answer> {
+  const { method, url = '' } = request;
+  const isPost = method === 'POST' && post !== undefined;
+  if (method !== 'GET' && method !== 'HEAD' && !isPost) return plainText(405, post === undefined ? 'only GET is understood\n' : 'only GET and POST are understood\n');
+  const path = url.split('?', 1)[0] ?? '';
   try {
-    return await answer(url.split('?', 1)[0] ?? '');
+    if (!isPost) return await answer(path);
+    const body = await bodyOf(request);
+    return body === null ? plainText(413, `more than ${MAX_BODY_BYTES} bytes\n`) : await post(path, body);
   } catch (error) {
     // The client sees 500, the operator the log.
     onFault(url, error);
     return plainText(500, 'internal fault, see the log of the sidecar\n');
   }
+}
+
+/** Null for one that is too long. */
+async function bodyOf(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  return size > MAX_BODY_BYTES ? null : Buffer.concat(chunks).toString('utf8');
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -48,6 +48,7 @@ export interface SidecarGateway {
   readonly mac: string;
   readonly addresses: readonly string[];
   readonly state: string;
+  readonly isOrdered?: boolean;
 }
 
 /** One line of the sidecar's JSON log. */

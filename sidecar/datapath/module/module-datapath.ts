@@ -1,6 +1,7 @@
 import type { IptablesMachine, IptablesRules, Link, Policy, Site } from '../../../rules/index.js';
 import { compileBridgeStructure, compileIptablesModule, compileModuleRouting, compileModuleStructure, moduleMark } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
+import type { MoveOrder } from '../../control/move-order.js';
 import type { Firewall } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
@@ -90,6 +91,13 @@ export class ModuleDatapath implements Datapath {
     this.#links = links;
   }
 
+  async move({ device, from, to }: MoveOrder): Promise<boolean> {
+    const gateways = (await readRecords('gateways')).map(parseModuleGateway);
+    if (!gateways.some((gateway) => gateway?.device === device && gateway.mac === from)) return false;
+    await writeControl(`move ${device} ${from} ${to} keep`);
+    return true;
+  }
+
   need(uplink: UplinkNeed): void {
     this.#need = uplink;
   }
@@ -135,7 +143,7 @@ export class ModuleDatapath implements Datapath {
   }
 
   status(): readonly GatewayStatus[] {
-    return this.#known.map(({ id, device, send, mac, addresses, idleMs, learned, sentPackets, sentBytes, moves }) => ({
+    return this.#known.map(({ id, device, send, mac, addresses, idleMs, learned, sentPackets, sentBytes, moves, isOrdered }) => ({
       id,
       device,
       mac: send,
@@ -145,6 +153,7 @@ export class ModuleDatapath implements Datapath {
       sent: { packets: sentPackets, bytes: sentBytes },
       learnedFlows: learned,
       moves,
+      isOrdered,
       idleMs,
     }));
   }

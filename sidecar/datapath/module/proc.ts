@@ -27,6 +27,8 @@ export interface ModuleGateway {
   /** Exact up to 2^53. */
   readonly sentBytes: number;
   readonly moves: number;
+  /** A command said where packets go; false in versions before there was one. */
+  readonly isOrdered: boolean;
   /** Milliseconds since its last selected frame; null before the first. */
   readonly idleMs: number | null;
   readonly addresses: readonly string[];
@@ -110,6 +112,7 @@ export function parseModuleGateway(record: string): ModuleGateway | null {
     sentPackets: Number(fields.get('sent_packets') ?? 0),
     sentBytes: Number(fields.get('sent_bytes') ?? 0),
     moves: Number(fields.get('moves') ?? 0),
+    isOrdered: fields.get('ordered') === '1',
     idleMs: idleMs < 0 ? null : idleMs,
     addresses: (fields.get('addresses') ?? '').split(',').filter((address) => address !== ''),
   };

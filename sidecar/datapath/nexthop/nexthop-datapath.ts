@@ -8,6 +8,7 @@ import type { GatewayChange } from './gateway-table.js';
 import { GatewayTable } from './gateway-table.js';
 import { RouterChecks } from './router-checks.js';
 import type { ConfiguredUplink } from '../../config/places.js';
+import type { MoveOrder } from '../../control/move-order.js';
 import type { Firewall, Installed, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
@@ -103,7 +104,9 @@ export class NexthopDatapath implements Datapath {
       const { device, mac } = neighbours.get(id) ?? sources[0] ?? { device: '', mac: '' };
       if (device === '') continue;
       this.#devices.add(device);
-      this.#table.adopt({ id, device, mac, sources: sources.filter((source) => source.device === device).map((source) => source.mac) });
+      const own = sources.filter((source) => source.device === device).map((source) => source.mac);
+      const isOrdered = table.orders.some((order) => order.device === device && own.includes(order.mac));
+      this.#table.adopt({ id, device, mac, sources: own, ...(isOrdered ? { isOrdered } : {}) });
     }
     this.#uplink = adoptedUplink(policy, plan);
     this.#chooseUplink(table.uplinks);
@@ -152,6 +155,13 @@ export class NexthopDatapath implements Datapath {
     this.#note(changes, before !== this.#uplink);
   }
 
+  async move({ device, from, to }: MoveOrder): Promise<boolean> {
+    const changes = this.#table.order(device, from, to);
+    // What is ordered may be what there is: it is noted all the same, since it holds from now on.
+    if (changes !== null) this.#note(changes, true);
+    return changes !== null;
+  }
+
   need(uplink: UplinkNeed): void {
     this.#need = uplink;
   }
@@ -190,6 +200,7 @@ export class NexthopDatapath implements Datapath {
       sent: this.#counters?.sent.get(id) ?? NOTHING_COUNTED,
       learnedFlows: null,
       moves: this.#moves.get(id) ?? 0,
+      isOrdered: this.#table.isOrdered(id),
       idleMs: null,
     }));
   }

@@ -32,7 +32,7 @@ function flow(source: string, destination: string, ids: Partial<Pick<TracedFlow,
 
 function gateway(id: number, fields: Partial<ModuleGateway> = {}): ModuleGateway {
   const mac = `02:00:00:00:00:0${id}`;
-  return { id, device: 'lan0', mac, send: mac, isUplink: false, learned: 1, sentPackets: 0, sentBytes: 0, moves: 0, idleMs: 0, addresses: [], ...fields };
+  return { id, device: 'lan0', mac, send: mac, isUplink: false, learned: 1, sentPackets: 0, sentBytes: 0, moves: 0, isOrdered: false, idleMs: 0, addresses: [], ...fields };
 }
 
 function present(records: readonly string[] = [`reply_mark ${MARKS}`, `orig_mark ${MARKS}`], isEnabled = true): ModuleReading {

@@ -1,0 +1,28 @@
+import { z } from 'zod';
+
+import { DEVICE_NAME, isUnicastMac } from '../config/places.js';
+
+/** `gwmark move`: answers of the gateway at one MAC go to another from now on. */
+export interface MoveOrder {
+  readonly device: string;
+  /** The MAC whose frames are learnt as the gateway; lower case, colons. */
+  readonly from: string;
+  /** Where its answers go; the same as `from`: to itself, and evidence counts again. */
+  readonly to: string;
+}
+
+const MAC = z
+  .string()
+  .transform((text) => text.toLowerCase())
+  .refine((mac) => /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) && isUnicastMac(mac));
+
+const ORDER: z.ZodType<MoveOrder> = z.strictObject({ device: z.string().regex(DEVICE_NAME), from: MAC, to: MAC });
+
+/** What a right one is; completes "expected ...". */
+export const MOVE_ORDER_EXPECTED = 'a device name and two unicast MAC addresses, such as lan0 02:00:00:00:00:01 02:00:00:00:00:02';
+
+/** Reads an order; null where it is none. Pure. */
+export function parseMoveOrder(raw: unknown): MoveOrder | null {
+  const parsed = ORDER.safeParse(raw);
+  return parsed.success ? parsed.data : null;
+}
