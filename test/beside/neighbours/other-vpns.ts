@@ -59,10 +59,10 @@ async function policies({ endpoint }: Scene): Promise<void> {
 }
 
 /** With `local` a datagram has its source before anybody looks for a route. */
-const bound = (transport: Transport): LabDifference => ({ serverExtra: [`local ${transport.endsWith('6') ? ADDRESS.endpoint.v6 : ADDRESS.endpoint.v4}`] });
+export const bound = (transport: Transport): LabDifference => ({ serverExtra: [`local ${transport.endsWith('6') ? ADDRESS.endpoint.v6 : ADDRESS.endpoint.v4}`] });
 
 /** What clients open takes the machine's own default route, into the other VPN, and trace says so. */
-const OWN_DEFAULT: Pick<Neighbour, 'hasOwnDefault' | 'named'> = {
+export const OWN_DEFAULT: Pick<Neighbour, 'hasOwnDefault' | 'named'> = {
   hasOwnDefault: true,
   named: [{
     by: 'trace', words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], text: /a route of the endpoint comes before the uplink/,

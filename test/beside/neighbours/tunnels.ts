@@ -5,6 +5,7 @@ import { ADDRESS } from '../../lab/topology.js';
 import { eventually } from '../../lab/wait.js';
 import type { Neighbour } from '../neighbour.js';
 import type { Scene } from '../scene.js';
+import { bound, OWN_DEFAULT } from './other-vpns.js';
 
 const GROUP = 'Other VPNs and IPsec';
 /** The peer of the other VPN is the host on the segment. */
@@ -65,8 +66,8 @@ async function reachesPeer({ endpoint }: Pick<Scene, 'endpoint' | 'lab'>): Promi
 
 export const TUNNEL_NEIGHBOURS: readonly Neighbour[] = [
   {
-    name: 'WireGuard of the kernel with a default route, by wg-quick', group: GROUP, where: 'vm', prepare: wireguard, disturbances: { 'traffic in it': reachesPeer }, versions: { 'wg-quick': ['host:wg', '--version'] },
-    named: [{ by: 'doctor', check: 'marks', severity: 'warn', text: /wg-quick-wg0 .*copies/ }],
+    name: 'WireGuard of the kernel with the default route, by wg-quick, the server with --local', group: GROUP, where: 'vm', lab: bound, prepare: wireguard, ...OWN_DEFAULT, disturbances: { 'traffic in it': reachesPeer }, versions: { 'wg-quick': ['host:wg', '--version'] },
+    named: [...(OWN_DEFAULT.named ?? []), { by: 'doctor', check: 'marks', severity: 'warn', text: /wg-quick-wg0 .*copies/ }],
   },
   { name: 'IPsec: ESP in transport and in tunnel mode', group: GROUP, where: 'vm', prepare: ipsec, disturbances: { 'traffic in it': reachesPeer } },
 ];
