@@ -2,6 +2,7 @@ import type { Statement } from 'nftables-json';
 import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
 import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTransport, matchTransportOutput, matchVpnDestinations, onlinkRules } from './selection.js';
 import { legOutput, legPrerouting } from './legs.js';
+import { answerFilters } from './path-filters.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
@@ -23,7 +24,10 @@ export const LEARN_CHAIN = 'learn';
  */
 export function compileNexthopStructure(site: Site): Structure {
   const { policy, gateways } = site;
+  const prerouting = [...legPrerouting(site), ...preroutingRules(site)];
+  const answer = answerFilters(site, prerouting);
   const sets = new Map<string, SetSpec>([
+    ...answer.sets,
     ...clientSets(site.subnetLengths),
     ['gateways', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }],
     ['returns', { kind: 'map', spec: { type: 'mark', map: 'verdict' } }],
@@ -32,13 +36,14 @@ export function compileNexthopStructure(site: Site): Structure {
   ]);
 
   const chains = new Map<string, ChainSpec>([
-    ['prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: [...legPrerouting(site), ...preroutingRules(site)] }],
+    ['prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: [...answer.first, ...prerouting] }],
     ['output', { base: { type: 'route', hook: 'output', prio: -150, policy: 'accept' }, rules: [...legOutput(site), ...outputRules(site)] }],
     ['select', { base: {}, rules: selectRules(site) }],
     ['transport', { base: {}, rules: transportRules(site) }],
     [LEARN_CHAIN, { base: {}, rules: learnRules() }],
     [NO_GATEWAY_CHAIN, { base: {}, rules: [{ expr: [{ counter: null }] }] }],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
+    ...answer.chains,
   ]);
   const gatewayElements = new Map<string, VerdictElement>();
   const returnElements = new Map<string, VerdictElement>();
@@ -50,6 +55,7 @@ export function compileNexthopStructure(site: Site): Structure {
     verdicts: new Map([
       ['gateways', gatewayElements],
       ['returns', returnElements],
+      ...answer.verdicts,
     ]),
   };
 }

@@ -98,6 +98,10 @@ function isSameChain(a: ChainSpec, b: ChainSpec): boolean {
 
 function diffVerdicts(place: Place, from: Structure, to: Structure): Command[] {
   const commands: Command[] = [];
+  for (const [name, elements] of from.verdicts) {
+    // A map that goes: its elements hold chains that go before it.
+    if (!to.verdicts.has(name) && elements.size > 0) commands.push({ delete: { element: { ...place, name, elem: [...elements.values()].map(verdictElem) } } });
+  }
   for (const [name, elements] of to.verdicts) {
     const known = from.verdicts.get(name) ?? new Map<string, VerdictElement>();
     const gone = [...known].filter(([key, element]) => elements.get(key)?.chain !== element.chain);

@@ -101,6 +101,8 @@ export interface Site {
   readonly clientRouteFamilies: readonly Family[];
   /** What sysctls had been before the sidecar changed them, to be restored by `gwmark down`. */
   readonly originals: readonly OriginalSysctl[];
+  /** A reverse path filter made of rules is to be told the ways of gateways: see path-filters.ts. Default: there is none. */
+  readonly answersPathFilters?: boolean;
 }
 
 export interface OriginalSysctl {

@@ -17,11 +17,13 @@ import { checkClashes } from './clashes.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 import { Debounced } from './debounced.js';
 import { Forwarder } from './forwarder.js';
+import { FilterWatch } from './filter-watch.js';
 import { type KernelSide, makeKernelSide } from './kernel-side.js';
 import { hasSameKeys, uniqueBy } from './keys.js';
 import { KeptMonitor } from './kept-monitor.js';
-import type { Pass, WantedSite } from './reconciler.js';
+import type { WantedSite } from './reconciler.js';
 import { repeat } from './repeat.js';
+import type { RunHooks } from './run-hooks.js';
 import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
 import { Upkeep } from './upkeep.js';
@@ -34,16 +36,6 @@ const SETTLE_MS = 50;
 const FULL_CHECK_MS = 60_000;
 /** An answer without a fresh look at the kernel is better than none. */
 const ASKED_MS = 1000;
-
-/** What a caller of {@link Daemon.run} may be told. */
-export interface RunHooks {
-  /** The start is over: every server was heard of or tried in vain, and the kernel has what is wanted. Called once. */
-  readonly onStarted?: () => void;
-  /** The kernel was looked at, some times a minute at least: the status may have changed. */
-  readonly onLooked?: () => void;
-  /** A pass that brought the kernel to what is wanted is over, or was refused. */
-  readonly onPass?: (pass: Pass) => void;
-}
 
 /**
  * The sidecar at work: servers tell who is connected, gateways who sends, and the reconciler brings the kernel there.
@@ -64,6 +56,7 @@ export class Daemon implements AsyncDisposable {
   readonly #refresh: Debounced;
   readonly #verify: Debounced;
   readonly #forwarder: Forwarder;
+  readonly #filters: FilterWatch;
   readonly #forwarding: Debounced;
   readonly #stop = new AbortController();
   #devices: Devices = { links: [], tunnels: [], taps: [] };
@@ -110,6 +103,7 @@ export class Daemon implements AsyncDisposable {
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
     this.#forwarder = new Forwarder({ datapath: kind, onOriginals: () => this.#noteOriginals(), logger });
+    this.#filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
     this.#servers = new Servers(settings, {
       clients: this.#clients,
@@ -133,7 +127,7 @@ export class Daemon implements AsyncDisposable {
       settings: plainInForce(this.#settings),
       elements: this.#reconciler.elements,
       appliedPass: this.#reconciler.appliedPass,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#forwardingProblem, this.#uplinkProblem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
     });
   }
@@ -167,6 +161,7 @@ export class Daemon implements AsyncDisposable {
     await this.#datapath.start();
     this.#monitor = this.#startMonitor();
     await this.#datapath.readNeighbours();
+    await this.#filters.look(this.#devices.links).catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
     await this.#refresh.now();
     const failed = this.#servers.follow();
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -309,6 +304,7 @@ export class Daemon implements AsyncDisposable {
       gateways: this.#datapath.gateways,
       uplink: this.#datapath.uplink,
       originals: this.#forwarder.originals,
+      ...(this.#filters.isAnswering ? { answersPathFilters: true } : {}),
     };
     if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
     // The same object as before tells the reconciler that routes to clients need not be asked for again.
@@ -369,6 +365,7 @@ export class Daemon implements AsyncDisposable {
     }
     this.#datapath.need(this.#uplinkNeed);
     await this.#datapath.poll();
+    if (await this.#filters.look(this.#devices.links)) this.#updateSite();
   }
 
   async #checkElements(): Promise<void> {
@@ -385,6 +382,7 @@ export class Daemon implements AsyncDisposable {
     await this.#datapath.readNeighbours();
     await this.#refresh.now();
     await this.#verifyRouting();
+    if (await this.#filters.look(this.#devices.links, true)) this.#updateSite();
   }
 
   async #verifyRouting(): Promise<void> {

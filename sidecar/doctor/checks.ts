@@ -14,6 +14,7 @@ import { kernelModule } from './checks/module.js';
 import { mtu } from './checks/mtu.js';
 import { nftables } from './checks/nftables.js';
 import { openvpnOptions } from './checks/openvpn-options.js';
+import { pathFilters } from './checks/path-filters.js';
 import { pathMtu } from './checks/path-mtu.js';
 import { privilege } from './checks/privilege.js';
 import { programs } from './checks/programs.js';
@@ -41,6 +42,7 @@ export const CHECKS: readonly Check[] = [
   forwarding,
   forwardPolicy,
   reversePath,
+  pathFilters,
   bridgeNetfilter,
   marks,
   labels,

@@ -2,18 +2,22 @@ import type { NftObject, Nftables } from 'nftables-json';
 import { NftError, openNftables } from 'nftables-json';
 import type { FlavourReport } from 'iptables-wrapper';
 
-import type { Policy } from '../../rules/index.js';
+import type { Family, Policy } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { fetchStatus } from '../control/client.js';
 import type { SettingsInForce } from '../control/settings-in-force.js';
 import type { RoutingUse } from '../daemon/clashes.js';
 import { readRoutingUse } from '../daemon/clashes.js';
+import { linkWithoutDefault } from '../daemon/filter-watch.js';
 import { policyOf } from '../daemon/policy.js';
 import { readModule, type ModuleReading } from './module-reading.js';
 import { saveLegacyIptables, saveNftIptables } from './saved-iptables.js';
 import type { ServerView } from './server-view.js';
 import { viewServers } from './server-view.js';
 import { GwmarkError } from '../errors.js';
+import { readDevices } from '../discovery/devices.js';
+import type { PathFilter } from '../firewall/path-filters.js';
+import { readPathFilters } from '../firewall/read-path-filters.js';
 import { inspectFlavours } from '../firewall/tool.js';
 import type { StatusDocument } from '../status.js';
 import type { IpDevice } from '../system/iproute.js';
@@ -123,6 +127,20 @@ export class System implements AsyncDisposable {
   /** What nft cannot show: targets of iptables-nft, and everything of iptables-legacy, as text of iptables-save. */
   savedIptables(): Promise<string> {
     return this.#once('saved', async () => `${await saveNftIptables(await this.ruleset())}\n${await this.legacyIptables()}`);
+  }
+
+  /** Reverse path filters made of rules, in nftables and iptables. */
+  pathFilters(): Promise<readonly PathFilter[]> {
+    return this.#once('pathFilters', async () => readPathFilters(await this.nftables().catch(() => null), this.settings.table));
+  }
+
+  /** By family, a link by which no default route leads. */
+  linksWithoutDefault(): Promise<ReadonlyMap<Family, string>> {
+    return this.#once('linksWithoutDefault', async () => {
+      const { links } = await readDevices(this.settings.devices);
+      const found = await Promise.all(([4, 6] as const).map(async (family) => [family, await linkWithoutDefault(links, family)] as const));
+      return new Map(found.flatMap(([family, device]) => (device === null ? [] : [[family, device] as const])));
+    });
   }
 
   module(): Promise<ModuleReading> {

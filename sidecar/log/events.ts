@@ -336,6 +336,11 @@ export const LOG_EVENTS = {
     meaning: 'Connection tracking entries cannot be deleted, so flows of clients that left live until they time out.',
     action: 'Install the program `conntrack`, or set `conntrack: keep`.',
   },
+  'path_filter.changed': {
+    level: 'info',
+    meaning: 'Other programs have reverse path filters made of rules (`filters`), or have others than before. `isAnswering`: rules of ours tell them the ways of gateways, which costs every packet a little.',
+    action: 'None where `isAnswering` is true; else see whether `gwmark doctor` complains (check `path-filters`).',
+  },
   'sysctl.changed': {
     level: 'info',
     meaning: 'A sysctl was changed; `gwmark down` restores it.',

@@ -4,6 +4,7 @@ import { findFlow } from './flow-found.js';
 import { followModule } from './module.js';
 import { followNexthop } from './nexthop.js';
 import type { TraceReading } from './reading.js';
+import { findOthers } from './others.js';
 import { findRole, hostOf, mostSpecific, type Role } from './role.js';
 import { describeRoute, type RouteOf, type RouteQuestion, routeWords } from './route.js';
 import { Steps, Stopped, type Trace, type TraceQuery } from './trace.js';
@@ -33,7 +34,7 @@ function findRules({ rules: { name, owner }, datapath, status, inForce }: TraceR
 }
 
 async function follow(reading: TraceReading, query: TraceQuery, role: Role, steps: Steps, routeOf: RouteOf): Promise<string | Stopped> {
-  const stopped = findSelection(reading, query, role, steps) ?? findCapture(reading, query, role, steps) ?? (await findSocket(reading, query, role, steps, routeOf));
+  const stopped = findSelection(reading, query, role, steps) ?? findCapture(reading, query, role, steps) ?? findOthers(reading, query, role, steps) ?? (await findSocket(reading, query, role, steps, routeOf));
   if (stopped !== undefined) return stopped;
   return reading.datapath === 'module' ? followModule(reading, query, role, steps, routeOf) : followNexthop(reading, query, role, findFlow(reading, query, role, steps), steps, routeOf);
 }

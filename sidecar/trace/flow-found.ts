@@ -1,5 +1,6 @@
 import type { FlowTuple } from '../flows/flow.js';
 import type { TracedFlow, TraceReading } from './reading.js';
+import { suspectOf } from './others.js';
 import type { Role } from './role.js';
 import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
 
@@ -21,7 +22,7 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
   const ofSource = answered.map((flow) => ({ flow, isOpenedByDestination: false, id: flow.gateway }));
   const candidates = [...ofSource, ...ofDestination];
   const found = candidates.find(({ id }) => id !== 0) ?? candidates[0];
-  if (found === undefined) return steps.stop('conntrack', ...missingFlow(reading, query));
+  if (found === undefined) return steps.stop('conntrack', ...missingFlow(reading, query, role));
 
   const { flow, isOpenedByDestination, id } = found;
   const text = `${flow.protocol} ${describe(flow.original)}, answers ${describe(flow.reply)}${others(candidates, id)}`;
@@ -62,7 +63,11 @@ function noGateway({ datapath }: TraceReading, { destination }: TraceQuery, { or
   return [`${text}: ${found}`, 'its router was not known at its first packet, or the flow is older than the rules: let it send again, and look for that router in "gwmark gateways"'];
 }
 
-function missingFlow({ allDevices }: TraceReading, { source, destination }: TraceQuery): readonly [text: string, remedy: string] {
+function missingFlow(reading: TraceReading, query: TraceQuery, role: Role): readonly [text: string, remedy: string] {
+  const { allDevices } = reading;
+  const { source, destination } = query;
+  const suspect = suspectOf(reading, query, role);
+  if (suspect !== null) return [`connection tracking has no such flow from ${source} to ${destination}, and ${suspect.text}`, suspect.remedy];
   const down = allDevices.find(({ link_type: type, flags }) => type === 'ether' && !flags.includes('LOWER_UP'));
   const hint = down === undefined ? '' : `; ${down.ifname} is ${down.flags.includes('UP') ? 'without carrier' : 'down'}`;
   return [`connection tracking has no such flow from ${source} to ${destination}${hint}`, 'let it send a packet: nothing arrived, it was dropped before (rp_filter, a firewall), or the entry ended'];

@@ -1,14 +1,18 @@
-import type { Policy, RoutingPlan } from '../../rules/index.js';
+import { type NftObject, openNftables } from 'nftables-json';
+import type { Family, Policy, RoutingPlan } from '../../rules/index.js';
 import { gatewayMark } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { type SettingsInForce, settingsInForce } from '../control/settings-in-force.js';
 import { statusOfSidecarHere } from '../control/sidecar-here.js';
+import { linkWithoutDefault } from '../daemon/filter-watch.js';
 import { policyOf } from '../daemon/policy.js';
 import { type ModuleGateway, parseModuleGateway, readRecords } from '../datapath/module/proc.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Devices } from '../discovery/devices.js';
 import { readDevices } from '../discovery/devices.js';
 import { type ModuleReading, readModule } from '../doctor/module-reading.js';
+import type { PathFilter } from '../firewall/path-filters.js';
+import { readPathFilters } from '../firewall/read-path-filters.js';
 import { type ConntrackEntry, entriesFrom } from '../flows/conntrack-flows.js';
 import type { Flow } from '../flows/flow.js';
 import { moduleFlows } from '../flows/module-flows.js';
@@ -28,6 +32,17 @@ export interface TracedModule {
   readonly gateways: readonly ModuleGateway[];
 }
 
+/** Rules of other programs. */
+export interface TracedOthers {
+  readonly filters: readonly PathFilter[];
+  /** The whole ruleset of nftables, sets without elements; empty where it cannot be read. */
+  readonly ruleset: readonly NftObject[];
+  /** What our own rules are made with. */
+  readonly firewall: 'nftables' | 'iptables';
+  /** A link by which no default route of the flow's family leads; null where there is none. */
+  readonly strandedLink: string | null;
+}
+
 /** Everything that a trace is told from, as the kernel has it at one time. */
 export interface TraceReading {
   readonly policy: Policy;
@@ -41,6 +56,8 @@ export interface TraceReading {
   readonly plan: RoutingPlan;
   /** Flows that the source opened, and flows that the destination opened, whoever the other end is. */
   readonly opened: { readonly bySource: readonly TracedFlow[]; readonly byDestination: readonly TracedFlow[] };
+  /** What the rules of other programs do to the flow. */
+  readonly others: TracedOthers;
   /** Null with the datapath nexthop. */
   readonly module: TracedModule | null;
   /** Null where no sidecar runs. */
@@ -78,10 +95,22 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
     unforwarded: await readUnforwarded(devices, source.includes(':')),
     plan,
     opened: { bySource: bySource.map(withGateways), byDestination: byDestination.map(withGateways) },
+    others: await readOthers(settings, rules, devices, source.includes(':') ? 6 : 4),
     module: datapath === 'module' ? await readTracedModule() : null,
     status,
     inForce,
   };
+}
+
+async function readOthers(settings: Settings, rules: TracedRules, { links }: Devices, family: Family): Promise<TracedOthers> {
+  const nft = await openNftables({ executor: settings.executor }).catch(() => null);
+  try {
+    const ruleset = nft === null ? [] : await nft.list({ ruleset: null }, { terse: true });
+    const filters = await readPathFilters(nft, settings.table);
+    return { filters, ruleset, firewall: rules.name.startsWith('iptables') ? 'iptables' : 'nftables', strandedLink: await linkWithoutDefault(links, family) };
+  } finally {
+    await nft?.[Symbol.asyncDispose]();
+  }
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<readonly T[]> {

@@ -20,6 +20,8 @@ export const TRACE_STEPS = {
   destination: 'Who DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
   selection: 'Packets from SRC are selected: they do not come from the link itself, which ARP and neighbour discovery serve.',
   capture: 'Inline: the bridge table captures frames for DST.',
+  filter: 'No rule of another program drops what SRC sends because the endpoint has no route back to it (a reverse path filter made of rules), or is told the way of the gateway.',
+  firewall: 'No rule of another program in FORWARD ends every new flow between the links and the tunnel.',
   socket: 'What the endpoint sends itself: its socket finds a route, without which netfilter never sees a packet.',
   module: 'Datapath `module`: gwmark.ko is loaded, enabled, and looks for the mark that the rules set.',
   conntrack: 'Connection tracking has the flow, and its entry remembers a gateway (in its mark, or in its labels).',

@@ -1,10 +1,18 @@
 import type { NftObject } from 'nftables-json';
 
+import type { Family } from '../../../rules/index.js';
+import { type Refusal, refusalOf } from '../../firewall/forward-verdict.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import { savedLines } from '../saved-lines.js';
 
+/** One way through the endpoint on which a rule ends the first packet. */
+interface RefusedWay extends Refusal, Way {
+  readonly families: readonly Family[];
+}
+
 interface Facts {
+  readonly refused: readonly RefusedWay[];
   /** Chains of hook forward that drop what no rule accepts. */
   readonly dropping: readonly string[];
 }
@@ -12,22 +20,69 @@ interface Facts {
 /** Nobody drops what the endpoint forwards. */
 export const forwardPolicy: Check = {
   name: 'forward-policy',
-  doc: 'No chain of hook forward drops everything that its rules do not accept (policy drop), in nftables and iptables of both flavours: packets of the VPN pass FORWARD as any other. Docker sets such a policy. What single rules drop is not looked at.',
+  doc: 'No chain of hook forward drops everything that its rules do not accept (policy drop), in nftables and iptables of both flavours: packets of the VPN pass FORWARD as any other. Docker sets such a policy. Nor does a rule end every new flow between a link and a tunnel, as the zones of firewalld do with their last `reject`. What rules drop that ask for ports or addresses is not looked at.',
   needsNetAdmin: true,
-  look: async (system) => judgeForwardPolicy({ dropping: [...nftDropping(await system.ruleset()), ...legacyDropping(await system.legacyIptables())] }),
+  look: async (system) => {
+    const [ruleset, legacy] = [await system.ruleset(), await system.legacyIptables()];
+    const ways = waysBetween((await system.links()).map(({ ifname }) => ifname), (await system.tunnels()).map(({ ifname }) => ifname));
+    return judgeForwardPolicy({ dropping: [...nftDropping(ruleset), ...legacyDropping(legacy)], refused: refusedWays(ruleset, ways) });
+  },
 };
 
-export function judgeForwardPolicy({ dropping }: Facts): readonly Judgement[] {
+export function judgeForwardPolicy({ dropping, refused }: Facts): readonly Judgement[] {
   const subject = 'policy of forward';
   const expected = 'accept, or rules that accept what the tunnels send and get';
-  if (dropping.length === 0) return [fine(subject, 'accept', expected)];
-  return dropping.map((where) => ({
+  if (dropping.length === 0 && refused.length === 0) return [fine(subject, 'accept', expected)];
+  const byRules = refused.map((way): Judgement => ({
+    severity: way.mayBeAccepted ? 'warn' : 'error',
+    subject: 'rules of forward',
+    found: `${way.where} ends with ${way.verdict} for what comes by ${way.from} and goes to ${way.to} (IPv${way.families.join(' and IPv')})${way.mayBeAccepted ? ', unless a rule before it accepts that' : ''}`,
+    expected,
+    remedy: remedyOfRefusal(way),
+  }));
+  const byPolicy = dropping.map((where): Judgement => ({
     severity: 'warn',
     subject,
     found: `${where} has policy drop: packets of the VPN are lost unless a rule there accepts them`,
     expected,
     remedy: 'accept the tunnel in both directions there (Docker: in chain DOCKER-USER): iptables -I FORWARD -i tun0 -j ACCEPT; iptables -I FORWARD -o tun0 -j ACCEPT, and the same with ip6tables',
   }));
+  return [...byPolicy, ...byRules];
+}
+
+/** How a rule is kept from refusing new flows from one device to another. */
+export function remedyOfRefusal({ where, from, to, isFromTunnel }: Way & Pick<Refusal, 'where'>): string {
+  if (!where.includes(' firewalld ')) return `accept it before that: iifname "${from}" oifname "${to}" accept`;
+  if (isFromTunnel) return `firewall-cmd --permanent --zone=trusted --add-interface=${from}; firewall-cmd --reload`;
+  const policy = 'firewall-cmd --permanent --policy=to-vpn';
+  return `the tunnel in zone trusted (firewall-cmd --permanent --zone=trusted --add-interface=${to}), and a policy that lets others in: firewall-cmd --permanent --new-policy=to-vpn; ${policy} --add-ingress-zone=ANY; ${policy} --add-egress-zone=trusted; ${policy} --set-target=ACCEPT; firewall-cmd --reload`;
+}
+
+/** From a device to another. */
+export interface Way {
+  readonly from: string;
+  readonly to: string;
+  readonly isFromTunnel: boolean;
+}
+
+/** Between every link and every tunnel, in both directions. */
+export function waysBetween(links: readonly string[], tunnels: readonly string[]): readonly Way[] {
+  return links.flatMap((link) => tunnels.flatMap((tunnel) => [{ from: link, to: tunnel, isFromTunnel: false }, { from: tunnel, to: link, isFromTunnel: true }]));
+}
+
+/** The ways on which rules of nftables end a new flow. */
+function refusedWays(objects: readonly NftObject[], ways: readonly Way[]): readonly RefusedWay[] {
+  const found = new Map<string, RefusedWay>();
+  for (const way of ways) {
+    for (const family of [4, 6] as const) {
+      const refusal = refusalOf(objects, { ...way, family });
+      if (refusal === null) continue;
+      const key = JSON.stringify([way, refusal.where, refusal.verdict]);
+      const known = found.get(key);
+      found.set(key, { ...way, ...refusal, mayBeAccepted: refusal.mayBeAccepted || known?.mayBeAccepted === true, families: [...(known?.families ?? []), family] });
+    }
+  }
+  return [...found.values()];
 }
 
 function nftDropping(objects: readonly NftObject[]): readonly string[] {

@@ -57,6 +57,11 @@ export class Firewalld implements AsyncDisposable {
     return await exec([PYTHON, path.join(this.#root, 'usr/bin/firewall-cmd'), ...words], { env: this.#env });
   }
 
+  /** Runs lines of bash in which `firewall-cmd` is that of this firewall; rejects unless the last one exits with 0. */
+  async shell(text: string): Promise<string> {
+    return await exec(['bash', '-c', `firewall-cmd() { ${PYTHON} ${path.join(this.#root, 'usr/bin/firewall-cmd')} "$@"; }\n${text}`], { env: this.#env });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // The firewall first: it takes its rules away over nothing but netlink, and says goodbye to the bus.
     for (const process of this.#processes) await process.stop();

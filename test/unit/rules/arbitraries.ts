@@ -74,6 +74,7 @@ export function world(policy: Policy): fc.Arbitrary<World> {
       hasUplink: fc.boolean(),
       clients: fc.subarray([...CLIENTS]),
       hasOriginals: fc.boolean(),
+      answersPathFilters: fc.boolean(),
     })
     .map(({ hasUplink, hasOriginals, clients, links, ...rest }) => {
       // As the daemon does: gateways are on links that there are.

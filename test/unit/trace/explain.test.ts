@@ -52,6 +52,7 @@ function moduleWith(fields: Partial<TraceReading> = {}, reading: ModuleReading =
     unforwarded: new Set(),
     plan: EMPTY_PLAN,
     opened: { bySource: [flow(HOST, CLIENT, { gateway: 1 })], byDestination: [] },
+    others: { filters: [], ruleset: [], firewall: 'nftables', strandedLink: null },
     module: { reading, gateways },
     status: null,
     inForce: { from: 'command', differences: [] },

@@ -1,0 +1,100 @@
+import type { Statement } from 'nftables-json';
+import { matchAddress, matchDevice, matchTransport, matchVpnDestinations, MAC_KEY } from './selection.js';
+import type { ChainSpec, RuleSpec, SetSpec, VerdictElement } from './structure.js';
+import type { Gateway, Policy, Site } from './world.js';
+import { gatewayMark } from './world.js';
+
+/*
+ * Other programs drop packets by rules whose way back leads over another device, or nowhere: firewalld does for IPv6, NixOS for
+ * both families. Such a rule that asks with the packet's mark (`fib saddr . mark . iif`, `-m rpfilter --validmark`) is answered here:
+ * a frame for the VPN gets the mark of its gateway before any such rule, whose table has a route over the very device, and
+ * loses it again before routing. That costs every packet, so it is there only where such a filter is.
+ */
+
+/** Before the table raw of iptables (NF_IP_PRI_RAW, -300), behind defragmentation (-400): ports can be seen. */
+export const BEFORE_FILTERS = -301;
+/** Behind everything that anybody has in prerouting; routing comes next. */
+export const AFTER_FILTERS = 1000;
+
+/** A filter that can be answered: it asks with the mark, between our two chains. */
+export function isAnswerable({ asksWithMark, hook, priority }: { readonly asksWithMark: boolean; readonly hook: string; readonly priority: number }): boolean {
+  return asksWithMark && hook === 'prerouting' && priority > BEFORE_FILTERS && priority < AFTER_FILTERS;
+}
+
+/** What {@link compileNexthopStructure} adds for a site that has such a filter. */
+export interface FilterAnswer {
+  /** The first rules of our chain between the filters. */
+  readonly first: readonly RuleSpec[];
+  readonly sets: readonly (readonly [string, SetSpec])[];
+  readonly chains: readonly (readonly [string, ChainSpec])[];
+  readonly verdicts: readonly (readonly [string, ReadonlyMap<string, VerdictElement>])[];
+}
+
+const NOTHING: FilterAnswer = { first: [], sets: [], chains: [], verdicts: [] };
+
+/**
+ * The chains that answer the filters of others; nothing where there is none.
+ *
+ * What comes out of a tunnel is for a filter to see without a mark: its gateway is not where its source is. So its marks are
+ * written behind the filters, by the rules that otherwise do it between them.
+ *
+ * @param prerouting these rules
+ */
+export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): FilterAnswer {
+  const { policy, links, gateways, tunnels } = site;
+  if (site.answersPathFilters !== true || links.length === 0) return NOTHING;
+  const elements = gateways.flatMap(({ id, device, sources }) => sources.map((mac) => ({ key: { concat: [device, mac] }, chain: answerChain(id) })));
+  const fromTunnel = tunnels.length === 0 ? null : matchDevice(tunnels);
+  return {
+    first: fromTunnel === null ? [] : [{ expr: [fromTunnel, { accept: null }] }],
+    sets: [['answers', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }]],
+    chains: [
+      ['before_filters', { base: base(BEFORE_FILTERS), rules: beforeRules(site) }],
+      ['after_filters', { base: base(AFTER_FILTERS), rules: [{ expr: [matchDevice(links), writeBits(policy, 0), { accept: null }] }, ...(fromTunnel === null ? [] : prerouting)] }],
+      ['answer', { base: {}, rules: [...spoofed(site), { expr: [{ vmap: { key: MAC_KEY, data: '@answers' } }] }] }],
+      ...gateways.map((gateway) => answerOf(policy, gateway)),
+    ],
+    verdicts: [['answers', new Map(elements.map((element) => [JSON.stringify(element.key), element]))]],
+  };
+}
+
+function base(prio: number): ChainSpec['base'] {
+  return { type: 'filter', hook: 'prerouting', prio, policy: 'accept' };
+}
+
+/** `answer_7`: the chain that tells a filter of gateway 7. */
+function answerChain(id: number): string {
+  return `answer_${id}`;
+}
+
+function answerOf(policy: Policy, { id }: Gateway): readonly [string, ChainSpec] {
+  return [answerChain(id), { base: {}, rules: [{ expr: [writeBits(policy, gatewayMark(policy, id))] }] }];
+}
+
+/** For the VPN alone: what else comes from far away is the filter's to judge. */
+function beforeRules(site: Site): RuleSpec[] {
+  const fromLink = matchDevice(site.links);
+  const goto: Statement = { goto: { target: 'answer' } };
+  return [
+    ...site.transports.map((transport) => {
+      const [port, ...others] = matchTransport(transport);
+      return { expr: [...(port === undefined ? [] : [port]), fromLink, ...others, goto] };
+    }),
+    ...matchVpnDestinations(site).map((match) => ({ expr: [match, fromLink, goto] })),
+  ];
+}
+
+/** Who claims on a link to be a client is the filter's to judge as well. */
+function spoofed({ tunnels }: Site): RuleSpec[] {
+  const clients = [matchAddress('ip', 'saddr', '@client4'), matchAddress('ip6', 'saddr', '@client6')];
+  const networks = tunnels.flatMap(({ connected }) =>
+    connected.map(({ family, address, prefixLength }): Statement => ({ match: { op: '==', left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } }, right: { prefix: { addr: address, len: prefixLength } } } })),
+  );
+  return [...clients, ...networks].map((match) => ({ expr: [match, { return: null }] }));
+}
+
+function writeBits({ markMask }: Policy, bits: number): Statement {
+  const mark = { meta: { key: 'mark' } } as const;
+  const kept = { '&': [mark, ~markMask >>> 0] } as const;
+  return { mangle: { key: mark, value: bits === 0 ? kept : { '|': [kept, bits] } } };
+}

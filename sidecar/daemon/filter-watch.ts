@@ -1,0 +1,90 @@
+import type { Family, Link } from '../../rules/index.js';
+import { isAnswerable } from '../../rules/index.js';
+import type { PathFilter } from '../firewall/path-filters.js';
+import { readPathFilters } from '../firewall/read-path-filters.js';
+import type { FirewallTool } from '../firewall/tool.js';
+import type { Logger } from '../log/logger.js';
+import type { IpRoute } from '../system/iproute.js';
+import { ipJson } from '../system/iproute.js';
+
+/** The whole ruleset is read no oftener, however often it changes. */
+const PAUSE_MS = 5000;
+
+export interface FilterWatchOptions {
+  /** Borrowed. */
+  readonly tool: FirewallTool;
+  /** Name of our table. */
+  readonly table: string;
+  readonly datapath: 'nexthop' | 'module';
+  readonly logger: Logger;
+}
+
+/** Reverse path filters that other programs made of rules: whether there are any, and whether packets of the VPN pass them. */
+export class FilterWatch {
+  readonly #options: FilterWatchOptions;
+  #filters: readonly PathFilter[] = [];
+  #problem: string | null = null;
+  #generation: number | null = null;
+  #readAtMs = -Infinity;
+  #text = '[]';
+
+  constructor(options: FilterWatchOptions) {
+    this.#options = options;
+  }
+
+  /** The datapath's rules are to answer one of them. */
+  get isAnswering(): boolean {
+    return this.#canAnswer && this.#filters.some(isAnswerable);
+  }
+
+  /** Which of them drops what comes from far away; null where none does. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  get #canAnswer(): boolean {
+    return this.#options.datapath === 'nexthop' && this.#options.tool.kind === 'nftables';
+  }
+
+  /**
+   * Looks, unless nobody changed anything in nftables since.
+   *
+   * @param isForced also where nothing seems changed: iptables-legacy has no generation, and routes have none either
+   * @returns whether {@link isAnswering} changed
+   */
+  async look(links: readonly Link[], isForced = false): Promise<boolean> {
+    const { tool, table, logger } = this.#options;
+    const nft = tool.kind === 'nftables' ? tool.nft : null;
+    const generation = (await nft?.generation()) ?? null;
+    const isKnown = generation !== null ? generation === this.#generation : this.#readAtMs !== -Infinity;
+    if (!isForced && (isKnown || performance.now() - this.#readAtMs < PAUSE_MS)) return false;
+    const before = this.isAnswering;
+    this.#filters = await readPathFilters(nft, table);
+    this.#generation = generation;
+    this.#readAtMs = performance.now();
+    this.#problem = await this.#findProblem(links);
+    const text = JSON.stringify(this.#filters);
+    if (text !== this.#text) logger.info('path_filter.changed', { filters: this.#filters.map(({ where }) => where), isAnswering: this.isAnswering });
+    this.#text = text;
+    return before !== this.isAnswering;
+  }
+
+  async #findProblem(links: readonly Link[]): Promise<string | null> {
+    const filters = this.#filters.filter((filter) => !this.#canAnswer || !isAnswerable(filter));
+    for (const filter of filters) {
+      for (const family of filter.families) {
+        const device = await linkWithoutDefault(links, family);
+        if (device === null) continue;
+        return `${filter.where} drops IPv${family} packets that come by ${device} from far away, since the endpoint has no route back: see gwmark doctor`;
+      }
+    }
+    return null;
+  }
+}
+
+/** A link by which no default route leads, so that such a filter takes nothing of it; null where there is none. */
+export async function linkWithoutDefault(links: readonly Link[], family: Family): Promise<string | null> {
+  const routes = await ipJson<IpRoute>([`-${family}`, 'route', 'show', 'default']);
+  const devices = new Set(routes.flatMap(({ dev, nexthops = [] }) => [dev, ...nexthops.map((nexthop) => nexthop.dev)]));
+  return links.find((link) => link.families.includes(family) && !devices.has(link.device))?.device ?? null;
+}
