@@ -1,8 +1,6 @@
-/** From the most to the least urgent. */
-export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+import type { LogLevel } from './levels.js';
 
-/** error: the operator must act. warn: degraded, heals by itself. info: a state changed. debug: everything else. */
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export { LOG_LEVELS, type LogLevel } from './levels.js';
 
 interface EventDescription {
   readonly level: LogLevel;
