@@ -1,0 +1,110 @@
+import type { EventDescription } from './levels.js';
+
+/** Events of what the sidecar does to the kernel's rules, routing and settings: a part of `LOG_EVENTS`. */
+export const KERNEL_EVENTS = {
+  'firewall.applied': {
+    level: 'debug',
+    meaning: 'A pass was applied: its transaction of the firewall, and what belongs to it in routing. `pass` counts them.',
+    action: 'None.',
+  },
+  'firewall.failed': {
+    level: 'error',
+    meaning: 'The kernel refused a transaction of the firewall; it is tried again.',
+    action: 'The fields name the object and the reason.',
+  },
+  'firewall.recovered': {
+    level: 'info',
+    meaning: 'What had failed was applied at a later attempt.',
+    action: 'None.',
+  },
+  'firewall.selected': {
+    level: 'info',
+    meaning: 'What rules are made with: `nftables`, `iptables-nft` or `iptables-legacy`; where it is not the usual choice, why.',
+    action: 'None.',
+  },
+  'firewall.flavour': {
+    level: 'debug',
+    meaning: 'Under `iptables.flavour: auto`, why this flavour was taken, and what the other one holds.',
+    action: 'None.',
+  },
+  'firewall.no_mac_sets': {
+    level: 'warn',
+    meaning: 'With iptables, in a kernel without the set type hash:mac: routers are known from the neighbour table alone, so one that never asked ARP or ND for this machine is not learnt.',
+    action: 'Use nftables, or a kernel with CONFIG_IP_SET_HASH_MAC; or ping the router once.',
+  },
+  'firewall.no_bridge': {
+    level: 'warn',
+    meaning: 'A device is a bridge, and frames that pass a bridge can only be selected with nftables: nothing is captured inline.',
+    action: 'Use `firewall: nftables` where the endpoint is inline; else none.',
+  },
+  'firewall.fallback': {
+    level: 'warn',
+    meaning: 'libnftables cannot be used in the process, so `nft` is spawned for each change: slower, and otherwise the same.',
+    action: 'Install libnftables1, or set `executor: process` if this is meant.',
+  },
+  'firewall.repaired': {
+    level: 'warn',
+    meaning: 'Somebody changed or flushed the table or the chains of gwmark; they were put back.',
+    action: 'Find out who flushes the whole ruleset, often a firewall script.',
+  },
+  'firewall.adopted': {
+    level: 'info',
+    meaning: 'The rules of an earlier run were found and taken over without a gap.',
+    action: 'None.',
+  },
+  'routing.applied': {
+    level: 'debug',
+    meaning: 'A batch of rules, routes or neighbours was applied.',
+    action: 'None.',
+  },
+  'routing.failed': {
+    level: 'error',
+    meaning: 'The kernel refused a rule, a route or a neighbour; it is tried again.',
+    action: 'The fields name the object and the reason.',
+  },
+  'routing.repaired': {
+    level: 'warn',
+    meaning: 'Somebody removed a rule, a route or a neighbour of gwmark; it was put back.',
+    action: 'Find out who does: often a network manager that owns the device.',
+  },
+  'routing.monitor_lost': {
+    level: 'warn',
+    meaning: '`ip monitor` ended; it is started anew and everything is read again.',
+    action: 'If it repeats: see that iproute2 is intact.',
+  },
+  'routing.clash': {
+    level: 'error',
+    meaning: 'A routing table, a rule priority or a next-hop address that gwmark needs is used by somebody else.',
+    action: 'Change the `routing.*` setting that the fields name.',
+  },
+  'conntrack.flushed': {
+    level: 'debug',
+    meaning: 'The connection tracking entries of a client that left were deleted.',
+    action: 'None.',
+  },
+  'conntrack.unavailable': {
+    level: 'warn',
+    meaning: 'Connection tracking entries cannot be deleted, so flows of clients that left live until they time out.',
+    action: 'Install the program `conntrack`, or set `conntrack: keep`.',
+  },
+  'path_filter.changed': {
+    level: 'info',
+    meaning: 'Other programs have reverse path filters made of rules (`filters`), or have others than before. `isAnswering`: rules of ours tell them the ways of gateways, which costs every packet a little.',
+    action: 'None where `isAnswering` is true; else see whether `gwmark doctor` complains (check `path-filters`).',
+  },
+  'sysctl.changed': {
+    level: 'info',
+    meaning: 'A sysctl was changed; `gwmark down` restores it.',
+    action: 'None.',
+  },
+  'sysctl.failed': {
+    level: 'error',
+    meaning: 'A sysctl could not be set (often because /proc/sys is read-only in a container), or not be set back.',
+    action: 'Set it from outside (`docker run --sysctl`) and use `sysctl: leave`.',
+  },
+  'sysctl.optional': {
+    level: 'warn',
+    meaning: 'A sysctl could not be set without which all is carried, but for one case: without net.ipv6.fwmark_reflect, OpenVPN over UDP and IPv6 does not learn that the path to a client is narrower than the link.',
+    action: 'Set it from outside (`docker run --sysctl`), or have OpenVPN send smaller packets (`mssfix`, `tun-mtu`).',
+  },
+} as const satisfies Record<string, EventDescription>;
