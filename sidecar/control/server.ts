@@ -81,7 +81,7 @@ async function openCommands({ path, move, logger }: ControlServerOptions): Promi
     });
     return [listener];
   } catch (error) {
-    logger.warn('control.no_orders', { path: commandSocketOf(path), error });
+    logger.error('control.failed', { url: commandSocketOf(path), error });
     return [];
   }
 }

@@ -223,11 +223,6 @@ export const LOG_EVENTS = {
     meaning: 'Another MAC address claimed one address of a router, and the router lives: its flows stay with it.',
     action: 'None, where the address is an alias or a virtual one that moved. If the other machine took over the routing of the silent flows too, tell so with `gwmark move`.',
   },
-  'control.no_orders': {
-    level: 'warn',
-    meaning: 'The socket that takes orders (`gwmark move`) cannot be opened beside the control socket; everything else works.',
-    action: 'See the cause; the path of the control socket may have at most 101 bytes for that.',
-  },
   'gateway.gone': {
     level: 'info',
     meaning: 'A gateway was forgotten; its flows use normal routing.',
