@@ -51,11 +51,28 @@ export function subnetLengths(networks: Iterable<ClientNetwork>): SubnetLength[]
 }
 
 /**
- * True when the kernel needs a route of ours to reach this network: main does not send it to the tunnel, and the tunnel has its
- * family. (OpenVPN takes an `iroute-ipv6` also where IPv6 is disabled, and the kernel then refuses the route.)
+ * Whether the kernel needs a route of ours to reach a client network. `route`: main has none to its tunnel. `contested`: main leads to
+ * another tunnel of ours, or to either, as of two servers with the same network; then ours has to come before main. A subnet
+ * that main leads to both is left to main.
+ *
+ * None for a tunnel without its family: OpenVPN takes an `iroute-ipv6` also where IPv6 is disabled, and the kernel then refuses the route.
  */
-export function needsRoute(network: ClientNetwork, tunnels: readonly Tunnel[]): boolean {
+export function routeNeed(network: ClientNetwork, tunnels: readonly Tunnel[]): 'none' | 'route' | 'contested' {
   const tunnel = tunnels.find(({ device }) => device === network.device);
-  if (tunnel === undefined || !tunnel.families.includes(network.family)) return false;
-  return !tunnel.covered.some((covered) => contains(covered, network));
+  if (tunnel === undefined || !tunnel.families.includes(network.family)) return 'none';
+  const own = longestCover(tunnel, network);
+  const others = tunnels.filter((other) => other !== tunnel).map((other) => longestCover(other, network));
+  const isContested = others.some((length) => length !== null && (own === null || (length >= own && isHost(network))));
+  if (isContested) return 'contested';
+  return own === null ? 'route' : 'none';
+}
+
+/** {@link routeNeed} is not `none`. */
+export function needsRoute(network: ClientNetwork, tunnels: readonly Tunnel[]): boolean {
+  return routeNeed(network, tunnels) !== 'none';
+}
+
+/** The prefix length of main's narrowest route to the tunnel that has the network; null without one. */
+function longestCover({ covered }: Tunnel, network: ClientNetwork): number | null {
+  return covered.reduce<number | null>((longest, outer) => (contains(outer, network) && outer.prefixLength > (longest ?? -1) ? outer.prefixLength : longest), null);
 }

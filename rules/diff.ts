@@ -1,4 +1,7 @@
+import { formatNetwork } from './address.js';
 import type { Neighbour, PolicyRule, Route, RoutingPlan } from './routing.js';
+import { routingTables } from './routing.js';
+import type { ClientNetwork, Policy } from './world.js';
 
 /**
  * What to do to get from one routing plan to another. Additions are made before removals, so that a packet finds
@@ -52,6 +55,12 @@ function neighbourKey({ family, device, address }: Neighbour): string {
 /** The kernel keeps one route a destination, table and metric; `ip route replace` swaps it. */
 export function routeKey({ family, table, destination }: Route): string {
   return `${family} ${table} ${destination}`;
+}
+
+/** The keys of every route that a client network may have, see {@link clientRoute}. */
+export function clientRouteKeys(policy: Policy, network: ClientNetwork): string[] {
+  const { clients, contested } = routingTables(policy);
+  return [clients, contested].map((table) => routeKey({ family: network.family, table, destination: formatNetwork(network), device: network.device }));
 }
 
 function fingerprint(item: unknown): string {

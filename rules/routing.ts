@@ -1,6 +1,6 @@
 import type { Family } from './address.js';
 import { formatNetwork, parseNetwork } from './address.js';
-import { needsRoute } from './clients.js';
+import { routeNeed } from './clients.js';
 import { legRoute, legRules, legsTable, needsLegs } from './legs.js';
 import { pathMtuRules } from './path-mtu.js';
 import type { ClientNetwork, Gateway, Link, Policy, Site, Transport } from './world.js';
@@ -57,9 +57,9 @@ export interface RoutingPlan {
 export const EMPTY_PLAN: RoutingPlan = { rules: [], routes: [], neighbours: [] };
 
 /** The routing table numbers, in the words of {@link Policy}. */
-export function routingTables(policy: Policy): { clients: number; uplink: number; fallback: number; tunnels: number; gateway: (id: number) => number } {
+export function routingTables(policy: Policy): { clients: number; uplink: number; fallback: number; tunnels: number; contested: number; gateway: (id: number) => number } {
   const base = policy.routing.tableBase;
-  return { clients: base, uplink: base + 1, fallback: base + 2, tunnels: base + 3, gateway: (id) => base + 10 + id };
+  return { clients: base, uplink: base + 1, fallback: base + 2, tunnels: base + 3, contested: base + 5, gateway: (id) => base + 10 + id };
 }
 
 /** The address that stands for a gateway as next hop: the id in the last bits of the prefix. */
@@ -74,6 +74,8 @@ export function nexthopAddress(policy: Policy, family: Family, id: number): stri
 
 /** The routing table main, RT_TABLE_MAIN. */
 const MAIN = 254;
+/** Contested client networks come first of all; their rule has the first priority. */
+const TUNNEL_NETWORKS = 1;
 /** Of the first gateway, whose id is 1; the highest id is 254. */
 const BEFORE_GATEWAYS = 10;
 /** Above every gateway's rule. */
@@ -141,19 +143,25 @@ function aroundGateways(policy: Policy, family: Family): PolicyRule[] {
  */
 function addTunnelNetworks(site: Site, links: readonly Link[], rules: PolicyRule[], routes: Route[]): void {
   const table = routingTables(site.policy).tunnels;
-  rules.push({ family: 4, priority: site.policy.routing.priority, table });
+  rules.push({ family: 4, priority: site.policy.routing.priority + TUNNEL_NETWORKS, table });
   for (const { device, connected } of site.tunnels) {
-    for (const network of connected) if (network.family === 4) routes.push({ family: 4, table, destination: formatNetwork(network), device });
+    for (const network of connected) {
+      const destination = formatNetwork(network);
+      // Of two tunnels with one network the second one's clients have routes of their own, which come first.
+      if (network.family === 4 && !routes.some((route) => route.table === table && route.destination === destination)) routes.push({ family: 4, table, destination, device });
+    }
   }
   const known = new Set(routes.map(({ destination }) => destination));
   const onlink = new Set(links.flatMap(({ onlink: networks }) => networks.filter(({ family }) => family === 4).map(formatNetwork)));
   for (const destination of onlink) if (!known.has(destination)) routes.push({ family: 4, table, destination, device: '' });
 }
 
-/** The routes for client networks that `main` does not send to the tunnel. */
+/** The routes for client networks that `main` does not send to the tunnel, or sends to another tunnel. */
 export function clientRoute(site: Pick<Site, 'policy' | 'tunnels'>, network: ClientNetwork): Route | null {
-  if (!needsRoute(network, site.tunnels)) return null;
-  return { family: network.family, table: routingTables(site.policy).clients, destination: formatNetwork(network), device: network.device };
+  const need = routeNeed(network, site.tunnels);
+  if (need === 'none') return null;
+  const { clients, contested } = routingTables(site.policy);
+  return { family: network.family, table: need === 'contested' ? contested : clients, destination: formatNetwork(network), device: network.device };
 }
 
 function addGateway(policy: Policy, family: Family, gateway: Gateway, rules: PolicyRule[], routes: Route[], neighbours: Neighbour[]): void {
@@ -172,11 +180,17 @@ function addGateway(policy: Policy, family: Family, gateway: Gateway, rules: Pol
  */
 const ICMP_ERRORS = { 4: [[3, 3], [11, 11]], 6: [[1, 3]] } as const;
 
-/** Subnets behind clients, for those who have any; main's own routes come first, but for its default route. */
+/**
+ * Subnets behind clients, for those who have any; main's own routes come first, but for its default route. Where there are several tunnels,
+ * those that main would lead to the wrong one come before everything else.
+ */
 export function clientRules(site: Site, family: Family): PolicyRule[] {
   if (!site.clientRouteFamilies.includes(family)) return [];
-  const priority = site.policy.routing.priority + AFTER_GATEWAYS + 1;
+  const first = site.policy.routing.priority;
+  const priority = first + AFTER_GATEWAYS + 1;
+  const contested = site.tunnels.length > 1 ? [{ family, priority: first, table: routingTables(site.policy).contested }] : [];
   return [
+    ...contested,
     { family, priority, table: MAIN, suppressPrefixLength: 0 },
     { family, priority: priority + 1, table: routingTables(site.policy).clients },
   ];

@@ -68,6 +68,16 @@ export interface ClientStatus {
   readonly since: string;
 }
 
+/** A client network that the endpoint's own routing does not lead to its tunnel. */
+export interface UnreachableNetwork {
+  /** Canonical form, a single address without a prefix length. */
+  readonly network: string;
+  /** The tunnel device that its client is on. */
+  readonly device: string;
+  /** Where packets to its first address go instead; null where no route has it. */
+  readonly leadsTo: string | null;
+}
+
 export type GatewayState =
   /** In use: a selected frame came from it. */
   | 'active'
@@ -126,6 +136,8 @@ export interface StatusDocument {
   readonly problems: readonly string[];
   readonly servers: readonly ServerStatus[];
   readonly clients: readonly ClientStatus[];
+  /** Client networks to which no packet gets, for another route has them. Absent in versions before it was added. */
+  readonly unreachable?: readonly UnreachableNetwork[];
   readonly gateways: readonly GatewayStatus[];
   /** The gateway id of last resort, null while none was learnt. */
   readonly uplink: number | null;

@@ -21,7 +21,10 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   const head = `gwmark ${printable(document.version)}, datapath ${document.datapath}, ${document.firewall}: ${ready}\n${counts}, ${describeUplink(document)}\n`;
   const problems = document.problems.map((problem) => `  ${paint('!', 'red', hasColours)} ${printable(problem)}\n`);
   const problemBlock = problems.length === 0 ? '' : `\nproblems:\n${problems.join('')}`;
-  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}`;
+  const warnings = (document.unreachable ?? []).map(({ network, device, leadsTo }) =>
+    `  ${paint('!', 'yellow', hasColours)} ${printable(`${network} is a client's on ${device}, and the endpoint's routing leads it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`)}\n`);
+  const warningBlock = warnings.length === 0 ? '' : `\nwarnings:\n${warnings.join('')}`;
+  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}${warningBlock}`;
 }
 
 /** What went wrong and was mended. */
@@ -88,8 +91,9 @@ function serversTable(servers: readonly ServerStatus[], options: ViewOptions): s
     { text: server.state, colour: SERVER_COLOURS[server.state] },
     server.device ?? '',
     [...server.transport.map((transport) => formatTransport(transport, '')), ...(server.remote == null ? [] : [formatTransport(server.remote, 'to ')])].join(', '),
+    server.transportSource ?? server.deviceSource ?? '',
   ]);
-  return formatTable(['OPENVPN', 'ROLE', 'STATE', 'DEVICE', 'TRANSPORT'], rows, options.hasColours);
+  return formatTable(['OPENVPN', 'ROLE', 'STATE', 'DEVICE', 'TRANSPORT', 'TOLD BY'], rows, options.hasColours);
 }
 
 function describeUplink({ uplink, gateways }: StatusDocument): string {

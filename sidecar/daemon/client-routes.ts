@@ -1,5 +1,5 @@
 import type { ClientNetwork, Family, Policy, Route, RoutingDiff, Tunnel } from '../../rules/index.js';
-import { EMPTY_DIFF, clientRoute, routeKey } from '../../rules/index.js';
+import { EMPTY_DIFF, clientRoute, clientRouteKeys, routeKey } from '../../rules/index.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 
 /** The routes to client networks that main does not lead to, as one pass wants them. */
@@ -45,11 +45,11 @@ export function changedClientRoutes(
   for (const key of dirty) {
     const wanted = clients.get(key);
     const network = wanted ?? installed.get(key);
-    const route = network === undefined ? null : clientRoute(site, network);
-    if (route === null) continue;
-    const known = before.get(routeKey(route));
-    if (wanted !== null && known?.device !== route.device) setRoutes.push(route);
-    else if (wanted === null && known !== undefined) removeRoutes.push(known);
+    if (network === undefined) continue;
+    const route = wanted === null ? null : clientRoute(site, wanted);
+    if (route !== null && before.get(routeKey(route))?.device !== route.device) setRoutes.push(route);
+    // One that moved to the tunnel that main leads to, or from a tunnel to another, leaves the route of before.
+    removeRoutes.push(...clientRouteKeys(site.policy, network).flatMap((known) => (route !== null && routeKey(route) === known ? [] : (before.get(known) ?? []))));
   }
   if (setRoutes.length === 0 && removeRoutes.length === 0) return { routes: before, families: familiesOf(before), diff: EMPTY_DIFF };
   const routes = new Map(before);

@@ -1,5 +1,5 @@
 import type { ClientNetwork, Policy, Transport, Tunnel } from '../../rules/index.js';
-import { contains, networkKey, transportComment } from '../../rules/index.js';
+import { networkKey, transportComment } from '../../rules/index.js';
 import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
 import type { MoveOrder } from '../control/move-order.js';
@@ -7,7 +7,7 @@ import { plainInForce } from '../control/settings-in-force.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Datapath } from '../datapath/datapath.js';
 import type { UplinkNeed } from '../datapath/uplink-seeker.js';
-import { type Devices, hasDevice, readDevices } from '../discovery/devices.js';
+import { type Devices, hasDevice, readDevices, tunnelTowards } from '../discovery/devices.js';
 import { type FirewallTool, nameOf } from '../firewall/tool.js';
 import type { Logger } from '../log/logger.js';
 import { ClientNetworks } from '../sessions/client-networks.js';
@@ -22,6 +22,7 @@ import { type KernelSide, makeKernelSide } from './kernel-side.js';
 import { hasSameKeys, uniqueBy } from './keys.js';
 import { KeptMonitor } from './kept-monitor.js';
 import type { WantedSite } from './reconciler.js';
+import { Reachability } from './reachability.js';
 import { repeat } from './repeat.js';
 import type { RunHooks } from './run-hooks.js';
 import { Servers } from './servers.js';
@@ -53,6 +54,7 @@ export class Daemon implements AsyncDisposable {
   readonly #bridge: KernelSide['bridge'];
   readonly #servers: Servers;
   readonly #conntrack: ConntrackFlusher;
+  readonly #reachability: Reachability;
   readonly #refresh: Debounced;
   readonly #verify: Debounced;
   readonly #forwarder: Forwarder;
@@ -100,6 +102,7 @@ export class Daemon implements AsyncDisposable {
     this.#firewall = side.firewall;
     this.#bridge = side.bridge;
     this.#reconciler = side.reconciler;
+    this.#reachability = new Reachability({ clients: this.#clients, applied: () => this.#reconciler.applied(), logger });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
     this.#forwarder = new Forwarder({ datapath: kind, onOriginals: () => this.#noteOriginals(), logger });
@@ -129,6 +132,7 @@ export class Daemon implements AsyncDisposable {
       appliedPass: this.#reconciler.appliedPass,
       problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
+      unreachable: this.#reachability.list(),
     });
   }
 
@@ -200,6 +204,7 @@ export class Daemon implements AsyncDisposable {
     this.#forwarding.stop();
     this.#settle.stop();
     this.#look.stop();
+    this.#reachability.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
     await this.#reconciler.close();
     await this.#conntrack.close();
@@ -213,7 +218,7 @@ export class Daemon implements AsyncDisposable {
 
   async #adopt(): Promise<void> {
     this.#devices = await readDevices(this.#settings.devices);
-    const table = await this.#firewall.adopt((address) => this.#deviceOf(address));
+    const table = await this.#firewall.adopt((address) => tunnelTowards(this.#devices, address));
     await checkClashes(this.#policy, this.#firewall);
     const plan = await readRouting(this.#policy);
     const bridge = (await this.#bridge?.adopt(() => '')) ?? null;
@@ -238,12 +243,6 @@ export class Daemon implements AsyncDisposable {
     } finally {
       await this.#reconciler.idle();
     }
-  }
-
-  #deviceOf(address: string): string {
-    const host = { family: address.includes(':') ? 6 : 4, address, prefixLength: address.includes(':') ? 128 : 32 } as const;
-    const tunnel = this.#devices.tunnels.find(({ covered }) => covered.some((network) => contains(network, host)));
-    return (tunnel ?? this.#devices.tunnels[0])?.device ?? '';
   }
 
   #startMonitor(): KeptMonitor {
@@ -311,6 +310,7 @@ export class Daemon implements AsyncDisposable {
     const hasSameTunnels = known !== null && JSON.stringify(known.tunnels) === JSON.stringify(tunnels);
     this.#wanted = hasSameTunnels ? { ...site, tunnels: known.tunnels } : site;
     this.#reconciler.setSite(this.#wanted);
+    this.#reachability.routingChanged();
     if (tunnels.length > 0) this.#forwarding.soon();
   }
 
@@ -343,6 +343,7 @@ export class Daemon implements AsyncDisposable {
   /** A client that came has just sent: from where, tells the uplink, which its own packets need. */
   #clientChanged(key: string): void {
     this.#reconciler.clientChanged(key);
+    this.#reachability.changed(key);
     if (this.#datapath.uplinkId === null) this.#look.soon();
   }
 
@@ -383,6 +384,7 @@ export class Daemon implements AsyncDisposable {
     await this.#refresh.now();
     await this.#verifyRouting();
     if (await this.#filters.look(this.#devices.links, true)) this.#updateSite();
+    this.#reachability.routingChanged();
   }
 
   async #verifyRouting(): Promise<void> {

@@ -5,7 +5,7 @@ import type { ClientStatus, StatusDocument, TransportStatus } from '../status.js
 import type { ManagedServer } from './managed-server.js';
 import type { Upkeep } from './upkeep.js';
 
-export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall' | 'elements' | 'markMask' | 'settings'> {
+export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall' | 'elements' | 'unreachable' | 'markMask' | 'settings'> {
   readonly appliedPass: number;
   readonly upkeep: Upkeep;
   readonly datapath: Datapath;
@@ -41,6 +41,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
       question: server.question,
     })),
     clients: input.servers.flatMap((server) => [...server.sessions()].map(toClient)),
+    unreachable: input.unreachable ?? [],
     gateways: datapath.status(),
     uplink: datapath.uplinkId,
     startedAt: upkeep.startedAt,

@@ -1,5 +1,5 @@
 import type { Family, Link, Network, Tunnel } from '../../rules/index.js';
-import { parseNetwork } from '../../rules/index.js';
+import { contains, parseNetwork } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
 import type { IpDevice, IpRoute, OnlinkRoute } from '../system/iproute.js';
 import { ipJson, readOnlinkRoutes } from '../system/iproute.js';
@@ -113,6 +113,13 @@ export function tunnelsWithAddress(devices: Devices, addresses: readonly string[
 /** One of the links or tunnels has this name. */
 export function hasDevice({ links, tunnels }: Devices, name: string): boolean {
   return [...links, ...tunnels].some(({ device }) => device === name);
+}
+
+/** The tunnel device that main leads an address to, else the first; empty without a tunnel. */
+export function tunnelTowards({ tunnels }: Devices, address: string): string {
+  const host = parseNetwork(address);
+  const tunnel = tunnels.find(({ covered }) => host !== null && covered.some((network) => contains(network, host)));
+  return (tunnel ?? tunnels[0])?.device ?? '';
 }
 
 /** The family of an address in canonical text. */

@@ -18,6 +18,7 @@ import { pathFilters } from './checks/path-filters.js';
 import { pathMtu } from './checks/path-mtu.js';
 import { privilege } from './checks/privilege.js';
 import { programs } from './checks/programs.js';
+import { reachability } from './checks/reachability.js';
 import { reversePath } from './checks/reverse-path.js';
 import { routingNumbers } from './checks/routing-numbers.js';
 import { settings } from './checks/settings.js';
@@ -54,6 +55,7 @@ export const CHECKS: readonly Check[] = [
   openvpnOptions,
   tunnels,
   transport,
+  reachability,
   mtu,
   pathMtu,
 ];

@@ -178,6 +178,11 @@ export const LOG_EVENTS = {
     meaning: 'A client left; its rules were removed.',
     action: 'None.',
   },
+  'client.unreachable': {
+    level: 'warn',
+    meaning: "The endpoint's own routing does not lead a client network to its tunnel: another route has it (`leadsTo`), so no packet reaches that client.",
+    action: 'Remove the other route (`ip route get` shows it), or give the client another address.',
+  },
   'client.refused_route': {
     level: 'warn',
     meaning: 'An address or subnet of a client was not installed because it would take over other traffic.',

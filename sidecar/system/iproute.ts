@@ -76,6 +76,20 @@ export async function ipJson<T>(args: readonly string[]): Promise<readonly T[]> 
 }
 
 /**
+ * Asks the kernel where it would send packets of its own to these addresses: `ip route get`, all in one process.
+ *
+ * @returns the device by address; an address that no route has is left out
+ * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`
+ */
+export async function routesTo(family: 4 | 6, addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const input = addresses.map((address) => `route get ${address}\n`).join('');
+  const { stdout } = await runIp([`-${family}`, '-j', '-force', '-batch', '-'], { input, timeoutMs: 10_000 + addresses.length * 2 });
+  // An answer a line; a question that the kernel refuses prints nothing on standard output.
+  const routes = stdout.split('\n').filter((line) => line.trim().startsWith('[')).flatMap((line) => JSON.parse(line) as IpRoute[]);
+  return new Map(routes.flatMap(({ dst, dev }) => (dev === undefined ? [] : [[dst, dev]])));
+}
+
+/**
  * Runs one `ip -batch`, all lines of one family. The lines before a refused one stay applied.
  *
  * @param tolerate when given, refused lines are passed over if the reason matches; others still fail, after the rest was run

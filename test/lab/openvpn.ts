@@ -48,6 +48,8 @@ export interface OpenVpnServerOptions {
   readonly device?: string;
   /** IPv4 network and netmask of the tunnel. */
   readonly network: string;
+  /** `mode server` without a network and without an address of its own; clients have what `clients` gives them. */
+  readonly bare?: boolean;
   /** IPv6 network of the tunnel, `PREFIX/LENGTH`; left out, the tunnel has no IPv6. */
   readonly network6?: string;
   /** Default 1500. Pushed to clients. */
@@ -140,8 +142,8 @@ export class OpenVpnServer implements AsyncDisposable {
   /** Changes what one client is given from its next connection on. */
   async configureClient(commonName: string, config: ClientConfig): Promise<void> {
     const lines = [
-      ...(config.address === undefined ? [] : [`ifconfig-push ${config.address} ${this.options.network.split(' ')[1] ?? ''}`]),
-      ...(config.address6 === undefined ? [] : [`ifconfig-ipv6-push ${config.address6}/${this.options.network6?.split('/')[1] ?? '64'}`]),
+      ...(config.address === undefined ? [] : [`ifconfig-push ${config.address} ${this.options.network.split(' ')[1] ?? '255.255.255.0'}`]),
+      ...(config.address6 === undefined || this.options.bare === true ? [] : [`ifconfig-ipv6-push ${config.address6}/${this.options.network6?.split('/')[1] ?? '64'}`]),
       ...(config.subnets ?? []).map((subnet) => `iroute ${subnet}`),
       ...(config.subnets6 ?? []).map((subnet) => `iroute-ipv6 ${subnet}`),
       ...(config.extra ?? []),
@@ -168,8 +170,8 @@ export class OpenVpnServer implements AsyncDisposable {
       'dev-type tun',
       ...(options.dco ?? OFFLOADS ? [] : WITHOUT_DCO),
       'topology subnet',
-      `server ${options.network}`,
-      ...(options.network6 === undefined ? [] : [`server-ipv6 ${options.network6}`]),
+      ...(options.bare === true ? ['mode server', 'tls-server', 'push "topology subnet"'] : [`server ${options.network}`]),
+      ...(options.network6 === undefined || options.bare === true ? [] : [`server-ipv6 ${options.network6}`]),
       `tun-mtu ${options.tunMtu ?? 1500}`,
       ...securityLines(options.pki, options.identity),
       'dh none',

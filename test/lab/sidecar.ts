@@ -23,6 +23,7 @@ export interface SidecarStatus {
     readonly networks?: readonly string[];
   }[];
   readonly clients: readonly SidecarClient[];
+  readonly unreachable?: readonly { readonly network: string; readonly device: string; readonly leadsTo: string | null }[];
   readonly gateways: readonly SidecarGateway[];
   readonly uplink: unknown;
   readonly appliedPass?: number;

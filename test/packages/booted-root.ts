@@ -14,7 +14,7 @@ mount -t cgroup2 none /sys/fs/cgroup
 mkdir -p "/sys/fs/cgroup/$group"
 echo $$ > "/sys/fs/cgroup/$group/cgroup.procs"
 exec systemd-nspawn --quiet --register=no --keep-unit --console=pipe --machine="$group" --boot --directory="$root" \
-  --network-namespace-path="$network" --capability=CAP_NET_ADMIN --bind="$shared:$place"`;
+  --network-namespace-path="$network" --capability=CAP_NET_ADMIN --bind="$shared:$place" --bind=/dev/net/tun`;
 
 /** Where a booted root sees the directory that it shares with this machine; /tmp is each service's own. */
 export const SHARED = '/srv/lab';

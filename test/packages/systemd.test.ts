@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { CHECKOUT } from '../compose/roots.js';
 import { readGuide } from '../lab/guide.js';
-import { exec } from '../lab/process.js';
+import { exec, type LabProcess } from '../lab/process.js';
+import type { SidecarStatus } from '../lab/sidecar.js';
 import { exchange, Flow, ping } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
@@ -18,18 +19,23 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
   let root: DebianRoot;
   let lab: VpnLab;
   let booted: BootedRoot;
+  let others: readonly LabProcess[] = [];
 
   before(async () => {
     await exec([path.join(CHECKOUT, 'scripts/package-deb.sh')], { timeoutMs: 1_200_000 });
     root = await DebianRoot.create('trixie');
-    await root.install('nodejs', 'systemd-sysv', 'iproute2', 'libnftables1', 'nftables', 'conntrack', 'iptables', 'ipset');
+    await root.install('nodejs', 'systemd-sysv', 'iproute2', 'libnftables1', 'nftables', 'conntrack', 'iptables', 'ipset', 'openvpn');
     await root.install(...(await root.bring(await builtPackage('gwmark'))));
-    lab = await VpnLab.create({ transport: 'udp4' });
+    // As nobody it may not be looked into, and has to read what it gives to a client; other programs listen beside it.
+    lab = await VpnLab.create({ transport: 'udp4', serverExtra: ['user nobody', 'group nogroup'] });
+    await chmod(lab.pki.directory, 0o755);
+    others = ['TCP4-LISTEN:22,fork', 'TCP6-LISTEN:22,fork,ipv6only=1', 'UDP4-RECV:123'].map((listener) => lab.topology.endpoint.spawn(['socat', listener, '-'], { name: listener }));
     await settings();
     booted = await BootedRoot.boot(root, lab.topology.endpoint, lab.pki.directory);
   });
   after(async () => {
     await booted?.[Symbol.asyncDispose]();
+    await Promise.all(others.map((other) => other.stop()));
     await lab?.[Symbol.asyncDispose]();
     await root?.[Symbol.asyncDispose]();
   });
@@ -52,11 +58,21 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
   }
 
   async function assertTraffic(): Promise<void> {
-    await eventually(async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1, { what: 'traffic', timeoutMs: 30_000 });
+    await eventually(async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1, { what: 'traffic', timeoutMs: 30_000 }).catch(async (error: unknown) => {
+      const { stdout } = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
+      throw new Error(`${stdout}\n${await journal()}`, { cause: error });
+    });
     assert.equal((await exchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'))).ok, true);
   }
 
-  it('is started when the sidecar is ready, and carries traffic', async () => {
+  /** What the running sidecar says of its one server. */
+  async function server(): Promise<SidecarStatus['servers'][number]> {
+    const { servers: [one] } = JSON.parse(await booted.run('gwmark', 'status', '--json', '--control-socket', '/run/gwmark/office.sock')) as SidecarStatus;
+    assert.ok(one);
+    return one;
+  }
+
+  it('is started when the sidecar is ready, and carries traffic of an OpenVPN that it may not look into, beside other listeners', async () => {
     await systemctl('start', UNIT);
 
     const started = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
@@ -66,6 +82,34 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
     await assertTraffic();
     const ready = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
     assert.equal(ready.code, 0, ready.stdout + ready.stderr);
+    const { transport, transportSource } = await server();
+    assert.deepEqual([transport, transportSource], [[{ protocol: 'udp', address: '0.0.0.0', port: 1194 }], 'log']);
+    assert.doesNotMatch(await lab.topology.endpoint.run(['ip', 'rule']), /sport (22|123)\b/);
+  });
+
+  it("knows the sockets of Debian's openvpn-server@.service by its control group, long after its log has forgotten the start", async () => {
+    const pki = (name: string): string => path.join(SHARED, path.relative(lab.pki.directory, name));
+    const { identity } = lab.server.options;
+    await writeFile(path.join(root.directory, 'etc/openvpn/server/office.conf'), [
+      'port 1195', 'proto udp4', 'dev tun1', 'dev-type tun', 'disable-dco', 'topology subnet', 'server 10.9.0.0 255.255.255.0',
+      `ca ${pki(lab.pki.ca)}`, `cert ${pki(identity.certificate)}`, `key ${pki(identity.key)}`, 'dh none', 'keepalive 10 60',
+      'management /run/openvpn-server/office.sock unix', 'management-log-cache 2', 'user nobody', 'group nogroup', 'persist-key', 'persist-tun', '',
+    ].join('\n'));
+    await systemctl('start', 'openvpn-server@office.service');
+    await writeFile(path.join(root.directory, 'etc/gwmark/office.env'), 'GWMARK_GATEWAYS_POLL_INTERVAL_MS=200\n');
+
+    await systemctl('restart', UNIT);
+
+    await eventually(async () => (await server()).state === 'ready', { what: 'a server whose sockets are known', timeoutMs: 30_000 }).catch(async (error: unknown) => {
+      throw new Error(`${JSON.stringify(await server())}\n${await journal()}`, { cause: error });
+    });
+    const { device, deviceSource, transport, transportSource } = await server();
+    assert.deepEqual([transport, transportSource], [[{ protocol: 'udp', address: '0.0.0.0', port: 1195 }], 'cgroup']);
+    assert.deepEqual([device, deviceSource], ['tun1', 'address']);
+    await systemctl('stop', 'openvpn-server@office.service');
+    await settings();
+    await systemctl('restart', UNIT);
+    await assertTraffic();
   });
 
   it('reads its settings again when it is reloaded, in the same process, and a flow goes on', async () => {

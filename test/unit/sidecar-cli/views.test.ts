@@ -23,6 +23,7 @@ const DOCUMENT: StatusDocument = {
         { protocol: 'udp', address: '0.0.0.0', port: 1194 },
         { protocol: 'tcp', address: '::', port: 443 },
       ],
+      transportSource: 'log',
       role: 'server',
       reconnects: 1,
       resyncs: 0,
@@ -63,7 +64,7 @@ const CLIENT: StatusDocument = {
 
 describe('views of the status', () => {
   it('show where a client sends to, and where its tunnel leads to', () => {
-    assert.match(statusView(CLIENT, PLAIN), /unix:\/run\/c  client  ready  tun1    udp to \[2001:db8::1\]:1194\n/);
+    assert.match(statusView(CLIENT, PLAIN), /unix:\/run\/c  client  ready  tun1    udp to \[2001:db8::1\]:1194  -\n/);
     assert.equal(clientsAndNetworksView(CLIENT, PLAIN), 'OPENVPN CLIENT  DEVICE  NETWORKS\nunix:/run/c     tun1    10.1.0.0/16 fd00::/8\n');
     assert.equal(clientsAndNetworksView(DOCUMENT, PLAIN), clientsView(DOCUMENT.clients, PLAIN));
     assert.equal(clientsAndNetworksView({ ...DOCUMENT, servers: [...DOCUMENT.servers, ...CLIENT.servers] }, PLAIN), `${clientsView(DOCUMENT.clients, PLAIN)}\n${clientsAndNetworksView(CLIENT, PLAIN)}`);
@@ -78,9 +79,9 @@ describe('views of the status', () => {
         'in 3h: 2 reconnects, 1 resync, 1 repair',
         'took the normal route: return_no_gateway 5',
         '',
-        'OPENVPN      ROLE    STATE       DEVICE  TRANSPORT',
-        'unix:/run/a  server  ready       tun0    udp 0.0.0.0:1194, tcp [::]:443',
-        'unix:/run/b  -       connecting  -       -',
+        'OPENVPN      ROLE    STATE       DEVICE  TRANSPORT                       TOLD BY',
+        'unix:/run/a  server  ready       tun0    udp 0.0.0.0:1194, tcp [::]:443  log',
+        'unix:/run/b  -       connecting  -       -                               -',
         '',
         'problems:',
         '  ! unix:/run/b: connection refused',

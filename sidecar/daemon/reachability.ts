@@ -1,0 +1,82 @@
+import type { ClientNetwork } from '../../rules/index.js';
+import { networkKey } from '../../rules/index.js';
+import type { Logger } from '../log/logger.js';
+import type { ClientNetworks } from '../sessions/client-networks.js';
+import type { UnreachableNetwork } from '../status.js';
+import { routesTo } from '../system/iproute.js';
+import { Debounced } from './debounced.js';
+
+/** A question to the kernel takes some 60 microseconds; the rest is asked in the next look. */
+const MAX_ASKED = 1000;
+const SETTLE_MS = 500;
+
+export interface ReachabilityOptions {
+  readonly clients: ClientNetworks;
+  /** Resolves when the kernel has every route that is wanted now. */
+  readonly applied: () => Promise<void>;
+  readonly logger: Logger;
+}
+
+/**
+ * Whether the endpoint's own routing leads to the tunnel of each client network. Main may have a narrower route elsewhere, an
+ * administrator's or another tunnel's; such a client counts as connected, and no packet reaches it. It only looks and says so.
+ */
+export class Reachability {
+  readonly #options: ReachabilityOptions;
+  readonly #pending = new Set<string>();
+  readonly #unreachable = new Map<string, UnreachableNetwork>();
+  readonly #look: Debounced;
+
+  constructor(options: ReachabilityOptions) {
+    this.#options = options;
+    this.#look = new Debounced(SETTLE_MS, () => this.#lookNow(), options.logger);
+  }
+
+  /** In no particular order. */
+  list(): readonly UnreachableNetwork[] {
+    return [...this.#unreachable.values()];
+  }
+
+  /** A client network came, went or moved. */
+  changed(key: string): void {
+    this.#pending.add(key);
+    this.#look.soon();
+  }
+
+  /** Routes, rules or devices changed. */
+  routingChanged(): void {
+    for (const network of this.#options.clients.list()) this.#pending.add(networkKey(network));
+    if (this.#pending.size > 0) this.#look.soon();
+  }
+
+  stop(): void {
+    this.#look.stop();
+  }
+
+  async #lookNow(): Promise<void> {
+    await this.#options.applied();
+    const keys = [...this.#pending].slice(0, MAX_ASKED);
+    for (const key of keys) this.#pending.delete(key);
+    const networks = keys.map((key) => this.#options.clients.get(key)).filter((network) => network !== null);
+    for (const key of keys) if (this.#options.clients.get(key) === null) this.#unreachable.delete(key);
+    for (const family of [4, 6] as const) {
+      const asked = networks.filter((network) => network.family === family);
+      if (asked.length === 0) continue;
+      const found = await routesTo(family, asked.map(({ address }) => address));
+      for (const network of asked) this.#note(network, found.get(network.address) ?? null);
+    }
+    if (this.#pending.size > 0) this.#look.soon();
+  }
+
+  #note(network: ClientNetwork, device: string | null): void {
+    const key = networkKey(network);
+    if (device === network.device) {
+      this.#unreachable.delete(key);
+      return;
+    }
+    const before = this.#unreachable.get(key);
+    if (before?.leadsTo === device && before.device === network.device) return;
+    this.#unreachable.set(key, { network: key, device: network.device, leadsTo: device });
+    this.#options.logger.warn('client.unreachable', { network: key, device: network.device, leadsTo: device });
+  }
+}
