@@ -9,8 +9,9 @@ declare -rA PACKAGE_OF=(
   [openvpn]=openvpn [nft]=nftables [ip]=iproute2 [ping]=iputils-ping [tcpdump]=tcpdump [conntrack]=conntrack
   [openssl]=openssl [keepalived]=keepalived [radvd]=radvd [socat]=socat [setpriv]=util-linux [unshare]=util-linux
   [flock]=util-linux [iptables]=iptables [ipset]=ipset
+  [busybox]=busybox-static
   # of test/vm
-  [qemu-system-x86_64]=qemu-system-x86 [busybox]=busybox-static [depmod]=kmod [cpio]=cpio [zstd]=zstd [xz]=xz-utils
+  [qemu-system-x86_64]=qemu-system-x86 [depmod]=kmod [cpio]=cpio [zstd]=zstd [xz]=xz-utils
   [arping]=iputils-arping [wg]=wireguard-tools
   # of test/compose and test/packages
   [nsenter]=util-linux [dockerd]=docker.io [docker-compose]=docker-compose [debootstrap]=debootstrap [dpkg-deb]=dpkg
@@ -21,7 +22,7 @@ declare -rA PACKAGE_OF=(
 
 # What real OpenVPN between network namespaces takes, and what a virtual machine takes.
 # shellcheck disable=SC2034 # for who sources this
-declare -ra LAB_PROGRAMS=(openvpn nft ip ping tcpdump conntrack openssl socat unshare flock iptables ipset) \
+declare -ra LAB_PROGRAMS=(openvpn nft ip ping tcpdump conntrack openssl socat unshare flock iptables ipset busybox) \
   VM_PROGRAMS=(qemu-system-x86_64 busybox depmod cpio zstd xz arping)
 
 # Says why nothing was run, and ends the script.

@@ -25,6 +25,7 @@ import type { WantedSite } from './reconciler.js';
 import { Reachability } from './reachability.js';
 import { repeat } from './repeat.js';
 import type { RunHooks } from './run-hooks.js';
+import { RoutingCheck } from './routing-check.js';
 import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
 import { Upkeep } from './upkeep.js';
@@ -56,6 +57,7 @@ export class Daemon implements AsyncDisposable {
   readonly #conntrack: ConntrackFlusher;
   readonly #reachability: Reachability;
   readonly #refresh: Debounced;
+  readonly #routingCheck: RoutingCheck;
   readonly #verify: Debounced;
   readonly #forwarder: Forwarder;
   readonly #filters: FilterWatch;
@@ -104,7 +106,8 @@ export class Daemon implements AsyncDisposable {
     this.#reconciler = side.reconciler;
     this.#reachability = new Reachability({ clients: this.#clients, applied: () => this.#reconciler.applied(), logger });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
-    this.#verify = new Debounced(SETTLE_MS * 4, () => this.#verifyRouting(), logger);
+    this.#routingCheck = new RoutingCheck({ reconciler: this.#reconciler, upkeep: this.#upkeep, logger });
+    this.#verify = new Debounced(SETTLE_MS * 4, () => this.#routingCheck.run(), logger);
     this.#forwarder = new Forwarder({ datapath: kind, onOriginals: () => this.#noteOriginals(), logger });
     this.#filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
@@ -382,15 +385,8 @@ export class Daemon implements AsyncDisposable {
   async #reread(): Promise<void> {
     await this.#datapath.readNeighbours();
     await this.#refresh.now();
-    await this.#verifyRouting();
+    await this.#routingCheck.run();
     if (await this.#filters.look(this.#devices.links, true)) this.#updateSite();
     this.#reachability.routingChanged();
-  }
-
-  async #verifyRouting(): Promise<void> {
-    if (!this.#reconciler.isSettled) return;
-    if (!(await this.#reconciler.verifyRouting())) return;
-    this.#upkeep.routingRepaired();
-    this.#logger.warn('routing.repaired');
   }
 }

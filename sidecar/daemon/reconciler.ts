@@ -1,13 +1,18 @@
 import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
-import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, isEmptyRoutingDiff, networkKey, subnetLengths } from '../../rules/index.js';
+import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, networkKey, subnetLengths } from '../../rules/index.js';
 import type { Compiled } from '../datapath/datapath.js';
+import { damageOf, type RoutingDamage } from '../datapath/nexthop/damage.js';
 import { addRouting, readRouting, removeRouting } from '../datapath/nexthop/plan.js';
 import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
+import { isDeviceGone } from '../system/iproute.js';
 import type { ClientRoutePass } from './client-routes.js';
 import { changedClientRoutes, everyClientRoute, familiesOf } from './client-routes.js';
+
+/** So many passes in a row may fail for a device that is gone before that is an error. */
+const PASSING_FAILURES = 3;
 
 /** The site without what the reconciler adds to it. */
 export type WantedSite = Omit<Site, 'policy' | 'subnetLengths' | 'clientRouteFamilies'>;
@@ -135,14 +140,14 @@ export class Reconciler<Rules = Structure> {
     });
   }
 
-  /** Reads the kernel's routing anew; what somebody else removed comes back. True when something was missing or too much. */
-  verifyRouting(): Promise<boolean> {
+  /** Reads the kernel's routing anew; what is not as it was installed comes back. Resolves with what was missing or too much. */
+  verifyRouting(): Promise<readonly RoutingDamage[]> {
     return this.exclusively(async () => {
-      if (this.#site === null) return false;
+      if (this.#site === null) return [];
       this.#plan = await readRouting(this.#options.policy);
-      const isDamaged = !isEmptyRoutingDiff(diffRouting(this.#plan, withRoutes(this.#compile(this.#site).routing, this.#clientRoutes)));
-      this.#isSiteDirty ||= isDamaged;
-      return isDamaged;
+      const damage = damageOf(this.#options.policy, diffRouting(this.#plan, withRoutes(this.#compile(this.#site).routing, this.#clientRoutes)));
+      this.#isSiteDirty ||= damage.length > 0;
+      return damage;
     });
   }
 
@@ -222,7 +227,9 @@ export class Reconciler<Rules = Structure> {
     this.#failures += 1;
     this.#problem = error.message;
     this.#isTableDoubtful ||= error instanceof GwmarkError && error.code === 'FIREWALL_FAILED';
-    this.#options.logger.error('firewall.failed', { error, retryInMs: delayMs });
+    // A device that goes during a pass takes its routes along, and the site of the next pass does without it: no fault, unless it lasts.
+    if (isDeviceGone(error) && this.#failures <= PASSING_FAILURES) this.#options.logger.info('routing.device_gone', { reason: error.message, retryInMs: delayMs });
+    else this.#options.logger.error('firewall.failed', { error, retryInMs: delayMs });
     this.#retry = setTimeout(() => this.#tryAgain(), delayMs);
   }
 

@@ -2,7 +2,7 @@ import type { Family, Link, Network, Tunnel } from '../../rules/index.js';
 import { contains, parseNetwork } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
 import type { IpDevice, IpRoute, OnlinkRoute } from '../system/iproute.js';
-import { ipJson, readOnlinkRoutes } from '../system/iproute.js';
+import { ipJson, isDeviceGone, readOnlinkRoutes } from '../system/iproute.js';
 import { readSysctl } from '../system/sysctl.js';
 
 /** One reading of the network devices of the namespace. */
@@ -36,7 +36,7 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
   const routes = (await Promise.all([readOnlinkRoutes(4), readOnlinkRoutes(6)])).flat();
   return {
     links: await Promise.all(etherDevices.map((device) => toLink(device, routes.filter((route) => route.device === device.ifname)))),
-    tunnels: await Promise.all(noneDevices.map(toTunnel)),
+    tunnels: (await Promise.all(noneDevices.map(toTunnel))).filter((tunnel) => tunnel !== null),
     taps: devices.filter(({ linkinfo }) => linkinfo?.info_kind === 'tun' && linkinfo.info_data?.type === 'tap').map(({ ifname }) => ifname),
   };
 }
@@ -62,12 +62,17 @@ async function toLink(device: IpDevice, routes: readonly OnlinkRoute[]): Promise
   };
 }
 
-async function toTunnel(device: IpDevice): Promise<Tunnel> {
-  const [routes4, routes6] = await Promise.all([
+/** Null for a device that went since it was listed. */
+async function toTunnel(device: IpDevice): Promise<Tunnel | null> {
+  const routes = await Promise.all([
     ipJson<IpRoute>(['-4', 'route', 'show', 'dev', device.ifname]),
     ipJson<IpRoute>(['-6', 'route', 'show', 'dev', device.ifname]),
-  ]);
-  const covered = [...routes4, ...routes6].map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null);
+  ]).catch((error: unknown) => {
+    if (isDeviceGone(error)) return null;
+    throw error;
+  });
+  if (routes === null) return null;
+  const covered = routes.flat().map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null);
   const addresses = addressesOf(device).filter(({ host }) => !isLinkLocal(host));
   return {
     device: device.ifname,

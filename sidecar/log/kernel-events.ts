@@ -64,8 +64,18 @@ export const KERNEL_EVENTS = {
   },
   'routing.repaired': {
     level: 'warn',
-    meaning: 'Somebody removed a rule, a route or a neighbour of gwmark; it was put back.',
-    action: 'Find out who does: often a network manager that owns the device.',
+    meaning: 'Rules, routes or neighbours of gwmark were not as it had installed them, although their devices are the same: another program changed them. `missing` and `surplus` name them; they are installed again.',
+    action: 'Find out which program does: often a network manager that owns the device.',
+  },
+  'routing.renewed': {
+    level: 'info',
+    meaning: 'A device went and came anew, as the tunnel of an OpenVPN that restarts, and the kernel took routes and neighbours along; they are installed again.',
+    action: 'None.',
+  },
+  'routing.device_gone': {
+    level: 'info',
+    meaning: 'A device went while routes over it were being installed, for example because OpenVPN ended; devices are read again and the rest is installed.',
+    action: 'None.',
   },
   'routing.monitor_lost': {
     level: 'warn',

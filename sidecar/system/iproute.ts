@@ -75,6 +75,14 @@ export async function ipJson<T>(args: readonly string[]): Promise<readonly T[]> 
   return stdout.trim() === '' ? [] : (JSON.parse(stdout) as T[]);
 }
 
+/** What `ip` says when the device that a line or an option names is not there, or not up: it may have gone this moment. */
+const DEVICE_GONE = /Cannot find device|No such device|Device for nexthop is not up|Network is down/;
+
+/** True for the refusal of something because a device is gone. */
+export function isDeviceGone(error: unknown): boolean {
+  return error instanceof GwmarkError && error.code === 'ROUTING_FAILED' && DEVICE_GONE.test(error.message);
+}
+
 /**
  * Asks the kernel where it would send packets of its own to these addresses: `ip route get`, all in one process.
  *
@@ -188,10 +196,12 @@ export function parseRouteLine(line: string): RouteInTable | null {
 
 async function runIp(args: readonly string[], options: ExecOptions = {}): ReturnType<typeof exec> {
   try {
-    return await exec('ip', args, options);
+    const result = await exec('ip', args, options);
+    if (result.exitCode === 0 || !result.stderr.includes('BusyBox')) return result;
   } catch (error) {
     throw unavailable(error);
   }
+  throw new GwmarkError('ROUTING_UNAVAILABLE', `the program ip is that of BusyBox, which does not know \`ip ${args.join(' ')}\`: install iproute2 5.10 or later`);
 }
 
 function unavailable(error: unknown): GwmarkError {

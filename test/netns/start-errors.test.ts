@@ -77,6 +77,17 @@ describe('gwmark run refuses to start', function () {
     assertRefused(result, 1, /10000/);
   });
 
+  it("with BusyBox's ip: exit code 1, and says what to install", async () => {
+    const { endpoint } = lab.topology;
+    const onlyBusyBox = path.join(lab.pki.directory, 'busybox-bin');
+    await mkdir(onlyBusyBox);
+    await symlink((await endpoint.run(['sh', '-c', 'command -v busybox'])).trim(), path.join(onlyBusyBox, 'ip'));
+
+    const result = await endpoint.tryRun(['env', `PATH=${onlyBusyBox}:${process.env['PATH'] ?? ''}`, process.execPath, PROGRAM, ...base], { timeoutMs: 10_000 });
+
+    assertRefused(result, 1, /BusyBox/, /install iproute2 5\.10 or later/);
+  });
+
   it('without nft: exit code 1, and says what to install', async () => {
     const onlyIp = path.join(lab.pki.directory, 'bin');
     await mkdir(onlyIp);

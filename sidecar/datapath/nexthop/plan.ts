@@ -45,8 +45,8 @@ export async function addRouting(policy: Policy, diff: RoutingDiff): Promise<voi
 export function additionLines(policy: Policy, diff: RoutingDiff, family: Family): string[] {
   return [
     ...ofFamily(family, diff.setNeighbours).map((neighbour) => `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`),
-    ...ofFamily(family, diff.setRoutes).map((route) => printRoute(policy, 'replace', route)),
-    ...ofFamily(family, diff.addRules).map((rule) => printRule(policy, 'add', rule)),
+    ...ofFamily(family, diff.setRoutes).map((route) => `route replace ${printRoute(policy, route)}`),
+    ...ofFamily(family, diff.addRules).map((rule) => `rule add ${printRule(policy, rule)}`),
   ];
 }
 
@@ -54,8 +54,8 @@ export function additionLines(policy: Policy, diff: RoutingDiff, family: Family)
 export async function removeRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
   for (const family of [4, 6] as const) {
     const lines = [
-      ...ofFamily(family, diff.removeRules).map((rule) => printRule(policy, 'del', rule)),
-      ...ofFamily(family, diff.removeRoutes).map((route) => printRoute(policy, 'del', route)),
+      ...ofFamily(family, diff.removeRules).map((rule) => `rule del ${printRule(policy, rule)}`),
+      ...ofFamily(family, diff.removeRoutes).map((route) => `route del ${printRoute(policy, route)}`),
       ...ofFamily(family, diff.removeNeighbours).map(({ address, device }) => `neigh del ${address} dev ${device}`),
     ];
     await ipBatch(family, lines, ALREADY_GONE);
@@ -66,20 +66,23 @@ function ofFamily<T extends { readonly family: Family }>(family: Family, items: 
   return items.filter((item) => item.family === family);
 }
 
-function printNeighbour({ address, mac, device }: Neighbour): string {
+/** As `ip neigh replace` takes it. */
+export function printNeighbour({ address, mac, device }: Neighbour): string {
   return `${address} lladdr ${mac} dev ${device}`;
 }
 
-function printRoute(policy: Policy, verb: 'replace' | 'del', { destination, via, device, devices, table }: Route): string {
-  if (device === '') return `route ${verb} throw ${destination} table ${table} proto ${policy.routing.protocol}`;
-  if (devices !== undefined) return `route ${verb} ${destination} table ${table} proto ${policy.routing.protocol} ${devices.map((leg) => `nexthop dev ${leg}`).join(' ')}`;
+/** As `ip route replace` and `ip route del` take it. */
+export function printRoute(policy: Policy, { destination, via, device, devices, table }: Route): string {
+  if (device === '') return `throw ${destination} table ${table} proto ${policy.routing.protocol}`;
+  if (devices !== undefined) return `${destination} table ${table} proto ${policy.routing.protocol} ${devices.map((leg) => `nexthop dev ${leg}`).join(' ')}`;
   const hop = via === undefined ? '' : `via ${via} `;
   const onlink = via === undefined ? '' : ' onlink';
-  return `route ${verb} ${destination} ${hop}dev ${device}${onlink} table ${table} proto ${policy.routing.protocol}`;
+  return `${destination} ${hop}dev ${device}${onlink} table ${table} proto ${policy.routing.protocol}`;
 }
 
-function printRule(policy: Policy, verb: 'add' | 'del', rule: PolicyRule): string {
-  const words = ['rule', verb, 'pref', rule.priority];
+/** As `ip rule add` and `ip rule del` take it. */
+export function printRule(policy: Policy, rule: PolicyRule): string {
+  const words = ['pref', rule.priority];
   if (rule.from !== undefined) words.push('from', rule.from);
   if (rule.to !== undefined) words.push('to', rule.to);
   if (rule.iif !== undefined) words.push('iif', rule.iif);

@@ -1,6 +1,7 @@
 /** The daemon on the real kernel, with a fake OpenVPN behind its management socket. */
 import assert from 'node:assert/strict';
 import { FakeManagementServer } from 'openvpn-management-client/testing';
+import { exec } from '../../lab/process.js';
 import { ip, ipShow, makeLan, makeTunnel, nft, removeDevice, resetKernel, setSysctl } from '../firewall/kernel.js';
 import { DaemonRig } from './daemon-rig.js';
 
@@ -73,6 +74,28 @@ describe('Daemon', function () {
 
     await rig.until(async () => (await ipShow('rule show')).includes('lookup 7711'), 'the rule again');
     await rig.until(() => rig.log.of('routing.repaired').length === 1, 'the log of it');
+    const fields: Readonly<Record<string, unknown>> = rig.log.of('routing.repaired')[0]?.fields ?? {};
+    assert.match(String(fields['missing']), /^-4 rule pref 10011 .*lookup 7711/);
+    assert.deepEqual(fields['surplus'], []);
+  });
+
+  it('installs what a tunnel that OpenVPN made anew took along, and blames nobody', async () => {
+    await using fake = await FakeManagementServer.listen();
+    await using rig = await DaemonRig.start([fake]);
+    await rig.ready();
+    await fake.connectClient({ addresses: ['10.64.0.9'], subnets: ['10.20.0.0/255.255.0.0'] });
+    await rig.until(async () => (await ipShow('route show table 7700')).includes('10.20.0.0/16 dev tun0'), 'the route');
+
+    await rig.until(() => rig.log.of('server.device').some(({ fields }) => fields['source'] === 'environment'), 'the device from the environment of a client');
+
+    // In one moment: most often nobody sees the kernel without it.
+    const lines = ['link del tun0', 'tuntap add dev tun0 mode tun', 'addr add 10.64.0.1/10 dev tun0', 'addr add 2001:db8:8::1/64 dev tun0', 'link set tun0 up'];
+    await exec(['sh', '-c', `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} | ip -batch -`]);
+
+    await rig.until(() => (['routing.renewed', 'routing.repaired', 'client.gone'] as const).some((event) => rig.log.of(event).length > 0), 'the log of it');
+    await rig.until(async () => (await ipShow('route show table 7700')).includes('10.20.0.0/16 dev tun0'), 'the route again');
+    assert.deepEqual(rig.log.of('routing.repaired'), []);
+    assert.equal(rig.daemon.status().repairs.routing, 0);
   });
 
   it('has nothing to repair in a quiet minute of clients and routers that come and go', async () => {

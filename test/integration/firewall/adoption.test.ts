@@ -33,7 +33,7 @@ describe('a restart', () => {
     await rig.want(WANTED);
 
     assert.deepEqual(await everything(rig), before);
-    assert.equal(await rig.reconciler.verifyRouting(), false);
+    assert.deepEqual(await rig.reconciler.verifyRouting(), []);
     assert.equal(await rig.reconciler.verifyElements(), 0);
     assert.equal((await rig.firewall.inspect()).state, 'intact');
     assert.deepEqual(rig.removed, []);

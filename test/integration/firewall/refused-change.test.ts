@@ -1,7 +1,8 @@
 /** What follows when the kernel refuses a change: nothing is half applied, and the next attempt heals. */
 import assert from 'node:assert/strict';
 import { POLICY, network } from '../../unit/rules/sample-site.js';
-import { elementsOf, ip, ipShow, makeLan, makeTunnel, nft, resetKernel, setSysctl } from './kernel.js';
+import { eventually } from '../../lab/wait.js';
+import { elementsOf, ip, ipShow, makeLan, makeTunnel, nft, removeDevice, resetKernel, setSysctl } from './kernel.js';
 import { Rig } from './rig.js';
 
 describe('a change that the kernel refuses', () => {
@@ -22,6 +23,31 @@ describe('a change that the kernel refuses', () => {
     await rig.settled();
 
     assert.deepEqual(await elementsOf(rig.nft, POLICY.table, 'client4'), ['"198.51.100.2"', '"198.51.100.3"'], rig.log.text());
+  });
+
+  it('is no error where the tunnel went during the pass, as with an OpenVPN that is killed', async () => {
+    await using rig = await Rig.open();
+    await rig.want();
+    await removeDevice('tun0');
+
+    const connecting = rig.connect('10.98.0.0/16');
+    await rig.want({ tunnels: [] });
+    await connecting;
+
+    assert.deepEqual(rig.log.of('firewall.failed'), []);
+    assert.match(String(rig.log.of('routing.device_gone')[0]?.fields['reason']), /Cannot find device "tun0"/);
+    assert.equal(rig.reconciler.problem, null);
+  });
+
+  it('is one where a device that is wanted stays away', async () => {
+    await using rig = await Rig.open();
+    await rig.want();
+    await removeDevice('tun0');
+
+    await rig.connect('10.98.0.0/16');
+    await eventually(() => rig.log.of('firewall.failed').length > 0, { what: 'the error' });
+
+    assert.match(rig.reconciler.problem ?? '', /Cannot find device "tun0"/);
   });
 
   it('is repeated when somebody deleted the element of a client that leaves', async () => {
