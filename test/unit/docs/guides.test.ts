@@ -19,7 +19,7 @@ interface Files {
 const PACKAGE = JSON.parse(readGuide('package.json')) as { readonly scripts: Readonly<Record<string, string>> };
 
 /** What stands for something that the reader knows. */
-const PLACEHOLDERS: Readonly<Record<string, string>> = { SRC: '198.51.100.2', DST: '10.8.0.2' };
+const PLACEHOLDERS: Readonly<Record<string, string>> = { SRC: '198.51.100.2', DST: '10.8.0.2', DEVICE: 'lan0', OLD: '02:00:00:00:00:01', NEW: '02:00:00:00:00:02' };
 
 /** Types the line, with the files of the test in place of those that it names. */
 async function typed(line: string, files: Files): Promise<Typed> {
