@@ -1,7 +1,7 @@
 import type { Family, RuleWords } from 'iptables-wrapper';
 import type { IptablesChain, IptablesMachine, IptablesRules } from './iptables-rules.js';
 import { IPTABLES_CHAINS, iptablesClientSets, iptablesSeenSet, iptablesSeenSpec } from './iptables-rules.js';
-import { ORIGINAL, REPLY, aboutChain, chainName, fromLinks, fromTransports, hexMark, toTransports, toVpnDestinations } from './iptables-selection.js';
+import { ORIGINAL, REPLY, aboutChain, chainName, fromDevices, fromTransports, hexMark, toTransports, toVpnDestinations } from './iptables-selection.js';
 import { addressBits } from './address.js';
 import type { Site } from './world.js';
 import { moduleMark } from './world.js';
@@ -39,7 +39,7 @@ function chainsOf(site: Site, family: Family, isClient: boolean): IptablesChain[
       family,
       name: name(IPTABLES_CHAINS.prerouting),
       from: 'PREROUTING',
-      rules: [...tunnels.map(({ device }) => ['-i', device, ...mark]), ...fromLinks(links, ['-g', name(IPTABLES_CHAINS.link)])],
+      rules: [...tunnels.map(({ device }) => ['-i', device, ...mark]), ...fromDevices(links, ['-g', name(IPTABLES_CHAINS.link)])],
     },
     { family, name: name(IPTABLES_CHAINS.output), from: 'OUTPUT', rules: [...fromTransports(site, family, mark), ...ofTunnels] },
   ];

@@ -10,13 +10,18 @@ export interface IptablesMachine {
   readonly hasMacSets: boolean;
 }
 
+/** Chains of iptables that packets pass by themselves, and where jumps to ours stand. */
+export const IPTABLES_ORIGINS = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT'] as const;
+
+export type IptablesOrigin = (typeof IPTABLES_ORIGINS)[number];
+
 /** A chain of ours in the table mangle. `rules: null` means "unknown": it is rewritten at the next change. */
 export interface IptablesChain {
   readonly family: Family;
   readonly name: string;
   readonly rules: readonly RuleWords[] | null;
   /** The chain from which one jump leads here; null where only chains of ours do. */
-  readonly from: 'PREROUTING' | 'OUTPUT' | null;
+  readonly from: IptablesOrigin | null;
 }
 
 /** Our chains in table mangle and our sets, without the elements of clients. */
@@ -43,12 +48,21 @@ export function iptablesPrefix(table: string): string {
 /** Names of the chains, without the prefix. */
 export const IPTABLES_CHAINS = {
   prerouting: 'in',
+  /** For packets that stay here and for those that pass, behind DNAT. */
+  input: 'input',
+  forward: 'forward',
   output: 'out',
   link: 'link',
+  /** The same as `link` once more, for packets that were translated since. */
+  translated: 'translated',
   select: 'select',
   transport: 'transport',
   learn: 'learn',
   return: 'return',
+  /** Takes the mark off a packet that goes to its gateway, for another program's flowtable. */
+  clear: 'clear',
+  /** Packets of flows without a gateway. */
+  unmarked: 'unmarked',
   /** Frames of VPN flows whose source is no known gateway. */
   unknown: 'unknown',
   /** Packets of a tunnel that answer a flow without a gateway: they take the normal route. */

@@ -13,6 +13,9 @@ export type IptablesAction = RuleWords;
 export const ORIGINAL: RuleWords = ['-m', 'conntrack', '--ctdir', 'ORIGINAL'];
 export const REPLY: RuleWords = ['-m', 'conntrack', '--ctdir', 'REPLY'];
 
+/** Of a flow that is translated, at either end. xt_conntrack takes any of the states. */
+export const TRANSLATED: RuleWords = ['-m', 'conntrack', '--ctstate', 'SNAT,DNAT'];
+
 /** `gwmark-learn`. */
 export function chainName(policy: Pick<Policy, 'table'>, name: string): string {
   return `${iptablesPrefix(policy.table)}${name}`;
@@ -33,9 +36,19 @@ export function toVpnDestinations(site: Site, family: Family, action: IptablesAc
 /** A source that is on-link is served by ARP or ND, not by a gateway. */
 export function onlinkReturns(site: Site, family: Family): RuleWords[] {
   if (site.policy.learnOnlink) return [];
-  return site.links.flatMap(({ device, onlink }) =>
-    onlink.filter((network) => network.family === family).map((network) => ['-s', formatNetworkAlways(network), '-i', device, '-j', 'RETURN']),
+  return fromOnlink(site.links, family, ['-j', 'RETURN']);
+}
+
+/** For each network on a link: packets that one of its hosts sent. */
+export function fromOnlink(links: readonly Link[], family: Family, action: IptablesAction): RuleWords[] {
+  return links.flatMap(({ device, onlink }) =>
+    onlink.filter((network) => network.family === family).map((network) => ['-s', formatNetworkAlways(network), '-i', device, ...action]),
   );
+}
+
+/** An ICMP error about a flow: whoever sends it is on the way somewhere, and need not be the flow's own way. */
+export function icmpErrors(family: Family, action: IptablesAction): RuleWords[] {
+  return [['-p', family === 4 ? 'icmp' : 'ipv6-icmp', '-m', 'conntrack', '--ctstate', 'RELATED', ...action]];
 }
 
 /** One rule for each socket of OpenVPN: packets for it. */
@@ -76,7 +89,7 @@ function transportDestination({ address, families }: Transport, family: Family):
 }
 
 /** `-i lan0`, a rule each: iptables takes one device a rule. */
-export function fromLinks(links: readonly Link[], action: IptablesAction): RuleWords[] {
+export function fromDevices(links: readonly { readonly device: string }[], action: IptablesAction): RuleWords[] {
   return links.map(({ device }) => ['-i', device, ...action]);
 }
 

@@ -1,8 +1,24 @@
-import type { Statement } from 'nftables-json';
-import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
-import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTransport, matchTransportOutput, matchVpnDestinations, onlinkRules } from './selection.js';
+import type { Expression, Statement } from 'nftables-json';
 import { legOutput, legPrerouting } from './legs.js';
-import { answerFilters } from './path-filters.js';
+import { answerFilters, basePrerouting } from './path-filters.js';
+import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
+import {
+  ABOUT_CHAIN,
+  MAC_KEY,
+  ORIGINAL_DESTINATION,
+  aboutRules,
+  clientSets,
+  dynamicMacSet,
+  matchDevice,
+  matchDirection,
+  matchIcmpError,
+  matchOnlinkSources,
+  matchTranslated,
+  matchTransport,
+  matchTransportOutput,
+  matchVpnDestinations,
+  onlinkRules,
+} from './selection.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
@@ -12,6 +28,16 @@ const CANDIDATE_SECONDS = 60;
 /** Seconds for which a gateway of transport flows stays listed. */
 const UPLINK_SECONDS = 3600;
 
+/**
+ * Behind every DNAT, which happens at -100 whatever the priority of the chain that asks for it (`nf_nat_register_fn()`), so that a
+ * packet's true destination is known; and behind filters of others, so that one that asks for the way back with the
+ * packet's mark sees packets from a tunnel as they came.
+ */
+const PREROUTING_PRIORITY = 100;
+
+/** Before every chain that may hand a flow to a flowtable, which are at 0 or thereabouts. */
+const FORWARD_PRIORITY = -150;
+
 /** Counts packets of a tunnel that answer a flow without a gateway: they take the normal route. */
 export const NO_GATEWAY_CHAIN = 'no_gateway';
 
@@ -19,45 +45,45 @@ export const NO_GATEWAY_CHAIN = 'no_gateway';
 export const LEARN_CHAIN = 'learn';
 
 /**
- * Our table for the datapath `nexthop`: original-direction frames of VPN flows write their gateway's id into the
- * conntrack mark, packets of the reply direction get it back as packet mark, and `ip rule` does the rest.
+ * Our table for the datapath `nexthop`: frames of VPN flows that come from a link write their gateway's id into the conntrack mark,
+ * packets of these flows that go the other way get it back as packet mark, and `ip rule` does the rest.
+ *
+ * Frames teach in either direction of their conntrack entry, because an entry may be lost at any time, and whoever sends next
+ * is the origin of the new one.
  */
 export function compileNexthopStructure(site: Site): Structure {
   const { policy, gateways } = site;
   const prerouting = [...legPrerouting(site), ...preroutingRules(site)];
-  const answer = answerFilters(site, prerouting);
+  const answer = answerFilters(site, prerouting) ?? { sets: [], chains: [['prerouting', basePrerouting(PREROUTING_PRIORITY, prerouting)]], verdicts: [] };
   const sets = new Map<string, SetSpec>([
     ...answer.sets,
     ...clientSets(site.subnetLengths),
     ['gateways', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }],
     ['returns', { kind: 'map', spec: { type: 'mark', map: 'verdict' } }],
+    ['way_backs', { kind: 'map', spec: { type: 'mark', map: 'verdict' } }],
     ['candidates', dynamicMacSet(1024, CANDIDATE_SECONDS)],
     ['uplinks', dynamicMacSet(64, UPLINK_SECONDS)],
   ]);
 
   const chains = new Map<string, ChainSpec>([
-    ['prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: [...answer.first, ...prerouting] }],
+    ...answer.chains,
+    ['forward', { base: { type: 'filter', hook: 'forward', prio: FORWARD_PRIORITY, policy: 'accept' }, rules: forwardRules(policy) }],
     ['output', { base: { type: 'route', hook: 'output', prio: -150, policy: 'accept' }, rules: [...legOutput(site), ...outputRules(site)] }],
     ['select', { base: {}, rules: selectRules(site) }],
+    ['translated', { base: {}, rules: translatedRules(site) }],
+    ['unmarked', { base: {}, rules: unmarkedRules(site) }],
     ['transport', { base: {}, rules: transportRules(site) }],
     [LEARN_CHAIN, { base: {}, rules: learnRules() }],
     [NO_GATEWAY_CHAIN, { base: {}, rules: [{ expr: [{ counter: null }] }] }],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
-    ...answer.chains,
   ]);
-  const gatewayElements = new Map<string, VerdictElement>();
-  const returnElements = new Map<string, VerdictElement>();
-  for (const gateway of gateways) addGateway(policy, gateway, chains, gatewayElements, returnElements);
-
-  return {
-    sets,
-    chains,
-    verdicts: new Map([
-      ['gateways', gatewayElements],
-      ['returns', returnElements],
-      ...answer.verdicts,
-    ]),
-  };
+  const verdicts = new Map([
+    ['gateways', new Map<string, VerdictElement>()],
+    ['returns', new Map<string, VerdictElement>()],
+    ['way_backs', new Map<string, VerdictElement>()],
+  ]);
+  for (const gateway of gateways) addGateway(policy, gateway, chains, verdicts);
+  return { sets, chains, verdicts: new Map([...verdicts, ...answer.verdicts]) };
 }
 
 /** `learn_7`: the chain that writes gateway 7 into the conntrack mark. */
@@ -70,80 +96,131 @@ export function returnChain(id: number): string {
   return `return_${id}`;
 }
 
-function addGateway(
-  policy: Policy,
-  gateway: Gateway,
-  chains: Map<string, ChainSpec>,
-  gatewayElements: Map<string, VerdictElement>,
-  returnElements: Map<string, VerdictElement>,
-): void {
-  const { id } = gateway;
+/** `way_back_7`: the same for packets that go to the VPN, of which only a flowtable asks for the way back; not counted. */
+export function wayBackChain(id: number): string {
+  return `way_back_${id}`;
+}
+
+function addGateway(policy: Policy, { id, device, sources }: Gateway, chains: Map<string, ChainSpec>, verdicts: ReadonlyMap<string, Map<string, VerdictElement>>): void {
   const mark = gatewayMark(policy, id);
+  const markPacket = setMark('meta', policy.markMask, mark);
   chains.set(learnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, setMark('ct', policy.markMask, mark)] }] });
-  chains.set(returnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, setMark('meta', policy.markMask, mark)] }] });
-  for (const mac of gateway.sources) {
-    const key = { concat: [gateway.device, mac] };
-    gatewayElements.set(JSON.stringify(key), { key, chain: learnChain(id) });
+  chains.set(returnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, markPacket] }] });
+  chains.set(wayBackChain(id), { base: {}, rules: [{ expr: [markPacket] }] });
+  for (const mac of sources) {
+    const key = { concat: [device, mac] };
+    verdicts.get('gateways')?.set(JSON.stringify(key), { key, chain: learnChain(id) });
   }
-  returnElements.set(JSON.stringify(mark), { key: mark, chain: returnChain(id) });
+  verdicts.get('returns')?.set(JSON.stringify(mark), { key: mark, chain: returnChain(id) });
+  verdicts.get('way_backs')?.set(JSON.stringify(mark), { key: mark, chain: wayBackChain(id) });
 }
 
 /**
- * Transport flows are learnt in either direction: when OpenVPN sent first (conntrack flushed, or the sidecar came later),
- * its client's packets are the replies.
+ * Every packet of the machine comes through here, so what tells most of them apart comes first: port, destination and conntrack
+ * mark before the device, which is dear to look up in a set.
  *
- * Every packet of the machine comes through here, so what tells most of them apart comes first: port, direction and
- * destination before the device, which is dear to look up in a set.
+ * A packet for a VPN destination teaches if it comes from a link, and never goes to a gateway, wherever it comes from. Of all
+ * others those go to their flow's gateway that come from a tunnel, and answers that come from elsewhere but a link (a
+ * container behind a port that is published on the endpoint's VPN address). Frames of a flow whose client has left come
+ * from a link and match none of these: they are routed as ever, and never sent back to where they came from.
  */
 function preroutingRules(site: Site): RuleSpec[] {
   const { policy, links, transports, tunnels } = site;
-  const replies = [replyRule(policy), ...(tunnels.length === 0 ? [] : [{ expr: [matchDirection('reply'), matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] }])];
-  if (links.length === 0) return replies;
+  const restore = restoreGateway(policy);
+  const restoring: RuleSpec[] = [{ expr: [matchOurBits('ct', policy, '=='), { goto: { target: 'unmarked' } }] }];
+  if (tunnels.length > 0) restoring.push({ expr: [matchDevice(tunnels), restore] });
+  restoring.push({ expr: [matchDirection('reply'), ...(links.length === 0 ? [] : [matchDevice(links, '!=')]), restore] });
+  // Its gateway is gone.
+  if (tunnels.length > 0) restoring.push({ expr: [matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] });
+  if (links.length === 0) return restoring;
   const fromLink = matchDevice(links);
   return [
     ...transports.map((transport) => {
       const [port, ...others] = matchTransport(transport);
       return { expr: [...(port === undefined ? [] : [port]), fromLink, ...others, { goto: { target: 'transport' } }] };
     }),
-    ...replies,
-    { expr: [matchDirection('reply'), { accept: null }] },
-    ...matchVpnDestinations(site).map((match) => ({ expr: [match, matchDirection('original'), fromLink, { goto: { target: 'select' } }] })),
-    ...(needsMarkedErrors(site) ? [{ expr: [...matchPacketTooBig(), restoreGateway(policy)] }] : []),
+    ...matchVpnDestinations(site).map((match) => ({ expr: [match, { goto: { target: 'select' } }] })),
+    { expr: [matchTranslated('dnat'), { jump: { target: 'translated' } }] },
+    ...(needsMarkedErrors(site) ? [{ expr: [...matchPacketTooBig(), restore] }] : []),
+    ...restoring,
   ];
 }
 
-function outputRules(site: Site): RuleSpec[] {
-  const ofTransports = site.transports.map((transport) => ({ expr: [...matchTransportOutput(transport), restoreGateway(site.policy)] }));
-  return [replyRule(site.policy), ...ofTransports];
+/**
+ * `flow add` of another program describes both directions of a flow from the one packet that it sees, and asks for the route of the
+ * other with this packet's mark (`nft_flow_route()`). So a packet that goes to a gateway loses its mark, which routing
+ * needed and the other direction must not have; and one that goes to the VPN gets the one that the other needs.
+ */
+function forwardRules(policy: Policy): RuleSpec[] {
+  const packetMark = { meta: { key: 'mark' } } as const;
+  const clear: Statement = { mangle: { key: packetMark, value: { '&': [packetMark, ~policy.markMask >>> 0] } } };
+  return [
+    { expr: [matchOurBits('ct', policy, '=='), { accept: null }] },
+    { expr: [matchOurBits('meta', policy, '!='), clear, { accept: null }] },
+    { expr: [{ match: { op: '==', left: { meta: { key: 'iiftype' } }, right: 'ether' } }, { vmap: { key: ourBits('ct', policy), data: '@way_backs' } }] },
+  ];
 }
 
-/** Both for packets from the tunnel and for OpenVPN's own answers: the flow's gateway comes back as packet mark. */
-function replyRule(policy: Policy): RuleSpec {
-  return { expr: [matchDirection('reply'), restoreGateway(policy)] };
+/** A transport flow, and one of the endpoint's own tunnel addresses, is sent to its gateway in either direction; a packet for the VPN never is. */
+function outputRules(site: Site): RuleSpec[] {
+  const { policy } = site;
+  const restore = restoreGateway(policy);
+  return [
+    ...site.transports.map((transport) => ({ expr: [...matchTransportOutput(transport), restore] })),
+    { expr: [matchOurBits('ct', policy, '=='), { accept: null }] },
+    ...matchVpnDestinations(site).map((match): RuleSpec => ({ expr: [match, { accept: null }] })),
+    { expr: [restore] },
+  ];
 }
 
 function restoreGateway(policy: Policy): Statement {
-  return { vmap: { key: { '&': [{ ct: { key: 'mark' } }, policy.markMask] }, data: '@returns' } };
+  return { vmap: { key: ourBits('ct', policy), data: '@returns' } };
 }
 
 function selectRules(site: Site): RuleSpec[] {
-  const onlink = site.policy.learnOnlink ? [] : site.links.flatMap(onlinkRules);
-  return [...onlink, { expr: [{ goto: { target: 'learn' } }] }];
+  const { links, policy } = site;
+  const notFromLink: RuleSpec[] = links.length === 0 ? [] : [{ expr: [matchDevice(links, '!='), { return: null }] }];
+  const onlink = policy.learnOnlink ? [] : links.flatMap(onlinkRules);
+  return [...notFromLink, { expr: [...matchIcmpError(), { return: null }] }, ...onlink, { expr: [{ goto: { target: 'learn' } }] }];
+}
+
+/**
+ * Flows whose first packet went to a VPN destination, from where DNAT sent it elsewhere: to a container, or to a host on a link, whose
+ * answers come from that link. A host on the link is no gateway, so what it sends did not come from the flow's own.
+ */
+function translatedRules(site: Site): RuleSpec[] {
+  const { links, policy } = site;
+  const answers = policy.learnOnlink ? [] : links.flatMap(matchOnlinkSources).map((matches): RuleSpec => ({ expr: [matchDirection('reply'), ...matches, restoreGateway(policy)] }));
+  return [...matchVpnDestinations(site, ORIGINAL_DESTINATION).map((match): RuleSpec => ({ expr: [matchDirection('original'), match, { goto: { target: 'select' } }] })), ...answers];
+}
+
+/** The first packets of what a client opens have no gateway; an answer without one is worth counting. */
+function unmarkedRules({ tunnels }: Site): RuleSpec[] {
+  return tunnels.length === 0 ? [] : [{ expr: [matchDirection('reply'), matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] }];
 }
 
 /** A gateway of transport flows is noted once a flow, not once a packet: later packets carry its mark already. */
 function transportRules(site: Site): RuleSpec[] {
   const { policy, links } = site;
-  const isUnmarked: Statement = { match: { op: '==', left: { '&': [{ ct: { key: 'mark' } }, policy.markMask] }, right: 0 } };
   return [
     ...(policy.learnOnlink ? [] : links.flatMap(onlinkRules)),
-    { expr: [isUnmarked, { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } }] },
+    { expr: [matchOurBits('ct', policy, '=='), { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } }] },
     { expr: [{ goto: { target: 'learn' } }] },
   ];
 }
 
 function learnRules(): RuleSpec[] {
   return [{ expr: [{ vmap: { key: MAC_KEY, data: '@gateways' } }] }, { expr: [{ counter: null }, { set: { op: 'update', elem: MAC_KEY, set: '@candidates' } }] }];
+}
+
+/** Our bits of a mark: the id of a gateway, or 0. */
+function ourBits(key: 'ct' | 'meta', { markMask }: Policy): Expression {
+  return { '&': [key === 'ct' ? { ct: { key: 'mark' } } : { meta: { key: 'mark' } }, markMask] };
+}
+
+/** `==`: a mark without a gateway; `!=`: one with. */
+function matchOurBits(key: 'ct' | 'meta', policy: Policy, op: '==' | '!='): Statement {
+  return { match: { op, left: ourBits(key, policy), right: 0 } };
 }
 
 /** The bits outside the mask are kept: they belong to others. */

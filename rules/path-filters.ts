@@ -23,34 +23,28 @@ export function isAnswerable({ asksWithMark, hook, priority }: { readonly asksWi
 
 /** What {@link compileNexthopStructure} adds for a site that has such a filter. */
 export interface FilterAnswer {
-  /** The first rules of our chain between the filters. */
-  readonly first: readonly RuleSpec[];
   readonly sets: readonly (readonly [string, SetSpec])[];
   readonly chains: readonly (readonly [string, ChainSpec])[];
   readonly verdicts: readonly (readonly [string, ReadonlyMap<string, VerdictElement>])[];
 }
 
-const NOTHING: FilterAnswer = { first: [], sets: [], chains: [], verdicts: [] };
-
 /**
- * The chains that answer the filters of others; nothing where there is none.
+ * The chains that answer the filters of others; null where there is none.
  *
- * What comes out of a tunnel is for a filter to see without a mark: its gateway is not where its source is. So its marks are
- * written behind the filters, by the rules that otherwise do it between them.
+ * What comes out of a tunnel is for a filter to see without a mark: its gateway is not where its source is. So the rules that
+ * write marks in prerouting are behind the filters, and no chain of ours is between them.
  *
  * @param prerouting these rules
  */
-export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): FilterAnswer {
-  const { policy, links, gateways, tunnels } = site;
-  if (site.answersPathFilters !== true || links.length === 0) return NOTHING;
+export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): FilterAnswer | null {
+  const { policy, links, gateways } = site;
+  if (site.answersPathFilters !== true || links.length === 0) return null;
   const elements = gateways.flatMap(({ id, device, sources }) => sources.map((mac) => ({ key: { concat: [device, mac] }, chain: answerChain(id) })));
-  const fromTunnel = tunnels.length === 0 ? null : matchDevice(tunnels);
   return {
-    first: fromTunnel === null ? [] : [{ expr: [fromTunnel, { accept: null }] }],
     sets: [['answers', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }]],
     chains: [
-      ['before_filters', { base: base(BEFORE_FILTERS), rules: beforeRules(site) }],
-      ['after_filters', { base: base(AFTER_FILTERS), rules: [{ expr: [matchDevice(links), writeBits(policy, 0), { accept: null }] }, ...(fromTunnel === null ? [] : prerouting)] }],
+      ['before_filters', basePrerouting(BEFORE_FILTERS, beforeRules(site))],
+      ['after_filters', basePrerouting(AFTER_FILTERS, [{ expr: [matchDevice(links), writeBits(policy, 0)] }, ...prerouting])],
       ['answer', { base: {}, rules: [...spoofed(site), { expr: [{ vmap: { key: MAC_KEY, data: '@answers' } }] }] }],
       ...gateways.map((gateway) => answerOf(policy, gateway)),
     ],
@@ -58,8 +52,9 @@ export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): Filt
   };
 }
 
-function base(prio: number): ChainSpec['base'] {
-  return { type: 'filter', hook: 'prerouting', prio, policy: 'accept' };
+/** A base chain in prerouting. */
+export function basePrerouting(prio: number, rules: readonly RuleSpec[]): ChainSpec {
+  return { base: { type: 'filter', hook: 'prerouting', prio, policy: 'accept' }, rules };
 }
 
 /** `answer_7`: the chain that tells a filter of gateway 7. */

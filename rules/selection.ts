@@ -1,4 +1,4 @@
-import type { Statement } from 'nftables-json';
+import type { Expression, Statement } from 'nftables-json';
 import { addressBits, formatNetmask } from './address.js';
 import type { RuleSpec, SetSpec } from './structure.js';
 import type { Gateway, Link, OriginalSysctl, Site, SubnetLength, Transport } from './world.js';
@@ -6,9 +6,9 @@ import type { Gateway, Link, OriginalSysctl, Site, SubnetLength, Transport } fro
 /**
  * The version of the layout below. A table with another one is replaced as a whole instead of being adapted.
  */
-export const LAYOUT = 1;
+export const LAYOUT = 2;
 
-/** The comment by which a table is known as ours: `gwmark layout 1`. */
+/** The comment by which a table is known as ours: `gwmark layout 2`. */
 export const LAYOUT_COMMENT = `gwmark layout ${LAYOUT}`;
 
 /**
@@ -78,35 +78,65 @@ export function dynamicMacSet(size: number, timeoutSeconds: number): SetSpec {
   return { kind: 'set', spec: { type: ['ifname', 'ether_addr'], flags: ['dynamic', 'timeout'], size, timeout: timeoutSeconds } };
 }
 
+/** Where an address of a packet, or of its flow, is read from. */
+export type AddressOf = (protocol: 'ip' | 'ip6') => Expression;
+
+/** Where a packet goes now, DNAT done if the chain runs behind it. */
+export const DESTINATION: AddressOf = (protocol) => ({ payload: { protocol, field: 'daddr' } });
+
+/** Where the first packet of its flow was sent, before any DNAT. nft_ct needs Linux 4.17 for it. */
+export const ORIGINAL_DESTINATION: AddressOf = (protocol) => ({ ct: { key: `${protocol} daddr`, dir: 'original' } });
+
 /**
  * One match each for what is a VPN destination: a client's address, a subnet behind a client.
  *
  * Subnets stand in one hash set a prefix length, looked up with the masked address: an interval set would cost O(n) a
  * change and refuse overlaps.
  */
-export function matchClients(lengths: readonly SubnetLength[]): Statement[] {
+export function matchClients(lengths: readonly SubnetLength[], addressOf: AddressOf = DESTINATION): Statement[] {
   const bySubnet = lengths.map((length): Statement => {
-    const protocol = length.family === 4 ? 'ip' : 'ip6';
-    const masked = { '&': [{ payload: { protocol, field: 'daddr' } }, formatNetmask(length.family, length.prefixLength)] } as const;
+    const masked = { '&': [addressOf(length.family === 4 ? 'ip' : 'ip6'), formatNetmask(length.family, length.prefixLength)] } as const;
     return { match: { op: '==', left: masked, right: `@${clientSetName(length)}` } };
   });
-  return [matchAddress('ip', 'daddr', '@client4'), matchAddress('ip6', 'daddr', '@client6'), ...bySubnet];
+  return [matchExpression(addressOf('ip'), '@client4'), matchExpression(addressOf('ip6'), '@client6'), ...bySubnet];
 }
 
 /** As {@link matchClients}, and the endpoint's own addresses on its tunnels. */
-export function matchVpnDestinations(site: Site): Statement[] {
-  const own = site.tunnels.flatMap(({ addresses }) => addresses.map(({ family, address }) => matchAddress(family === 4 ? 'ip' : 'ip6', 'daddr', address)));
-  return [...matchClients(site.subnetLengths), ...own];
+export function matchVpnDestinations(site: Site, addressOf: AddressOf = DESTINATION): Statement[] {
+  const own = site.tunnels.flatMap(({ addresses }) => addresses.map(({ family, address }) => matchExpression(addressOf(family === 4 ? 'ip' : 'ip6'), address)));
+  return [...matchClients(site.subnetLengths, addressOf), ...own];
+}
+
+function matchExpression(left: Expression, right: string): Statement {
+  return { match: { op: '==', left, right } };
+}
+
+/** A packet of a flow that is translated: `snat`, `dnat`, or either. @see linux/netfilter/nf_conntrack_common.h, IPS_NAT_MASK */
+export function matchTranslated(...kinds: readonly ('snat' | 'dnat')[]): Statement {
+  return { match: { op: 'in', left: { ct: { key: 'status' } }, right: kinds } };
+}
+
+/** An ICMP error about a flow: whoever sends it is on the way somewhere, and need not be the flow's own way. */
+export function matchIcmpError(): readonly Statement[] {
+  return [
+    { match: { op: '==', left: { meta: { key: 'l4proto' } }, right: { set: ['icmp', 'ipv6-icmp'] } } },
+    { match: { op: 'in', left: { ct: { key: 'state' } }, right: 'related' } },
+  ];
 }
 
 /** A source that is on-link is served by ARP or ND, not by a gateway. */
 export function onlinkRules(link: Link): RuleSpec[] {
+  return matchOnlinkSources(link).map((matches) => ({ expr: [...matches, { return: null }] }));
+}
+
+/** For each network on a link: a packet that one of its hosts sent. */
+export function matchOnlinkSources(link: Link): (readonly Statement[])[] {
   const device = { match: { op: '==', left: { meta: { key: 'iifname' } }, right: link.device } } as const;
   return link.onlink.map((network) => {
     const protocol = network.family === 4 ? 'ip' : 'ip6';
     const prefix = { prefix: { addr: network.address, len: network.prefixLength } };
     const right = network.prefixLength === addressBits(network.family) ? network.address : prefix;
-    return { expr: [device, { match: { op: '==', left: { payload: { protocol, field: 'saddr' } }, right } }, { return: null }] };
+    return [device, { match: { op: '==', left: { payload: { protocol, field: 'saddr' } }, right } }];
   });
 }
 
@@ -149,12 +179,12 @@ export function matchDirection(direction: 'original' | 'reply'): Statement {
   return { match: { op: '==', left: { ct: { key: 'direction' } }, right: direction } };
 }
 
-/** A packet from one of these devices; at least one. */
-export function matchDevice(from: readonly { readonly device: string }[]): Statement {
+/** A packet from one of these devices, or with `!=` from none of them; at least one. */
+export function matchDevice(from: readonly { readonly device: string }[], op: '==' | '!=' = '=='): Statement {
   const devices = from.map(({ device }) => device);
   const [only] = devices;
   return {
-    match: { op: '==', left: { meta: { key: 'iifname' } }, right: devices.length === 1 && only !== undefined ? only : { set: devices } },
+    match: { op, left: { meta: { key: 'iifname' } }, right: devices.length === 1 && only !== undefined ? only : { set: devices } },
   };
 }
 

@@ -196,7 +196,7 @@ export const SETTINGS_TABLE = {
   conntrack: choice({
     of: ['flush', 'keep'],
     default: 'flush',
-    doc: 'Whether the connection tracking entries of a client that left are deleted.',
+    doc: 'Whether the connection tracking entries of a client that left are deleted: before another gets its address, or after 15 minutes.',
   }),
   controlSocket: path<string>({
     default: '/run/gwmark/gwmark.sock',

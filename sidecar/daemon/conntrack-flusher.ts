@@ -3,6 +3,9 @@ import { contains } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
 import { flushClients } from '../system/conntrack.js';
 
+/** So many networks passed to others at once: then whole tunnel networks are deleted, which takes one reading each. */
+const MANY_HANDED_OVER = 256;
+
 /** A process for each set of deletions reads the whole table, so what came together goes together. */
 export class ConntrackFlusher {
   /** Whether entries are deleted at all. */
@@ -10,6 +13,8 @@ export class ConntrackFlusher {
   readonly #logger: Logger;
   #waiting: ClientNetwork[] = [];
   #running: Promise<void> | null = null;
+  #handedOver: ClientNetwork[] = [];
+  #handingOver: Promise<void> | null = null;
   #hasWarned = false;
 
   constructor(isEnabled: boolean, logger: Logger) {
@@ -30,22 +35,56 @@ export class ConntrackFlusher {
     this.#running ??= this.#run();
   }
 
+  /**
+   * Deletes the entries of networks that passed to somebody else, now.
+   *
+   * @param tunnels their connected networks go as wholes when very many passed at once
+   */
+  handOver(networks: readonly ClientNetwork[], tunnels: readonly Tunnel[]): void {
+    if (!this.isEnabled) return;
+    this.#handedOver.push(...networks);
+    this.#handingOver ??= this.#runHandOver(tunnels).finally(() => {
+      this.#handingOver = null;
+    });
+  }
+
+  /** Resolves when nobody can inherit anything; null when that is so already. Never rejects. */
+  get handingOver(): Promise<void> | null {
+    return this.#handingOver;
+  }
+
   async close(): Promise<void> {
+    await this.#handingOver;
     await this.#running;
+  }
+
+  async #runHandOver(tunnels: readonly Tunnel[]): Promise<void> {
+    // What came in the same call goes together.
+    await Promise.resolve();
+    while (this.#handedOver.length > 0) {
+      const networks = this.#handedOver;
+      this.#handedOver = [];
+      const whole = networks.length < MANY_HANDED_OVER ? [] : tunnels.flatMap(({ device, connected }) => connected.map((network) => ({ ...network, device })));
+      await this.#delete([...whole, ...networks.filter((network) => !whole.some((outer) => contains(outer, network)))]);
+    }
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const networks = this.#waiting;
       this.#waiting = [];
-      try {
-        await flushClients(networks);
-        this.#logger.debug('conntrack.flushed', { networks: networks.length });
-      } catch (error) {
-        if (!this.#hasWarned) this.#logger.warn('conntrack.unavailable', { error });
-        this.#hasWarned = true;
-      }
+      await this.#delete(networks);
     }
     this.#running = null;
+  }
+
+  async #delete(networks: readonly ClientNetwork[]): Promise<void> {
+    try {
+      await flushClients(networks);
+      this.#logger.debug('conntrack.flushed', { networks: networks.length });
+    } catch (error) {
+      if (!this.#hasWarned) this.#logger.warn('conntrack.unavailable', { error });
+      this.#hasWarned = true;
+    }
   }
 }

@@ -10,11 +10,10 @@ import type { UplinkNeed } from '../datapath/uplink-seeker.js';
 import { type Devices, hasDevice, readDevices, tunnelTowards } from '../discovery/devices.js';
 import { type FirewallTool, nameOf } from '../firewall/tool.js';
 import type { Logger } from '../log/logger.js';
-import { ClientNetworks } from '../sessions/client-networks.js';
 import type { StatusDocument } from '../status.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
 import { checkClashes } from './clashes.js';
-import { ConntrackFlusher } from './conntrack-flusher.js';
+import { ClientConnections } from './client-connections.js';
 import { Debounced } from './debounced.js';
 import { Forwarder } from './forwarder.js';
 import { FilterWatch } from './filter-watch.js';
@@ -49,12 +48,11 @@ export class Daemon implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #tool: FirewallTool;
   readonly #firewall: KernelSide['firewall'];
-  readonly #clients = new ClientNetworks();
+  readonly #connections: ClientConnections;
   readonly #reconciler: KernelSide['reconciler'];
   readonly #datapath: Datapath;
   readonly #bridge: KernelSide['bridge'];
   readonly #servers: Servers;
-  readonly #conntrack: ConntrackFlusher;
   readonly #reachability: Reachability;
   readonly #refresh: Debounced;
   readonly #routingCheck: RoutingCheck;
@@ -87,24 +85,25 @@ export class Daemon implements AsyncDisposable {
     this.#policy = policy;
     this.#logger = logger;
     this.#tool = tool;
-    this.#conntrack = new ConntrackFlusher(settings.conntrack === 'flush', logger);
+    this.#connections = new ClientConnections({ isEnabled: settings.conntrack === 'flush', tunnels: () => this.#wanted?.tunnels ?? [], logger });
     const side = makeKernelSide({
       kind,
       tool,
       policy,
       maxGateways: settings.gateways.max,
       configuredUplink: settings.uplink,
-      clients: this.#clients,
+      clients: this.#connections.networks,
       logger,
       onChanged: () => this.#updateSite(),
       onPass: (pass) => this.#hooks.onPass?.(pass),
-      onRemoved: (networks) => this.#conntrack.flush(networks, this.#clients.size === 0 ? (this.#wanted?.tunnels ?? []) : []),
+      onRemoved: (networks) => this.#connections.removed(networks),
+      beforeClients: () => this.#connections.handingOver,
     });
     this.#datapath = side.datapath;
     this.#firewall = side.firewall;
     this.#bridge = side.bridge;
     this.#reconciler = side.reconciler;
-    this.#reachability = new Reachability({ clients: this.#clients, applied: () => this.#reconciler.applied(), logger });
+    this.#reachability = new Reachability({ clients: this.#connections.networks, applied: () => this.#reconciler.applied(), logger });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
     this.#routingCheck = new RoutingCheck({ reconciler: this.#reconciler, upkeep: this.#upkeep, logger });
     this.#verify = new Debounced(SETTLE_MS * 4, () => this.#routingCheck.run(), logger);
@@ -112,7 +111,7 @@ export class Daemon implements AsyncDisposable {
     this.#filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
     this.#servers = new Servers(settings, {
-      clients: this.#clients,
+      clients: this.#connections.networks,
       logger,
       onClientChanged: (key) => this.#clientChanged(key),
       onServerChanged: () => this.#refresh.now(),
@@ -193,7 +192,7 @@ export class Daemon implements AsyncDisposable {
    */
   async reconfigure(settings: Settings): Promise<void> {
     this.#settings = settings;
-    this.#conntrack.isEnabled = settings.conntrack === 'flush';
+    this.#connections.isEnabled = settings.conntrack === 'flush';
     await this.#servers.reconfigure(settings);
     await this.#refresh.now();
     this.#forwarding.soon();
@@ -210,7 +209,7 @@ export class Daemon implements AsyncDisposable {
     this.#reachability.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
     await this.#reconciler.close();
-    await this.#conntrack.close();
+    await this.#connections[Symbol.asyncDispose]();
   }
 
   async #start(hooks: RunHooks): Promise<void> {
@@ -234,7 +233,7 @@ export class Daemon implements AsyncDisposable {
       this.#forwarder.adopt(table.originals);
       this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#datapath.gateways.length });
     }
-    for (const network of this.#adopted) this.#clients.add(ADOPTED, network);
+    for (const network of this.#adopted) this.#connections.networks.add(ADOPTED, network, ADOPTED);
     this.#reconciler.adopt(this.#adopted, plan);
     // Set last: gateways on devices that are gone are dropped, those on present ones were adopted before.
     await this.#datapath.setLinks(this.#devices.links);
@@ -284,7 +283,7 @@ export class Daemon implements AsyncDisposable {
     this.#adopted = [];
     this.#adoptedTransports = [];
     for (const network of adopted) {
-      const change = this.#clients.remove(ADOPTED, networkKey(network));
+      const change = this.#connections.networks.remove(ADOPTED, networkKey(network));
       if (change !== null) this.#reconciler.clientChanged(networkKey(network));
     }
   }

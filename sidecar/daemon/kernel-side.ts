@@ -11,7 +11,7 @@ import type { Logger } from '../log/logger.js';
 import type { ReconcilerOptions } from './reconciler.js';
 import { Reconciler } from './reconciler.js';
 
-export interface KernelSideOptions extends Pick<ReconcilerOptions<never>, 'clients' | 'onRemoved' | 'onPass'> {
+export interface KernelSideOptions extends Pick<ReconcilerOptions<never>, 'clients' | 'onRemoved' | 'beforeClients' | 'onPass'> {
   readonly kind: Datapath['kind'];
   /** Borrowed. */
   readonly tool: FirewallTool;
@@ -35,12 +35,12 @@ export interface KernelSide {
 
 /** Puts datapath, firewall and reconciler together, for the firewall that there is. */
 export function makeKernelSide(options: KernelSideOptions): KernelSide {
-  const { kind, tool, policy, maxGateways, configuredUplink, logger, onChanged, clients, onRemoved, onPass } = options;
+  const { kind, tool, policy, maxGateways, configuredUplink, logger, onChanged, clients, onRemoved, beforeClients, onPass } = options;
   const makeDatapath = (source: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>, nextPass: () => number): Datapath =>
     kind === 'module'
       ? new ModuleDatapath({ policy, logger, onChanged, firewall: source, configuredUplink })
       : new NexthopDatapath({ policy, max: maxGateways, firewall: source, logger, onChanged, configuredUplink, nextPass });
-  const common = { policy, clients, logger, onRemoved, ...(onPass === undefined ? {} : { onPass }) };
+  const common = { policy, clients, logger, onRemoved, ...(beforeClients === undefined ? {} : { beforeClients }), ...(onPass === undefined ? {} : { onPass }) };
 
   if (tool.kind === 'iptables') {
     const firewall = new IptablesFirewall(tool, policy.table);

@@ -36,6 +36,8 @@ export interface ReconcilerOptions<Rules> {
   readonly logger: Logger;
   /** Client networks that left the kernel: their conntrack entries go too. */
   readonly onRemoved: (networks: readonly ClientNetwork[]) => void;
+  /** What has to be over before who came is installed; null: nothing. Never rejects. */
+  readonly beforeClients?: () => Promise<void> | null;
   readonly onPass?: (pass: Pass) => void;
   /** First and last milliseconds between attempts after a failure. */
   readonly backoffMs?: readonly [number, number];
@@ -260,6 +262,8 @@ export class Reconciler<Rules = Structure> {
     const some = this.#clientChanges(dirty);
     const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) => (clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : []));
 
+    const before = this.#options.beforeClients?.() ?? null;
+    if (before !== null) await before;
     // Most passes have nothing for routing, and then the transaction begins within the call that brought the event.
     if (diff !== EMPTY_DIFF) await addRouting(policy, diff);
     await firewall.apply(compiled.rules, firewall.needsEverything ? everyone : some);

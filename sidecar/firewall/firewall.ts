@@ -28,9 +28,9 @@ export interface Count {
 
 /** What our rules counted. They begin anew when all of them are replaced. */
 export interface RuleCounters {
-  /** Gateway id -> original-direction packets that came from it. */
+  /** Gateway id -> packets of VPN flows that came from it. */
   readonly received: ReadonlyMap<number, Count>;
-  /** Gateway id -> packets of the reply direction that were marked for it. */
+  /** Gateway id -> packets that were marked for it. */
   readonly sent: ReadonlyMap<number, Count>;
   /** Reason -> packets that took the normal route. */
   readonly fallThrough: ReadonlyMap<string, Count>;

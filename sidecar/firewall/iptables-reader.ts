@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Family, Ipset, Iptables, ListedChain, ListedSet, RuleWords } from 'iptables-wrapper';
 import type { ClientNetwork, IptablesChain, OriginalSysctl, Transport } from '../../rules/index.js';
-import { IPTABLES_CHAINS, LAYOUT_COMMENT, iptablesPrefix, networkKey, parseNetwork, parseOrderComment, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
+import { IPTABLES_CHAINS, IPTABLES_ORIGINS, LAYOUT_COMMENT, iptablesPrefix, networkKey, parseNetwork, parseOrderComment, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
 import type { Count, RuleCounters } from './firewall.js';
 
 /** A rule that leads from a source MAC to the chain of its gateway, with what it counted. */
@@ -33,9 +33,6 @@ export interface InstalledChains {
 
 /** The table mangle of each family. */
 export type ListedMangles = readonly { readonly family: Family; readonly chains: readonly ListedChain[] }[];
-
-/** Chains of iptables that packets pass by themselves, and where jumps to ours stand. */
-const ORIGINS = ['PREROUTING', 'OUTPUT'] as const;
 
 /** Chains whose last rules count why packets took the normal route. */
 const REASONS: Readonly<Record<string, string>> = { [IPTABLES_CHAINS.unknown]: 'learn_unknown_mac', [IPTABLES_CHAINS.noGateway]: 'return_no_gateway' };
@@ -77,7 +74,7 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
       if (!isOurs && rules.length === 0) continue;
       hash.update(JSON.stringify([family, chain.name, rules.map(({ words }) => words)]));
       if (!isOurs) continue;
-      const from = ORIGINS.find((origin) => listed.some(({ name, rules: all }) => name === origin && all.some(({ words }) => leadsTo(words) === chain.name))) ?? null;
+      const from = IPTABLES_ORIGINS.find((origin) => listed.some(({ name, rules: all }) => name === origin && all.some(({ words }) => leadsTo(words) === chain.name))) ?? null;
       chains.push({ family, name: chain.name, rules: null, from });
       const name = chain.name.slice(prefix.length);
       if (name === IPTABLES_CHAINS.about) comments.push(...chain.rules.flatMap(({ words }) => valueOf(words, '--comment') ?? []));

@@ -1,51 +1,100 @@
 import type { ClientNetwork, ClientNetworkChange } from '../../rules/index.js';
 import { networkKey } from '../../rules/index.js';
+import type { FormerOwners } from './former-owners.js';
+
+export interface ClientNetworksOptions {
+  /** Told who left a network, and asked who had it before. */
+  readonly former?: Pick<FormerOwners, 'left' | 'taken'>;
+  /** Networks passed to somebody else, whose connections must not be inherited. */
+  readonly onHandedOver?: (networks: readonly ClientNetwork[]) => void;
+}
+
+/** Whom an owner stands for: text that is the same when he comes back; null: not known, so never the same; `adopted`: whoever an earlier run knew. */
+export type OwnerIdentity = { readonly name: string } | null | 'adopted';
+
+interface Owner {
+  readonly device: string;
+  readonly identity: OwnerIdentity;
+}
 
 /**
  * Which client networks there are, by counting who has them. The same address passes from an old session to a new one in
  * any order of messages, so it goes only when its last owner let go.
  */
 export class ClientNetworks {
+  readonly #options: ClientNetworksOptions;
   /** By network; owners with the device that each means, the latest last. */
-  readonly #owners = new Map<string, { network: ClientNetwork; readonly owners: Map<string, string> }>();
+  readonly #entries = new Map<string, { network: ClientNetwork; readonly owners: Map<string, Owner> }>();
+
+  constructor(options: ClientNetworksOptions = {}) {
+    this.#options = options;
+  }
 
   /** One entry a network. */
   *list(): IterableIterator<ClientNetwork> {
-    for (const { network } of this.#owners.values()) yield network;
+    for (const { network } of this.#entries.values()) yield network;
   }
 
   get(key: string): ClientNetwork | null {
-    return this.#owners.get(key)?.network ?? null;
+    return this.#entries.get(key)?.network ?? null;
   }
 
   get size(): number {
-    return this.#owners.size;
+    return this.#entries.size;
   }
 
   /**
    * @param owner unique for a session, for example `server epoch cid`
    * @returns a change when this is the first owner, or the network leads to another device than before
    */
-  add(owner: string, network: ClientNetwork): ClientNetworkChange | null {
-    const entry = this.#owners.get(networkKey(network));
+  add(owner: string, network: ClientNetwork, identity: OwnerIdentity = null): ClientNetworkChange | null {
+    const key = networkKey(network);
+    const entry = this.#entries.get(key);
     if (entry === undefined) {
-      this.#owners.set(networkKey(network), { network, owners: new Map([[owner, network.device]]) });
+      const others = this.#options.former?.taken(network, nameOf(identity)) ?? [];
+      if (others.length > 0) this.#options.onHandedOver?.(others);
+      this.#entries.set(key, { network, owners: new Map([[owner, { device: network.device, identity }]]) });
       return { op: 'add', network };
     }
-    entry.owners.delete(owner);
-    entry.owners.set(owner, network.device);
+    const before = latest(entry.owners);
+    const isKnownOwner = entry.owners.delete(owner);
+    entry.owners.set(owner, { device: network.device, identity });
+    if (!isKnownOwner && before !== undefined && !isSame(before.identity, identity)) this.#options.onHandedOver?.([network]);
     return leadTo(entry, network.device);
   }
 
   /** @returns a change when this was the last owner, or those who stay mean another device; null too when it was no owner */
   remove(owner: string, key: string): ClientNetworkChange | null {
-    const entry = this.#owners.get(key);
-    if (entry === undefined || !entry.owners.delete(owner)) return null;
-    const device = [...entry.owners.values()].at(-1);
-    if (device !== undefined) return leadTo(entry, device);
-    this.#owners.delete(key);
+    const entry = this.#entries.get(key);
+    const before = entry === undefined ? undefined : latest(entry.owners);
+    const identity = entry?.owners.get(owner)?.identity;
+    if (entry === undefined || before === undefined || identity === undefined) return null;
+    entry.owners.delete(owner);
+    const now = latest(entry.owners);
+    if (now !== undefined) {
+      if (!isSame(before.identity, now.identity)) this.#options.onHandedOver?.([entry.network]);
+      return leadTo(entry, now.device);
+    }
+    this.#entries.delete(key);
+    const name = nameOf(identity);
+    if (name !== null) this.#options.former?.left(entry.network, name);
     return { op: 'remove', network: entry.network };
   }
+}
+
+function latest(owners: ReadonlyMap<string, Owner>): Owner | undefined {
+  return [...owners.values()].at(-1);
+}
+
+function nameOf(identity: OwnerIdentity): string | null {
+  return identity === null || identity === 'adopted' ? null : identity.name;
+}
+
+/** Whoever an earlier run had served is taken for the one whom this run finds there: a restart ends no connection. */
+function isSame(before: OwnerIdentity, now: OwnerIdentity): boolean {
+  if (before === 'adopted' || now === 'adopted') return true;
+  const name = nameOf(before);
+  return name !== null && name === nameOf(now);
 }
 
 function leadTo(entry: { network: ClientNetwork }, device: string): ClientNetworkChange | null {

@@ -2,7 +2,7 @@ import type { ClientAddress } from 'openvpn-management-client';
 import type { ClientNetwork, ClientNetworkChange } from '../../rules/index.js';
 import { isHost, networkKey } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
-import type { ClientNetworks } from './client-networks.js';
+import type { ClientNetworks, OwnerIdentity } from './client-networks.js';
 import type { Session, SessionChange } from './session-table.js';
 
 export interface SessionNetworksOptions {
@@ -20,7 +20,7 @@ export interface SessionNetworksOptions {
 export class SessionNetworks {
   readonly #options: SessionNetworksOptions;
   /** What each session holds, by owner; the tunnel may not be known yet. */
-  readonly #held = new Map<string, Map<string, ClientAddress>>();
+  readonly #held = new Map<string, { readonly identity: OwnerIdentity; readonly addresses: Map<string, ClientAddress> }>();
   #device: string | null = null;
 
   constructor(options: SessionNetworksOptions) {
@@ -32,9 +32,9 @@ export class SessionNetworks {
     if (device === this.#device) return;
     const before = this.#device;
     this.#device = device;
-    for (const [owner, addresses] of this.#held) {
+    for (const [owner, { identity, addresses }] of this.#held) {
       for (const address of addresses.values()) {
-        if (device !== null) this.#note(this.#options.clients.add(owner, { ...address, device }));
+        if (device !== null) this.#note(this.#options.clients.add(owner, { ...address, device }, identity));
         else if (before !== null) this.#note(this.#options.clients.remove(owner, networkKey({ ...address, device: before })));
       }
     }
@@ -69,17 +69,18 @@ export class SessionNetworks {
       return;
     }
     const owner = this.#ownerOf(session);
-    const held = this.#held.get(owner) ?? new Map<string, ClientAddress>();
-    this.#held.set(owner, held);
-    held.set(address.cidr, address);
-    if (this.#device !== null) this.#note(clients.add(owner, { ...address, device: this.#device }));
+    const identity = identityOf(session);
+    const addresses = this.#held.get(owner)?.addresses ?? new Map<string, ClientAddress>();
+    this.#held.set(owner, { identity, addresses });
+    addresses.set(address.cidr, address);
+    if (this.#device !== null) this.#note(clients.add(owner, { ...address, device: this.#device }, identity));
     logger.info('client.address', { ...describe(session), network: format(address), change: 'added' });
   }
 
   #remove(session: Session, address: ClientAddress): void {
     const { logger, clients } = this.#options;
     const owner = this.#ownerOf(session);
-    if (this.#held.get(owner)?.delete(address.cidr) !== true) return;
+    if (this.#held.get(owner)?.addresses.delete(address.cidr) !== true) return;
     if (this.#device !== null) this.#note(clients.remove(owner, networkKey({ ...address, device: this.#device })));
     logger.info('client.address', { ...describe(session), network: format(address), change: 'removed' });
   }
@@ -91,6 +92,11 @@ export class SessionNetworks {
   #ownerOf({ epoch, cid }: Session): string {
     return `${this.#options.server} ${epoch} ${cid}`;
   }
+}
+
+/** OpenVPN says UNDEF of a client without a certificate whose user name is not its common name (`username-as-common-name`). */
+function identityOf({ commonName }: Session): OwnerIdentity {
+  return commonName === '' || commonName === 'UNDEF' ? null : { name: commonName };
 }
 
 function describe({ cid, epoch, commonName }: Session): { cid: string; epoch: number; commonName: string } {

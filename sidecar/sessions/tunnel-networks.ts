@@ -58,7 +58,7 @@ export class TunnelNetworks {
     this.#refused = refused;
     for (const [key, network] of wanted) {
       if (before.get(key)?.device === network.device) continue;
-      this.#note(clients.add(server, network));
+      this.#note(clients.add(server, network, { name: server }));
       logger.info('network.changed', { network: key, device: network.device, change: 'added' });
     }
     for (const [key, network] of before) {

@@ -8,7 +8,7 @@ import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
 export interface FoundFlow {
   /** True where DST opened it: what DST sends is no answer then. */
   readonly isOpenedByDestination: boolean;
-  /** The gateway that it remembers for what DST sends; 0 for none, which only one that DST opened may have. */
+  /** The gateway that it remembers for what DST sends; 0 for none, which only one that DST opened, and that no answer came to yet, may have. */
   readonly id: number;
 }
 
@@ -17,8 +17,8 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
   const { bySource, byDestination } = reading.opened;
   const answered = bySource.filter((flow) => isMeant(flow, query));
   const opened = byDestination.filter((flow) => isMeantReversed(flow, query));
-  // An entry that OpenVPN opened bears the mark of a gateway as well: its client's packets are the answers.
-  const ofDestination = opened.map((flow) => ({ flow, isOpenedByDestination: true, id: reading.datapath === 'module' ? flow.destinationGateway : role.transport === null ? 0 : flow.gateway }));
+  // One that DST opened has the gateway that its answers come from.
+  const ofDestination = opened.map((flow) => ({ flow, isOpenedByDestination: true, id: reading.datapath === 'module' ? flow.destinationGateway : flow.gateway }));
   const ofSource = answered.map((flow) => ({ flow, isOpenedByDestination: false, id: flow.gateway }));
   const candidates = [...ofSource, ...ofDestination];
   const found = candidates.find(({ id }) => id !== 0) ?? candidates[0];
@@ -26,9 +26,9 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
 
   const { flow, isOpenedByDestination, id } = found;
   const text = `${flow.protocol} ${describe(flow.original)}, answers ${describe(flow.reply)}${others(candidates, id)}`;
-  if (id === 0 && !isOpenedByDestination) return steps.stop('conntrack', ...noGateway(reading, query, flow, text), 0);
+  if (id === 0 && !isOpenedByDestination) return steps.stop('conntrack', ...noGateway(reading, flow, text), 0);
   const who = isOpenedByDestination ? ' (opened by DST)' : '';
-  steps.pass('conntrack', `${text}${who}: ${id === 0 ? 'no gateway, as the first packets of a flow that DST opens have none' : `gateway ${id}`}`);
+  steps.pass('conntrack', `${text}${who}: ${id === 0 ? 'no gateway, as a flow that DST opens has none before its first answer; a flow of SRC whose entry timed out or was deleted, and in which DST spoke next, looks the same' : `gateway ${id}`}`);
   return { isOpenedByDestination, id };
 }
 
@@ -55,10 +55,7 @@ function others(candidates: readonly { readonly id: number }[], id: number): str
   return `, one of ${candidates.length}${differing}`;
 }
 
-function noGateway({ datapath }: TraceReading, { destination }: TraceQuery, { original, mark }: TracedFlow, text: string): readonly [text: string, remedy: string] {
-  if (original.destination !== destination) {
-    return [`${text}: no gateway, because it was sent to ${original.destination}, which DNAT turned into ${destination} after the rules had looked`, 'send to the VPN address itself'];
-  }
+function noGateway({ datapath }: TraceReading, { mark }: TracedFlow, text: string): readonly [text: string, remedy: string] {
   const found = datapath === 'nexthop' ? `no gateway in its mark 0x${mark.toString(16)}` : 'no gateway in its labels';
   return [`${text}: ${found}`, 'its router was not known at its first packet, or the flow is older than the rules: let it send again, and look for that router in "gwmark gateways"'];
 }

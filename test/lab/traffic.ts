@@ -130,10 +130,10 @@ export interface FlowSummary {
 
 /** A long-lived flow of numbered 64-byte records that an echo server sends back. Disposal ends it. */
 export class Flow implements AsyncDisposable {
-  readonly #server: EchoServer;
+  readonly #server: EchoServer | null;
   readonly #process: LabProcess;
 
-  private constructor(server: EchoServer, process: LabProcess) {
+  private constructor(server: EchoServer | null, process: LabProcess) {
     this.#server = server;
     this.#process = process;
   }
@@ -145,11 +145,18 @@ export class Flow implements AsyncDisposable {
    */
   static async start(protocol: 'tcp' | 'udp', client: Party, server: Party, options: { readonly intervalMs?: number; readonly port?: number } = {}): Promise<Flow> {
     const echo = await EchoServer.start(protocol, server, options.port ?? 7788);
-    const peer: PeerOptions = {
-      protocol, address: server.address, port: echo.port, source: client.address, intervalMs: options.intervalMs ?? 10, timeoutMs: patient(3_000),
-    };
+    return await Flow.#begin(echo, protocol, client, server.address, echo.port, options.intervalMs);
+  }
+
+  /** The same to an echo server that the caller started, by whatever address and port lead there. */
+  static async toPort(protocol: 'tcp' | 'udp', client: Party, address: string, port: number): Promise<Flow> {
+    return await Flow.#begin(null, protocol, client, address, port);
+  }
+
+  static async #begin(echo: EchoServer | null, protocol: 'tcp' | 'udp', client: Party, address: string, port: number, intervalMs = 10): Promise<Flow> {
+    const peer: PeerOptions = { protocol, address, port, source: client.address, intervalMs, timeoutMs: patient(3_000) };
     const flow = new Flow(echo, client.namespace.spawn([process.execPath, fileURLToPath(new URL('./peers/flow.js', import.meta.url)), JSON.stringify(peer)], {
-      name: `${protocol} flow from ${client.namespace.role} to ${server.namespace.role}`, stdin: 'pipe',
+      name: `${protocol} flow from ${client.namespace.role} to ${address} port ${port}`, stdin: 'pipe',
     }));
     await flow.#process.waitFor(/^flowing$/);
     return flow;
@@ -181,7 +188,7 @@ export class Flow implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process.stop();
-    await this.#server[Symbol.asyncDispose]();
+    await this.#server?.[Symbol.asyncDispose]();
   }
 
   async #ask(command: 'report' | 'stop'): Promise<FlowSummary> {

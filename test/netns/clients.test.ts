@@ -80,7 +80,7 @@ for (const clientAuth of [true, false]) {
       assertSentVia(outer, ADDRESS.local.v4, MAC.local);
     });
 
-    it('take their rules and their conntrack entries with them when they go', async () => {
+    it('take their rules with them when they go, and leave their conntrack entries', async () => {
       await assertExchange('udp', lab.party('hostA', 'v4'), lab.party('client2', 'v4'));
       await assertExchange('udp', lab.party('hostA', 'v6'), lab.party('client2', 'v6'));
       const ruleset = async (): Promise<string> => await clientRules(lab.topology.endpoint);
@@ -91,11 +91,8 @@ for (const clientAuth of [true, false]) {
       await lab.sidecar.statusWhere(({ clients }) => clients.every((client) => client.commonName !== 'client2'), 'client2 is gone');
 
       await eventually(async () => !/10\.8\.0\.12|fd00:8::12/.test(await ruleset()), { what: "client2's rules are gone" });
-      for (const family of FAMILIES) {
-        await eventually(async () => assert.deepEqual(await lab.conntrack(`=${TUNNEL.client2[family]} `), []) === undefined, {
-          what: `client2's IP${family} conntrack entries are gone`,
-        });
-      }
+      // They wait for it to come back; who else gets the address inherits none: lost-entries.test.ts.
+      for (const family of FAMILIES) assert.notDeepEqual(await lab.conntrack(`=${TUNNEL.client2[family]} `), []);
       await assertExchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     });
   });

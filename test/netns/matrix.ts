@@ -56,6 +56,17 @@ export function assertSentVia(frames: readonly Frame[], address: string, mac: st
   assert.deepEqual([...new Set(sent.map((frame) => frame.destinationMac))], [mac], `destination MAC of frames to ${address}`);
 }
 
+/**
+ * Fails unless the endpoint sent frames of what a client opened to `address`, the first to the upstream router, and all others there or to
+ * `mac`: how many were on their way before the first answer is not known. `lost-entries.test.ts` shows where those after it go.
+ */
+function assertOpenedVia(frames: readonly Frame[], address: string, mac: string): void {
+  const macs = new Set(sentTo(frames, address).map((frame) => frame.destinationMac));
+  assert.ok(macs.delete(MAC.u), `nothing for ${address} went to the upstream router`);
+  macs.delete(mac);
+  assert.deepEqual([...macs], [], `destination MAC of frames to ${address}`);
+}
+
 /** Pings client1 from hostB: from the first packet on it is answered, and through r2 once the sidecar knows r2, which so far it does not have to. */
 export async function assertLearnt(lab: VpnLab, family: 'v4' | 'v6'): Promise<void> {
   const [host, client] = [lab.party('hostB', family), lab.party('client1', family)];
@@ -131,13 +142,13 @@ export function describeMatrix(transport: Transport): void {
             assertNothingFarResolved(frames);
           });
 
-          it(`carries ${kind} over IP${family} that a client opens to ${host}, through the upstream router`, async () => {
+          it(`carries ${kind} over IP${family} that a client opens to ${host}, its first packet through the upstream router`, async () => {
             await using capture = await lab.capture();
 
             const isOwn = await assertExchange(kind, lab.party(clientOf[host], family), lab.party(host, family));
 
             const frames = await capture.frames();
-            assertSentVia(frames.filter(isOwn), ADDRESS[host][family], MAC.u);
+            assertOpenedVia(frames.filter(isOwn), ADDRESS[host][family], ROUTER_OF[host]);
             assertNothingFarResolved(frames);
           });
         }
@@ -169,7 +180,7 @@ export function describeMatrix(transport: Transport): void {
       const outer = transport.endsWith('6') ? 'v6' : 'v4';
       const questions = [
         { from: 'hostB', to: { name: 'client2', family: 'v6' }, words: [ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp'], says: `answers of this flow leave lan0 to ${MAC.r2} ` },
-        { from: 'client1', to: { name: 'hostB', family: 'v4' }, words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], says: `what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves lan0 to ${MAC.u} ` },
+        { from: 'client1', to: { name: 'hostB', family: 'v4' }, words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], says: `what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves lan0 to ${MAC.r2} ` },
         { from: 'client1', to: { name: 'hostB', family: 'v4' }, words: [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--dport', '1194'], says: `answers of this flow leave lan0 to ${MAC.u} ` },
       ] as const;
       let wrong: readonly string[] = [];

@@ -121,24 +121,30 @@ describe('gwmark trace', function () {
     assert.match(result.instead ?? '', new RegExp(`the uplink's way, to ${MAC.u} on lan0`));
   });
 
-  it('follows what a client opens to the uplink', async () => {
+  it('follows what a client opens to the uplink, and to the router that its answers come from once there was one', async () => {
     await using capture = await lab.capture('icmp6');
     await ping(lab.party('client2', 'v6'), lab.party('hostB', 'v6'));
+    const answered = await trace(ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp');
+    await ping(lab.party('client2', 'v6'), { address: '2001:db8:b::99' }, { count: 1, waitSeconds: 0.2 });
 
-    const result = await trace(ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp');
+    const result = await trace('2001:db8:b::99', TUNNEL.client2.v6, '--proto', 'icmp');
 
+    assert.equal(answered.code, 0, JSON.stringify(answered));
+    assert.match(answered.sentence, new RegExp(`^what ${TUNNEL.client2.v6} sends to ${ADDRESS.hostB.v6} leaves lan0 to ${MAC.r2} \\(gateway \\d+\\)$`));
     assert.equal(result.code, 0, JSON.stringify(result));
-    assert.match(result.sentence, new RegExp(`^what ${TUNNEL.client2.v6} sends to ${ADDRESS.hostB.v6} leaves lan0 to ${MAC.u} \\(gateway \\d+, the uplink\\)$`));
-    assertSentVia((await capture.frames()).filter((frame) => frame.ip?.source === TUNNEL.client2.v6), ADDRESS.hostB.v6, MAC.u);
+    assert.match(result.sentence, new RegExp(`^what ${TUNNEL.client2.v6} sends to 2001:db8:b::99 leaves lan0 to ${MAC.u} \\(gateway \\d+, the uplink\\)$`));
+    const sent = (await capture.frames()).filter((frame) => frame.ip?.source === TUNNEL.client2.v6);
+    assertSentVia(sent, '2001:db8:b::99', MAC.u);
   });
 
   it('stops at a route of the endpoint that comes before the uplink', async () => {
-    await ping(lab.party('client2', 'v4'), lab.party('hostB', 'v4'));
-    await lab.topology.endpoint.ip(`route add ${ADDRESS.hostB.v4} via ${ADDRESS.r2.v4}`);
+    const nobody = '198.51.100.199';
+    await lab.topology.endpoint.ip(`route add ${nobody} via ${ADDRESS.r2.v4}`);
+    await ping(lab.party('client2', 'v4'), { address: nobody }, { count: 1, waitSeconds: 0.2 });
     try {
-      assertStopped(await trace(ADDRESS.hostB.v4, TUNNEL.client2.v4, '--proto', 'icmp'), 'route', /via 192\.0\.2\.2 dev lan0: a route of the endpoint comes before the uplink/);
+      assertStopped(await trace(nobody, TUNNEL.client2.v4, '--proto', 'icmp'), 'route', /via 192\.0\.2\.2 dev lan0: a route of the endpoint comes before the uplink/);
     } finally {
-      await lab.topology.endpoint.ip(`route del ${ADDRESS.hostB.v4}`);
+      await lab.topology.endpoint.ip(`route del ${nobody}`);
     }
   });
 

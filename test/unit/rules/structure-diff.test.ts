@@ -34,14 +34,17 @@ describe('diffStructure', () => {
     );
   });
 
-  it('touches one chain and one element of each map when a gateway comes', () => {
+  it('touches one element of each map, and the chains that they lead to, when a gateway comes', () => {
     const before = compileNexthopStructure(site({ gateways: [gateway(1)] }));
     const after = compileNexthopStructure(site({ gateways: [gateway(1), gateway(2)] }));
 
     const diff = diffStructure('gwmark', before, after);
 
     assert.deepEqual(diff.after, []);
-    assert.deepEqual(diff.before.map(kindOf), ['add chain learn_2', 'add chain return_2', 'add rule learn_2', 'add rule return_2', 'add element gateways', 'add element returns']);
+    assert.deepEqual(diff.before.map(kindOf), [
+      'add chain learn_2', 'add chain return_2', 'add chain way_back_2', 'add rule learn_2', 'add rule return_2', 'add rule way_back_2',
+      'add element gateways', 'add element returns', 'add element way_backs',
+    ]);
   });
 
   it('touches only the map of sources when a gateway moves', () => {
@@ -54,8 +57,8 @@ describe('diffStructure', () => {
   it('takes the elements of a map away before the chain that they lead to', () => {
     const diff = diffStructure('gwmark', compileNexthopStructure(site({ gateways: [gateway(1)] })), compileNexthopStructure(site()));
 
-    assert.deepEqual(diff.before.map(kindOf), ['delete element gateways', 'delete element returns']);
-    assert.deepEqual(diff.after.map(kindOf), ['flush chain learn_1', 'flush chain return_1', 'delete chain learn_1', 'delete chain return_1']);
+    assert.deepEqual(diff.before.map(kindOf), ['delete element gateways', 'delete element returns', 'delete element way_backs']);
+    assert.deepEqual(diff.after.map(kindOf), ['flush chain learn_1', 'flush chain return_1', 'flush chain way_back_1', 'delete chain learn_1', 'delete chain return_1', 'delete chain way_back_1']);
   });
 
   it('rewrites every chain of a table that an earlier run left, since a listing does not tell their rules', () => {
