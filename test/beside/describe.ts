@@ -60,7 +60,7 @@ function describeTransport(neighbour: Neighbour, transport: Transport, root: () 
     if (limit === undefined) {
       it('carries every kind of traffic, each answer to the router that it came from, and trace agrees', async () => {
         await scene.lab.startSidecar(...(neighbour.flags ?? []));
-        await settle(scene);
+        await settle(scene, neighbour);
 
         assert.deepEqual(await shortMatrix(scene, { isOpenedByHosts: neighbour.hasOwnDefault ?? false }), []);
         isCarried = true;
@@ -96,7 +96,7 @@ function describeTransport(neighbour: Neighbour, transport: Transport, root: () 
         await sidecar.statusWhere(({ clients }) => clients.length === 0, 'no client is connected');
       } else {
         await scene.lab.startSidecar(...(neighbour.flags ?? []));
-        await settle(scene);
+        await settle(scene, neighbour);
         assert.notDeepEqual(await shortMatrix(scene, { isHopeless: true }), [], 'it carries all of it: this is no limit any more');
       }
 
@@ -107,7 +107,8 @@ function describeTransport(neighbour: Neighbour, transport: Transport, root: () 
 }
 
 /** Routers and clients make themselves known, as on a real day. */
-async function settle({ lab }: Scene): Promise<void> {
+async function settle({ lab }: Scene, { isLocalFirst = false }: Neighbour): Promise<void> {
+  if (isLocalFirst) await (await lab.launchClient('local')).connected();
   await lab.introduceRouters();
   await lab.connect('client1', 'client2');
 }

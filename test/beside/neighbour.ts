@@ -31,6 +31,8 @@ export interface Neighbour {
   readonly openvpn?: string;
   /** Commands whose output names a program with its version; the first number of each is shown in the page. */
   readonly versions?: Readonly<Record<string, readonly string[]>>;
+  /** A client on the segment itself connects before all others. */
+  readonly isLocalFirst?: boolean;
   /** The machine has a default route of its own, elsewhere: it comes before the uplink, so what clients open is not tried. */
   readonly hasOwnDefault?: boolean;
   /** Brings the neighbour up on the endpoint or around it, before the sidecar starts. What it leaves running goes to `scene.use`. */

@@ -91,7 +91,8 @@ function strayFrames(scene: Scene, frames: readonly Frame[], each: Case, family:
 }
 
 function strayTransport(scene: Scene, frames: readonly Frame[]): readonly string[] {
-  const own = frames.filter(({ sourceMac, ports }) => scene.endpointMacs.has(sourceMac) && ports !== undefined && scene.transportPorts.has(ports.source));
+  const onLink = new Set<string | undefined>(Object.values(ADDRESS.local));
+  const own = frames.filter(({ sourceMac, ports, ip }) => scene.endpointMacs.has(sourceMac) && ports !== undefined && scene.transportPorts.has(ports.source) && !onLink.has(ip?.destination));
   const stray = [...new Set(own.map(({ destinationMac }) => destinationMac))].filter((mac) => mac !== scene.macs.u);
   if (own.length === 0) return ["OpenVPN's own packets: none on the cable"];
   return stray.length === 0 ? [] : [`OpenVPN's own packets: frames to ${stray.join(', ')}, expected ${scene.macs.u}`];

@@ -52,7 +52,7 @@ async function hasDefaultRoute(scene: Scene): Promise<void> {
 
 export const ADDRESS_NEIGHBOURS: readonly Neighbour[] = [
   { name: 'an address by DHCPv4', group: GROUP, prepare: asksDhcp4, disturbances: { 'another lease': async (scene) => await lease(scene, '4') }, versions: { dhclient: ['dhclient', '--version'] } },
-  { name: 'an address of /128 by DHCPv6, its prefix by router advertisements', group: GROUP, prepare: asksDhcp6, versions: { dhclient: ['dhclient', '--version'], dnsmasq: ['dnsmasq', '--version'] } },
+  { name: 'an address of /128 by DHCPv6, its prefix by router advertisements, a client on the segment first', group: GROUP, isLocalFirst: true, prepare: asksDhcp6, versions: { dhclient: ['dhclient', '--version'], dnsmasq: ['dnsmasq', '--version'] } },
   {
     name: 'a default route by router advertisements', group: GROUP, prepare: heedsAdvertisements, disturbances: { 'forwarding was turned on, and the route is kept': hasDefaultRoute },
     versions: { radvd: ['radvd', '--version'] },
