@@ -112,7 +112,7 @@ async function strayTrace(scene: Scene, isOpenedByHosts: boolean): Promise<reado
   const questions = [
     { isOfClient: false, from: 'hostB', to: 'client2', family: 'v6', words: [ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp'], says: new RegExp(`answers of this flow leave \\S+ to ${macs.r2} `) },
     { isOfClient: true, from: 'client1', to: 'hostB', family: 'v4', words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], says: new RegExp(`what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves \\S+ to (${macs.u}|${macs.r2}) |answers of this flow leave \\S+ to (${macs.u}|${macs.r2}) `) },
-    { isOfClient: false, from: 'client1', to: 'hostB', family: 'v4', words: [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--proto', proto, '--dport', String(port)], says: new RegExp(`leaves? \\S+ to ${macs.u} `) },
+    { isOfClient: false, from: 'client1', to: 'hostB', family: 'v4', words: [ADDRESS.client1[outer], lab.served[outer], '--proto', proto, '--dport', String(port)], says: new RegExp(`leaves? \\S+ to ${macs.u} `) },
   ] as const;
   const faults: string[] = [];
   // One by one: an entry of ICMP lives for 30 s.
