@@ -66,7 +66,7 @@ export const PACKET_FILTER_NEIGHBOURS: readonly Neighbour[] = [
   { name: 'firewalld, with lan0 and tun0 in one zone', group: GROUP, prepare: forwardWithinZone, versions: FIREWALLD },
   {
     name: 'firewalld in its default zone, with only the port of OpenVPN open', group: GROUP, prepare: async (scene) => void (await startFirewalld(scene)), versions: FIREWALLD,
-    limit: { reason: 'firewalld rejects what is forwarded between interfaces that no zone has by name', named: [{ by: 'doctor', check: 'forward-policy', severity: 'warn', text: /firewalld/ }] },
+    limit: { reason: 'firewalld rejects what is forwarded between interfaces that no zone has by name', named: [{ by: 'doctor', check: 'forward-policy', severity: 'error', text: /firewalld .*ends with reject for what comes by lan0 and goes to tun0/ }] },
   },
   { name: 'ufw, with routed traffic allowed', group: GROUP, prepare: ufw('default allow routed'), versions: { ufw: ['ufw', '--version'] } },
   {
