@@ -44,6 +44,11 @@ export class Scene {
     return this.lab.topology.endpoint;
   }
 
+  /** OpenVPN reads the directory of its clients after it became another user. */
+  async letEverybodyRead(): Promise<void> {
+    await this.endpoint.run(['find', this.lab.pki.directory, '-type', 'd', '-exec', 'chmod', 'a+rx', '{}', '+']);
+  }
+
   /** Ends the resource with the scene. */
   use<T extends AsyncDisposable>(resource: T): T {
     return this.#stack.use(resource);

@@ -43,6 +43,10 @@ export const LISTENER_NEIGHBOURS: readonly Neighbour[] = [
   { name: 'sshd and fifteen other listeners, with the capabilities of the shipped unit', group: GROUP, lab: underUnit, prepare: startSshd, versions: VERSIONS },
   {
     name: 'sshd and fifteen other listeners, OpenVPN as the user nobody, with the capabilities of the shipped unit', group: GROUP,
-    lab: async () => ({ ...(await underUnit()), serverExtra: ['user nobody', 'group nogroup'] }), prepare: startSshd, versions: VERSIONS,
+    lab: async () => ({ ...(await underUnit()), serverExtra: ['user nobody', 'group nogroup'] }), versions: VERSIONS,
+    prepare: async (scene) => {
+      await scene.letEverybodyRead();
+      await startSshd(scene);
+    },
   },
 ];

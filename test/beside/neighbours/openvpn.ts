@@ -27,7 +27,7 @@ export const OPENVPN_NEIGHBOURS: readonly Neighbour[] = [
   })),
   { name: 'OpenVPN with --local', group: GROUP, lab: (transport) => ({ serverExtra: [local(transport)] }) },
   { name: 'OpenVPN with --multihome', group: GROUP, transports: ['udp4', 'udp6'], lab: () => ({ serverExtra: ['multihome'] }) },
-  { name: 'OpenVPN as the user nobody', group: GROUP, lab: () => ({ serverExtra: ['user nobody', 'group nogroup'] }) },
+  { name: 'OpenVPN as the user nobody', group: GROUP, lab: () => ({ serverExtra: ['user nobody', 'group nogroup'] }), prepare: async (scene) => await scene.letEverybodyRead() },
   { name: 'OpenVPN with topology net30', group: GROUP, lab: () => ({ serverExtra: ['topology net30'] }), prepare: giveClientsPeers },
   { name: 'OpenVPN with topology p2p', group: GROUP, lab: () => ({ serverExtra: ['topology p2p'] }), prepare: giveClientsPeers },
   {
