@@ -13,7 +13,7 @@ export type ServerState =
   | 'ready';
 
 /** Who told what is known of OpenVPN's sockets or device, the best first; docs/guides/transport.md explains each. */
-export type EvidenceSource = 'setting' | 'process' | 'cgroup' | 'log' | 'options' | 'environment' | 'address';
+export type EvidenceSource = 'setting' | 'process' | 'cgroup' | 'log' | 'options' | 'environment' | 'earlier' | 'address';
 
 /** What an OpenVPN process is. `client`: also one side of a point-to-point tunnel. */
 export type OpenVpnRole = 'server' | 'client';

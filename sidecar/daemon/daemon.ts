@@ -65,6 +65,7 @@ export class Daemon implements AsyncDisposable {
   /** What an earlier run left, while a server that may have it is not heard of. */
   #adopted: readonly ClientNetwork[] = [];
   #adoptedTransports: readonly Transport[] = [];
+  #earlierTransports: readonly Transport[] = [];
   #wanted: WantedSite | null = null;
   /** Until every server was heard of or tried in vain, what an earlier run left stays as it is. */
   #isGateOpen = false;
@@ -115,6 +116,7 @@ export class Daemon implements AsyncDisposable {
       logger,
       onClientChanged: (key) => this.#clientChanged(key),
       onServerChanged: () => this.#refresh.now(),
+      earlierTransports: (name) => this.#servers.withoutOthers(name, this.#earlierTransports),
       whenApplied: () => this.#whenApplied(),
     });
     this.#settle = new Debounced(0, () => this.#settleNow(), logger);
@@ -229,7 +231,7 @@ export class Daemon implements AsyncDisposable {
     if (table !== null) {
       this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
-      this.#adoptedTransports = table.transports;
+      this.#adoptedTransports = this.#earlierTransports = table.transports;
       this.#forwarder.adopt(table.originals);
       this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#datapath.gateways.length });
     }

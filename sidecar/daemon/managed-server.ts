@@ -1,4 +1,5 @@
 import type { ManagementClient, Notification, Origin, PositionedStatus, Session as Connection, State } from 'openvpn-management-client';
+import type { Transport } from '../../rules/index.js';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import type { Devices } from '../discovery/devices.js';
@@ -28,6 +29,8 @@ export interface ManagedServerOptions {
   readonly onClientChanged: (key: string) => void;
   /** Tunnel device or transports may have changed: read the devices and call `resolve`. Resolves when that was done. */
   readonly onServerChanged: () => Promise<void>;
+  /** Transports that an earlier run left in the kernel, and that are not another server's than the one of this name. */
+  readonly earlierTransports: (server: string) => readonly Transport[];
   /** Resolves when the kernel has everything that is wanted now: `hold` is released after that. */
   readonly whenApplied: () => Promise<void>;
 }
@@ -88,7 +91,7 @@ export class ManagedServer implements AsyncDisposable {
       logger: this.#logger,
       onRemoteChanged: () => void options.onServerChanged(),
     });
-    this.place = new OpenVpnPlace(new OpenVpnEvidence(endpoint, () => transportsOf(this.#settings, this.name), this.#logger), this.#logger);
+    this.place = new OpenVpnPlace(new OpenVpnEvidence({ endpoint, configured: () => transportsOf(this.#settings, this.name), earlier: () => options.earlierTransports(this.name), logger: this.#logger }), this.#logger);
     this.#snapshots = new SnapshotSchedule({ take: () => this.#takeSnapshot(), intervalMs: () => this.#snapshotIntervalMs() });
     this.#client = makeManagementClient(endpoint, management, () => passwordNow(this.#settings.management, endpoint));
     this.#problem = new ServerProblem(this.name, this.#client, this.#logger);
@@ -233,7 +236,10 @@ export class ManagedServer implements AsyncDisposable {
       this.place.forget();
       this.#vpnClient.forget();
       if (this.#settings.management.role === 'auto') this.#role = null;
-    } else if (this.#connectedAt !== null && connectedAt !== this.#connectedAt) this.#beginEpoch('restarted while the management connection was lost');
+    } else if (this.#connectedAt !== null && connectedAt !== this.#connectedAt) {
+      this.#beginEpoch('restarted while the management connection was lost');
+      this.place.evidence.restarted();
+    }
     this.#pid = pid;
     this.#connectedAt = connectedAt;
   }

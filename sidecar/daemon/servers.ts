@@ -1,3 +1,5 @@
+import type { Transport } from '../../rules/index.js';
+import { transportComment } from '../../rules/index.js';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import { ManagedServer, type ManagedServerOptions } from './managed-server.js';
@@ -20,6 +22,12 @@ export class Servers implements AsyncDisposable {
 
   get list(): readonly ManagedServer[] {
     return this.#list;
+  }
+
+  /** Those of some servers' transports that are no other server's than the one of this name, as far as OpenVPN told. */
+  withoutOthers(name: string, transports: readonly Transport[]): readonly Transport[] {
+    const others = this.#list.filter((server) => server.name !== name && server.place.sources.transport !== 'earlier').flatMap(({ place }) => place.transports.map(transportComment));
+    return transports.filter((transport) => transport.remote === undefined && !others.includes(transportComment(transport)));
   }
 
   /** Follows every server until disposal; never resolves, and rejects only for a fault of our own. */

@@ -18,6 +18,15 @@ export interface Found<T> {
   readonly source: EvidenceSource;
 }
 
+export interface OpenVpnEvidenceOptions {
+  readonly endpoint: ManagementEndpoint;
+  /** The setting `transport`, as far as it is about this OpenVPN. */
+  readonly configured: () => readonly Transport[];
+  /** The transports that an earlier run left in the kernel, and that are no other OpenVPN's. */
+  readonly earlier: () => readonly Transport[];
+  readonly logger: Logger;
+}
+
 /** The first version with a socket for each `local` line. */
 const SEVERAL_SOCKETS = { major: 2, minor: 7 };
 
@@ -26,13 +35,16 @@ const SEVERAL_SOCKETS = { major: 2, minor: 7 };
  * asked in one order, the best first, and one that knows is never overruled by a later one:
  *
  * setting (`transport`) · process (what it holds) · cgroup (what a control group that is its own holds) · log (its latest start) ·
- * options (command line and configuration) · environment (of its events) · address (the device that has the tunnel's address).
+ * options (command line and configuration) · environment (of its events) · earlier (what a run of the sidecar before this one knew) ·
+ * address (the device that has the tunnel's address).
  *
- * What the log, the options and the environment tell of a socket counts only if such a socket is bound in this network namespace.
+ * What the log, the options, the environment and an earlier run tell of a socket counts only if such a socket is bound in this network namespace.
  */
 export class OpenVpnEvidence {
   readonly #endpoint: ManagementEndpoint;
   readonly #configured: () => readonly Transport[];
+  /** Empty from the first restart on. */
+  #earlier: () => readonly Transport[];
   readonly #logger: Logger;
   #process: OpenVpnProcess | null = null;
   #log: LoggedStart | null = null;
@@ -42,10 +54,10 @@ export class OpenVpnEvidence {
   #reason = '';
   #environment: { readonly sockets: readonly ToldSocket[] | null; readonly device: string | null } = { sockets: null, device: null };
 
-  /** @param configured the setting `transport`, as far as it is about this OpenVPN */
-  constructor(endpoint: ManagementEndpoint, configured: () => readonly Transport[], logger: Logger) {
+  constructor({ endpoint, configured, earlier, logger }: OpenVpnEvidenceOptions) {
     this.#endpoint = endpoint;
     this.#configured = configured;
+    this.#earlier = earlier;
     this.#logger = logger;
   }
 
@@ -73,7 +85,8 @@ export class OpenVpnEvidence {
       this.#logger.debug('session.snapshot_failed', { error });
       return [];
     });
-    this.#log = readLoggedStart(lines.map(({ text }) => text));
+    // What it told of this start before it forgot is true still.
+    this.#log = readLoggedStart(lines.map(({ text }) => text)) ?? this.#log;
     this.#options = this.#process === null ? null : await openVpnOptionsOf(this.#process.pid);
     this.#isRead = true;
   }
@@ -89,6 +102,7 @@ export class OpenVpnEvidence {
   /** OpenVPN begins anew: what it told of the start before is true no more. */
   restarted(): void {
     this.#isRead = false;
+    this.#earlier = () => [];
     this.#log = null;
     this.#environment = { sockets: null, device: null };
   }
@@ -118,8 +132,9 @@ export class OpenVpnEvidence {
       { source: 'environment', sockets: this.#environment.sockets },
     ] as const;
     const best = told.find(({ sockets }) => sockets !== null);
-    if (best?.sockets == null) return this.#found([], 'log', 'its process may not be looked into, its log has forgotten the start, its configuration cannot be read, and no client has logged in since');
-    return this.#found(confirm(best.sockets, bound), best.source, `${describe(best.sockets)} by its ${best.source}, and no such socket, or more than one, is bound in this network namespace`);
+    if (best?.sockets != null) return this.#found(confirm(best.sockets, bound), best.source, `${describe(best.sockets)} by its ${best.source}, and no such socket, or more than one, is bound in this network namespace`);
+    const earlier = this.#earlier().flatMap((transport) => confirm([transport], bound));
+    return this.#found(earlier, 'earlier', 'its process may not be looked into, its log has forgotten the start, its configuration cannot be read, and no client has logged in since');
   }
 
   #found(value: readonly Transport[], source: EvidenceSource, reason: string): Found<readonly Transport[]> | null {

@@ -110,6 +110,24 @@ describe('sockets of OpenVPN', function () {
     assert.equal((await sidecar.ready()).servers[0]?.transportSource, 'environment');
   });
 
+  it('are what an earlier run of the sidecar knew where nobody tells any more, and clients go on', async () => {
+    await using beside = await labBeside({ serverExtra: ['management-log-cache 40'] });
+    const { lab } = beside;
+    await using sidecar = launch(lab, NET_ADMIN_ALONE);
+    assert.equal((await sidecar.ready()).servers[0]?.transportSource, 'log');
+    await rm(path.join(path.dirname(lab.server.managementSocket), 'server.conf'));
+    // Each look of the sidecar is a line of the history.
+    await eventually(() => lab.server.process.lines.filter((line) => /MANAGEMENT: CMD/.test(line)).length > 40, { what: 'a log that has forgotten the start', timeoutMs: 60_000 });
+
+    await sidecar.stop();
+    await sidecar.restart();
+
+    const [server] = (await sidecar.status()).servers;
+    assert.deepEqual([server?.transportSource, server?.transport.map(({ port }) => port)], ['earlier', [1194]]);
+    const connections = sidecar.log.filter(({ event }) => event === 'server.transport');
+    assert.deepEqual(connections.at(-1)?.fields['source'], 'earlier');
+  });
+
   it('are what the setting says, whatever else is known', async () => {
     await using beside = await labBeside({});
     await using sidecar = launch(beside.lab, [], '--transport', 'udp/1194,tcp/192.0.2.10:443');

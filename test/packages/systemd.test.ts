@@ -27,7 +27,8 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
     await root.install('nodejs', 'systemd-sysv', 'iproute2', 'libnftables1', 'nftables', 'conntrack', 'iptables', 'ipset', 'openvpn');
     await root.install(...(await root.bring(await builtPackage('gwmark'))));
     // As nobody it may not be looked into, and has to read what it gives to a client; other programs listen beside it.
-    lab = await VpnLab.create({ transport: 'udp4', serverExtra: ['user nobody', 'group nogroup'] });
+    // It is outside of the root's PID namespace, so only its log tells; each look of the sidecar is a line of that.
+    lab = await VpnLab.create({ transport: 'udp4', serverExtra: ['user nobody', 'group nogroup', 'management-log-cache 5000'] });
     await chmod(lab.pki.directory, 0o755);
     others = ['TCP4-LISTEN:22,fork', 'TCP6-LISTEN:22,fork,ipv6only=1', 'UDP4-RECV:123'].map((listener) => lab.topology.endpoint.spawn(['socat', listener, '-'], { name: listener }));
     await settings();

@@ -62,6 +62,7 @@ export class ServerRig implements AsyncDisposable {
         await this.whenResolved();
         await this.server.resolve({ links: [], tunnels: this.tunnels, taps: [] });
       },
+      earlierTransports: () => [],
       whenApplied: () => this.whenApplied(),
     });
     this.#running = this.server.run();
