@@ -3,6 +3,7 @@ import { ADDRESS_NEIGHBOURS } from './neighbours/addresses.js';
 import { CARD_NEIGHBOURS } from './neighbours/cards.js';
 import { DCO_NEIGHBOURS } from './neighbours/dco.js';
 import { DEVICE_NEIGHBOURS } from './neighbours/devices.js';
+import { FLOWTABLE_NEIGHBOURS } from './neighbours/flowtable.js';
 import { LISTENER_NEIGHBOURS } from './neighbours/listeners.js';
 import { NETWORK_MANAGER_NEIGHBOURS } from './neighbours/network-managers.js';
 import { OPENVPN_NEIGHBOURS } from './neighbours/openvpn.js';
@@ -17,6 +18,7 @@ import { TUNNEL_NEIGHBOURS } from './neighbours/tunnels.js';
 export const NEIGHBOURS: readonly Neighbour[] = [
   ...LISTENER_NEIGHBOURS,
   ...PACKET_FILTER_NEIGHBOURS,
+  ...FLOWTABLE_NEIGHBOURS,
   ...NETWORK_MANAGER_NEIGHBOURS,
   ...OTHER_VPN_NEIGHBOURS,
   ...REVERSE_PATH_NEIGHBOURS,
