@@ -17,7 +17,7 @@ export function compileModuleRouting(site: Site): RoutingPlan {
     const link = transportLink(site, family, links);
     if (link === undefined) continue;
     const { fallback: table } = routingTables(site.policy);
-    rules.push(...clientRules(site, family), ...localFallbackRules(site, family), reroutedRule(site.policy, family));
+    rules.push(...clientRules(site, family, []), ...localFallbackRules(site, family), reroutedRule(site.policy, family));
     rules.push(...pathMtuRules(site, family, links, { first: site.policy.routing.fallbackPriority + PATH_MTU, withSource: table, withoutSource: table }));
     routes.push({ family, table, destination: 'default', device: link.device });
   }

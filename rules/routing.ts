@@ -109,7 +109,7 @@ export function compileRouting(site: Site): RoutingPlan {
     if (gateways.length > FEW_GATEWAYS) rules.push(...aroundGateways(policy, family));
     const fallback = [...uplinkRules(site, family), ...localFallbackRules(site, family), ...reversePathRules(site, family, links)];
     const hasLegs = family === 4 && needsLegs(links);
-    rules.push(...clientRules(site, family), ...(hasLegs ? legRules(policy, fallback) : fallback));
+    rules.push(...clientRules(site, family, links), ...(hasLegs ? legRules(policy, fallback) : fallback));
     if (hasLegs) routes.push(legRoute(policy, links));
     // A path MTU of IPv6 is stored in the table of the gateway, by the mark of the error that told it.
     if (family === 4) {
@@ -182,18 +182,37 @@ const ICMP_ERRORS = { 4: [[3, 3], [11, 11]], 6: [[1, 3]] } as const;
 
 /**
  * Subnets behind clients, for those who have any; main's own routes come first, but for its default route. Where there are several tunnels,
- * those that main would lead to the wrong one come before everything else.
+ * those that main would lead to the wrong one come before everything else. OpenVPN's own packets go around: the real address of a client
+ * may lie in a subnet behind it, or behind another.
+ *
+ * @param links those on which rp_filter may ask for the way back of a client's packet; none where it is off
  */
-export function clientRules(site: Site, family: Family): PolicyRule[] {
+export function clientRules(site: Site, family: Family, links: readonly Link[]): PolicyRule[] {
   if (!site.clientRouteFamilies.includes(family)) return [];
   const first = site.policy.routing.priority;
   const priority = first + AFTER_GATEWAYS + 1;
+  const target = priority + 3;
   const contested = site.tunnels.length > 1 ? [{ family, priority: first, table: routingTables(site.policy).contested }] : [];
   return [
     ...contested,
-    { family, priority, table: MAIN, suppressPrefixLength: 0 },
-    { family, priority: priority + 1, table: routingTables(site.policy).clients },
+    ...[...socketSelectors(site, family), ...reversePathSelectors(site, family, links)].map((selector) => ({ ...selector, priority, table: 0, goto: target })),
+    { family, priority: priority + 1, table: MAIN, suppressPrefixLength: 0 },
+    { family, priority: priority + 2, table: routingTables(site.policy).clients },
+    { family, priority: target, table: 0 },
   ];
+}
+
+/** What of a rule selects packets. */
+type Selector = Omit<PolicyRule, 'priority' | 'table' | 'goto'>;
+
+/** What the sockets of transports send. A rule that asks for ports and not for `iif lo` makes the kernel dissect every packet it receives. */
+function socketSelectors({ transports }: Site, family: Family): Selector[] {
+  return transports
+    .filter(({ families }) => families.includes(family))
+    .map(({ protocol: ipproto, port: sport, remote }) =>
+      // A client's socket has no port yet when it looks for its first route.
+      remote === undefined ? { family, iif: 'lo', ipproto, sport } : { family, iif: 'lo', to: remote.address, ipproto, dport: [remote.port, remote.port] },
+    );
 }
 
 function uplinkRules(site: Site, family: Family): PolicyRule[] {
@@ -204,18 +223,12 @@ function uplinkRules(site: Site, family: Family): PolicyRule[] {
 /** What local output needs to get as far as netfilter: sockets of OpenVPN, the endpoint's tunnel addresses, ICMP errors about forwarded packets. */
 export function localFallbackRules(site: Site, family: Family): PolicyRule[] {
   const first = site.policy.routing.fallbackPriority;
-  // A rule that asks for ports and not for `iif lo` makes the kernel dissect every packet it receives.
   const local = { family, table: routingTables(site.policy).fallback, iif: 'lo' };
   const rules: PolicyRule[] = [];
   for (const { addresses } of site.tunnels) {
     for (const { family: of, address } of addresses) if (of === family) rules.push({ ...local, priority: first + 1, from: address });
   }
-  for (const { families, protocol: ipproto, port: sport, remote } of site.transports) {
-    if (!families.includes(family)) continue;
-    // A client's socket has no port yet when it looks for its first route.
-    if (remote === undefined) rules.push({ ...local, priority: first + 2, ipproto, sport });
-    else rules.push({ ...local, priority: first + 2, to: remote.address, ipproto, dport: [remote.port, remote.port] });
-  }
+  rules.push(...socketSelectors(site, family).map((selector) => ({ ...local, ...selector, priority: first + 2 })));
   for (const [low, high] of ICMP_ERRORS[family]) {
     // The flow key keeps ICMP type and code where it keeps ports (struct flowi_uli), so a port range selects them. IPv4:
     // `from 0.0.0.0` is a lookup without a source, as only an error about somebody else's packet has one.
@@ -225,15 +238,17 @@ export function localFallbackRules(site: Site, family: Family): PolicyRule[] {
   return rules;
 }
 
-/** rp_filter looks up the way back of a client's datagram. That lookup is not `iif lo`, so it needs rules of its own, which only those get who have the filter on. */
 function reversePathRules(site: Site, family: Family, links: readonly Link[]): PolicyRule[] {
-  const { policy, transports } = site;
-  const table = routingTables(policy).fallback;
-  const priority = policy.routing.fallbackPriority + 4;
+  const { policy } = site;
+  return reversePathSelectors(site, family, links).map((selector) => ({ ...selector, table: routingTables(policy).fallback, priority: policy.routing.fallbackPriority + 4 }));
+}
+
+/** rp_filter looks up the way back of a client's datagram. That lookup is not `iif lo`, so it needs rules of its own, which only those get who have the filter on. */
+function reversePathSelectors({ transports }: Site, family: Family, links: readonly Link[]): Selector[] {
   return transports
     .filter(({ families }) => families.includes(family))
     .flatMap(({ remote, protocol: ipproto, port: sport, ...transport }) =>
-      reversePathAddresses(transport, family, links).map((from) => ({ family, table, priority, from, ...(remote === undefined ? { ipproto, sport } : { to: remote.address }) })),
+      reversePathAddresses(transport, family, links).map((from) => ({ family, from, ...(remote === undefined ? { ipproto, sport } : { to: remote.address }) })),
     );
 }
 

@@ -66,6 +66,8 @@ export interface ClientStatus {
   readonly addresses: readonly string[];
   /** ISO 8601, UTC. */
   readonly since: string;
+  /** Those of `addresses` that are not served, because they would take over other traffic, and why; absent when there are none. */
+  readonly refused?: readonly { readonly network: string; readonly reason: string }[];
 }
 
 /** A client network that the endpoint's own routing does not lead to its tunnel. */

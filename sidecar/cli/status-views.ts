@@ -62,7 +62,8 @@ export function clientsView(clients: readonly ClientStatus[], options: ViewOptio
     client.cid,
     String(client.epoch),
   ]);
-  return formatTable(['NAME', 'ADDRESSES', 'REAL ADDRESS', 'CONNECTED', 'CID', 'EPOCH'], rows, options.hasColours);
+  const refused = clients.flatMap(({ commonName, refused: some = [] }) => some.map(({ network, reason }) => `  ${paint('!', 'yellow', options.hasColours)} ${printable(`${commonName}: ${network} is not served: ${reason}`)}\n`));
+  return `${formatTable(['NAME', 'ADDRESSES', 'REAL ADDRESS', 'CONNECTED', 'CID', 'EPOCH'], rows, options.hasColours)}${refused.length === 0 ? '' : `\nrefused:\n${refused.join('')}`}`;
 }
 
 /** `gwmark gateways`, in the order of the document. Received and sent are packets. */

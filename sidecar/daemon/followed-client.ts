@@ -112,7 +112,7 @@ export class FollowedClient {
   resolve(tunnel: Tunnel | null, links: readonly Link[]): void {
     const { networks, configured } = this.#options;
     const wanted = tunnel === null ? [] : [...tunnel.covered, ...(this.#pushed?.own ?? []), ...(this.#pushed?.routes ?? []), ...configured(tunnel.device)];
-    networks.set(tunnel?.device ?? null, wanted, { links, remotes: this.#remotes.map(({ address }) => address) });
+    networks.set(tunnel?.device ?? null, wanted, { links, remotes: this.#remotes.map(({ address }) => address), tunnel: null });
   }
 
   get #remotes(): readonly LinkRemote[] {

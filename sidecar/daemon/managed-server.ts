@@ -10,6 +10,7 @@ import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
 import { type Session, type SessionChange, SessionTable } from '../sessions/session-table.js';
 import { HEALING_MS, SnapshotSchedule } from '../sessions/snapshot-schedule.js';
+import { surroundingsOf } from '../sessions/surroundings.js';
 import { TunnelNetworks } from '../sessions/tunnel-networks.js';
 import type { OpenVpnRole, ServerState } from '../status.js';
 import { ConnectionLog } from './connection-log.js';
@@ -52,7 +53,7 @@ export class ManagedServer implements AsyncDisposable {
   #settings: Settings;
   readonly #client: ManagementClient;
   readonly #sessions = new SessionTable();
-  readonly #networks: SessionNetworks;
+  readonly networks: SessionNetworks;
   readonly #vpnClient: FollowedClient;
   readonly #logins: LoginAnswers;
   readonly #connectionLog: ConnectionLog;
@@ -83,7 +84,7 @@ export class ManagedServer implements AsyncDisposable {
     this.#options = options;
     this.#settings = settings;
     this.#logger = logger.child({ management: this.name });
-    this.#networks = new SessionNetworks({ server: this.name, clients, logger: this.#logger, onChanged: options.onClientChanged });
+    this.networks = new SessionNetworks({ server: this.name, clients, logger: this.#logger, onChanged: options.onClientChanged });
     this.#role = management.role === 'auto' ? null : management.role;
     this.#vpnClient = new FollowedClient({
       networks: new TunnelNetworks({ server: this.name, clients, logger: this.#logger, onChanged: options.onClientChanged }),
@@ -186,7 +187,7 @@ export class ManagedServer implements AsyncDisposable {
     const { tunnel } = this.place;
     if (tunnel === null && hadTunnel) this.#apply(this.#sessions.clear('epoch'));
     else if (tunnel !== null && !hadTunnel) this.#snapshots.request();
-    this.#networks.setDevice(tunnel?.device ?? null);
+    this.networks.setDevice(tunnel?.device ?? null, surroundingsOf(devices.links, tunnel));
     this.#vpnClient.resolve(isClient ? tunnel : null, devices.links);
     this.#updateState();
     return hasChanged;
@@ -385,7 +386,7 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   #apply(changes: readonly SessionChange[]): void {
-    for (const change of changes) this.#networks.apply(change);
+    for (const change of changes) this.networks.apply(change);
   }
 
   #updateState(): void {

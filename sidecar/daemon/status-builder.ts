@@ -40,7 +40,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
       resyncs: server.counted.resyncs,
       question: server.question,
     })),
-    clients: input.servers.flatMap((server) => [...server.sessions()].map(toClient)),
+    clients: input.servers.flatMap((server) => [...server.sessions()].map((session) => toClient(session, server.networks.refusedOf(session)))),
     unreachable: input.unreachable ?? [],
     gateways: datapath.status(),
     uplink: datapath.uplinkId,
@@ -66,7 +66,7 @@ function toTransport({ protocol, address, families, port }: Transport): Transpor
   return { protocol, address: address ?? (families.includes(6) ? '::' : '0.0.0.0'), port };
 }
 
-function toClient({ cid, epoch, commonName, realAddress, addresses, since }: Session): ClientStatus {
+function toClient({ cid, epoch, commonName, realAddress, addresses, since }: Session, refused: ClientStatus['refused']): ClientStatus {
   return {
     cid,
     epoch,
@@ -74,5 +74,6 @@ function toClient({ cid, epoch, commonName, realAddress, addresses, since }: Ses
     realAddress,
     addresses: [...addresses.values()].map(({ address, prefixLength, family, cidr }) => (prefixLength === (family === 4 ? 32 : 128) ? address : cidr)),
     since: since.toISOString(),
+    ...(refused === undefined || refused.length === 0 ? {} : { refused }),
   };
 }

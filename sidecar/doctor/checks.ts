@@ -1,5 +1,6 @@
 import type { Check } from './check.js';
 import { bridgeNetfilter } from './checks/bridge-netfilter.js';
+import { clientNetworks } from './checks/client-networks.js';
 import { clock } from './checks/clock.js';
 import { conntrack } from './checks/conntrack.js';
 import { devices } from './checks/devices.js';
@@ -56,6 +57,7 @@ export const CHECKS: readonly Check[] = [
   tunnels,
   transport,
   reachability,
+  clientNetworks,
   mtu,
   pathMtu,
 ];

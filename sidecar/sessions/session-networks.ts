@@ -4,6 +4,22 @@ import { isHost, networkKey } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks, OwnerIdentity } from './client-networks.js';
 import type { Session, SessionChange } from './session-table.js';
+import { NO_SURROUNDINGS, type Surroundings, refusal } from './surroundings.js';
+
+/** A network of a client that is not served, and why. */
+export interface RefusedNetwork {
+  /** Canonical form, with a prefix length unless it is one address. */
+  readonly network: string;
+  readonly reason: string;
+}
+
+/** A session, with what it has by `address/prefixLength`. */
+interface Held {
+  readonly session: Session;
+  readonly addresses: Map<string, ClientAddress>;
+  /** Those that are not served, with the reason. */
+  readonly refused: Map<string, string>;
+}
 
 export interface SessionNetworksOptions {
   /** Name of the server, unique among those that share `clients`. */
@@ -19,25 +35,40 @@ export interface SessionNetworksOptions {
  */
 export class SessionNetworks {
   readonly #options: SessionNetworksOptions;
-  /** What each session holds, by owner; the tunnel may not be known yet. */
-  readonly #held = new Map<string, { readonly identity: OwnerIdentity; readonly addresses: Map<string, ClientAddress> }>();
+  /** By owner; the tunnel may not be known yet. */
+  readonly #held = new Map<string, Held>();
   #device: string | null = null;
+  #surroundings = NO_SURROUNDINGS;
 
   constructor(options: SessionNetworksOptions) {
     this.#options = options;
   }
 
-  /** The tunnel device that leads to every client of this server; null while there is none. */
-  setDevice(device: string | null): void {
-    if (device === this.#device) return;
+  /**
+   * The tunnel device that leads to every client of this server; null while there is none. What would take over other traffic around it is
+   * refused, and served as soon as it does not any more.
+   */
+  setDevice(device: string | null, surroundings: Surroundings = NO_SURROUNDINGS): void {
     const before = this.#device;
+    if (device === before && JSON.stringify(surroundings) === JSON.stringify(this.#surroundings)) return;
     this.#device = device;
-    for (const [owner, { identity, addresses }] of this.#held) {
-      for (const address of addresses.values()) {
-        if (device !== null) this.#note(this.#options.clients.add(owner, { ...address, device }, identity));
-        else if (before !== null) this.#note(this.#options.clients.remove(owner, networkKey({ ...address, device: before })));
+    this.#surroundings = surroundings;
+    for (const [owner, held] of this.#held) {
+      for (const address of held.addresses.values()) {
+        const wasServed = before !== null && !held.refused.has(address.cidr);
+        if (device !== null && this.#isTaken(held, address)) this.#note(this.#options.clients.add(owner, { ...address, device }, identityOf(held.session)));
+        else if (wasServed) this.#note(this.#options.clients.remove(owner, networkKey({ ...address, device: before })));
       }
     }
+  }
+
+  /** What is refused of a session, in the order in which it came. */
+  refusedOf(session: Session): readonly RefusedNetwork[] {
+    const held = this.#held.get(this.#ownerOf(session));
+    return [...(held?.refused ?? [])].flatMap(([cidr, reason]) => {
+      const address = held?.addresses.get(cidr);
+      return address === undefined ? [] : [{ network: format(address), reason }];
+    });
   }
 
   apply(change: SessionChange): void {
@@ -63,26 +94,36 @@ export class SessionNetworks {
 
   #add(session: Session, address: ClientAddress): void {
     const { logger, clients } = this.#options;
-    if (address.prefixLength === 0) {
-      // It would take every packet of the endpoint that main has no narrower route for, OpenVPN's own among them.
-      logger.warn('client.refused_route', { ...describe(session), network: address.cidr, reason: 'a default route behind a client' });
-      return;
-    }
     const owner = this.#ownerOf(session);
-    const identity = identityOf(session);
-    const addresses = this.#held.get(owner)?.addresses ?? new Map<string, ClientAddress>();
-    this.#held.set(owner, { identity, addresses });
-    addresses.set(address.cidr, address);
-    if (this.#device !== null) this.#note(clients.add(owner, { ...address, device: this.#device }, identity));
+    const { addresses = new Map<string, ClientAddress>(), refused = new Map<string, string>() } = this.#held.get(owner) ?? {};
+    const held: Held = { session, addresses, refused };
+    this.#held.set(owner, held);
+    held.addresses.set(address.cidr, address);
+    // Without a device, whether it is taken is asked once there is one.
+    if (this.#device !== null && !this.#isTaken(held, address)) return;
+    if (this.#device !== null) this.#note(clients.add(owner, { ...address, device: this.#device }, identityOf(session)));
     logger.info('client.address', { ...describe(session), network: format(address), change: 'added' });
   }
 
   #remove(session: Session, address: ClientAddress): void {
     const { logger, clients } = this.#options;
     const owner = this.#ownerOf(session);
-    if (this.#held.get(owner)?.addresses.delete(address.cidr) !== true) return;
+    const held = this.#held.get(owner);
+    if (held?.addresses.delete(address.cidr) !== true || held.refused.delete(address.cidr)) return;
     if (this.#device !== null) this.#note(clients.remove(owner, networkKey({ ...address, device: this.#device })));
     logger.info('client.address', { ...describe(session), network: format(address), change: 'removed' });
+  }
+
+  /** Asks the surroundings of now; a new reason is said. */
+  #isTaken(held: Held, address: ClientAddress): boolean {
+    const reason = refusal(address, this.#surroundings);
+    if (reason === null) {
+      held.refused.delete(address.cidr);
+      return true;
+    }
+    if (held.refused.get(address.cidr) !== reason) this.#options.logger.warn('client.refused_route', { ...describe(held.session), network: format(address), reason });
+    held.refused.set(address.cidr, reason);
+    return false;
   }
 
   #note(change: ClientNetworkChange | null): void {

@@ -1,7 +1,8 @@
-import type { ClientNetwork, Link, Network } from '../../rules/index.js';
-import { contains, formatNetwork, networkKey, parseNetwork } from '../../rules/index.js';
+import type { ClientNetwork, Network } from '../../rules/index.js';
+import { formatNetwork, networkKey } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from './client-networks.js';
+import { type Surroundings, refusal } from './surroundings.js';
 
 export interface TunnelNetworksOptions {
   /** Name of the OpenVPN client, unique among all that share `clients`. */
@@ -10,16 +11,6 @@ export interface TunnelNetworksOptions {
   readonly logger: Logger;
   readonly onChanged: (key: string) => void;
 }
-
-/** What a network must not take over. */
-export interface Surroundings {
-  readonly links: readonly Pick<Link, 'device' | 'onlink' | 'isBridge'>[];
-  /** Where OpenVPN itself sends its packets. */
-  readonly remotes: readonly string[];
-}
-
-/** What no tunnel leads to: loopback, multicast and above, link-local. */
-const SPECIAL = ['127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/128', '::1/128', 'fe80::/10', 'ff00::/8'].flatMap((text) => parseNetwork(text) ?? []);
 
 /**
  * The networks that the tunnel of one OpenVPN client leads to. They are selected and learnt as a server's client addresses are.
@@ -71,22 +62,4 @@ export class TunnelNetworks {
   #note(change: { readonly network: ClientNetwork } | null): void {
     if (change !== null) this.#options.onChanged(networkKey(change.network));
   }
-}
-
-/** Why a tunnel may not lead to this network; null when it may. */
-function refusal(network: Network, { links, remotes }: Surroundings): string | null {
-  if (network.prefixLength === 0) return 'a default route';
-  if (SPECIAL.some((special) => contains(special, network) || contains(network, special))) return 'it holds addresses that no tunnel leads to';
-  const link = links.find(({ onlink }) => onlink.some((outer) => contains(outer, network)));
-  if (link !== undefined) return `it lies on the link ${link.device}`;
-  // Elsewhere the link's own route is the narrower one; off a bridge, frames between its hosts would be captured.
-  const bridge = links.find(({ isBridge, onlink }) => isBridge && onlink.some((inner) => contains(network, inner)));
-  if (bridge !== undefined) return `it holds the link of the bridge ${bridge.device}`;
-  const remote = remotes.find((address) => isWithin(network, address));
-  return remote === undefined ? null : `it holds ${remote}, to which OpenVPN itself sends`;
-}
-
-function isWithin(network: Network, address: string): boolean {
-  const host = parseNetwork(address);
-  return host !== null && contains(network, host);
 }

@@ -99,9 +99,18 @@ function noRole(reading: TraceReading, { source, destination }: TraceQuery): rea
   if (mostSpecific(clients, source) !== null) {
     return [`${source} is a client: answers of a flow that it opens come back into the tunnel`, `for what the client sends, ask the other way round: gwmark trace ${destination} ${source}`];
   }
+  const refused = reading.status?.clients.flatMap(({ commonName, refused: some = [] }) => some.map((each) => ({ ...each, commonName }))).find(({ network }) => isWithin(network, destination));
+  if (refused !== undefined) {
+    return [`${destination} is in ${refused.network} of client ${refused.commonName}, which is not served: ${refused.reason}`, `correct the iroute of ${refused.commonName}`];
+  }
   const tunnel = devices.tunnels.find(({ connected }) => mostSpecific(connected, destination) !== null);
   if (tunnel !== undefined) return [`no client has ${destination} now: it is free in the network of ${tunnel.device}`, 'see "gwmark clients": the client left, or has not connected yet'];
   return [`${destination} is no VPN address: no client has it or a subnet with it`, 'see "gwmark clients"; a subnet behind a client needs an iroute in OpenVPN'];
+}
+
+function isWithin(network: string, address: string): boolean {
+  const parsed = parseNetwork(network);
+  return parsed !== null && contains(parsed, hostOf(address));
 }
 
 function isLocalAddress({ links }: TraceReading['devices'], address: string): boolean {

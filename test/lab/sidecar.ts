@@ -40,6 +40,8 @@ export interface SidecarClient {
   readonly realAddress: string | null;
   readonly addresses: readonly string[];
   readonly since: string;
+  /** What is not served, absent when there is nothing. */
+  readonly refused?: readonly { readonly network: string; readonly reason: string }[];
 }
 
 /** One gateway as the sidecar reports it. */

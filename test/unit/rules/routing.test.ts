@@ -107,12 +107,14 @@ describe('compileRouting', () => {
     assert.deepEqual([...plan.rules, ...plan.neighbours].filter(({ family }) => family === 6), []);
   });
 
-  it('asks main before the table of client networks, but for its default route', () => {
+  it('asks main before the table of client networks, but for its default route, and lets OpenVPN’s own packets go around', () => {
     const rules = compileRouting(site({ clientRouteFamilies: [4] })).rules.filter(({ priority }) => priority > 10_255 && priority < 10_300);
 
     assert.deepEqual(rules, [
-      { family: 4, priority: 10_270, table: 254, suppressPrefixLength: 0 },
-      { family: 4, priority: 10_271, table: 7700 },
+      { family: 4, priority: 10_270, table: 0, iif: 'lo', ipproto: 'udp', sport: 1194, goto: 10_273 },
+      { family: 4, priority: 10_271, table: 254, suppressPrefixLength: 0 },
+      { family: 4, priority: 10_272, table: 7700 },
+      { family: 4, priority: 10_273, table: 0 },
     ]);
   });
 

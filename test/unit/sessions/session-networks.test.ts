@@ -4,8 +4,10 @@ import type { Notification } from 'openvpn-management-client';
 import { networkKey } from '../../../rules/index.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
-import { SessionNetworks } from '../../../sidecar/sessions/session-networks.js';
+import { type RefusedNetwork, SessionNetworks } from '../../../sidecar/sessions/session-networks.js';
+import type { Surroundings } from '../../../sidecar/sessions/surroundings.js';
 import { SessionTable } from '../../../sidecar/sessions/session-table.js';
+import { network } from '../rules/sample-site.js';
 import { addressOf, connect, disconnect, established } from './notifications.js';
 
 class Server {
@@ -29,9 +31,18 @@ class Server {
     return this;
   }
 
+  refused(cid: number): readonly RefusedNetwork[] {
+    const session = [...this.#sessions.list()].find((each) => each.cid === String(cid));
+    return session === undefined ? [] : this.networks.refusedOf(session);
+  }
+
   get keys(): string[] {
     return [...this.clients.list()].map((client) => `${networkKey(client)} ${client.device}`).toSorted();
   }
+}
+
+function around(onlink: string, isBridge = false): Surroundings {
+  return { links: [{ device: 'lan0', onlink: [network(onlink)], isBridge }], remotes: [], tunnel: { connected: [network('10.8.0.0/24')], covered: [] } };
 }
 
 describe('SessionNetworks', () => {
@@ -65,6 +76,35 @@ describe('SessionNetworks', () => {
 
     assert.deepEqual(server.changed, ['10.8.0.2', '10.8.0.2']);
     assert.equal(server.log.of('client.refused_route').length, 2);
+  });
+
+  it('refuses what would take over other traffic, serves it once it does not, and gives it up once it does', () => {
+    const server = new Server();
+    server.networks.setDevice('tun0', around('192.0.2.0/24'));
+
+    server.hear(addressOf(0, '10.8.0.2'), addressOf(0, '192.0.2.1', false), addressOf(0, '192.0.0.0/16', false));
+    assert.deepEqual(server.keys, ['10.8.0.2 tun0', '192.0.0.0/16 tun0']);
+    assert.deepEqual(server.refused(0), [{ network: '192.0.2.1', reason: 'it lies on the link lan0' }]);
+
+    server.networks.setDevice('tun0', around('203.0.113.0/24'));
+    assert.deepEqual([server.keys, server.refused(0)], [['10.8.0.2 tun0', '192.0.0.0/16 tun0', '192.0.2.1 tun0'], []]);
+
+    server.networks.setDevice('tun0', around('192.0.2.0/24', true));
+    assert.deepEqual(server.keys, ['10.8.0.2 tun0']);
+    assert.deepEqual(server.refused(0).map(({ reason }) => reason), ['it lies on the link lan0', 'it holds the link of the bridge lan0']);
+    server.hear(disconnect(0));
+    assert.deepEqual(server.keys, []);
+    assert.equal(server.log.of('client.refused_route').length, 3);
+  });
+
+  it('takes an address on the link that the tunnel has as its own, or that main leads to the tunnel: the LAN is told by proxy ARP', () => {
+    const links = [{ device: 'lan0', onlink: [network('192.0.2.0/24')], isBridge: true }];
+    const server = new Server();
+    server.networks.setDevice('tun0', { links, remotes: [], tunnel: { connected: [network('192.0.2.128/25')], covered: [network('192.0.2.64/27')] } });
+
+    server.hear(addressOf(0, '192.0.2.130'), addressOf(0, '192.0.2.65', false), addressOf(0, '192.0.2.1', false));
+
+    assert.deepEqual(server.keys, ['192.0.2.130 tun0', '192.0.2.65 tun0']);
   });
 
   it('keeps sessions of two servers with the same CID and address apart', () => {

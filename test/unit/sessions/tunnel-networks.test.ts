@@ -14,7 +14,7 @@ class Rig {
 
   set(device: string | null, texts: readonly string[], isBridge = false): this {
     this.changed.length = 0;
-    this.networks.set(device, texts.map(network), { links: [{ ...LAN, isBridge }], remotes: ['203.0.113.9'] });
+    this.networks.set(device, texts.map(network), { links: [{ ...LAN, isBridge }], remotes: ['203.0.113.9'], tunnel: null });
     return this;
   }
 
@@ -56,9 +56,9 @@ describe('TunnelNetworks', () => {
   for (const [text, reason] of [
     ['0.0.0.0/0', /default route/],
     ['::/0', /default route/],
-    ['0.0.0.0/1', /no tunnel leads to/],
-    ['127.5.0.0/16', /no tunnel leads to/],
-    ['fe80::/64', /no tunnel leads to/],
+    ['0.0.0.0/1', /to which no tunnel leads/],
+    ['127.5.0.0/16', /to which no tunnel leads/],
+    ['fe80::/64', /to which no tunnel leads/],
     ['192.0.2.64/26', /link lan0/],
     ['2001:db8:1::/64', /link lan0/],
     ['203.0.0.0/8', /203\.0\.113\.9, to which OpenVPN itself sends/],
