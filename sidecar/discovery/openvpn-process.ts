@@ -57,7 +57,8 @@ async function readStat(pid: number): Promise<{ readonly state: string; readonly
   return state === undefined || startedAt === undefined ? null : { state, startedAt };
 }
 
-async function namesEndpoint(pid: number, endpoint: ManagementEndpoint): Promise<boolean> {
+/** True when the options of a process have its management interface there: no other program's have. */
+export async function namesEndpoint(pid: number, endpoint: ManagementEndpoint): Promise<boolean> {
   const options = await openVpnOptionsOf(pid);
   const [place, second] = (options === null ? undefined : optionOf(options, 'management'))?.values ?? [];
   return endpoint.kind === 'unix' ? place === endpoint.path && second === 'unix' : second === String(endpoint.port);

@@ -1,6 +1,7 @@
 import { formatEndpoint, type ManagementEndpoint, parseEndpoint } from '../config/endpoint.js';
 import type { Settings } from '../config/settings.js';
 import { readSocketUse } from '../discovery/management-socket.js';
+import { namesEndpoint } from '../discovery/openvpn-process.js';
 import { type OpenVpnOptions, optionOf } from '../discovery/openvpn-options.js';
 import { holdersOf, isInOurNamespace, openVpnOptionsOf, type ProcessInfo, readProcesses } from '../discovery/processes.js';
 import type { ServerStatus, StatusDocument } from '../status.js';
@@ -46,10 +47,16 @@ async function pidOnTunnel(port: number): Promise<number | null> {
   return null;
 }
 
+/** The one that is OpenVPN: by its name, or by its options, which name this endpoint. Another may serve its management interface to several programs. */
+async function openVpnAmong(processes: readonly ProcessInfo[], endpoint: ManagementEndpoint): Promise<number | null> {
+  for (const { pid, name } of processes) if (name === 'openvpn' || (await namesEndpoint(pid, endpoint))) return pid;
+  return null;
+}
+
 async function viewServer(name: string, endpoint: ManagementEndpoint, reported: ServerStatus | null): Promise<ServerView> {
   const use = await readSocketUse(endpoint);
   const listening = await holdersOf(use.listeners);
-  const pid = listening.find((process) => process.name === 'openvpn')?.pid ?? (endpoint.kind === 'tcp' ? await pidOnTunnel(endpoint.port) : null);
+  const pid = (await openVpnAmong(listening, endpoint)) ?? (endpoint.kind === 'tcp' ? await pidOnTunnel(endpoint.port) : null);
   return {
     name,
     endpoint,

@@ -40,6 +40,8 @@ function clientRole(reading: TraceReading, { destination }: TraceQuery): Role | 
   if (client === null) return null;
   const tunnel = tunnelTo(reading, destination);
   if (tunnel === null) return { missing: `${destination} is selected, and OpenVPN has no tunnel device now` };
+  const lost = reading.status?.unreachable?.find(({ network }) => network === formatNetwork(client));
+  if (lost !== undefined) return { missing: `${destination} is a client's on ${lost.device}, and the endpoint's routing leads it ${lost.leadsTo === null ? 'nowhere' : `to ${lost.leadsTo}`}: no packet reaches it` };
   const owner = ownerOf(reading, client);
   const text = isHost(client) ? `${destination} is the address of ${owner}, over ${tunnel}` : `${destination} is in ${formatNetwork(client)}, behind ${owner}, over ${tunnel}`;
   return { text, selector: `set ${reading.rules.setOf(client)}`, tunnel, transport: null };
@@ -55,8 +57,8 @@ function ownerOf({ status }: TraceReading, network: Network): string {
 
 /** By our routes, by those of the device itself, or because there is but one. */
 function tunnelTo({ plan, policy, devices: { tunnels } }: TraceReading, address: string): string | null {
-  const { clients: table } = routingTables(policy);
-  const ours = plan.routes.filter((route) => route.table === table && route.device !== '').flatMap(({ destination, device }) => {
+  const { clients, contested } = routingTables(policy);
+  const ours = plan.routes.filter((route) => [clients, contested].includes(route.table) && route.device !== '').flatMap(({ destination, device }) => {
     const network = parseNetwork(destination);
     return network === null ? [] : [{ ...network, device }];
   });
@@ -94,6 +96,9 @@ function noRole(reading: TraceReading, { source, destination }: TraceQuery): rea
   const { devices, rules: { clients, transports } } = reading;
   if (transports.some(({ remote }) => remote?.address === destination)) {
     return [`${destination} is the server of an OpenVPN client here: its answers come to the endpoint`, `for what goes to it, ask the other way round: gwmark trace ${destination} ${source}`];
+  }
+  if (isLocalAddress(devices, destination) && reading.status?.servers.some(({ role, device, transport }) => role === 'server' && device !== null && transport.length === 0) === true) {
+    return [`${destination} is the endpoint itself, and it is not known on which sockets OpenVPN serves`, 'name them in the setting transport, for example udp/1194; "gwmark status" says what was tried'];
   }
   if (isLocalAddress(devices, destination)) return [`${destination} is the endpoint itself, and no OpenVPN listens there on what was asked for`, 'see "gwmark status" for the transports'];
   if (mostSpecific(clients, source) !== null) {

@@ -1,6 +1,8 @@
 /** Which sockets are OpenVPN's: who tells, with which privileges, and what becomes of a server of which nobody does. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -8,7 +10,7 @@ import { assertFound, runDoctor } from '../lab/doctor.js';
 import { openVpnOfVersion } from '../lab/openvpn-version.js';
 import { OpenVpnClient } from '../lab/openvpn.js';
 import type { LabProcess } from '../lab/process.js';
-import { NET_ADMIN_ALONE, Sidecar, type SidecarStatus } from '../lab/sidecar.js';
+import { NET_ADMIN_ALONE, runGwmark, Sidecar, type SidecarStatus } from '../lab/sidecar.js';
 import { ADDRESS } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { VpnLab, type VpnLabOptions } from '../lab/vpn-lab.js';
@@ -35,6 +37,13 @@ async function labBeside(options: Partial<VpnLabOptions>, listeners: readonly st
 const launch = (lab: VpnLab, prefix: readonly string[], ...flags: readonly string[]): Sidecar =>
   Sidecar.launch({ namespace: lab.topology.endpoint, directory: lab.pki.directory, managementSocket: lab.server.managementSocket, flags, prefix });
 const sockets = ({ servers }: SidecarStatus): string => (servers[0]?.transport ?? []).map(({ protocol, address, port }) => `${protocol} ${address} ${port}`).join(', ');
+
+/** The status of `/readyz`. */
+async function readiness(socketPath: string): Promise<number | undefined> {
+  const [response] = (await once(get({ socketPath, path: '/readyz', agent: false }), 'response')) as [IncomingMessage];
+  response.resume();
+  return response.statusCode;
+}
 
 describe('sockets of OpenVPN', function () {
   this.timeout(patient(120_000));
@@ -95,7 +104,8 @@ describe('sockets of OpenVPN', function () {
     const { lab } = beside;
     const directory = path.dirname(lab.server.managementSocket);
     await rm(path.join(directory, 'server.conf'));
-    await using sidecar = launch(lab, NET_ADMIN_ALONE);
+    const metrics = path.join(lab.pki.directory, 'metrics.sock');
+    await using sidecar = launch(lab, NET_ADMIN_ALONE, '--metrics-listen', `unix:${metrics}`);
 
     const status = await sidecar.statusWhere(({ problems = [] }) => problems.some((problem) => /on which sockets/.test(problem)), 'a problem that names the sockets');
 
@@ -105,6 +115,9 @@ describe('sockets of OpenVPN', function () {
     assert.match(status.problems?.join() ?? '', /setting transport, for example udp\/1194/);
     await sidecar.event('server.transport_unknown');
     assertFound(await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', sidecar.controlSocket] }), 'transport', 'error', /not known/);
+    const trace = await runGwmark(lab.topology.endpoint, ['trace', ADDRESS.local.v4, ADDRESS.endpoint.v4, '--control-socket', sidecar.controlSocket]);
+    assert.match(trace.stdout, /not known on which sockets OpenVPN serves/, trace.stdout + trace.stderr);
+    assert.equal(await readiness(metrics), 503);
     // A client on the segment itself needs no rule of ours.
     await lab.connect('local');
     assert.equal((await sidecar.ready()).servers[0]?.transportSource, 'environment');

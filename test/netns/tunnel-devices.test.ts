@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { assertFound, runDoctor } from '../lab/doctor.js';
 import { OpenVpnClient, OpenVpnServer } from '../lab/openvpn.js';
-import { NET_ADMIN_ALONE, Sidecar, type SidecarStatus } from '../lab/sidecar.js';
+import { NET_ADMIN_ALONE, runGwmark, Sidecar, type SidecarStatus } from '../lab/sidecar.js';
 import { ADDRESS } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { TUNNEL, VpnLab } from '../lab/vpn-lab.js';
@@ -95,6 +95,8 @@ describe('a client that no packet reaches', function () {
     assert.deepEqual(status.unreachable, [{ network: TUNNEL.client1.v4, device: 'tun0', leadsTo: 'lan0' }]);
     assert.equal((await sidecar.event('client.unreachable')).fields['leadsTo'], 'lan0');
     assertFound(await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', sidecar.controlSocket] }), 'client-routes', 'warn', /leads to lan0/);
+    const trace = await runGwmark(lab.topology.endpoint, ['trace', ADDRESS.hostA.v4, TUNNEL.client1.v4, '--control-socket', sidecar.controlSocket]);
+    assert.match(trace.stdout, /routing leads it to lan0/, trace.stdout + trace.stderr);
     await lab.topology.endpoint.run(['ip', 'route', 'del', `${TUNNEL.client1.v4}/32`, 'dev', 'lan0']);
     await sidecar.statusWhere(({ unreachable = [] }) => unreachable.length === 0, 'no unreachable client', 45_000);
   });
