@@ -10,7 +10,6 @@ import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
 import { type Session, type SessionChange, SessionTable } from '../sessions/session-table.js';
 import { HEALING_MS, SnapshotSchedule } from '../sessions/snapshot-schedule.js';
-import { surroundingsOf } from '../sessions/surroundings.js';
 import { TunnelNetworks } from '../sessions/tunnel-networks.js';
 import type { OpenVpnRole, ServerState } from '../status.js';
 import { ConnectionLog } from './connection-log.js';
@@ -187,7 +186,7 @@ export class ManagedServer implements AsyncDisposable {
     const { tunnel } = this.place;
     if (tunnel === null && hadTunnel) this.#apply(this.#sessions.clear('epoch'));
     else if (tunnel !== null && !hadTunnel) this.#snapshots.request();
-    this.networks.setDevice(tunnel?.device ?? null, surroundingsOf(devices.links, tunnel));
+    this.networks.setTunnel(tunnel, devices.links);
     this.#vpnClient.resolve(isClient ? tunnel : null, devices.links);
     this.#updateState();
     return hasChanged;

@@ -1,10 +1,10 @@
 import type { ClientAddress } from 'openvpn-management-client';
-import type { ClientNetwork, ClientNetworkChange } from '../../rules/index.js';
+import type { ClientNetwork, ClientNetworkChange, Link, Tunnel } from '../../rules/index.js';
 import { isHost, networkKey } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks, OwnerIdentity } from './client-networks.js';
 import type { Session, SessionChange } from './session-table.js';
-import { NO_SURROUNDINGS, type Surroundings, refusal } from './surroundings.js';
+import { NO_SURROUNDINGS, type Surroundings, refusal, surroundingsOf } from './surroundings.js';
 
 /** A network of a client that is not served, and why. */
 export interface RefusedNetwork {
@@ -42,6 +42,11 @@ export class SessionNetworks {
 
   constructor(options: SessionNetworksOptions) {
     this.#options = options;
+  }
+
+  /** As {@link setDevice}, with what is around a tunnel. */
+  setTunnel(tunnel: Tunnel | null, links: readonly Link[]): void {
+    this.setDevice(tunnel?.device ?? null, surroundingsOf(links, tunnel));
   }
 
   /**
