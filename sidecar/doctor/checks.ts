@@ -27,6 +27,7 @@ import { sidecars } from './checks/sidecars.js';
 import { table } from './checks/table.js';
 import { transport } from './checks/transport.js';
 import { tunnels } from './checks/tunnels.js';
+import { udpSource } from './checks/udp-source.js';
 import { untracked } from './checks/untracked.js';
 
 /** Every check, in the order in which they are shown: the ground first, then what stands on it. */
@@ -56,6 +57,7 @@ export const CHECKS: readonly Check[] = [
   openvpnOptions,
   tunnels,
   transport,
+  udpSource,
   reachability,
   clientNetworks,
   mtu,

@@ -45,6 +45,8 @@ export interface IpRoute {
   readonly dst: string;
   readonly gateway?: string;
   readonly dev?: string;
+  /** The source that a packet without one gets; of `ip route get` always there. */
+  readonly prefsrc?: string;
   /** Of a multipath route, which has no `dev`. */
   readonly nexthops?: readonly { readonly dev?: string }[];
   readonly table?: string;

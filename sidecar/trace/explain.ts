@@ -69,6 +69,19 @@ async function findSocket(reading: TraceReading, { source, destination }: TraceQ
   const answer = await routeOf(question);
   if ('refused' in answer) return steps.stop('socket', `${words}: ${answer.refused}: a socket cannot send, and netfilter sees nothing of it`, 'a running sidecar adds a rule for that: see "gwmark status"');
   steps.pass('socket', `${words}: ${describeRoute(reading, answer.route)}`);
+  return findSource(reading, destination, question, steps, routeOf);
+}
+
+/** A socket of UDP that is bound to no address answers from the one that the kernel chooses, which need not be the one that was asked. */
+async function findSource(reading: TraceReading, destination: string, question: RouteQuestion, steps: Steps, routeOf: RouteOf): Promise<Stopped | undefined> {
+  const { transport } = question;
+  if (transport === null || transport.remote !== undefined || transport.protocol !== 'udp' || transport.address !== null || reading.isMultihome === true) return undefined;
+  const answer = await routeOf({ ...question, from: null });
+  const chosen = 'refused' in answer ? undefined : answer.route.prefsrc;
+  if (chosen === undefined || chosen === destination) return undefined;
+  const remedy = `in OpenVPN's configuration: local ${destination}, or multihome`;
+  if (reading.isMultihome === false) return steps.stop('socket', `OpenVPN is bound to no address and has no multihome: it answers from ${chosen}, not from ${destination}, and nobody knows that answer`, remedy, 0);
+  steps.pass('socket', `unless OpenVPN has multihome, which cannot be seen from here, it answers from ${chosen}, not from ${destination}`);
   return undefined;
 }
 

@@ -10,7 +10,9 @@ import { type ModuleGateway, parseModuleGateway, readRecords } from '../datapath
 import { readRouting } from '../datapath/nexthop/plan.js';
 import type { Devices } from '../discovery/devices.js';
 import { readDevices } from '../discovery/devices.js';
+import { optionOf } from '../discovery/openvpn-options.js';
 import { type ModuleReading, readModule } from '../doctor/module-reading.js';
+import { viewServers } from '../doctor/server-view.js';
 import type { PathFilter } from '../firewall/path-filters.js';
 import { readPathFilters } from '../firewall/read-path-filters.js';
 import { type ConntrackEntry, entriesFrom } from '../flows/conntrack-flows.js';
@@ -62,6 +64,8 @@ export interface TraceReading {
   readonly module: TracedModule | null;
   /** Null where no sidecar runs. */
   readonly status: StatusDocument | null;
+  /** A server answers from the address that was asked, although it is bound to none; null where options of OpenVPN cannot be read. */
+  readonly isMultihome?: boolean | null;
   /** Where the settings are from that everything was read with. */
   readonly inForce: Pick<SettingsInForce, 'from' | 'differences'>;
 }
@@ -98,6 +102,7 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
     others: await readOthers(settings, rules, devices, source.includes(':') ? 6 : 4),
     module: datapath === 'module' ? await readTracedModule() : null,
     status,
+    isMultihome: await readMultihome(settings, status),
     inForce,
   };
 }
@@ -111,6 +116,12 @@ async function readOthers(settings: Settings, rules: TracedRules, { links }: Dev
   } finally {
     await nft?.[Symbol.asyncDispose]();
   }
+}
+
+async function readMultihome(settings: Settings, status: StatusDocument | null): Promise<boolean | null> {
+  const options = (await viewServers(settings, status)).map((server) => server.options);
+  if (options.some((known) => known !== null && optionOf(known, 'multihome') !== undefined)) return true;
+  return options.length === 0 || options.includes(null) ? null : false;
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<readonly T[]> {

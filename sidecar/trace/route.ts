@@ -9,7 +9,8 @@ import type { TraceReading } from './reading.js';
 /** A packet to look up: one that the endpoint forwards (`iif`) or sends itself. */
 export interface RouteQuestion {
   readonly to: string;
-  readonly from: string;
+  /** Null for a socket that is bound to no address: the answer says which one it gets. */
+  readonly from: string | null;
   readonly iif: string | null;
   readonly mark: number;
   /** The socket of OpenVPN that sends it: rules of ours ask for its port. */
@@ -24,7 +25,7 @@ export type RouteOf = (question: RouteQuestion) => Promise<RouteAnswer>;
 
 /** The question as words of ip(8). */
 export function routeWords({ to, from, iif, mark, transport }: RouteQuestion): readonly string[] {
-  const words = ['route', 'get', to, 'from', from];
+  const words = ['route', 'get', to, ...(from === null ? [] : ['from', from])];
   if (iif !== null) words.push('iif', iif);
   if (transport !== null) {
     const { protocol, port, remote } = transport;

@@ -22,7 +22,7 @@ export const TRACE_STEPS = {
   capture: 'Inline: the bridge table captures frames for DST.',
   filter: 'No rule of another program drops what SRC sends because the endpoint has no route back to it (a reverse path filter made of rules), or is told the way of the gateway.',
   firewall: 'No rule of another program in FORWARD ends every new flow between the links and the tunnel.',
-  socket: 'What the endpoint sends itself: its socket finds a route, without which netfilter never sees a packet.',
+  socket: 'What the endpoint sends itself: its socket finds a route, without which netfilter never sees a packet; and a server over UDP answers from the address that was asked.',
   module: 'Datapath `module`: gwmark.ko is loaded, enabled, and looks for the mark that the rules set.',
   conntrack: 'Connection tracking has the flow, and its entry remembers a gateway (in its mark, or in its labels).',
   gateway: 'The gateway of that id is known, with its device and MAC address.',

@@ -1,0 +1,65 @@
+import { optionOf } from '../../discovery/openvpn-options.js';
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+import type { ServerView } from '../server-view.js';
+import type { System } from '../system.js';
+
+interface Facts {
+  /** The server, by its management endpoint. */
+  readonly name: string;
+  readonly family: 4 | 6;
+  /** Addresses of the endpoint in that family, tunnels and loopback left out. */
+  readonly addresses: readonly string[];
+  /** Its option `multihome`; null where its options cannot be read. */
+  readonly isMultihome: boolean | null;
+}
+
+/** A server over UDP answers from the address that its client dialled. */
+export const udpSource: Check = {
+  name: 'udp-source',
+  doc: 'An OpenVPN server over UDP that is bound to no address answers from the one that its client dialled: the endpoint has one of that family, or the server has `multihome`. Else the kernel chooses the source by its route, and the client, NAT and connection tracking do not know the answer.',
+  needsNetAdmin: false,
+  look: async (system) => {
+    const servers = await system.servers();
+    const addresses = await addressesOf(system);
+    return servers.flatMap((server) => familiesOf(server).map((family) => judgeUdpSource({ name: server.name, family, addresses: addresses[family], isMultihome: isMultihome(server) })));
+  },
+};
+
+export function judgeUdpSource({ name, family, addresses, isMultihome: is }: Facts): Judgement {
+  const subject = `UDP over IPv${family} of ${name}`;
+  const expected = 'one address, or local, or multihome';
+  const many = `bound to no address; the endpoint has ${addresses.length} of IPv${family}`;
+  if (addresses.length < 2) return fine(subject, many, expected);
+  if (is === true) return fine(subject, `${many}, and multihome`, expected);
+  return {
+    severity: is === null ? 'info' : 'warn',
+    subject,
+    found: `${many} (${addresses.join(', ')})${is === null ? ', and whether it has multihome cannot be read' : ', and no multihome'}: a client that dials another than the kernel chooses is answered from the wrong one`,
+    expected,
+    remedy: "in OpenVPN's configuration: local ADDRESS, with the address that clients dial, or multihome",
+  };
+}
+
+/** Families in which a server serves UDP on every address; of one that no sidecar reports, by its options. */
+function familiesOf({ reported, options }: ServerView): readonly (4 | 6)[] {
+  if (reported !== null && reported.transport.length > 0) {
+    const unbound = reported.transport.filter(({ protocol, address }) => protocol === 'udp' && (address === '0.0.0.0' || address === '::')).map(({ address }) => address);
+    // A socket that is bound to :: takes IPv4 too, unless it is told not to.
+    return unbound.includes('::') ? [4, 6] : unbound.length > 0 ? [4] : [];
+  }
+  if (options === null || ['local', 'client', 'tls-client'].some((name) => optionOf(options, name) !== undefined)) return [];
+  const protocol = optionOf(options, 'proto')?.values[0] ?? 'udp';
+  if (!protocol.startsWith('udp')) return [];
+  return protocol.endsWith('6') ? [4, 6] : [4];
+}
+
+function isMultihome({ options }: ServerView): boolean | null {
+  return options === null ? null : optionOf(options, 'multihome') !== undefined;
+}
+
+async function addressesOf(system: System): Promise<Record<4 | 6, readonly string[]>> {
+  const devices = (await system.devices()).filter(({ link_type: type, flags }) => type !== 'none' && type !== 'loopback' && flags.includes('UP'));
+  const all = devices.flatMap(({ addr_info = [] }) => addr_info.filter(({ scope }) => scope === 'global').map(({ local }) => local));
+  return { 4: all.filter((address) => !address.includes(':')), 6: all.filter((address) => address.includes(':')) };
+}

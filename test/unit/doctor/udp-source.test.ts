@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+
+import { judgeUdpSource } from '../../../sidecar/doctor/checks/udp-source.js';
+
+const SEVERAL = { name: 'unix:/run/a.sock', family: 4, addresses: ['192.0.2.7', '192.0.2.10'] } as const;
+
+describe('udp-source', () => {
+  it('warns of a server that is bound to no address on an endpoint with several, and says what to set', () => {
+    const { severity, found, remedy } = judgeUdpSource({ ...SEVERAL, isMultihome: false });
+
+    assert.equal(severity, 'warn');
+    assert.match(found, /2 of IPv4 \(192\.0\.2\.7, 192\.0\.2\.10\)/);
+    assert.match(remedy ?? '', /local ADDRESS.*multihome/);
+  });
+
+  it('is content with one address, and with multihome', () => {
+    assert.equal(judgeUdpSource({ ...SEVERAL, addresses: ['192.0.2.7'], isMultihome: null }).severity, 'ok');
+    assert.equal(judgeUdpSource({ ...SEVERAL, isMultihome: true }).severity, 'ok');
+  });
+
+  it('warns of nothing that it cannot see', () => {
+    assert.equal(judgeUdpSource({ ...SEVERAL, isMultihome: null }).severity, 'info');
+  });
+});
