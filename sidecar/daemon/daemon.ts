@@ -25,6 +25,7 @@ import { Reachability } from './reachability.js';
 import { repeat } from './repeat.js';
 import type { RunHooks } from './run-hooks.js';
 import { RoutingCheck } from './routing-check.js';
+import { RoutingUpkeep } from './routing-upkeep.js';
 import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
 import { Upkeep } from './upkeep.js';
@@ -55,8 +56,7 @@ export class Daemon implements AsyncDisposable {
   readonly #servers: Servers;
   readonly #reachability: Reachability;
   readonly #refresh: Debounced;
-  readonly #routingCheck: RoutingCheck;
-  readonly #verify: Debounced;
+  readonly #routing: RoutingUpkeep;
   readonly #forwarder: Forwarder;
   readonly #filters: FilterWatch;
   readonly #forwarding: Debounced;
@@ -106,8 +106,8 @@ export class Daemon implements AsyncDisposable {
     this.#reconciler = side.reconciler;
     this.#reachability = new Reachability({ clients: this.#connections.networks, applied: () => this.#reconciler.applied(), logger });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
-    this.#routingCheck = new RoutingCheck({ reconciler: this.#reconciler, upkeep: this.#upkeep, logger });
-    this.#verify = new Debounced(SETTLE_MS * 4, () => this.#routingCheck.run(), logger);
+    const check = new RoutingCheck({ reconciler: this.#reconciler, upkeep: this.#upkeep, logger });
+    this.#routing = new RoutingUpkeep({ reconciler: this.#reconciler, check, refresh: () => this.#refresh.now(), logger });
     this.#forwarder = new Forwarder({ datapath: kind, onOriginals: () => this.#noteOriginals(), logger });
     this.#filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
@@ -134,7 +134,7 @@ export class Daemon implements AsyncDisposable {
       settings: plainInForce(this.#settings),
       elements: this.#reconciler.elements,
       appliedPass: this.#reconciler.appliedPass,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#routing.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
       unreachable: this.#reachability.list(),
     });
@@ -204,7 +204,7 @@ export class Daemon implements AsyncDisposable {
     this.#stop.abort();
     await this.#servers[Symbol.asyncDispose]();
     this.#refresh.stop();
-    this.#verify.stop();
+    this.#routing.stop();
     this.#forwarding.stop();
     this.#settle.stop();
     this.#look.stop();
@@ -257,10 +257,11 @@ export class Daemon implements AsyncDisposable {
   #kernelEvent(event: KernelEvent): void {
     if (event.kind === 'neighbour') {
       this.#datapath.take(event);
+      this.#routing.neighbourChanged(event);
       return;
     }
     if (event.kind === 'link' || event.kind === 'address' || (event.kind === 'onlink-route' && hasDevice(this.#devices, event.device))) this.#refresh.soon();
-    this.#verify.soon();
+    this.#routing.soon();
   }
 
   async #refreshNow(): Promise<void> {
@@ -385,8 +386,7 @@ export class Daemon implements AsyncDisposable {
   /** Events can be lost without a word (ENOBUFS), and sysctls change without one. */
   async #reread(): Promise<void> {
     await this.#datapath.readNeighbours();
-    await this.#refresh.now();
-    await this.#routingCheck.run();
+    await this.#routing.now();
     if (await this.#filters.look(this.#devices.links, true)) this.#updateSite();
     this.#reachability.routingChanged();
   }

@@ -153,6 +153,15 @@ export class Reconciler<Rules = Structure> {
     });
   }
 
+  /**
+   * True where a neighbour of ours is not what the kernel was left with.
+   *
+   * @param mac null when it is gone
+   */
+  lacksNeighbour(device: string, address: string, mac: string | null): boolean {
+    return this.#plan.neighbours.some((neighbour) => neighbour.device === device && neighbour.address === address && neighbour.mac !== mac);
+  }
+
   /** Compares every element in the kernel with what was installed. Returns how many differ; 0 too while the table is not ours to judge. */
   verifyElements(): Promise<number> {
     return this.exclusively(async () => {

@@ -23,19 +23,27 @@ export class RoutingCheck {
     this.#options = options;
   }
 
-  /** Looks once. What differs is installed again by the next pass, which this starts. */
-  async run(): Promise<void> {
+  /**
+   * Looks once. What differs is installed again by the next pass, which this starts.
+   *
+   * @param isSilent what other programs did is not logged
+   * @returns what other programs did
+   */
+  async run(isSilent = false): Promise<readonly RoutingDamage[]> {
     const { reconciler, upkeep, logger } = this.#options;
-    if (!reconciler.isSettled) return;
-    const damage = await reconciler.verifyRouting();
-    const before = this.#indexes;
-    this.#indexes = new Map((await ipJson<IpDevice>(['link', 'show'])).map(({ ifname, ifindex }) => [ifname, ifindex]));
+    const damage = reconciler.isSettled ? await reconciler.verifyRouting() : [];
+    const now = new Map((await ipJson<IpDevice>(['link', 'show'])).map(({ ifname, ifindex }) => [ifname, ifindex]));
+    // At the first look no device is known to have come anew.
+    const before = this.#indexes.size === 0 ? now : this.#indexes;
+    this.#indexes = now;
     const { lost, foreign } = explain(damage, before, this.#indexes);
     if (lost.length > 0) logger.info('routing.renewed', { devices: [...new Set(lost.flatMap(({ devices }) => devices))], lost: lost.slice(0, MAX_NAMED).map(({ text }) => text) });
-    if (foreign.length === 0) return;
+    if (foreign.length === 0) return foreign;
     upkeep.routingRepaired();
+    if (isSilent) return foreign;
     const named = (what: RoutingDamage['what']): readonly string[] => foreign.filter((item) => item.what === what).slice(0, MAX_NAMED).map(({ text }) => text);
     logger.warn('routing.repaired', { missing: named('missing'), surplus: named('surplus'), count: foreign.length });
+    return foreign;
   }
 }
 

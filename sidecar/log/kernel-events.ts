@@ -77,6 +77,11 @@ export const KERNEL_EVENTS = {
     meaning: 'A device went while routes over it were being installed, for example because OpenVPN ended; devices are read again and the rest is installed.',
     action: 'None.',
   },
+  'routing.contested': {
+    level: 'warn',
+    meaning: 'Another program removes what gwmark restores in routing (`lost`) again and again. From now on it is restored ever less often, every 30 seconds at last: in between the other program wins, and answers are lost. Said once until it is calm again.',
+    action: 'Keep that program from it: ManageForeignRoutes=no and ManageForeignRoutingPolicyRules=no in networkd.conf(5), an unmanaged device in NetworkManager.',
+  },
   'routing.monitor_lost': {
     level: 'warn',
     meaning: '`ip monitor` ended; it is started anew and everything is read again.',

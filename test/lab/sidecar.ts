@@ -26,6 +26,7 @@ export interface SidecarStatus {
   readonly unreachable?: readonly { readonly network: string; readonly device: string; readonly leadsTo: string | null }[];
   readonly gateways: readonly SidecarGateway[];
   readonly uplink: unknown;
+  readonly repairs?: { readonly routing: number };
   readonly appliedPass?: number;
   readonly ready?: boolean;
   /** Why it is not ready. */
