@@ -1,5 +1,6 @@
 import type { Statement } from 'nftables-json';
 import { ABOUT_CHAIN, aboutRules, clientSets, matchVpnDestinations } from './selection.js';
+import { matchExempt } from './sources.js';
 import type { ChainSpec, RuleSpec, Structure } from './structure.js';
 import type { Site } from './world.js';
 import { setModuleMark } from './module-structure.js';
@@ -22,5 +23,10 @@ function captureRules(site: Site, bridges: readonly string[]): RuleSpec[] {
   const [only] = bridges;
   const right = bridges.length === 1 && only !== undefined ? only : { set: [...bridges] };
   const onBridge: Statement = { match: { op: '==', left: { meta: { key: 'ibrname' } }, right } };
-  return matchVpnDestinations(site).map((match) => ({ expr: [onBridge, match, setModuleMark(site.policy)] }));
+  const exempt = matchExempt(site.sources?.clients, bridges.map((device) => ({ device })), 'ibrname');
+  return [
+    // What is not learnt from is not captured: it passes, and its answers with it.
+    ...exempt.map((matches) => ({ expr: [...matches, { accept: null }] })),
+    ...matchVpnDestinations(site).map((match) => ({ expr: [onBridge, match, setModuleMark(site.policy)] })),
+  ];
 }

@@ -1,5 +1,6 @@
 export * from './address.js';
 export * from './world.js';
+export * from './sources.js';
 export * from './structure.js';
 export * from './nexthop-structure.js';
 export { ABOUT_CHAIN, LAYOUT, LAYOUT_COMMENT, clientSetName, originalComment, parseOrderComment, parseOriginalComment, parseTransportComment, transportComment } from './selection.js';

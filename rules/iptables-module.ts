@@ -3,6 +3,7 @@ import type { IptablesChain, IptablesMachine, IptablesRules } from './iptables-r
 import { IPTABLES_CHAINS, iptablesClientSets, iptablesSeenSet, iptablesSeenSpec } from './iptables-rules.js';
 import { ORIGINAL, REPLY, aboutChain, chainName, fromDevices, fromTransports, hexMark, toTransports, toVpnDestinations } from './iptables-selection.js';
 import { addressBits } from './address.js';
+import { iptablesExempt, type SourceScope } from './sources.js';
 import type { Site } from './world.js';
 import { moduleMark } from './world.js';
 
@@ -28,12 +29,13 @@ function chainsOf(site: Site, family: Family, isClient: boolean): IptablesChain[
   );
   const servers = { ...site, transports: isClient ? site.transports.filter(({ remote }) => remote !== undefined) : [] };
   const note = links.flatMap(({ device }) => toTransports(servers, family, ['-j', 'SET', '--add-set', iptablesSeenSet(policy.table, device), 'src', '--exist'], ['-i', device]));
+  const exempt = (scope: SourceScope): RuleWords[] => iptablesExempt(site.sources?.[scope], links);
   return [
     {
       family,
       name: name(IPTABLES_CHAINS.link),
       from: null,
-      rules: [...note, ...toTransports(site, family, mark, ORIGINAL), ...toVpnDestinations(site, family, [...ORIGINAL, ...mark])],
+      rules: [...note, ...exempt('transport').flatMap((sender) => toTransports(site, family, ['-j', 'RETURN'], sender)), ...toTransports(site, family, mark, ORIGINAL), ...exempt('clients').map((sender) => [...sender, '-j', 'RETURN']), ...toVpnDestinations(site, family, [...ORIGINAL, ...mark])],
     },
     {
       family,

@@ -4,6 +4,7 @@ import { IPTABLES_CHAINS, iptablesClientSets, iptablesSeenSet, iptablesSeenSpec 
 import { REPLY, TRANSLATED, aboutChain, chainName, fromDevices, fromOnlink, fromTransports, hexMark, icmpErrors, onlinkReturns, toTransports, toVpnDestinations } from './iptables-selection.js';
 import { iptablesLegOutput, iptablesLegPrerouting } from './legs.js';
 import { iptablesPacketTooBig, needsMarkedErrors } from './path-mtu.js';
+import { iptablesExempt, type SourceScope } from './sources.js';
 import type { Site } from './world.js';
 import { gatewayMark } from './world.js';
 
@@ -60,14 +61,15 @@ function chainsOf(site: Site, family: Family, hasMacSets: boolean): IptablesChai
   const learning = [...toTransports(site, family, goto(IPTABLES_CHAINS.transport)), ...toVpnDestinations(site, family, goto(IPTABLES_CHAINS.select))];
   // Of a flow that DNAT sent from a VPN address to a host on a link; such a host is no gateway.
   const answersOnLink = policy.learnOnlink ? [] : fromOnlink(links, family, ['-m', 'conntrack', '--ctstate', 'DNAT', '--ctdir', 'REPLY', ...back]);
+  const exempt = (scope: SourceScope): RuleWords[] => iptablesExempt(site.sources?.[scope], links).map((sender) => [...sender, ...stop]);
   return [
     ...perGateway,
     // Its last rule counts.
     made(IPTABLES_CHAINS.unknown, [...note, stop]),
     made(IPTABLES_CHAINS.learn, [...bySource, goto(IPTABLES_CHAINS.unknown)]),
     // The same rules once more, so that their counters tell which gateways transport flows come from.
-    made(IPTABLES_CHAINS.transport, [...onlinkReturns(site, family), ...bySource, goto(IPTABLES_CHAINS.unknown)]),
-    made(IPTABLES_CHAINS.select, [...icmpErrors(family, stop), ...onlinkReturns(site, family), goto(IPTABLES_CHAINS.learn)]),
+    made(IPTABLES_CHAINS.transport, [...exempt('transport'), ...onlinkReturns(site, family), ...bySource, goto(IPTABLES_CHAINS.unknown)]),
+    made(IPTABLES_CHAINS.select, [...icmpErrors(family, stop), ...exempt('clients'), ...onlinkReturns(site, family), goto(IPTABLES_CHAINS.learn)]),
     made(IPTABLES_CHAINS.noGateway, fromDevices(tunnels, stop)),
     made(IPTABLES_CHAINS.unmarked, [[...REPLY, ...goto(IPTABLES_CHAINS.noGateway)]]),
     made(IPTABLES_CHAINS.return, [[...ofFlow(0), ...goto(IPTABLES_CHAINS.unmarked)], ...byMark, goto(IPTABLES_CHAINS.noGateway)]),

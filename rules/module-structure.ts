@@ -1,5 +1,6 @@
 import type { Statement } from 'nftables-json';
 import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTransport, matchTransportOutput, matchVpnDestinations } from './selection.js';
+import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure } from './structure.js';
 import type { Policy, Site } from './world.js';
 import { moduleMark } from './world.js';
@@ -43,8 +44,14 @@ function preroutingRules(site: Site): RuleSpec[] {
     }
   }
   rules.push({ expr: [matchDirection('reply'), { accept: null }] });
-  const selected = [...transports.map(matchTransport), ...matchVpnDestinations(site).map((match) => [match])];
-  for (const matches of selected) rules.push({ expr: [...matches, fromLink, matchDirection('original'), mark, { accept: null }] });
+  const exempt = (scope: SourceScope): Statement[][] => matchExempt(site.sources?.[scope], links);
+  const select = (matches: readonly Statement[]): RuleSpec => ({ expr: [...matches, fromLink, matchDirection('original'), mark, { accept: null }] });
+  for (const transport of transports) {
+    const matches = matchTransport(transport);
+    rules.push(...exempt('transport').map((sender) => ({ expr: [...matches, ...sender, { accept: null }] })), select(matches));
+  }
+  rules.push(...exempt('clients').map((sender) => ({ expr: [...sender, { accept: null }] })));
+  rules.push(...matchVpnDestinations(site).map((match) => select([match])));
   return rules;
 }
 

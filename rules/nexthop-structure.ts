@@ -19,6 +19,7 @@ import {
   matchVpnDestinations,
   onlinkRules,
 } from './selection.js';
+import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
@@ -181,7 +182,7 @@ function selectRules(site: Site): RuleSpec[] {
   const { links, policy } = site;
   const notFromLink: RuleSpec[] = links.length === 0 ? [] : [{ expr: [matchDevice(links, '!='), { return: null }] }];
   const onlink = policy.learnOnlink ? [] : links.flatMap(onlinkRules);
-  return [...notFromLink, { expr: [...matchIcmpError(), { return: null }] }, ...onlink, { expr: [{ goto: { target: 'learn' } }] }];
+  return [...notFromLink, { expr: [...matchIcmpError(), { return: null }] }, ...exemptRules(site, 'clients'), ...onlink, { expr: [{ goto: { target: 'learn' } }] }];
 }
 
 /**
@@ -203,10 +204,15 @@ function unmarkedRules({ tunnels }: Site): RuleSpec[] {
 function transportRules(site: Site): RuleSpec[] {
   const { policy, links } = site;
   return [
+    ...exemptRules(site, 'transport'),
     ...(policy.learnOnlink ? [] : links.flatMap(onlinkRules)),
     { expr: [matchOurBits('ct', policy, '=='), { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } }] },
     { expr: [{ goto: { target: 'learn' } }] },
   ];
+}
+
+function exemptRules({ sources, links }: Site, scope: SourceScope): RuleSpec[] {
+  return matchExempt(sources?.[scope], links).map((matches) => ({ expr: [...matches, { return: null }] }));
 }
 
 function learnRules(): RuleSpec[] {

@@ -1,4 +1,5 @@
 import type { Family, Network } from './address.js';
+import type { SourceFilter } from './sources.js';
 
 /**
  * The settings that rules and routes depend on. Fixed while the sidecar runs.
@@ -101,6 +102,8 @@ export interface Site {
   readonly clientRouteFamilies: readonly Family[];
   /** What sysctls had been before the sidecar changed them, to be restored by `gwmark down`. */
   readonly originals: readonly OriginalSysctl[];
+  /** Whose frames teach nothing; absent: everybody's do. */
+  readonly sources?: SourceFilter | undefined;
   /** A reverse path filter made of rules is to be told the ways of gateways: see path-filters.ts. Default: there is none. */
   readonly answersPathFilters?: boolean;
 }

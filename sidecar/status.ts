@@ -119,6 +119,15 @@ export interface GatewayStatus {
   readonly idleMs: number | null;
 }
 
+/** One entry of `gateways.exclude` or `gateways.only`. */
+export interface SourceListStatus {
+  readonly list: 'exclude' | 'only';
+  /** As in the settings. */
+  readonly entry: string;
+  /** The senders that it means now; none where its address is not resolved. */
+  readonly macs: readonly string[];
+}
+
 /** How often somebody else damaged what is ours and it was put back, since the sidecar started. */
 export interface RepairStatus {
   /** The nftables table. */
@@ -141,6 +150,8 @@ export interface StatusDocument {
   /** Client networks to which no packet gets, for another route has them. Absent in versions before it was added. */
   readonly unreachable?: readonly UnreachableNetwork[];
   readonly gateways: readonly GatewayStatus[];
+  /** Whose frames are learnt from, and whose not. Absent in versions before it was added. */
+  readonly sourceLists?: readonly SourceListStatus[];
   /** The gateway id of last resort, null while none was learnt. */
   readonly uplink: number | null;
   /** When this sidecar started: ISO 8601, UTC. */

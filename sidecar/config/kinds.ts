@@ -3,10 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 
 import { CONFIGURED_ENDPOINT_EXPECTED, type ConfiguredEndpoint, ENDPOINT_EXPECTED, endpointFrom, formatEndpoint, type ManagementEndpoint, parseConfiguredEndpoint, parseEndpoint, plainEndpoint } from './endpoint.js';
-import {
-  type ConfiguredNetwork, type ConfiguredTransport, type ConfiguredUplink, formatConfiguredNetwork, formatConfiguredTransport, formatConfiguredUplink,
-  NETWORK_EXPECTED, parseConfiguredNetwork, parseConfiguredTransport, parseConfiguredUplink, TRANSPORT_EXPECTED, UPLINK_EXPECTED,
-} from './places.js';
+import { type ConfiguredNetwork, type ConfiguredSource, type ConfiguredTransport, type ConfiguredUplink, formatConfiguredNetwork, formatConfiguredSource, formatConfiguredTransport, formatConfiguredUplink, NETWORK_EXPECTED, parseConfiguredNetwork, parseConfiguredSource, parseConfiguredTransport, parseConfiguredUplink, SOURCE_EXPECTED, TRANSPORT_EXPECTED, UPLINK_EXPECTED } from './places.js';
 import { parseNexthop4, parseNexthop6 } from './prefix.js';
 
 /** Where a raw value comes from: flags and environment give text, YAML gives typed data. */
@@ -145,6 +142,21 @@ export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<r
     decode: (raw, form) => (form === 'yaml' && typeof raw === 'object' && !Array.isArray(raw) ? [raw] : decodeList(raw, form)),
     rebase: (value, directory) => value.map((item) => endpointFrom(item, directory)),
     toPlain: (value) => value.map((item) => plainEndpoint(item)),
+  };
+}
+
+/** Link-layer senders, each with what flows it is listed for. */
+export function sources(row: Described<readonly ConfiguredSource[]>): Kind<readonly ConfiguredSource[]> {
+  return {
+    ...BASE,
+    type: 'list of `[DEVICE] MAC|ADDRESS [clients|transport]`',
+    expected: SOURCE_EXPECTED,
+    default: row.default,
+    doc: row.doc,
+    schema: uniqueList(parsed(parseConfiguredSource, SOURCE_EXPECTED), formatConfiguredSource),
+    isList: true,
+    decode: decodeList,
+    toPlain: (value) => value.map((item) => formatConfiguredSource(item)),
   };
 }
 

@@ -29,6 +29,19 @@ export interface ConfiguredTransport {
   readonly endpoint: string | null;
 }
 
+/** One entry of the settings `gateways.exclude` and `gateways.only`. */
+export interface ConfiguredSource {
+  /** Null: on every link. */
+  readonly device: string | null;
+  /** Lower case, colons; null where the address stands for it. */
+  readonly mac: string | null;
+  /** Canonical IP address; null where the MAC is given. */
+  readonly address: string | null;
+  /** Null: both. */
+  readonly scope: 'clients' | 'transport' | null;
+}
+
+export const SOURCE_EXPECTED = 'a unicast MAC address or an IP address, optionally with a device name before it and the word clients or transport behind it, for example "lan0 192.0.2.1 transport"';
 export const NETWORK_EXPECTED = 'NETWORK/LENGTH or an address, with a length of at least 1, optionally followed by @DEVICE';
 export const UPLINK_EXPECTED = 'a device name, a blank, and a unicast MAC address or an IP address, for example "lan0 192.0.2.1"';
 
@@ -83,6 +96,23 @@ export function parseConfiguredTransport(text: string): ConfiguredTransport | un
 export function formatConfiguredTransport({ protocol, address, port, endpoint }: ConfiguredTransport): string {
   const host = address === null ? '' : `${address.includes(':') ? `[${address}]` : address}:`;
   return `${protocol}/${host}${port}${endpoint === null ? '' : `@${endpoint}`}`;
+}
+
+/** Reads an entry of `gateways.exclude` or `gateways.only`; undefined where the text is none. */
+export function parseConfiguredSource(text: string): ConfiguredSource | undefined {
+  const words = text.trim().split(/\s+/);
+  const last = words.at(-1);
+  const scope = last === 'clients' || last === 'transport' ? last : null;
+  const [first = '', second, ...more] = scope === null ? words : words.slice(0, -1);
+  if (more.length > 0) return undefined;
+  // A device stands in for one that is not named.
+  const place = parseConfiguredUplink(`${second === undefined ? 'any' : first} ${second ?? first}`);
+  return place === undefined ? undefined : { device: second === undefined ? null : place.device, mac: place.mac, address: place.address, scope };
+}
+
+/** The text that {@link parseConfiguredSource} reads back. */
+export function formatConfiguredSource({ device, mac, address, scope }: ConfiguredSource): string {
+  return [device, mac ?? address, scope].filter((word) => word !== null).join(' ');
 }
 
 /** Neither a group address nor the zero address. */

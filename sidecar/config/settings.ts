@@ -1,11 +1,11 @@
 import type { ConfiguredEndpoint, ManagementEndpoint } from './endpoint.js';
 import type { Secret } from 'openvpn-management-client';
 
-import type { ConfiguredNetwork, ConfiguredTransport, ConfiguredUplink } from './places.js';
+import type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
 import type { OpenVpnRole } from '../status.js';
 
 export type { ConfiguredEndpoint, ManagementEndpoint } from './endpoint.js';
-export type { ConfiguredNetwork, ConfiguredTransport, ConfiguredUplink } from './places.js';
+export type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
 
 /**
  * The whole configuration of a sidecar, parsed, checked and deeply frozen.
@@ -72,6 +72,8 @@ export interface Settings {
     readonly max: number;
     readonly pollIntervalMs: number;
     readonly learnOnlink: boolean;
+    readonly exclude: readonly ConfiguredSource[];
+    readonly only: readonly ConfiguredSource[];
   };
   readonly sysctl: 'manage' | 'leave';
   readonly conntrack: 'flush' | 'keep';

@@ -1,4 +1,4 @@
-import { choice, devices, endpoints, integer, type Kind, listener, mask, networks, nexthops, path, text, toggle, transports, uplink } from './kinds.js';
+import { choice, devices, endpoints, integer, type Kind, listener, mask, networks, nexthops, path, sources, text, toggle, transports, uplink } from './kinds.js';
 
 /** How many routing tables from `routing.tableBase` on are ours, the last included: one a gateway and some spare. */
 export const ROUTING_TABLES = 301;
@@ -187,6 +187,14 @@ export const SETTINGS_TABLE = {
   'gateways.learnOnlink': toggle({
     default: false,
     doc: 'Whether a host that talks to the VPN from our own link is a gateway too. ARP serves it without.',
+  }),
+  'gateways.exclude': sources({
+    default: [],
+    doc: 'Senders whose frames teach nothing: answers of their flows take the normal route. A MAC address or an IP address, with a device before it or on any; an address stands for the MAC that the neighbour table has for it, and follows it. With `clients` behind it only for flows of clients, with `transport` only for OpenVPN\'s own packets. For balancers that pass packets on without translating them (DSR), and routers that do not take answers.',
+  }),
+  'gateways.only': sources({
+    default: [],
+    doc: 'The only senders whose frames teach; the same words as in `gateways.exclude`, which goes before it. An entry with `clients` or `transport` restricts those flows alone. Empty: everybody.',
   }),
   sysctl: choice({
     of: ['manage', 'leave'],

@@ -7,7 +7,7 @@ import type { StatusDocument } from '../status.js';
 const IN_FORCE = [
   'networks', 'uplink', 'authorize', 'hold', 'datapath', 'devices', 'table', 'firewall', 'iptables.flavour', 'mark.mask',
   'routing.protocol', 'routing.tableBase', 'routing.priority', 'routing.fallbackPriority', 'routing.nexthop4', 'routing.nexthop6',
-  'gateways.max', 'gateways.learnOnlink', 'sysctl', 'conntrack',
+  'gateways.max', 'gateways.learnOnlink', 'gateways.exclude', 'gateways.only', 'sysctl', 'conntrack',
 ] as const satisfies readonly SettingPath[];
 
 /** A setting that a running sidecar works with, and that the command was told otherwise. */

@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.js';
 import type { MoveOrder } from '../control/move-order.js';
 import { plainInForce } from '../control/settings-in-force.js';
 import { readRouting } from '../datapath/nexthop/plan.js';
+import { SourceLists } from '../datapath/source-lists.js';
 import type { Datapath } from '../datapath/datapath.js';
 import type { UplinkNeed } from '../datapath/uplink-seeker.js';
 import { type Devices, hasDevice, readDevices, tunnelTowards } from '../discovery/devices.js';
@@ -94,6 +95,7 @@ export class Daemon implements AsyncDisposable {
       maxGateways: settings.gateways.max,
       configuredUplink: settings.uplink,
       clients: this.#connections.networks,
+      sources: new SourceLists(settings.gateways.exclude, settings.gateways.only),
       logger,
       onChanged: () => this.#updateSite(),
       onPass: (pass) => this.#hooks.onPass?.(pass),
@@ -307,6 +309,7 @@ export class Daemon implements AsyncDisposable {
       links: this.#devices.links,
       gateways: this.#datapath.gateways,
       uplink: this.#datapath.uplink,
+      sources: this.#datapath.sources.filter,
       originals: this.#forwarder.originals,
       ...(this.#filters.isAnswering ? { answersPathFilters: true } : {}),
     };

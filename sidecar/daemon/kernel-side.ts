@@ -1,5 +1,6 @@
 import type { IptablesRules, Policy, Structure } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
+import type { SourceLists } from '../datapath/source-lists.js';
 import type { Datapath } from '../datapath/datapath.js';
 import { ModuleDatapath } from '../datapath/module/module-datapath.js';
 import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
@@ -19,6 +20,8 @@ export interface KernelSideOptions extends Pick<ReconcilerOptions<never>, 'clien
   readonly maxGateways: number;
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
+  /** The settings `gateways.exclude` and `gateways.only`. */
+  readonly sources: SourceLists;
   readonly logger: Logger;
   /** The datapath has something new for the site. */
   readonly onChanged: () => void;
@@ -35,11 +38,11 @@ export interface KernelSide {
 
 /** Puts datapath, firewall and reconciler together, for the firewall that there is. */
 export function makeKernelSide(options: KernelSideOptions): KernelSide {
-  const { kind, tool, policy, maxGateways, configuredUplink, logger, onChanged, clients, onRemoved, beforeClients, onPass } = options;
+  const { kind, tool, policy, maxGateways, configuredUplink, sources, logger, onChanged, clients, onRemoved, beforeClients, onPass } = options;
   const makeDatapath = (source: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>, nextPass: () => number): Datapath =>
     kind === 'module'
-      ? new ModuleDatapath({ policy, logger, onChanged, firewall: source, configuredUplink })
-      : new NexthopDatapath({ policy, max: maxGateways, firewall: source, logger, onChanged, configuredUplink, nextPass });
+      ? new ModuleDatapath({ policy, logger, onChanged, firewall: source, configuredUplink, sources })
+      : new NexthopDatapath({ policy, max: maxGateways, firewall: source, logger, onChanged, configuredUplink, sources, nextPass });
   const common = { policy, clients, logger, onRemoved, ...(beforeClients === undefined ? {} : { beforeClients }), ...(onPass === undefined ? {} : { onPass }) };
 
   if (tool.kind === 'iptables') {

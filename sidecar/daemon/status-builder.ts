@@ -43,6 +43,7 @@ export function buildStatus(input: StatusInput): StatusDocument {
     clients: input.servers.flatMap((server) => [...server.sessions()].map((session) => toClient(session, server.networks.refusedOf(session)))),
     unreachable: input.unreachable ?? [],
     gateways: datapath.status(),
+    sourceLists: datapath.sources.status(),
     uplink: datapath.uplinkId,
     startedAt: upkeep.startedAt,
     repairs: upkeep.repairs,

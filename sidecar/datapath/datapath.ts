@@ -2,6 +2,7 @@ import type { Gateway, IptablesMachine, IptablesRules, Link, RoutingPlan, Site, 
 import type { MoveOrder } from '../control/move-order.js';
 import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
+import type { SourceLists } from './source-lists.js';
 import type { UplinkNeed } from './uplink-seeker.js';
 import type { KernelEvent } from '../system/neighbour-monitor.js';
 
@@ -53,6 +54,8 @@ export interface Datapath {
   /** Every counter of the module; null for another datapath. */
   readonly moduleCounters: ReadonlyMap<string, number> | null;
   status(): readonly GatewayStatus[];
+  /** Whose frames are learnt from. */
+  readonly sources: SourceLists;
   /** Does what `gwmark move` asks for. False where there is no such gateway. @throws GwmarkError DATAPATH_FAILED */
   move(order: MoveOrder): Promise<boolean>;
   /** Whether an OpenVPN client needs a router to send to; acted on by `poll`. */

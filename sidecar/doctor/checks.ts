@@ -23,6 +23,7 @@ import { reachability } from './checks/reachability.js';
 import { reversePath } from './checks/reverse-path.js';
 import { routingNumbers } from './checks/routing-numbers.js';
 import { settings } from './checks/settings.js';
+import { sourceLists } from './checks/source-lists.js';
 import { sidecars } from './checks/sidecars.js';
 import { table } from './checks/table.js';
 import { transport } from './checks/transport.js';
@@ -53,6 +54,7 @@ export const CHECKS: readonly Check[] = [
   table,
   sidecars,
   settings,
+  sourceLists,
   management,
   openvpnOptions,
   tunnels,

@@ -55,8 +55,9 @@ function others(candidates: readonly { readonly id: number }[], id: number): str
   return `, one of ${candidates.length}${differing}`;
 }
 
-function noGateway({ datapath }: TraceReading, { mark }: TracedFlow, text: string): readonly [text: string, remedy: string] {
+function noGateway({ datapath, sourceLists }: TraceReading, { mark }: TracedFlow, text: string): readonly [text: string, remedy: string] {
   const found = datapath === 'nexthop' ? `no gateway in its mark 0x${mark.toString(16)}` : 'no gateway in its labels';
+  if (sourceLists.length > 0) return [`${text}: ${found}; ${sourceLists.join(' and ')} may keep the frames of its router from being learnt`, `look at ${sourceLists.join(' and ')}, and at "gwmark gateways"; if its router is not meant, let it send again`];
   return [`${text}: ${found}`, 'its router was not known at its first packet, or the flow is older than the rules: let it send again, and look for that router in "gwmark gateways"'];
 }
 

@@ -68,6 +68,8 @@ export interface TraceReading {
   readonly isMultihome?: boolean | null;
   /** Where the settings are from that everything was read with. */
   readonly inForce: Pick<SettingsInForce, 'from' | 'differences'>;
+  /** Names of the settings that keep frames of some senders from being learnt, where they are set. */
+  readonly sourceLists: readonly ('gateways.exclude' | 'gateways.only')[];
 }
 
 /**
@@ -104,6 +106,7 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
     status,
     isMultihome: await readMultihome(settings, status),
     inForce,
+    sourceLists: (['exclude', 'only'] as const).filter((list) => settings.gateways[list].length > 0).map((list) => `gateways.${list}` as const),
   };
 }
 

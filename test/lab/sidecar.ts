@@ -25,6 +25,7 @@ export interface SidecarStatus {
   readonly clients: readonly SidecarClient[];
   readonly unreachable?: readonly { readonly network: string; readonly device: string; readonly leadsTo: string | null }[];
   readonly gateways: readonly SidecarGateway[];
+  readonly sourceLists?: readonly { readonly list: string; readonly entry: string; readonly macs: readonly string[] }[];
   readonly uplink: unknown;
   readonly repairs?: { readonly routing: number };
   readonly appliedPass?: number;

@@ -5,7 +5,9 @@ import type { MoveOrder } from '../../control/move-order.js';
 import type { Firewall } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
+import type { KernelEvent } from '../../system/neighbour-monitor.js';
 import type { Compiled, Datapath } from '../datapath.js';
+import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
 import { ModuleUplink } from './module-uplink.js';
 import type { ModuleGateway } from './proc.js';
@@ -18,6 +20,7 @@ export interface ModuleDatapathOptions {
   readonly firewall: Pick<Firewall<never>, 'seenMacs'>;
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
+  readonly sources: SourceLists;
   /** The status changed in a way that the daemon should look at. */
   readonly onChanged: () => void;
 }
@@ -44,6 +47,10 @@ export class ModuleDatapath implements Datapath {
   constructor(options: ModuleDatapathOptions) {
     this.#options = options;
     this.#uplink = new ModuleUplink({ configured: options.configuredUplink, protocol: options.policy.routing.protocol, firewall: options.firewall, logger: options.logger });
+  }
+
+  get sources(): SourceLists {
+    return this.#options.sources;
   }
 
   get problem(): string | null {
@@ -102,9 +109,20 @@ export class ModuleDatapath implements Datapath {
     this.#need = uplink;
   }
 
-  async readNeighbours(): Promise<void> {}
+  async readNeighbours(): Promise<void> {
+    if (await this.#options.sources.read()) this.#options.onChanged();
+  }
 
-  take(): void {}
+  take(event: KernelEvent & { kind: 'neighbour' }): void {
+    if (!event.isOurs && this.#options.sources.take(event)) this.#options.onChanged();
+  }
+
+  /** What it learnt before it was on a list is forgotten: packets of these flows take the normal route then. The uplink is one to send to. */
+  async #forgetExempt(): Promise<void> {
+    const { sources } = this.#options;
+    const exempt = this.#known.filter(({ device, mac, isUplink }) => !isUplink && !sources.isLearntFrom(device, mac));
+    for (const { device, mac } of exempt) await writeControl(`gateway del ${device} ${mac}`);
+  }
 
   counted(): void {}
 
@@ -131,6 +149,8 @@ export class ModuleDatapath implements Datapath {
       if (config.includes('enabled 0')) await this.start();
       await this.#uplink.poll(this.#need, this.#links, this.uplinkId !== null);
       this.#note((await readRecords('gateways')).map(parseModuleGateway).filter((gateway) => gateway !== null));
+      await this.#options.sources.ask(this.#links.map(({ device }) => device));
+      await this.#forgetExempt();
       this.#problem = null;
     } catch (error) {
       this.#known = [];

@@ -28,7 +28,7 @@ export type GatewayChange =
   | { readonly kind: 'moved'; readonly gateway: Gateway; readonly from: string; readonly by: MoveReason; readonly address?: string }
   /** Nothing moved yet: the caller finds out whether the old router lives, and says `alive` or `silent`. */
   | { readonly kind: 'doubted'; readonly doubt: Doubt }
-  | { readonly kind: 'gone'; readonly gateway: Gateway; readonly why: 'device' | 'unused' }
+  | { readonly kind: 'gone'; readonly gateway: Gateway; readonly why: 'device' | 'unused' | 'excluded' }
   | { readonly kind: 'limit'; readonly device: string; readonly mac: string };
 
 /** One address of a router was claimed by another MAC, and the router has others. */
@@ -69,14 +69,17 @@ export class GatewayTable {
   /** (device, MAC) that lost an address -> what is not settled yet. */
   readonly #doubts = new Map<string, Doubt>();
   readonly #max: number;
+  readonly #isLearntFrom: (device: string, mac: string) => boolean;
   #lastId = 0;
 
   /**
    * @param max highest id, 1..254. Neighbours fill at most three quarters of the ids, so that gateways that really
    *   send VPN traffic find a place.
+   * @param isLearntFrom false for senders that are no gateways, whatever they send
    */
-  constructor(max: number) {
+  constructor(max: number, isLearntFrom: (device: string, mac: string) => boolean = () => true) {
     this.#max = max;
+    this.#isLearntFrom = isLearntFrom;
   }
 
   /** All gateways in the order of their ids. */
@@ -129,6 +132,17 @@ export class GatewayTable {
     const entry = this.#entries.get(id);
     if (entry === undefined) return [];
     return this.#addressesAt(entry.device, entry.mac).toSorted();
+  }
+
+  /** What the neighbour table has for an address; null for nothing. */
+  macOf(device: string, address: string): string | null {
+    return this.#neighbours.get(key(device, address))?.mac ?? null;
+  }
+
+  /** Senders are no gateways any more that were. */
+  removeExempt(): GatewayChange[] {
+    const exempt = [...this.#entries.values()].filter(({ device, home, mac }) => !this.#isLearntFrom(device, home ?? mac));
+    return exempt.map((entry) => this.#remove(entry, 'excluded'));
   }
 
   /** Takes over a gateway that an earlier run of the sidecar left in the kernel. False when the id or a source is taken. */
@@ -259,7 +273,7 @@ export class GatewayTable {
   }
 
   #find(device: string, mac: string, by: 'neighbour' | 'frame'): GatewayChange[] {
-    if (this.#bySource.has(key(device, mac))) return [];
+    if (this.#bySource.has(key(device, mac)) || !this.#isLearntFrom(device, mac)) return [];
     const evicted = this.#makeRoom(by);
     const id = this.#nextId(by);
     if (id === null) return [...evicted, { kind: 'limit', device, mac }];
@@ -301,7 +315,7 @@ export class GatewayTable {
     if (entry.home !== null) this.#bySource.set(key(entry.device, entry.home), entry);
   }
 
-  #remove(entry: Entry, why: 'device' | 'unused'): GatewayChange {
+  #remove(entry: Entry, why: 'device' | 'unused' | 'excluded'): GatewayChange {
     this.#entries.delete(entry.id);
     if (entry.home !== null) this.#bySource.delete(key(entry.device, entry.home));
     return { kind: 'gone', gateway: toGateway(entry), why };

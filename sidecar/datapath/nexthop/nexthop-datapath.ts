@@ -1,10 +1,11 @@
 import type { Gateway, IptablesMachine, IptablesRules, Link, Policy, RoutingPlan, Site } from '../../../rules/index.js';
 import { compileIptablesNexthop, compileNexthopStructure, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
 import type { Compiled, Datapath } from '../datapath.js';
+import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
 import { UplinkSeeker, isSame, resolveRouter } from '../uplink-seeker.js';
 import { adoptedUplink, gatewayNeighbours } from './adoption.js';
-import type { GatewayChange } from './gateway-table.js';
+import type { GatewayChange, NeighbourState } from './gateway-table.js';
 import { GatewayTable } from './gateway-table.js';
 import { RouterChecks } from './router-checks.js';
 import type { ConfiguredUplink } from '../../config/places.js';
@@ -28,6 +29,7 @@ export interface NexthopDatapathOptions {
   readonly max: number;
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
+  readonly sources: SourceLists;
   readonly firewall: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>;
   readonly logger: Logger;
   /** Gateways or the uplink changed. */
@@ -64,9 +66,13 @@ export class NexthopDatapath implements Datapath {
 
   constructor(options: NexthopDatapathOptions) {
     this.#options = options;
-    this.#table = new GatewayTable(options.max);
+    this.#table = new GatewayTable(options.max, (device, mac) => this.#isLearntFrom(device, mac));
     const { firewall, logger } = options;
     this.#checks = new RouterChecks({ table: this.#table, firewall, logger, onChanges: (changes) => this.#note(changes), onCounters: (counters) => this.counted(counters) });
+  }
+
+  get sources(): SourceLists {
+    return this.#options.sources;
   }
 
   get gateways(): readonly Gateway[] {
@@ -128,17 +134,18 @@ export class NexthopDatapath implements Datapath {
     if (this.#options.configuredUplink !== null) await resolveRouter(this.#options.configuredUplink);
     const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
     const usable = neighbours.filter(({ state, protocol: by }) => by !== protocol && !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'));
-    this.#note(usable.flatMap(({ dev, dst, lladdr }) => this.#neighbour(dev, dst, lladdr ?? null)));
+    this.#heard(usable.map(({ dev, dst, lladdr }) => ({ device: dev, address: dst, mac: lladdr ?? null })));
   }
 
   /** Takes an event of the neighbour table. */
   take(event: KernelEvent & { kind: 'neighbour' }): void {
-    if (!event.isOurs) this.#note(this.#neighbour(event.device, event.address, event.mac));
+    if (!event.isOurs) this.#heard([event]);
   }
 
   /** Reads what the packet path noted. */
   async poll(): Promise<void> {
-    const { firewall } = this.#options;
+    const { firewall, sources } = this.#options;
+    await sources.ask(this.#devices);
     const uplinks = await firewall.seenMacs('uplinks');
     const candidates = await firewall.seenMacs('candidates');
     const changes = [...uplinks, ...candidates]
@@ -205,9 +212,18 @@ export class NexthopDatapath implements Datapath {
     }));
   }
 
-  #neighbour(device: string, address: string, mac: string | null): GatewayChange[] {
-    if (!this.#devices.has(device) || this.#isNexthop(address)) return [];
-    return this.#table.neighbour({ device, address, mac });
+  #heard(neighbours: readonly NeighbourState[]): void {
+    const own = neighbours.filter(({ device, address }) => this.#devices.has(device) && !this.#isNexthop(address));
+    const hasListChanged = own.filter((neighbour) => this.#options.sources.take(neighbour)).length > 0;
+    // Who is on a list now must not become a gateway before.
+    this.#note([...own.flatMap((neighbour) => this.#table.neighbour(neighbour)), ...this.#table.removeExempt()], hasListChanged);
+  }
+
+  /** The configured uplink is a gateway whatever the lists say: it is sent to, and the rules see to it that nothing is learnt from it. */
+  #isLearntFrom(device: string, mac: string): boolean {
+    const { configuredUplink: uplink, sources } = this.#options;
+    const isUplink = uplink?.device === device && (uplink.mac === mac || (uplink.address !== null && this.#table.macOf(device, uplink.address) === mac));
+    return isUplink || sources.isLearntFrom(device, mac);
   }
 
   #isNexthop(address: string): boolean {

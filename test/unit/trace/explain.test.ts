@@ -56,6 +56,7 @@ function moduleWith(fields: Partial<TraceReading> = {}, reading: ModuleReading =
     module: { reading, gateways },
     status: null,
     inForce: { from: 'command', differences: [] },
+    sourceLists: [],
     ...fields,
   };
 }

@@ -1,0 +1,26 @@
+import type { StatusDocument } from '../../status.js';
+import type { Check } from '../check.js';
+import { fine, type Judgement } from '../finding.js';
+
+/** Whom the lists of senders mean. */
+export const sourceLists: Check = {
+  name: 'source-lists',
+  doc: 'Every address in `gateways.exclude` and `gateways.only` has a MAC address in the neighbour table: until then an excluded sender is learnt from, and a listed one is not.',
+  needsNetAdmin: false,
+  look: async (system) => judgeSourceLists((await system.status())?.sourceLists ?? []),
+};
+
+export function judgeSourceLists(lists: NonNullable<StatusDocument['sourceLists']>): readonly Judgement[] {
+  return lists.map(({ list, entry, macs }) => {
+    const subject = `gateways.${list}`;
+    if (macs.length > 0) return fine(subject, `${entry}: ${macs.join(', ')}`);
+    const meaning = list === 'exclude' ? 'its frames would be learnt from' : 'nothing is learnt from it';
+    return {
+      severity: 'warn',
+      subject,
+      found: `${entry}: nobody answers for this address; ${meaning}`,
+      expected: 'a neighbour with this address on a link',
+      remedy: 'compare with "ip neigh"; name the MAC address instead, if the machine answers to nobody',
+    };
+  });
+}
