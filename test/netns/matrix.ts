@@ -60,7 +60,7 @@ export function assertSentVia(frames: readonly Frame[], address: string, mac: st
  * Fails unless the endpoint sent frames of what a client opened to `address`, the first to the upstream router, and all others there or to
  * `mac`: how many were on their way before the first answer is not known. `lost-entries.test.ts` shows where those after it go.
  */
-function assertOpenedVia(frames: readonly Frame[], address: string, mac: string): void {
+export function assertOpenedVia(frames: readonly Frame[], address: string, mac: string): void {
   const macs = new Set(sentTo(frames, address).map((frame) => frame.destinationMac));
   assert.ok(macs.delete(MAC.u), `nothing for ${address} went to the upstream router`);
   macs.delete(mac);
