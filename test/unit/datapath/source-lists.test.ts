@@ -5,12 +5,13 @@ import { SourceLists } from '../../../sidecar/datapath/source-lists.js';
 const A = '02:00:00:00:00:0a';
 const B = '02:00:00:00:00:0b';
 
+function parse(text: string): NonNullable<ReturnType<typeof parseConfiguredSource>> {
+  const source = parseConfiguredSource(text);
+  if (source === undefined) throw new Error(`${text} is no entry`);
+  return source;
+}
+
 function lists(exclude: readonly string[], only: readonly string[] = []): SourceLists {
-  const parse = (text: string): NonNullable<ReturnType<typeof parseConfiguredSource>> => {
-    const source = parseConfiguredSource(text);
-    if (source === undefined) throw new Error(`${text} is no entry`);
-    return source;
-  };
   return new SourceLists(exclude.map(parse), only.map(parse));
 }
 
