@@ -208,6 +208,13 @@ export class VpnLab implements AsyncDisposable {
     return families.join('').split('\n').filter((line) => line !== '' && texts.every((text) => line.includes(text)));
   }
 
+  /** The kind of the endpoint's tunnel device as `ip -d link` has it: `tun`, or `ovpn` and `ovpn-dco` with data channel offload. */
+  async tunnelKind(): Promise<string> {
+    // Printed by ip(8).
+    const [device] = JSON.parse(await this.topology.endpoint.run(['ip', '-j', '-d', 'link', 'show', 'dev', 'tun0'])) as readonly { linkinfo?: { info_kind?: string } }[];
+    return device?.linkinfo?.info_kind ?? 'unknown';
+  }
+
   /** Resolves when a device is present in, or absent from, the endpoint. */
   async deviceIs(device: string, isPresent: boolean): Promise<void> {
     await eventually(

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # With data channel offload: the kernel makes OpenVPN's packets, in-tree `ovpn' where there
-# is one, else ovpn-dco-v2. The row of test/beside for it, and dco.test.ts on both
-# datapaths. Needs `test/vm/run --dco`. Arguments name other suites, as
+# is one, else ovpn-dco-v2. The row of test/beside for it, and dco.test.ts and dco-killed.test.ts on
+# both datapaths. Needs `test/vm/run --dco`. Arguments name other suites, as
 # netns/matrix-tcp6, for the datapath nexthop.
 set -uo pipefail
 cd "$GWMARK_REPO"
@@ -27,7 +27,7 @@ if [ $# -gt 0 ]; then
 	run nexthop "$@"
 	exit $status
 fi
-run nexthop vm/dco-beside vm/dco
+run nexthop vm/dco-beside vm/dco vm/dco-killed
 insmod "$module" || { echo 'not ok - insmod gwmark.ko'; exit 1; }
-run module vm/dco
+run module vm/dco vm/dco-killed
 exit $status
