@@ -21,6 +21,15 @@ function connection(lines: readonly string[]): Session {
   return { daemon: { major: 2, minor: 7 }, descriptor: undefined, log } as unknown as Session;
 }
 
+function evidence(options: { configured?: readonly Transport[]; earlier?: readonly Transport[] } = {}): OpenVpnEvidence {
+  return new OpenVpnEvidence({
+    endpoint: { kind: 'unix', path: '/nonexistent/management.sock' },
+    configured: () => options.configured ?? [],
+    earlier: () => options.earlier ?? [],
+    logger: captureLog().logger,
+  });
+}
+
 describe('OpenVpnEvidence', () => {
   const open: Socket[] = [];
   let ssh: Server;
@@ -37,15 +46,6 @@ describe('OpenVpnEvidence', () => {
     for (const socket of open) socket.close();
     ssh?.close();
   });
-
-  function evidence(options: { configured?: readonly Transport[]; earlier?: readonly Transport[] } = {}): OpenVpnEvidence {
-    return new OpenVpnEvidence({
-      endpoint: { kind: 'unix', path: '/nonexistent/management.sock' },
-      configured: () => options.configured ?? [],
-      earlier: () => options.earlier ?? [],
-      logger: captureLog().logger,
-    });
-  }
 
   it('is not overruled by a source that is further down: a login withdraws nothing', async () => {
     const known = evidence({ earlier: [udp(1195)] });
