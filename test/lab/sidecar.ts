@@ -78,8 +78,11 @@ export interface SidecarOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** ipset wants CAP_NET_RAW as well; the guide to iptables adds it to the unit. */
+const CAPABILITIES = process.env['GWMARK_FIREWALL'] === 'iptables' ? '-all,+net_admin,+net_raw' : '-all,+net_admin';
+
 /** Has what the systemd unit leaves to the sidecar: root with CAP_NET_ADMIN alone, so that it may not look into other processes. */
-export const NET_ADMIN_ALONE = ['setpriv', '--bounding-set', '-all,+net_admin', '--inh-caps', '-all', '--no-new-privs'] as const;
+export const NET_ADMIN_ALONE = ['setpriv', '--bounding-set', CAPABILITIES, '--inh-caps', '-all', '--no-new-privs'] as const;
 
 /** The script of the program under test; a build elsewhere can be named by GWMARK_BIN. */
 export const PROGRAM = process.env['GWMARK_BIN'] ?? fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
