@@ -7,7 +7,7 @@ import { ADDRESS, MAC } from '../lab/topology.js';
 import { Flow } from '../lab/traffic.js';
 import { FAMILIES, TUN_MTU, VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
-import { assertExchange, assertNothingFarResolved, assertOpenedVia, assertSentVia, sentTo } from '../netns/matrix.js';
+import { assertExchange, assertNothingFarResolved, assertOpenedVia, assertSentVia } from '../netns/matrix.js';
 
 /** A MAC that no router of the topology has. */
 const MOVED = '02:00:00:00:fe:77';
@@ -58,18 +58,17 @@ for (const transport of ['udp6', 'tcp4'] as const) {
     }
 
     it('keeps no route to a MAC that the upstream router no longer has', async () => {
-      await using capture = await lab.capture('port 1194');
       await using flow = await Flow.start('tcp', lab.party('hostB', 'v4'), lab.party('client1', 'v4'), { port: 7821 });
 
       await lab.topology.changeMac('u', MOVED);
       await flow.advance(50);
+      await lab.sidecar.statusWhere(({ gateways, uplink }) => gateways.some(({ id, mac }) => id === uplink && mac === MOVED), 'the uplink moved');
+      // From here on: what two processors send while it moves is captured in no order.
+      await using capture = await lab.capture('port 1194');
+      await flow.advance(50);
       const summary = await flow.stop();
 
-      const frames = await capture.frames();
-      const moved = frames.find((frame) => isTransport(frame) && frame.destinationMac === MOVED);
-      assert.ok(moved, 'OpenVPN sent to the new MAC');
-      const later = sentTo(frames, ADDRESS.client1[outer]).filter((frame) => frame.timeSeconds > moved.timeSeconds);
-      assertSentVia(later, ADDRESS.client1[outer], MOVED);
+      assertSentVia(await capture.frames(), ADDRESS.client1[outer], MOVED);
       assert.equal(summary.lost, 0);
     });
 
