@@ -32,7 +32,9 @@ export class FollowedClient {
   /** From the log or the state: what it really uses, names resolved. */
   #current: LinkRemote | null = null;
   /** Log lines that came before the history was read; null when it was. */
-  #waiting: string[] | null = null;
+  #waiting: { readonly text: string; readonly sequence: number }[] | null = null;
+  /** Up to this notification the history had every line. */
+  #readUpTo = 0;
   #hasWarnedOfCut = false;
 
   constructor(options: FollowedClientOptions) {
@@ -60,11 +62,12 @@ export class FollowedClient {
    */
   async follow(connection: Connection): Promise<void> {
     this.#waiting ??= [];
-    const history = await connection.setLogWithHistory();
-    for (const { text } of history) this.#read(text);
+    const { rows, position } = await connection.setLogWithHistory();
+    for (const { text } of rows) this.#read(text);
+    this.#readUpTo = position.sequence;
     const waiting = this.#waiting;
     this.#waiting = null;
-    for (const text of waiting) this.#read(text);
+    for (const { text, sequence } of waiting) this.log({ text }, sequence);
     try {
       this.#entries = (await connection.remoteEntries()).slice(0, MAX_REMOTES);
     } catch (error) {
@@ -73,10 +76,14 @@ export class FollowedClient {
     }
   }
 
-  /** Takes a line of the log as it is written. */
-  log({ text }: Pick<LogMessage, 'text'>): void {
-    if (this.#waiting !== null) this.#waiting.push(text);
-    else this.#read(text);
+  /**
+   * Takes a line of the log as it is written, once.
+   *
+   * @param sequence of the notification
+   */
+  log({ text }: Pick<LogMessage, 'text'>, sequence: number): void {
+    if (this.#waiting !== null) this.#waiting.push({ text, sequence });
+    else if (sequence > this.#readUpTo) this.#read(text);
   }
 
   /** The tunnel is up: what was pushed for it is in force. */

@@ -1,12 +1,10 @@
 import type { ManagementClient, Notification, Origin, PositionedStatus, Session as Connection, State } from 'openvpn-management-client';
-import type { Transport } from '../../rules/index.js';
 import { formatEndpoint } from '../config/endpoint.js';
-import type { ManagementEndpoint, Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings.js';
 import type { Devices } from '../discovery/devices.js';
 import { OpenVpnEvidence } from '../discovery/openvpn-evidence.js';
 import { passwordNow } from '../config/password.js';
 import type { Logger } from '../log/logger.js';
-import type { ClientNetworks } from '../sessions/client-networks.js';
 import { SessionNetworks } from '../sessions/session-networks.js';
 import { type Session, type SessionChange, SessionTable } from '../sessions/session-table.js';
 import { HEALING_MS, SnapshotSchedule } from '../sessions/snapshot-schedule.js';
@@ -15,25 +13,11 @@ import type { OpenVpnRole, ServerState } from '../status.js';
 import { ConnectionLog } from './connection-log.js';
 import { FollowedClient } from './followed-client.js';
 import { LoginAnswers } from './login-answers.js';
-import { isClientState, isRestart, makeManagementClient, readStatus, releaseHold } from './openvpn-state.js';
+import type { ManagedServerOptions } from './managed-server-options.js';
+import { askIfConnected, type Heard, isClientState, isRestart, makeManagementClient, readStatus, releaseHold, unlessInHistory } from './openvpn-state.js';
 import { OpenVpnPlace } from './openvpn-place.js';
 import { networksOf, transportsOf } from './policy.js';
 import { ServerProblem } from './server-problem.js';
-
-export interface ManagedServerOptions {
-  readonly endpoint: ManagementEndpoint;
-  readonly settings: Settings;
-  readonly clients: ClientNetworks;
-  readonly logger: Logger;
-  /** A client network came, went or moved. */
-  readonly onClientChanged: (key: string) => void;
-  /** Tunnel device or transports may have changed: read the devices and call `resolve`. Resolves when that was done. */
-  readonly onServerChanged: () => Promise<void>;
-  /** Transports that an earlier run left in the kernel, and that are not another server's than the one of this name. */
-  readonly earlierTransports: (server: string) => readonly Transport[];
-  /** Resolves when the kernel has everything that is wanted now: `hold` is released after that. */
-  readonly whenApplied: () => Promise<void>;
-}
 
 /**
  * One OpenVPN process, followed through its management interface: who is connected to a server, where a client's tunnel
@@ -68,9 +52,10 @@ export class ManagedServer implements AsyncDisposable {
   /** Empty while OpenVPN has no tunnel. */
   #tunnelAddresses: readonly string[] = [];
   /** Deliveries that wait for the first snapshot of a connection; null after it. */
-  #early: { message: Notification; origin: Origin }[] | null = [];
+  #early: Heard[] | null = [];
   #hasClientAuth = false;
   #hasWarnedOfPolling = false;
+  #hasHeardOfClients = false;
   #settle: () => void = () => undefined;
   /** Resolves when it is known who is connected, or that this cannot be known for now. */
   readonly settled = new Promise<void>((resolve) => {
@@ -160,10 +145,10 @@ export class ManagedServer implements AsyncDisposable {
     this.place.leave();
   }
 
-  /** Ends the connection. The kernel stays as it is. */
+  /** Ends the connection, then the snapshots, which one that is being prepared would start again. The kernel stays as it is. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#snapshots.stop();
     await this.#client.close();
+    await this.#snapshots.stop();
   }
 
   /**
@@ -197,7 +182,8 @@ export class ManagedServer implements AsyncDisposable {
     this.#early ??= [];
     this.#logins.answerEarly();
     await connection.envFilter(0);
-    const states = await connection.setStateWithHistory();
+    const { rows: states, position } = await connection.setStateWithHistory();
+    this.#early = unlessInHistory(this.#early, position.sequence);
     const pid = await connection.pid();
     this.#logger.info('management.connected', { openvpn: connection.daemon.title, pid });
     this.counted.connects += 1;
@@ -285,9 +271,10 @@ export class ManagedServer implements AsyncDisposable {
 
   #take(message: Notification, { sequence }: Origin): void {
     if ('env' in message && this.place.evidence.note(message.env)) void this.#options.onServerChanged();
-    if (message.kind === 'log') this.#vpnClient.log(message);
+    if (message.kind === 'log') this.#vpnClient.log(message, sequence);
     if (message.kind === 'state') this.#stateChanged(message);
     this.#apply(this.#sessions.handle(message, { epoch: this.#epoch, seq: sequence }, new Date()));
+    this.#hasHeardOfClients ||= message.kind.startsWith('client:');
     if (message.kind === 'client:established') this.#established();
   }
 
@@ -359,7 +346,9 @@ export class ManagedServer implements AsyncDisposable {
   }
 
   async #takeSnapshot(): Promise<void> {
-    if (this.#connectedAt === null || this.#role === 'client') return;
+    if (this.#role === 'client') return;
+    if (this.#connectedAt === null) await askIfConnected(this.#client, (state) => this.#connected(state));
+    if (this.#connectedAt === null) return;
     await readStatus(this.#client).then((status) => this.#compareWithSnapshot(status), (error: unknown) => {
       // The next one, or the next connection, tells the same. Between SIGUSR1 and the new start there is no status.
       this.#logger.debug('session.snapshot_failed', { error });
@@ -378,10 +367,11 @@ export class ManagedServer implements AsyncDisposable {
     this.#logger.info('session.resynced', { changes: corrected });
   }
 
+  /** A program between us and OpenVPN may keep events of clients for itself: until one was seen, only asking tells. */
   #snapshotIntervalMs(): number {
     const { snapshotIntervalMs, pollIntervalMs } = this.#settings.management;
     const [anybody] = this.#sessions.list();
-    return this.#hasClientAuth || anybody === undefined ? snapshotIntervalMs : Math.min(pollIntervalMs, snapshotIntervalMs);
+    return this.#hasClientAuth || (anybody === undefined && this.#hasHeardOfClients) ? snapshotIntervalMs : Math.min(pollIntervalMs, snapshotIntervalMs);
   }
 
   #apply(changes: readonly SessionChange[]): void {

@@ -1,4 +1,4 @@
-import type { ManagementClientOptions, PositionedStatus, State } from 'openvpn-management-client';
+import type { ManagementClientOptions, Notification, Origin, PositionedStatus, State } from 'openvpn-management-client';
 import { isManagementError, ManagementClient } from 'openvpn-management-client';
 import { authRetryMs } from '../config/password.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
@@ -17,6 +17,22 @@ export function isRestart(name: string): boolean {
   return name === 'RECONNECTING' || name === 'EXITING';
 }
 
+/** A notification and its place. */
+export interface Heard {
+  readonly message: Notification;
+  readonly origin: Origin;
+}
+
+/**
+ * What of these is still to be taken, once the history of states was read that tells everything up to `sequence`: a state in it does
+ * not count a second time, and of what came before a restart in it nothing is true any more.
+ */
+export function unlessInHistory(heard: readonly Heard[], sequence: number): Heard[] {
+  const isTold = ({ message, origin }: Heard): boolean => message.kind === 'state' && origin.sequence <= sequence;
+  const restart = heard.findLastIndex((item) => isTold(item) && item.message.kind === 'state' && isRestart(item.message.name));
+  return heard.slice(restart + 1).filter((item) => !isTold(item));
+}
+
 /** `status`, in the one form that answers: a user name of 450 characters and more breaks `status 3`, not `status 1`. */
 export async function readStatus(client: ManagementClient): Promise<PositionedStatus> {
   try {
@@ -25,6 +41,12 @@ export async function readStatus(client: ManagementClient): Promise<PositionedSt
     if (isManagementError(error) && error.code === 'MGMT_TRUNCATED') return client.status({ format: 1 });
     throw error;
   }
+}
+
+/** Asks for the state of now, in case that a program between us and OpenVPN kept it for itself; `then` takes it where it is CONNECTED. */
+export async function askIfConnected(client: ManagementClient, then: (state: State) => Promise<void>): Promise<void> {
+  const [latest] = await client.state().catch(() => []);
+  if (latest?.name === 'CONNECTED') await then(latest);
 }
 
 /** Lets a holding OpenVPN go, once `whenApplied` resolves: its first packets find every rule. */

@@ -2,7 +2,8 @@ import type { Transport } from '../../rules/index.js';
 import { transportComment } from '../../rules/index.js';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
-import { ManagedServer, type ManagedServerOptions } from './managed-server.js';
+import { ManagedServer } from './managed-server.js';
+import type { ManagedServerOptions } from './managed-server-options.js';
 
 /** Everything that a server needs but what the settings say. */
 export type ServerSurroundings = Omit<ManagedServerOptions, 'endpoint' | 'settings'>;

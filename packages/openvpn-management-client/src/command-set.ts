@@ -51,9 +51,14 @@ export abstract class CommandSet {
     return this.execute(commands.setState(isOn), options);
   }
 
-  /** Turns state notifications on and gives the history in one step. */
-  async setStateWithHistory(options?: ExecuteOptions): Promise<readonly State[]> {
-    return this.execute(commands.setStateWithHistory(), options);
+  /**
+   * Turns state notifications on, and gives the history after that: a state is never lost in between, and one that was notified up to
+   * the position is in the history too. Two commands, because `state on all` has two replies, and a program between (the pass-through of
+   * openvpn-auth-oauth2) relays one a command.
+   */
+  async setStateWithHistory(options?: ExecuteOptions): Promise<commands.History<State>> {
+    await this.setState(true, options);
+    return this.execute(commands.stateHistory(), options);
   }
 
   /** The last lines of the daemon's log. */
@@ -61,9 +66,10 @@ export abstract class CommandSet {
     return this.execute(commands.log(count), options);
   }
 
-  /** Turns log notifications on and gives the history in one step. */
-  async setLogWithHistory(options?: ExecuteOptions): Promise<readonly LogMessage[]> {
-    return this.execute(commands.setLogWithHistory(), options);
+  /** Turns log notifications on, and gives the history after that, as {@link setStateWithHistory} does. */
+  async setLogWithHistory(options?: ExecuteOptions): Promise<commands.History<LogMessage>> {
+    await this.setLog(true, options);
+    return this.execute(commands.logHistory(), options);
   }
 
   /** Where a client may connect to, in the order of its configuration; remotes that are names are left out. */

@@ -79,12 +79,28 @@ export function state(count: number | 'all' = 1): Command<readonly State[]> {
   return rows(historyLine('state', count), (lines) => lines.map((line) => required('state', line, parseState(line))));
 }
 
+/** Rows of a history, and where in the stream of notifications it was told: what was heard up to there is in it. */
+export interface History<T> {
+  readonly rows: readonly T[];
+  readonly position: StreamPosition;
+}
+
+/** `state all`, with its place. */
+export function stateHistory(): Command<History<State>> {
+  return rows('state all', (lines, position) => ({ rows: lines.map((line) => required('state all', line, parseState(line))), position }));
+}
+
+/** `log all`, with its place. */
+export function logHistory(): Command<History<LogMessage>> {
+  return rows('log all', (lines, position) => ({ rows: lines.map((line) => required('log all', line, parseLog(line))), position }));
+}
+
 /** `state on` and `state off`. */
 export function setState(isOn: boolean): Command<void> {
   return acknowledged(`state ${isOn ? 'on' : 'off'}`);
 }
 
-/** `state on all`: turns notifications on and gives the history, with nothing lost in between. */
+/** `state on all`: turns notifications on and gives the history. It has two replies: behind a program that relays one a command, use {@link stateHistory}. */
 export function setStateWithHistory(): Command<readonly State[]> {
   return { ...rows('state on all', (lines) => lines.map((line) => required('state on all', line, parseState(line)))), grammar: 'single-multi' };
 }
@@ -94,7 +110,7 @@ export function log(count: number | 'all' = 'all'): Command<readonly LogMessage[
   return rows(historyLine('log', count), (lines) => lines.map((line) => required('log', line, parseLog(line))));
 }
 
-/** `log on all`: turns notifications on and gives the history, with nothing lost in between. */
+/** `log on all`: turns notifications on and gives the history. It has two replies: behind a program that relays one a command, use {@link logHistory}. */
 export function setLogWithHistory(): Command<readonly LogMessage[]> {
   return { ...rows('log on all', (lines) => lines.map((line) => required('log on all', line, parseLog(line)))), grammar: 'single-multi' };
 }

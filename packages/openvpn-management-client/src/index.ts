@@ -14,7 +14,7 @@ export { serializeCommand, type Command } from './command.js';
 export { CommandQueue, type CommandQueueOptions, type ExecuteOptions, type Precondition } from './command-queue.js';
 export { CommandSet } from './command-set.js';
 export * as commands from './commands.js';
-export type { DaemonSignal, LoadStats } from './commands.js';
+export type { DaemonSignal, History, LoadStats } from './commands.js';
 export { Connection, type ConnectionOptions } from './connection.js';
 export { Decoder, type DecoderOptions } from './decoder.js';
 export { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.js';

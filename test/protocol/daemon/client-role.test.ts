@@ -17,8 +17,8 @@ interface FakeClientState {
 /** Makes the fake a client, as recorded of a real one in client-late.txt; what it says can be changed between connections. */
 function beClient(fake: FakeManagementServer, state: FakeClientState): void {
   fake.on('status', () => STATISTICS);
-  fake.on('state', () => ['SUCCESS: real-time state notification set to ON', ...state.states, 'END']);
-  fake.on('log', () => ['SUCCESS: real-time log notification set to ON', ...state.log.map((text) => `1795733190,,${text}`), 'END']);
+  fake.history('state', () => state.states);
+  fake.history('log', () => state.log.map((text) => `1795733190,,${text}`));
   fake.on('remote-entry-get', () => [...state.entries, 'END']);
 }
 
@@ -67,7 +67,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
 
     assert.equal(rig.server.role, 'server');
     assert.deepEqual(rig.networks, []);
-    assert.equal(rig.asked('log on all'), 0);
+    assert.equal(rig.asked('log on'), 0);
   });
 
   it('asks a server for the history of its log once a start, and never follows it', async () => {
@@ -158,7 +158,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
     await rig.ready();
     rig.fake.on('pid', () => ['SUCCESS: pid=2000']);
     rig.fake.on('status', () => ['TITLE\tOpenVPN 2.6.14', 'HEADER\tCLIENT_LIST\tCommon Name\tReal Address', 'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address', 'END']);
-    rig.fake.on('state', () => ['SUCCESS: real-time state notification set to ON', '1795733300,CONNECTED,SUCCESS,10.64.0.1,,,,,', 'END']);
+    rig.fake.history('state', () => ['1795733300,CONNECTED,SUCCESS,10.64.0.1,,,,,']);
 
     await rig.fake.hangUp();
 

@@ -4,6 +4,8 @@ import { createServer, type Socket } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FakeManagementServer } from 'openvpn-management-client/testing';
+import { OneReplyRelay } from './one-reply-relay.js';
 import { ServerRig, settingsFor } from './server-rig.js';
 
 describe('ManagedServer and its connection', () => {
@@ -11,7 +13,7 @@ describe('ManagedServer and its connection', () => {
     await using rig = await ServerRig.start();
     await rig.ready();
 
-    assert.deepEqual(rig.fake.commands.filter((line) => !line.startsWith('pid')).slice(0, 4), ['version', 'env-filter 0', 'state on all', 'status 3']);
+    assert.deepEqual(rig.fake.commands.filter((line) => !line.startsWith('pid')).slice(0, 4), ['version', 'env-filter 0', 'state on', 'state all']);
     assert.equal(rig.server.place.tunnel?.device, 'tun0');
     assert.equal(rig.server.problem, null);
   });
@@ -71,7 +73,7 @@ describe('ManagedServer and its connection', () => {
   it('ends the epoch when the process is the same but connected anew while nobody listened', async () => {
     await using rig = await ServerRig.start();
     let rows = [stateRow(100, 'CONNECTED')];
-    rig.fake.on('state', () => ['SUCCESS: real-time state notification set to ON', ...rows, 'END']);
+    rig.fake.history('state', () => rows);
     await rig.fake.hangUp();
     await rig.ready();
     const gone = await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
@@ -99,7 +101,7 @@ describe('ManagedServer and its connection', () => {
     const now = Math.floor(Date.now() / 1000);
     const rows = [stateRow(now, 'CONNECTED'), stateRow(now, 'RECONNECTING')];
     // As under management-hold: OpenVPN waits, its clients are gone, and no status is to be had.
-    rig.fake.on('state', () => ['SUCCESS: real-time state notification set to ON', ...rows, 'END']);
+    rig.fake.history('state', () => rows);
     rig.fake.on('status', () => ['ERROR: The "status" command is not supported by the current daemon mode']);
     await rig.fake.hangUp();
 
@@ -243,6 +245,52 @@ describe('ManagedServer and its connection', () => {
 
     await rig.ready();
     await rm(directory, { recursive: true });
+  });
+
+  it('works behind a program that relays one reply a command and keeps the events of clients', async () => {
+    await using fake = await FakeManagementServer.listen();
+    await using relay = await OneReplyRelay.listen(fake.endpoint);
+    await using rig = await ServerRig.start({ 'management.endpoints': [{ kind: 'unix', path: relay.path }], 'management.pollIntervalMs': 500 });
+    await rig.ready();
+
+    const cid = await fake.connectClient({ addresses: ['10.64.0.9'] });
+    await rig.have('10.64.0.9');
+    await fake.disconnectClient(cid);
+    await rig.have();
+
+    assert.equal(rig.log.of('management.lost').length, 0);
+    assert.equal(fake.connections, 1);
+  });
+
+  it('learns by asking that OpenVPN is connected, where a program between keeps that for itself', async () => {
+    await using rig = await ServerRig.start({ 'management.pollIntervalMs': 500 }, {}, undefined, (fake) => {
+      let asked = 0;
+      fake.history('state', () => {
+        asked += 1;
+        return [asked === 1 ? '100,CONNECTING,,,,,,' : stateRow(101, 'CONNECTED')];
+      });
+    });
+
+    await rig.ready();
+
+    assert.equal(rig.asked('state 1') + rig.asked('state'), 1);
+  });
+
+  it('counts a restart once that comes between turning states on and reading their history', async () => {
+    await using rig = await ServerRig.start({}, {}, undefined, (fake) => {
+      fake.on('state', ([what]) => {
+        if (what !== 'on') return [stateRow(100, 'CONNECTED'), stateRow(200, 'RECONNECTING'), stateRow(201, 'CONNECTED'), 'END'];
+        // The answer first, then, before the next command, who is there and a restart.
+        queueMicrotask(() => void fake.send(`>CLIENT:ADDRESS,0,10.64.0.50,1\r\n>STATE:${stateRow(200, 'RECONNECTING')}\r\n>STATE:${stateRow(201, 'CONNECTED')}\r\n>CLIENT:ADDRESS,0,10.64.0.60,1\r\n`));
+        return ['SUCCESS: real-time state notification set to ON'];
+      });
+      // Whoever the events told of is in no status.
+      fake.on('status', () => ['TITLE\tOpenVPN', 'END']);
+    });
+    await rig.ready();
+
+    assert.deepEqual(rig.log.of('server.restarted'), []);
+    assert.equal(rig.log.of('client.address').some(({ fields }) => fields['network'] === '10.64.0.50'), false, 'of before the restart');
   });
 
   it('says that another program has the management slot', async () => {

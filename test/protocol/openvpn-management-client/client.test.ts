@@ -49,7 +49,7 @@ describe('ManagementClient', () => {
     await observed.client.ready();
 
     assert.deepEqual(steps, ['held true, preparing', 'held false']);
-    assert.deepEqual(server.commands, ['version', 'pid', 'env-filter 0', 'state on all', 'pid', 'status 3', 'pid', 'hold release']);
+    assert.deepEqual(server.commands, ['version', 'pid', 'env-filter 0', 'state on', 'state all', 'pid', 'status 3', 'pid', 'hold release']);
   });
 
   it('puts a snapshot between the events: what came before it is in it, what came after has a higher number', async () => {

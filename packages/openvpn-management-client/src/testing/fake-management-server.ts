@@ -113,6 +113,12 @@ export class FakeManagementServer {
     };
   }
 
+  /** The rows that `state` and `log` answer with, however many are asked for; `on` and `off` are answered as ever. */
+  history(verb: 'state' | 'log', rows: () => readonly string[]): Disposable {
+    const usual = this.#handlers.get(verb);
+    return this.on(verb, (parameters, body) => (parameters[0] === 'on' || parameters[0] === 'off' ? usual?.(parameters, body) : [...rows(), 'END']));
+  }
+
   /** Never answers this command, until the result is disposed of. */
   hang(verb: string): Disposable {
     return this.on(verb, () => undefined);

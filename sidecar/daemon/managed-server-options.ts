@@ -1,0 +1,20 @@
+import type { Transport } from '../../rules/index.js';
+import type { ManagementEndpoint, Settings } from '../config/settings.js';
+import type { Logger } from '../log/logger.js';
+import type { ClientNetworks } from '../sessions/client-networks.js';
+
+/** What a `ManagedServer` is made of: one endpoint of the settings, and the daemon around it. */
+export interface ManagedServerOptions {
+  readonly endpoint: ManagementEndpoint;
+  readonly settings: Settings;
+  readonly clients: ClientNetworks;
+  readonly logger: Logger;
+  /** A client network came, went or moved. */
+  readonly onClientChanged: (key: string) => void;
+  /** Tunnel device or transports may have changed: read the devices and call `resolve`. Resolves when that was done. */
+  readonly onServerChanged: () => Promise<void>;
+  /** Transports that an earlier run left in the kernel, and that are not another server's than the one of this name. */
+  readonly earlierTransports: (server: string) => readonly Transport[];
+  /** Resolves when the kernel has everything that is wanted now: `hold` is released after that. */
+  readonly whenApplied: () => Promise<void>;
+}
