@@ -29,6 +29,7 @@ import { RoutingCheck } from './routing-check.js';
 import { RoutingUpkeep } from './routing-upkeep.js';
 import { Servers } from './servers.js';
 import { buildStatus } from './status-builder.js';
+import { VrfWatch } from './vrf-watch.js';
 import { Upkeep } from './upkeep.js';
 
 /** Owner of the client networks that an earlier run left in the kernel, until the first snapshot tells who is there. */
@@ -60,6 +61,7 @@ export class Daemon implements AsyncDisposable {
   readonly #routing: RoutingUpkeep;
   readonly #forwarder: Forwarder;
   readonly #filters: FilterWatch;
+  readonly #vrfs: VrfWatch;
   readonly #forwarding: Debounced;
   readonly #stop = new AbortController();
   #devices: Devices = { links: [], tunnels: [], taps: [] };
@@ -111,6 +113,7 @@ export class Daemon implements AsyncDisposable {
     const check = new RoutingCheck({ reconciler: this.#reconciler, upkeep: this.#upkeep, logger });
     this.#routing = new RoutingUpkeep({ reconciler: this.#reconciler, check, refresh: () => this.#refresh.now(), logger });
     this.#forwarder = new Forwarder({ datapath: kind, onOriginals: () => this.#noteOriginals(), logger });
+    this.#vrfs = new VrfWatch(logger);
     this.#filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
     this.#servers = new Servers(settings, {
@@ -136,7 +139,7 @@ export class Daemon implements AsyncDisposable {
       settings: plainInForce(this.#settings),
       elements: this.#reconciler.elements,
       appliedPass: this.#reconciler.appliedPass,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#routing.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#routing.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, this.#vrfs.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
       unreachable: this.#reachability.list(),
     });
@@ -270,6 +273,7 @@ export class Daemon implements AsyncDisposable {
     this.#devices = await readDevices(this.#settings.devices);
     await this.#datapath.setLinks(this.#devices.links);
     for (const server of this.#servers.list) await server.resolve(this.#devices);
+    this.#vrfs.look(this.#devices, this.#settings.devices, this.#servers.list.flatMap(({ place }) => place.transports));
     this.#openGate();
     this.#updateSite();
     this.#forwarding.soon(); // A card that came may take router advertisements.

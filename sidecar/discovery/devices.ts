@@ -12,6 +12,16 @@ export interface Devices {
   readonly tunnels: readonly Tunnel[];
   /** Devices of `dev tap`: Ethernet devices that a program serves (tun(4)). */
   readonly taps: readonly string[];
+  /** Cards that are up and in a VRF: no links. Default: none. */
+  readonly vrfMembers?: readonly VrfMember[];
+}
+
+/** A card whose routes are in the table of a VRF. */
+export interface VrfMember {
+  readonly device: string;
+  readonly vrf: string;
+  /** The endpoint's own addresses on it. */
+  readonly addresses: readonly string[];
 }
 
 /**
@@ -34,7 +44,9 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
   const etherDevices = devices.filter((device) => isLink(device) && (wanted.length === 0 || wanted.includes(device.ifname)));
   const noneDevices = devices.filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
   const routes = (await Promise.all([readOnlinkRoutes(4), readOnlinkRoutes(6)])).flat();
+  const vrfMembers = devices.flatMap((device) => (isVrfMember(device) ? [{ device: device.ifname, vrf: device.master ?? '', addresses: addressesOf(device).map(({ host }) => host.address) }] : []));
   return {
+    ...(vrfMembers.length === 0 ? {} : { vrfMembers }),
     links: await Promise.all(etherDevices.map((device) => toLink(device, routes.filter((route) => route.device === device.ifname)))),
     tunnels: (await Promise.all(noneDevices.map(toTunnel))).filter((tunnel) => tunnel !== null),
     taps: devices.filter(({ linkinfo }) => linkinfo?.info_kind === 'tun' && linkinfo.info_data?.type === 'tap').map(({ ifname }) => ifname),
@@ -42,7 +54,12 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
 }
 
 function isLink(device: IpDevice): boolean {
-  return device.link_type === 'ether' && device.flags.includes('UP') && device.master === undefined;
+  return device.link_type === 'ether' && device.flags.includes('UP') && device.master === undefined && device.linkinfo?.info_kind !== 'vrf';
+}
+
+/** Told by `ip -d`: the master of a card in a VRF is that VRF's device, which is no card itself. */
+export function isVrfMember({ link_type, flags, linkinfo }: IpDevice): boolean {
+  return link_type === 'ether' && flags.includes('UP') && linkinfo?.info_slave_kind === 'vrf';
 }
 
 /**

@@ -3,6 +3,7 @@ import { bridgeNetfilter } from './checks/bridge-netfilter.js';
 import { clientNetworks } from './checks/client-networks.js';
 import { clock } from './checks/clock.js';
 import { conntrack } from './checks/conntrack.js';
+import { conntrackZones } from './checks/conntrack-zones.js';
 import { devices } from './checks/devices.js';
 import { forwardPolicy } from './checks/forward-policy.js';
 import { forwarding } from './checks/forwarding.js';
@@ -41,6 +42,7 @@ export const CHECKS: readonly Check[] = [
   iptables,
   conntrack,
   untracked,
+  conntrackZones,
   kernelModule,
   devices,
   forwarding,

@@ -163,7 +163,7 @@ export class System implements AsyncDisposable {
   /** The Ethernet devices on which gateways are learnt: those of the settings, else all. */
   async links(): Promise<readonly DeviceDetails[]> {
     const wanted = this.settings.devices;
-    return (await this.devices()).filter((device) => device.link_type === 'ether' && device.master === undefined && (wanted.length === 0 || wanted.includes(device.ifname)));
+    return (await this.devices()).filter((device) => device.link_type === 'ether' && device.master === undefined && device.linkinfo?.info_kind !== 'vrf' && (wanted.length === 0 || wanted.includes(device.ifname)));
   }
 
   /** Devices without a link layer that are up: OpenVPN's among them. */

@@ -107,6 +107,11 @@ export const KERNEL_EVENTS = {
     meaning: 'Other programs have reverse path filters made of rules (`filters`), or have others than before. `isAnswering`: rules of ours tell them the ways of gateways, which costs every packet a little.',
     action: 'None where `isAnswering` is true; else see whether `gwmark doctor` complains (check `path-filters`).',
   },
+  'device.in_vrf': {
+    level: 'warn',
+    meaning: 'Cards are in a VRF (`devices`): no gateway is learnt on them, and the VPN cannot use them.',
+    action: 'None for a card that has nothing to do with the VPN; else take it out of the VRF, or move it with OpenVPN into a network namespace.',
+  },
   'sysctl.changed': {
     level: 'info',
     meaning: 'A sysctl was changed; `gwmark down` restores it.',

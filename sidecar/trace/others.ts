@@ -1,3 +1,4 @@
+import { nftZones } from '../doctor/checks/conntrack-zones.js';
 import { remedyOfRefusal, waysBetween } from '../doctor/checks/forward-policy.js';
 import { remedyOfFilter, whyUnanswerable } from '../doctor/checks/path-filters.js';
 import { refusalOf } from '../firewall/forward-verdict.js';
@@ -25,6 +26,8 @@ export function findOthers(reading: TraceReading, query: TraceQuery, role: Role,
 
 /** A rule of another program that may have ended a flow that is not there; null where there is none. */
 export function suspectOf(reading: TraceReading, query: TraceQuery, role: Role): { readonly text: string; readonly remedy: string } | null {
+  const [zone] = nftZones(reading.others.ruleset);
+  if (zone !== undefined) return { text: `${zone} puts packets into a zone of connection tracking: what comes out of the tunnel is looked up in another one`, remedy: 'put links and tunnels of the VPN into one zone, or none' };
   const suspect = refusalsOf(reading, query, role).find(({ refusal }) => refusal !== null);
   if (suspect?.refusal == null) return null;
   const { way, refusal } = suspect;

@@ -1,3 +1,4 @@
+import { isVrfMember } from '../../discovery/devices.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import type { DeviceDetails } from '../system.js';
@@ -11,18 +12,20 @@ interface Facts {
 /** There are links on which gateways can be learnt. */
 export const devices: Check = {
   name: 'devices',
-  doc: 'The devices of the setting `devices` exist, are Ethernet devices that are up, are no part of a bridge or bond, and have an address; without the setting, at least one such device exists.',
+  doc: 'The devices of the setting `devices` exist, are Ethernet devices that are up, are no part of a bridge, bond or VRF, and have an address; without the setting, at least one such device exists.',
   needsNetAdmin: false,
   look: async (system) => judgeDevices({ devices: await system.devices(), wanted: system.settings.devices }),
 };
 
 export function judgeDevices({ devices: all, wanted }: Facts): readonly Judgement[] {
   if (wanted.length > 0) return wanted.map((name) => judgeWanted(name, all.find(({ ifname }) => ifname === name)));
-  const links = all.filter(({ link_type, master, ifname }) => link_type === 'ether' && master === undefined && ifname !== 'lo');
+  const links = all.filter(({ link_type, master, ifname, linkinfo }) => link_type === 'ether' && master === undefined && ifname !== 'lo' && linkinfo?.info_kind !== 'vrf');
   const judged = links.map((link) => judgeLink(link));
   const usable = judged.filter(({ severity }) => severity === 'ok');
   // Devices that nobody named may well be down on purpose.
-  if (usable.length > 0) return usable;
+  const members = all.filter(isVrfMember).map((device) => judgeVrfMember(device, usable.length > 0 ? 'info' : 'error'));
+  if (usable.length > 0) return [...usable, ...members];
+  if (members.length > 0) return members;
   const found = judged.length === 0 ? 'no Ethernet device' : judged.map(({ subject, found: why }) => `${subject} ${why}`).join('; ');
   return [{ severity: 'error', subject: 'links', found, expected: 'an Ethernet device that is up and has an address', remedy: 'bring the link up and give it its one address (ip link set DEV up; ip address add ADDRESS dev DEV)' }];
 }
@@ -33,8 +36,19 @@ function judgeWanted(name: string, device: DeviceDetails | undefined): Judgement
   const remedy = 'compare the setting devices with "ip link"';
   if (device === undefined) return { severity: 'error', subject, found: 'does not exist', expected, remedy };
   if (device.link_type !== 'ether') return { severity: 'error', subject, found: `is no Ethernet device (link type ${device.link_type})`, expected, remedy };
+  if (isVrfMember(device)) return judgeVrfMember(device, 'error');
   if (device.master !== undefined) return { severity: 'error', subject, found: `is a part of ${device.master}`, expected, remedy: `name ${device.master} in the setting devices` };
   return judgeLink(device);
+}
+
+function judgeVrfMember({ ifname, master = '' }: DeviceDetails, severity: 'info' | 'error'): Judgement {
+  return {
+    severity,
+    subject: `device ${ifname}`,
+    found: `is in VRF ${master}: gwmark learns no gateway on it, for its routes are in tables that neither OpenVPN's sockets nor rules of gwmark look into`,
+    expected: 'no VRF below the VPN',
+    remedy: severity === 'info' ? null : `take it out (ip link set ${ifname} nomaster; systemd-networkd: no VRF= in its .network), or move card and OpenVPN into a network namespace of their own`,
+  };
 }
 
 function judgeLink({ ifname, flags, addr_info = [] }: DeviceDetails): Judgement {

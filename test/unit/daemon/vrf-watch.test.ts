@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { vrfProblem } from '../../../sidecar/daemon/vrf-watch.js';
+import { LAN } from '../rules/sample-site.js';
+
+const MEMBER = { device: 'mgmt0', vrf: 'blue', addresses: ['203.0.113.9'] };
+const DEVICES = { links: [LAN], tunnels: [], taps: [], vrfMembers: [MEMBER] };
+
+describe('vrfProblem', () => {
+  it('is none for a card that has nothing to do with the VPN', () => {
+    assert.equal(vrfProblem(DEVICES, [], [{ protocol: 'udp', address: null, families: [4], port: 1194 }]), null);
+    assert.equal(vrfProblem({ ...DEVICES, vrfMembers: [] }, [], []), null);
+  });
+
+  it('is one where that card is the only one, is named by a setting, or has the address of OpenVPN', () => {
+    const text = 'mgmt0 is in VRF blue, which gwmark does not serve: no gateway is learnt on it';
+    assert.equal(vrfProblem({ ...DEVICES, links: [] }, [], []), text);
+    assert.equal(vrfProblem(DEVICES, ['mgmt0'], []), text);
+    assert.equal(vrfProblem(DEVICES, [], [{ protocol: 'udp', address: '203.0.113.9', families: [4], port: 1194 }]), text);
+  });
+});
