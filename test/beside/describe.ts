@@ -129,7 +129,7 @@ function doctorFlags({ lab }: Scene): readonly string[] {
 async function assertNamed(scene: Scene, naming: Naming): Promise<void> {
   if (naming.by === 'trace') {
     await naming.before?.(scene);
-    const { stdout, stderr } = await runGwmark(scene.endpoint, ['trace', ...naming.words, '--control-socket', scene.lab.sidecar.controlSocket]);
+    const { stdout, stderr } = await runGwmark(scene.endpoint, ['trace', ...(typeof naming.words === 'function' ? naming.words(scene.lab.options.transport) : naming.words), '--control-socket', scene.lab.sidecar.controlSocket]);
     assert.match(stdout + stderr, naming.text);
     return;
   }

@@ -6,7 +6,7 @@ import type { Scene } from './scene.js';
 export type Naming =
   | { readonly by: 'doctor'; readonly check: string; readonly severity: 'info' | 'warn' | 'error'; readonly text: RegExp }
   /** `gwmark trace SRC DST`, with further words; `before` makes the flow. */
-  | { readonly by: 'trace'; readonly words: readonly string[]; readonly text: RegExp; readonly before?: (scene: Scene) => Promise<unknown> };
+  | { readonly by: 'trace'; readonly words: readonly string[] | ((transport: Transport) => readonly string[]); readonly text: RegExp; readonly before?: (scene: Scene) => Promise<unknown> };
 
 /**
  * Another program, or a shape of the network, that gwmark has to live with: one row of docs/reference/beside.md.

@@ -77,7 +77,13 @@ export const OTHER_VPN_NEIGHBOURS: readonly Neighbour[] = [
   { name: 'an OpenVPN client with the default route, the server with --multihome', group: GROUP, transports: ['udp4', 'udp6'], lab: () => ({ serverExtra: ['multihome'] }), prepare: joinProvider, ...OWN_DEFAULT },
   {
     name: 'an OpenVPN client with the default route, the server bound to every address', group: GROUP, transports: ['udp4', 'udp6'], prepare: joinProvider,
-    limit: { reason: WRONG_SOURCE, isClientless: true, named: [{ by: 'doctor', check: 'source-address', severity: 'warn', text: /multihome|local/ }] },
+    limit: { reason: WRONG_SOURCE, isClientless: true, named: [{
+      by: 'trace', text: /it answers from \S+, not from/,
+      words: (transport) => {
+        const outer = transport.endsWith('6') ? 'v6' : 'v4';
+        return [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--proto', 'udp', '--dport', '1194'];
+      },
+    }] },
   },
   { name: 'wireguard with the default route as wg-quick makes it, the server with --local', group: GROUP, lab: bound, prepare: wireguard, ...OWN_DEFAULT, versions: { 'wireguard-go': ['wireguard-go', '--version'] } },
   { name: 'IPsec policies for other networks', group: GROUP, prepare: policies },
