@@ -43,7 +43,7 @@ export interface Neighbour {
   readonly limit?: {
     readonly reason: string;
     readonly named: readonly Naming[];
-    /** That not even the clients of OpenVPN connect. Default: they do, and their traffic is not carried. */
+    /** That clients of OpenVPN may not even connect. Default: they do, and their traffic is not carried. */
     readonly isClientless?: boolean;
   };
   /** What is named although the matrix holds. */

@@ -61,6 +61,9 @@ async function policies({ endpoint }: Scene): Promise<void> {
 /** With `local` a datagram has its source before anybody looks for a route. */
 export const bound = (transport: Transport): LabDifference => ({ serverExtra: [`local ${transport.endsWith('6') ? ADDRESS.endpoint.v6 : ADDRESS.endpoint.v4}`] });
 
+/** An iroute has a route beside it, as openvpn(8) says: a default route of another tunnel, made of halves, would cover the subnet. */
+const SUBNET_ROUTES = ['route 192.168.77.0 255.255.255.0', 'route-ipv6 fd00:77::/64'] as const;
+
 /** What clients open takes the machine's own default route, into the other VPN, and trace says so. */
 export const OWN_DEFAULT: Pick<Neighbour, 'hasOwnDefault' | 'named'> = {
   hasOwnDefault: true,
@@ -73,8 +76,18 @@ export const OWN_DEFAULT: Pick<Neighbour, 'hasOwnDefault' | 'named'> = {
 const WRONG_SOURCE = 'an OpenVPN server over UDP that is bound to no address answers from that of its default route: `local` or `multihome` cures it';
 
 export const OTHER_VPN_NEIGHBOURS: readonly Neighbour[] = [
-  { name: 'an OpenVPN client with the default route, the server with --local', group: GROUP, lab: bound, prepare: joinProvider, ...OWN_DEFAULT },
-  { name: 'an OpenVPN client with the default route, the server with --multihome', group: GROUP, transports: ['udp4', 'udp6'], lab: () => ({ serverExtra: ['multihome'] }), prepare: joinProvider, ...OWN_DEFAULT },
+  {
+    name: 'an OpenVPN client with the default route, the server with --local', group: GROUP, prepare: joinProvider, ...OWN_DEFAULT,
+    lab: (transport) => ({ serverExtra: [...(bound(transport).serverExtra ?? []), ...SUBNET_ROUTES] }),
+  },
+  {
+    name: 'an OpenVPN client with the default route, the server without a route for a subnet behind a client', group: GROUP, transports: ['udp4'], lab: bound, prepare: joinProvider,
+    limit: {
+      reason: 'the halves of the default route (`redirect-gateway def1`) come before the route that gwmark gives that subnet: the server needs `route` beside `iroute`',
+      named: [{ by: 'doctor', check: 'client-routes', severity: 'warn', text: /192\.168\.77\.0\/24.*leads to tun7, and its client is on tun0/ }],
+    },
+  },
+  { name: 'an OpenVPN client with the default route, the server with --multihome', group: GROUP, transports: ['udp4', 'udp6'], lab: () => ({ serverExtra: ['multihome', ...SUBNET_ROUTES] }), prepare: joinProvider, ...OWN_DEFAULT },
   {
     name: 'an OpenVPN client with the default route, the server bound to every address', group: GROUP, transports: ['udp4', 'udp6'], prepare: joinProvider,
     limit: { reason: WRONG_SOURCE, isClientless: true, named: [{
