@@ -179,12 +179,12 @@ export function matchDirection(direction: 'original' | 'reply'): Statement {
   return { match: { op: '==', left: { ct: { key: 'direction' } }, right: direction } };
 }
 
-/** A packet from one of these devices, or with `!=` from none of them; at least one. */
-export function matchDevice(from: readonly { readonly device: string }[], op: '==' | '!=' = '=='): Statement {
+/** A packet from one of these devices, or with `!=` from none of them; at least one. With `oifname` those that it goes to. */
+export function matchDevice(from: readonly { readonly device: string }[], op: '==' | '!=' = '==', key: 'iifname' | 'oifname' = 'iifname'): Statement {
   const devices = from.map(({ device }) => device);
   const [only] = devices;
   return {
-    match: { op, left: { meta: { key: 'iifname' } }, right: devices.length === 1 && only !== undefined ? only : { set: devices } },
+    match: { op, left: { meta: { key } }, right: devices.length === 1 && only !== undefined ? only : { set: devices } },
   };
 }
 

@@ -5,6 +5,7 @@ import { clock } from './checks/clock.js';
 import { conntrack } from './checks/conntrack.js';
 import { conntrackZones } from './checks/conntrack-zones.js';
 import { devices } from './checks/devices.js';
+import { flowtables } from './checks/flowtables.js';
 import { forwardPolicy } from './checks/forward-policy.js';
 import { forwarding } from './checks/forwarding.js';
 import { iptables } from './checks/iptables.js';
@@ -47,6 +48,7 @@ export const CHECKS: readonly Check[] = [
   devices,
   forwarding,
   forwardPolicy,
+  flowtables,
   reversePath,
   pathFilters,
   bridgeNetfilter,

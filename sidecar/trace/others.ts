@@ -1,6 +1,8 @@
 import { nftZones } from '../doctor/checks/conntrack-zones.js';
 import { remedyOfRefusal, waysBetween } from '../doctor/checks/forward-policy.js';
 import { remedyOfFilter, whyUnanswerable } from '../doctor/checks/path-filters.js';
+import { remedyOfFlowtable } from '../doctor/checks/flowtables.js';
+import { foreignFlowtables } from '../firewall/flowtables.js';
 import { refusalOf } from '../firewall/forward-verdict.js';
 import type { TraceReading } from './reading.js';
 import type { Role } from './role.js';
@@ -16,6 +18,12 @@ export function findOthers(reading: TraceReading, query: TraceQuery, role: Role,
       return steps.stop('filter', `${filter.where} drops what comes by ${strandedLink} from far away: the endpoint has no route back to ${query.source}, and ${reason}`, remedyOfFilter(filter));
     }
     steps.pass('filter', reason === null ? `${filter.where} is told the way of the gateway` : `${filter.where} is content with the default route`);
+  }
+  const devices = [...reading.devices.links, ...reading.devices.tunnels].map(({ device }) => device);
+  for (const flowtable of foreignFlowtables(reading.others.ruleset, reading.policy.table, devices)) {
+    const holds = `${flowtable.where} holds ${flowtable.devices.join(', ')}`;
+    if (reading.datapath === 'module' && role.tunnel !== null) return steps.stop('firewall', `${holds}: flows that it takes pass the module`, remedyOfFlowtable(flowtable));
+    steps.pass('firewall', `${holds}, and is told the way to the gateway`);
   }
   const refused = refusalsOf(reading, query, role);
   const [first] = refused;

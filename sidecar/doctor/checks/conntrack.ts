@@ -9,11 +9,11 @@ const ERROR_SHARE = 0.95;
 /** Connection tracking works and has room. */
 export const conntrack: Check = {
   name: 'conntrack',
-  doc: 'Connection tracking is there, and its table is not nearly full: a flow without an entry has no memory of its gateway.',
+  doc: 'Connection tracking is there, and its table is not nearly full: a flow without an entry has no memory of its gateway. How long a UDP flow is remembered that was not answered yet: an answer after that goes to the uplink.',
   needsNetAdmin: false,
   look: async () => {
     const [count, max] = await Promise.all(['count', 'max'].map((name) => readSysctl(`net/netfilter/nf_conntrack_${name}`)));
-    return [judgeConntrack(count ?? null, max ?? null)];
+    return [judgeConntrack(count ?? null, max ?? null), ...judgeUdpTimeout((await readSysctl('net/netfilter/nf_conntrack_udp_timeout')) ?? null)];
   },
 };
 
@@ -28,4 +28,11 @@ export function judgeConntrack(count: string | null, max: string | null): Judgem
   const found = `${count} of ${max} entries`;
   if (!(share >= WARN_SHARE)) return fine(subject, found, expected);
   return { severity: share >= ERROR_SHARE ? 'error' : 'warn', subject, found, expected, remedy: `sysctl -w net.netfilter.nf_conntrack_max=${Number(max) * 2} (on the host)` };
+}
+
+/** @param seconds after which the kernel forgets a UDP flow that was not answered; null where connection tracking is not loaded */
+export function judgeUdpTimeout(seconds: string | null): readonly Judgement[] {
+  if (seconds === null) return [];
+  const found = `${seconds} s: a UDP answer that takes longer is of no flow any more, and goes to the uplink`;
+  return [fine('net.netfilter.nf_conntrack_udp_timeout', found, 'longer than the slowest UDP answer')];
 }
