@@ -27,24 +27,52 @@ static bool onlink4(const struct net_device *dev, __be32 addr)
 	return false;
 }
 
+/* Does a route lead to the address on the device itself? A default route is not meant. */
+static bool onlink_route4(const struct net_device *dev, __be32 addr)
+{
+	struct fib_result res;
+	struct flowi4 fl4 = {
+		.daddr = addr,
+		.flowi4_oif = dev->ifindex,
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+	};
+
+	return !fib_lookup(dev_net(dev), &fl4, &res, 0) && res.type == RTN_UNICAST &&
+	       res.prefixlen && !res.nhc->nhc_gw_family && FIB_RES_DEV(res) == dev;
+}
+
+static bool onlink_route6(struct net_device *dev, const struct in6_addr *addr)
+{
+	struct rt6_info *rt6 = rt6_lookup(dev_net(dev), addr, NULL, dev->ifindex, NULL, 0);
+	bool onlink;
+
+	if (!rt6)
+		return false;
+	onlink = !rt6->dst.error && !(rt6->rt6i_flags & (RTF_GATEWAY | RTF_LOCAL)) &&
+		 rt6->rt6i_dst.plen && rt6->dst.dev == dev;
+	ip6_rt_put(rt6);
+	return onlink;
+}
+
 /**
  * gwmark_address_source_onlink() - is the source on the link that it came from?
  * @skb: received packet
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  *
  * Context: RCU read section.
- * Return: true if an address of the device has the source in its prefix, or if
- * the source is link-local: ARP or ND find it.
+ * Return: true if an address of the device has the source in its prefix, if a route
+ * says that it is there, or if the source is link-local: ARP or ND find it.
  */
 bool gwmark_address_source_onlink(const struct sk_buff *skb, u8 family)
 {
 	const struct in6_addr *addr;
 
 	if (family == NFPROTO_IPV4)
-		return onlink4(skb->dev, ip_hdr(skb)->saddr);
+		return onlink4(skb->dev, ip_hdr(skb)->saddr) ||
+		       onlink_route4(skb->dev, ip_hdr(skb)->saddr);
 	addr = &ipv6_hdr(skb)->saddr;
 	return ipv6_addr_type(addr) & IPV6_ADDR_LINKLOCAL ||
-	       ipv6_chk_prefix(addr, skb->dev);
+	       ipv6_chk_prefix(addr, skb->dev) || onlink_route6(skb->dev, addr);
 }
 
 /**

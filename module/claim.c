@@ -13,8 +13,10 @@
 #include <linux/random.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <net/arp.h>
 #include <net/ipv6.h>
 #include <net/ndisc.h>
+#include <net/neighbour.h>
 
 #include "claim.h"
 #include "move.h"
@@ -135,19 +137,70 @@ static bool change_allowed(struct gwmark_claims *claims)
 	return claims->changes++ < CHANGES_PER_SECOND;
 }
 
-static void claim_heard(struct gwmark_net *gn, const struct net_device *dev, u8 family,
+/*
+ * The addresses that a MAC has: the latest of each family, family 0 where it has none.
+ * A change is rare, and limited in rate, so the whole cache may be walked.
+ */
+static bool addresses_of(struct gwmark_claims *claims, int ifindex, u64 mac,
+			 struct claim latest[2])
+{
+	struct claim *claim, *known;
+	unsigned int i;
+
+	lockdep_assert_held(&claims->lock);
+	latest[0].family = 0;
+	latest[1].family = 0;
+	for (i = 0; i < SETS * WAYS; i++) {
+		claim = &claims->claims[i / WAYS][i % WAYS];
+		if (!claim->family || claim->mac != mac || claim->ifindex != ifindex)
+			continue;
+		known = &latest[claim->family == NFPROTO_IPV6];
+		if (!known->family || time_after(claim->heard, known->heard))
+			*known = *claim;
+	}
+	return latest[0].family || latest[1].family;
+}
+
+/*
+ * Let the kernel ask for an address: the MAC that it has for it, or everyone. What an
+ * administrator entered is left alone.
+ */
+static void ask(struct net_device *dev, const struct claim *claim)
+{
+	struct neigh_table *table = claim->family == NFPROTO_IPV4 ? &arp_tbl : &nd_tbl;
+	u32 flags = NEIGH_UPDATE_F_ADMIN;
+	struct neighbour *neigh;
+	u8 state;
+
+	if (!claim->family)
+		return;
+	neigh = __neigh_lookup(table, &claim->addr, dev, 1);
+	if (!neigh)
+		return;
+	state = READ_ONCE(neigh->nud_state);
+	if (neigh->flags & NTF_EXT_LEARNED)
+		flags |= NEIGH_UPDATE_F_EXT_LEARNED;
+	if (!(state & NUD_VALID))
+		neigh_event_send(neigh, NULL);
+	else if (!(state & (NUD_PERMANENT | NUD_NOARP)))
+		neigh_update(neigh, NULL, NUD_PROBE, flags, 0);
+	neigh_release(neigh);
+}
+
+static void claim_heard(struct gwmark_net *gn, struct net_device *dev, u8 family,
 			const union nf_inet_addr *addr, const u8 *mac, bool weak)
 {
 	struct gwmark_claims *claims = rcu_dereference(gn->claims);
-	bool changed, allowed = true;
-	struct claim *claim;
+	bool known, changed, allowed = true, has_others = false;
+	struct claim *claim, others[2];
 	u8 before[ETH_ALEN];
 
 	if (!claims || !is_valid_ether_addr(mac) || ether_addr_equal(mac, dev->dev_addr))
 		return;
 	spin_lock_bh(&claims->lock);
 	claim = claim_of(claims, dev->ifindex, family, addr);
-	changed = claim->family && claim->mac != ether_addr_to_u64(mac);
+	known = claim->family;
+	changed = known && claim->mac != ether_addr_to_u64(mac);
 	if (changed) {
 		u64_to_ether_addr(claim->mac, before);
 		allowed = change_allowed(claims);
@@ -159,12 +212,20 @@ static void claim_heard(struct gwmark_net *gn, const struct net_device *dev, u8 
 	}
 	if (allowed)
 		claim_set(claim, dev->ifindex, family, addr, mac);
+	if (allowed && changed)
+		has_others = addresses_of(claims, dev->ifindex, ether_addr_to_u64(before),
+					  others);
 	spin_unlock_bh(&claims->lock);
 
-	if (!allowed)
+	if (!allowed) {
 		gwmark_stats_inc(gn, GWMARK_STAT_move_limited);
-	else if (changed)
-		gwmark_move_claimed(gn, dev, before, mac);
+	} else if (!changed) {
+		if (known)
+			gwmark_move_heard(gn, dev, mac);
+	} else if (gwmark_move_claimed(gn, dev, before, mac, has_others)) {
+		ask(dev, &others[0]);
+		ask(dev, &others[1]);
+	}
 }
 
 /**
@@ -201,7 +262,7 @@ void gwmark_claim_note(struct gwmark_net *gn, const struct net_device *dev, u8 f
  * Context: RCU read section; does not sleep.
  */
 void gwmark_claim_arp(struct gwmark_net *gn, const struct sk_buff *skb,
-		      const struct net_device *dev)
+		      struct net_device *dev)
 {
 	const struct arphdr *arp = arp_hdr(skb);
 	union nf_inet_addr sender = {};
@@ -247,7 +308,7 @@ static const u8 *nd_lladdr(const struct sk_buff *skb, unsigned int offset, u8 ty
  * Context: RCU read section; does not sleep.
  */
 void gwmark_claim_nd(struct gwmark_net *gn, const struct sk_buff *skb,
-		     const struct net_device *dev)
+		     struct net_device *dev)
 {
 	const struct ipv6hdr *hdr = ipv6_hdr(skb);
 	unsigned int offset = skb_network_offset(skb) + sizeof(*hdr);

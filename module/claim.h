@@ -13,9 +13,9 @@ struct seq_file;
 int gwmark_claims_init(struct gwmark_net *gn);
 void gwmark_claims_exit(struct gwmark_net *gn);
 void gwmark_claim_arp(struct gwmark_net *gn, const struct sk_buff *skb,
-		      const struct net_device *dev);
+		      struct net_device *dev);
 void gwmark_claim_nd(struct gwmark_net *gn, const struct sk_buff *skb,
-		     const struct net_device *dev);
+		     struct net_device *dev);
 void gwmark_claim_note(struct gwmark_net *gn, const struct net_device *dev, u8 family,
 		       const union nf_inet_addr *addr, const u8 *mac);
 void gwmark_claims_show(struct gwmark_net *gn, struct seq_file *seq, int ifindex,

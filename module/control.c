@@ -242,10 +242,12 @@ static int do_move(struct gwmark_net *gn, struct words *words)
 {
 	struct gwmark_gateway *gateway;
 	u8 from[ETH_ALEN], to[ETH_ALEN];
+	bool keep = words->count == 5;
 	struct net_device *dev;
 	int ret;
 
-	if (mac_parse(words->word[2], from) || mac_parse(words->word[3], to))
+	if (mac_parse(words->word[2], from) || mac_parse(words->word[3], to) ||
+	    (keep && strcmp(words->word[4], "keep")))
 		return -EINVAL;
 	rcu_read_lock();
 	dev = device_find(gn, words->word[1]);
@@ -255,7 +257,7 @@ static int do_move(struct gwmark_net *gn, struct words *words)
 	gateway = gwmark_gateway_find(gn, dev, from);
 	ret = gateway ? 0 : -ENOENT;
 	if (gateway)
-		gwmark_move_to(gn, gateway, to, GWMARK_STAT_move_control);
+		gwmark_move_order(gn, gateway, to, keep);
 out:
 	rcu_read_unlock();
 	return ret;
@@ -293,7 +295,7 @@ static const struct command {
 	{ "gateway", 4, WORDS_MAX, do_gateway,
 	  "gateway add DEV MAC [ADDR...]\ngateway del DEV MAC\n" },
 	{ "uplink", 2, 3, do_uplink, "uplink auto\nuplink none\nuplink DEV MAC\n" },
-	{ "move", 4, 4, do_move, "move DEV MAC MAC\n" },
+	{ "move", 4, 5, do_move, "move DEV MAC MAC [keep]\n" },
 	{ "flush", 1, 2, do_flush, "flush [DEV]\n" },
 };
 

@@ -230,12 +230,18 @@ unsigned int gwmark_core_return(struct gwmark_net *gn, struct sk_buff *skb, u8 f
 	if (nf_bridge_info_exists(skb))
 		return leave(gn, GWMARK_STAT_return_bridged);
 	id = gwmark_flow_source(ct);
-	if (!id)
-		return leave(gn, GWMARK_STAT_return_no_gateway);
-	gateway = gwmark_gateway_find_id(gn, id);
+	gateway = id ? gwmark_gateway_find_id(gn, id) : NULL;
+	if (gateway)
+		return forward(gn, skb, gateway, family, GWMARK_STAT_return_sent);
+	gwmark_stats_inc(gn, id ? GWMARK_STAT_return_gateway_gone :
+				  GWMARK_STAT_return_no_gateway);
+	/* the normal route, and where there is none, the uplink */
+	if (gwmark_address_routed(gn->net, skb, family))
+		return NF_ACCEPT;
+	gateway = gwmark_uplink_find(gn);
 	if (!gateway)
-		return leave(gn, GWMARK_STAT_return_gateway_gone);
-	return forward(gn, skb, gateway, family, GWMARK_STAT_return_sent);
+		return NF_ACCEPT;
+	return forward(gn, skb, gateway, family, GWMARK_STAT_uplink_sent);
 }
 
 /*
@@ -272,7 +278,7 @@ unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
 	enum ip_conntrack_info ctinfo;
 	struct dst_entry *dst;
 	struct nf_conn *ct;
-	bool replies;
+	bool replies, learnt;
 	u32 id;
 
 	if (likely(!reply && !orig))
@@ -285,17 +291,19 @@ unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
 		return NF_ACCEPT;
 	if (out->flags & IFF_LOOPBACK || !gwmark_address_unicast(skb, family))
 		return leave(gn, GWMARK_STAT_output_not_unicast);
-	if (replies) {
-		id = gwmark_flow_source(ct);
-		if (!id)
-			return leave(gn, GWMARK_STAT_output_no_gateway);
-		gateway = gwmark_gateway_find_id(gn, id);
-		if (!gateway)
-			return leave(gn, GWMARK_STAT_output_gateway_gone);
-	} else {
+	id = replies ? gwmark_flow_source(ct) : 0;
+	gateway = id ? gwmark_gateway_find_id(gn, id) : NULL;
+	if (!gateway && replies)
+		gwmark_stats_inc(gn, id ? GWMARK_STAT_output_gateway_gone :
+					  GWMARK_STAT_output_no_gateway);
+	learnt = gateway;
+	if (!gateway) {
+		/* a route that leads somewhere is taken, else the uplink */
 		if (gwmark_address_explained(skb, out, family))
-			return leave(gn, GWMARK_STAT_uplink_routed);
+			return replies ? NF_ACCEPT : leave(gn, GWMARK_STAT_uplink_routed);
 		gateway = gwmark_uplink_find(gn);
+		if (!gateway && replies)
+			return NF_ACCEPT;
 		if (!gateway)
 			return leave(gn, GWMARK_STAT_uplink_none);
 	}
@@ -303,7 +311,7 @@ unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
 		return leave(gn, GWMARK_STAT_output_device_down);
 	if (family == NFPROTO_IPV6 && !gateway->rt6)
 		return leave(gn, GWMARK_STAT_output_no_family);
-	if (replies)
+	if (learnt)
 		gwmark_uplink_replied(gn, gateway);
 
 	if (family == NFPROTO_IPV6)
@@ -313,5 +321,5 @@ unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
 	skb_dst_drop(skb);
 	dst_hold(dst);
 	skb_dst_set(skb, dst);
-	return leave(gn, replies ? GWMARK_STAT_output_sent : GWMARK_STAT_uplink_sent);
+	return leave(gn, learnt ? GWMARK_STAT_output_sent : GWMARK_STAT_uplink_sent);
 }

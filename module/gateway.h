@@ -36,7 +36,12 @@ struct gwmark_gateway_count {
  * @fdb_refreshed: jiffies when the bridge below was last told where the gateway
  *	is; any context
  * @pinned: named by a command; protected by the table lock
- * @move_lock: protects the next three, and writing @lladdr; bottom halves off
+ * @unsettled: a sign of life would change something; any context
+ * @move_lock: protects the rest down to @count, and writing @lladdr and @unsettled;
+ *	bottom halves off
+ * @ordered: a command said where packets go, and evidence changes nothing
+ * @heir: MAC that claimed one of several addresses; 0 = none
+ * @heir_due: jiffies when packets go to @heir, unless the gateway lives
  * @moves: since creation
  * @window_start: jiffies of the first move of this window
  * @window_moves: moves in this window
@@ -55,7 +60,11 @@ struct gwmark_gateway {
 	unsigned long last_seen;
 	unsigned long fdb_refreshed;
 	bool pinned;
+	bool unsettled;
 	spinlock_t move_lock; /* moves, and writing lladdr; bottom halves off */
+	bool ordered;
+	u64 heir;
+	unsigned long heir_due;
 	u32 moves;
 	unsigned long window_start;
 	unsigned int window_moves;

@@ -47,28 +47,25 @@ static bool within_limit(struct gwmark_gateway *gateway)
 	return gateway->window_moves < GWMARK_MOVE_BURST;
 }
 
-/**
- * gwmark_move_to() - send a gateway's packets to another MAC
- * @gn: the namespace
- * @gateway: the gateway
- * @mac: where to
- * @why: counter of the evidence; a command is obeyed always, other evidence
- *	only GWMARK_MOVE_BURST times in GWMARK_MOVE_WINDOW_S
- *
- * Context: RCU read section; does not sleep.
- * Return: true if done, or if packets went there already.
- */
-bool gwmark_move_to(struct gwmark_net *gn, struct gwmark_gateway *gateway,
-		    const u8 *mac, enum gwmark_stat why)
+/* Is there anything that a sign of life of the gateway would change? */
+static void settle(struct gwmark_gateway *gateway)
 {
-	u64 lladdr = ether_addr_to_u64(mac);
-	bool done = true;
+	bool moved = atomic64_read(&gateway->lladdr) != ether_addr_to_u64(gateway->mac);
 
-	spin_lock_bh(&gateway->move_lock);
+	lockdep_assert_held(&gateway->move_lock);
+	WRITE_ONCE(gateway->unsettled, !gateway->ordered && (moved || gateway->heir));
+}
+
+static void move_locked(struct gwmark_net *gn, struct gwmark_gateway *gateway, u64 lladdr,
+			enum gwmark_stat why)
+{
+	lockdep_assert_held(&gateway->move_lock);
+	if (gateway->ordered && why != GWMARK_STAT_move_control)
+		return;
+	gateway->heir = 0;
 	if (atomic64_read(&gateway->lladdr) == lladdr)
 		goto out;
-	done = within_limit(gateway) || why == GWMARK_STAT_move_control;
-	if (!done) {
+	if (!within_limit(gateway) && why != GWMARK_STAT_move_control) {
 		gwmark_stats_inc(gn, GWMARK_STAT_move_limited);
 		goto out;
 	}
@@ -77,8 +74,82 @@ bool gwmark_move_to(struct gwmark_net *gn, struct gwmark_gateway *gateway,
 	atomic64_set(&gateway->lladdr, lladdr);
 	gwmark_stats_inc(gn, why);
 out:
+	settle(gateway);
+}
+
+/**
+ * gwmark_move_order() - send a gateway's packets to another MAC, by command
+ * @gn: the namespace
+ * @gateway: the gateway
+ * @mac: where to
+ * @keep: whatever evidence says, until the next command
+ *
+ * A command is always obeyed.
+ *
+ * Context: RCU read section; does not sleep.
+ */
+void gwmark_move_order(struct gwmark_net *gn, struct gwmark_gateway *gateway,
+		       const u8 *mac, bool keep)
+{
+	spin_lock_bh(&gateway->move_lock);
+	gateway->ordered = keep && !ether_addr_equal(mac, gateway->mac);
+	move_locked(gn, gateway, ether_addr_to_u64(mac), GWMARK_STAT_move_control);
 	spin_unlock_bh(&gateway->move_lock);
-	return done;
+}
+
+/**
+ * gwmark_move_due() - a packet for a gateway whose address was claimed is to be sent
+ * @gn: the namespace
+ * @gateway: a gateway that is not settled
+ *
+ * It had time to show that it lives. If it did not, its packets go to the claimant.
+ *
+ * Context: RCU read section; does not sleep.
+ */
+void gwmark_move_due(struct gwmark_net *gn, struct gwmark_gateway *gateway)
+{
+	spin_lock_bh(&gateway->move_lock);
+	if (gateway->heir && time_after_eq(jiffies, gateway->heir_due))
+		move_locked(gn, gateway, gateway->heir, GWMARK_STAT_move_claim);
+	spin_unlock_bh(&gateway->move_lock);
+}
+
+/**
+ * gwmark_move_alive() - a gateway that lost an address or its packets is alive
+ * @gn: the namespace
+ * @gateway: a gateway that is not settled
+ * @why: counter of the evidence
+ *
+ * Its packets go to it, again or still.
+ *
+ * Context: RCU read section; does not sleep.
+ */
+void gwmark_move_alive(struct gwmark_net *gn, struct gwmark_gateway *gateway,
+		       enum gwmark_stat why)
+{
+	u64 own = ether_addr_to_u64(gateway->mac);
+
+	spin_lock_bh(&gateway->move_lock);
+	if (gateway->heir && atomic64_read(&gateway->lladdr) == own)
+		gwmark_stats_inc(gn, GWMARK_STAT_move_kept);
+	move_locked(gn, gateway, own, why);
+	spin_unlock_bh(&gateway->move_lock);
+}
+
+/**
+ * gwmark_move_heard() - ARP or ND came from a MAC, with an address that it had
+ * @gn: the namespace
+ * @dev: where
+ * @mac: the MAC
+ *
+ * Context: RCU read section; does not sleep.
+ */
+void gwmark_move_heard(struct gwmark_net *gn, const struct net_device *dev, const u8 *mac)
+{
+	struct gwmark_gateway *gateway = gwmark_gateway_find(gn, dev, mac);
+
+	if (gateway && READ_ONCE(gateway->unsettled))
+		gwmark_move_alive(gn, gateway, GWMARK_STAT_move_answer);
 }
 
 /**
@@ -94,31 +165,53 @@ bool gwmark_move_refused(const u8 *from, const u8 *to)
 	return shared_mac(from) && !shared_mac(to);
 }
 
+static void move_doubt(struct gwmark_gateway *gateway, u64 heir)
+{
+	spin_lock_bh(&gateway->move_lock);
+	if (!gateway->heir)
+		gateway->heir_due = jiffies + msecs_to_jiffies(GWMARK_MOVE_ANSWER_MS);
+	gateway->heir = heir;
+	settle(gateway);
+	spin_unlock_bh(&gateway->move_lock);
+}
+
 /**
  * gwmark_move_claimed() - an address changed its MAC, say ARP or ND
  * @gn: namespace
  * @dev: where
  * @from: MAC that had the address
  * @to: MAC that claims it
+ * @has_others: @from has other addresses
  *
- * Packets for the gateway of @from go to @to from now on, until a frame from @from
- * proves it alive.
+ * If it was the last address of @from, packets for gateways at @from go to @to from now
+ * on, until a sign of life of the gateway. If not, they go there when no such sign
+ * comes within GWMARK_MOVE_ANSWER_MS.
  *
  * Context: RCU read section; does not sleep.
+ * Return: true if @from should be asked whether it is there.
  */
-void gwmark_move_claimed(struct gwmark_net *gn, const struct net_device *dev,
-			 const u8 *from, const u8 *to)
+bool gwmark_move_claimed(struct gwmark_net *gn, const struct net_device *dev,
+			 const u8 *from, const u8 *to, bool has_others)
 {
-	u64 old = ether_addr_to_u64(from), target;
+	u64 old = ether_addr_to_u64(from), new = ether_addr_to_u64(to);
 	struct gwmark_gateway *gateway;
+	bool doubted = false;
 	u32 index;
 
 	for (index = 1; (gateway = gwmark_gateway_next(gn, &index)); index++) {
 		if (gateway->dev != dev)
 			continue;
-		target = atomic64_read(&gateway->lladdr);
-		/* or the address came back to a gateway that was left for dead */
-		if (target == old || ether_addr_equal(gateway->mac, to))
-			gwmark_move_to(gn, gateway, to, GWMARK_STAT_move_claim);
+		if (ether_addr_equal(gateway->mac, to)) {
+			/* the address came back to a gateway that was left for dead */
+			gwmark_move_alive(gn, gateway, GWMARK_STAT_move_claim);
+		} else if (atomic64_read(&gateway->lladdr) == old && has_others) {
+			move_doubt(gateway, new);
+			doubted = true;
+		} else if (atomic64_read(&gateway->lladdr) == old) {
+			spin_lock_bh(&gateway->move_lock);
+			move_locked(gn, gateway, new, GWMARK_STAT_move_claim);
+			spin_unlock_bh(&gateway->move_lock);
+		}
 	}
+	return doubted;
 }

@@ -10,12 +10,18 @@
 enum {
 	GWMARK_MOVE_BURST = 8,
 	GWMARK_MOVE_WINDOW_S = 10,
+	/* Within this a router answers that lost one address of several. */
+	GWMARK_MOVE_ANSWER_MS = 250,
 };
 
-bool gwmark_move_to(struct gwmark_net *gn, struct gwmark_gateway *gateway,
-		    const u8 *mac, enum gwmark_stat why);
-void gwmark_move_claimed(struct gwmark_net *gn, const struct net_device *dev,
-			 const u8 *from, const u8 *to);
+void gwmark_move_order(struct gwmark_net *gn, struct gwmark_gateway *gateway,
+		       const u8 *mac, bool keep);
+void gwmark_move_due(struct gwmark_net *gn, struct gwmark_gateway *gateway);
+void gwmark_move_alive(struct gwmark_net *gn, struct gwmark_gateway *gateway,
+		       enum gwmark_stat why);
+void gwmark_move_heard(struct gwmark_net *gn, const struct net_device *dev, const u8 *mac);
+bool gwmark_move_claimed(struct gwmark_net *gn, const struct net_device *dev,
+			 const u8 *from, const u8 *to, bool has_others);
 bool gwmark_move_refused(const u8 *from, const u8 *to);
 
 /**
@@ -23,13 +29,14 @@ bool gwmark_move_refused(const u8 *from, const u8 *to);
  * @gn: namespace
  * @gateway: the gateway
  *
- * The freshest evidence wins: if its packets go elsewhere, they go to it again.
+ * The freshest evidence wins: if its packets go elsewhere, they go to it again. If
+ * one of its addresses was claimed, it keeps them.
  */
 static inline void gwmark_move_seen(struct gwmark_net *gn, struct gwmark_gateway *gateway)
 {
 	gwmark_gateway_seen(gateway);
-	if (unlikely(atomic64_read(&gateway->lladdr) != ether_addr_to_u64(gateway->mac)))
-		gwmark_move_to(gn, gateway, gateway->mac, GWMARK_STAT_move_frame);
+	if (unlikely(READ_ONCE(gateway->unsettled)))
+		gwmark_move_alive(gn, gateway, GWMARK_STAT_move_frame);
 }
 
 #endif /* _GWMARK_MOVE_H */

@@ -7,6 +7,7 @@
 
 #include "claim.h"
 #include "gateway.h"
+#include "move.h"
 #include "net.h"
 #include "proc.h"
 #include "stats.h"
@@ -65,7 +66,7 @@ static int control_show(struct seq_file *seq, void *v)
 	return 0;
 }
 
-static void show_gateway(struct gwmark_net *gn, const struct gwmark_gateway *gateway,
+static void show_gateway(struct gwmark_net *gn, struct gwmark_gateway *gateway,
 			 struct seq_file *seq)
 {
 	struct gwmark_gateway_count sum = {};
@@ -80,6 +81,7 @@ static void show_gateway(struct gwmark_net *gn, const struct gwmark_gateway *gat
 		sum.sent_packets += READ_ONCE(count->sent_packets);
 		sum.sent_bytes += READ_ONCE(count->sent_bytes);
 	}
+	gwmark_move_due(gn, gateway);
 	u64_to_ether_addr(atomic64_read(&gateway->lladdr), send);
 	seq_printf(seq, "id=%u dev=%s ifindex=%d mac=%pM send=%pM pinned=%d uplink=%d ",
 		   gateway->id, gateway->dev->name, gateway->dev->ifindex, gateway->mac,
@@ -88,8 +90,9 @@ static void show_gateway(struct gwmark_net *gn, const struct gwmark_gateway *gat
 		seq_printf(seq, "idle_ms=%u ", jiffies_to_msecs(jiffies - seen));
 	else
 		seq_puts(seq, "idle_ms=-1 ");
-	seq_printf(seq, "learned=%lu sent_packets=%lu sent_bytes=%lu moves=%u addresses=",
-		   sum.learned, sum.sent_packets, sum.sent_bytes, READ_ONCE(gateway->moves));
+	seq_printf(seq, "learned=%lu sent_packets=%lu sent_bytes=%lu moves=%u ordered=%d addresses=",
+		   sum.learned, sum.sent_packets, sum.sent_bytes, READ_ONCE(gateway->moves),
+		   READ_ONCE(gateway->ordered));
 	gwmark_claims_show(gn, seq, gateway->dev->ifindex, gateway->mac);
 	seq_putc(seq, '\n');
 }

@@ -18,6 +18,7 @@
 #include <net/route.h>
 
 #include "gateway.h"
+#include "move.h"
 #include "net.h"
 #include "stats.h"
 #include "transmit.h"
@@ -177,6 +178,8 @@ int gwmark_transmit_frame(struct net *net, struct sock *sk, struct sk_buff *skb)
 	this_cpu_inc(gateway->count->sent_packets);
 	this_cpu_add(gateway->count->sent_bytes, skb->len);
 	skb->dev = dev;
+	if (unlikely(READ_ONCE(gateway->unsettled)))
+		gwmark_move_due(gn, gateway);
 	u64_to_ether_addr(atomic64_read(&gateway->lladdr), mac);
 	if (unlikely(dev_hard_header(skb, dev, ntohs(skb->protocol), mac, NULL, skb->len) < 0)) {
 		ret = gwmark_transmit_drop(net, skb, GWMARK_STAT_transmit_no_header, -EINVAL);

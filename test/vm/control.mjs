@@ -91,6 +91,7 @@ const malformed = [
 	['uplink', 'EINVAL'], ['uplink sometimes', 'EINVAL'], [`uplink nope0 ${mac}`, 'ENODEV'],
 	['uplink auto now', 'EINVAL'], [`uplink lan0 ${mac} ${mac}`, 'EINVAL'],
 	['move lan0', 'EINVAL'], [`move lan0 ${mac}`, 'EINVAL'], [`move lan0 ${mac} 01:00:00:00:00:01`, 'EINVAL'],
+	[`move lan0 ${mac} ${mac} always`, 'EINVAL'], [`move lan0 ${mac} ${mac} keep it`, 'EINVAL'], [`move lan0 02:00:00:00:00:99 ${mac} keep`, 'ENOENT'],
 	[`move lan0 02:00:00:00:00:99 ${mac}`, 'ENOENT'], [`move lan1 ${mac} ${mac}`, 'ENOENT'],
 	['flush lan0 lan1', 'EINVAL'], ['flush nope0', 'ENODEV'],
 	['x'.repeat(256), 'E2BIG'], [`enable${' '.repeat(250)}`, 'E2BIG'], ['x'.repeat(255), 'EINVAL'],
@@ -128,7 +129,7 @@ const next = random(seed);
 const pick = (list) => list[Math.floor(next() * list.length)];
 const words = [
 	'enable', 'disable', 'set', 'reply_mark', 'orig_mark', 'learn_onlink', 'on', 'off', 'gateway', 'add',
-	'del', 'uplink', 'auto', 'none', 'move', 'flush', 'lan0', 'lan1', 'down0', 'lo', 'nope0', '0x32', '0x32/0xff',
+	'del', 'uplink', 'auto', 'none', 'move', 'keep', 'flush', 'lan0', 'lan1', 'down0', 'lo', 'nope0', '0x32', '0x32/0xff',
 	'1/1', '0', '4294967295/4294967295', mac, '02:00:00:00:01:01', '02:00:00:00:01:02', 'ff:ff:ff:ff:ff:ff',
 	'192.0.2.251', '2001:db8::1', '::', '0.0.0.0', '-1', '/', '\t', '\0', '\n', '\xff\xfe', 'x'.repeat(60),
 ];

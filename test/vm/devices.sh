@@ -80,6 +80,14 @@ is "nothing fell through" "$(gwmark_file ep stats | awk '/^return_/ && !/^return
 # On-link sources are left to ARP, unless asked for.
 ip -n r1 route add 10.8.0.0/24 via 192.0.2.2 2>/dev/null || true
 is "a source that is on-link is no gateway" "$(moved ep learn_onlink ping1 r1 10.8.0.9)" 1
+# a DHCPv6 client has its address as /128, and the prefix by a route
+addresses r1 lan0 198.51.100.251/32 2001:db8:77::251/128
+ip -n ep route add 198.51.100.0/24 dev lan0
+ip -n ep -6 route add 2001:db8:77::/64 dev lan0
+is "nor is one that is on-link by a route" "$(moved ep learn_onlink ping1 r1 -I 198.51.100.251 10.8.0.9)" 1
+is "over IPv6 neither" "$(moved ep learn_onlink ping1 r1 -I 2001:db8:77::251 fd08::9)" 1
+ip -n ep -6 route del 2001:db8:77::/64 dev lan0
+is "without the route it is one" "$(moved ep learn_onlink ping1 r1 -I 2001:db8:77::251 fd08::9)" 0
 control ep "set learn_onlink on"
 holds "learn_onlink on: it is returned by MAC" test "$(moved ep return_sent ping1 r1 10.8.0.9)" = 1
 

@@ -24,6 +24,7 @@ goes_to() {
 	esac
 }
 send_of() { gateway_field ep $mac_r1 send; }
+stat_is() { [ "$(stat "$1" "$2")" -eq "$3" ]; }
 is_send() { [ "$(send_of)" = "$1" ]; }
 known() { grep -q " mac=$mac_r1 .*addresses=.*$1" <<<"$(gwmark_file ep gateways)"; }
 
@@ -52,13 +53,37 @@ holds "r1 is back" ping1 h1 10.8.0.9
 eventually "its packets come back to it" is_send $mac_r1
 holds "on the wire too" goes_to r1
 
+# One address of several moves, and the router lives.
+addresses r1 lan0 192.0.2.240/24
+in_ns r1 arping -q -U -c 1 -I lan0 192.0.2.240 || true
+eventually "r1 has an alias" known 192.0.2.240
+moves=$(gateway_field ep $mac_r1 moves)
+ip -n r1 addr del 192.0.2.240/24 dev lan0
+addresses r2 lan0 192.0.2.240/32
+in_ns r2 arping -q -U -c 1 -I lan0 192.0.2.240 || true
+eventually "r1 is asked for its other addresses, and answers" stat_is ep move_kept 1
+holds "answers still go to r1" goes_to r1
+is "and nothing moved" "$(gateway_field ep $mac_r1 moves)" "$moves"
+ip -n r2 addr del 192.0.2.240/32 dev lan0
+
 # By command.
 control ep "move lan0 $mac_r1 $mac_r2"
 is "a command moves them" "$(send_of)" $mac_r2
 is "by its evidence" "$(stat ep move_control)" 1
+frames=$(stat ep move_frame)
 holds "a selected frame of r1 proves it alive" ping1 h1 10.8.0.9
 is "and brings them back" "$(send_of)" $mac_r1
-is "by its evidence" "$(stat ep move_frame)" 1
+is "by its evidence" "$(stat ep move_frame)" "$((frames + 1))"
+
+# By command, and to stay.
+control ep "move lan0 $mac_r1 $mac_r2 keep"
+is "a command moves them" "$(send_of)" $mac_r2
+is "and is shown" "$(gateway_field ep $mac_r1 ordered)" 1
+ping1 h1 -W 1 10.8.0.9 >/dev/null || true
+in_ns r1 arping -q -U -c 1 -I lan0 192.0.2.251 || true
+is "no sign of life of r1 changes that" "$(send_of)" $mac_r2
+control ep "move lan0 $mac_r1 $mac_r1"
+is "until another command" "$(send_of) $(gateway_field ep $mac_r1 ordered)" "$mac_r1 0"
 
 # IPv6: an unsolicited neighbour advertisement.
 ip -n r1 link set lan0 down

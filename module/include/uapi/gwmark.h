@@ -24,7 +24,8 @@
  *                                                    is not on its link
  *     anything else                                  untouched
  *
- *   A packet that cannot be sent by MAC goes on to normal routing, and one of
+ *   A reply whose flow has no gateway goes to the uplink where routing has nothing
+ *   better. A packet that cannot be sent by MAC goes on to normal routing, and one of
  *   the counters below says why. Packets that the module sends pass the FORWARD
  *   and POST_ROUTING hooks with their true devices, have their TTL decremented
  *   and their size checked, as if they had been routed.
@@ -50,10 +51,11 @@
  *   gateways  one line for each gateway:
  *               id=ID dev=NAME ifindex=N mac=MAC send=MAC pinned=0|1 uplink=0|1
  *               idle_ms=N learned=N sent_packets=N sent_bytes=N moves=N
- *               addresses=ADDR,ADDR...
+ *               ordered=0|1 addresses=ADDR,ADDR...
  *             "mac" is what its frames bear, "send" is where packets go; they
  *             differ after a move. "learned" counts flows. idle_ms is the time
- *             since its last selected frame (-1: never), exact to 1 s.
+ *             since its last selected frame (-1: never), exact to 1 s. "ordered":
+ *             a command with "keep" said where packets go.
  *             "addresses" is last and may be empty.
  *   flows     one line for each conntrack entry with a gateway:
  *               family=4|6 proto=N src=A dst=A [sport=N dport=N]
@@ -77,8 +79,8 @@
  *   set reply_mark VALUE[/MASK]   numbers as in C; the mask is 0xff by default.
  *   set orig_mark VALUE[/MASK]    VALUE is neither 0 nor outside of MASK
  *   set learn_onlink on|off       also learn a source that is on-link by an
- *                                 address of the device (default off: ARP and ND
- *                                 serve it)
+ *                                 address of the device, or by a route without a
+ *                                 next hop (default off: ARP and ND serve it)
  *   gateway add DEV MAC [ADDR...] know a gateway, and addresses of it (at most 8)
  *   gateway del DEV MAC           forget one
  *   uplink auto                   the gateway that local replies go to; before
@@ -86,7 +88,9 @@
  *                                 were bound for (default)
  *   uplink none                   no uplink
  *   uplink DEV MAC                this one; known from now on
- *   move DEV MAC MAC              packets for the first gateway go to the second
+ *   move DEV MAC MAC [keep]       packets for the first gateway go to the second MAC,
+ *                                 until evidence tells otherwise; with "keep",
+ *                                 until the next such command
  *   flush [DEV]                   forget all gateways (of a device)
  *
  *   Errors:
@@ -195,6 +199,9 @@
 	X(control_refused)	/* commands answered with an error */	\
 	/* learn, once more */						\
 	X(learn_answer)		/* a captured answer told a client's flow its way */\
-	X(learn_renewed)	/* older than the mark: tracked anew */
+	X(learn_renewed)	/* older than the mark: tracked anew */ \
+	/* moves, once more */						\
+	X(move_answer)		/* ARP or ND proved the old MAC alive */ \
+	X(move_kept)		/* it lost one address and was alive */
 
 #endif /* _UAPI_GWMARK_H */

@@ -13,6 +13,7 @@ export const MODULE_COUNTERS = [
   'gateway_added', 'gateway_removed', 'gateway_table_full', 'gateway_no_memory',
   'control_refused',
   'learn_answer', 'learn_renewed',
+  'move_answer', 'move_kept',
 ] as const;
 
 /** Why a selected packet was not learnt, sent or captured, and took the normal route instead. */
