@@ -74,7 +74,7 @@ describe('NftablesFirewall with the rules of any site', function () {
         const firewall = new NftablesFirewall(nftables, POLICY.table);
         await bring(firewall, null, drawn);
         assert.equal((await firewall.inspect()).state, 'intact');
-        await nft('insert', 'rule', 'inet', POLICY.table, 'prerouting', 'counter');
+        await nft('insert', 'rule', 'inet', POLICY.table, 'output', 'counter');
         assert.equal((await firewall.inspect()).state, 'changed');
         assert.equal(firewall.needsEverything, true);
         await bring(firewall, null, drawn);
