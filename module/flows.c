@@ -152,7 +152,7 @@ static int flows_show(struct seq_file *seq, void *v)
 		if (NF_CT_DIRECTION(hash) != IP_CT_DIR_ORIGINAL)
 			continue;
 		/* entries are recycled without a grace period: take it, then look */
-		if (!refcount_inc_not_zero(&ct->ct_general.use))
+		if (!nf_ct_get_unless_zero(ct))
 			continue;
 		smp_acquire__after_ctrl_dep();
 		if (net_eq(nf_ct_net(ct), seq_file_net(seq)) && nf_ct_is_confirmed(ct) &&
