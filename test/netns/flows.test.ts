@@ -127,10 +127,11 @@ describe('what the kernel has', function () {
   });
 
   it('is counted by reason where a packet took the normal route', async () => {
+    await lab.topology.client1.ip(`route replace ${ADDRESS.local.v4} dev tun0`);
     const before = await fallThrough('return_no_gateway');
 
-    // The endpoint itself asks: its flow has no gateway, and its answer needs none.
-    const { received } = await ping({ namespace: lab.topology.endpoint, address: TUNNEL.endpoint.v4 }, lab.party('client1', 'v4'), { count: 2 });
+    // A host on the segment itself asks: ARP leads to it, so its flow has no gateway.
+    const { received } = await ping({ namespace: lab.topology.local, address: ADDRESS.local.v4 }, lab.party('client1', 'v4'), { count: 2 });
 
     assert.equal(received, 2);
     assert.equal((await fallThrough('return_no_gateway')) - before, 2);
