@@ -14,7 +14,7 @@ import { setModuleMark } from './module-structure.js';
 export function compileBridgeStructure(site: Site, bridges: readonly string[]): Structure {
   const chains = new Map<string, ChainSpec>([
     ['prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: captureRules(site, bridges) }],
-    [ABOUT_CHAIN, { base: {}, rules: aboutRules({ ...site, originals: [], transports: [] }) }],
+    [ABOUT_CHAIN, { base: {}, rules: aboutRules({ ...site, savedSysctls: [], transports: [] }) }],
   ]);
   return { sets: clientSets(site.subnetLengths), chains, verdicts: new Map() };
 }

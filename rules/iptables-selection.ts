@@ -95,7 +95,7 @@ export function fromDevices(links: readonly { readonly device: string }[], actio
 
 /** The chain that no packet passes: what the chain `about` of nftables says, in the first family that there is. */
 export function aboutChain(site: Site, family: Family): IptablesChain {
-  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment), ...site.transports.map(transportComment), ...orderComments(site.gateways)];
+  const comments = [LAYOUT_COMMENT, ...site.savedSysctls.map(originalComment), ...site.transports.map(transportComment), ...orderComments(site.gateways)];
   return {
     family,
     name: chainName(site.policy, IPTABLES_CHAINS.about),

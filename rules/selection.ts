@@ -171,7 +171,7 @@ export function matchTransportOutput({ protocol, port, remote }: Transport): Sta
 
 /** The rules of {@link ABOUT_CHAIN}. */
 export function aboutRules(site: Site): RuleSpec[] {
-  const comments = [LAYOUT_COMMENT, ...site.originals.map(originalComment), ...site.transports.map(transportComment), ...orderComments(site.gateways)];
+  const comments = [LAYOUT_COMMENT, ...site.savedSysctls.map(originalComment), ...site.transports.map(transportComment), ...orderComments(site.gateways)];
   return comments.map((comment) => ({ expr: [{ return: null }], comment }));
 }
 

@@ -101,7 +101,7 @@ export interface Site {
   /** Families in which some client network needs a route of ours. */
   readonly clientRouteFamilies: readonly Family[];
   /** What sysctls had been before the sidecar changed them, to be restored by `gwmark down`. */
-  readonly originals: readonly OriginalSysctl[];
+  readonly savedSysctls: readonly OriginalSysctl[];
   /** Whose frames teach nothing; absent: everybody's do. */
   readonly sources?: SourceFilter | undefined;
   /** A reverse path filter made of rules is to be told the ways of gateways: see path-filters.ts. Default: there is none. */

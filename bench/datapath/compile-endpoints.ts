@@ -11,8 +11,8 @@ import { openNftables } from 'nftables-json';
 import type { ClientNetworkChange, Gateway, Link, Network, Site, Tunnel } from '../../rules/index.js';
 import { EMPTY_PLAN, compileModuleRouting, compileModuleStructure, compileNexthopStructure, compileRouting, diffRouting, moduleMark, parseNetwork } from '../../rules/index.js';
 import { loadConfig } from '../../sidecar/config/load.js';
-import { policyOf } from '../../sidecar/daemon/policy.js';
-import { additionLines } from '../../sidecar/datapath/nexthop/plan.js';
+import { policyOf } from '../../sidecar/config/policy.js';
+import { additionLines } from '../../sidecar/routing/plan.js';
 import { NftablesFirewall } from '../../sidecar/firewall/nftables-firewall.js';
 
 const CLIENTS = 100;
@@ -56,7 +56,7 @@ async function writeEndpoints(directory: string): Promise<void> {
     uplink: null,
     subnetLengths: [],
     clientRouteFamilies: [],
-    originals: [],
+    savedSysctls: [],
   } satisfies Site;
   const withGateways: Site = { ...site, gateways: GATEWAYS, uplink: GATEWAYS[2] ?? null };
   const endpoints = [

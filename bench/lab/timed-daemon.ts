@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openNftables } from 'nftables-json';
 import { loadConfig } from '../../sidecar/config/load.js';
 import { Daemon } from '../../sidecar/daemon/daemon.js';
-import { policyOf } from '../../sidecar/daemon/policy.js';
+import { policyOf } from '../../sidecar/config/policy.js';
 import { createLogger } from '../../sidecar/log/logger.js';
 import { LAN_DEVICE } from './network.js';
 import { stopSignal, tellDriver } from './subject-process.js';

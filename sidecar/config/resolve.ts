@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 
 import type { z } from 'zod';
 
-import { findClashes } from './clashes.js';
+import { findClashes } from './constraints.js';
 import { type ConfigProblem, formatSource, showValue, type Source } from './problem.js';
 import type { Origins, RawValue } from './sources.js';
 import { type FlatSettings, type Setting, SETTINGS, settingOf, type SettingPath } from './table.js';

@@ -1,5 +1,5 @@
 import { didYouMean } from './did-you-mean.js';
-import type { RawForm } from './kinds.js';
+import type { RawForm } from './setting-types.js';
 import type { ConfigProblem, Source } from './problem.js';
 import { SETTINGS, type SettingPath } from './table.js';
 

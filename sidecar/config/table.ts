@@ -1,4 +1,4 @@
-import { choice, devices, endpoints, integer, type Kind, listener, mask, networks, nexthops, path, sources, text, toggle, transports, uplink } from './kinds.js';
+import { choice, devices, endpoints, integer, type Kind, listener, mask, networks, nexthops, path, sources, text, toggle, transports, uplink } from './setting-types.js';
 
 /** How many routing tables from `routing.tableBase` on are ours, the last included: one a gateway and some spare. */
 export const ROUTING_TABLES = 301;

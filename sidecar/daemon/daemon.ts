@@ -4,33 +4,33 @@ import { readVersion } from '../config/version.js';
 import type { Settings } from '../config/settings.js';
 import type { MoveOrder } from '../control/move-order.js';
 import { plainInForce } from '../control/settings-in-force.js';
-import { readRouting } from '../datapath/nexthop/plan.js';
+import { readRouting } from '../routing/plan.js';
 import { SourceLists } from '../datapath/source-lists.js';
 import type { Datapath } from '../datapath/datapath.js';
 import type { UplinkNeed } from '../datapath/uplink-seeker.js';
 import { type Devices, hasDevice, readDevices, tunnelTowards } from '../discovery/devices.js';
-import { type FirewallTool, nameOf } from '../firewall/tool.js';
+import { type FirewallTool, nameOf } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { StatusDocument } from '../status.js';
-import type { KernelEvent } from '../system/neighbour-monitor.js';
-import { checkClashes } from './clashes.js';
-import { ClientConnections } from './client-connections.js';
-import { Debounced } from './debounced.js';
-import { Forwarder } from './forwarder.js';
-import { FilterWatch } from './filter-watch.js';
-import { type KernelSide, makeKernelSide } from './kernel-side.js';
+import type { KernelEvent } from '../routing/neighbour-monitor.js';
+import { checkClashes } from '../routing/conflicts.js';
+import { ClientConnections } from '../kernel/client-connections.js';
+import { Debounced } from '../system/debounced.js';
+import { Forwarder } from '../kernel/forwarder.js';
+import { FilterWatch } from '../kernel/filter-watch.js';
+import { type KernelSide, makeKernelSide } from '../kernel/kernel-side.js';
 import { hasSameKeys, uniqueBy } from './keys.js';
-import { KeptMonitor } from './kept-monitor.js';
-import type { WantedSite } from './reconciler.js';
-import { Reachability } from './reachability.js';
-import { repeat } from './repeat.js';
+import { RestartingMonitor } from '../routing/restarting-monitor.js';
+import type { WantedSite } from '../kernel/reconciler.js';
+import { Reachability } from '../kernel/reachability.js';
+import { repeat } from '../system/repeat.js';
 import type { RunHooks } from './run-hooks.js';
-import { RoutingCheck } from './routing-check.js';
-import { RoutingUpkeep } from './routing-upkeep.js';
-import { Servers } from './servers.js';
+import { RoutingCheck } from '../kernel/routing-check.js';
+import { RoutingRepairs } from '../kernel/routing-repairs.js';
+import { Servers } from '../openvpn/servers.js';
 import { buildStatus } from './status-builder.js';
-import { VrfWatch } from './vrf-watch.js';
-import { Upkeep } from './upkeep.js';
+import { VrfWatch } from '../kernel/vrf-watch.js';
+import { Repairs } from './repairs.js';
 
 /** Owner of the client networks that an earlier run left in the kernel, until the first snapshot tells who is there. */
 const ADOPTED = 'adopted';
@@ -58,7 +58,7 @@ export class Daemon implements AsyncDisposable {
   readonly #servers: Servers;
   readonly #reachability: Reachability;
   readonly #refresh: Debounced;
-  readonly #routing: RoutingUpkeep;
+  readonly #routing: RoutingRepairs;
   readonly #forwarder: Forwarder;
   readonly #filters: FilterWatch;
   readonly #vrfs: VrfWatch;
@@ -77,10 +77,10 @@ export class Daemon implements AsyncDisposable {
   readonly #gate = new Promise<void>((resolve) => {
     this.#onGateOpen = resolve;
   });
-  #monitor: KeptMonitor | null = null;
+  #monitor: RestartingMonitor | null = null;
   readonly #settle: Debounced;
   readonly #look: Debounced;
-  readonly #upkeep = new Upkeep();
+  readonly #repairs = new Repairs();
   #hooks: RunHooks = {};
 
   /** @param tool borrowed */
@@ -110,9 +110,9 @@ export class Daemon implements AsyncDisposable {
     this.#reconciler = side.reconciler;
     this.#reachability = new Reachability({ clients: this.#connections.networks, applied: () => this.#reconciler.applied(), logger });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
-    const check = new RoutingCheck({ reconciler: this.#reconciler, upkeep: this.#upkeep, logger });
-    this.#routing = new RoutingUpkeep({ reconciler: this.#reconciler, check, refresh: () => this.#refresh.now(), logger });
-    this.#forwarder = new Forwarder({ datapath: kind, onOriginals: () => this.#noteOriginals(), logger });
+    const check = new RoutingCheck({ reconciler: this.#reconciler, onRepaired: () => this.#repairs.routingRepaired(), logger });
+    this.#routing = new RoutingRepairs({ reconciler: this.#reconciler, check, refresh: () => this.#refresh.now(), logger });
+    this.#forwarder = new Forwarder({ datapath: kind, onSavedSysctls: () => this.#noteSavedSysctls(), logger });
     this.#vrfs = new VrfWatch(logger);
     this.#filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
@@ -134,12 +134,12 @@ export class Daemon implements AsyncDisposable {
       datapath: this.#datapath,
       firewall: nameOf(this.#tool),
       servers: this.#servers.list,
-      upkeep: this.#upkeep,
+      repairs: this.#repairs,
       markMask: this.#policy.markMask,
       settings: plainInForce(this.#settings),
       elements: this.#reconciler.elements,
       appliedPass: this.#reconciler.appliedPass,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#upkeep.problem, this.#routing.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, this.#vrfs.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#repairs.problem, this.#routing.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, this.#vrfs.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
       unreachable: this.#reachability.list(),
     });
@@ -232,12 +232,12 @@ export class Daemon implements AsyncDisposable {
     const plan = await readRouting(this.#policy);
     const bridge = (await this.#bridge?.adopt(() => '')) ?? null;
     // A run that was killed between the two transactions left one table behind the other.
-    if (bridge !== null && !hasSameKeys(bridge.clients, table?.clients ?? new Map())) this.#bridge?.distrust();
+    if (bridge !== null && !hasSameKeys(bridge.clients, table?.clients ?? new Map())) this.#bridge?.invalidate();
     if (table !== null) {
       this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
       this.#adoptedTransports = this.#earlierTransports = table.transports;
-      this.#forwarder.adopt(table.originals);
+      this.#forwarder.adopt(table.savedSysctls);
       this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#datapath.gateways.length });
     }
     for (const network of this.#adopted) this.#connections.networks.add(ADOPTED, network, ADOPTED);
@@ -254,9 +254,9 @@ export class Daemon implements AsyncDisposable {
     }
   }
 
-  #startMonitor(): KeptMonitor {
+  #startMonitor(): RestartingMonitor {
     const onRestarted = (): Promise<void> => this.#datapath.readNeighbours().then(() => this.#refresh.now());
-    return new KeptMonitor({ protocol: this.#policy.routing.protocol, onEvent: (event) => this.#kernelEvent(event), onRestarted, logger: this.#logger });
+    return new RestartingMonitor({ protocol: this.#policy.routing.protocol, onEvent: (event) => this.#kernelEvent(event), onRestarted, logger: this.#logger });
   }
 
   #kernelEvent(event: KernelEvent): void {
@@ -314,7 +314,7 @@ export class Daemon implements AsyncDisposable {
       gateways: this.#datapath.gateways,
       uplink: this.#datapath.uplink,
       sources: this.#datapath.sources.filter,
-      originals: this.#forwarder.originals,
+      savedSysctls: this.#forwarder.savedSysctls,
       ...(this.#filters.isAnswering ? { answersPathFilters: true } : {}),
     };
     if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
@@ -347,7 +347,7 @@ export class Daemon implements AsyncDisposable {
     await this.#forwarder.enable(this.#wanted);
   }
 
-  async #noteOriginals(): Promise<void> {
+  async #noteSavedSysctls(): Promise<void> {
     this.#updateSite();
     await this.#reconciler.applied();
   }
@@ -373,7 +373,7 @@ export class Daemon implements AsyncDisposable {
     if (found !== 'intact') {
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();
-      this.#upkeep.firewallDamaged(`table ${this.#settings.table} of the packet filter was found ${found}; it is being put back`, this.#reconciler.applied());
+      this.#repairs.firewallDamaged(`table ${this.#settings.table} of the packet filter was found ${found}; it is being put back`, this.#reconciler.applied());
       return;
     }
     this.#datapath.need(this.#uplinkNeed);
@@ -387,7 +387,7 @@ export class Daemon implements AsyncDisposable {
     if (missing === 0) return;
     this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: 'elements', differences: missing });
     this.#reconciler.rewriteFirewall();
-    this.#upkeep.firewallDamaged(`elements of table ${this.#settings.table} were changed; they are being put back`, this.#reconciler.applied());
+    this.#repairs.firewallDamaged(`elements of table ${this.#settings.table} were changed; they are being put back`, this.#reconciler.applied());
   }
 
   /** Events can be lost without a word (ENOBUFS), and sysctls change without one. */

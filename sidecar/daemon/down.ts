@@ -3,18 +3,18 @@ import { NftError } from 'nftables-json';
 import type { OriginalSysctl } from '../../rules/index.js';
 import { EMPTY_PLAN, diffRouting } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
-import { readRouting, removeRouting } from '../datapath/nexthop/plan.js';
+import { readRouting, removeRouting } from '../routing/plan.js';
 import { disableModule } from '../datapath/module/proc.js';
 import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { IptablesFirewall } from '../firewall/iptables-firewall.js';
 import { NftablesFirewall } from '../firewall/nftables-firewall.js';
-import type { FirewallTool } from '../firewall/tool.js';
-import { openEveryTool } from '../firewall/tool.js';
+import type { FirewallTool } from '../firewall/open-firewall.js';
+import { openEveryTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import { clearMarks } from '../system/conntrack.js';
 import { restoreSysctls } from '../system/forwarding.js';
-import { policyOf } from './policy.js';
+import { policyOf } from '../config/policy.js';
 
 /**
  * The command `down`: removes every trace of gwmark from the network namespace, whichever run left it: table, rules, routes, neighbours,
@@ -28,9 +28,9 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
   const tools = await openEveryTool(settings);
   try {
     const firewalls = tools.flatMap((tool) => firewallsOf(tool, settings.table));
-    const originals: OriginalSysctl[] = [];
+    const savedSysctls: OriginalSysctl[] = [];
     // Somebody else's tables and chains are refused before anything is touched.
-    for (const firewall of firewalls) originals.push(...((await firewall.adopt(() => ''))?.originals ?? []));
+    for (const firewall of firewalls) savedSysctls.push(...((await firewall.adopt(() => ''))?.savedSysctls ?? []));
     // First the rules: no packet is marked any more, so none looks for a route that is about to go.
     for (const firewall of firewalls) removed.push(...(await firewall.remove()));
     if (await disableModule()) removed.push('module gwmark: disabled, its gateways forgotten');
@@ -41,8 +41,8 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
     if (plan.routes.length > 0) removed.push(count(plan.routes.length, 'route'));
     if (plan.neighbours.length > 0) removed.push(count(plan.neighbours.length, 'permanent neighbour'));
 
-    const failed = await restoreSysctls(originals);
-    for (const original of originals) {
+    const failed = await restoreSysctls(savedSysctls);
+    for (const original of savedSysctls) {
       if (failed.includes(original)) logger.error('sysctl.failed', { name: original.name, value: original.value, reason: 'cannot be set back' });
       else removed.push(`sysctl ${original.name.replaceAll('/', '.')} back to ${original.value}`);
     }

@@ -1,4 +1,4 @@
-import type { Pass } from './reconciler.js';
+import type { Pass } from '../kernel/reconciler.js';
 
 /** What a caller of `Daemon.run` may be told. */
 export interface RunHooks {

@@ -5,12 +5,12 @@ import type { Settings } from '../config/settings.js';
 import { loadModule } from '../datapath/module/proc.js';
 import { ControlServer } from '../control/server.js';
 import { GwmarkError } from '../errors.js';
-import { nameOf, openFirewallTool } from '../firewall/tool.js';
+import { nameOf, openFirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { Notifier } from '../system/notifier.js';
 import { Daemon } from './daemon.js';
-import { policyOf } from './policy.js';
+import { policyOf } from '../config/policy.js';
 import { summarize } from './status-builder.js';
 
 /**

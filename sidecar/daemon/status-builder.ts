@@ -2,12 +2,12 @@ import type { Transport } from '../../rules/index.js';
 import type { Datapath } from '../datapath/datapath.js';
 import type { Session } from '../sessions/session-table.js';
 import type { ClientStatus, StatusDocument, TransportStatus } from '../status.js';
-import type { ManagedServer } from './managed-server.js';
-import type { Upkeep } from './upkeep.js';
+import type { ManagedServer } from '../openvpn/managed-server.js';
+import type { Repairs } from './repairs.js';
 
 export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall' | 'elements' | 'unreachable' | 'markMask' | 'settings'> {
   readonly appliedPass: number;
-  readonly upkeep: Upkeep;
+  readonly repairs: Repairs;
   readonly datapath: Datapath;
   readonly servers: readonly ManagedServer[];
   readonly problems: readonly string[];
@@ -18,7 +18,7 @@ export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall'
 /** Puts the status document together. */
 export function buildStatus(input: StatusInput): StatusDocument {
   const problems = input.isSettled || input.problems.length > 0 ? input.problems : ['the first rules are not installed yet'];
-  const { datapath, upkeep } = input;
+  const { datapath, repairs } = input;
   return {
     version: input.version,
     datapath: datapath.kind,
@@ -45,15 +45,15 @@ export function buildStatus(input: StatusInput): StatusDocument {
     gateways: datapath.status(),
     sourceLists: datapath.sources.status(),
     uplink: datapath.uplinkId,
-    startedAt: upkeep.startedAt,
-    repairs: upkeep.repairs,
+    startedAt: repairs.startedAt,
+    repairs: repairs.repairs,
     fallThrough: Object.fromEntries(datapath.fallThrough),
     moduleCounters: datapath.moduleCounters === null ? null : Object.fromEntries(datapath.moduleCounters),
     elements: input.elements,
     appliedPass: input.appliedPass,
     markMask: input.markMask,
     ...(input.settings === undefined ? {} : { settings: input.settings }),
-    networkNamespace: upkeep.networkNamespace,
+    networkNamespace: repairs.networkNamespace,
   };
 }
 

@@ -4,7 +4,7 @@ import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
 import type { SourceLists } from './source-lists.js';
 import type { UplinkNeed } from './uplink-seeker.js';
-import type { KernelEvent } from '../system/neighbour-monitor.js';
+import type { KernelEvent } from '../routing/neighbour-monitor.js';
 
 /** What a datapath wants of the packet filter and of routing for a site. */
 export interface Compiled<Rules = Structure> {

@@ -3,8 +3,8 @@ import { isLearntFrom } from '../../rules/index.js';
 import type { ConfiguredSource } from '../config/places.js';
 import { formatConfiguredSource } from '../config/places.js';
 import type { SourceListStatus } from '../status.js';
-import type { IpNeighbour } from '../system/iproute.js';
-import { ipJson } from '../system/iproute.js';
+import type { IpNeighbour } from '../routing/iproute.js';
+import { ipJson } from '../routing/iproute.js';
 import { resolveRouter } from './uplink-seeker.js';
 
 /** An address that nobody has is asked for no more often. */

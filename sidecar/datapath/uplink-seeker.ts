@@ -1,8 +1,8 @@
 import type { Link } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
 import { exec } from '../system/exec.js';
-import type { IpNeighbour } from '../system/iproute.js';
-import { ipBatch, ipJson } from '../system/iproute.js';
+import type { IpNeighbour } from '../routing/iproute.js';
+import { ipBatch, ipJson } from '../routing/iproute.js';
 
 /**
  * Whether somebody beside this sidecar needs a router to send to. `none`: there is no OpenVPN client. `seeking`: one is not

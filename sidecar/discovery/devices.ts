@@ -1,8 +1,8 @@
 import type { Family, Link, Network, Tunnel } from '../../rules/index.js';
 import { contains, parseNetwork } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
-import type { IpDevice, IpRoute, OnlinkRoute } from '../system/iproute.js';
-import { ipJson, isDeviceGone, readOnlinkRoutes } from '../system/iproute.js';
+import type { IpDevice, IpRoute, OnlinkRoute } from '../routing/iproute.js';
+import { ipJson, isDeviceGone, readOnlinkRoutes } from '../routing/iproute.js';
 import { readSysctl } from '../system/sysctl.js';
 
 /** One reading of the network devices of the namespace. */

@@ -1,5 +1,5 @@
 import type { NftObject } from 'nftables-json';
-import { savedLines } from './saved-lines.js';
+import { savedLines } from '../firewall/saved-lines.js';
 
 /** A rule of somebody else's that writes a packet mark or a conntrack mark. */
 export interface MarkWrite {

@@ -6,11 +6,11 @@ import type { Family, Policy } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { fetchStatus } from '../control/client.js';
 import type { SettingsInForce } from '../control/settings-in-force.js';
-import type { RoutingUse } from '../daemon/clashes.js';
-import { readRoutingUse } from '../daemon/clashes.js';
-import { linkWithoutDefault } from '../daemon/filter-watch.js';
-import { policyOf } from '../daemon/policy.js';
-import { readModule, type ModuleReading } from './module-reading.js';
+import type { RoutingUse } from '../routing/conflicts.js';
+import { readRoutingUse } from '../routing/conflicts.js';
+import { linkWithoutDefault } from '../routing/default-routes.js';
+import { policyOf } from '../config/policy.js';
+import { readModule, type ModuleReading } from '../datapath/module/module-reading.js';
 import { saveLegacyIptables, saveNftIptables } from './saved-iptables.js';
 import type { ServerView } from './server-view.js';
 import { viewServers } from './server-view.js';
@@ -18,10 +18,10 @@ import { GwmarkError } from '../errors.js';
 import { readDevices } from '../discovery/devices.js';
 import type { PathFilter } from '../firewall/path-filters.js';
 import { readPathFilters } from '../firewall/read-path-filters.js';
-import { inspectFlavours } from '../firewall/tool.js';
+import { inspectFlavours } from '../firewall/open-firewall.js';
 import type { StatusDocument } from '../status.js';
-import type { IpDevice } from '../system/iproute.js';
-import { ipJson } from '../system/iproute.js';
+import type { IpDevice } from '../routing/iproute.js';
+import { ipJson } from '../routing/iproute.js';
 
 /** A device with what `ip -d` tells beyond addresses. */
 export interface DeviceDetails extends IpDevice {

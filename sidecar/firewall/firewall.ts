@@ -11,7 +11,7 @@ export interface SeenMac {
 /** What an earlier run left in the kernel, as far as it is needed to go on without a gap. */
 export interface Installed {
   readonly clients: ReadonlyMap<string, ClientNetwork>;
-  readonly originals: readonly OriginalSysctl[];
+  readonly savedSysctls: readonly OriginalSysctl[];
   readonly transports: readonly Transport[];
   /** Gateway id -> source MACs that are learnt as it. */
   readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
@@ -60,13 +60,13 @@ export interface Firewall<Rules> {
   adopt(deviceOf: (address: string) => string): Promise<Installed | null>;
 
   /** True while the rules are not known to stand as last written: the next change has to bring every client. */
-  readonly needsEverything: boolean;
+  readonly needsFullRewrite: boolean;
 
   /**
    * Makes the kernel's rules what `rules` says, and the client sets what the changes say. The same object as before means that
    * only clients change.
    *
-   * @param changes when `needsEverything`, an `add` for every client network
+   * @param changes when `needsFullRewrite`, an `add` for every client network
    * @throws GwmarkError FIREWALL_FAILED
    */
   apply(rules: Rules, changes: Iterable<ClientNetworkChange>): Promise<void>;
@@ -85,7 +85,7 @@ export interface Firewall<Rules> {
   readCounters(): Promise<RuleCounters | null>;
 
   /** Rules or elements were not what they should be: the next `apply` replaces all of them. */
-  distrust(): void;
+  invalidate(): void;
 
   /** Source MACs that the packet path noted: of frames that no gateway's rule knew, and of transport flows. */
   seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]>;

@@ -68,7 +68,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     this.#note(chains.uplinkRules);
     return {
       clients: chains.owner === 'ours' ? readClientSets(sets, this.#table, deviceOf) : new Map(),
-      originals: chains.originals,
+      savedSysctls: chains.savedSysctls,
       transports: chains.transports,
       gateways: chains.gateways,
       uplinks: await this.seenMacs('uplinks'),
@@ -76,7 +76,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     };
   }
 
-  get needsEverything(): boolean {
+  get needsFullRewrite(): boolean {
     return this.#rules === NO_IPTABLES_RULES;
   }
 
@@ -84,17 +84,17 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     const isStructural = rules !== this.#rules;
     try {
       // Something of ours may be there that is not as we wrote it.
-      const sets = this.needsEverything ? await listSets(this.#ipset, this.#table) : [];
-      const from = this.needsEverything ? rulesOf(await listChains(this.#iptables, this.#table), sets) : this.#rules;
+      const sets = this.needsFullRewrite ? await listSets(this.#ipset, this.#table) : [];
+      const from = this.needsFullRewrite ? rulesOf(await listChains(this.#iptables, this.#table), sets) : this.#rules;
       const diff = isStructural ? diffIptables(from, rules) : { sets: [], rules: [], goneSets: [] };
-      const elements = this.needsEverything ? this.#fillCommands(sets, changes) : iptablesClientCommands(this.#table, changes, this.machine.families);
+      const elements = this.needsFullRewrite ? this.#fillCommands(sets, changes) : iptablesClientCommands(this.#table, changes, this.machine.families);
       await this.#ipset.run([...diff.sets, ...elements]);
       if (diff.rules.length > 0) await this.#iptables.run(diff.rules);
       await this.#destroySets(diff.goneSets);
     } catch (error) {
       if (!(error instanceof IptablesError)) throw error;
       // Of sets and rules a part may stand.
-      this.distrust();
+      this.invalidate();
       throw new GwmarkError('FIREWALL_FAILED', `apply rules with iptables (${this.#iptables.flavour}): ${error.message}`, { cause: error });
     }
     this.#rules = rules;
@@ -105,16 +105,16 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
 
   /** Costs two processes, with counters or without. */
   async inspect(): Promise<FirewallReading> {
-    if (this.needsEverything) return { state: 'intact', counters: null };
+    if (this.needsFullRewrite) return { state: 'intact', counters: null };
     const chains = await listChains(this.#iptables, this.#table);
     if (chains.owner === 'none') {
-      this.distrust();
+      this.invalidate();
       return { state: 'missing', counters: null };
     }
     this.#note(chains.uplinkRules);
     const { counters, fingerprint } = chains;
     if (fingerprint === this.#fingerprint) return { state: 'intact', counters };
-    this.distrust();
+    this.invalidate();
     return { state: 'changed', counters };
   }
 
@@ -124,7 +124,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   }
 
   async differences(clients: ReadonlyMap<string, ClientNetwork>): Promise<number> {
-    if (this.needsEverything) return 0;
+    if (this.needsFullRewrite) return 0;
     const { families } = this.machine;
     const wanted = new Map([...clients].filter(([, { family }]) => families.includes(family)));
     const sets: ListedSet[] = [];
@@ -134,7 +134,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     return countDifferences(wanted, readClientSets(sets, this.#table, () => ''));
   }
 
-  distrust(): void {
+  invalidate(): void {
     this.#rules = NO_IPTABLES_RULES;
     this.#fingerprint = null;
   }

@@ -18,7 +18,7 @@ export interface InstalledChains {
   readonly owner: 'none' | 'ours' | 'outdated' | 'foreign';
   /** In the order in which they can be taken away from the end; their rules are not compared (`null`). */
   readonly chains: readonly IptablesChain[];
-  readonly originals: readonly OriginalSysctl[];
+  readonly savedSysctls: readonly OriginalSysctl[];
   readonly transports: readonly Transport[];
   /** Gateway id -> source MACs that are learnt as it. */
   readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
@@ -97,7 +97,7 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
   return {
     owner: ownerOf(chains, comments),
     chains,
-    originals: comments.map(parseOriginalComment).filter((original) => original !== null),
+    savedSysctls: comments.map(parseOriginalComment).filter((original) => original !== null),
     transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
     gateways,
     orders: comments.map(parseOrderComment).filter((order) => order !== null),

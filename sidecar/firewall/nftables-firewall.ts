@@ -48,14 +48,14 @@ export class NftablesFirewall implements Firewall<Structure> {
   }
 
   /** True while the table is not known to stand as last written: the next change has to bring every client. */
-  get needsEverything(): boolean {
+  get needsFullRewrite(): boolean {
     return this.#structure === NOTHING;
   }
 
   /**
    * Makes the table what `structure` says, and its client sets what the changes say, in one transaction.
    *
-   * @param changes when `needsEverything`, an `add` for every client network
+   * @param changes when `needsFullRewrite`, an `add` for every client network
    * @throws GwmarkError FIREWALL_FAILED; nothing has changed then
    */
   async apply(structure: Structure, changes: Iterable<ClientNetworkChange>): Promise<void> {
@@ -87,12 +87,12 @@ export class NftablesFirewall implements Firewall<Structure> {
     if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true)) return { state: 'intact', counters: null };
     const objects = await this.#list(true);
     if (objects === null) {
-      this.#distrust(false);
+      this.#invalidate(false);
       return { state: 'missing', counters: null };
     }
     const { fingerprint, counters } = readTable(objects, () => '');
     if (fingerprint !== this.#fingerprint) {
-      this.#distrust(true);
+      this.#invalidate(true);
       return { state: 'changed', counters };
     }
     this.#generation = generation;
@@ -120,8 +120,8 @@ export class NftablesFirewall implements Firewall<Structure> {
   }
 
   /** Elements were not what they should be: the next `apply` replaces the table as a whole. */
-  distrust(): void {
-    if (this.#structure !== NOTHING) this.#distrust(true);
+  invalidate(): void {
+    if (this.#structure !== NOTHING) this.#invalidate(true);
   }
 
   /** Source MACs in one of the sets that the packet path fills; empty when the set is gone. */
@@ -155,7 +155,7 @@ export class NftablesFirewall implements Firewall<Structure> {
     this.#fingerprint = objects === null ? null : readTable(objects, () => '').fingerprint;
   }
 
-  #distrust(exists: boolean): void {
+  #invalidate(exists: boolean): void {
     this.#generation = null;
     this.#structure = NOTHING;
     this.#fingerprint = null;

@@ -1,6 +1,6 @@
 import type { NftObject } from 'nftables-json';
 import type { Family } from '../../rules/index.js';
-import { savedLines } from '../doctor/saved-lines.js';
+import { savedLines } from './saved-lines.js';
 
 /**
  * A rule of another program that drops packets whose way back does not lead over the device that they came by: rp_filter as a

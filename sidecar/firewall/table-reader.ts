@@ -62,7 +62,7 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
     owner,
     structure: owner === 'ours' ? { sets, chains, verdicts } : NOTHING,
     clients,
-    originals: comments.map(parseOriginalComment).filter((original) => original !== null),
+    savedSysctls: comments.map(parseOriginalComment).filter((original) => original !== null),
     transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
     gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns')),
     uplinks,

@@ -1,9 +1,9 @@
 import type { Settings } from '../config/settings.js';
 import { statusOfSidecarHere } from '../control/sidecar-here.js';
-import { policyOf } from '../daemon/policy.js';
+import { policyOf } from '../config/policy.js';
 import { parseModuleGateway, readRecords } from '../datapath/module/proc.js';
 import { gatewayNeighbours } from '../datapath/nexthop/adoption.js';
-import { readRouting } from '../datapath/nexthop/plan.js';
+import { readRouting } from '../routing/plan.js';
 import { GwmarkError } from '../errors.js';
 import type { StatusDocument } from '../status.js';
 import { conntrackFlows } from './conntrack-flows.js';

@@ -115,9 +115,9 @@ export async function applySysctls(changes: readonly SysctlChange[], logger: Log
 }
 
 /** Sets sysctls back, the last changed first. Returns what could not be set. */
-export async function restoreSysctls(originals: readonly OriginalSysctl[]): Promise<OriginalSysctl[]> {
+export async function restoreSysctls(savedSysctls: readonly OriginalSysctl[]): Promise<OriginalSysctl[]> {
   const failed: OriginalSysctl[] = [];
-  for (const original of originals.toReversed()) {
+  for (const original of savedSysctls.toReversed()) {
     const value = await readSysctl(original.name);
     // One that could not be changed needs no restoring, and one of a device that is gone has none.
     if (value === original.value || value === null) continue;

@@ -2,8 +2,8 @@ import type { Transport } from '../../rules/index.js';
 import { nexthopAddress } from '../../rules/index.js';
 import { gatewayNeighbours } from '../datapath/nexthop/adoption.js';
 import { GwmarkError } from '../errors.js';
-import type { IpRoute } from '../system/iproute.js';
-import { ipJson } from '../system/iproute.js';
+import type { IpRoute } from '../routing/iproute.js';
+import { ipJson } from '../routing/iproute.js';
 import type { TraceReading } from './reading.js';
 
 /** A packet to look up: one that the endpoint forwards (`iif`) or sends itself. */

@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { GwmarkError } from '../errors.js';
 import { listChains, listSets, readClientSets } from '../firewall/iptables-reader.js';
 import { type InstalledTable, readTable } from '../firewall/table-reader.js';
-import { inspectFlavours, kernelFamilies } from '../firewall/tool.js';
+import { inspectFlavours, kernelFamilies } from '../firewall/open-firewall.js';
 import type { StatusDocument } from '../status.js';
 
 /** The rules that stand under our name, whichever program they are made with. */

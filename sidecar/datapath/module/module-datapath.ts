@@ -5,7 +5,7 @@ import type { MoveOrder } from '../../control/move-order.js';
 import type { Firewall } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
-import type { KernelEvent } from '../../system/neighbour-monitor.js';
+import type { KernelEvent } from '../../routing/neighbour-monitor.js';
 import type { Compiled, Datapath } from '../datapath.js';
 import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';

@@ -14,9 +14,9 @@ import type { Firewall, Installed, RuleCounters } from '../../firewall/firewall.
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import { flushMark } from '../../system/conntrack.js';
-import type { IpNeighbour } from '../../system/iproute.js';
-import { ipJson } from '../../system/iproute.js';
-import type { KernelEvent } from '../../system/neighbour-monitor.js';
+import type { IpNeighbour } from '../../routing/iproute.js';
+import { ipJson } from '../../routing/iproute.js';
+import type { KernelEvent } from '../../routing/neighbour-monitor.js';
 
 /** A router with clients behind it is not silent for so long: OpenVPN's keepalive is 10 s in its own examples. */
 const SILENT_MS = 60_000;

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Firewall, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
-import type { IpNeighbour } from '../../system/iproute.js';
-import { ipBatch, ipJson } from '../../system/iproute.js';
+import type { IpNeighbour } from '../../routing/iproute.js';
+import { ipBatch, ipJson } from '../../routing/iproute.js';
 import type { Doubt, GatewayChange, GatewayTable } from './gateway-table.js';
 
 /** Rules for the one who claimed the address come first: its frames tell more than anything else. */

@@ -2,7 +2,7 @@ import type { NftObject } from 'nftables-json';
 
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
-import { savedLines } from '../saved-lines.js';
+import { savedLines } from '../../firewall/saved-lines.js';
 
 /** Both directions of a flow are in one zone of connection tracking. */
 export const conntrackZones: Check = {

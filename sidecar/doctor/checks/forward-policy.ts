@@ -4,7 +4,7 @@ import type { Family } from '../../../rules/index.js';
 import { type Refusal, refusalOf } from '../../firewall/forward-verdict.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
-import { savedLines } from '../saved-lines.js';
+import { savedLines } from '../../firewall/saved-lines.js';
 
 /** One way through the endpoint on which a rule ends the first packet. */
 interface RefusedWay extends Refusal, Way {

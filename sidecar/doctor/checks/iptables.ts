@@ -2,7 +2,7 @@ import { IptablesError, type Flavour, type FlavourReport, openIpset, openIptable
 
 import { iptablesPrefix } from '../../../rules/index.js';
 import { type InstalledChains, listChains } from '../../firewall/iptables-reader.js';
-import { kernelFamilies } from '../../firewall/tool.js';
+import { kernelFamilies } from '../../firewall/open-firewall.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 

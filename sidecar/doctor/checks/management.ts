@@ -5,7 +5,7 @@ import { commands, Connection, isManagementError, ManagementError, type Manageme
 import { passwordNow } from '../../config/password.js';
 import type { Settings } from '../../config/settings.js';
 import { optionOf } from '../../discovery/openvpn-options.js';
-import { questionIn } from '../../daemon/server-problem.js';
+import { questionIn } from '../../discovery/management-question.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import type { ServerView } from '../server-view.js';

@@ -1,5 +1,5 @@
 import { iptablesPrefix } from '../../../rules/index.js';
-import type { IpRule } from '../../system/iproute.js';
+import type { IpRule } from '../../routing/iproute.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import { chainNames, iptablesMarkWrites, type MarkWrite, nftMarkWrites } from '../mark-use.js';

@@ -2,7 +2,7 @@ import { MODULE_ABI } from '../../datapath/module/proc.js';
 import type { Settings } from '../../config/settings.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
-import type { ModuleReading } from '../module-reading.js';
+import type { ModuleReading } from '../../datapath/module/module-reading.js';
 
 interface Facts {
   readonly reading: ModuleReading;

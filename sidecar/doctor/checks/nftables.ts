@@ -63,7 +63,7 @@ function wholeTable(policy: Policy): readonly Command[] {
     uplink: null,
     subnetLengths: [{ family: 4, prefixLength: 24 }],
     clientRouteFamilies: [],
-    originals: [],
+    savedSysctls: [],
   };
   const { before, after } = diffStructure(TABLE, NOTHING, compileNexthopStructure(site));
   return [...before, ...after];

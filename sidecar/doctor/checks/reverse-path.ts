@@ -1,6 +1,6 @@
 import { legsTable, type Policy } from '../../../rules/index.js';
-import type { IpRoute } from '../../system/iproute.js';
-import { ipJson } from '../../system/iproute.js';
+import type { IpRoute } from '../../routing/iproute.js';
+import { ipJson } from '../../routing/iproute.js';
 import { readSysctl } from '../../system/sysctl.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';

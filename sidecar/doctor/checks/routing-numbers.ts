@@ -1,4 +1,4 @@
-import { routingClashes } from '../../daemon/clashes.js';
+import { routingClashes } from '../../routing/conflicts.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 

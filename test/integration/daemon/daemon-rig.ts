@@ -4,7 +4,7 @@ import type { FakeManagementServer } from 'openvpn-management-client/testing';
 import type { Settings } from '../../../sidecar/config/settings.js';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
 import { Daemon } from '../../../sidecar/daemon/daemon.js';
-import { policyOf } from '../../../sidecar/daemon/policy.js';
+import { policyOf } from '../../../sidecar/config/policy.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { eventually } from '../../lab/wait.js';
 import { settingsFor } from '../../protocol/daemon/server-rig.js';

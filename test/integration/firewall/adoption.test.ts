@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import type { Site } from '../../../rules/index.js';
 import { EMPTY_PLAN, diffRouting } from '../../../rules/index.js';
 import { adoptedUplink, gatewayNeighbours } from '../../../sidecar/datapath/nexthop/adoption.js';
-import { readRouting, removeRouting } from '../../../sidecar/datapath/nexthop/plan.js';
+import { readRouting, removeRouting } from '../../../sidecar/routing/plan.js';
 import { POLICY, gateway } from '../../unit/rules/sample-site.js';
 import { ipShow, makeLan, makeTunnel, normalized, resetKernel } from './kernel.js';
 import { Rig } from './rig.js';
 
 const MOVED = gateway(2, { mac: '02:00:00:00:00:99', sources: [] });
-const WANTED: Partial<Site> = { gateways: [gateway(1), MOVED], uplink: gateway(1), originals: [{ name: 'net/ipv4/ip_forward', value: '0' }] };
+const WANTED: Partial<Site> = { gateways: [gateway(1), MOVED], uplink: gateway(1), savedSysctls: [{ name: 'net/ipv4/ip_forward', value: '0' }] };
 const CLIENTS = ['198.51.100.2', '2001:db8:8::1000', '10.99.0.0/16', '2001:db8:77::/64'];
 
 describe('a restart', () => {
@@ -76,7 +76,7 @@ describe('a restart', () => {
     assert.deepEqual([...gatewayNeighbours(POLICY, plan)], [[1, { device: 'lan0', mac: gateway(1).mac }], [2, { device: 'lan0', mac: '02:00:00:00:00:99' }]]);
     assert.equal(adoptedUplink(POLICY, plan), 1, 'although the set of recent uplinks is empty');
     assert.deepEqual(table?.uplinks, []);
-    assert.deepEqual(table?.originals, WANTED.originals);
+    assert.deepEqual(table?.savedSysctls, WANTED.savedSysctls);
     assert.deepEqual(table?.transports, [{ protocol: 'udp', address: null, families: [4, 6], port: 1194 }]);
   });
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { RoutingPlan } from '../../../rules/index.js';
 import { EMPTY_PLAN, clientRoute, compileRouting, diffRouting, isEmptyRoutingDiff } from '../../../rules/index.js';
-import { addRouting, readRouting, removeRouting } from '../../../sidecar/datapath/nexthop/plan.js';
+import { addRouting, readRouting, removeRouting } from '../../../sidecar/routing/plan.js';
 import { tryExec } from '../../lab/process.js';
 import type { World } from '../../unit/rules/arbitraries.js';
 import { nexthop6, policy, world } from '../../unit/rules/arbitraries.js';

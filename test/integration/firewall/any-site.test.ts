@@ -76,7 +76,7 @@ describe('NftablesFirewall with the rules of any site', function () {
         assert.equal((await firewall.inspect()).state, 'intact');
         await nft('insert', 'rule', 'inet', POLICY.table, 'output', 'counter');
         assert.equal((await firewall.inspect()).state, 'changed');
-        assert.equal(firewall.needsEverything, true);
+        assert.equal(firewall.needsFullRewrite, true);
         await bring(firewall, null, drawn);
         assert.equal((await firewall.inspect()).state, 'intact');
         await nft('delete', 'table', 'inet', POLICY.table);
@@ -129,8 +129,8 @@ describe('NftablesFirewall with the rules of any site', function () {
     const table = await firewall.adopt(() => 'tun0');
 
     assert.equal(table?.owner, 'outdated');
-    assert.deepEqual(table?.originals, [{ name: 'net/ipv4/ip_forward', value: '0' }]);
-    assert.equal(firewall.needsEverything, true);
+    assert.deepEqual(table?.savedSysctls, [{ name: 'net/ipv4/ip_forward', value: '0' }]);
+    assert.equal(firewall.needsFullRewrite, true);
     await firewall.apply(compileNexthopStructure(site()), [add('198.51.100.2')]);
     assert.deepEqual(await elementsOf(nftables, POLICY.table, 'client4'), ['"198.51.100.2"']);
     assert.doesNotMatch(await nft('list', 'sets'), /set old/);

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { openNftables, type Nftables } from 'nftables-json';
 import { EMPTY_PLAN, compileRouting, diffRouting } from '../../../rules/index.js';
-import { checkClashes } from '../../../sidecar/daemon/clashes.js';
+import { checkClashes } from '../../../sidecar/routing/conflicts.js';
 import { NftablesFirewall } from '../../../sidecar/firewall/nftables-firewall.js';
-import { addRouting } from '../../../sidecar/datapath/nexthop/plan.js';
+import { addRouting } from '../../../sidecar/routing/plan.js';
 import { POLICY, gateway, site } from '../../unit/rules/sample-site.js';
 import { ip, makeLan, makeTunnel, nft, resetKernel } from './kernel.js';
 

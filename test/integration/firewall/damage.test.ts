@@ -1,6 +1,6 @@
 /** What somebody else does to our table, rules, routes and neighbours is noticed and put right. */
 import assert from 'node:assert/strict';
-import { readRouting } from '../../../sidecar/datapath/nexthop/plan.js';
+import { readRouting } from '../../../sidecar/routing/plan.js';
 import { POLICY, gateway } from '../../unit/rules/sample-site.js';
 import { ip, ipShow, makeLan, makeTunnel, nft, normalized, resetKernel } from './kernel.js';
 import { Rig } from './rig.js';

@@ -74,7 +74,7 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
       const installed = await new IptablesFirewall(tools, POLICY.table).adopt(() => 'tun0');
 
       assert.deepEqual([...(installed?.gateways ?? [])].toSorted(([a], [b]) => a - b), FULL_SITE.gateways.map(({ id, device, sources }) => [id, sources.map((mac) => ({ device, mac }))]));
-      assert.deepEqual(installed?.originals, FULL_SITE.originals);
+      assert.deepEqual(installed?.savedSysctls, FULL_SITE.savedSysctls);
       assert.deepEqual(installed?.transports, FULL_SITE.transports);
       assert.deepEqual([...(installed?.clients.keys() ?? [])].toSorted(), full.clients.map(networkKey).toSorted());
     });
@@ -96,7 +96,7 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
         harness.disturb(tools, commands);
 
         assert.equal((await firewall.inspect()).state, 'changed');
-        assert.equal(firewall.needsEverything, true);
+        assert.equal(firewall.needsFullRewrite, true);
         await bring(firewall, null, full);
         assert.equal(await dump(tools), before);
         assert.equal((await firewall.inspect()).state, 'intact');

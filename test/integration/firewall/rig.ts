@@ -1,11 +1,11 @@
 import { openNftables, type Nftables } from 'nftables-json';
 import type { ClientNetwork, Site } from '../../../rules/index.js';
 import { compileNexthopStructure, compileRouting, networkKey } from '../../../rules/index.js';
-import { Reconciler, type WantedSite } from '../../../sidecar/daemon/reconciler.js';
+import { Reconciler, type WantedSite } from '../../../sidecar/kernel/reconciler.js';
 import { NftablesFirewall } from '../../../sidecar/firewall/nftables-firewall.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
-import { readRouting } from '../../../sidecar/datapath/nexthop/plan.js';
+import { readRouting } from '../../../sidecar/routing/plan.js';
 import { eventually } from '../../lab/wait.js';
 import { POLICY, network, site } from '../../unit/rules/sample-site.js';
 

@@ -7,7 +7,7 @@ import { parseEndpoint } from '../../../sidecar/config/endpoint.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
 import type { Settings } from '../../../sidecar/config/settings.js';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
-import { ManagedServer } from '../../../sidecar/daemon/managed-server.js';
+import { ManagedServer } from '../../../sidecar/openvpn/managed-server.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
 import { eventually } from '../../lab/wait.js';

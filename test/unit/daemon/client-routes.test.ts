@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import type { Route, Tunnel } from '../../../rules/index.js';
 import { routeKey, routingTables } from '../../../rules/index.js';
-import { changedClientRoutes, everyClientRoute } from '../../../sidecar/daemon/client-routes.js';
+import { changedClientRoutes, everyClientRoute } from '../../../sidecar/kernel/client-routes.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
 import { network, POLICY, TUNNEL } from '../rules/sample-site.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
-import { Debounced } from '../../../sidecar/daemon/debounced.js';
+import { Debounced } from '../../../sidecar/system/debounced.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 
 describe('Debounced', () => {

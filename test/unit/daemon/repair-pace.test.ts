@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { RepairPace } from '../../../sidecar/daemon/repair-pace.js';
+import { RepairPace } from '../../../sidecar/routing/repair-pace.js';
 
 describe('RepairPace', () => {
   it('lets a burst of repairs follow each other at once', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
-import { explain } from '../../../sidecar/daemon/routing-check.js';
-import type { RoutingDamage } from '../../../sidecar/datapath/nexthop/damage.js';
+import { explain } from '../../../sidecar/kernel/routing-check.js';
+import type { RoutingDamage } from '../../../sidecar/routing/damage.js';
 
 const ROUTE: RoutingDamage = { what: 'missing', devices: ['tun0'], text: 'route 192.0.2.0/25 dev tun0' };
 const BEFORE = new Map([['tun0', 4], ['lan0', 2], ['lan1', 3]]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { vrfProblem } from '../../../sidecar/daemon/vrf-watch.js';
+import { vrfProblem } from '../../../sidecar/kernel/vrf-watch.js';
 import { LAN } from '../rules/sample-site.js';
 
 const MEMBER = { device: 'mgmt0', vrf: 'blue', addresses: ['203.0.113.9'] };

@@ -22,7 +22,7 @@ import { judgeTunnels } from '../../../sidecar/doctor/checks/tunnels.js';
 import { iptablesUntracked } from '../../../sidecar/doctor/checks/untracked.js';
 import type { DeviceDetails } from '../../../sidecar/doctor/system.js';
 import { worstOf } from '../../../sidecar/doctor/finding.js';
-import { parseModuleConfig } from '../../../sidecar/doctor/module-reading.js';
+import { parseModuleConfig } from '../../../sidecar/datapath/module/module-reading.js';
 import { POLICY } from '../rules/sample-site.js';
 
 /** An nftables that refuses commands with a word in them, and keeps what it was asked. */

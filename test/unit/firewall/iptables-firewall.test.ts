@@ -30,7 +30,7 @@ describe('IptablesFirewall, when a change is refused', () => {
     const rules = compileIptablesNexthop(site({ gateways: [gateway(1)] }), firewall.machine);
     await assert.rejects(firewall.apply(rules, []), { name: 'GwmarkError', code: 'FIREWALL_FAILED', message: /gwmark-learn/ });
 
-    assert.equal(firewall.needsEverything, true);
+    assert.equal(firewall.needsFullRewrite, true);
     await firewall.apply(rules, []);
     assert.equal((await firewall.inspect()).state, 'intact');
     assert.match(tools.iptables.dump(), /mac-source 02:00:00:00:00:01/);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseMonitorLine } from '../../../sidecar/system/neighbour-monitor.js';
+import { parseMonitorLine } from '../../../sidecar/routing/neighbour-monitor.js';
 
 const parse = (line: string): ReturnType<typeof parseMonitorLine> => parseMonitorLine(line, 147);
 const neighbour = { kind: 'neighbour', device: 'lan0', isDeleted: false, isOurs: false } as const;

@@ -90,7 +90,7 @@ export function world(policy: Policy): fc.Arbitrary<World> {
           uplink: hasUplink ? (onLinks[0] ?? null) : null,
           subnetLengths: subnetLengths(clients),
           clientRouteFamilies: ([4, 6] as const).filter((family) => routed.some((client) => client.family === family)),
-          originals: hasOriginals ? [{ name: 'net/ipv4/ip_forward', value: '0' }] : [],
+          savedSysctls: hasOriginals ? [{ name: 'net/ipv4/ip_forward', value: '0' }] : [],
         },
       };
     });

@@ -48,7 +48,7 @@ export function gateway(id: number, overrides: Partial<Gateway> = {}): Gateway {
 }
 
 export function site(overrides: Partial<Site> = {}): Site {
-  return { policy: POLICY, tunnels: [TUNNEL], transports: [UDP], links: [LAN], gateways: [], uplink: null, subnetLengths: [], clientRouteFamilies: [], originals: [], ...overrides };
+  return { policy: POLICY, tunnels: [TUNNEL], transports: [UDP], links: [LAN], gateways: [], uplink: null, subnetLengths: [], clientRouteFamilies: [], savedSysctls: [], ...overrides };
 }
 
 /**
@@ -67,7 +67,7 @@ export const FULL_SITE: Site = site({
     { family: 6, prefixLength: 64 },
   ],
   clientRouteFamilies: [4, 6],
-  originals: [
+  savedSysctls: [
     { name: 'net/ipv4/ip_forward', value: '0' },
     { name: 'net/ipv6/conf/wan.7/accept_ra', value: '1' },
   ],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseOnlinkRoute, parseRouteLine } from '../../../sidecar/system/iproute.js';
+import { parseOnlinkRoute, parseRouteLine } from '../../../sidecar/routing/iproute.js';
 
 describe('parseRouteLine', () => {
   const lines = [

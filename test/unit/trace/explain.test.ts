@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { type ClientNetwork, clientSetName, EMPTY_PLAN, moduleMark, type Transport } from '../../../rules/index.js';
 import type { ModuleGateway } from '../../../sidecar/datapath/module/proc.js';
-import type { ModuleReading } from '../../../sidecar/doctor/module-reading.js';
+import type { ModuleReading } from '../../../sidecar/datapath/module/module-reading.js';
 import type { TracedRules } from '../../../sidecar/trace/rules-reading.js';
 import { parseConntrackEntry } from '../../../sidecar/flows/conntrack-flows.js';
 import { explain } from '../../../sidecar/trace/explain.js';

@@ -1,4 +1,5 @@
 import type { ManagementClient, Notification } from 'openvpn-management-client';
+import { questionIn } from '../discovery/management-question.js';
 import type { Logger } from '../log/logger.js';
 import type { ServerState } from '../status.js';
 
@@ -61,26 +62,4 @@ export class ServerProblem {
 function whyNotYet(state: ServerState, waiting: string | null): string | null {
   if (state === 'ready') return null;
   return state === 'connecting' ? 'not connected yet' : (waiting ?? 'its state is being read');
-}
-
-/**
- * What OpenVPN cannot go on without, and asks its management client for; null for any other message.
- *
- * @see management-notes.txt "COMMAND -- password and username", "needok", "pk-sig", "certificate"
- */
-export function questionIn(message: Notification): string | null {
-  switch (message.kind) {
-    case 'password:need':
-      return `the ${message.needs === 'username/password' ? 'user name and the password' : message.needs} of '${message.type}'`;
-    case 'need-ok':
-    case 'need-str':
-      return `an answer to '${message.type}' (${message.text})`;
-    case 'pk-sign':
-    case 'rsa-sign':
-      return 'a signature (management-external-key)';
-    case 'need-certificate':
-      return 'a certificate (management-external-cert)';
-    default:
-      return null;
-  }
 }

@@ -1,15 +1,15 @@
-import type { RoutingDamage } from '../datapath/nexthop/damage.js';
+import type { RoutingDamage } from '../routing/damage.js';
 import type { Logger } from '../log/logger.js';
-import { type IpDevice, ipJson } from '../system/iproute.js';
+import { type IpDevice, ipJson } from '../routing/iproute.js';
 import type { Reconciler } from './reconciler.js';
-import type { Upkeep } from './upkeep.js';
 
 /** How many things one event of the log names. */
 const MAX_NAMED = 20;
 
 export interface RoutingCheckOptions {
   readonly reconciler: Pick<Reconciler<never>, 'isSettled' | 'verifyRouting'>;
-  readonly upkeep: Upkeep;
+  /** Another program did something that is being repaired. */
+  readonly onRepaired: () => void;
   readonly logger: Logger;
 }
 
@@ -30,7 +30,7 @@ export class RoutingCheck {
    * @returns what other programs did
    */
   async run(isSilent = false): Promise<readonly RoutingDamage[]> {
-    const { reconciler, upkeep, logger } = this.#options;
+    const { reconciler, onRepaired, logger } = this.#options;
     const damage = reconciler.isSettled ? await reconciler.verifyRouting() : [];
     const now = new Map((await ipJson<IpDevice>(['link', 'show'])).map(({ ifname, ifindex }) => [ifname, ifindex]));
     // At the first look no device is known to have come anew.
@@ -39,7 +39,7 @@ export class RoutingCheck {
     const { lost, foreign } = explain(damage, before, this.#indexes);
     if (lost.length > 0) logger.info('routing.renewed', { devices: [...new Set(lost.flatMap(({ devices }) => devices))], lost: lost.slice(0, MAX_NAMED).map(({ text }) => text) });
     if (foreign.length === 0) return foreign;
-    upkeep.routingRepaired();
+    onRepaired();
     if (isSilent) return foreign;
     const named = (what: RoutingDamage['what']): readonly string[] => foreign.filter((item) => item.what === what).slice(0, MAX_NAMED).map(({ text }) => text);
     logger.warn('routing.repaired', { missing: named('missing'), surplus: named('surplus'), count: foreign.length });

@@ -1,7 +1,7 @@
 import type { Logger } from '../log/logger.js';
-import type { KernelEvent } from '../system/neighbour-monitor.js';
-import { Debounced } from './debounced.js';
-import { RepairPace } from './repair-pace.js';
+import type { KernelEvent } from '../routing/neighbour-monitor.js';
+import { Debounced } from '../system/debounced.js';
+import { RepairPace } from '../routing/repair-pace.js';
 import type { Reconciler } from './reconciler.js';
 import type { RoutingCheck } from './routing-check.js';
 
@@ -10,7 +10,7 @@ const SETTLE_MS = 200;
 /** How many lost things are named. */
 const NAMED = 4;
 
-export interface RoutingUpkeepOptions {
+export interface RoutingRepairsOptions {
   readonly reconciler: Pick<Reconciler<never>, 'lacksNeighbour'>;
   readonly check: RoutingCheck;
   /** Reads the devices anew: what went with its device is no loss. */
@@ -19,15 +19,15 @@ export interface RoutingUpkeepOptions {
 }
 
 /** Restores what other programs remove from the kernel's routing: rules, routes and permanent neighbours of ours. */
-export class RoutingUpkeep {
-  readonly #options: RoutingUpkeepOptions;
+export class RoutingRepairs {
+  readonly #options: RoutingRepairsOptions;
   readonly #pace = new RepairPace();
   readonly #verify: Debounced;
   #lost = '';
   #later: NodeJS.Timeout | null = null;
   #isStopped = false;
 
-  constructor(options: RoutingUpkeepOptions) {
+  constructor(options: RoutingRepairsOptions) {
     this.#options = options;
     this.#verify = new Debounced(SETTLE_MS, () => this.#verifyNow(), options.logger);
   }

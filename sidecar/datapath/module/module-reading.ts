@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { MODULE_ABI } from '../datapath/module/proc.js';
+import { MODULE_ABI } from './proc.js';
 
 /** What /proc/net/gwmark/config tells. */
 export type ModuleReading =

@@ -12,11 +12,11 @@ import { TunnelNetworks } from '../sessions/tunnel-networks.js';
 import type { OpenVpnRole, ServerState } from '../status.js';
 import { ConnectionLog } from './connection-log.js';
 import { FollowedClient } from './followed-client.js';
-import { LoginAnswers } from './login-answers.js';
+import { LoginAnswers } from './logins.js';
 import type { ManagedServerOptions } from './managed-server-options.js';
 import { askIfConnected, type Heard, isClientState, isRestart, makeManagementClient, readStatus, releaseHold, unlessInHistory } from './openvpn-state.js';
 import { OpenVpnPlace } from './openvpn-place.js';
-import { networksOf, transportsOf } from './policy.js';
+import { networksOf, transportsOf } from '../config/policy.js';
 import { ServerProblem } from './server-problem.js';
 
 /**

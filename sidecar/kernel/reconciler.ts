@@ -1,13 +1,13 @@
 import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
 import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, networkKey, subnetLengths } from '../../rules/index.js';
 import type { Compiled } from '../datapath/datapath.js';
-import { damageOf, type RoutingDamage } from '../datapath/nexthop/damage.js';
-import { addRouting, readRouting, removeRouting } from '../datapath/nexthop/plan.js';
+import { damageOf, type RoutingDamage } from '../routing/damage.js';
+import { addRouting, readRouting, removeRouting } from '../routing/plan.js';
 import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
-import { isDeviceGone } from '../system/iproute.js';
+import { isDeviceGone } from '../routing/iproute.js';
 import type { ClientRoutePass } from './client-routes.js';
 import { changedClientRoutes, everyClientRoute, familiesOf } from './client-routes.js';
 
@@ -174,14 +174,14 @@ export class Reconciler<Rules = Structure> {
   rewriteFirewall(): void {
     // Not during a pass: that counts on the table to be what it was at its beginning.
     void this.exclusively(async () => {
-      this.#distrust();
+      this.#invalidate();
       this.#isSiteDirty = true;
     });
   }
 
-  #distrust(): void {
-    this.#options.firewall.distrust();
-    this.#options.bridge?.distrust();
+  #invalidate(): void {
+    this.#options.firewall.invalidate();
+    this.#options.bridge?.invalidate();
   }
 
   /** Finishes the pass under way and starts no other. The kernel stays as it is. */
@@ -249,7 +249,7 @@ export class Reconciler<Rules = Structure> {
     // The kernel may have taken a part: what it has is read, not remembered. Where it cannot be read, the pass fails again.
     void this.exclusively(async () => {
       // What a transaction is refused for is most often that somebody changed the table: then only a whole one is right.
-      if (this.#isTableDoubtful) this.#distrust();
+      if (this.#isTableDoubtful) this.#invalidate();
       this.#isTableDoubtful = false;
       this.#plan = await readRouting(this.#options.policy).catch(() => this.#plan);
     });
@@ -258,7 +258,7 @@ export class Reconciler<Rules = Structure> {
   async #pass(wanted: WantedSite, isSiteDirty: boolean, dirty: ReadonlySet<string>): Promise<void> {
     const { policy, firewall, clients, logger } = this.#options;
     const startedMs = performance.now();
-    const isRewrite = firewall.needsEverything || (this.#compiled?.bridge != null && this.#options.bridge?.needsEverything === true);
+    const isRewrite = firewall.needsFullRewrite || (this.#compiled?.bridge != null && this.#options.bridge?.needsFullRewrite === true);
     const { site, isNew, routing } = this.#nextSite(wanted, isSiteDirty || isRewrite, dirty);
     const compiled = isNew || this.#compiled === null ? this.#compile(site) : this.#compiled;
     const plan = isNew || routing.diff !== EMPTY_DIFF ? withRoutes(compiled.routing, routing.routes) : this.#plan;
@@ -266,7 +266,7 @@ export class Reconciler<Rules = Structure> {
     const diff = isNew ? diffRouting(this.#plan, plan) : routing.diff;
 
     // Who is there now: whoever comes or goes while the kernel works is of the next pass, and must not count as installed by this one.
-    const isBridgeNew = compiled.bridge !== null && this.#options.bridge?.needsEverything === true;
+    const isBridgeNew = compiled.bridge !== null && this.#options.bridge?.needsFullRewrite === true;
     const everyone: readonly ClientNetworkChange[] = isRewrite || isBridgeNew ? [...clients.list()].map((network) => ({ op: 'add', network })) : [];
     const some = this.#clientChanges(dirty);
     const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) => (clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : []));
@@ -275,7 +275,7 @@ export class Reconciler<Rules = Structure> {
     if (before !== null) await before;
     // Most passes have nothing for routing, and then the transaction begins within the call that brought the event.
     if (diff !== EMPTY_DIFF) await addRouting(policy, diff);
-    await firewall.apply(compiled.rules, firewall.needsEverything ? everyone : some);
+    await firewall.apply(compiled.rules, firewall.needsFullRewrite ? everyone : some);
     await this.#applyBridge(compiled, some, everyone);
 
     // The transaction stands, whatever becomes of the rest.
@@ -299,9 +299,9 @@ export class Reconciler<Rules = Structure> {
 
   async #applyBridge(compiled: Compiled<Rules>, some: readonly ClientNetworkChange[], everyone: readonly ClientNetworkChange[]): Promise<void> {
     const { bridge } = this.#options;
-    if (bridge === undefined || (compiled.bridge === null && bridge.needsEverything)) return;
+    if (bridge === undefined || (compiled.bridge === null && bridge.needsFullRewrite)) return;
     if (compiled.bridge === null) await bridge.remove();
-    else await bridge.apply(compiled.bridge, bridge.needsEverything ? everyone : some);
+    else await bridge.apply(compiled.bridge, bridge.needsFullRewrite ? everyone : some);
   }
 
   /** The site of this pass: the one of the last pass unless something of it changed. */

@@ -7,7 +7,7 @@ import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { IptablesFirewall } from '../firewall/iptables-firewall.js';
 import { NftablesFirewall } from '../firewall/nftables-firewall.js';
-import type { FirewallTool } from '../firewall/tool.js';
+import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { ReconcilerOptions } from './reconciler.js';
 import { Reconciler } from './reconciler.js';

@@ -1,7 +1,7 @@
 import { GwmarkError } from '../errors.js';
-import type { ExecOptions } from './exec.js';
-import { exec } from './exec.js';
-import { programLines } from './lines.js';
+import type { ExecOptions } from '../system/exec.js';
+import { exec } from '../system/exec.js';
+import { programLines } from '../system/lines.js';
 
 /** What `ip -j -d addr show` prints of one device, as far as we read it. */
 export interface IpDevice {

@@ -1,6 +1,6 @@
 import { MAX_IPTABLES_TABLE_LENGTH } from '../../rules/index.js';
 import { formatEndpoint, MAX_SOCKET_PATH_BYTES } from './endpoint.js';
-import { formatMask, maskBits } from './kinds.js';
+import { formatMask, maskBits } from './setting-types.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import type { Origins } from './sources.js';
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';

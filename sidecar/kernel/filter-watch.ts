@@ -1,11 +1,10 @@
-import type { Family, Link } from '../../rules/index.js';
+import type { Link } from '../../rules/index.js';
 import { isAnswerable } from '../../rules/index.js';
 import type { PathFilter } from '../firewall/path-filters.js';
 import { readPathFilters } from '../firewall/read-path-filters.js';
-import type { FirewallTool } from '../firewall/tool.js';
+import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
-import type { IpRoute } from '../system/iproute.js';
-import { ipJson } from '../system/iproute.js';
+import { linkWithoutDefault } from '../routing/default-routes.js';
 
 /** The whole ruleset is read no oftener, however often it changes. */
 const PAUSE_MS = 5000;
@@ -80,11 +79,4 @@ export class FilterWatch {
     }
     return null;
   }
-}
-
-/** A link by which no default route leads, so that such a filter takes nothing of it; null where there is none. */
-export async function linkWithoutDefault(links: readonly Link[], family: Family): Promise<string | null> {
-  const routes = await ipJson<IpRoute>([`-${family}`, 'route', 'show', 'default']);
-  const devices = new Set(routes.flatMap(({ dev, nexthops = [] }) => [dev, ...nexthops.map((nexthop) => nexthop.dev)]));
-  return links.find((link) => link.families.includes(family) && !devices.has(link.device))?.device ?? null;
 }

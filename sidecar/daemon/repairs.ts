@@ -2,7 +2,7 @@ import type { RepairStatus } from '../status.js';
 import { readNetworkNamespace } from '../system/network-namespace.js';
 
 /** What was mended since the daemon started, and what is being mended now. */
-export class Upkeep {
+export class Repairs {
   readonly startedAt = new Date().toISOString();
   readonly networkNamespace = readNetworkNamespace();
   readonly #repairs = { firewall: 0, routing: 0 };

@@ -1,6 +1,6 @@
 import type { Network, Policy, Transport } from '../../rules/index.js';
 import { parseNetwork } from '../../rules/index.js';
-import type { Settings } from '../config/settings.js';
+import type { Settings } from './settings.js';
 
 /** What rules and routes need of the settings. The settings were checked, so this cannot fail. */
 export function policyOf(settings: Settings): Policy {

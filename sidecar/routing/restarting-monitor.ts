@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Logger } from '../log/logger.js';
-import { type KernelEvent, NeighbourMonitor } from '../system/neighbour-monitor.js';
+import { type KernelEvent, NeighbourMonitor } from './neighbour-monitor.js';
 
 export interface KeptMonitorOptions {
   /** The protocol number that our own neighbours carry. */
@@ -13,7 +13,7 @@ export interface KeptMonitorOptions {
 }
 
 /** The monitor of the kernel's events, started anew a second after it ended, until it is disposed of. */
-export class KeptMonitor implements AsyncDisposable {
+export class RestartingMonitor implements AsyncDisposable {
   readonly #options: KeptMonitorOptions;
   readonly #stop = new AbortController();
   #monitor: NeighbourMonitor | null = null;

@@ -6,15 +6,15 @@ import { applySysctls, planForwarding } from '../system/forwarding.js';
 
 export interface ForwarderOptions {
   readonly datapath: Datapath['kind'];
-  /** {@link Forwarder.originals} grew: resolves when the kernel has a note of them, which `down` reads. */
-  readonly onOriginals: () => Promise<void>;
+  /** {@link Forwarder.savedSysctls} grew: resolves when the kernel has a note of them, which `down` reads. */
+  readonly onSavedSysctls: () => Promise<void>;
   readonly logger: Logger;
 }
 
 /** Turns on the forwarding of packets, and remembers what was there before. */
 export class Forwarder {
   readonly #options: ForwarderOptions;
-  #originals: readonly OriginalSysctl[] = [];
+  #savedSysctls: readonly OriginalSysctl[] = [];
   /** Optional ones that were said to be refused. */
   readonly #refused = new Set<string>();
   #problem: string | null = null;
@@ -25,8 +25,8 @@ export class Forwarder {
   }
 
   /** What `down` sets back. */
-  get originals(): readonly OriginalSysctl[] {
-    return this.#originals;
+  get savedSysctls(): readonly OriginalSysctl[] {
+    return this.#savedSysctls;
   }
 
   /** Why packets may not be forwarded; null before the first look. */
@@ -40,27 +40,27 @@ export class Forwarder {
   }
 
   /** Takes over what an earlier run noted. */
-  adopt(originals: readonly OriginalSysctl[]): void {
-    this.#originals = originals;
+  adopt(savedSysctls: readonly OriginalSysctl[]): void {
+    this.#savedSysctls = savedSysctls;
   }
 
   /** What is refused is a problem, logged once, and tried again with the next call. */
   async enable({ tunnels, links, transports }: Pick<Site, 'tunnels' | 'links' | 'transports'>): Promise<void> {
-    const { datapath, onOriginals, logger } = this.#options;
+    const { datapath, onSavedSysctls, logger } = this.#options;
     try {
       const changes = await planForwarding({
         links,
         tunnels: tunnels.map(({ device }) => device),
         ipv6: tunnels.some(({ addresses }) => addresses.some(({ family }) => family === 6)),
-        hasTurnedOnIpv6: this.#originals.some(({ name, value }) => name === 'net/ipv6/conf/all/forwarding' && value === '0'),
+        hasTurnedOnIpv6: this.#savedSysctls.some(({ name, value }) => name === 'net/ipv6/conf/all/forwarding' && value === '0'),
         withMarkedErrors: datapath === 'nexthop' && needsMarkedErrors({ transports }),
         // The module has no routes that rp_filter could find.
         withoutReversePathFilter: datapath === 'module',
       });
-      const fresh = changes.filter(({ name }) => !this.#originals.some((original) => original.name === name));
-      this.#originals = [...this.#originals, ...fresh.map(({ name, value }) => ({ name, value }))];
+      const fresh = changes.filter(({ name }) => !this.#savedSysctls.some((original) => original.name === name));
+      this.#savedSysctls = [...this.#savedSysctls, ...fresh.map(({ name, value }) => ({ name, value }))];
       // What `down` sets back is noted in the kernel before it is changed.
-      if (changes.length > 0) await onOriginals();
+      if (changes.length > 0) await onSavedSysctls();
       for (const { name, value, to } of await applySysctls(changes, logger)) {
         if (!this.#refused.has(name)) logger.warn('sysctl.optional', { name, from: value, to });
         this.#refused.add(name);

@@ -1,8 +1,8 @@
 import type { Policy } from '../../rules/index.js';
 import { contains, parseNetwork } from '../../rules/index.js';
 import { FALLBACK_PRIORITIES, ROUTING_TABLES, RULE_PRIORITIES } from '../config/table.js';
-import type { IpDevice, IpRule, RouteInTable } from '../system/iproute.js';
-import { filterRoutes, ipJson } from '../system/iproute.js';
+import type { IpDevice, IpRule, RouteInTable } from './iproute.js';
+import { filterRoutes, ipJson } from './iproute.js';
 import { GwmarkError } from '../errors.js';
 import type { Firewall } from '../firewall/firewall.js';
 

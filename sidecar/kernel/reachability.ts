@@ -3,8 +3,8 @@ import { networkKey } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import type { UnreachableNetwork } from '../status.js';
-import { routesTo } from '../system/iproute.js';
-import { Debounced } from './debounced.js';
+import { routesTo } from '../routing/iproute.js';
+import { Debounced } from '../system/debounced.js';
 
 /** A question to the kernel takes some 60 microseconds; the rest is asked in the next look. */
 const MAX_ASKED = 1000;

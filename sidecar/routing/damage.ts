@@ -1,4 +1,4 @@
-import type { Policy, RoutingDiff } from '../../../rules/index.js';
+import type { Policy, RoutingDiff } from '../../rules/index.js';
 import { printNeighbour, printRoute, printRule } from './plan.js';
 
 /** One rule, route or neighbour in which the kernel differs from what was installed. */

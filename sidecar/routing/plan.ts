@@ -1,7 +1,7 @@
-import type { Family, Neighbour, Policy, PolicyRule, Route, RoutingDiff, RoutingPlan } from '../../../rules/index.js';
-import { parseNetwork } from '../../../rules/index.js';
-import type { IpNeighbour, IpRoute, IpRule } from '../../system/iproute.js';
-import { ipBatch, ipJson } from '../../system/iproute.js';
+import type { Family, Neighbour, Policy, PolicyRule, Route, RoutingDiff, RoutingPlan } from '../../rules/index.js';
+import { parseNetwork } from '../../rules/index.js';
+import type { IpNeighbour, IpRoute, IpRule } from './iproute.js';
+import { ipBatch, ipJson } from './iproute.js';
 
 /** What a deletion may be answered with when the kernel was quicker: the device went, and with it routes and neighbours. */
 const ALREADY_GONE = /No such (process|file or directory|device)|Cannot find device|Cannot assign requested address/;
