@@ -1,4 +1,4 @@
-/** What the sidecar throws when something outside of it is not as it must be. Broken invariants throw plain `Error`. */
+/** What the sidecar throws when something outside of it is not as expected. Broken invariants throw plain `Error`. */
 
 /** What `gwmark` exits with; `cli/exit-codes.ts` says what each means. */
 export type ExitCode = 0 | 1 | 2 | 3;

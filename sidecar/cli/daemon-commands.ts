@@ -54,7 +54,7 @@ export async function downCommand(input: ConfigInput, asJson: boolean, io: CliIo
   if (asJson) {
     io.stdout.write(`${JSON.stringify({ removed }, undefined, 2)}\n`);
   } else {
-    io.stdout.write(removed.length === 0 ? 'nothing of gwmark was there\n' : removed.map((object) => `removed ${object}\n`).join(''));
+    io.stdout.write(removed.length === 0 ? 'nothing to remove\n' : removed.map((object) => `removed ${object}\n`).join(''));
   }
   return 0;
 }

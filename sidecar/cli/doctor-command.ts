@@ -19,7 +19,7 @@ export function addDoctor(program: Command, io: CliIo, commands: Commands, finis
     .command('doctor')
     .summary('look for everything that is in the way')
     .description(
-      'Look at the kernel, the network, the firewall, OpenVPN and the sidecar, and say what was found, what was expected and how to mend it.\nTakes the same settings as "run". Changes nothing, and never takes a management slot that is in use. Without root some checks are left out.',
+      'Look at the kernel, the network, the firewall, OpenVPN and the sidecar, and say what was found, what was expected and how to fix it.\nTakes the same settings as "run". Changes nothing, and never takes a management slot that is in use. Without root some checks are left out.',
     );
   addSettingFlags(command)
     .option('--json', 'print {worst, findings: [{check, severity, subject, found, expected, remedy}]}')

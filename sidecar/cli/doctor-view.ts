@@ -17,14 +17,14 @@ export function doctorView(findings: readonly Finding[], hasColours: boolean): s
       ...columns.map((lines) => lines[line] ?? ' '),
     ]);
   });
-  return `${formatTable(['SEVERITY', 'WHAT', 'FOUND', 'EXPECTED', 'HOW TO MEND'], rows, hasColours)}\n${summary(findings)}\n`;
+  return `${formatTable(['SEVERITY', 'WHAT', 'FOUND', 'EXPECTED', 'FIX'], rows, hasColours)}\n${summary(findings)}\n`;
 }
 
 function summary(findings: readonly Finding[]): string {
   const count = (severity: Severity): number => findings.filter((finding) => finding.severity === severity).length;
   switch (worstOf(findings.map(({ severity }) => severity))) {
     case 'error':
-      return `${plural(count('error'), 'error')}, ${plural(count('warn'), 'warning')}: mend the errors first`;
+      return `${plural(count('error'), 'error')}, ${plural(count('warn'), 'warning')}: fix the errors first`;
     case 'warn':
       return `no error, ${plural(count('warn'), 'warning')}`;
     default:

@@ -16,7 +16,7 @@ export const EXIT_CODES: readonly ExitCodeDescription[] = [
   },
   {
     code: 1,
-    meaning: 'Something outside is not as it must be.',
+    meaning: 'The command failed, or the state that it reports is unhealthy.',
     cases: [
       'no privilege, no sidecar at the control socket, the kernel refused',
       '`move`: no such gateway',

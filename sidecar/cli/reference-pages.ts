@@ -130,8 +130,8 @@ function metricsPage(): string {
 function doctorPage(): string {
   const rows = CHECKS.map(({ name, doc, needsNetAdmin }) => [`\`${name}\``, doc, needsNetAdmin ? 'CAP_NET_ADMIN' : 'nothing']);
   return page('Checks of `gwmark doctor`', [
-    '`gwmark doctor` prints one table: what, found, expected, how to mend; `--json` has the name of the check too. It takes the settings of `gwmark run`, changes nothing, and never takes a management slot that is in use.',
-    'ok: as it must be. info: worth knowing, nothing is wrong. warn: works, but not always or not as well as it could. error: does not work, or will not. Exit code: 0 for nothing worse than info, 3 for warnings, 1 for errors.',
+    '`gwmark doctor` prints one table: what, found, expected, how to fix; `--json` has the name of the check too. It takes the settings of `gwmark run`, changes nothing, and never takes a management slot that is in use.',
+    'ok: as expected. info: worth knowing, nothing is wrong. warn: works, but not always or not as well as it could. error: does not work, or will not. Exit code: 0 for nothing worse than info, 3 for warnings, 1 for errors.',
     table(['check', 'what it looks at', 'needs'], rows),
     'Without root, other processes are out of sight: what holds a management socket, and the options of OpenVPN, are then told as far as /proc shows them.',
   ]);
@@ -141,9 +141,9 @@ function tracePage(): string {
   const rows = Object.entries(TRACE_STEPS).map(([step, text]) => [`\`${step}\``, text]);
   return page('Steps of `gwmark trace`', [
     '`gwmark trace SRC DST` follows what DST sends to SRC, in the direction in which gwmark sends by MAC: the answers of a flow that SRC opened, or, of a flow that DST opened, what DST sends. `--proto`, `--sport` (of SRC) and `--dport` (of DST) choose among several flows; without them one that has a gateway is preferred.',
-    'It prints the steps up to the first that fails, one sentence, where the packets go instead, and how to mend it. Exit code: 0 when they go by MAC, 1 when not.',
+    'It prints the steps up to the first that fails, one sentence, where the packets go instead, and how to fix it. Exit code: 0 when they go by MAC, 1 when not.',
     table(['step', 'what must be so'], rows),
-    '`--json` prints `{query, goesByMac, steps: [{step, ok, text, remedy}], sentence, instead}`. `remedy` is null in a step that is as it must be, `instead` where packets go by MAC and where there are none.',
+    '`--json` prints `{query, goesByMac, steps: [{step, ok, text, remedy}], sentence, instead}`. `remedy` is null in a step that is as expected, `instead` where packets go by MAC and where there are none.',
     'Everything is read from the kernel of this network namespace; a running sidecar adds names, and says which datapath and mark it uses. Without one, what it left is explained. Rules of chain FORWARD are not looked at: a firewall of yours may still drop what this command calls sent.',
   ]);
 }

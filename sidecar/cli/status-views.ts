@@ -27,7 +27,7 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}${warningBlock}`;
 }
 
-/** What went wrong and was mended. */
+/** What went wrong and was repaired. */
 function sinceStart({ startedAt, servers, repairs }: StatusDocument, nowMs: number): string {
   const reconnects = servers.reduce((sum, server) => sum + server.reconnects, 0);
   const resyncs = servers.reduce((sum, server) => sum + server.resyncs, 0);

@@ -24,7 +24,7 @@ export function addTrace(program: Command, io: CliIo, commands: Commands, finish
     .command('trace')
     .summary('why answers of a flow do or do not go by MAC')
     .description(
-      'Follow the answers of one flow, step by step, from where they begin to the MAC address that they are sent to, or to the first thing that is in the way; then it says how to mend that, and where the packets go instead.\nSRC is the one who opened the flow, DST the one who answers: a client, a host behind one, or OpenVPN itself. Of a flow that DST opened, what DST sends is followed. Looks only; sends and changes nothing. Works without a sidecar too, on what an earlier one left. Needs CAP_NET_ADMIN.',
+      'Follow the answers of one flow, step by step, from where they begin to the MAC address that they are sent to, or to the first thing that is in the way; then it says how to fix that, and where the packets go instead.\nSRC is the one who opened the flow, DST the one who answers: a client, a host behind one, or OpenVPN itself. Of a flow that DST opened, what DST sends is followed. Looks only; sends and changes nothing. Works without a sidecar too, on what an earlier one left. Needs CAP_NET_ADMIN.',
     )
     .argument('<SRC>', 'address of the one who opened the flow')
     .argument('<DST>', 'address of the one who answers')
@@ -57,11 +57,11 @@ async function traceCommand(query: TraceQuery, input: ConfigInput, asJson: boole
   return trace.goesByMac ? 0 : 1;
 }
 
-/** The steps in a table, then the sentence, where packets go instead, and how to mend what failed. */
+/** The steps in a table, then the sentence, where packets go instead, and how to fix what failed. */
 export function traceView({ steps, sentence, instead }: Trace, colours: boolean): string {
   const rows = steps.map(({ step, ok, text }) => [{ text: ok ? 'ok' : 'no', colour: ok ? 'green' : 'red' } as const, step, text]);
   const remedy = steps.find(({ ok }) => !ok)?.remedy ?? null;
-  return `${formatTable(['', 'STEP', 'FOUND'], rows, colours)}\n${paint(printable(sentence), 'bold', colours)}\n${instead === null ? '' : `instead: ${printable(instead)}\n`}${remedy === null ? '' : `to mend it: ${printable(remedy)}\n`}`;
+  return `${formatTable(['', 'STEP', 'FOUND'], rows, colours)}\n${paint(printable(sentence), 'bold', colours)}\n${instead === null ? '' : `instead: ${printable(instead)}\n`}${remedy === null ? '' : `fix: ${printable(remedy)}\n`}`;
 }
 
 /** @throws GwmarkError USAGE naming the first fault */

@@ -45,14 +45,14 @@ export function showValue(raw: unknown): string {
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
 }
 
-/** All faults in one message, a line each. */
+/** All errors in one message, a line each. */
 export function formatProblems(problems: readonly ConfigProblem[]): string {
   const lines = problems.map(({ path, source, value, expected }) => {
     const place = path === '' ? source : `${path} (${source})`;
     return `  ${place}: ${value === null ? '' : `${value}; `}expected ${expected}`;
   });
-  const count = problems.length === 1 ? 'one fault' : `${problems.length} faults`;
-  return [`the configuration has ${count}`, ...lines].join('\n');
+  const count = problems.length === 1 ? '1 error' : `${problems.length} errors`;
+  return [`invalid configuration: ${count}`, ...lines].join('\n');
 }
 
 function showOne(raw: unknown): string {

@@ -373,7 +373,7 @@ export class Daemon implements AsyncDisposable {
     if (found !== 'intact') {
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();
-      this.#repairs.firewallDamaged(`table ${this.#settings.table} of the packet filter was found ${found}; it is being put back`, this.#reconciler.applied());
+      this.#repairs.firewallDamaged(`table ${this.#settings.table} of the packet filter was found ${found}; it is being installed again`, this.#reconciler.applied());
       return;
     }
     this.#datapath.need(this.#uplinkNeed);
@@ -387,7 +387,7 @@ export class Daemon implements AsyncDisposable {
     if (missing === 0) return;
     this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: 'elements', differences: missing });
     this.#reconciler.rewriteFirewall();
-    this.#repairs.firewallDamaged(`elements of table ${this.#settings.table} were changed; they are being put back`, this.#reconciler.applied());
+    this.#repairs.firewallDamaged(`elements of table ${this.#settings.table} were changed; they are being installed again`, this.#reconciler.applied());
   }
 
   /** Events can be lost without a word (ENOBUFS), and sysctls change without one. */

@@ -1,7 +1,7 @@
 import type { RepairStatus } from '../status.js';
 import { readNetworkNamespace } from '../system/network-namespace.js';
 
-/** What was mended since the daemon started, and what is being mended now. */
+/** What was repaired since the daemon started, and what is being repaired now. */
 export class Repairs {
   readonly startedAt = new Date().toISOString();
   readonly networkNamespace = readNetworkNamespace();
@@ -20,12 +20,12 @@ export class Repairs {
   /**
    * The rules were found damaged.
    *
-   * @param mended resolves when they were put back; never rejects
+   * @param repaired resolves when they are installed again; never rejects
    */
-  firewallDamaged(damage: string, mended: Promise<void>): void {
+  firewallDamaged(damage: string, repaired: Promise<void>): void {
     this.#repairs.firewall += 1;
     this.#damage = damage;
-    void mended.finally(() => {
+    void repaired.finally(() => {
       this.#damage = null;
     });
   }

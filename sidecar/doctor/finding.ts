@@ -2,7 +2,7 @@
 export const SEVERITIES = ['ok', 'info', 'warn', 'error'] as const;
 
 /**
- * ok: as it must be. info: worth knowing, nothing is wrong. warn: works, but not always or not as well as it could.
+ * ok: as expected. info: worth knowing, nothing is wrong. warn: works, but not always or not as well as it could.
  * error: does not work, or will not.
  */
 export type Severity = (typeof SEVERITIES)[number];
@@ -14,7 +14,7 @@ export interface Judgement {
   readonly subject: string;
   readonly found: string;
   readonly expected: string;
-  /** How to mend it; null where there is nothing to mend. */
+  /** How to fix it; null where there is nothing to fix. */
   readonly remedy: string | null;
 }
 
@@ -24,7 +24,7 @@ export interface Finding extends Judgement {
   readonly check: string;
 }
 
-/** A thing that is as it must be. */
+/** A thing that is as expected. */
 export function fine(subject: string, found: string, expected = found): Judgement {
   return { severity: 'ok', subject, found, expected, remedy: null };
 }

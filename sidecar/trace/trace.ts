@@ -41,7 +41,7 @@ export interface TraceStep {
   readonly step: TraceStepName;
   readonly ok: boolean;
   readonly text: string;
-  /** How to mend it; null where it is as it must be. */
+  /** How to fix it; null where it is as expected. */
   readonly remedy: string | null;
 }
 

@@ -42,7 +42,7 @@ export function assertFound(report: DoctorReport, check: string, severity: Docto
   assert.ok(finding, `${check} ${severity} ${String(found)} in ${JSON.stringify(report.findings.filter((candidate) => candidate.check === check || candidate.severity === 'error'), undefined, 1)}`);
   if (severity === 'error') assert.equal(report.code, 1);
   if (severity === 'warn') assert.ok(report.code === 3 || report.findings.some((other) => other.severity === 'error'), `exit code ${report.code}`);
-  if (severity === 'warn' || severity === 'error') assert.ok(finding.remedy, 'says how to mend it');
+  if (severity === 'warn' || severity === 'error') assert.ok(finding.remedy, 'says how to fix it');
   return finding;
 }
 

@@ -24,7 +24,7 @@ function assertStopped(trace: PrintedTrace | undefined, step: string, text: RegE
   const last = steps.at(-1);
   assert.deepEqual([code, goesByMac, last?.step, last?.ok], [1, false, step, false], JSON.stringify(steps, undefined, 1));
   assert.match(last?.text ?? '', text);
-  assert.ok(last?.remedy, 'says how to mend it');
+  assert.ok(last?.remedy, 'says how to fix it');
   assert.match(sentence, /do not go by MAC/);
   assert.ok(steps.slice(0, -1).every(({ ok }) => ok));
   if (otherWay !== undefined) assert.match(instead ?? '', otherWay);

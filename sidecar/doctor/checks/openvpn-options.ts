@@ -31,7 +31,7 @@ export function judgeOptions(facts: Facts): readonly Judgement[] {
   const { name, options } = facts;
   const subject = `OpenVPN at ${name}`;
   if (options === null) {
-    return [{ severity: 'info', subject, found: 'its process cannot be looked into from here', expected: 'to be seen', remedy: 'run gwmark doctor as root, in the PID namespace of OpenVPN' }];
+    return [{ severity: 'info', subject, found: 'process not visible from here', expected: 'to be seen', remedy: 'run gwmark doctor as root, in the PID namespace of OpenVPN' }];
   }
   const has = (option: string): boolean => optionOf(options, option) !== undefined;
   const isClient = has('client') || has('tls-client');

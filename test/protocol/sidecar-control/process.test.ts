@@ -131,7 +131,7 @@ describe('gwmark run', () => {
     assert.equal(
       stderr,
       [
-        'gwmark: the configuration has 3 faults',
+        'gwmark: invalid configuration: 3 errors',
         '  authorize (--authorize): maybe; expected "none" or "accept"',
         '  table (--table): 7; expected a name of 1..64 letters, digits, "_" and ".", that begins with a letter',
         '  management.endpoints (default): expected at least one endpoint, such as --management unix:/run/openvpn/management.sock (or GWMARK_MANAGEMENT, or the file)',
@@ -152,7 +152,7 @@ describe('gwmark down', () => {
 
     assert.deepEqual([listed.code, listed.stdout, listed.stderr], [0, 'removed table inet mine\nremoved ip rule 10000\n', '']);
     assert.deepEqual(JSON.parse(json.stdout), { removed: ['table inet gwmark', 'ip rule 10000'] });
-    assert.equal(nothing.stdout, 'nothing of gwmark was there\n');
+    assert.equal(nothing.stdout, 'nothing to remove\n');
   });
 
   it('exits 1 with one message when the kernel refuses', async () => {

@@ -35,6 +35,6 @@ describe('SIGHUP', () => {
     assert.match(log, /"event":"config.restart_needed","settings":\["table"\]/);
     assert.match(log, /"event":"config.loaded","hold":"leave","table":"gwmark"/);
     assert.match(log, /"event":"config.reloaded","settings":\["hold","log.level"\]/);
-    assert.match(log, /"event":"config.reload_failed","reason":"the configuration has one fault\\n {2}hold \(.*g\.yaml:1\): maybe; expected/);
+    assert.match(log, /"event":"config.reload_failed","reason":"invalid configuration: 1 error\\n {2}hold \(.*g\.yaml:1\): maybe; expected/);
   });
 });

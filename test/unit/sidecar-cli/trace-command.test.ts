@@ -57,7 +57,7 @@ describe('gwmark trace, the command', () => {
     for (const step of Object.keys(TRACE_STEPS)) assert.match(stdout, new RegExp(`^ {2}${step} +\\S`, 'm'), step);
   });
 
-  it('prints what failed, where packets go instead, and how to mend it', () => {
+  it('prints what failed, where packets go instead, and how to fix it', () => {
     const text = traceView(
       {
         query: QUERY,
@@ -75,6 +75,6 @@ describe('gwmark trace, the command', () => {
     assert.match(text, /^ok +rules +the table stands$/m);
     assert.match(text, /^no +conntrack +no \\u001b\[31m flow$/m);
     assert.ok(!text.includes('\u001B'));
-    assert.match(text, /\nanswers do not\ninstead: they are lost\nto mend it: let it send\n$/);
+    assert.match(text, /\nanswers do not\ninstead: they are lost\nfix: let it send\n$/);
   });
 });

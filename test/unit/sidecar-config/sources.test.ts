@@ -119,7 +119,7 @@ describe('sources of the configuration', () => {
     assert.equal(
       formatProblems(problems),
       [
-        'the configuration has 4 faults',
+        'invalid configuration: 4 errors',
         `  table (${FILE}:1): 7; expected a name of 1..64 letters, digits, "_" and ".", that begins with a letter`,
         `  log.level (${FILE}:3): loud; expected "error", "warn", "info" or "debug"`,
         '  log.level (GWMARK_LOG_LEVEL): quiet; expected "error", "warn", "info" or "debug"',
