@@ -74,7 +74,7 @@ export const ERROR_CODES = {
   },
   DEVICE_UNKNOWN: {
     exitCode: 1,
-    meaning: 'A network device that a setting names does not exist or is no Ethernet device.',
+    meaning: 'A network device that a setting names is no Ethernet device. One that does not exist (yet) is a problem of the status, event `device.unusable`.',
     remedy: 'Compare `devices` with `ip link`.',
   },
   FIREWALL_UNAVAILABLE: {

@@ -29,7 +29,7 @@ import { RoutingCheck } from '../kernel/routing-check.js';
 import { RoutingRepairs } from '../kernel/routing-repairs.js';
 import { Servers } from '../openvpn/servers.js';
 import { buildStatus } from './status-builder.js';
-import { VrfWatch } from '../kernel/vrf-watch.js';
+import { DeviceWatch } from '../kernel/device-watch.js';
 import { Repairs } from './repairs.js';
 
 /** Owner of the client networks that an earlier run left in the kernel, until the first snapshot tells who is there. */
@@ -61,7 +61,7 @@ export class Daemon implements AsyncDisposable {
   readonly #routing: RoutingRepairs;
   readonly #forwarder: Forwarder;
   readonly #filters: FilterWatch;
-  readonly #vrfs: VrfWatch;
+  readonly #cards: DeviceWatch;
   readonly #forwarding: Debounced;
   readonly #stop = new AbortController();
   #devices: Devices = { links: [], tunnels: [], taps: [] };
@@ -113,7 +113,7 @@ export class Daemon implements AsyncDisposable {
     const check = new RoutingCheck({ reconciler: this.#reconciler, onRepaired: () => this.#repairs.routingRepaired(), logger });
     this.#routing = new RoutingRepairs({ reconciler: this.#reconciler, check, refresh: () => this.#refresh.now(), logger });
     this.#forwarder = new Forwarder({ datapath: kind, onSavedSysctls: () => this.#noteSavedSysctls(), logger });
-    this.#vrfs = new VrfWatch(logger);
+    this.#cards = new DeviceWatch(logger);
     this.#filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
     this.#forwarding = new Debounced(0, () => this.#enableForwarding(), logger);
     this.#servers = new Servers(settings, {
@@ -139,7 +139,7 @@ export class Daemon implements AsyncDisposable {
       settings: plainInForce(this.#settings),
       elements: this.#reconciler.elements,
       appliedPass: this.#reconciler.appliedPass,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#repairs.problem, this.#routing.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, this.#vrfs.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [this.#datapath.problem, this.#reconciler.problem, this.#repairs.problem, this.#routing.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, this.#cards.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
       unreachable: this.#reachability.list(),
     });
@@ -173,7 +173,7 @@ export class Daemon implements AsyncDisposable {
     await this.#adopt();
     await this.#datapath.start();
     this.#monitor = this.#startMonitor();
-    await this.#datapath.readNeighbours();
+    await Promise.all([this.#routing.begin(), this.#datapath.readNeighbours()]);
     await this.#filters.look(this.#devices.links).catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
     await this.#refresh.now();
     const failed = this.#servers.follow();
@@ -273,7 +273,7 @@ export class Daemon implements AsyncDisposable {
     this.#devices = await readDevices(this.#settings.devices);
     await this.#datapath.setLinks(this.#devices.links);
     for (const server of this.#servers.list) await server.resolve(this.#devices);
-    this.#vrfs.look(this.#devices, this.#settings.devices, this.#servers.list.flatMap(({ place }) => place.transports));
+    this.#cards.look(this.#devices, this.#settings.devices, this.#servers.list.flatMap(({ place }) => place.transports));
     this.#openGate();
     this.#updateSite();
     this.#forwarding.soon(); // A card that came may take router advertisements.

@@ -14,6 +14,15 @@ export interface Devices {
   readonly taps: readonly string[];
   /** Cards that are up and in a VRF: no links. Default: none. */
   readonly vrfMembers?: readonly VrfMember[];
+  /** Devices of the setting `devices` that are no links now, VRF members left out. Default: none. */
+  readonly unusable?: readonly UnusableDevice[];
+}
+
+/** A device that a setting names, and that is no link. */
+export interface UnusableDevice {
+  readonly device: string;
+  /** Completes a sentence that begins with the device: `does not exist`. */
+  readonly reason: string;
 }
 
 /** A card whose routes are in the table of a VRF. */
@@ -31,7 +40,7 @@ export interface VrfMember {
  *
  * @param wanted names from the setting `devices`; empty: every link
  * @throws GwmarkError DEVICE_UNKNOWN when a wanted device exists but is no Ethernet device. One that does not exist (yet)
- *   is left out: it may appear later.
+ *   is among `unusable`: it may appear later.
  */
 export async function readDevices(wanted: readonly string[]): Promise<Devices> {
   const devices = await ipJson<IpDevice>(['-d', 'addr', 'show']);
@@ -45,12 +54,21 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
   const noneDevices = devices.filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
   const routes = (await Promise.all([readOnlinkRoutes(4), readOnlinkRoutes(6)])).flat();
   const vrfMembers = devices.flatMap((device) => (isVrfMember(device) ? [{ device: device.ifname, vrf: device.master ?? '', addresses: addressesOf(device).map(({ host }) => host.address) }] : []));
+  const unusable = wanted.flatMap((name) => whyUnusable(name, devices.find(({ ifname }) => ifname === name)));
   return {
     ...(vrfMembers.length === 0 ? {} : { vrfMembers }),
+    ...(unusable.length === 0 ? {} : { unusable }),
     links: await Promise.all(etherDevices.map((device) => toLink(device, routes.filter((route) => route.device === device.ifname)))),
     tunnels: (await Promise.all(noneDevices.map(toTunnel))).filter((tunnel) => tunnel !== null),
     taps: devices.filter(({ linkinfo }) => linkinfo?.info_kind === 'tun' && linkinfo.info_data?.type === 'tap').map(({ ifname }) => ifname),
   };
+}
+
+function whyUnusable(name: string, device: IpDevice | undefined): UnusableDevice[] {
+  if (device === undefined) return [{ device: name, reason: 'does not exist' }];
+  if (isLink(device) || isVrfMember(device)) return [];
+  if (!device.flags.includes('UP')) return [{ device: name, reason: 'is down' }];
+  return [{ device: name, reason: device.master === undefined ? 'is no card' : `is a part of ${device.master}, which has its addresses: name that instead` }];
 }
 
 function isLink(device: IpDevice): boolean {

@@ -16,11 +16,16 @@ export interface RoutingCheckOptions {
 /** Compares the kernel's rules, routes and neighbours with what was installed, and tells damage from devices that came anew. */
 export class RoutingCheck {
   readonly #options: RoutingCheckOptions;
-  /** By name, as of the look before. */
+  /** By name, as they were before the latest look that found nothing wrong. */
   #indexes: ReadonlyMap<string, number> = new Map();
 
   constructor(options: RoutingCheckOptions) {
     this.#options = options;
+  }
+
+  /** Takes the devices as they are: what is installed from now on is on these. */
+  async begin(): Promise<void> {
+    this.#indexes = await readIndexes();
   }
 
   /**
@@ -31,12 +36,13 @@ export class RoutingCheck {
    */
   async run(isSilent = false): Promise<readonly RoutingDamage[]> {
     const { reconciler, onRepaired, logger } = this.#options;
-    const damage = reconciler.isSettled ? await reconciler.verifyRouting() : [];
-    const now = new Map((await ipJson<IpDevice>(['link', 'show'])).map(({ ifname, ifindex }) => [ifname, ifindex]));
-    // At the first look no device is known to have come anew.
-    const before = this.#indexes.size === 0 ? now : this.#indexes;
-    this.#indexes = now;
-    const { lost, foreign } = explain(damage, before, this.#indexes);
+    if (!reconciler.isSettled) return [];
+    // A device may be made anew at any moment: what is intact with one index tells nothing of the next.
+    const indexes = await readIndexes();
+    const damage = await reconciler.verifyRouting();
+    if (damage.length === 0) this.#indexes = indexes;
+    if (damage.length === 0) return [];
+    const { lost, foreign } = explain(damage, this.#indexes, await readIndexes());
     if (lost.length > 0) logger.info('routing.renewed', { devices: [...new Set(lost.flatMap(({ devices }) => devices))], lost: lost.slice(0, MAX_NAMED).map(({ text }) => text) });
     if (foreign.length === 0) return foreign;
     onRepaired();
@@ -45,6 +51,10 @@ export class RoutingCheck {
     logger.warn('routing.repaired', { missing: named('missing'), surplus: named('surplus'), count: foreign.length });
     return foreign;
   }
+}
+
+async function readIndexes(): Promise<ReadonlyMap<string, number>> {
+  return new Map((await ipJson<IpDevice>(['link', 'show'])).map(({ ifname, ifindex }) => [ifname, ifindex]));
 }
 
 /**

@@ -37,6 +37,11 @@ export class RoutingRepairs {
     return this.#pace.isContested(performance.now()) ? `another program removes ${this.#lost} again and again` : null;
   }
 
+  /** Call it once, before anything is installed: devices that come anew later are told by it. */
+  begin(): Promise<void> {
+    return this.#options.check.begin();
+  }
+
   /** Routing changed: it is looked at within a moment. */
   soon(): void {
     if (!this.#isPaused()) this.#verify.soon();

@@ -112,6 +112,11 @@ export const KERNEL_EVENTS = {
     meaning: 'Cards are in a VRF (`devices`): no gateway is learnt on them, and the VPN cannot use them.',
     action: 'None for a card that has nothing to do with the VPN; else take it out of the VRF, or move it with OpenVPN into a network namespace.',
   },
+  'device.unusable': {
+    level: 'warn',
+    meaning: 'A device that the setting `devices` names does not exist, is down, or is a part of a bridge or bond: no gateway is learnt on it.',
+    action: 'Compare `devices` with `ip link`; the device is used once it is there and up.',
+  },
   'sysctl.changed': {
     level: 'info',
     meaning: 'A sysctl was changed; `gwmark down` restores it.',

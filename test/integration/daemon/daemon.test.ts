@@ -58,6 +58,17 @@ describe('Daemon', function () {
     }
   });
 
+  it('is not ready while a device that it is to learn on does not exist, says so, and takes it once it is there', async () => {
+    await using fake = await FakeManagementServer.listen();
+    await using rig = await DaemonRig.start([fake], { devices: ['lan0', 'eht0'] });
+    await rig.until(() => rig.daemon.status().problems.includes('devices: eht0 does not exist, so no gateway is learnt on it'), 'the problem');
+    assert.deepEqual([rig.daemon.status().ready, rig.log.of('device.unusable').length], [false, 1]);
+
+    await makeLan('eht0', '198.51.100.5/24');
+
+    await rig.ready();
+  });
+
   it('repairs its table, its rules and its neighbours', async () => {
     await using fake = await FakeManagementServer.listen();
     await using rig = await DaemonRig.start([fake]);

@@ -57,7 +57,8 @@ describe('readDevices', () => {
     await makeTunnel('tun0', '198.51.100.1/24');
 
     await assert.rejects(readDevices(['tun0']), { code: 'DEVICE_UNKNOWN', message: /tun0 is no Ethernet device/ });
-    assert.deepEqual((await readDevices(['eth7'])).links, []);
+    const absent = await readDevices(['eth7']);
+    assert.deepEqual([absent.links, absent.unusable], [[], [{ device: 'eth7', reason: 'does not exist' }]]);
   });
 
   it('knows a tunnel by its addresses, and what main sends to it', async () => {

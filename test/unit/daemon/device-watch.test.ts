@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { vrfProblem } from '../../../sidecar/kernel/vrf-watch.js';
+import { unusableProblem, vrfProblem } from '../../../sidecar/kernel/device-watch.js';
 import { LAN } from '../rules/sample-site.js';
 
 const MEMBER = { device: 'mgmt0', vrf: 'blue', addresses: ['203.0.113.9'] };
@@ -16,5 +16,12 @@ describe('vrfProblem', () => {
     assert.equal(vrfProblem({ ...DEVICES, links: [] }, [], []), text);
     assert.equal(vrfProblem(DEVICES, ['mgmt0'], []), text);
     assert.equal(vrfProblem(DEVICES, [], [{ protocol: 'udp', address: '203.0.113.9', families: [4], port: 1194 }]), text);
+  });
+});
+
+describe('unusableProblem', () => {
+  it('names a device of the setting that is no link, and why', () => {
+    assert.equal(unusableProblem({ unusable: [{ device: 'eht0', reason: 'does not exist' }] }), 'devices: eht0 does not exist, so no gateway is learnt on it');
+    assert.equal(unusableProblem({}), null);
   });
 });
