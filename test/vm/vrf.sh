@@ -18,14 +18,14 @@ ip link set lan0 up
 
 # Findings of the doctor about devices, a line each: severity, subject, what was found.
 devices() {
-	(node bin/gwmark doctor --json --control-socket /nonexistent/gwmark.sock "$@" || true) |
+	(env -u GWMARK_KO -u GWMARK_OUT -u GWMARK_MODULES -u GWMARK_REPO node bin/gwmark doctor --json --control-socket /nonexistent/gwmark.sock "$@" || true) |
 		node -e 'for (const { check, severity, subject, found } of JSON.parse(require("fs").readFileSync(0, "utf8")).findings) if (check === "devices") console.log(severity, subject, found)'
 }
 # What the status would complain of, behind the devices that count as links.
 problem() {
 	node --input-type=module -e '
 		import { readDevices } from "./dist/sidecar/discovery/devices.js";
-		import { vrfProblem } from "./dist/sidecar/daemon/vrf-watch.js";
+		import { vrfProblem } from "./dist/sidecar/kernel/device-watch.js";
 		const devices = await readDevices(process.argv.slice(1));
 		console.log(devices.links.map(({ device }) => device).join(), vrfProblem(devices, process.argv.slice(1), []));
 	' -- "$@"
