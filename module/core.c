@@ -98,27 +98,50 @@ static unsigned int learn_gateway(struct gwmark_net *gn, const struct gwmark_con
 	return leave(gn, old ? GWMARK_STAT_learn_changed : GWMARK_STAT_learn_new);
 }
 
+/* Does the frame come from the gateway of this id? */
+static struct gwmark_gateway *comes_from(struct gwmark_net *gn, const struct sk_buff *skb, u32 id)
+{
+	struct gwmark_gateway *gateway = gwmark_gateway_find_id(gn, id);
+
+	if (gateway && gateway->dev == skb->dev &&
+	    ether_addr_equal(gateway->mac, eth_hdr(skb)->h_source))
+		return gateway;
+	return NULL;
+}
+
 /*
- * A client opened the flow, its first packet went to the uplink, and the answer was
- * captured: whoever sent it leads to the one that the client called.
+ * The flow began in the tunnel or here, and this is an answer: whoever sent it leads
+ * to the one that was called. Also when the flow began elsewhere, its entry was lost,
+ * and our side sent first after that.
  */
-static unsigned int learn_answer(struct gwmark_net *gn, struct sk_buff *skb, struct nf_conn *ct)
+static unsigned int learn_answer(struct gwmark_net *gn, const struct gwmark_config *config,
+				 struct sk_buff *skb, struct nf_conn *ct,
+				 enum ip_conntrack_info ctinfo, u8 family)
 {
 	u32 *words = gwmark_flow_words(ct);
 	struct gwmark_gateway *gateway;
 
 	if (!words || READ_ONCE(words[GWMARK_FLOW_SOURCE]))
 		return NF_ACCEPT;
-	if (!gwmark_address_ethernet(skb) || skb_sec_path(skb) || passes_through(skb) ||
-	    ether_addr_equal(eth_hdr(skb)->h_dest, skb->dev->dev_addr) ||
-	    !is_valid_ether_addr(eth_hdr(skb)->h_source))
+	if (!gwmark_address_ethernet(skb) || skb_sec_path(skb) || passes_through(skb))
+		return NF_ACCEPT;
+	/* an ICMP error proves nothing */
+	if (ctinfo == IP_CT_RELATED_REPLY)
+		return NF_ACCEPT;
+	gateway = comes_from(gn, skb, READ_ONCE(words[GWMARK_FLOW_DESTINATION]));
+	if (likely(gateway)) {
+		gwmark_move_seen(gn, gateway);
+		return NF_ACCEPT;
+	}
+	if (!is_valid_ether_addr(eth_hdr(skb)->h_source) ||
+	    ether_addr_equal(eth_hdr(skb)->h_source, skb->dev->dev_addr))
+		return NF_ACCEPT;
+	if (!config->learn_onlink && gwmark_address_source_onlink(skb, family))
 		return NF_ACCEPT;
 	gateway = gateway_of(gn, skb, eth_hdr(skb)->h_source);
 	if (IS_ERR(gateway))
 		return NF_ACCEPT;
 	gwmark_move_seen(gn, gateway);
-	if (READ_ONCE(words[GWMARK_FLOW_DESTINATION]) == gateway->id)
-		return NF_ACCEPT;
 	WRITE_ONCE(words[GWMARK_FLOW_DESTINATION], gateway->id);
 	return leave(gn, GWMARK_STAT_learn_answer);
 }
@@ -126,7 +149,7 @@ static unsigned int learn_answer(struct gwmark_net *gn, struct sk_buff *skb, str
 /**
  * gwmark_core_learn() - remember where a selected packet came from
  * @gn: namespace
- * @skb: packet in PRE_ROUTING, behind conntrack, before NAT
+ * @skb: packet in PRE_ROUTING, behind conntrack, before NAT; or later, if translated
  * @state: of the hook
  *
  * Context: RCU read section.
@@ -150,7 +173,7 @@ unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb,
 	if (!ct)
 		return leave(gn, GWMARK_STAT_learn_no_conntrack);
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
-		return learn_answer(gn, skb, ct);
+		return learn_answer(gn, config, skb, ct, ctinfo, state->pf);
 	/* what came out of IPsec bears the header of what it came in */
 	if (!gwmark_address_ethernet(skb) || skb_sec_path(skb))
 		return leave(gn, GWMARK_STAT_learn_no_ethernet);
@@ -160,13 +183,41 @@ unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb,
 		return leave(gn, GWMARK_STAT_learn_related);
 
 	words = gwmark_flow_words(ct);
-	gateway = words ? gwmark_gateway_find_id(gn, READ_ONCE(words[GWMARK_FLOW_SOURCE])) : NULL;
-	if (likely(gateway && gateway->dev == skb->dev &&
-		   ether_addr_equal(gateway->mac, eth_hdr(skb)->h_source))) {
+	gateway = words ? comes_from(gn, skb, READ_ONCE(words[GWMARK_FLOW_SOURCE])) : NULL;
+	if (likely(gateway)) {
 		gwmark_move_seen(gn, gateway);
 		return leave(gn, GWMARK_STAT_learn_known);
 	}
 	return learn_gateway(gn, config, skb, ct, state);
+}
+
+/**
+ * gwmark_core_learn_translated() - the same once more, for translated flows alone
+ * @gn: namespace
+ * @skb: packet in LOCAL_IN or FORWARD, its mark set by where it really goes
+ * @state: of the hook
+ *
+ * Before NAT a packet does not tell whether it is for the VPN.
+ *
+ * Context: RCU read section.
+ * Return: NF_ACCEPT.
+ */
+unsigned int gwmark_core_learn_translated(struct gwmark_net *gn, struct sk_buff *skb,
+					  const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	const u32 *words;
+
+	if (!ct || !(ct->status & IPS_NAT_MASK) || skb->dev->type != ARPHRD_ETHER ||
+	    !gwmark_address_ethernet(skb))
+		return NF_ACCEPT;
+	/* selected before NAT too, and learnt then */
+	words = gwmark_flow_words(ct);
+	if (words && CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL &&
+	    comes_from(gn, skb, READ_ONCE(words[GWMARK_FLOW_SOURCE])))
+		return NF_ACCEPT;
+	return gwmark_core_learn(gn, skb, state);
 }
 
 static unsigned int forward(struct gwmark_net *gn, struct sk_buff *skb,
@@ -186,11 +237,13 @@ static unsigned int forward(struct gwmark_net *gn, struct sk_buff *skb,
 static unsigned int forward_uplink(struct gwmark_net *gn, struct sk_buff *skb,
 				   struct nf_conn *ct, u8 family)
 {
-	struct gwmark_gateway *gateway;
+	struct gwmark_gateway *gateway = gwmark_uplink_answered(gn, ct);
 
-	if (gwmark_address_routed(gn->net, skb, family))
-		return leave(gn, GWMARK_STAT_uplink_routed);
-	gateway = gwmark_uplink_of(gn, ct);
+	if (!gateway) {
+		if (gwmark_address_routed(gn->net, skb, family))
+			return leave(gn, GWMARK_STAT_uplink_routed);
+		gateway = gwmark_uplink_find(gn);
+	}
 	if (!gateway)
 		return leave(gn, GWMARK_STAT_uplink_none);
 	return forward(gn, skb, gateway, family, GWMARK_STAT_uplink_sent);
@@ -230,6 +283,9 @@ unsigned int gwmark_core_return(struct gwmark_net *gn, struct sk_buff *skb, u8 f
 	if (nf_bridge_info_exists(skb))
 		return leave(gn, GWMARK_STAT_return_bridged);
 	id = gwmark_flow_source(ct);
+	/* an answer to what came out of the tunnel: it goes there */
+	if (!id && orig && skb->dev->type == ARPHRD_ETHER)
+		return NF_ACCEPT;
 	gateway = id ? gwmark_gateway_find_id(gn, id) : NULL;
 	if (gateway)
 		return forward(gn, skb, gateway, family, GWMARK_STAT_return_sent);
@@ -292,7 +348,10 @@ unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
 	if (out->flags & IFF_LOOPBACK || !gwmark_address_unicast(skb, family))
 		return leave(gn, GWMARK_STAT_output_not_unicast);
 	id = replies ? gwmark_flow_source(ct) : 0;
-	gateway = id ? gwmark_gateway_find_id(gn, id) : NULL;
+	if (replies)
+		gateway = id ? gwmark_gateway_find_id(gn, id) : NULL;
+	else
+		gateway = gwmark_uplink_answered(gn, ct);
 	if (!gateway && replies)
 		gwmark_stats_inc(gn, id ? GWMARK_STAT_output_gateway_gone :
 					  GWMARK_STAT_output_no_gateway);

@@ -29,6 +29,14 @@ static unsigned int learn(void *priv, struct sk_buff *skb, const struct nf_hook_
 	return gwmark_core_learn(gwmark_net_of(state->net), skb, state);
 }
 
+static unsigned int learn_translated(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	if (unmarked(skb))
+		return NF_ACCEPT;
+	return gwmark_core_learn_translated(gwmark_net_of(state->net), skb, state);
+}
+
 static unsigned int send_back(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	if (unmarked(skb))
@@ -64,7 +72,8 @@ static unsigned int capture(void *priv, struct sk_buff *skb, const struct nf_hoo
 }
 
 /*
- * Learning comes behind the mangle rules that set marks, and before NAT.
+ * Learning comes behind the mangle rules that set marks, and before NAT; for flows
+ * that NAT changed, once more where it is done.
  * Sending comes last, so that NAT and every other hook are done.
  */
 static const struct nf_hook_ops inet_ops[] = {
@@ -72,6 +81,16 @@ static const struct nf_hook_ops inet_ops[] = {
 		.hook = learn,
 		.pf = NFPROTO_IPV4,
 		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_MANGLE + 1,
+	}, {
+		.hook = learn_translated,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP_PRI_MANGLE + 1,
+	}, {
+		.hook = learn_translated,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_FORWARD,
 		.priority = NF_IP_PRI_MANGLE + 1,
 	}, {
 		.hook = send_back,
@@ -87,6 +106,16 @@ static const struct nf_hook_ops inet_ops[] = {
 		.hook = learn,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_MANGLE + 1,
+	}, {
+		.hook = learn_translated,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP6_PRI_MANGLE + 1,
+	}, {
+		.hook = learn_translated,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_FORWARD,
 		.priority = NF_IP6_PRI_MANGLE + 1,
 	}, {
 		.hook = send_back,

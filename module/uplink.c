@@ -7,8 +7,8 @@
  * (those of OpenVPN to its clients, so the way to the internet). Until there was
  * such a reply it is the router that captured frames were bound for.
  *
- * A flow that a client opens goes there until its first answer is captured off a
- * bridge: from then on it takes the way that the answer came.
+ * A flow that a client or this host opens goes there until its first answer comes:
+ * from then on it takes the way that the answer came.
  */
 
 #include "flow.h"
@@ -29,26 +29,24 @@ struct gwmark_gateway *gwmark_uplink_find(struct gwmark_net *gn)
 }
 
 /**
- * gwmark_uplink_of() - where a packet goes that begins or continues a client's flow
+ * gwmark_uplink_answered() - where the answers of a flow come from that began here
  * @gn: the namespace
- * @ct: its conntrack entry
+ * @ct: conntrack entry of a flow that began in the tunnel or on this host
  *
- * The gateway that a captured answer came from, else the uplink. An entry that is
- * not yet in the table gets room to remember the former.
+ * An entry that is not yet in the table gets room to remember it.
  *
  * Context: RCU read section.
- * Return: the gateway, or NULL.
+ * Return: the gateway, or NULL while none is known.
  */
-struct gwmark_gateway *gwmark_uplink_of(struct gwmark_net *gn, struct nf_conn *ct)
+struct gwmark_gateway *gwmark_uplink_answered(struct gwmark_net *gn, struct nf_conn *ct)
 {
-	struct gwmark_gateway *gateway = NULL;
 	u32 *words = gwmark_flow_words(ct);
 
 	if (words)
-		gateway = gwmark_gateway_find_id(gn, READ_ONCE(words[GWMARK_FLOW_DESTINATION]));
-	else if (!nf_ct_is_confirmed(ct))
+		return gwmark_gateway_find_id(gn, READ_ONCE(words[GWMARK_FLOW_DESTINATION]));
+	if (!nf_ct_is_confirmed(ct))
 		gwmark_flow_words_create(ct);
-	return gateway ?: gwmark_uplink_find(gn);
+	return NULL;
 }
 
 static bool automatic(struct gwmark_net *gn)

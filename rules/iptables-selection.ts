@@ -10,7 +10,6 @@ import type { Link, Policy, Site, Transport } from './world.js';
 /** What a rule does with packets that match: `['-g', 'gwmark-learn']`. */
 export type IptablesAction = RuleWords;
 
-export const ORIGINAL: RuleWords = ['-m', 'conntrack', '--ctdir', 'ORIGINAL'];
 export const REPLY: RuleWords = ['-m', 'conntrack', '--ctdir', 'REPLY'];
 
 /** Of a flow that is translated, at either end. xt_conntrack takes any of the states. */

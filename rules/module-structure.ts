@@ -1,5 +1,5 @@
 import type { Statement } from 'nftables-json';
-import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTransport, matchTransportOutput, matchVpnDestinations } from './selection.js';
+import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTranslated, matchTransport, matchTransportOutput, matchVpnDestinations } from './selection.js';
 import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure } from './structure.js';
 import type { Policy, Site } from './world.js';
@@ -8,15 +8,20 @@ import { moduleMark } from './world.js';
 /** Seconds for which the router of an OpenVPN client's server stays listed: longer than its keepalive is silent. */
 const UPLINK_SECONDS = 120;
 
+/** Behind every DNAT (-100). Before that only the module itself can take a flow anew that is older than its mark. */
+const BEHIND_NAT = -99;
+
 /**
  * Our inet table for the datapath `module`: it only selects. Packets get the mark, and gwmark.ko does the rest: it learns from
- * original-direction frames, and sends the reply direction by MAC.
+ * frames, and sends what goes the other way by MAC.
  *
  * Its base chains have names of their own: those of the other datapath are of other types, which cannot be changed.
  */
 export function compileModuleStructure(site: Site): Structure {
   const chains = new Map<string, ChainSpec>([
     ['mark_prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: preroutingRules(site) }],
+    ['mark_translated', { base: { type: 'filter', hook: 'prerouting', prio: BEHIND_NAT, policy: 'accept' }, rules: translatedRules(site) }],
+    ['translated', { base: {}, rules: selectRules(site) }],
     ['mark_output', { base: { type: 'filter', hook: 'output', prio: -150, policy: 'accept' }, rules: outputRules(site) }],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
   ]);
@@ -26,10 +31,11 @@ export function compileModuleStructure(site: Site): Structure {
 }
 
 /**
- * Packets from a tunnel are selected in both directions: answers return, and what a client opens goes to the uplink where no route exists.
+ * Packets from a tunnel and frames for the VPN are selected in both directions: who sent first since the conntrack entry was made says
+ * nothing, for it may have been lost.
  *
- * Every packet of the machine comes through here, so what tells most of them apart comes first: the direction, then the
- * destination, and the device, which is dear to look up in a set, last. A packet that is marked is done.
+ * Every packet of the machine comes through here, so what tells most of them apart comes first: the destination, and the
+ * device, which is dear to look up in a set, last. A packet that is marked is done.
  */
 function preroutingRules(site: Site): RuleSpec[] {
   const { links, tunnels, transports } = site;
@@ -38,34 +44,48 @@ function preroutingRules(site: Site): RuleSpec[] {
   if (links.length === 0) return rules;
   const fromLink = matchDevice(links);
   for (const transport of transports) {
-    // The answers of an OpenVPN client's server tell which router leads there; the module learns from the original direction alone.
+    // The answers of an OpenVPN client's server tell which router leads there.
     if (transport.remote !== undefined) {
       rules.push({ expr: [...matchTransport(transport), fromLink, { limit: { rate: 1, per: 'second' } }, { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } }] });
     }
   }
-  rules.push({ expr: [matchDirection('reply'), { accept: null }] });
+  return [...rules, ...selectRules(site)];
+}
+
+/** Frames from links that are for OpenVPN or the VPN, but for those of senders that teach nothing. */
+function selectRules(site: Site): RuleSpec[] {
+  const { links, transports, policy } = site;
+  if (links.length === 0) return [];
+  const fromLink = matchDevice(links);
   const exempt = (scope: SourceScope): Statement[][] => matchExempt(site.sources?.[scope], links);
-  const select = (matches: readonly Statement[]): RuleSpec => ({ expr: [...matches, fromLink, matchDirection('original'), mark, { accept: null }] });
-  for (const transport of transports) {
-    const matches = matchTransport(transport);
-    rules.push(...exempt('transport').map((sender) => ({ expr: [...matches, ...sender, { accept: null }] })), select(matches));
-  }
-  rules.push(...exempt('clients').map((sender) => ({ expr: [...sender, { accept: null }] })));
-  rules.push(...matchVpnDestinations(site).map((match) => select([match])));
-  return rules;
+  const select = (matches: readonly Statement[]): RuleSpec => ({ expr: [...matches, fromLink, setModuleMark(policy), { accept: null }] });
+  return [
+    ...transports.map(matchTransport).flatMap((matches) => [...exempt('transport').map((sender): RuleSpec => ({ expr: [...matches, ...sender, { accept: null }] })), select(matches)]),
+    ...exempt('clients').map((sender): RuleSpec => ({ expr: [...sender, { accept: null }] })),
+    ...matchVpnDestinations(site).map((match) => select([match])),
+  ];
+}
+
+/** Where translated packets really go is known behind NAT alone; the module looks at these once more after routing. */
+function translatedRules({ links }: Site): RuleSpec[] {
+  return links.length === 0 ? [] : [{ expr: [matchTranslated('snat', 'dnat'), { goto: { target: 'translated' } }] }];
 }
 
 function outputRules(site: Site): RuleSpec[] {
+  const { links, tunnels } = site;
   const mark = setModuleMark(site.policy);
   const ofTransports = site.transports.map((transport) => ({ expr: [...matchTransportOutput(transport), mark] }));
-  const ofTunnels = site.tunnels.flatMap(({ addresses }) =>
-    addresses.map(({ family, address }) => ({
-      expr: [matchDirection('reply'), { match: { op: '==', left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } }, right: address } } as const, mark],
-    })),
+  const toLinks = matchDevice(links.length === 0 ? [] : links, '==', 'oifname');
+  const ofTunnels = tunnels.flatMap(({ addresses }) =>
+    addresses.flatMap(({ family, address }): RuleSpec[] => {
+      const fromHere: Statement = { match: { op: '==', left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } }, right: address } };
+      // In the original direction too: of a flow whose entry was lost the endpoint may be the one to send first.
+      return [{ expr: [matchDirection('reply'), fromHere, mark] }, ...(links.length === 0 ? [] : [{ expr: [fromHere, toLinks, mark] }])];
+    }),
   );
   // Our own ICMP errors about a flow go back to whoever sent its packet. Only a flow that has learnt a gateway is sent by the module.
   const errors: RuleSpec[] = [{ expr: [matchDirection('reply'), { match: { op: 'in', left: { ct: { key: 'state' } }, right: 'related' } }, mark] }];
-  return [...ofTransports, ...ofTunnels, ...(site.tunnels.length === 0 ? [] : errors)];
+  return [...ofTransports, ...ofTunnels, ...(tunnels.length === 0 ? [] : errors)];
 }
 
 /** The other bits of the packet mark are kept. */

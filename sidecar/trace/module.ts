@@ -47,17 +47,17 @@ function gatewayOf(gateways: TracedModule['gateways'], id: number, steps: Steps)
 }
 
 /**
- * What DST opened goes by a route if there is one, else where the first captured answer came from, else to the uplink. What the
- * endpoint sends itself needs some route first, and one to the bare wire does not count.
+ * What DST opened goes to where the first answer came from. Before there was one it goes by a route if there is one, else to the uplink.
+ * What the endpoint sends itself needs some route first, and one to the bare wire does not count.
  */
 async function findOpened(reading: TraceReading, gateways: TracedModule['gateways'], query: TraceQuery, role: Role, { id }: FoundFlow, steps: Steps, routeOf: RouteOf): Promise<Target | Stopped> {
+  if (id !== 0 && gateways.some((gateway) => gateway.id === id)) return gatewayOf(gateways, id, steps);
   const question: RouteQuestion = { to: query.source, from: query.destination, iif: role.tunnel, mark: role.tunnel === null ? 0 : moduleMark(reading.policy), transport: role.transport };
   const words = `ip ${routeWords(question).join(' ')}`;
   const answer = await routeOf(question);
   const isBare = 'route' in answer && role.tunnel === null && answer.route.gateway === undefined;
   if ('route' in answer && !isBare) return steps.stop('route', `${words} says ${describeRoute(reading, answer.route)}: a route of the endpoint comes before the uplink`, 'none needed; without that route it would go to the uplink', 0);
   steps.pass('route', 'route' in answer ? `${words}: ${describeRoute(reading, answer.route)}, which is there to be replaced` : `${words}: ${answer.refused}, so the module sends it`);
-  if (id !== 0 && role.tunnel !== null && gateways.some((gateway) => gateway.id === id)) return gatewayOf(gateways, id, steps);
   const uplink = gateways.find(({ isUplink }) => isUplink);
   if (uplink === undefined) return steps.stop('gateway', 'the module knows no uplink', 'it is known with the first packet of OpenVPN itself; see "gwmark gateways", and the setting uplink', 0);
   return gatewayOf(gateways, uplink.id, steps);

@@ -14,13 +14,16 @@
  *     prerouting, Ethernet device,
  *       original direction          m == orig_mark   learn the source gateway
  *     prerouting, reply direction   m == reply_mark  send to the source gateway
+ *     the same, reply direction     m == orig_mark   learn where answers come from
  *     prerouting, other device,
- *       original direction          m == orig_mark   to the uplink, if no route;
- *                                                    once an answer was captured,
- *                                                    to where that came from
+ *       original direction          m == orig_mark   to where the answers come from;
+ *                                                    before there was one to the
+ *                                                    uplink, if no route
  *     local output, reply           m == reply_mark  send to the source gateway
- *     local output, original        m == orig_mark   to the uplink, if the route has
- *                                                    no next hop and the destination
+ *     local output, original        m == orig_mark   to where the answers come from;
+ *                                                    before there was one to the
+ *                                                    uplink, if the route has no
+ *                                                    next hop and the destination
  *                                                    is not on its link
  *     anything else                                  untouched
  *
@@ -30,7 +33,9 @@
  *   and POST_ROUTING hooks with their true devices, have their TTL decremented
  *   and their size checked, as if they had been routed.
  *   The bridge rules must run at a priority below -1, the others at a priority
- *   of -150 (mangle) or lower.
+ *   of -150 (mangle) or lower. Packets of flows that NAT changes are looked at
+ *   once more in LOCAL_IN and FORWARD, at -149: they may get their mark behind
+ *   NAT, which knows where they really go.
  *
  * FILES
  *
@@ -198,7 +203,7 @@
 	X(gateway_no_memory)						\
 	X(control_refused)	/* commands answered with an error */	\
 	/* learn, once more */						\
-	X(learn_answer)		/* a captured answer told a client's flow its way */\
+	X(learn_answer)		/* an answer told a flow that began here its way */\
 	X(learn_renewed)	/* older than the mark: tracked anew */ \
 	/* moves, once more */						\
 	X(move_answer)		/* ARP or ND proved the old MAC alive */ \
