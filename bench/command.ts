@@ -7,10 +7,15 @@ export interface Mistake {
 }
 
 /** What a command line asks for. */
-export type Parsed<Options> = Mistake | { readonly kind: 'options'; readonly options: Options } | { readonly kind: 'help' };
+export type Parsed<Options> =
+  | Mistake
+  | { readonly kind: 'options'; readonly options: Options }
+  | { readonly kind: 'help' };
 
 type OptionsConfig = NonNullable<ParseArgsConfig['options']>;
-type Values<Config extends OptionsConfig> = ReturnType<typeof parseArgs<{ args: string[]; options: Config }>>['values'];
+type Values<Config extends OptionsConfig> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: Config }>
+>['values'];
 
 /** A benchmark as a program. */
 export interface Command<Options> {
@@ -21,7 +26,10 @@ export interface Command<Options> {
 }
 
 /** Runs it with the arguments of a command line; resolves with the exit code, which is 2 for a mistake. */
-export async function runCommand<Options>({ help, parse, run }: Command<Options>, args: readonly string[]): Promise<number> {
+export async function runCommand<Options>(
+  { help, parse, run }: Command<Options>,
+  args: readonly string[],
+): Promise<number> {
   const parsed = parse(args);
   switch (parsed.kind) {
     case 'help':
@@ -38,7 +46,10 @@ export async function runCommand<Options>({ help, parse, run }: Command<Options>
 }
 
 /** The values of a command line that has these options. */
-export function parseValues<Config extends OptionsConfig>(args: readonly string[], options: Config): Mistake | { readonly kind: 'values'; readonly values: Values<Config> } {
+export function parseValues<Config extends OptionsConfig>(
+  args: readonly string[],
+  options: Config,
+): Mistake | { readonly kind: 'values'; readonly values: Values<Config> } {
   try {
     return { kind: 'values', values: parseArgs({ args: [...args], options }).values };
   } catch (error) {
@@ -48,8 +59,13 @@ export function parseValues<Config extends OptionsConfig>(args: readonly string[
 }
 
 /** Those of `known` that `wanted` names, in their own order; all for none. */
-export function select<Name extends string>(option: string, known: readonly Name[], wanted: readonly string[]): Mistake | { readonly kind: 'names'; readonly names: readonly Name[] } {
+export function select<Name extends string>(
+  option: string,
+  known: readonly Name[],
+  wanted: readonly string[],
+): Mistake | { readonly kind: 'names'; readonly names: readonly Name[] } {
   const unknown = wanted.find((name) => !known.some((other) => other === name));
-  if (unknown !== undefined) return { kind: 'mistake', message: `${option} ${unknown}: expected one of ${known.join(', ')}` };
+  if (unknown !== undefined)
+    return { kind: 'mistake', message: `${option} ${unknown}: expected one of ${known.join(', ')}` };
   return { kind: 'names', names: known.filter((name) => wanted.length === 0 || wanted.includes(name)) };
 }

@@ -25,7 +25,9 @@ process.exitCode = await runCommand({ help: HELP, parse: parseOptions, run }, pr
 async function run(options: Options): Promise<number> {
   const needsRoot = options.measurements.filter((name) => name !== 'decode');
   if (needsRoot.length > 0 && process.geteuid?.() !== 0) {
-    process.stderr.write(`bench: ${needsRoot.join(', ')} make network namespaces and need root: sudo npm run bench, or --only decode\n`);
+    process.stderr.write(
+      `bench: ${needsRoot.join(', ')} make network namespaces and need root: sudo npm run bench, or --only decode\n`,
+    );
     return 1;
   }
   const rows: MeasuredRow[] = [];
@@ -36,7 +38,9 @@ async function run(options: Options): Promise<number> {
     return 1;
   }
   const facts = await readFacts();
-  const report = options.asJson ? `${JSON.stringify({ ...facts, rows: rows.map(({ row }) => row) })}\n` : `\n${formatReport(facts, rows)}`;
+  const report = options.asJson
+    ? `${JSON.stringify({ ...facts, rows: rows.map(({ row }) => row) })}\n`
+    : `\n${formatReport(facts, rows)}`;
   process.stdout.write(report);
   return 0;
 }

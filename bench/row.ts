@@ -1,6 +1,6 @@
 /**
- * What a row has to reach. `at-least` and `at-most` speak of the ratio, `under` of our own value in the row's unit. `none`: a rival
- * is shown beside the others.
+ * What a row has to reach. `at-least` and `at-most` speak of the ratio, `under` of our own value in the row's unit.
+ * `none`: a rival is shown beside the others.
  */
 export type Bar =
   | { readonly kind: 'at-least'; readonly ratio: number }
@@ -17,8 +17,8 @@ export interface Row {
   readonly unit: string;
   readonly rivalName: string;
   /**
-   * How many times better we are: rival / ours for times and memory, ours / rival for a throughput. The one exception are
-   * rows whose bar is `<=`, or who have none: there it is ours / rival, how many times worse.
+   * How many times better we are: rival / ours for times and memory, ours / rival for a throughput. The one exception
+   * are rows whose bar is `<=`, or who have none: there it is ours / rival, how many times worse.
    */
   readonly ratio: number;
   readonly bar: string;
@@ -57,7 +57,16 @@ export function makeRow(input: RowInput): MeasuredRow {
   const isMultipleOfRival = better === 'more' || bar.kind === 'at-most' || bar.kind === 'none';
   const ratio = isMultipleOfRival ? ours / rival : rival / ours;
   return {
-    row: { name, ours: round(ours), rival: round(rival), unit, rivalName, ratio: round(ratio), bar: formatBar(bar, unit), met: isMet(bar, ratio, ours) },
+    row: {
+      name,
+      ours: round(ours),
+      rival: round(rival),
+      unit,
+      rivalName,
+      ratio: round(ratio),
+      bar: formatBar(bar, unit),
+      met: isMet(bar, ratio, ours),
+    },
     notes,
   };
 }

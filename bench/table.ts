@@ -19,11 +19,25 @@ export function formatReport(facts: Facts, rows: readonly MeasuredRow[]): string
     row.met ? 'yes' : 'NO',
     notes.samples.join(' / '),
   ]);
-  const widths = HEADINGS.map((heading, column) => Math.max(heading.length, ...cells.map((line) => line[column]?.length ?? 0)));
-  const lines = [HEADINGS, ...cells].map((line) =>
-    line.map((cell, column) => (LEFT.has(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ').trimEnd(),
+  const widths = HEADINGS.map((heading, column) =>
+    Math.max(heading.length, ...cells.map((line) => line[column]?.length ?? 0)),
   );
-  const rivals = [...new Set(rows.map(({ row, notes }) => `  ${row.name}: against ${row.rivalName}${notes.note === undefined ? '' : `; ${notes.note}`}`))];
+  const lines = [HEADINGS, ...cells].map((line) =>
+    line
+      .map((cell, column) =>
+        LEFT.has(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+  const rivals = [
+    ...new Set(
+      rows.map(
+        ({ row, notes }) =>
+          `  ${row.name}: against ${row.rivalName}${notes.note === undefined ? '' : `; ${notes.note}`}`,
+      ),
+    ),
+  ];
   return [
     `gwmark ${facts.commit}, Node ${facts.node}, nft ${facts.nft}, Linux ${facts.kernel}`,
     '',

@@ -24,7 +24,11 @@ export function networkKey(network: ClientNetwork): string {
  * The element commands for changes of clients: one delete and one add command a set, however many elements.
  * The order of `changes` does not matter; each network may stand in it once.
  */
-export function clientCommands(table: string, changes: Iterable<ClientNetworkChange>, family: TableFamily = 'inet'): Command[] {
+export function clientCommands(
+  table: string,
+  changes: Iterable<ClientNetworkChange>,
+  family: TableFamily = 'inet',
+): Command[] {
   const bySet = new Map<string, { add: string[]; remove: string[] }>();
   for (const { op, network } of changes) {
     const name = clientSetName(network);
@@ -51,11 +55,12 @@ export function subnetLengths(networks: Iterable<ClientNetwork>): SubnetLength[]
 }
 
 /**
- * Whether the kernel needs a route of ours to reach a client network. `route`: main has none to its tunnel. `contested`: main leads to
- * another tunnel of ours, or to either, as of two servers with the same network; then ours has to come before main. A subnet
- * that main leads to both is left to main.
+ * Whether the kernel needs a route of ours to reach a client network. `route`: main has none to its tunnel.
+ * `contested`: main leads to another tunnel of ours, or to either, as of two servers with the same network; then ours
+ * has to come before main. A subnet that main leads to both is left to main.
  *
- * None for a tunnel without its family: OpenVPN takes an `iroute-ipv6` also where IPv6 is disabled, and the kernel then refuses the route.
+ * None for a tunnel without its family: OpenVPN takes an `iroute-ipv6` also where IPv6 is disabled, and the kernel
+ * then refuses the route.
  */
 export function routeNeed(network: ClientNetwork, tunnels: readonly Tunnel[]): 'none' | 'route' | 'contested' {
   const tunnel = tunnels.find(({ device }) => device === network.device);
@@ -74,5 +79,9 @@ export function needsRoute(network: ClientNetwork, tunnels: readonly Tunnel[]): 
 
 /** The prefix length of main's narrowest route to the tunnel that has the network; null without one. */
 function longestCover({ covered }: Tunnel, network: ClientNetwork): number | null {
-  return covered.reduce<number | null>((longest, outer) => (contains(outer, network) && outer.prefixLength > (longest ?? -1) ? outer.prefixLength : longest), null);
+  return covered.reduce<number | null>(
+    (longest, outer) =>
+      contains(outer, network) && outer.prefixLength > (longest ?? -1) ? outer.prefixLength : longest,
+    null,
+  );
 }

@@ -17,7 +17,14 @@ export interface RoutingDiff {
   readonly removeNeighbours: readonly Neighbour[];
 }
 
-export const EMPTY_DIFF: RoutingDiff = { setNeighbours: [], setRoutes: [], addRules: [], removeRules: [], removeRoutes: [], removeNeighbours: [] };
+export const EMPTY_DIFF: RoutingDiff = {
+  setNeighbours: [],
+  setRoutes: [],
+  addRules: [],
+  removeRules: [],
+  removeRoutes: [],
+  removeNeighbours: [],
+};
 
 /** The difference of two plans; order within each list follows the plans. */
 export function diffRouting(from: RoutingPlan, to: RoutingPlan): RoutingDiff {
@@ -60,7 +67,9 @@ export function routeKey({ family, table, destination }: Route): string {
 /** The keys of every route that a client network may have, see {@link clientRoute}. */
 export function clientRouteKeys(policy: Policy, network: ClientNetwork): string[] {
   const { clients, contested } = routingTables(policy);
-  return [clients, contested].map((table) => routeKey({ family: network.family, table, destination: formatNetwork(network), device: network.device }));
+  return [clients, contested].map((table) =>
+    routeKey({ family: network.family, table, destination: formatNetwork(network), device: network.device }),
+  );
 }
 
 function fingerprint(item: unknown): string {

@@ -1,7 +1,17 @@
 import type { Family, RuleWords } from 'iptables-wrapper';
 import type { IptablesChain, IptablesMachine, IptablesRules } from './iptables-rules.js';
 import { IPTABLES_CHAINS, iptablesClientSets, iptablesSeenSet, iptablesSeenSpec } from './iptables-rules.js';
-import { REPLY, TRANSLATED, aboutChain, chainName, fromDevices, fromTransports, hexMark, toTransports, toVpnDestinations } from './iptables-selection.js';
+import {
+  REPLY,
+  TRANSLATED,
+  aboutChain,
+  chainName,
+  fromDevices,
+  fromTransports,
+  hexMark,
+  toTransports,
+  toVpnDestinations,
+} from './iptables-selection.js';
 import { addressBits } from './address.js';
 import { iptablesExempt, type SourceScope } from './sources.js';
 import type { Site } from './world.js';
@@ -15,8 +25,12 @@ export function compileIptablesModule(site: Site, machine: IptablesMachine): Ipt
   const sets = machine.families.flatMap((family) => iptablesClientSets(site.policy, family));
   // The answers of an OpenVPN client's server tell which router leads there.
   const isClient = machine.hasMacSets && site.transports.some(({ remote }) => remote !== undefined);
-  if (isClient) sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, UPLINK_SECONDS)));
-  const chains = machine.families.flatMap((family, index) => [...(index === 0 ? [aboutChain(site, family)] : []), ...chainsOf(site, family, isClient)]);
+  if (isClient)
+    sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, UPLINK_SECONDS)));
+  const chains = machine.families.flatMap((family, index) => [
+    ...(index === 0 ? [aboutChain(site, family)] : []),
+    ...chainsOf(site, family, isClient),
+  ]);
   return { chains, sets: new Map(sets.map((set) => [set.name, set])), notes: 'uplinks' };
 }
 
@@ -33,8 +47,18 @@ function chainsOf(site: Site, family: Family, isClient: boolean): IptablesChain[
         return [[...fromHere, ...REPLY, ...mark], ...links.map(({ device }) => [...fromHere, '-o', device, ...mark])];
       }),
   );
-  const servers = { ...site, transports: isClient ? site.transports.filter(({ remote }) => remote !== undefined) : [] };
-  const note = links.flatMap(({ device }) => toTransports(servers, family, ['-j', 'SET', '--add-set', iptablesSeenSet(policy.table, device), 'src', '--exist'], ['-i', device]));
+  const servers = {
+    ...site,
+    transports: isClient ? site.transports.filter(({ remote }) => remote !== undefined) : [],
+  };
+  const note = links.flatMap(({ device }) =>
+    toTransports(
+      servers,
+      family,
+      ['-j', 'SET', '--add-set', iptablesSeenSet(policy.table, device), 'src', '--exist'],
+      ['-i', device],
+    ),
+  );
   const exempt = (scope: SourceScope): RuleWords[] => iptablesExempt(site.sources?.[scope], links);
   const selected = [
     ...exempt('transport').flatMap((sender) => toTransports(site, family, ['-j', 'RETURN'], sender)),
@@ -50,11 +74,19 @@ function chainsOf(site: Site, family: Family, isClient: boolean): IptablesChain[
       family,
       name: name(IPTABLES_CHAINS.prerouting),
       from: 'PREROUTING',
-      rules: [...tunnels.map(({ device }) => ['-i', device, ...mark]), ...fromDevices(links, ['-g', name(IPTABLES_CHAINS.link)])],
+      rules: [
+        ...tunnels.map(({ device }) => ['-i', device, ...mark]),
+        ...fromDevices(links, ['-g', name(IPTABLES_CHAINS.link)]),
+      ],
     },
     // Mangle comes before DNAT in PREROUTING; the module looks at translated packets behind these once more.
     { family, name: name(IPTABLES_CHAINS.input), from: 'INPUT', rules: translated },
     { family, name: name(IPTABLES_CHAINS.forward), from: 'FORWARD', rules: translated },
-    { family, name: name(IPTABLES_CHAINS.output), from: 'OUTPUT', rules: [...fromTransports(site, family, mark), ...ofTunnels] },
+    {
+      family,
+      name: name(IPTABLES_CHAINS.output),
+      from: 'OUTPUT',
+      rules: [...fromTransports(site, family, mark), ...ofTunnels],
+    },
   ];
 }

@@ -30,7 +30,10 @@ export interface IptablesRules {
   readonly chains: readonly IptablesChain[];
   /** By name. */
   readonly sets: ReadonlyMap<string, SetSpec>;
-  /** What the MACs are of that the sets of links note: frames that no gateway's rule knew, or answers of an OpenVPN client's server. */
+  /**
+   * What the MACs are of that the sets of links note: frames that no gateway's rule knew, or answers of an OpenVPN
+   * client's server.
+   */
   readonly notes: 'candidates' | 'uplinks';
 }
 
@@ -91,7 +94,8 @@ export function diffIptables(from: IptablesRules, to: IptablesRules): IptablesDi
   for (const { family, name: chain, rules: words, from: origin } of to.chains) {
     const before = known.get(`${family} ${chain}`);
     const place = { family, table: 'mangle', chain } as const;
-    if (words !== null && !isSameRules(before?.rules ?? null, words)) rules.push({ replace: { ...place, rules: words } });
+    if (words !== null && !isSameRules(before?.rules ?? null, words))
+      rules.push({ replace: { ...place, rules: words } });
     // Ours come first: a rule of others that accepts a packet would end its way through the table.
     if (origin !== null) rules.push({ jump: { family, table: 'mangle', chain: origin, target: chain, at: 'first' } });
   }
@@ -102,7 +106,9 @@ export function diffIptables(from: IptablesRules, to: IptablesRules): IptablesDi
     if (origin !== null) rules.push({ unjump: { family, table: 'mangle', chain: origin, target: chain } });
     rules.push({ destroy: { family, table: 'mangle', chain } });
   }
-  const sets = [...to.sets.values()].filter(({ name }) => !from.sets.has(name)).map((spec): SetCommand => ({ ensure: spec }));
+  const sets = [...to.sets.values()]
+    .filter(({ name }) => !from.sets.has(name))
+    .map((spec): SetCommand => ({ ensure: spec }));
   return { sets, rules, goneSets: [...from.sets.keys()].filter((name) => !to.sets.has(name)) };
 }
 
@@ -114,7 +120,10 @@ function isSameRules(a: readonly RuleWords[] | null, b: readonly RuleWords[]): b
   return a !== null && JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** The sets of client networks of one family: addresses, subnets of any length, and a set of halves for `0.0.0.0/0`, which `hash:net` does not take. */
+/**
+ * The sets of client networks of one family: addresses, subnets of any length, and a set of halves for `0.0.0.0/0`,
+ * which `hash:net` does not take.
+ */
 export function iptablesClientSets(policy: Pick<Policy, 'table'>, family: Family): SetSpec[] {
   const prefix = iptablesPrefix(policy.table);
   return [
@@ -134,11 +143,19 @@ export function iptablesSetName(table: string, network: Pick<ClientNetwork, 'fam
 /** What stands for a client network in its set. */
 export function iptablesElements(network: ClientNetwork): readonly string[] {
   if (network.prefixLength === 0) return network.family === 4 ? ['0.0.0.0/1', '128.0.0.0/1'] : ['::/1', '8000::/1'];
-  return [network.prefixLength === addressBits(network.family) ? network.address : `${network.address}/${network.prefixLength}`];
+  return [
+    network.prefixLength === addressBits(network.family)
+      ? network.address
+      : `${network.address}/${network.prefixLength}`,
+  ];
 }
 
 /** The commands for changes of clients; networks of families that the machine lacks are left out. */
-export function iptablesClientCommands(table: string, changes: Iterable<ClientNetworkChange>, families: readonly Family[]): SetCommand[] {
+export function iptablesClientCommands(
+  table: string,
+  changes: Iterable<ClientNetworkChange>,
+  families: readonly Family[],
+): SetCommand[] {
   const bySet = new Map<string, { put: string[]; discard: string[] }>();
   for (const { op, network } of changes) {
     if (!families.includes(network.family)) continue;

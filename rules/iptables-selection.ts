@@ -20,11 +20,18 @@ export function chainName(policy: Pick<Policy, 'table'>, name: string): string {
   return `${iptablesPrefix(policy.table)}${name}`;
 }
 
-/** One rule each for what is a VPN destination: a client's address, a subnet behind a client, the endpoint's own tunnel addresses. */
+/**
+ * One rule each for what is a VPN destination: a client's address, a subnet behind a client, the endpoint's own tunnel
+ * addresses.
+ */
 export function toVpnDestinations(site: Site, family: Family, action: IptablesAction): RuleWords[] {
   const { table } = site.policy;
-  const lengths = site.subnetLengths.filter((length) => length.family === family).map(({ prefixLength }) => prefixLength);
-  const sets = new Set([addressBits(family), ...lengths].map((prefixLength) => iptablesSetName(table, { family, prefixLength })));
+  const lengths = site.subnetLengths
+    .filter((length) => length.family === family)
+    .map(({ prefixLength }) => prefixLength);
+  const sets = new Set(
+    [addressBits(family), ...lengths].map((prefixLength) => iptablesSetName(table, { family, prefixLength })),
+  );
   const own = site.tunnels.flatMap(({ addresses }) => addresses.filter((network) => network.family === family));
   return [
     ...[...sets].map((name) => ['-m', 'set', '--match-set', name, 'dst', ...action]),
@@ -41,7 +48,9 @@ export function onlinkReturns(site: Site, family: Family): RuleWords[] {
 /** For each network on a link: packets that one of its hosts sent. */
 export function fromOnlink(links: readonly Link[], family: Family, action: IptablesAction): RuleWords[] {
   return links.flatMap(({ device, onlink }) =>
-    onlink.filter((network) => network.family === family).map((network) => ['-s', formatNetworkAlways(network), '-i', device, ...action]),
+    onlink
+      .filter((network) => network.family === family)
+      .map((network) => ['-s', formatNetworkAlways(network), '-i', device, ...action]),
   );
 }
 
@@ -51,13 +60,30 @@ export function icmpErrors(family: Family, action: IptablesAction): RuleWords[] 
 }
 
 /** One rule for each socket of OpenVPN: packets for it. */
-export function toTransports(site: Site, family: Family, action: IptablesAction, matches: RuleWords = []): RuleWords[] {
+export function toTransports(
+  site: Site,
+  family: Family,
+  action: IptablesAction,
+  matches: RuleWords = [],
+): RuleWords[] {
   return site.transports.flatMap((transport) => {
     const { remote } = transport;
     // A client's: what its server sent.
     if (remote !== undefined) {
-      const source = ['-s', `${remote.address}/${addressBits(family)}`, '-p', transport.protocol, ...matches, '-m', transport.protocol, '--sport', String(remote.port)];
-      return isOfFamily(remote.address, family) ? [[...source, '-m', 'addrtype', '--dst-type', 'LOCAL', ...action]] : [];
+      const source = [
+        '-s',
+        `${remote.address}/${addressBits(family)}`,
+        '-p',
+        transport.protocol,
+        ...matches,
+        '-m',
+        transport.protocol,
+        '--sport',
+        String(remote.port),
+      ];
+      return isOfFamily(remote.address, family)
+        ? [[...source, '-m', 'addrtype', '--dst-type', 'LOCAL', ...action]]
+        : [];
     }
     const destination = transportDestination(transport, family);
     if (destination === null) return [];
@@ -72,9 +98,24 @@ export function toTransports(site: Site, family: Family, action: IptablesAction,
 export function fromTransports(site: Site, family: Family, action: IptablesAction): RuleWords[] {
   return site.transports.flatMap((transport) => {
     const { protocol, port, remote } = transport;
-    if (remote === undefined) return transportDestination(transport, family) === null ? [] : [['-p', protocol, '-m', protocol, '--sport', String(port), ...action]];
+    if (remote === undefined)
+      return transportDestination(transport, family) === null
+        ? []
+        : [['-p', protocol, '-m', protocol, '--sport', String(port), ...action]];
     if (!isOfFamily(remote.address, family)) return [];
-    return [['-d', `${remote.address}/${addressBits(family)}`, '-p', protocol, '-m', protocol, '--dport', String(remote.port), ...action]];
+    return [
+      [
+        '-d',
+        `${remote.address}/${addressBits(family)}`,
+        '-p',
+        protocol,
+        '-m',
+        protocol,
+        '--dport',
+        String(remote.port),
+        ...action,
+      ],
+    ];
   });
 }
 
@@ -94,7 +135,12 @@ export function fromDevices(links: readonly { readonly device: string }[], actio
 
 /** The chain that no packet passes: what the chain `about` of nftables says, in the first family that there is. */
 export function aboutChain(site: Site, family: Family): IptablesChain {
-  const comments = [LAYOUT_COMMENT, ...site.savedSysctls.map(originalComment), ...site.transports.map(transportComment), ...orderComments(site.gateways)];
+  const comments = [
+    LAYOUT_COMMENT,
+    ...site.savedSysctls.map(originalComment),
+    ...site.transports.map(transportComment),
+    ...orderComments(site.gateways),
+  ];
   return {
     family,
     name: chainName(site.policy, IPTABLES_CHAINS.about),
@@ -107,7 +153,11 @@ export function hexMark(value: number): string {
   return `0x${(value >>> 0).toString(16)}`;
 }
 
-function formatNetworkAlways(network: { readonly family: Family; readonly address: string; readonly prefixLength: number }): string {
+function formatNetworkAlways(network: {
+  readonly family: Family;
+  readonly address: string;
+  readonly prefixLength: number;
+}): string {
   const text = formatNetwork(network);
   return text.includes('/') ? text : `${text}/${network.prefixLength}`;
 }

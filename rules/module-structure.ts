@@ -1,5 +1,17 @@
 import type { Statement } from 'nftables-json';
-import { ABOUT_CHAIN, MAC_KEY, aboutRules, clientSets, dynamicMacSet, matchDevice, matchDirection, matchTranslated, matchTransport, matchTransportOutput, matchVpnDestinations } from './selection.js';
+import {
+  ABOUT_CHAIN,
+  MAC_KEY,
+  aboutRules,
+  clientSets,
+  dynamicMacSet,
+  matchDevice,
+  matchDirection,
+  matchTranslated,
+  matchTransport,
+  matchTransportOutput,
+  matchVpnDestinations,
+} from './selection.js';
 import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure } from './structure.js';
 import type { Policy, Site } from './world.js';
@@ -12,41 +24,63 @@ const UPLINK_SECONDS = 120;
 const BEHIND_NAT = -99;
 
 /**
- * Our inet table for the datapath `module`: it only selects. Packets get the mark, and gwmark.ko does the rest: it learns from
- * frames, and sends what goes the other way by MAC.
+ * Our inet table for the datapath `module`: it only selects. Packets get the mark, and gwmark.ko does the rest: it
+ * learns from frames, and sends what goes the other way by MAC.
  *
  * Its base chains have names of their own: those of the other datapath are of other types, which cannot be changed.
  */
 export function compileModuleStructure(site: Site): Structure {
   const chains = new Map<string, ChainSpec>([
-    ['mark_prerouting', { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: preroutingRules(site) }],
-    ['mark_translated', { base: { type: 'filter', hook: 'prerouting', prio: BEHIND_NAT, policy: 'accept' }, rules: translatedRules(site) }],
+    [
+      'mark_prerouting',
+      { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: preroutingRules(site) },
+    ],
+    [
+      'mark_translated',
+      {
+        base: { type: 'filter', hook: 'prerouting', prio: BEHIND_NAT, policy: 'accept' },
+        rules: translatedRules(site),
+      },
+    ],
     ['translated', { base: {}, rules: selectRules(site) }],
-    ['mark_output', { base: { type: 'filter', hook: 'output', prio: -150, policy: 'accept' }, rules: outputRules(site) }],
+    [
+      'mark_output',
+      { base: { type: 'filter', hook: 'output', prio: -150, policy: 'accept' }, rules: outputRules(site) },
+    ],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
   ]);
   const sets = new Map<string, SetSpec>(clientSets(site.subnetLengths));
-  if (site.transports.some(({ remote }) => remote !== undefined)) sets.set('uplinks', dynamicMacSet(64, UPLINK_SECONDS));
+  if (site.transports.some(({ remote }) => remote !== undefined))
+    sets.set('uplinks', dynamicMacSet(64, UPLINK_SECONDS));
   return { sets, chains, verdicts: new Map() };
 }
 
 /**
- * Packets from a tunnel and frames for the VPN are selected in both directions: who sent first since the conntrack entry was made says
- * nothing, for it may have been lost.
+ * Packets from a tunnel and frames for the VPN are selected in both directions: who sent first since the conntrack
+ * entry was made says nothing, for it may have been lost.
  *
- * Every packet of the machine comes through here, so what tells most of them apart comes first: the destination, and the
- * device, which is dear to look up in a set, last. A packet that is marked is done.
+ * Every packet of the machine comes through here, so what tells most of them apart comes first: the destination, and
+ * the device, which is dear to look up in a set, last. A packet that is marked is done.
  */
 function preroutingRules(site: Site): RuleSpec[] {
   const { links, tunnels, transports } = site;
   const mark = setModuleMark(site.policy);
-  const rules: RuleSpec[] = tunnels.map(({ device }) => ({ expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: device } }, mark, { accept: null }] }));
+  const rules: RuleSpec[] = tunnels.map(({ device }) => ({
+    expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: device } }, mark, { accept: null }],
+  }));
   if (links.length === 0) return rules;
   const fromLink = matchDevice(links);
   for (const transport of transports) {
     // The answers of an OpenVPN client's server tell which router leads there.
     if (transport.remote !== undefined) {
-      rules.push({ expr: [...matchTransport(transport), fromLink, { limit: { rate: 1, per: 'second' } }, { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } }] });
+      rules.push({
+        expr: [
+          ...matchTransport(transport),
+          fromLink,
+          { limit: { rate: 1, per: 'second' } },
+          { set: { op: 'update', elem: MAC_KEY, set: '@uplinks' } },
+        ],
+      });
     }
   }
   return [...rules, ...selectRules(site)];
@@ -58,9 +92,16 @@ function selectRules(site: Site): RuleSpec[] {
   if (links.length === 0) return [];
   const fromLink = matchDevice(links);
   const exempt = (scope: SourceScope): Statement[][] => matchExempt(site.sources?.[scope], links);
-  const select = (matches: readonly Statement[]): RuleSpec => ({ expr: [...matches, fromLink, setModuleMark(policy), { accept: null }] });
+  const select = (matches: readonly Statement[]): RuleSpec => ({
+    expr: [...matches, fromLink, setModuleMark(policy), { accept: null }],
+  });
   return [
-    ...transports.map(matchTransport).flatMap((matches) => [...exempt('transport').map((sender): RuleSpec => ({ expr: [...matches, ...sender, { accept: null }] })), select(matches)]),
+    ...transports
+      .map(matchTransport)
+      .flatMap((matches) => [
+        ...exempt('transport').map((sender): RuleSpec => ({ expr: [...matches, ...sender, { accept: null }] })),
+        select(matches),
+      ]),
     ...exempt('clients').map((sender): RuleSpec => ({ expr: [...sender, { accept: null }] })),
     ...matchVpnDestinations(site).map((match) => select([match])),
   ];
@@ -78,18 +119,34 @@ function outputRules(site: Site): RuleSpec[] {
   const toLinks = matchDevice(links.length === 0 ? [] : links, '==', 'oifname');
   const ofTunnels = tunnels.flatMap(({ addresses }) =>
     addresses.flatMap(({ family, address }): RuleSpec[] => {
-      const fromHere: Statement = { match: { op: '==', left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } }, right: address } };
+      const fromHere: Statement = {
+        match: {
+          op: '==',
+          left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } },
+          right: address,
+        },
+      };
       // In the original direction too: of a flow whose entry was lost the endpoint may be the one to send first.
-      return [{ expr: [matchDirection('reply'), fromHere, mark] }, ...(links.length === 0 ? [] : [{ expr: [fromHere, toLinks, mark] }])];
+      return [
+        { expr: [matchDirection('reply'), fromHere, mark] },
+        ...(links.length === 0 ? [] : [{ expr: [fromHere, toLinks, mark] }]),
+      ];
     }),
   );
-  // Our own ICMP errors about a flow go back to whoever sent its packet. Only a flow that has learnt a gateway is sent by the module.
-  const errors: RuleSpec[] = [{ expr: [matchDirection('reply'), { match: { op: 'in', left: { ct: { key: 'state' } }, right: 'related' } }, mark] }];
+  // Our own ICMP errors about a flow go back to whoever sent its packet. Only a flow that has learnt a gateway is sent
+  // by the module.
+  const errors: RuleSpec[] = [
+    {
+      expr: [matchDirection('reply'), { match: { op: 'in', left: { ct: { key: 'state' } }, right: 'related' } }, mark],
+    },
+  ];
   return [...ofTransports, ...ofTunnels, ...(tunnels.length === 0 ? [] : errors)];
 }
 
 /** The other bits of the packet mark are kept. */
 export function setModuleMark(policy: Policy): Statement {
   const current = { meta: { key: 'mark' } } as const;
-  return { mangle: { key: current, value: { '|': [{ '&': [current, ~policy.markMask >>> 0] }, moduleMark(policy)] } } };
+  return {
+    mangle: { key: current, value: { '|': [{ '&': [current, ~policy.markMask >>> 0] }, moduleMark(policy)] } },
+  };
 }

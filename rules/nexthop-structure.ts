@@ -30,9 +30,9 @@ const CANDIDATE_SECONDS = 60;
 const UPLINK_SECONDS = 3600;
 
 /**
- * Behind every DNAT, which happens at -100 whatever the priority of the chain that asks for it (`nf_nat_register_fn()`), so that a
- * packet's true destination is known; and behind filters of others, so that one that asks for the way back with the
- * packet's mark sees packets from a tunnel as they came.
+ * Behind every DNAT, which happens at -100 whatever the priority of the chain that asks for it
+ * (`nf_nat_register_fn()`), so that a packet's true destination is known; and behind filters of others, so that one
+ * that asks for the way back with the packet's mark sees packets from a tunnel as they came.
  */
 const PREROUTING_PRIORITY = 100;
 
@@ -46,16 +46,21 @@ export const NO_GATEWAY_CHAIN = 'no_gateway';
 export const LEARN_CHAIN = 'learn';
 
 /**
- * Our table for the datapath `nexthop`: frames of VPN flows that come from a link write their gateway's id into the conntrack mark,
- * packets of these flows that go the other way get it back as packet mark, and `ip rule` does the rest.
+ * Our table for the datapath `nexthop`: frames of VPN flows that come from a link write their gateway's id into the
+ * conntrack mark, packets of these flows that go the other way get it back as packet mark, and `ip rule` does the
+ * rest.
  *
- * Frames teach in either direction of their conntrack entry, because an entry may be lost at any time, and whoever sends next
- * is the origin of the new one.
+ * Frames teach in either direction of their conntrack entry, because an entry may be lost at any time, and whoever
+ * sends next is the origin of the new one.
  */
 export function compileNexthopStructure(site: Site): Structure {
   const { policy, gateways } = site;
   const prerouting = [...legPrerouting(site), ...preroutingRules(site)];
-  const answer = answerFilters(site, prerouting) ?? { sets: [], chains: [['prerouting', basePrerouting(PREROUTING_PRIORITY, prerouting)]], verdicts: [] };
+  const answer = answerFilters(site, prerouting) ?? {
+    sets: [],
+    chains: [['prerouting', basePrerouting(PREROUTING_PRIORITY, prerouting)]],
+    verdicts: [],
+  };
   const sets = new Map<string, SetSpec>([
     ...answer.sets,
     ...clientSets(site.subnetLengths),
@@ -68,8 +73,20 @@ export function compileNexthopStructure(site: Site): Structure {
 
   const chains = new Map<string, ChainSpec>([
     ...answer.chains,
-    ['forward', { base: { type: 'filter', hook: 'forward', prio: FORWARD_PRIORITY, policy: 'accept' }, rules: forwardRules(policy) }],
-    ['output', { base: { type: 'route', hook: 'output', prio: -150, policy: 'accept' }, rules: [...legOutput(site), ...outputRules(site)] }],
+    [
+      'forward',
+      {
+        base: { type: 'filter', hook: 'forward', prio: FORWARD_PRIORITY, policy: 'accept' },
+        rules: forwardRules(policy),
+      },
+    ],
+    [
+      'output',
+      {
+        base: { type: 'route', hook: 'output', prio: -150, policy: 'accept' },
+        rules: [...legOutput(site), ...outputRules(site)],
+      },
+    ],
     ['select', { base: {}, rules: selectRules(site) }],
     ['translated', { base: {}, rules: translatedRules(site) }],
     ['unmarked', { base: {}, rules: unmarkedRules(site) }],
@@ -97,15 +114,25 @@ export function returnChain(id: number): string {
   return `return_${id}`;
 }
 
-/** `way_back_7`: the same for packets that go to the VPN, of which only a flowtable asks for the way back; not counted. */
+/**
+ * `way_back_7`: the same for packets that go to the VPN, of which only a flowtable asks for the way back; not counted.
+ */
 export function wayBackChain(id: number): string {
   return `way_back_${id}`;
 }
 
-function addGateway(policy: Policy, { id, device, sources }: Gateway, chains: Map<string, ChainSpec>, verdicts: ReadonlyMap<string, Map<string, VerdictElement>>): void {
+function addGateway(
+  policy: Policy,
+  { id, device, sources }: Gateway,
+  chains: Map<string, ChainSpec>,
+  verdicts: ReadonlyMap<string, Map<string, VerdictElement>>,
+): void {
   const mark = gatewayMark(policy, id);
   const markPacket = setMark('meta', policy.markMask, mark);
-  chains.set(learnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, setMark('ct', policy.markMask, mark)] }] });
+  chains.set(learnChain(id), {
+    base: {},
+    rules: [{ expr: [{ counter: null }, setMark('ct', policy.markMask, mark)] }],
+  });
   chains.set(returnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, markPacket] }] });
   chains.set(wayBackChain(id), { base: {}, rules: [{ expr: [markPacket] }] });
   for (const mac of sources) {
@@ -117,20 +144,22 @@ function addGateway(policy: Policy, { id, device, sources }: Gateway, chains: Ma
 }
 
 /**
- * Every packet of the machine comes through here, so what tells most of them apart comes first: port, destination and conntrack
- * mark before the device, which is dear to look up in a set.
+ * Every packet of the machine comes through here, so what tells most of them apart comes first: port, destination and
+ * conntrack mark before the device, which is dear to look up in a set.
  *
- * A packet for a VPN destination teaches if it comes from a link, and never goes to a gateway, wherever it comes from. Of all
- * others those go to their flow's gateway that come from a tunnel, and answers that come from elsewhere but a link (a
- * container behind a port that is published on the endpoint's VPN address). Frames of a flow whose client has left come
- * from a link and match none of these: they are routed as ever, and never sent back to where they came from.
+ * A packet for a VPN destination teaches if it comes from a link, and never goes to a gateway, wherever it comes from.
+ * Of all others those go to their flow's gateway that come from a tunnel, and answers that come from elsewhere but a
+ * link (a container behind a port that is published on the endpoint's VPN address). Frames of a flow whose client has
+ * left come from a link and match none of these: they are routed as ever, and never sent back to where they came from.
  */
 function preroutingRules(site: Site): RuleSpec[] {
   const { policy, links, transports, tunnels } = site;
   const restore = restoreGateway(policy);
   const restoring: RuleSpec[] = [{ expr: [matchOurBits('ct', policy, '=='), { goto: { target: 'unmarked' } }] }];
   if (tunnels.length > 0) restoring.push({ expr: [matchDevice(tunnels), restore] });
-  restoring.push({ expr: [matchDirection('reply'), ...(links.length === 0 ? [] : [matchDevice(links, '!=')]), restore] });
+  restoring.push({
+    expr: [matchDirection('reply'), ...(links.length === 0 ? [] : [matchDevice(links, '!=')]), restore],
+  });
   // Its gateway is gone.
   if (tunnels.length > 0) restoring.push({ expr: [matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] });
   if (links.length === 0) return restoring;
@@ -148,9 +177,10 @@ function preroutingRules(site: Site): RuleSpec[] {
 }
 
 /**
- * `flow add` of another program describes both directions of a flow from the one packet that it sees, and asks for the route of the
- * other with this packet's mark (`nft_flow_route()`). So a packet that goes to a gateway loses its mark, which routing
- * needed and the other direction must not have; and one that goes to the VPN gets the one that the other needs.
+ * `flow add` of another program describes both directions of a flow from the one packet that it sees, and asks for the
+ * route of the other with this packet's mark (`nft_flow_route()`). So a packet that goes to a gateway loses its mark,
+ * which routing needed and the other direction must not have; and one that goes to the VPN gets the one that the other
+ * needs.
  */
 function forwardRules(policy: Policy): RuleSpec[] {
   const packetMark = { meta: { key: 'mark' } } as const;
@@ -158,11 +188,19 @@ function forwardRules(policy: Policy): RuleSpec[] {
   return [
     { expr: [matchOurBits('ct', policy, '=='), { accept: null }] },
     { expr: [matchOurBits('meta', policy, '!='), clear, { accept: null }] },
-    { expr: [{ match: { op: '==', left: { meta: { key: 'iiftype' } }, right: 'ether' } }, { vmap: { key: ourBits('ct', policy), data: '@way_backs' } }] },
+    {
+      expr: [
+        { match: { op: '==', left: { meta: { key: 'iiftype' } }, right: 'ether' } },
+        { vmap: { key: ourBits('ct', policy), data: '@way_backs' } },
+      ],
+    },
   ];
 }
 
-/** A transport flow, and one of the endpoint's own tunnel addresses, is sent to its gateway in either direction; a packet for the VPN never is. */
+/**
+ * A transport flow, and one of the endpoint's own tunnel addresses, is sent to its gateway in either direction; a
+ * packet for the VPN never is.
+ */
 function outputRules(site: Site): RuleSpec[] {
   const { policy } = site;
   const restore = restoreGateway(policy);
@@ -182,22 +220,40 @@ function selectRules(site: Site): RuleSpec[] {
   const { links, policy } = site;
   const notFromLink: RuleSpec[] = links.length === 0 ? [] : [{ expr: [matchDevice(links, '!='), { return: null }] }];
   const onlink = policy.learnOnlink ? [] : links.flatMap(onlinkRules);
-  return [...notFromLink, { expr: [...matchIcmpError(), { return: null }] }, ...exemptRules(site, 'clients'), ...onlink, { expr: [{ goto: { target: 'learn' } }] }];
+  return [
+    ...notFromLink,
+    { expr: [...matchIcmpError(), { return: null }] },
+    ...exemptRules(site, 'clients'),
+    ...onlink,
+    { expr: [{ goto: { target: 'learn' } }] },
+  ];
 }
 
 /**
- * Flows whose first packet went to a VPN destination, from where DNAT sent it elsewhere: to a container, or to a host on a link, whose
- * answers come from that link. A host on the link is no gateway, so what it sends did not come from the flow's own.
+ * Flows whose first packet went to a VPN destination, from where DNAT sent it elsewhere: to a container, or to a host
+ * on a link, whose answers come from that link. A host on the link is no gateway, so what it sends did not come from
+ * the flow's own.
  */
 function translatedRules(site: Site): RuleSpec[] {
   const { links, policy } = site;
-  const answers = policy.learnOnlink ? [] : links.flatMap(matchOnlinkSources).map((matches): RuleSpec => ({ expr: [matchDirection('reply'), ...matches, restoreGateway(policy)] }));
-  return [...matchVpnDestinations(site, ORIGINAL_DESTINATION).map((match): RuleSpec => ({ expr: [matchDirection('original'), match, { goto: { target: 'select' } }] })), ...answers];
+  const answers = policy.learnOnlink
+    ? []
+    : links
+        .flatMap(matchOnlinkSources)
+        .map((matches): RuleSpec => ({ expr: [matchDirection('reply'), ...matches, restoreGateway(policy)] }));
+  return [
+    ...matchVpnDestinations(site, ORIGINAL_DESTINATION).map((match): RuleSpec => ({
+      expr: [matchDirection('original'), match, { goto: { target: 'select' } }],
+    })),
+    ...answers,
+  ];
 }
 
 /** The first packets of what a client opens have no gateway; an answer without one is worth counting. */
 function unmarkedRules({ tunnels }: Site): RuleSpec[] {
-  return tunnels.length === 0 ? [] : [{ expr: [matchDirection('reply'), matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] }];
+  return tunnels.length === 0
+    ? []
+    : [{ expr: [matchDirection('reply'), matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] }];
 }
 
 /** A gateway of transport flows is noted once a flow, not once a packet: later packets carry its mark already. */
@@ -216,7 +272,10 @@ function exemptRules({ sources, links }: Site, scope: SourceScope): RuleSpec[] {
 }
 
 function learnRules(): RuleSpec[] {
-  return [{ expr: [{ vmap: { key: MAC_KEY, data: '@gateways' } }] }, { expr: [{ counter: null }, { set: { op: 'update', elem: MAC_KEY, set: '@candidates' } }] }];
+  return [
+    { expr: [{ vmap: { key: MAC_KEY, data: '@gateways' } }] },
+    { expr: [{ counter: null }, { set: { op: 'update', elem: MAC_KEY, set: '@candidates' } }] },
+  ];
 }
 
 /** Our bits of a mark: the id of a gateway, or 0. */

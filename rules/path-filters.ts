@@ -5,10 +5,11 @@ import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
 
 /*
- * Other programs drop packets by rules whose way back leads over another device, or nowhere: firewalld does for IPv6, NixOS for
- * both families. Such a rule that asks with the packet's mark (`fib saddr . mark . iif`, `-m rpfilter --validmark`) is answered here:
- * a frame for the VPN gets the mark of its gateway before any such rule, whose table has a route over the very device, and
- * loses it again before routing. That costs every packet, so it is there only where such a filter is.
+ * Other programs drop packets by rules whose way back leads over another device, or nowhere: firewalld does for IPv6,
+ * NixOS for both families. Such a rule that asks with the packet's mark (`fib saddr . mark . iif`, `-m rpfilter
+ * --validmark`) is answered here: a frame for the VPN gets the mark of its gateway before any such rule, whose table
+ * has a route over the very device, and loses it again before routing. That costs every packet, so it is there only
+ * where such a filter is.
  */
 
 /** Before the table raw of iptables (NF_IP_PRI_RAW, -300), behind defragmentation (-400): ports can be seen. */
@@ -17,7 +18,15 @@ export const BEFORE_FILTERS = -301;
 export const AFTER_FILTERS = 1000;
 
 /** A filter that can be answered: it asks with the mark, between our two chains. */
-export function isAnswerable({ asksWithMark, hook, priority }: { readonly asksWithMark: boolean; readonly hook: string; readonly priority: number }): boolean {
+export function isAnswerable({
+  asksWithMark,
+  hook,
+  priority,
+}: {
+  readonly asksWithMark: boolean;
+  readonly hook: string;
+  readonly priority: number;
+}): boolean {
   return asksWithMark && hook === 'prerouting' && priority > BEFORE_FILTERS && priority < AFTER_FILTERS;
 }
 
@@ -31,20 +40,25 @@ export interface FilterAnswer {
 /**
  * The chains that answer the filters of others; null where there is none.
  *
- * What comes out of a tunnel is for a filter to see without a mark: its gateway is not where its source is. So the rules that
- * write marks in prerouting are behind the filters, and no chain of ours is between them.
+ * What comes out of a tunnel is for a filter to see without a mark: its gateway is not where its source is. So the
+ * rules that write marks in prerouting are behind the filters, and no chain of ours is between them.
  *
  * @param prerouting these rules
  */
 export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): FilterAnswer | null {
   const { policy, links, gateways } = site;
   if (site.answersPathFilters !== true || links.length === 0) return null;
-  const elements = gateways.flatMap(({ id, device, sources }) => sources.map((mac) => ({ key: { concat: [device, mac] }, chain: answerChain(id) })));
+  const elements = gateways.flatMap(({ id, device, sources }) =>
+    sources.map((mac) => ({ key: { concat: [device, mac] }, chain: answerChain(id) })),
+  );
   return {
     sets: [['answers', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }]],
     chains: [
       ['before_filters', basePrerouting(BEFORE_FILTERS, beforeRules(site))],
-      ['after_filters', basePrerouting(AFTER_FILTERS, [{ expr: [matchDevice(links), writeBits(policy, 0)] }, ...prerouting])],
+      [
+        'after_filters',
+        basePrerouting(AFTER_FILTERS, [{ expr: [matchDevice(links), writeBits(policy, 0)] }, ...prerouting]),
+      ],
       ['answer', { base: {}, rules: [...spoofed(site), { expr: [{ vmap: { key: MAC_KEY, data: '@answers' } }] }] }],
       ...gateways.map((gateway) => answerOf(policy, gateway)),
     ],
@@ -83,7 +97,13 @@ function beforeRules(site: Site): RuleSpec[] {
 function spoofed({ tunnels }: Site): RuleSpec[] {
   const clients = [matchAddress('ip', 'saddr', '@client4'), matchAddress('ip6', 'saddr', '@client6')];
   const networks = tunnels.flatMap(({ connected }) =>
-    connected.map(({ family, address, prefixLength }): Statement => ({ match: { op: '==', left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } }, right: { prefix: { addr: address, len: prefixLength } } } })),
+    connected.map(({ family, address, prefixLength }): Statement => ({
+      match: {
+        op: '==',
+        left: { payload: { protocol: family === 4 ? 'ip' : 'ip6', field: 'saddr' } },
+        right: { prefix: { addr: address, len: prefixLength } },
+      },
+    })),
   );
   return [...clients, ...networks].map((match) => ({ expr: [match, { return: null }] }));
 }

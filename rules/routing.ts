@@ -57,9 +57,23 @@ export interface RoutingPlan {
 export const EMPTY_PLAN: RoutingPlan = { rules: [], routes: [], neighbours: [] };
 
 /** The routing table numbers, in the words of {@link Policy}. */
-export function routingTables(policy: Policy): { clients: number; uplink: number; fallback: number; tunnels: number; contested: number; gateway: (id: number) => number } {
+export function routingTables(policy: Policy): {
+  clients: number;
+  uplink: number;
+  fallback: number;
+  tunnels: number;
+  contested: number;
+  gateway: (id: number) => number;
+} {
   const base = policy.routing.tableBase;
-  return { clients: base, uplink: base + 1, fallback: base + 2, tunnels: base + 3, contested: base + 5, gateway: (id) => base + 10 + id };
+  return {
+    clients: base,
+    uplink: base + 1,
+    fallback: base + 2,
+    tunnels: base + 3,
+    contested: base + 5,
+    gateway: (id) => base + 10 + id,
+  };
 }
 
 /** The address that stands for a gateway as next hop: the id in the last bits of the prefix. */
@@ -67,7 +81,9 @@ export function nexthopAddress(policy: Policy, family: Family, id: number): stri
   const { nexthop4, nexthop6 } = policy.routing;
   if (family === 4) return `${nexthop4.address.slice(0, nexthop4.address.lastIndexOf('.'))}.${id}`;
   const last = id.toString(16);
-  const text = nexthop6.address.endsWith('::') ? `${nexthop6.address}${last}` : `${nexthop6.address.slice(0, nexthop6.address.lastIndexOf(':'))}:${last}`;
+  const text = nexthop6.address.endsWith('::')
+    ? `${nexthop6.address}${last}`
+    : `${nexthop6.address.slice(0, nexthop6.address.lastIndexOf(':'))}:${last}`;
   // With its last group set, another run of zeros may be the longest; it is compared with what the kernel lists.
   return parseNetwork(text)?.address ?? text;
 }
@@ -88,8 +104,8 @@ const FEW_GATEWAYS = 2;
 /**
  * The routing of the datapath `nexthop`.
  *
- * Before `main`: a packet with a gateway's mark goes to that gateway. Subnets behind clients go to their tunnel, unless
- * main has anything but a default route for them: what an administrator routes elsewhere stays there.
+ * Before `main`: a packet with a gateway's mark goes to that gateway. Subnets behind clients go to their tunnel,
+ * unless main has anything but a default route for them: what an administrator routes elsewhere stays there.
  *
  * After `main`, so only where the endpoint has no route: packets from a tunnel go to the uplink, and sockets
  * of OpenVPN find some route at all, without which they could not send what netfilter then marks. The same
@@ -103,18 +119,29 @@ export function compileRouting(site: Site): RoutingPlan {
   for (const family of [4, 6] as const) {
     const links = site.links.filter((link) => link.families.includes(family));
     if (links.length === 0) continue;
-    if (family === 4 && links.some(({ hasReversePathFilter }) => hasReversePathFilter)) addTunnelNetworks(site, links, rules, routes);
+    if (family === 4 && links.some(({ hasReversePathFilter }) => hasReversePathFilter))
+      addTunnelNetworks(site, links, rules, routes);
     const gateways = site.gateways.filter(({ device }) => links.some((link) => link.device === device));
     for (const gateway of gateways) addGateway(policy, family, gateway, rules, routes, neighbours);
     if (gateways.length > FEW_GATEWAYS) rules.push(...aroundGateways(policy, family));
-    const fallback = [...uplinkRules(site, family), ...localFallbackRules(site, family), ...reversePathRules(site, family, links)];
+    const fallback = [
+      ...uplinkRules(site, family),
+      ...localFallbackRules(site, family),
+      ...reversePathRules(site, family, links),
+    ];
     const hasLegs = family === 4 && needsLegs(links);
     rules.push(...clientRules(site, family, links), ...(hasLegs ? legRules(policy, fallback) : fallback));
     if (hasLegs) routes.push(legRoute(policy, links));
     // A path MTU of IPv6 is stored in the table of the gateway, by the mark of the error that told it.
     if (family === 4) {
       const { fallback: table } = routingTables(policy);
-      rules.push(...pathMtuRules(site, family, links, { first: policy.routing.fallbackPriority + PATH_MTU, withSource: hasLegs ? legsTable(policy) : table, withoutSource: table }));
+      rules.push(
+        ...pathMtuRules(site, family, links, {
+          first: policy.routing.fallbackPriority + PATH_MTU,
+          withSource: hasLegs ? legsTable(policy) : table,
+          withoutSource: table,
+        }),
+      );
     }
     routes.push(...fallbackRoutes(site, family, links));
   }
@@ -126,20 +153,29 @@ export function distinct(rules: readonly PolicyRule[]): PolicyRule[] {
   return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()];
 }
 
-/** Rules are walked one after the other, for every packet of the machine: one without a mark of ours goes around the gateways. */
+/**
+ * Rules are walked one after the other, for every packet of the machine: one without a mark of ours goes around the
+ * gateways.
+ */
 function aroundGateways(policy: Policy, family: Family): PolicyRule[] {
   const { priority } = policy.routing;
   const target = priority + AFTER_GATEWAYS;
   return [
-    { family, priority: priority + BEFORE_GATEWAYS, table: 0, fwmark: { value: 0, mask: policy.markMask }, goto: target },
+    {
+      family,
+      priority: priority + BEFORE_GATEWAYS,
+      table: 0,
+      fwmark: { value: 0, mask: policy.markMask },
+      goto: target,
+    },
     { family, priority: target, table: 0 },
   ];
 }
 
 /**
- * rp_filter asks for the way back of an answer from the tunnel with the mark of that answer, if `src_valid_mark` is on (wg-quick
- * turns it on), and must not be told the gateway. So the tunnels' own networks come before the gateways; on-link
- * networks inside of these stay with main.
+ * rp_filter asks for the way back of an answer from the tunnel with the mark of that answer, if `src_valid_mark` is on
+ * (wg-quick turns it on), and must not be told the gateway. So the tunnels' own networks come before the gateways;
+ * on-link networks inside of these stay with main.
  */
 function addTunnelNetworks(site: Site, links: readonly Link[], rules: PolicyRule[], routes: Route[]): void {
   const table = routingTables(site.policy).tunnels;
@@ -148,12 +184,16 @@ function addTunnelNetworks(site: Site, links: readonly Link[], rules: PolicyRule
     for (const network of connected) {
       const destination = formatNetwork(network);
       // Of two tunnels with one network the second one's clients have routes of their own, which come first.
-      if (network.family === 4 && !routes.some((route) => route.table === table && route.destination === destination)) routes.push({ family: 4, table, destination, device });
+      if (network.family === 4 && !routes.some((route) => route.table === table && route.destination === destination))
+        routes.push({ family: 4, table, destination, device });
     }
   }
   const known = new Set(routes.map(({ destination }) => destination));
-  const onlink = new Set(links.flatMap(({ onlink: networks }) => networks.filter(({ family }) => family === 4).map(formatNetwork)));
-  for (const destination of onlink) if (!known.has(destination)) routes.push({ family: 4, table, destination, device: '' });
+  const onlink = new Set(
+    links.flatMap(({ onlink: networks }) => networks.filter(({ family }) => family === 4).map(formatNetwork)),
+  );
+  for (const destination of onlink)
+    if (!known.has(destination)) routes.push({ family: 4, table, destination, device: '' });
 }
 
 /** The routes for client networks that `main` does not send to the tunnel, or sends to another tunnel. */
@@ -161,10 +201,22 @@ export function clientRoute(site: Pick<Site, 'policy' | 'tunnels'>, network: Cli
   const need = routeNeed(network, site.tunnels);
   if (need === 'none') return null;
   const { clients, contested } = routingTables(site.policy);
-  return { family: network.family, table: need === 'contested' ? contested : clients, destination: formatNetwork(network), device: network.device };
+  return {
+    family: network.family,
+    table: need === 'contested' ? contested : clients,
+    destination: formatNetwork(network),
+    device: network.device,
+  };
 }
 
-function addGateway(policy: Policy, family: Family, gateway: Gateway, rules: PolicyRule[], routes: Route[], neighbours: Neighbour[]): void {
+function addGateway(
+  policy: Policy,
+  family: Family,
+  gateway: Gateway,
+  rules: PolicyRule[],
+  routes: Route[],
+  neighbours: Neighbour[],
+): void {
   const table = routingTables(policy).gateway(gateway.id);
   const priority = policy.routing.priority + BEFORE_GATEWAYS + gateway.id;
   const address = nexthopAddress(policy, family, gateway.id);
@@ -178,12 +230,18 @@ function addGateway(policy: Policy, family: Family, gateway: Gateway, rules: Pol
  * ICMP errors that a router sends about a packet it forwards, as ranges of types: unreachable (with frag-needed) and
  * time exceeded; for IPv6 unreachable, packet too big and time exceeded.
  */
-const ICMP_ERRORS = { 4: [[3, 3], [11, 11]], 6: [[1, 3]] } as const;
+const ICMP_ERRORS = {
+  4: [
+    [3, 3],
+    [11, 11],
+  ],
+  6: [[1, 3]],
+} as const;
 
 /**
- * Subnets behind clients, for those who have any; main's own routes come first, but for its default route. Where there are several tunnels,
- * those that main would lead to the wrong one come before everything else. OpenVPN's own packets go around: the real address of a client
- * may lie in a subnet behind it, or behind another.
+ * Subnets behind clients, for those who have any; main's own routes come first, but for its default route. Where there
+ * are several tunnels, those that main would lead to the wrong one come before everything else. OpenVPN's own packets
+ * go around: the real address of a client may lie in a subnet behind it, or behind another.
  *
  * @param links those on which rp_filter may ask for the way back of a client's packet; none where it is off
  */
@@ -192,10 +250,16 @@ export function clientRules(site: Site, family: Family, links: readonly Link[]):
   const first = site.policy.routing.priority;
   const priority = first + AFTER_GATEWAYS + 1;
   const target = priority + 3;
-  const contested = site.tunnels.length > 1 ? [{ family, priority: first, table: routingTables(site.policy).contested }] : [];
+  const contested =
+    site.tunnels.length > 1 ? [{ family, priority: first, table: routingTables(site.policy).contested }] : [];
   return [
     ...contested,
-    ...[...socketSelectors(site, family), ...reversePathSelectors(site, family, links)].map((selector) => ({ ...selector, priority, table: 0, goto: target })),
+    ...[...socketSelectors(site, family), ...reversePathSelectors(site, family, links)].map((selector) => ({
+      ...selector,
+      priority,
+      table: 0,
+      goto: target,
+    })),
     { family, priority: priority + 1, table: MAIN, suppressPrefixLength: 0 },
     { family, priority: priority + 2, table: routingTables(site.policy).clients },
     { family, priority: target, table: 0 },
@@ -205,33 +269,47 @@ export function clientRules(site: Site, family: Family, links: readonly Link[]):
 /** What of a rule selects packets. */
 type Selector = Omit<PolicyRule, 'priority' | 'table' | 'goto'>;
 
-/** What the sockets of transports send. A rule that asks for ports and not for `iif lo` makes the kernel dissect every packet it receives. */
+/**
+ * What the sockets of transports send. A rule that asks for ports and not for `iif lo` makes the kernel dissect every
+ * packet it receives.
+ */
 function socketSelectors({ transports }: Site, family: Family): Selector[] {
   return transports
     .filter(({ families }) => families.includes(family))
     .map(({ protocol: ipproto, port: sport, remote }) =>
       // A client's socket has no port yet when it looks for its first route.
-      remote === undefined ? { family, iif: 'lo', ipproto, sport } : { family, iif: 'lo', to: remote.address, ipproto, dport: [remote.port, remote.port] },
+      remote === undefined
+        ? { family, iif: 'lo', ipproto, sport }
+        : { family, iif: 'lo', to: remote.address, ipproto, dport: [remote.port, remote.port] },
     );
 }
 
 function uplinkRules(site: Site, family: Family): PolicyRule[] {
   const { uplink: table } = routingTables(site.policy);
-  return site.tunnels.map(({ device }) => ({ family, priority: site.policy.routing.fallbackPriority, table, iif: device }));
+  return site.tunnels.map(({ device }) => ({
+    family,
+    priority: site.policy.routing.fallbackPriority,
+    table,
+    iif: device,
+  }));
 }
 
-/** What local output needs to get as far as netfilter: sockets of OpenVPN, the endpoint's tunnel addresses, ICMP errors about forwarded packets. */
+/**
+ * What local output needs to get as far as netfilter: sockets of OpenVPN, the endpoint's tunnel addresses, ICMP errors
+ * about forwarded packets.
+ */
 export function localFallbackRules(site: Site, family: Family): PolicyRule[] {
   const first = site.policy.routing.fallbackPriority;
   const local = { family, table: routingTables(site.policy).fallback, iif: 'lo' };
   const rules: PolicyRule[] = [];
   for (const { addresses } of site.tunnels) {
-    for (const { family: of, address } of addresses) if (of === family) rules.push({ ...local, priority: first + 1, from: address });
+    for (const { family: of, address } of addresses)
+      if (of === family) rules.push({ ...local, priority: first + 1, from: address });
   }
   rules.push(...socketSelectors(site, family).map((selector) => ({ ...local, ...selector, priority: first + 2 })));
   for (const [low, high] of ICMP_ERRORS[family]) {
-    // The flow key keeps ICMP type and code where it keeps ports (struct flowi_uli), so a port range selects them. IPv4:
-    // `from 0.0.0.0` is a lookup without a source, as only an error about somebody else's packet has one.
+    // The flow key keeps ICMP type and code where it keeps ports (struct flowi_uli), so a port range selects them.
+    // IPv4: `from 0.0.0.0` is a lookup without a source, as only an error about somebody else's packet has one.
     const icmp = { ...local, priority: first + 3, dport: [low << 8, (high << 8) | 255] as const };
     rules.push(family === 4 ? { ...icmp, ipproto: 'icmp', from: '0.0.0.0' } : { ...icmp, ipproto: 'ipv6-icmp' });
   }
@@ -240,19 +318,34 @@ export function localFallbackRules(site: Site, family: Family): PolicyRule[] {
 
 function reversePathRules(site: Site, family: Family, links: readonly Link[]): PolicyRule[] {
   const { policy } = site;
-  return reversePathSelectors(site, family, links).map((selector) => ({ ...selector, table: routingTables(policy).fallback, priority: policy.routing.fallbackPriority + 4 }));
+  return reversePathSelectors(site, family, links).map((selector) => ({
+    ...selector,
+    table: routingTables(policy).fallback,
+    priority: policy.routing.fallbackPriority + 4,
+  }));
 }
 
-/** rp_filter looks up the way back of a client's datagram. That lookup is not `iif lo`, so it needs rules of its own, which only those get who have the filter on. */
+/**
+ * rp_filter looks up the way back of a client's datagram. That lookup is not `iif lo`, so it needs rules of its own,
+ * which only those get who have the filter on.
+ */
 function reversePathSelectors({ transports }: Site, family: Family, links: readonly Link[]): Selector[] {
   return transports
     .filter(({ families }) => families.includes(family))
     .flatMap(({ remote, protocol: ipproto, port: sport, ...transport }) =>
-      reversePathAddresses(transport, family, links).map((from) => ({ family, from, ...(remote === undefined ? { ipproto, sport } : { to: remote.address }) })),
+      reversePathAddresses(transport, family, links).map((from) => ({
+        family,
+        from,
+        ...(remote === undefined ? { ipproto, sport } : { to: remote.address }),
+      })),
     );
 }
 
-function reversePathAddresses(transport: Pick<Transport, 'address'>, family: Family, links: readonly Link[]): string[] {
+function reversePathAddresses(
+  transport: Pick<Transport, 'address'>,
+  family: Family,
+  links: readonly Link[],
+): string[] {
   if (family === 6) return [];
   return links
     .filter(({ hasReversePathFilter }) => hasReversePathFilter)
@@ -264,7 +357,12 @@ function fallbackRoutes(site: Site, family: Family, links: readonly Link[]): Rou
   const tables = routingTables(site.policy);
   const { uplink } = site;
   if (uplink !== null && links.some(({ device }) => device === uplink.device)) {
-    const route = { family, destination: 'default', device: uplink.device, via: nexthopAddress(site.policy, family, uplink.id) };
+    const route = {
+      family,
+      destination: 'default',
+      device: uplink.device,
+      via: nexthopAddress(site.policy, family, uplink.id),
+    };
     return [
       { ...route, table: tables.uplink },
       { ...route, table: tables.fallback },

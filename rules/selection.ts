@@ -13,7 +13,8 @@ export const LAYOUT_COMMENT = `gwmark layout ${LAYOUT}`;
 
 /**
  * A chain that no packet passes. The comments of its rules keep what must outlive the sidecar: the layout (nft 1.0.6
- * drops comments of tables), the values that sysctls had before us, and the transports, which OpenVPN may not be there to ask for.
+ * drops comments of tables), the values that sysctls had before us, and the transports, which OpenVPN may not be there
+ * to ask for.
  */
 export const ABOUT_CHAIN = 'about';
 
@@ -28,7 +29,10 @@ export function parseOriginalComment(comment: string): OriginalSysctl | null {
   return match === null ? null : { name: match[1] ?? '', value: match[2] ?? '' };
 }
 
-/** `transport udp * 1194 46`, as a comment in {@link ABOUT_CHAIN}: protocol, address, port, families; of a client ` to ADDRESS PORT` behind these. */
+/**
+ * `transport udp * 1194 46`, as a comment in {@link ABOUT_CHAIN}: protocol, address, port, families; of a client ` to
+ * ADDRESS PORT` behind these.
+ */
 export function transportComment({ protocol, address, port, families, remote }: Transport): string {
   const server = remote === undefined ? '' : ` to ${remote.address} ${remote.port}`;
   return `transport ${protocol} ${address ?? '*'} ${port} ${families.join('')}${server}`;
@@ -40,12 +44,23 @@ export function parseTransportComment(comment: string): Transport | null {
   if (match === null) return null;
   const families = ([4, 6] as const).filter((family) => match[4]?.includes(String(family)));
   const remote = match[5] === undefined ? {} : { remote: { address: match[5], port: Number(match[6]) } };
-  return { protocol: match[1] === 'tcp' ? 'tcp' : 'udp', address: match[2] === '*' ? null : (match[2] ?? null), port: Number(match[3]), families, ...remote };
+  return {
+    protocol: match[1] === 'tcp' ? 'tcp' : 'udp',
+    address: match[2] === '*' ? null : (match[2] ?? null),
+    port: Number(match[3]),
+    families,
+    ...remote,
+  };
 }
 
-/** `order lan0 02:00:00:00:00:01`, as a comment in {@link ABOUT_CHAIN}: where answers of this gateway go was said by a command. */
+/**
+ * `order lan0 02:00:00:00:00:01`, as a comment in {@link ABOUT_CHAIN}: where answers of this gateway go was said by a
+ * command.
+ */
 export function orderComments(gateways: readonly Gateway[]): string[] {
-  return gateways.filter(({ isOrdered }) => isOrdered === true).flatMap(({ device, sources }) => sources.map((mac) => `order ${device} ${mac}`));
+  return gateways
+    .filter(({ isOrdered }) => isOrdered === true)
+    .flatMap(({ device, sources }) => sources.map((mac) => `order ${device} ${mac}`));
 }
 
 /** Reads what {@link orderComments} printed; null for any other text. */
@@ -60,7 +75,9 @@ export function clientSetName(network: SubnetLength): string {
   return `subnet${network.family}_${network.prefixLength}`;
 }
 
-/** The sets of client networks, in every table of ours: one for addresses a family, one a prefix length for subnets. */
+/**
+ * The sets of client networks, in every table of ours: one for addresses a family, one a prefix length for subnets.
+ */
 export function clientSets(lengths: readonly SubnetLength[]): Map<string, SetSpec> {
   const sets = new Map<string, SetSpec>();
   const hosts = ([4, 6] as const).map((family) => ({ family, prefixLength: addressBits(family) }));
@@ -71,11 +88,16 @@ export function clientSets(lengths: readonly SubnetLength[]): Map<string, SetSpe
 }
 
 /** Whom a frame came from, as the key of {@link dynamicMacSet}. */
-export const MAC_KEY = { concat: [{ meta: { key: 'iifname' } }, { payload: { protocol: 'ether', field: 'saddr' } }] } as const;
+export const MAC_KEY = {
+  concat: [{ meta: { key: 'iifname' } }, { payload: { protocol: 'ether', field: 'saddr' } }],
+} as const;
 
 /** A set that the packet path fills with the senders of frames. */
 export function dynamicMacSet(size: number, timeoutSeconds: number): SetSpec {
-  return { kind: 'set', spec: { type: ['ifname', 'ether_addr'], flags: ['dynamic', 'timeout'], size, timeout: timeoutSeconds } };
+  return {
+    kind: 'set',
+    spec: { type: ['ifname', 'ether_addr'], flags: ['dynamic', 'timeout'], size, timeout: timeoutSeconds },
+  };
 }
 
 /** Where an address of a packet, or of its flow, is read from. */
@@ -95,7 +117,9 @@ export const ORIGINAL_DESTINATION: AddressOf = (protocol) => ({ ct: { key: `${pr
  */
 export function matchClients(lengths: readonly SubnetLength[], addressOf: AddressOf = DESTINATION): Statement[] {
   const bySubnet = lengths.map((length): Statement => {
-    const masked = { '&': [addressOf(length.family === 4 ? 'ip' : 'ip6'), formatNetmask(length.family, length.prefixLength)] } as const;
+    const masked = {
+      '&': [addressOf(length.family === 4 ? 'ip' : 'ip6'), formatNetmask(length.family, length.prefixLength)],
+    } as const;
     return { match: { op: '==', left: masked, right: `@${clientSetName(length)}` } };
   });
   return [matchExpression(addressOf('ip'), '@client4'), matchExpression(addressOf('ip6'), '@client6'), ...bySubnet];
@@ -103,7 +127,9 @@ export function matchClients(lengths: readonly SubnetLength[], addressOf: Addres
 
 /** As {@link matchClients}, and the endpoint's own addresses on its tunnels. */
 export function matchVpnDestinations(site: Site, addressOf: AddressOf = DESTINATION): Statement[] {
-  const own = site.tunnels.flatMap(({ addresses }) => addresses.map(({ family, address }) => matchExpression(addressOf(family === 4 ? 'ip' : 'ip6'), address)));
+  const own = site.tunnels.flatMap(({ addresses }) =>
+    addresses.map(({ family, address }) => matchExpression(addressOf(family === 4 ? 'ip' : 'ip6'), address)),
+  );
   return [...matchClients(site.subnetLengths, addressOf), ...own];
 }
 
@@ -111,7 +137,10 @@ function matchExpression(left: Expression, right: string): Statement {
   return { match: { op: '==', left, right } };
 }
 
-/** A packet of a flow that is translated: `snat`, `dnat`, or either. @see linux/netfilter/nf_conntrack_common.h, IPS_NAT_MASK */
+/**
+ * A packet of a flow that is translated: `snat`, `dnat`, or either. @see linux/netfilter/nf_conntrack_common.h,
+ * IPS_NAT_MASK
+ */
 export function matchTranslated(...kinds: readonly ('snat' | 'dnat')[]): Statement {
   return { match: { op: 'in', left: { ct: { key: 'status' } }, right: kinds } };
 }
@@ -154,7 +183,10 @@ export function matchTransport(transport: Transport): Statement[] {
   if (address !== null) {
     matches.push(matchAddress(address.includes(':') ? 'ip6' : 'ip', 'daddr', address));
   } else {
-    if (families.length === 1) matches.push({ match: { op: '==', left: { meta: { key: 'nfproto' } }, right: families[0] === 4 ? 'ipv4' : 'ipv6' } });
+    if (families.length === 1)
+      matches.push({
+        match: { op: '==', left: { meta: { key: 'nfproto' } }, right: families[0] === 4 ? 'ipv4' : 'ipv6' },
+      });
     matches.push({ match: { op: '==', left: { fib: { result: 'type', flags: ['daddr'] } }, right: 'local' } });
   }
   return matches;
@@ -162,7 +194,8 @@ export function matchTransport(transport: Transport): Statement[] {
 
 /** A packet that one of OpenVPN's sockets sends. */
 export function matchTransportOutput({ protocol, port, remote }: Transport): Statement[] {
-  if (remote === undefined) return [{ match: { op: '==', left: { payload: { protocol, field: 'sport' } }, right: port } }];
+  if (remote === undefined)
+    return [{ match: { op: '==', left: { payload: { protocol, field: 'sport' } }, right: port } }];
   return [
     { match: { op: '==', left: { payload: { protocol, field: 'dport' } }, right: remote.port } },
     matchAddress(remote.address.includes(':') ? 'ip6' : 'ip', 'daddr', remote.address),
@@ -171,7 +204,12 @@ export function matchTransportOutput({ protocol, port, remote }: Transport): Sta
 
 /** The rules of {@link ABOUT_CHAIN}. */
 export function aboutRules(site: Site): RuleSpec[] {
-  const comments = [LAYOUT_COMMENT, ...site.savedSysctls.map(originalComment), ...site.transports.map(transportComment), ...orderComments(site.gateways)];
+  const comments = [
+    LAYOUT_COMMENT,
+    ...site.savedSysctls.map(originalComment),
+    ...site.transports.map(transportComment),
+    ...orderComments(site.gateways),
+  ];
   return comments.map((comment) => ({ expr: [{ return: null }], comment }));
 }
 
@@ -179,12 +217,23 @@ export function matchDirection(direction: 'original' | 'reply'): Statement {
   return { match: { op: '==', left: { ct: { key: 'direction' } }, right: direction } };
 }
 
-/** A packet from one of these devices, or with `!=` from none of them; at least one. With `oifname` those that it goes to. */
-export function matchDevice(from: readonly { readonly device: string }[], op: '==' | '!=' = '==', key: 'iifname' | 'oifname' = 'iifname'): Statement {
+/**
+ * A packet from one of these devices, or with `!=` from none of them; at least one. With `oifname` those that it goes
+ * to.
+ */
+export function matchDevice(
+  from: readonly { readonly device: string }[],
+  op: '==' | '!=' = '==',
+  key: 'iifname' | 'oifname' = 'iifname',
+): Statement {
   const devices = from.map(({ device }) => device);
   const [only] = devices;
   return {
-    match: { op, left: { meta: { key } }, right: devices.length === 1 && only !== undefined ? only : { set: devices } },
+    match: {
+      op,
+      left: { meta: { key } },
+      right: devices.length === 1 && only !== undefined ? only : { set: devices },
+    },
   };
 }
 

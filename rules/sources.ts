@@ -25,19 +25,35 @@ export type SourceFilter = Readonly<Record<SourceScope, ScopeFilter>>;
 
 /** True where a frame of this sender is learnt from, as far as the lists go. */
 export function isLearntFrom({ exclude, only }: ScopeFilter, device: string, mac: string): boolean {
-  const isOn = (list: readonly SourceMac[]): boolean => list.some((source) => source.mac === mac && (source.device === null || source.device === device));
+  const isOn = (list: readonly SourceMac[]): boolean =>
+    list.some((source) => source.mac === mac && (source.device === null || source.device === device));
   return !isOn(exclude) && (only === null || isOn(only));
 }
 
 /**
  * Matches, one a rule, for frames from a link whose sender is not learnt from.
  *
- * @param deviceKey what a device of the lists is compared with: the device that a packet came in by, or in a bridge table the bridge
+ * @param deviceKey what a device of the lists is compared with: the device that a packet came in by, or in a bridge
+ * table the bridge
  */
-export function matchExempt(filter: ScopeFilter | undefined, links: readonly Pick<Link, 'device'>[], deviceKey: 'iifname' | 'ibrname' = 'iifname'): Statement[][] {
+export function matchExempt(
+  filter: ScopeFilter | undefined,
+  links: readonly Pick<Link, 'device'>[],
+  deviceKey: 'iifname' | 'ibrname' = 'iifname',
+): Statement[][] {
   return exemptions(filter, links).map(({ device, macs, isListed }): Statement[] => [
     ...(device === null ? [] : [{ match: { op: '==', left: { meta: { key: deviceKey } }, right: device } } as const]),
-    ...(macs.length === 0 ? [] : [{ match: { op: isListed ? '==' : '!=', left: { payload: { protocol: 'ether', field: 'saddr' } }, right: macs.length === 1 ? (macs[0] ?? '') : { set: [...macs] } } } as const]),
+    ...(macs.length === 0
+      ? []
+      : [
+          {
+            match: {
+              op: isListed ? '==' : '!=',
+              left: { payload: { protocol: 'ether', field: 'saddr' } },
+              right: macs.length === 1 ? (macs[0] ?? '') : { set: [...macs] },
+            },
+          } as const,
+        ]),
   ]);
 }
 
@@ -62,8 +78,19 @@ interface Exemption {
 function exemptions(filter: ScopeFilter | undefined, links: readonly Pick<Link, 'device'>[]): Exemption[] {
   if (filter === undefined) return [];
   const { exclude, only } = filter;
-  const excluded = [null, ...links.map(({ device }) => device)].map((device) => ({ device, macs: macsOf(exclude.filter((source) => source.device === device)), isListed: true }));
-  const others = only === null ? [] : links.map(({ device }) => ({ device, macs: macsOf(only.filter((source) => source.device === null || source.device === device)), isListed: false }));
+  const excluded = [null, ...links.map(({ device }) => device)].map((device) => ({
+    device,
+    macs: macsOf(exclude.filter((source) => source.device === device)),
+    isListed: true,
+  }));
+  const others =
+    only === null
+      ? []
+      : links.map(({ device }) => ({
+          device,
+          macs: macsOf(only.filter((source) => source.device === null || source.device === device)),
+          isListed: false,
+        }));
   return [...excluded.filter(({ macs }) => macs.length > 0), ...others];
 }
 

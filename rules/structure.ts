@@ -55,7 +55,12 @@ export interface StructureDiff {
  * The commands that turn one structure into the other. Elements of client sets are not touched; commands that add
  * them go between `before` and `after`, so that a set exists before its elements and is empty before it goes.
  */
-export function diffStructure(table: string, from: Structure, to: Structure, family: TableFamily = 'inet'): StructureDiff {
+export function diffStructure(
+  table: string,
+  from: Structure,
+  to: Structure,
+  family: TableFamily = 'inet',
+): StructureDiff {
   const place: Place = { family, table };
   const before: Command[] = [];
   const after: Command[] = [];
@@ -100,14 +105,19 @@ function diffVerdicts(place: Place, from: Structure, to: Structure): Command[] {
   const commands: Command[] = [];
   for (const [name, elements] of from.verdicts) {
     // A map that goes: its elements hold chains that go before it.
-    if (!to.verdicts.has(name) && elements.size > 0) commands.push({ delete: { element: { ...place, name, elem: [...elements.values()].map(verdictElem) } } });
+    if (!to.verdicts.has(name) && elements.size > 0)
+      commands.push({ delete: { element: { ...place, name, elem: [...elements.values()].map(verdictElem) } } });
   }
   for (const [name, elements] of to.verdicts) {
     const known = from.verdicts.get(name) ?? new Map<string, VerdictElement>();
     const gone = [...known].filter(([key, element]) => elements.get(key)?.chain !== element.chain);
     const fresh = [...elements].filter(([key, element]) => known.get(key)?.chain !== element.chain);
-    if (gone.length > 0) commands.push({ delete: { element: { ...place, name, elem: gone.map(([, element]) => verdictElem(element)) } } });
-    if (fresh.length > 0) commands.push({ add: { element: { ...place, name, elem: fresh.map(([, element]) => verdictElem(element)) } } });
+    if (gone.length > 0)
+      commands.push({
+        delete: { element: { ...place, name, elem: gone.map(([, element]) => verdictElem(element)) } },
+      });
+    if (fresh.length > 0)
+      commands.push({ add: { element: { ...place, name, elem: fresh.map(([, element]) => verdictElem(element)) } } });
   }
   return commands;
 }

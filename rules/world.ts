@@ -7,7 +7,9 @@ import type { SourceFilter } from './sources.js';
 export interface Policy {
   /** Name of our nftables table, family inet. */
   readonly table: string;
-  /** The bits of packet mark and conntrack mark that are ours: contiguous, 2..8 of them. A gateway's id stands in them. */
+  /**
+   * The bits of packet mark and conntrack mark that are ours: contiguous, 2..8 of them. A gateway's id stands in them.
+   */
   readonly markMask: number;
   /** Learn gateways for sources that are on-link too. */
   readonly learnOnlink: boolean;
@@ -18,7 +20,10 @@ export interface Policy {
 export interface RoutingPolicy {
   /** Route protocol, 5..255: all our rules, routes and neighbours carry it. */
   readonly protocol: number;
-  /** First of our routing tables: clients, uplink, fallback, tunnels, legs, then one a gateway at `tableBase + 10 + id`. */
+  /**
+   * First of our routing tables: clients, uplink, fallback, tunnels, legs, then one a gateway at `tableBase + 10 +
+   * id`.
+   */
   readonly tableBase: number;
   /** Rule priorities before `main` (32766): `priority + 10 + id` for each gateway, and some before and after these. */
   readonly priority: number;
@@ -60,7 +65,10 @@ export interface Link {
   readonly device: string;
   /** The endpoint's own addresses on it. */
   readonly addresses: readonly string[];
-  /** Networks whose hosts are on it: those of these addresses, and those that main sends to it without a next hop; link-local ones left out. */
+  /**
+   * Networks whose hosts are on it: those of these addresses, and those that main sends to it without a next hop;
+   * link-local ones left out.
+   */
   readonly onlink: readonly Network[];
   /** Families that are enabled on it. */
   readonly families: readonly Family[];
@@ -104,7 +112,10 @@ export interface Site {
   readonly savedSysctls: readonly OriginalSysctl[];
   /** Whose frames teach nothing; absent: everybody's do. */
   readonly sources?: SourceFilter | undefined;
-  /** A reverse path filter made of rules is to be told the ways of gateways: see path-filters.ts. Default: there is none. */
+  /**
+   * A reverse path filter made of rules is to be told the ways of gateways: see path-filters.ts. Default: there is
+   * none.
+   */
   readonly answersPathFilters?: boolean;
 }
 
@@ -130,7 +141,10 @@ export function gatewayMark(policy: Pick<Policy, 'markMask'>, id: number): numbe
   return (id * lowestBit(policy.markMask)) >>> 0;
 }
 
-/** The one value in the bits of the mark mask by which the module knows selected packets: 0x32, or 1 where that does not fit. */
+/**
+ * The one value in the bits of the mark mask by which the module knows selected packets: 0x32, or 1 where that does
+ * not fit.
+ */
 export function moduleMark(policy: Policy): number {
   const value = highestGatewayId(policy.markMask) >= 0x32 ? 0x32 : 1;
   return gatewayMark(policy, value);

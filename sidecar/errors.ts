@@ -55,17 +55,20 @@ export const ERROR_CODES = {
   GATEWAY_UNKNOWN: {
     exitCode: 1,
     meaning: 'No gateway is learnt from frames of that MAC address on that device.',
-    remedy: 'Compare with `gwmark gateways`. A gateway is known once it sent a frame of a VPN flow, or asked for the endpoint.',
+    remedy:
+      'Compare with `gwmark gateways`. A gateway is known once it sent a frame of a VPN flow, or asked for the endpoint.',
   },
   CONTROL_NAMESPACE: {
     exitCode: 1,
-    meaning: 'The sidecar works in another network namespace than the command, which would show the wrong kernel state.',
+    meaning:
+      'The sidecar works in another network namespace than the command, which would show the wrong kernel state.',
     remedy: 'Run the command where the sidecar runs: `docker exec`, `nsenter -n`, `ip netns exec`.',
   },
   NOT_RUNNING: {
     exitCode: 1,
     meaning: 'No sidecar answers, and none left anything in the kernel.',
-    remedy: 'Start `gwmark run`; or give the settings that it was run with (`--config`), by which what it left is found.',
+    remedy:
+      'Start `gwmark run`; or give the settings that it was run with (`--config`), by which what it left is found.',
   },
   FLOWS_UNAVAILABLE: {
     exitCode: 1,
@@ -74,17 +77,21 @@ export const ERROR_CODES = {
   },
   DEVICE_UNKNOWN: {
     exitCode: 1,
-    meaning: 'A network device that a setting names is no Ethernet device. One that does not exist (yet) is a problem of the status, event `device.unusable`.',
+    meaning:
+      'A network device that a setting names is no Ethernet device. One that does not exist (yet) is a problem of the status, event `device.unusable`.',
     remedy: 'Compare `devices` with `ip link`.',
   },
   FIREWALL_UNAVAILABLE: {
     exitCode: 1,
-    meaning: 'Neither nftables (libnftables or the program `nft`) nor iptables with ipset can be used, or not the one that the setting `firewall` forces.',
-    remedy: 'Install nftables, or iptables and ipset; or look at the settings `firewall`, `executor` and `iptables.flavour`.',
+    meaning:
+      'Neither nftables (libnftables or the program `nft`) nor iptables with ipset can be used, or not the one that the setting `firewall` forces.',
+    remedy:
+      'Install nftables, or iptables and ipset; or look at the settings `firewall`, `executor` and `iptables.flavour`.',
   },
   FIREWALL_CLASH: {
     exitCode: 1,
-    meaning: 'The nftables table or the iptables chains, or bits of the mark, belong to somebody else; or an earlier run made rules with the other of the two.',
+    meaning:
+      'The nftables table or the iptables chains, or bits of the mark, belong to somebody else; or an earlier run made rules with the other of the two.',
     remedy: 'Give gwmark another `table` or `mark.mask`; after a change of `firewall`, run `gwmark down` first.',
   },
   FIREWALL_FAILED: {
@@ -129,7 +136,8 @@ export const ERROR_CODES = {
   },
   NOTIFY_FAILED: {
     exitCode: 1,
-    meaning: 'The service manager cannot be told how the sidecar stands. It is logged as `notify.failed` and ends nothing.',
+    meaning:
+      'The service manager cannot be told how the sidecar stands. It is logged as `notify.failed` and ends nothing.',
     remedy: 'See that the unit has `Type=notify`, or start the sidecar without $NOTIFY_SOCKET.',
   },
   INTERNAL: {

@@ -3,7 +3,8 @@ import { runProcess } from './cli/process.js';
 
 await runProcess({
   // Loaded on demand: `gwmark status` needs neither the firewall nor the management client.
-  runDaemon: async (settings, logger, signal, reloads) => (await import('./daemon/run.js')).runDaemon(settings, logger, signal, reloads),
+  runDaemon: async (settings, logger, signal, reloads) =>
+    (await import('./daemon/run.js')).runDaemon(settings, logger, signal, reloads),
   bringDown: async (settings, logger) => (await import('./daemon/down.js')).bringDown(settings, logger),
   openFlows: async (settings) => (await import('./flows/open-flows.js')).openFlows(settings),
   diagnose: async (options) => (await import('./doctor/diagnose.js')).diagnose(options),

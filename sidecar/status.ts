@@ -7,13 +7,24 @@
 export type ServerState =
   /** No connection to the management socket yet, or lost; reconnecting with backoff. */
   | 'connecting'
-  /** Connected, but OpenVPN has not opened its tunnel device yet (start-up, hold, restart), or its device or sockets are not known. */
+  /**
+   * Connected, but OpenVPN has not opened its tunnel device yet (start-up, hold, restart), or its device or sockets
+   * are not known.
+   */
   | 'waiting'
   /** Connected, snapshot taken, rules follow events. */
   | 'ready';
 
 /** Who told what is known of OpenVPN's sockets or device, the best first; docs/guides/transport.md explains each. */
-export type EvidenceSource = 'setting' | 'process' | 'cgroup' | 'log' | 'options' | 'environment' | 'earlier' | 'address';
+export type EvidenceSource =
+  | 'setting'
+  | 'process'
+  | 'cgroup'
+  | 'log'
+  | 'options'
+  | 'environment'
+  | 'earlier'
+  | 'address';
 
 /** What an OpenVPN process is. `client`: also one side of a point-to-point tunnel. */
 export type OpenVpnRole = 'server' | 'client';
@@ -66,7 +77,10 @@ export interface ClientStatus {
   readonly addresses: readonly string[];
   /** ISO 8601, UTC. */
   readonly since: string;
-  /** Those of `addresses` that are not served, because they would take over other traffic, and why; absent when there are none. */
+  /**
+   * Those of `addresses` that are not served, because they would take over other traffic, and why; absent when there
+   * are none.
+   */
   readonly refused?: readonly { readonly network: string; readonly reason: string }[];
 }
 
@@ -157,20 +171,25 @@ export interface StatusDocument {
   /** When this sidecar started: ISO 8601, UTC. */
   readonly startedAt: string;
   readonly repairs: RepairStatus;
-  /** Packets of VPN flows that took the normal route, by reason. The module's reasons are explained in its uapi header. */
+  /**
+   * Packets of VPN flows that took the normal route, by reason. The module's reasons are explained in its uapi header.
+   */
   readonly fallThrough: Readonly<Record<string, number>>;
   /** Every counter of the module by name; null for nexthop. */
   readonly moduleCounters: Readonly<Record<string, number>> | null;
   /** Client addresses and subnets that the packet filter has. */
   readonly elements: number;
   /**
-   * Number of the last pass whose changes the kernel took, 0 before the first: what `gateway.found` and `gateway.moved` log as `pass` is in the kernel once this is
-   * not smaller. Absent in versions before it was added.
+   * Number of the last pass whose changes the kernel took, 0 before the first: what `gateway.found` and
+   * `gateway.moved` log as `pass` is in the kernel once this is not smaller. Absent in versions before it was added.
    */
   readonly appliedPass?: number;
   /** The bits of packet and conntrack marks that are ours. */
   readonly markMask: number;
-  /** Settings that decide what the kernel is told, by path, as the configuration file would hold them. Absent in versions before it was added. */
+  /**
+   * Settings that decide what the kernel is told, by path, as the configuration file would hold them. Absent in
+   * versions before it was added.
+   */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null where it cannot be read. */
   readonly networkNamespace: string | null;

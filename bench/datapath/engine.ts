@@ -74,7 +74,8 @@ export async function runEngine(engine: EngineName, plan: EnginePlan): Promise<S
     else progress(`${engine}: ${line}`);
   }
   const [code] = (await ended) as [number | null];
-  if (code !== 0 || !isComplete) throw new Error(`${engine}: the guest ended with code ${code ?? 'unknown'} before everything was measured`);
+  if (code !== 0 || !isComplete)
+    throw new Error(`${engine}: the guest ended with code ${code ?? 'unknown'} before everything was measured`);
   return samples;
 }
 

@@ -1,4 +1,7 @@
-/** `npm run bench:datapath`: see options.ts for its help. The only file of this benchmark that writes to standard output. */
+/**
+ * `npm run bench:datapath`: see options.ts for its help. The only file of this benchmark that writes to standard
+ * output.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +31,18 @@ async function run(options: Options): Promise<number> {
   try {
     await withEndpointFiles(async (files) => {
       for (const engine of options.engines) {
-        rows.push(...makeRows(engine, await runEngine(engine, { flows: options.flows, isQuick: options.isQuick, files, repository: REPOSITORY, progress })));
+        rows.push(
+          ...makeRows(
+            engine,
+            await runEngine(engine, {
+              flows: options.flows,
+              isQuick: options.isQuick,
+              files,
+              repository: REPOSITORY,
+              progress,
+            }),
+          ),
+        );
       }
     });
   } catch (error) {
@@ -38,7 +52,9 @@ async function run(options: Options): Promise<number> {
   const facts = await readFacts();
   const args = process.argv.slice(2);
   const command = ['npm run bench:datapath', ...(args.length === 0 ? [] : ['--', ...args])].join(' ');
-  const report = options.asJson ? `${JSON.stringify({ ...facts, command, rows: rows.map(({ row }) => row) })}\n` : `\n${formatDatapathReport(facts, command, rows)}`;
+  const report = options.asJson
+    ? `${JSON.stringify({ ...facts, command, rows: rows.map(({ row }) => row) })}\n`
+    : `\n${formatDatapathReport(facts, command, rows)}`;
   process.stdout.write(report);
   return 0;
 }

@@ -66,7 +66,8 @@ export function parseOptions(args: readonly string[]): Parsed<Options> {
   if (engines.kind === 'mistake') return engines;
   const flows = (values.flows ?? []).map(Number);
   const strange = flows.findIndex((number) => !FLOWS.some((known) => known === number));
-  if (strange !== -1) return { kind: 'mistake', message: `--flows ${values.flows?.[strange]}: expected one of ${FLOWS.join(', ')}` };
+  if (strange !== -1)
+    return { kind: 'mistake', message: `--flows ${values.flows?.[strange]}: expected one of ${FLOWS.join(', ')}` };
   return {
     kind: 'options',
     options: { flows, engines: engines.names, isQuick: values.quick === true, asJson: values.json === true },

@@ -28,7 +28,14 @@ export const COMPARISONS: readonly Comparison[] = [
   { ...STATIC, label: 'flowtable', endpoint: 'flowtable', bar: { kind: 'none' } },
   { ...STATIC, label: 'nexthop', endpoint: 'nexthop', bar: { kind: 'at-most', ratio: 0.9 } },
   { ...STATIC, label: 'module', endpoint: 'module', bar: { kind: 'at-most', ratio: 0.75 } },
-  { ...STATIC, label: 'module, far goal', endpoint: 'module', against: 'flowtable', againstLabel: 'flowtable', bar: { kind: 'at-most', ratio: 1 } },
+  {
+    ...STATIC,
+    label: 'module, far goal',
+    endpoint: 'module',
+    against: 'flowtable',
+    againstLabel: 'flowtable',
+    bar: { kind: 'at-most', ratio: 1 },
+  },
   { ...PLAIN, label: 'module enabled', endpoint: 'enabled', bar: { kind: 'at-most', ratio: 1.02 } },
   { ...PLAIN, label: 'by module', endpoint: 'beside_module', bar: { kind: 'at-most', ratio: 1.02 } },
   { ...PLAIN, label: 'by nexthop', endpoint: 'beside_nexthop', bar: { kind: 'at-most', ratio: 1.02 } },
@@ -52,7 +59,10 @@ export function makeRows(engine: EngineName, samples: readonly Sample[]): Datapa
     const door = median(costsOf(engine, samples, flows, 'static', 'door'));
     const net = (endpoint: string, roads: readonly Road[]): number[] => {
       const [first = [], ...others] = roads.map((road) => costsOf(engine, samples, flows, endpoint, road));
-      return first.map((cost, round) => (cost + others.reduce((sum, costs) => sum + (costs[round] ?? Number.NaN), 0)) / roads.length - door);
+      return first.map(
+        (cost, round) =>
+          (cost + others.reduce((sum, costs) => sum + (costs[round] ?? Number.NaN), 0)) / roads.length - door,
+      );
     };
     return COMPARISONS.map((comparison) => {
       const ours = net(comparison.endpoint, comparison.roads);
@@ -74,8 +84,17 @@ export function makeRows(engine: EngineName, samples: readonly Sample[]): Datapa
   });
 }
 
-function costsOf(engine: EngineName, samples: readonly Sample[], flows: number, endpoint: string, road: Road): number[] {
-  const found = samples.filter((sample) => sample.flows === flows && sample.endpoint === endpoint && sample.road === road);
-  if (found.length === 0) throw new Error(`${engine}: nothing was measured of ${endpoint} (${road}) at ${flows} flows`);
+function costsOf(
+  engine: EngineName,
+  samples: readonly Sample[],
+  flows: number,
+  endpoint: string,
+  road: Road,
+): number[] {
+  const found = samples.filter(
+    (sample) => sample.flows === flows && sample.endpoint === endpoint && sample.road === road,
+  );
+  if (found.length === 0)
+    throw new Error(`${engine}: nothing was measured of ${endpoint} (${road}) at ${flows} flows`);
   return found.toSorted((a, b) => a.round - b.round).map(({ cost }) => cost);
 }

@@ -18,5 +18,11 @@ export function parseSample(line: string): Sample | null {
   const match = LINE.exec(line.trim());
   if (match === null) return null;
   const [, endpoint = '', road = '', flows, round, packets, microseconds] = match;
-  return { endpoint, road: road as Road, flows: Number(flows), round: Number(round), cost: (Number(microseconds) * 1000) / Number(packets) };
+  return {
+    endpoint,
+    road: road as Road,
+    flows: Number(flows),
+    round: Number(round),
+    cost: (Number(microseconds) * 1000) / Number(packets),
+  };
 }

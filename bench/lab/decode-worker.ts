@@ -1,9 +1,10 @@
 /**
- * Decodes recorded streams with the product's decoder and with the rival's, in turns, and measures speed and what stays on
- * the heap. Started by measurements/decode.ts with `--expose-gc`, answers with one message.
+ * Decodes recorded streams with the product's decoder and with the rival's, in turns, and measures speed and what
+ * stays on the heap. Started by measurements/decode.ts with `--expose-gc`, answers with one message.
  *
  * Both sides do a sidecar's whole reading: every event is recognized, and the variables that a sidecar asks for are
- * asked for. The decoder of the product parses the others only on demand, which is its way of being fast and is counted as such.
+ * asked for. The decoder of the product parses the others only on demand, which is its way of being fast and is
+ * counted as such.
  */
 import { readFile } from 'node:fs/promises';
 import { Decoder } from 'openvpn-management-client';
@@ -53,7 +54,12 @@ function openDecoder(): Reader {
         if (message.kind === 'client:address') {
           seen.events += 1;
           seen.characters += message.address.cidr.length > 0 ? 1 : 0;
-        } else if (message.kind === 'client:connect' || message.kind === 'client:reauth' || message.kind === 'client:established' || message.kind === 'client:disconnect') {
+        } else if (
+          message.kind === 'client:connect' ||
+          message.kind === 'client:reauth' ||
+          message.kind === 'client:established' ||
+          message.kind === 'client:disconnect'
+        ) {
           seen.events += 1;
           for (const name of VARIABLES) seen.characters += message.env.get(name)?.length ?? 0;
         }
@@ -82,10 +88,14 @@ async function readChunks(): Promise<readonly Buffer[]> {
   const texts = await Promise.all(TRANSCRIPTS.map((name) => readFile(new URL(`${name}.txt`, directory), 'utf8')));
   const once = Buffer.concat(texts.map((text) => Transcript.parse(text).received));
   const stream = Buffer.concat(Array.from({ length: Math.ceil((4 * 1024 * 1024) / once.length) }, () => once));
-  return Array.from({ length: Math.floor(stream.length / CHUNK_BYTES) }, (_, index) => stream.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES));
+  return Array.from({ length: Math.floor(stream.length / CHUNK_BYTES) }, (_, index) =>
+    stream.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES),
+  );
 }
 
-/** Feeds so many megabytes. The chunks go round, so a message is broken once a round, which both sides have to bear. */
+/**
+ * Feeds so many megabytes. The chunks go round, so a message is broken once a round, which both sides have to bear.
+ */
 function feed(reader: Reader, chunks: readonly Buffer[], megabytes: number): number {
   const count = (megabytes * 1024 * 1024) / CHUNK_BYTES;
   const startMs = performance.now();
@@ -119,7 +129,11 @@ async function measure({ megabytes, rounds }: DecodeRequest): Promise<DecodeResu
   for (let round = -1; round < rounds; round += 1) {
     const [ours, rival] = [openDecoder(), openSplitReader()];
     const speeds = [feed(ours, chunks, megabytes), feed(rival, chunks, megabytes)] as const;
-    if (ours.seen.events !== rival.seen.events || ours.seen.characters !== rival.seen.characters || ours.seen.events === 0) {
+    if (
+      ours.seen.events !== rival.seen.events ||
+      ours.seen.characters !== rival.seen.characters ||
+      ours.seen.events === 0
+    ) {
       throw new Error(`the readers disagree: ${JSON.stringify([ours.seen, rival.seen])}`);
     }
     if (round < 0) continue;

@@ -31,10 +31,10 @@ const WARM_UP_PAIRS = 100;
 /**
  * Clients connect at a steady pace, and stay.
  *
- * A sample is the time from one client's ADDRESS and ESTABLISHED lying in the management socket, ready to be read, until
- * its address is in the kernel: gwmark tells when the promise of the transaction resolved, the rival when its nft has
- * ended. The clock starts when the write has returned. CONNECT is written half a tick before, as the login takes a
- * round trip in life too; answering it is nobody's task here.
+ * A sample is the time from one client's ADDRESS and ESTABLISHED lying in the management socket, ready to be read,
+ * until its address is in the kernel: gwmark tells when the promise of the transaction resolved, the rival when its
+ * nft has ended. The clock starts when the write has returned. CONNECT is written half a tick before, as the login
+ * takes a round trip in life too; answering it is nobody's task here.
  */
 export async function measureConnect(bench: Bench, task: TaskOf<'connect'>): Promise<ConnectResult> {
   await using subject = await Subject.openTelling({ ...bench, side: task.side });
@@ -46,7 +46,8 @@ export async function measureConnect(bench: Bench, task: TaskOf<'connect'>): Pro
   const applied = appliedCount(subject, total, ({ address, atUs }) => {
     latenciesUs.push(atUs - (startedUs.get(address) ?? Number.NaN));
   });
-  const logIn = (number: number): Promise<number> => bench.server.connectClient({ addresses: [clientAddress(number)] }, { waitsForAuth: true });
+  const logIn = (number: number): Promise<number> =>
+    bench.server.connectClient({ addresses: [clientAddress(number)] }, { waitsForAuth: true });
 
   let waiting = await logIn(0);
   const beginMs = performance.now();
@@ -83,7 +84,8 @@ export async function measureStorm(bench: Bench, task: TaskOf<'storm'>): Promise
 
 /**
  * One client comes and goes again and again, while `sizes` other addresses are installed. A sample is both times added
- * up: ADDRESS written to address in the kernel, and DISCONNECT written to address out of the kernel, as in {@link measureConnect}.
+ * up: ADDRESS written to address in the kernel, and DISCONNECT written to address out of the kernel, as in {@link
+ * measureConnect}.
  */
 export async function measureChange(bench: Bench, task: TaskOf<'change'>): Promise<ChangeResult> {
   await using subject = await Subject.openTelling({ ...bench, side: task.side });
@@ -124,8 +126,17 @@ async function comeAndGo({ server }: Bench, subject: Subject, number: number): P
   return sumUs;
 }
 
-/** The rival's set is filled in one transaction: only the change is measured, and a hundred thousand spawns take ten minutes. */
-async function fill({ server }: Bench, subject: Subject, task: TaskOf<'change'>, from: number, to: number): Promise<void> {
+/**
+ * The rival's set is filled in one transaction: only the change is measured, and a hundred thousand spawns take ten
+ * minutes.
+ */
+async function fill(
+  { server }: Bench,
+  subject: Subject,
+  task: TaskOf<'change'>,
+  from: number,
+  to: number,
+): Promise<void> {
   const addresses = Array.from({ length: to - from }, (_, index) => clientAddress(from + index));
   if (task.side === 'gwmark') {
     const applied = appliedCount(subject, addresses.length, () => undefined);
@@ -173,7 +184,13 @@ async function openForStorm(bench: Bench, task: TaskOf<'storm'>): Promise<Subjec
   const controlSocket = join(bench.directory, 'control.sock');
   const subject = Subject.openProduct({ ...bench, side: task.side }, controlSocket);
   const becomeReady = async (): Promise<void> => {
-    while (!(await fetchStatus(controlSocket).then(({ ready }) => ready, () => false))) await delay(50);
+    while (
+      !(await fetchStatus(controlSocket).then(
+        ({ ready }) => ready,
+        () => false,
+      ))
+    )
+      await delay(50);
   };
   await Promise.race([becomeReady(), subject.failed]);
   return subject;

@@ -10,13 +10,27 @@ export interface AppliedChange {
 }
 
 /** What a subject tells the driver that started it. */
-export type SubjectMessage = { readonly kind: 'ready' } | { readonly kind: 'applied'; readonly changes: readonly AppliedChange[] };
+export type SubjectMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'applied'; readonly changes: readonly AppliedChange[] };
 
 /** What a driver is to measure in its network namespace. */
 export type Task =
-  | { readonly kind: 'connect'; readonly side: Side; readonly connects: number; readonly warmUp: number; readonly paceMs: number }
+  | {
+      readonly kind: 'connect';
+      readonly side: Side;
+      readonly connects: number;
+      readonly warmUp: number;
+      readonly paceMs: number;
+    }
   | { readonly kind: 'storm'; readonly side: Side; readonly clients: number }
-  | { readonly kind: 'change'; readonly side: Side; readonly sizes: readonly number[]; readonly samples: number; readonly paceMs: number };
+  | {
+      readonly kind: 'change';
+      readonly side: Side;
+      readonly sizes: readonly number[];
+      readonly samples: number;
+      readonly paceMs: number;
+    };
 
 export interface ConnectResult {
   readonly latenciesUs: readonly number[];
@@ -36,7 +50,11 @@ export interface ChangeResult {
   readonly latenciesUs: readonly (readonly number[])[];
 }
 
-export type ResultOf<T extends Task> = T extends { kind: 'connect' } ? ConnectResult : T extends { kind: 'storm' } ? StormResult : ChangeResult;
+export type ResultOf<T extends Task> = T extends { kind: 'connect' }
+  ? ConnectResult
+  : T extends { kind: 'storm' }
+    ? StormResult
+    : ChangeResult;
 
 /** What a driver is started with. */
 export interface DriverRequest {
@@ -44,4 +62,6 @@ export interface DriverRequest {
   readonly profileDirectory: string | null;
 }
 
-export type DriverReply = { readonly kind: 'result'; readonly result: ConnectResult | StormResult | ChangeResult } | { readonly kind: 'failed'; readonly message: string };
+export type DriverReply =
+  | { readonly kind: 'result'; readonly result: ConnectResult | StormResult | ChangeResult }
+  | { readonly kind: 'failed'; readonly message: string };

@@ -9,15 +9,16 @@ export const LAN_DEVICE = 'lan0';
 const TRANSPORT = { address: '192.0.2.1', port: 1194 } as const;
 
 /**
- * Makes this process's network namespace an endpoint: a LAN device, the tunnel that the fake management server tells of,
- * and the UDP socket of OpenVPN. Everything goes with the namespace.
+ * Makes this process's network namespace an endpoint: a LAN device, the tunnel that the fake management server tells
+ * of, and the UDP socket of OpenVPN. Everything goes with the namespace.
  *
  * @returns the socket; the caller closes it
  */
 export async function makeEndpoint(): Promise<Socket> {
   ip('link set lo up');
   ip(`link add ${LAN_DEVICE} type veth peer name peer0`);
-  // The far end has no life of its own: no router solicitations that would make it a gateway in the middle of a measurement.
+  // The far end has no life of its own: no router solicitations that would make it a gateway in the middle of a
+  // measurement.
   writeFileSync('/proc/sys/net/ipv6/conf/peer0/disable_ipv6', '1');
   ip('link set peer0 up');
   ip(`link set ${LAN_DEVICE} up`);

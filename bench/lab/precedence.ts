@@ -10,8 +10,9 @@ import { setPriority } from 'node:os';
 const NICE = -10;
 
 /**
- * For this process and every one that it starts from now on: a better nice value, for the work that keeps processors busy. This process leads
- * a session of its own (whoever starts it sees to that), which the scheduler weighs as a whole: sched(7), "The autogroup feature".
+ * For this process and every one that it starts from now on: a better nice value, for the work that keeps processors
+ * busy. This process leads a session of its own (whoever starts it sees to that), which the scheduler weighs as a
+ * whole: sched(7), "The autogroup feature".
  */
 export function preferThisSession(): void {
   try {
@@ -23,8 +24,8 @@ export function preferThisSession(): void {
 }
 
 /**
- * Puts processes, with all their threads and what they start from now on, under the real-time scheduler, or back. Only for
- * work that leaves the processors idle most of the time. Where it is not allowed, nothing changes.
+ * Puts processes, with all their threads and what they start from now on, under the real-time scheduler, or back. Only
+ * for work that leaves the processors idle most of the time. Where it is not allowed, nothing changes.
  */
 export function setRealTime(pids: readonly number[], isRealTime: boolean): void {
   const policy = isRealTime ? ['--rr', '--all-tasks', '--pid', '10'] : ['--other', '--all-tasks', '--pid', '0'];

@@ -11,10 +11,11 @@ const CLIENT_HEADER =
 const ROUTE_HEADER = 'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address\tLast Ref\tLast Ref (time_t)';
 
 /**
- * A storm of clients of which every byte is there before it begins: composing 40 MB of events takes the fake server about
- * as long as a good sidecar takes to read them, and would be measured in its place.
+ * A storm of clients of which every byte is there before it begins: composing 40 MB of events takes the fake server
+ * about as long as a good sidecar takes to read them, and would be measured in its place.
  *
- * `status 3` is answered from prepared rows too, with the clients whose events went out before: a snapshot tells nothing early.
+ * `status 3` is answered from prepared rows too, with the clients whose events went out before: a snapshot tells
+ * nothing early.
  */
 export class PreparedStorm {
   readonly #batches: readonly string[];
@@ -83,7 +84,9 @@ function statusRows(clients: number): { rows: string[]; routes: string[] } {
   const since = '2026-01-01 00:00:00\t1767225600';
   for (let cid = 0; cid < clients; cid += 1) {
     const realAddress = `192.0.2.${10 + (cid % 240)}:${1024 + (cid % 60000)}`;
-    rows.push(`CLIENT_LIST\tclient-${cid}\t${realAddress}\t${clientAddress(cid)}\t\t3160\t3196\t${since}\tUNDEF\t${cid}\t${cid}\tAES-256-GCM`);
+    rows.push(
+      `CLIENT_LIST\tclient-${cid}\t${realAddress}\t${clientAddress(cid)}\t\t3160\t3196\t${since}\tUNDEF\t${cid}\t${cid}\tAES-256-GCM`,
+    );
     routes.push(`ROUTING_TABLE\t${clientAddress(cid)}\tclient-${cid}\t${realAddress}\t${since}`);
   }
   return { rows, routes };

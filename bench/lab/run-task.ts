@@ -4,7 +4,8 @@ import type { DriverReply, DriverRequest, ResultOf, Task } from './messages.js';
 
 /**
  * Measures in a throw-away network namespace, by a process of its own for each task: no task inherits the heap, the
- * compiled code or the kernel objects of another. When this process ends, however it does, they see their channel closed and end too.
+ * compiled code or the kernel objects of another. When this process ends, however it does, they see their channel
+ * closed and end too.
  *
  * @throws Error in one sentence when it cannot be measured
  */

@@ -17,13 +17,18 @@ export async function countElements(nftables: Nftables, set: SetReference): Prom
 /**
  * Waits until a set has `wanted` elements and nobody changed the ruleset for a while.
  *
- * Between changes it costs a read of the ruleset's generation each 2 ms; the set itself is counted only when things are quiet,
- * so that watching takes nothing from those who work. A change later than the one that completed the set counts as
- * the completing one.
+ * Between changes it costs a read of the ruleset's generation each 2 ms; the set itself is counted only when things
+ * are quiet, so that watching takes nothing from those who work. A change later than the one that completed the set
+ * counts as the completing one.
  *
  * @returns when the last change was seen, and how many were; several within 2 ms count as one
  */
-export async function watchUntilComplete(nftables: Nftables, set: SetReference, wanted: number, timeoutMs: number): Promise<{ atUs: number; changes: number }> {
+export async function watchUntilComplete(
+  nftables: Nftables,
+  set: SetReference,
+  wanted: number,
+  timeoutMs: number,
+): Promise<{ atUs: number; changes: number }> {
   const quietUs = 150_000;
   const deadlineUs = monotonicUs() + timeoutMs * 1000;
   let generation = await nftables.generation();
@@ -45,6 +50,9 @@ export async function watchUntilComplete(nftables: Nftables, set: SetReference, 
       if (count === wanted) return { atUs, changes };
       isCounted = true;
     }
-    if (nowUs > deadlineUs) throw new Error(`the set ${set.table} ${set.name} has ${count} elements after ${timeoutMs / 1000} s, not ${wanted}`);
+    if (nowUs > deadlineUs)
+      throw new Error(
+        `the set ${set.table} ${set.name} has ${count} elements after ${timeoutMs / 1000} s, not ${wanted}`,
+      );
   }
 }

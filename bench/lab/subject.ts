@@ -16,7 +16,9 @@ export interface SubjectOptions {
 }
 
 /** Where a subject keeps its addresses in the kernel. */
-export const SET_OF: Readonly<Record<Side, { readonly family: 'inet'; readonly table: string; readonly name: string }>> = {
+export const SET_OF: Readonly<
+  Record<Side, { readonly family: 'inet'; readonly table: string; readonly name: string }>
+> = {
   gwmark: { family: 'inet', table: 'gwmark', name: 'client4' },
   'spawned-nft': { family: 'inet', table: 'rival', name: 'clients' },
 };
@@ -41,7 +43,9 @@ export class Subject implements AsyncDisposable {
     });
     this.#failed = new Promise((_resolve, reject) => {
       child.once('error', reject);
-      child.once('exit', (code, signal) => reject(new Error(`the process under measurement ended (${signal ?? code}): ${this.#lastLine()}`)));
+      child.once('exit', (code, signal) =>
+        reject(new Error(`the process under measurement ended (${signal ?? code}): ${this.#lastLine()}`)),
+      );
     });
     this.#failed.catch(() => undefined);
     process.once('exit', () => child.kill('SIGKILL'));
@@ -51,15 +55,31 @@ export class Subject implements AsyncDisposable {
   static async openTelling(options: SubjectOptions): Promise<Subject> {
     const script = options.side === 'gwmark' ? './timed-daemon.js' : '../rivals/spawning-sidecar.js';
     const address = options.side === 'gwmark' ? `unix:${options.socketPath}` : options.socketPath;
-    const subject = Subject.#spawn(options, [fileURLToPath(new URL(script, import.meta.url)), address, options.directory], true);
+    const subject = Subject.#spawn(
+      options,
+      [fileURLToPath(new URL(script, import.meta.url)), address, options.directory],
+      true,
+    );
     await Promise.race([subject.#ready, subject.#failed]);
     return subject;
   }
 
-  /** Starts the product itself, `gwmark run`, with flags that keep it inside of the bench and bring the next snapshot forward. */
+  /**
+   * Starts the product itself, `gwmark run`, with flags that keep it inside of the bench and bring the next snapshot
+   * forward.
+   */
   static openProduct(options: SubjectOptions, controlSocket: string): Subject {
     const program = fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
-    const flags = ['--management', `unix:${options.socketPath}`, '--control-socket', controlSocket, '--devices', LAN_DEVICE, '--datapath', 'nexthop'];
+    const flags = [
+      '--management',
+      `unix:${options.socketPath}`,
+      '--control-socket',
+      controlSocket,
+      '--devices',
+      LAN_DEVICE,
+      '--datapath',
+      'nexthop',
+    ];
     return Subject.#spawn(options, [program, 'run', ...flags, '--management-snapshot-interval-ms', '4000'], false);
   }
 
@@ -69,7 +89,9 @@ export class Subject implements AsyncDisposable {
     const isProfiled = options.profileDirectory !== null && options.side === 'gwmark';
     const flags = isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${options.profileDirectory}`] : [];
     // The log goes to a file, as with a service manager: what it costs is counted.
-    const child = spawn(process.execPath, [...flags, ...args], { stdio: hasChannel ? ['ignore', 'ignore', log, 'ipc'] : ['ignore', 'ignore', log] });
+    const child = spawn(process.execPath, [...flags, ...args], {
+      stdio: hasChannel ? ['ignore', 'ignore', log, 'ipc'] : ['ignore', 'ignore', log],
+    });
     closeSync(log);
     return new Subject(child, logPath);
   }
@@ -90,7 +112,9 @@ export class Subject implements AsyncDisposable {
 
   /** The most memory that was ever resident, MB of 1024 * 1024 bytes. */
   peakMemoryMb(): number {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024;
+    return (
+      Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,10 +3,14 @@ import { monotonicUs } from './clock.js';
 import type { AppliedChange } from './messages.js';
 
 /**
- * The same nftables, which tells of addresses as soon as the kernel has them: at the moment when the transaction's promise
- * resolves, so what koffi and the event loop need to come back is counted in.
+ * The same nftables, which tells of addresses as soon as the kernel has them: at the moment when the transaction's
+ * promise resolves, so what koffi and the event loop need to come back is counted in.
  */
-export function timedNftables(nftables: Nftables, set: string, onApplied: (changes: readonly AppliedChange[]) => void): Nftables {
+export function timedNftables(
+  nftables: Nftables,
+  set: string,
+  onApplied: (changes: readonly AppliedChange[]) => void,
+): Nftables {
   return {
     executor: nftables.executor,
     run: async (commands, options) => {

@@ -13,9 +13,15 @@ export const measureChangeRows: Measurement = async ({ isQuick, profileDirectory
   const samples = isQuick ? 50 : 200;
   const rivalSamples = isQuick ? 20 : 50;
   progress(`change: gwmark, ${samples} clients come and go, at ${FEW} and at ${label} addresses`);
-  const ours = await runTask({ kind: 'change', side: 'gwmark', sizes: [FEW, many], samples, paceMs: 50 }, profileDirectory);
+  const ours = await runTask(
+    { kind: 'change', side: 'gwmark', sizes: [FEW, many], samples, paceMs: 50 },
+    profileDirectory,
+  );
   progress(`change: spawned-nft, ${rivalSamples} clients come and go, at ${label} addresses`);
-  const rival = await runTask({ kind: 'change', side: 'spawned-nft', sizes: [many], samples: rivalSamples, paceMs: 50 }, null);
+  const rival = await runTask(
+    { kind: 'change', side: 'spawned-nft', sizes: [many], samples: rivalSamples, paceMs: 50 },
+    null,
+  );
 
   const [atFew = [], atMany = []] = ours.latenciesUs;
   const [rivalAtMany = []] = rival.latenciesUs;

@@ -7,12 +7,21 @@ import { SPAWNED_NFT } from './plan.js';
 
 const ROUNDS = 2;
 
-/** One client connects: event written -> address in the kernel. The sides take turns, so that both see the same weather. */
+/**
+ * One client connects: event written -> address in the kernel. The sides take turns, so that both see the same
+ * weather.
+ */
 export const measureConnectRows: Measurement = async ({ isQuick, profileDirectory, progress }) => {
   const samples: Record<Side, number[]> = { gwmark: [], 'spawned-nft': [] };
   for (let round = 1; round <= ROUNDS; round += 1) {
     for (const side of ['gwmark', 'spawned-nft'] as const) {
-      const task = { kind: 'connect', side, connects: isQuick ? 150 : 1000, warmUp: isQuick ? 50 : 200, paceMs: 20 } as const satisfies Task;
+      const task = {
+        kind: 'connect',
+        side,
+        connects: isQuick ? 150 : 1000,
+        warmUp: isQuick ? 50 : 200,
+        paceMs: 20,
+      } as const satisfies Task;
       progress(`connect: ${side}, round ${round} of ${ROUNDS}, ${task.connects} clients, one each ${task.paceMs} ms`);
       samples[side].push(...(await runTask(task, profileDirectory)).latenciesUs);
     }

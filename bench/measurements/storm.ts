@@ -5,7 +5,9 @@ import { median, spreadPercent } from '../statistics.js';
 import type { Measurement } from './plan.js';
 import { SPAWNED_NFT } from './plan.js';
 
-/** All clients arrive at once: seconds until the kernel has them all, and the peak memory of the process that did it. */
+/**
+ * All clients arrive at once: seconds until the kernel has them all, and the peak memory of the process that did it.
+ */
 export const measureStormRows: Measurement = async ({ isQuick, profileDirectory, progress }) => {
   const clients = isQuick ? 1000 : 10_000;
   const rounds = isQuick ? 1 : 3;

@@ -1,9 +1,10 @@
 /**
- * A subject: what a sidecar does that was written without gwmark. It reads the management socket with {@link SplitReader}, and for each
- * address that comes or goes it spawns `nft`, one at a time and in the order of the events, since the same
- * address may go and come back.
+ * A subject: what a sidecar does that was written without gwmark. It reads the management socket with {@link
+ * SplitReader}, and for each address that comes or goes it spawns `nft`, one at a time and in the order of the events,
+ * since the same address may go and come back.
  *
- * It is kept lean in favour of the rival: no log, no snapshots, no routes, no retries, and nothing in the ruleset but one set.
+ * It is kept lean in favour of the rival: no log, no snapshots, no routes, no retries, and nothing in the ruleset but
+ * one set.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
@@ -25,7 +26,10 @@ const addressesOf = new Map<string, string[]>();
 let queue: Change[] = [];
 let isWorking = false;
 
-/** The call that everybody writes: it keeps what nft says, since whoever cannot tell why a rule was refused is of no use. */
+/**
+ * The call that everybody writes: it keeps what nft says, since whoever cannot tell why a rule was refused is of no
+ * use.
+ */
 const run = promisify(execFile);
 
 async function spawnNft({ op, address }: Change): Promise<void> {

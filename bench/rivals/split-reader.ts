@@ -1,15 +1,20 @@
 /** What a plain sidecar takes from the stream. */
 export type PlainEvent =
   | { readonly kind: 'address'; readonly cid: string; readonly address: string }
-  | { readonly kind: 'client'; readonly event: string; readonly cid: string; readonly env: ReadonlyMap<string, string> };
+  | {
+      readonly kind: 'client';
+      readonly event: string;
+      readonly cid: string;
+      readonly env: ReadonlyMap<string, string>;
+    };
 
 const BLOCK_START = /^>CLIENT:(CONNECT|REAUTH|ESTABLISHED|DISCONNECT),(\d+)(?:,(\d+))?$/;
 const VARIABLE = /^>CLIENT:ENV,([^=]*)=(.*)$/;
 const ADDRESS = /^>CLIENT:ADDRESS,(\d+),([^,]+),([01])$/;
 
 /**
- * The reader that one writes in an afternoon: append, split at line ends, one regular expression a kind of line, a map for
- * the environment. It is right for well-behaved streams, and as fast as that way of reading gets.
+ * The reader that one writes in an afternoon: append, split at line ends, one regular expression a kind of line, a map
+ * for the environment. It is right for well-behaved streams, and as fast as that way of reading gets.
  */
 export class SplitReader {
   #rest = '';

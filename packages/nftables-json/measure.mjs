@@ -61,9 +61,23 @@ async function measureAll(nftables, samples, results, column) {
     results[name] = { ...results[name], [column]: value };
   };
   for (const [name, each] of Object.entries(CHANGES)) {
-    record(`add, ${name}`, await medianUs(samples, () => each.add(nftables), () => each.delete(nftables)));
+    record(
+      `add, ${name}`,
+      await medianUs(
+        samples,
+        () => each.add(nftables),
+        () => each.delete(nftables),
+      ),
+    );
     await each.add(nftables);
-    record(`delete, ${name}`, await medianUs(samples, () => each.delete(nftables), () => each.add(nftables)));
+    record(
+      `delete, ${name}`,
+      await medianUs(
+        samples,
+        () => each.delete(nftables),
+        () => each.add(nftables),
+      ),
+    );
     await each.delete(nftables);
   }
   for (const [name, poll] of Object.entries(POLLS)) {
@@ -71,16 +85,42 @@ async function measureAll(nftables, samples, results, column) {
   }
 }
 
-/** A change of a hash set while interval sets of this size are installed anywhere; and a change of the interval set itself. */
+/**
+ * A change of a hash set while interval sets of this size are installed anywhere; and a change of the interval set
+ * itself.
+ */
 async function measureIntervals(nftables, results, type, toElement, flavour) {
-  for (const [column, count] of [['few', FEW], ['many', 20_000]]) {
+  for (const [column, count] of [
+    ['few', FEW],
+    ['many', 20_000],
+  ]) {
     await nftables.run(skeleton);
     await nftables.run([{ add: { set: { ...IN, name: 'interval', type, flags: ['interval'] } } }]);
-    await nftables.run([{ add: { element: { ...IN, name: 'interval', elem: addresses(count * 2).filter((_, index) => index % 2 === 0).map(toElement) } } }]);
+    await nftables.run([
+      {
+        add: {
+          element: {
+            ...IN,
+            name: 'interval',
+            elem: addresses(count * 2)
+              .filter((_, index) => index % 2 === 0)
+              .map(toElement),
+          },
+        },
+      },
+    ]);
     const own = change('interval', toElement('192.0.2.1'));
     const samples = count === FEW ? SAMPLES : 11;
-    const hash = await medianUs(samples, () => CHANGES['hash set'].add(nftables), () => CHANGES['hash set'].delete(nftables));
-    const itself = await medianUs(samples, () => own.add(nftables), () => own.delete(nftables));
+    const hash = await medianUs(
+      samples,
+      () => CHANGES['hash set'].add(nftables),
+      () => CHANGES['hash set'].delete(nftables),
+    );
+    const itself = await medianUs(
+      samples,
+      () => own.add(nftables),
+      () => own.delete(nftables),
+    );
     const names = [`add, hash set, beside an interval set ${flavour}`, `add, interval set ${flavour}`];
     results[names[0]] = { ...results[names[0]], [column]: hash };
     results[names[1]] = { ...results[names[1]], [column]: itself };
@@ -90,14 +130,25 @@ async function measureIntervals(nftables, results, type, toElement, flavour) {
 async function measure(executor, samples) {
   const results = {};
   const nftables = await openNftables({ executor });
-  for (const [column, count] of [['few', FEW], ['many', MANY]]) {
+  for (const [column, count] of [
+    ['few', FEW],
+    ['many', MANY],
+  ]) {
     await nftables.run(skeleton);
     await nftables.run([{ add: { element: { ...IN, name: 'hash', elem: addresses(count) } } }]);
-    await nftables.run([{ add: { element: { ...IN, name: 'hashmap', elem: addresses(count).map((each, index) => [each, index]) } } }]);
+    await nftables.run([
+      { add: { element: { ...IN, name: 'hashmap', elem: addresses(count).map((each, index) => [each, index]) } } },
+    ]);
     await measureAll(nftables, samples, results, column);
   }
   await measureIntervals(nftables, results, 'ipv4_addr', (each) => each, '(ipv4_addr)');
-  await measureIntervals(nftables, results, ['ifname', 'ipv4_addr'], (each) => ({ concat: ['tun0', each] }), '(ifname . ipv4_addr)');
+  await measureIntervals(
+    nftables,
+    results,
+    ['ifname', 'ipv4_addr'],
+    (each) => ({ concat: ['tun0', each] }),
+    '(ifname . ipv4_addr)',
+  );
   await nftables.run([{ flush: { ruleset: null } }]);
   await nftables[Symbol.asyncDispose]();
   return results;
@@ -111,5 +162,11 @@ line('what', 'library, few (us)', 'library, many / few', 'spawned / library, few
 line('---', '---', '---', '---', '---');
 for (const [name, { few, many }] of Object.entries(library)) {
   const other = name === 'generation' ? undefined : spawned[name];
-  line(name, few.toFixed(0), (many / few).toFixed(1), other ? (other.few / few).toFixed(0) : '-', other ? (other.many / many).toFixed(0) : '-');
+  line(
+    name,
+    few.toFixed(0),
+    (many / few).toFixed(1),
+    other ? (other.few / few).toFixed(0) : '-',
+    other ? (other.many / many).toFixed(0) : '-',
+  );
 }

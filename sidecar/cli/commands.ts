@@ -12,7 +12,10 @@ export interface Commands {
   runDaemon(settings: Settings, logger: Logger, signal: AbortSignal, reloads: Reloads): Promise<void>;
   /** Removes every trace of gwmark from the kernel; resolves with what was removed, one object a line. */
   bringDown(settings: Settings, logger: Logger): Promise<{ readonly removed: readonly string[] }>;
-  /** Finds out where the flows of this network namespace are to be read. Rejects with a GwmarkError where there are none. */
+  /**
+   * Finds out where the flows of this network namespace are to be read. Rejects with a GwmarkError where there are
+   * none.
+   */
   openFlows(settings: Settings): Promise<FlowSource>;
   /** Looks for everything that is in the way of a working endpoint, and changes nothing. */
   diagnose(options: SystemOptions): Promise<readonly Finding[]>;

@@ -44,7 +44,12 @@ export async function runCommand(input: ConfigInput, io: CliIo, commands: Comman
 }
 
 /** `gwmark down`: refuses while a sidecar is at work, which would put everything back. */
-export async function downCommand(input: ConfigInput, asJson: boolean, io: CliIo, commands: Commands): Promise<ExitCode> {
+export async function downCommand(
+  input: ConfigInput,
+  asJson: boolean,
+  io: CliIo,
+  commands: Commands,
+): Promise<ExitCode> {
   const config = unwrap(await loadConfig(input, { endpoints: false }));
   requireNetAdmin('down', await io.readProcStatus());
   await refuseWhileServed(config.settings.controlSocket);
@@ -54,7 +59,9 @@ export async function downCommand(input: ConfigInput, asJson: boolean, io: CliIo
   if (asJson) {
     io.stdout.write(`${JSON.stringify({ removed }, undefined, 2)}\n`);
   } else {
-    io.stdout.write(removed.length === 0 ? 'nothing to remove\n' : removed.map((object) => `removed ${object}\n`).join(''));
+    io.stdout.write(
+      removed.length === 0 ? 'nothing to remove\n' : removed.map((object) => `removed ${object}\n`).join(''),
+    );
   }
   return 0;
 }
@@ -127,5 +134,8 @@ async function refuseWhileServed(path: string): Promise<void> {
     if (error instanceof GwmarkError) return;
     throw error;
   }
-  throw new GwmarkError('CONTROL_IN_USE', `a sidecar is running on ${path} and would put everything back: stop it first`);
+  throw new GwmarkError(
+    'CONTROL_IN_USE',
+    `a sidecar is running on ${path} and would put everything back: stop it first`,
+  );
 }

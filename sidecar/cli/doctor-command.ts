@@ -23,15 +23,28 @@ export function addDoctor(program: Command, io: CliIo, commands: Commands, finis
     );
   addSettingFlags(command)
     .option('--json', 'print {worst, findings: [{check, severity, subject, found, expected, remedy}]}')
-    .addHelpText('after', `${examplesHelp(['gwmark doctor', 'gwmark doctor --config /etc/gwmark/gwmark.yaml', 'gwmark doctor --json'])}${environmentHelp()}${exitCodesHelp()}`)
-    .action(async () => finish(await doctorCommand(configInputOf(command, io), command.opts()['json'] === true, io, commands)));
+    .addHelpText(
+      'after',
+      `${examplesHelp(['gwmark doctor', 'gwmark doctor --config /etc/gwmark/gwmark.yaml', 'gwmark doctor --json'])}${environmentHelp()}${exitCodesHelp()}`,
+    )
+    .action(async () =>
+      finish(await doctorCommand(configInputOf(command, io), command.opts()['json'] === true, io, commands)),
+    );
 }
 
 async function doctorCommand(input: ConfigInput, asJson: boolean, io: CliIo, commands: Commands): Promise<ExitCode> {
   const { settings } = unwrap(await loadConfig(input, { endpoints: false }));
   const status = await io.readProcStatus();
-  const findings = await commands.diagnose({ settings, hasNetAdmin: status === undefined || hasNetAdmin(status) !== false, nowMs: io.now() });
+  const findings = await commands.diagnose({
+    settings,
+    hasNetAdmin: status === undefined || hasNetAdmin(status) !== false,
+    nowMs: io.now(),
+  });
   const worst = worstOf(findings.map(({ severity }) => severity));
-  io.stdout.write(asJson ? `${JSON.stringify({ worst, findings }, undefined, 2)}\n` : doctorView(findings, hasColours(io.stdout, io.env)));
+  io.stdout.write(
+    asJson
+      ? `${JSON.stringify({ worst, findings }, undefined, 2)}\n`
+      : doctorView(findings, hasColours(io.stdout, io.env)),
+  );
   return EXIT_BY_SEVERITY[worst];
 }

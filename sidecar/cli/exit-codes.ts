@@ -12,7 +12,13 @@ export const EXIT_CODES: readonly ExitCodeDescription[] = [
   {
     code: 0,
     meaning: 'The command did what it says.',
-    cases: ['`run`: it was stopped by a signal, in order', '`status`: the sidecar is ready', '`check`: the configuration is valid', '`doctor`: nothing worse than info was found', '`trace`: answers of the flow go by MAC'],
+    cases: [
+      '`run`: it was stopped by a signal, in order',
+      '`status`: the sidecar is ready',
+      '`check`: the configuration is valid',
+      '`doctor`: nothing worse than info was found',
+      '`trace`: answers of the flow go by MAC',
+    ],
   },
   {
     code: 1,

@@ -1,9 +1,21 @@
 import type { Flow, FlowCount, FlowSource, FlowTuple } from '../flows/flow.js';
 
 /** The columns of `gwmark flows`. */
-export const FLOW_HEADER = ['PROTOCOL', 'FROM', 'TO', 'ANSWERED BY', 'GATEWAY', 'DEVICE', 'MAC', 'PACKETS', 'BYTES'] as const;
+export const FLOW_HEADER = [
+  'PROTOCOL',
+  'FROM',
+  'TO',
+  'ANSWERED BY',
+  'GATEWAY',
+  'DEVICE',
+  'MAC',
+  'PACKETS',
+  'BYTES',
+] as const;
 
-/** One flow as `gwmark flows --json` prints it: the flow, and where its gateway is (null when the id is valid no more). */
+/**
+ * One flow as `gwmark flows --json` prints it: the flow, and where its gateway is (null when the id is valid no more).
+ */
 export interface FlowJson extends Flow {
   readonly device: string | null;
   /** Where its answers are sent. */

@@ -25,16 +25,28 @@ interface FlowsOptions extends FlowFilter {
 }
 
 /** `gwmark flows`: prints flows as the kernel gives them, in memory that does not grow with their number. */
-export async function flowsCommand(input: ConfigInput, flags: Readonly<Record<string, unknown>>, io: CliIo, commands: Commands): Promise<ExitCode> {
+export async function flowsCommand(
+  input: ConfigInput,
+  flags: Readonly<Record<string, unknown>>,
+  io: CliIo,
+  commands: Commands,
+): Promise<ExitCode> {
   const options = parseOptions(flags);
   const config = await loadConfig(input, { endpoints: false });
-  if (!config.ok) throw new GwmarkError('CONFIG_INVALID', formatProblems(config.problems), { context: { problems: config.problems } });
+  if (!config.ok)
+    throw new GwmarkError('CONFIG_INVALID', formatProblems(config.problems), {
+      context: { problems: config.problems },
+    });
   requireNetAdmin('flows', await io.readProcStatus(), 'read connection tracking');
 
   const source = await commands.openFlows(config.settings);
-  if (!source.isSidecarRunning) io.stderr.write(`gwmark: no sidecar answers at ${config.settings.controlSocket}; these are the flows that the kernel still has\n`);
+  if (!source.isSidecarRunning)
+    io.stderr.write(
+      `gwmark: no sidecar answers at ${config.settings.controlSocket}; these are the flows that the kernel still has\n`,
+    );
   const isTruncated = await print(source, options, io);
-  if (isTruncated) io.stderr.write(`gwmark: there are more; --limit ${options.limit} ends the list (--limit 0 shows all)\n`);
+  if (isTruncated)
+    io.stderr.write(`gwmark: there are more; --limit ${options.limit} ends the list (--limit 0 shows all)\n`);
   return 0;
 }
 
@@ -91,7 +103,10 @@ function tablePrinter(source: FlowSource, isColoured: boolean): FlowPrinter {
   };
 }
 
-/** Resolves when the text was taken, so that a slow reader holds the kernel's list up and not the memory; false when nobody takes it. */
+/**
+ * Resolves when the text was taken, so that a slow reader holds the kernel's list up and not the memory; false when
+ * nobody takes it.
+ */
 function written(output: TextOutput, text: string): Promise<boolean> {
   return new Promise((resolve) => output.write(text, (error) => resolve(error === undefined || error === null)));
 }
@@ -101,7 +116,11 @@ function parseOptions(flags: Readonly<Record<string, unknown>>): FlowsOptions {
   const gateway = integerOf('--gateway', textOf(flags['gateway']), 1, MAX_GATEWAY_ID);
   const limit = integerOf('--limit', textOf(flags['limit']), 0, Number.MAX_SAFE_INTEGER) ?? DEFAULT_FLOW_LIMIT;
   const network = client === undefined ? undefined : parseNetwork(client);
-  if (network === null) throw new GwmarkError('USAGE', `--client "${client}": expected an address such as 10.8.0.2, or a subnet such as 10.8.0.0/24`);
+  if (network === null)
+    throw new GwmarkError(
+      'USAGE',
+      `--client "${client}": expected an address such as 10.8.0.2, or a subnet such as 10.8.0.0/24`,
+    );
   return {
     ...(network === undefined ? {} : { client: network }),
     ...(gateway === undefined ? {} : { gateway }),

@@ -19,6 +19,9 @@ Environment:
 
 /** What the command exits with. */
 export function exitCodesHelp(): string {
-  const lines = EXIT_CODES.flatMap(({ code, meaning, cases }) => [`  ${code}  ${meaning}\n`, ...cases.map((text) => `     - ${text}\n`)]);
+  const lines = EXIT_CODES.flatMap(({ code, meaning, cases }) => [
+    `  ${code}  ${meaning}\n`,
+    ...cases.map((text) => `     - ${text}\n`),
+  ]);
   return `\nExit codes:\n${lines.join('').replaceAll('`', '')}`;
 }

@@ -22,17 +22,40 @@ export function addMove(program: Command, io: CliIo, finish: (code: ExitCode) =>
     .argument('<NEW>', 'the MAC address that answers go to');
   addSettingFlags(command, ['controlSocket'])
     .option('--json', 'print {device, from, to}')
-    .addHelpText('after', `${examplesHelp(['gwmark move lan0 02:00:00:00:01:01 02:00:00:00:01:02', 'gwmark move lan0 02:00:00:00:01:01 02:00:00:00:01:01'])}${exitCodesHelp()}`)
-    .action(async (device: string, from: string, to: string) => finish(await moveCommand({ device, from, to }, configInputOf(command, io), command.opts()['json'] === true, io)));
+    .addHelpText(
+      'after',
+      `${examplesHelp(['gwmark move lan0 02:00:00:00:01:01 02:00:00:00:01:02', 'gwmark move lan0 02:00:00:00:01:01 02:00:00:00:01:01'])}${exitCodesHelp()}`,
+    )
+    .action(async (device: string, from: string, to: string) =>
+      finish(await moveCommand({ device, from, to }, configInputOf(command, io), command.opts()['json'] === true, io)),
+    );
 }
 
-async function moveCommand(words: { readonly device: string; readonly from: string; readonly to: string }, input: ConfigInput, asJson: boolean, io: CliIo): Promise<ExitCode> {
+async function moveCommand(
+  words: { readonly device: string; readonly from: string; readonly to: string },
+  input: ConfigInput,
+  asJson: boolean,
+  io: CliIo,
+): Promise<ExitCode> {
   const order = parseMoveOrder(words);
-  if (order === null) throw new GwmarkError('USAGE', `move ${Object.values(words).join(' ')}: expected ${MOVE_ORDER_EXPECTED}\nsee "gwmark move --help"`);
+  if (order === null)
+    throw new GwmarkError(
+      'USAGE',
+      `move ${Object.values(words).join(' ')}: expected ${MOVE_ORDER_EXPECTED}\nsee "gwmark move --help"`,
+    );
   const socket = await loadControlSocket(input);
-  if (!socket.ok) throw new GwmarkError('CONFIG_INVALID', formatProblems(socket.problems), { context: { problems: socket.problems } });
+  if (!socket.ok)
+    throw new GwmarkError('CONFIG_INVALID', formatProblems(socket.problems), {
+      context: { problems: socket.problems },
+    });
   await orderMove(socket.path, order);
   const { device, from, to } = order;
-  io.stdout.write(asJson ? `${JSON.stringify(order, undefined, 2)}\n` : from === to ? `answers of ${from} on ${device} go to itself\n` : `answers of ${from} on ${device} go to ${to}\n`);
+  io.stdout.write(
+    asJson
+      ? `${JSON.stringify(order, undefined, 2)}\n`
+      : from === to
+        ? `answers of ${from} on ${device} go to itself\n`
+        : `answers of ${from} on ${device} go to ${to}\n`,
+  );
   return 0;
 }

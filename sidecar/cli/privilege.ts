@@ -11,7 +11,11 @@ export function hasNetAdmin(procStatus: string): boolean | undefined {
  *
  * @throws GwmarkError NOT_PRIVILEGED
  */
-export function requireNetAdmin(command: string, procStatus: string | undefined, purpose = 'change nftables and routes'): void {
+export function requireNetAdmin(
+  command: string,
+  procStatus: string | undefined,
+  purpose = 'change nftables and routes',
+): void {
   if (procStatus === undefined || hasNetAdmin(procStatus) !== false) return;
   throw new GwmarkError(
     'NOT_PRIVILEGED',

@@ -4,7 +4,10 @@ import type { Commands } from './commands.js';
 import type { CliIo, TextOutput } from './io.js';
 import { runCli } from './program.js';
 
-/** Runs the command line of this process with its real streams and signals, then ends the process. Called once, by `main.ts`. */
+/**
+ * Runs the command line of this process with its real streams and signals, then ends the process. Called once, by
+ * `main.ts`.
+ */
 export async function runProcess(commands: Commands): Promise<never> {
   let outputFault: Error | undefined;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -48,7 +51,10 @@ function processIo(): CliIo {
   };
 }
 
-/** Where relative paths begin. A directory that was removed, or is out of reach, is no reason to refuse a command that names none. */
+/**
+ * Where relative paths begin. A directory that was removed, or is out of reach, is no reason to refuse a command that
+ * names none.
+ */
 function workingDirectory(): string {
   try {
     return process.cwd();

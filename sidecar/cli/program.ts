@@ -42,7 +42,12 @@ export async function runCli(argv: readonly string[], io: CliIo, commands: Comma
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!(error instanceof GwmarkError)) throw error;
     // Messages quote what files and other processes gave; only the line ends are ours.
-    io.stderr.write(`gwmark: ${error.message.split('\n').map((line) => printable(line)).join('\n')}\n`);
+    io.stderr.write(
+      `gwmark: ${error.message
+        .split('\n')
+        .map((line) => printable(line))
+        .join('\n')}\n`,
+    );
     return error.exitCode;
   }
 }
@@ -64,7 +69,10 @@ function createProgram(io: CliIo, commands: Commands, finish: (code: ExitCode) =
     // Descriptions say the default and the variable themselves; commander would add its own words.
     .configureHelp({ optionDescription: (option) => option.description })
     .helpCommand('help [command]', 'show the help of a command')
-    .addHelpText('after', `${examplesHelp(['gwmark run --management unix:/run/openvpn/management.sock', 'gwmark status', 'gwmark run --help'])}${exitCodesHelp()}`);
+    .addHelpText(
+      'after',
+      `${examplesHelp(['gwmark run --management unix:/run/openvpn/management.sock', 'gwmark status', 'gwmark run --help'])}${exitCodesHelp()}`,
+    );
 
   addRun(program, io, commands, finish);
   addStatusCommands(program, io, finish);
@@ -99,7 +107,10 @@ function addRun(program: Command, io: CliIo, commands: Commands, finish: (code: 
 
 function addStatusCommands(program: Command, io: CliIo, finish: (code: ExitCode) => void): void {
   const descriptions = {
-    status: ['show how the running sidecar stands', 'Show servers, counts and problems of the running sidecar. Exits 0 when it is ready, 1 when not.'],
+    status: [
+      'show how the running sidecar stands',
+      'Show servers, counts and problems of the running sidecar. Exits 0 when it is ready, 1 when not.',
+    ],
     clients: ['list the connected clients', 'List the connected clients and their addresses.'],
     gateways: ['list the known gateways', 'List the gateways that answers are sent to, by MAC address.'],
   } as const;
@@ -127,7 +138,10 @@ function addFlows(program: Command, io: CliIo, commands: Commands, finish: (code
     .option('--limit <n>', `at most so many flows, 0 for all [default: ${DEFAULT_FLOW_LIMIT}]`);
   addSettingFlags(command, ['controlSocket', 'mark.mask', 'routing.protocol', 'routing.tableBase'])
     .option(JSON_FLAG, 'print {datapath, sidecarRunning, flows: [...], truncated}, one flow a line')
-    .addHelpText('after', `${examplesHelp(['gwmark flows', 'gwmark flows --client 10.8.0.2', 'gwmark flows --gateway 1 --limit 0 --json'])}${exitCodesHelp()}`)
+    .addHelpText(
+      'after',
+      `${examplesHelp(['gwmark flows', 'gwmark flows --client 10.8.0.2', 'gwmark flows --gateway 1 --limit 0 --json'])}${exitCodesHelp()}`,
+    )
     .action(async () => finish(await flowsCommand(configInputOf(command, io), command.opts(), io, commands)));
 }
 
@@ -135,10 +149,15 @@ function addCheck(program: Command, io: CliIo, finish: (code: ExitCode) => void)
   const command = program
     .command('check')
     .summary('check the configuration')
-    .description('Check the configuration that "run" would use, with the same flags, and list its faults. Changes nothing.');
+    .description(
+      'Check the configuration that "run" would use, with the same flags, and list its faults. Changes nothing.',
+    );
   addSettingFlags(command)
     .option(JSON_FLAG, 'print {ok, problems: [{path, source, value, expected}], settings}')
-    .addHelpText('after', `${examplesHelp(['gwmark check --config ./gwmark.yaml', 'gwmark check --json'])}${environmentHelp()}${exitCodesHelp()}`)
+    .addHelpText(
+      'after',
+      `${examplesHelp(['gwmark check --config ./gwmark.yaml', 'gwmark check --json'])}${environmentHelp()}${exitCodesHelp()}`,
+    )
     .action(async () => finish(await checkCommand(configInputOf(command, io), isJson(command), io)));
 }
 
@@ -151,7 +170,10 @@ function addDown(program: Command, io: CliIo, commands: Commands, finish: (code:
     );
   addSettingFlags(command)
     .option(JSON_FLAG, 'print {removed: [...]}')
-    .addHelpText('after', `${examplesHelp(['gwmark down', 'gwmark down --config /etc/gwmark/gwmark.yaml'])}${environmentHelp()}${exitCodesHelp()}`)
+    .addHelpText(
+      'after',
+      `${examplesHelp(['gwmark down', 'gwmark down --config /etc/gwmark/gwmark.yaml'])}${environmentHelp()}${exitCodesHelp()}`,
+    )
     .action(async () => finish(await downCommand(configInputOf(command, io), isJson(command), io, commands)));
 }
 
@@ -166,5 +188,8 @@ function isJson(command: Command): boolean {
 }
 
 function usageMessage(text: string): string {
-  return text.replace(/^error: /, 'gwmark: ').trimEnd().concat('\nsee "gwmark --help"\n');
+  return text
+    .replace(/^error: /, 'gwmark: ')
+    .trimEnd()
+    .concat('\nsee "gwmark --help"\n');
 }

@@ -93,17 +93,31 @@ function errorsPage(): string {
     table(['code', 'exit code', 'meaning', 'remedy'], rows),
     '## Causes',
     'What went wrong below stands in the log too, as `code` of the field that bears the error or of its `cause`. These codes come from the three packages; besides them a cause may have a name of errno(3) from Node.',
-    ...CAUSES.flatMap(({ title, codes }) => [`### ${title}`, table(['code', 'meaning'], Object.entries(codes).map(([code, meaning]) => [`\`${code}\``, meaning]))]),
+    ...CAUSES.flatMap(({ title, codes }) => [
+      `### ${title}`,
+      table(
+        ['code', 'meaning'],
+        Object.entries(codes).map(([code, meaning]) => [`\`${code}\``, meaning]),
+      ),
+    ]),
   ]);
 }
 
 function exitCodesPage(): string {
   const rows = EXIT_CODES.map(({ code, meaning, cases }) => [String(code), [meaning, ...cases].join('<br>')]);
-  return page('Exit codes', [table(['code', 'meaning'], rows), 'Which error leads to which code stands in [errors.md](errors.md).']);
+  return page('Exit codes', [
+    table(['code', 'meaning'], rows),
+    'Which error leads to which code stands in [errors.md](errors.md).',
+  ]);
 }
 
 function logEventsPage(): string {
-  const rows = Object.entries(LOG_EVENTS).map(([event, { level, meaning, action }]) => [`\`${event}\``, level, meaning, action]);
+  const rows = Object.entries(LOG_EVENTS).map(([event, { level, meaning, action }]) => [
+    `\`${event}\``,
+    level,
+    meaning,
+    action,
+  ]);
   return page('Log events', [
     'Every line of the log is one event: its time, level and name, then fields. Names are stable. Passwords, session ids, tokens and other secrets are printed as `***`.',
     'error: the operator must act. warn: degraded, heals by itself. info: a state changed. debug: everything else.',
@@ -112,14 +126,28 @@ function logEventsPage(): string {
 }
 
 function metricsPage(): string {
-  const rows = Object.entries(METRICS).map(([name, { type, help, labels }]) => [`\`${name}\``, type, labels.map((label) => `\`${label}\``).join(', '), help]);
+  const rows = Object.entries(METRICS).map(([name, { type, help, labels }]) => [
+    `\`${name}\``,
+    type,
+    labels.map((label) => `\`${label}\``).join(', '),
+    help,
+  ]);
   return page('Metrics', [
     'With the setting `metrics.listen` (off by default) the sidecar answers GET and HEAD over HTTP on a unix socket or a TCP port:',
-    table(['page', 'answer'], [
-      ['`/metrics`', 'the metrics below, Prometheus text format 0.0.4; counters of the kernel are read at each scrape'],
-      ['`/livez`', '200 while the process answers'],
-      ['`/readyz`', '200 when every management socket is connected, the table is in the kernel (it is looked at) and the datapath works; else 503 with the reasons, one a line'],
-    ]),
+    table(
+      ['page', 'answer'],
+      [
+        [
+          '`/metrics`',
+          'the metrics below, Prometheus text format 0.0.4; counters of the kernel are read at each scrape',
+        ],
+        ['`/livez`', '200 while the process answers'],
+        [
+          '`/readyz`',
+          '200 when every management socket is connected, the table is in the kernel (it is looked at) and the datapath works; else 503 with the reasons, one a line',
+        ],
+      ],
+    ),
     'Nobody is asked for a password: use a unix socket, loopback or a network that you trust. A port that is taken is logged (`metrics.unavailable`) and tried again; traffic does not depend on it.',
     table(['metric', 'type', 'labels', 'meaning'], rows),
     'Counters of gateways and of fall-through begin anew when the table or the module is replaced. At most 500 gateways have series of their own. What a datapath does not count has no series.',
@@ -128,7 +156,11 @@ function metricsPage(): string {
 }
 
 function doctorPage(): string {
-  const rows = CHECKS.map(({ name, doc, needsNetAdmin }) => [`\`${name}\``, doc, needsNetAdmin ? 'CAP_NET_ADMIN' : 'nothing']);
+  const rows = CHECKS.map(({ name, doc, needsNetAdmin }) => [
+    `\`${name}\``,
+    doc,
+    needsNetAdmin ? 'CAP_NET_ADMIN' : 'nothing',
+  ]);
   return page('Checks of `gwmark doctor`', [
     '`gwmark doctor` prints one table: what, found, expected, how to fix; `--json` has the name of the check too. It takes the settings of `gwmark run`, changes nothing, and never takes a management slot that is in use.',
     'ok: as expected. info: worth knowing, nothing is wrong. warn: works, but not always or not as well as it could. error: does not work, or will not. Exit code: 0 for nothing worse than info, 3 for warnings, 1 for errors.',
@@ -153,7 +185,9 @@ function page(title: string, blocks: readonly string[]): string {
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [header, header.map(() => '---'), ...rows].map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`);
+  const lines = [header, header.map(() => '---'), ...rows].map(
+    (row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`,
+  );
   return lines.join('\n');
 }
 

@@ -39,7 +39,9 @@ export class Reloader implements Reloads {
   async #run(): Promise<void> {
     while (this.#isAskedAgain) {
       this.#isAskedAgain = false;
-      await this.#reload().catch((error: unknown) => this.#logger.error('config.reload_failed', { reason: String(error), error }));
+      await this.#reload().catch((error: unknown) =>
+        this.#logger.error('config.reload_failed', { reason: String(error), error }),
+      );
     }
     this.#running = null;
   }

@@ -18,8 +18,14 @@ const HEADINGS: Readonly<Record<string, string>> = {
 const PLAIN_HEADING = 'Behaviour:';
 
 /** Adds `--config` and a flag for each of the settings (default: all of them). */
-export function addSettingFlags(command: Command, paths: readonly SettingPath[] = SETTINGS.map(({ path }) => path)): Command {
-  command.option('-c, --config <file>', `YAML file of settings [default: ${DEFAULT_CONFIG_FILE} if it exists] [env: ${CONFIG_ENV}]`);
+export function addSettingFlags(
+  command: Command,
+  paths: readonly SettingPath[] = SETTINGS.map(({ path }) => path),
+): Command {
+  command.option(
+    '-c, --config <file>',
+    `YAML file of settings [default: ${DEFAULT_CONFIG_FILE} if it exists] [env: ${CONFIG_ENV}]`,
+  );
   for (const path of paths) command.addOption(optionOf(settingOf(path)));
   return command;
 }

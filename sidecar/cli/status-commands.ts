@@ -31,10 +31,17 @@ export const STATUS_COMMANDS = {
 } as const satisfies Record<string, StatusCommand>;
 
 /** Asks the sidecar and prints the answer. */
-export async function showStatus(command: StatusCommand, input: ConfigInput, asJson: boolean, io: CliIo): Promise<ExitCode> {
+export async function showStatus(
+  command: StatusCommand,
+  input: ConfigInput,
+  asJson: boolean,
+  io: CliIo,
+): Promise<ExitCode> {
   const socket = await loadControlSocket(input);
   if (!socket.ok) {
-    throw new GwmarkError('CONFIG_INVALID', formatProblems(socket.problems), { context: { problems: socket.problems } });
+    throw new GwmarkError('CONFIG_INVALID', formatProblems(socket.problems), {
+      context: { problems: socket.problems },
+    });
   }
   const document = await fetchStatus(socket.path);
   const text = asJson

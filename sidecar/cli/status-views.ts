@@ -1,5 +1,14 @@
 import { printable } from '../log/printable.js';
-import type { ClientStatus, GatewayState, GatewayStatus, ServerState, ServerStatus, StatusDocument, TrafficCount, TransportStatus } from '../status.js';
+import type {
+  ClientStatus,
+  GatewayState,
+  GatewayStatus,
+  ServerState,
+  ServerStatus,
+  StatusDocument,
+  TrafficCount,
+  TransportStatus,
+} from '../status.js';
 import { formatDuration } from './duration.js';
 import { type Cell, type Colour, formatTable, paint } from './table.js';
 
@@ -11,7 +20,12 @@ export interface ViewOptions {
 }
 
 const SERVER_COLOURS: Readonly<Record<ServerState, Colour>> = { connecting: 'red', waiting: 'yellow', ready: 'green' };
-const GATEWAY_COLOURS: Readonly<Record<GatewayState, Colour>> = { active: 'green', known: 'none', moved: 'yellow', down: 'red' };
+const GATEWAY_COLOURS: Readonly<Record<GatewayState, Colour>> = {
+  active: 'green',
+  known: 'none',
+  moved: 'yellow',
+  down: 'red',
+};
 
 /** `gwmark status`: one line of summary, the servers, then what is wrong. */
 export function statusView(document: StatusDocument, options: ViewOptions): string {
@@ -21,8 +35,10 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   const head = `gwmark ${printable(document.version)}, datapath ${document.datapath}, ${document.firewall}: ${ready}\n${counts}, ${describeUplink(document)}\n`;
   const problems = document.problems.map((problem) => `  ${paint('!', 'red', hasColours)} ${printable(problem)}\n`);
   const problemBlock = problems.length === 0 ? '' : `\nproblems:\n${problems.join('')}`;
-  const warnings = (document.unreachable ?? []).map(({ network, device, leadsTo }) =>
-    `  ${paint('!', 'yellow', hasColours)} ${printable(`${network} is a client's on ${device}, and the endpoint's routing leads it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`)}\n`);
+  const warnings = (document.unreachable ?? []).map(
+    ({ network, device, leadsTo }) =>
+      `  ${paint('!', 'yellow', hasColours)} ${printable(`${network} is a client's on ${device}, and the endpoint's routing leads it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`)}\n`,
+  );
   const warningBlock = warnings.length === 0 ? '' : `\nwarnings:\n${warnings.join('')}`;
   return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}${warningBlock}`;
 }
@@ -31,7 +47,11 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
 function sinceStart({ startedAt, servers, repairs }: StatusDocument, nowMs: number): string {
   const reconnects = servers.reduce((sum, server) => sum + server.reconnects, 0);
   const resyncs = servers.reduce((sum, server) => sum + server.resyncs, 0);
-  const counts = [count(reconnects, 'reconnect'), count(resyncs, 'resync'), count(repairs.firewall + repairs.routing, 'repair')];
+  const counts = [
+    count(reconnects, 'reconnect'),
+    count(resyncs, 'resync'),
+    count(repairs.firewall + repairs.routing, 'repair'),
+  ];
   return `in ${formatSince(startedAt, nowMs)}: ${counts.join(', ')}\n`;
 }
 
@@ -48,7 +68,9 @@ export function clientsAndNetworksView(document: StatusDocument, options: ViewOp
   if (followed.length === 0) return clientsView(document.clients, options);
   const rows = followed.map(({ management, device, networks = [] }) => [management, device ?? '', networks.join(' ')]);
   const networks = formatTable(['OPENVPN CLIENT', 'DEVICE', 'NETWORKS'], rows, options.hasColours);
-  return followed.length === document.servers.length ? networks : `${clientsView(document.clients, options)}\n${networks}`;
+  return followed.length === document.servers.length
+    ? networks
+    : `${clientsView(document.clients, options)}\n${networks}`;
 }
 
 /** Who is connected, in the order of the document. */
@@ -62,7 +84,12 @@ export function clientsView(clients: readonly ClientStatus[], options: ViewOptio
     client.cid,
     String(client.epoch),
   ]);
-  const refused = clients.flatMap(({ commonName, refused: some = [] }) => some.map(({ network, reason }) => `  ${paint('!', 'yellow', options.hasColours)} ${printable(`${commonName}: ${network} is not served: ${reason}`)}\n`));
+  const refused = clients.flatMap(({ commonName, refused: some = [] }) =>
+    some.map(
+      ({ network, reason }) =>
+        `  ${paint('!', 'yellow', options.hasColours)} ${printable(`${commonName}: ${network} is not served: ${reason}`)}\n`,
+    ),
+  );
   return `${formatTable(['NAME', 'ADDRESSES', 'REAL ADDRESS', 'CONNECTED', 'CID', 'EPOCH'], rows, options.hasColours)}${refused.length === 0 ? '' : `\nrefused:\n${refused.join('')}`}`;
 }
 
@@ -73,7 +100,10 @@ export function gatewaysView(gateways: readonly GatewayStatus[], uplink: number 
     String(gateway.id),
     gateway.device,
     gateway.mac,
-    { text: gateway.isOrdered === true ? `${gateway.state} (by command)` : gateway.state, colour: GATEWAY_COLOURS[gateway.state] },
+    {
+      text: gateway.isOrdered === true ? `${gateway.state} (by command)` : gateway.state,
+      colour: GATEWAY_COLOURS[gateway.state],
+    },
     gateway.id === uplink ? 'yes' : 'no',
     packets(gateway.received),
     packets(gateway.sent),
@@ -81,7 +111,11 @@ export function gatewaysView(gateways: readonly GatewayStatus[], uplink: number 
     String(gateway.moves),
     gateway.addresses.join(' '),
   ]);
-  return formatTable(['ID', 'DEVICE', 'MAC', 'STATE', 'UPLINK', 'RECEIVED', 'SENT', 'FLOWS', 'MOVES', 'ADDRESSES'], rows, options.hasColours);
+  return formatTable(
+    ['ID', 'DEVICE', 'MAC', 'STATE', 'UPLINK', 'RECEIVED', 'SENT', 'FLOWS', 'MOVES', 'ADDRESSES'],
+    rows,
+    options.hasColours,
+  );
 }
 
 function serversTable(servers: readonly ServerStatus[], options: ViewOptions): string {
@@ -91,7 +125,10 @@ function serversTable(servers: readonly ServerStatus[], options: ViewOptions): s
     server.role ?? '',
     { text: server.state, colour: SERVER_COLOURS[server.state] },
     server.device ?? '',
-    [...server.transport.map((transport) => formatTransport(transport, '')), ...(server.remote == null ? [] : [formatTransport(server.remote, 'to ')])].join(', '),
+    [
+      ...server.transport.map((transport) => formatTransport(transport, '')),
+      ...(server.remote == null ? [] : [formatTransport(server.remote, 'to ')]),
+    ].join(', '),
     server.transportSource ?? server.deviceSource ?? '',
   ]);
   return formatTable(['OPENVPN', 'ROLE', 'STATE', 'DEVICE', 'TRANSPORT', 'TOLD BY'], rows, options.hasColours);
@@ -100,7 +137,9 @@ function serversTable(servers: readonly ServerStatus[], options: ViewOptions): s
 function describeUplink({ uplink, gateways }: StatusDocument): string {
   if (uplink === null) return 'no uplink learnt yet';
   const gateway = gateways.find(({ id }) => id === uplink);
-  return gateway === undefined ? `uplink ${uplink}` : `uplink ${uplink} (${printable(`${gateway.mac} on ${gateway.device}`)})`;
+  return gateway === undefined
+    ? `uplink ${uplink}`
+    : `uplink ${uplink} (${printable(`${gateway.mac} on ${gateway.device}`)})`;
 }
 
 function packets(traffic: TrafficCount | null): string {

@@ -16,7 +16,8 @@ const CODES: Readonly<Record<Exclude<Colour, 'none'>, readonly [number, number]>
 };
 const GAP = '  ';
 /** Characters that take two columns of a terminal. */
-const WIDE = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u;
+const WIDE =
+  /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u;
 
 /** Puts SGR codes around the text, or not. */
 export function paint(text: string, colour: Colour, hasColours: boolean): string {
@@ -29,13 +30,17 @@ export function paint(text: string, colour: Colour, hasColours: boolean): string
  * Aligns rows under a header, two blanks apart, no blanks at line ends. Text is made printable here, so cells may come
  * from anywhere.
  */
-export function formatTable(header: readonly string[], rows: readonly (readonly (string | Cell)[])[], hasColours: boolean): string {
+export function formatTable(
+  header: readonly string[],
+  rows: readonly (readonly (string | Cell)[])[],
+  hasColours: boolean,
+): string {
   return new GrowingTable(header, hasColours).format(rows);
 }
 
 /**
- * A table whose rows come block by block, so that a long one need not be held: the first block decides how wide the columns are,
- * and what is wider later shifts its own row.
+ * A table whose rows come block by block, so that a long one need not be held: the first block decides how wide the
+ * columns are, and what is wider later shifts its own row.
  */
 export class GrowingTable {
   readonly #header: readonly string[];
@@ -52,7 +57,9 @@ export class GrowingTable {
     const cells = rows.map((row) => row.map((cell) => toCell(cell)));
     if (this.#widths !== null) return formatCells(cells, this.#widths, this.#hasColours);
     const all = [this.#header.map((text): Cell => ({ text, colour: 'bold' })), ...cells];
-    this.#widths = this.#header.map((_, column) => all.reduce((widest, row) => Math.max(widest, textWidth(row[column]?.text ?? '')), 0));
+    this.#widths = this.#header.map((_, column) =>
+      all.reduce((widest, row) => Math.max(widest, textWidth(row[column]?.text ?? '')), 0),
+    );
     return formatCells(all, this.#widths, this.#hasColours);
   }
 }
@@ -77,5 +84,8 @@ function toCell(cell: string | Cell): Cell {
 
 function textWidth(text: string): number {
   if (/^[ -~]*$/.test(text)) return text.length;
-  return [...new Intl.Segmenter().segment(text)].reduce((width, { segment }) => width + (WIDE.test(segment) ? 2 : 1), 0);
+  return [...new Intl.Segmenter().segment(text)].reduce(
+    (width, { segment }) => width + (WIDE.test(segment) ? 2 : 1),
+    0,
+  );
 }

@@ -16,7 +16,19 @@ import { addSettingFlags, configInputOf } from './setting-flags.js';
 import { formatTable, paint } from './table.js';
 
 /** What the kernel's state is known by; the running sidecar tells the rest. */
-const SETTINGS_OF_TRACE = ['controlSocket', 'devices', 'table', 'executor', 'mark.mask', 'gateways.learnOnlink', 'routing.protocol', 'routing.tableBase', 'routing.priority', 'routing.nexthop4', 'routing.nexthop6'] as const satisfies readonly SettingPath[];
+const SETTINGS_OF_TRACE = [
+  'controlSocket',
+  'devices',
+  'table',
+  'executor',
+  'mark.mask',
+  'gateways.learnOnlink',
+  'routing.protocol',
+  'routing.tableBase',
+  'routing.priority',
+  'routing.nexthop4',
+  'routing.nexthop6',
+] as const satisfies readonly SettingPath[];
 
 /** Adds `gwmark trace`. */
 export function addTrace(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
@@ -41,25 +53,43 @@ export function addTrace(program: Command, io: CliIo, commands: Commands, finish
     });
 }
 
-const EXAMPLES = ['gwmark trace 198.51.100.2 10.8.0.2', 'gwmark trace 198.51.100.2 10.8.0.2 --proto tcp --dport 22', 'gwmark trace 203.0.113.7 192.0.2.10 --proto udp --dport 1194 --json'];
+const EXAMPLES = [
+  'gwmark trace 198.51.100.2 10.8.0.2',
+  'gwmark trace 198.51.100.2 10.8.0.2 --proto tcp --dport 22',
+  'gwmark trace 203.0.113.7 192.0.2.10 --proto udp --dport 1194 --json',
+];
 
 /** Which steps there can be; the reference has the same. */
 function stepsHelp(): string {
-  const lines = Object.entries(TRACE_STEPS).map(([name, text]) => `  ${name.padEnd(12)} ${text.replaceAll('`', '')}\n`);
+  const lines = Object.entries(TRACE_STEPS).map(
+    ([name, text]) => `  ${name.padEnd(12)} ${text.replaceAll('`', '')}\n`,
+  );
   return `\nSteps, as far as the flow and the datapath have them:\n${lines.join('')}`;
 }
 
-async function traceCommand(query: TraceQuery, input: ConfigInput, asJson: boolean, io: CliIo, commands: Commands): Promise<ExitCode> {
+async function traceCommand(
+  query: TraceQuery,
+  input: ConfigInput,
+  asJson: boolean,
+  io: CliIo,
+  commands: Commands,
+): Promise<ExitCode> {
   const { settings } = unwrap(await loadConfig(input, { endpoints: false }));
   requireNetAdmin('trace', await io.readProcStatus(), 'read nftables and connection tracking');
   const trace = await commands.trace(settings, query);
-  io.stdout.write(asJson ? `${JSON.stringify(trace, undefined, 2)}\n` : traceView(trace, hasColours(io.stdout, io.env)));
+  io.stdout.write(
+    asJson ? `${JSON.stringify(trace, undefined, 2)}\n` : traceView(trace, hasColours(io.stdout, io.env)),
+  );
   return trace.goesByMac ? 0 : 1;
 }
 
 /** The steps in a table, then the sentence, where packets go instead, and how to fix what failed. */
 export function traceView({ steps, sentence, instead }: Trace, colours: boolean): string {
-  const rows = steps.map(({ step, ok, text }) => [{ text: ok ? 'ok' : 'no', colour: ok ? 'green' : 'red' } as const, step, text]);
+  const rows = steps.map(({ step, ok, text }) => [
+    { text: ok ? 'ok' : 'no', colour: ok ? 'green' : 'red' } as const,
+    step,
+    text,
+  ]);
   const remedy = steps.find(({ ok }) => !ok)?.remedy ?? null;
   return `${formatTable(['', 'STEP', 'FOUND'], rows, colours)}\n${paint(printable(sentence), 'bold', colours)}\n${instead === null ? '' : `instead: ${printable(instead)}\n`}${remedy === null ? '' : `fix: ${printable(remedy)}\n`}`;
 }
@@ -70,7 +100,8 @@ function parseQuery(source: string, destination: string, options: Readonly<Recor
   if (from.includes(':') !== to.includes(':')) throw usage(`SRC ${from} and DST ${to} are of different families`);
   const protocol = options['proto'] as TraceQuery['protocol'] | undefined;
   const [sourcePort, destinationPort] = [port('--sport', options['sport']), port('--dport', options['dport'])];
-  if (protocol === 'icmp' && (sourcePort !== null || destinationPort !== null)) throw usage('--sport and --dport do not go with --proto icmp, which has no ports');
+  if (protocol === 'icmp' && (sourcePort !== null || destinationPort !== null))
+    throw usage('--sport and --dport do not go with --proto icmp, which has no ports');
   return { source: from, destination: to, protocol: protocol ?? null, sourcePort, destinationPort };
 }
 
@@ -83,7 +114,8 @@ function address(name: string, text: string): string {
 function port(flag: string, text: unknown): number | null {
   if (typeof text !== 'string') return null;
   const number = Number(text);
-  if (!/^\d{1,5}$/.test(text) || number < 1 || number > 65535) throw usage(`${flag} ${showValue(text)}: expected a port in 1..65535`);
+  if (!/^\d{1,5}$/.test(text) || number < 1 || number > 65535)
+    throw usage(`${flag} ${showValue(text)}: expected a port in 1..65535`);
   return number;
 }
 

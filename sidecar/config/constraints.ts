@@ -19,7 +19,10 @@ const CLASHES: readonly Clash[] = [
   {
     path: 'table',
     involves: ['table', 'firewall'],
-    check: ({ table, firewall }) => (firewall === 'iptables' && table.length > MAX_IPTABLES_TABLE_LENGTH ? `at most ${MAX_IPTABLES_TABLE_LENGTH} characters with firewall: iptables` : undefined),
+    check: ({ table, firewall }) =>
+      firewall === 'iptables' && table.length > MAX_IPTABLES_TABLE_LENGTH
+        ? `at most ${MAX_IPTABLES_TABLE_LENGTH} characters with firewall: iptables`
+        : undefined,
   },
   {
     path: 'gateways.max',
@@ -35,7 +38,9 @@ const CLASHES: readonly Clash[] = [
     involves: ['management.backoffMinMs', 'management.backoffMaxMs'],
     check: (settings) => {
       const least = settings['management.backoffMinMs'];
-      return settings['management.backoffMaxMs'] >= least ? undefined : `at least management.backoffMinMs, which is ${least}`;
+      return settings['management.backoffMaxMs'] >= least
+        ? undefined
+        : `at least management.backoffMinMs, which is ${least}`;
     },
   },
   {
@@ -63,8 +68,11 @@ const CLASHES: readonly Clash[] = [
     check: (settings) => {
       const listen = settings['metrics.listen'];
       if (listen === null) return undefined;
-      if (listen.kind === 'unix' && listen.path === settings.controlSocket) return 'a path of its own; controlSocket names it too';
-      const taken = settings['management.endpoints'].some((endpoint) => formatEndpoint(endpoint) === formatEndpoint(listen));
+      if (listen.kind === 'unix' && listen.path === settings.controlSocket)
+        return 'a path of its own; controlSocket names it too';
+      const taken = settings['management.endpoints'].some(
+        (endpoint) => formatEndpoint(endpoint) === formatEndpoint(listen),
+      );
       return taken ? 'an address of its own; management.endpoints names it too' : undefined;
     },
   },
@@ -75,7 +83,11 @@ const CLASHES: readonly Clash[] = [
  *
  * @param faulty paths of settings that have a problem of their own
  */
-export function findClashes(settings: FlatSettings, origins: Origins, faulty: ReadonlySet<string>): readonly ConfigProblem[] {
+export function findClashes(
+  settings: FlatSettings,
+  origins: Origins,
+  faulty: ReadonlySet<string>,
+): readonly ConfigProblem[] {
   return CLASHES.flatMap(({ path, involves, check }): readonly ConfigProblem[] => {
     if (involves.some((involved) => faulty.has(involved))) return [];
     const expected = check(settings);

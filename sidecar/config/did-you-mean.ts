@@ -8,7 +8,9 @@ export function didYouMean(wrong: string, candidates: readonly string[]): string
     .map((candidate) => ({ candidate, distance: distanceTo(written, candidate) }))
     .toSorted((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(written.length / 4)) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= Math.max(1, Math.floor(written.length / 4))
+    ? best.candidate
+    : undefined;
 }
 
 function distanceTo(written: string, candidate: string): number {

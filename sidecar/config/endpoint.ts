@@ -40,11 +40,15 @@ export function parseConfiguredEndpoint(value: unknown): ConfiguredEndpoint | un
   const endpoint = typeof address === 'string' ? parseEndpoint(address) : undefined;
   if (endpoint === undefined || Object.keys(others).length > 0) return undefined;
   if (passwordFile === undefined) return endpoint;
-  return typeof passwordFile === 'string' && passwordFile !== '' && !passwordFile.includes('\0') ? { ...endpoint, passwordFile } : undefined;
+  return typeof passwordFile === 'string' && passwordFile !== '' && !passwordFile.includes('\0')
+    ? { ...endpoint, passwordFile }
+    : undefined;
 }
 
 /** The value that {@link parseConfiguredEndpoint} reads back. */
-export function plainEndpoint(endpoint: ConfiguredEndpoint): string | { readonly address: string; readonly passwordFile: string } {
+export function plainEndpoint(
+  endpoint: ConfiguredEndpoint,
+): string | { readonly address: string; readonly passwordFile: string } {
   const { passwordFile } = endpoint;
   return passwordFile === undefined ? formatEndpoint(endpoint) : { address: formatEndpoint(endpoint), passwordFile };
 }

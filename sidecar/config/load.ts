@@ -65,7 +65,9 @@ export async function loadConfig(input: ConfigInput, needs: { readonly endpoints
  */
 export async function loadControlSocket(
   input: ConfigInput,
-): Promise<{ readonly ok: true; readonly path: string } | { readonly ok: false; readonly problems: readonly ConfigProblem[] }> {
+): Promise<
+  { readonly ok: true; readonly path: string } | { readonly ok: false; readonly problems: readonly ConfigProblem[] }
+> {
   const { resolved, problems, isDefaultFile } = await readSources(input);
   const relevant = [
     ...problems.filter((problem) => problem.path === '' && !isDefaultFile),
@@ -102,7 +104,10 @@ async function readSources(input: ConfigInput): Promise<ReadSources> {
 async function fileValues(text: TextRead, file: string): Promise<RawValues> {
   // Loaded on demand: a command without a file starts sooner without the YAML parser.
   if ('text' in text) return (await import('./yaml-source.js')).yamlValues(text.text, file);
-  return { values: [], problems: [{ path: '', source: file, value: null, expected: `a readable YAML file; ${text.reason}` }] };
+  return {
+    values: [],
+    problems: [{ path: '', source: file, value: null, expected: `a readable YAML file; ${text.reason}` }],
+  };
 }
 
 function missingEndpoint(resolved: Resolved): readonly ConfigProblem[] {
@@ -120,10 +125,14 @@ type PasswordResult = { readonly passwords: ReadonlyMap<string, Secret>; readonl
 /** Reads every password file that is named, each once. */
 async function readPasswords(resolved: Resolved): Promise<PasswordResult> {
   const [common, endpoints] = [resolved.flat['management.passwordFile'], resolved.flat['management.endpoints']];
-  const named: { readonly setting: SettingPath; readonly path: string; readonly file: string }[] = endpoints.flatMap(({ passwordFile }, index) =>
-    passwordFile === undefined ? [] : [{ setting: 'management.endpoints', path: `management.endpoints[${index}]`, file: passwordFile }],
+  const named: { readonly setting: SettingPath; readonly path: string; readonly file: string }[] = endpoints.flatMap(
+    ({ passwordFile }, index) =>
+      passwordFile === undefined
+        ? []
+        : [{ setting: 'management.endpoints', path: `management.endpoints[${index}]`, file: passwordFile }],
   );
-  if (common !== null) named.unshift({ setting: 'management.passwordFile', path: 'management.passwordFile', file: common });
+  if (common !== null)
+    named.unshift({ setting: 'management.passwordFile', path: 'management.passwordFile', file: common });
 
   const passwords = new Map<string, Secret>();
   const problems: ConfigProblem[] = [];
@@ -132,7 +141,13 @@ async function readPasswords(resolved: Resolved): Promise<PasswordResult> {
     const read = await readPasswordFile(file);
     const source = formatSource(resolved.origins.get(setting) ?? { kind: 'default' });
     if ('secret' in read) passwords.set(file, read.secret);
-    else problems.push({ path, source, value: showValue(file), expected: `a file with the password on one line; ${read.reason}` });
+    else
+      problems.push({
+        path,
+        source,
+        value: showValue(file),
+        expected: `a file with the password on one line; ${read.reason}`,
+      });
   }
   return { passwords, problems };
 }

@@ -7,7 +7,9 @@ import type { Settings } from './settings.js';
 /** The longest password that an OpenVPN can hold (misc.h USER_PASS_LEN, with PKCS#11). */
 const MAX_PASSWORD_BYTES = 4096;
 
-/** What a file was found to hold, or why it cannot be used, to complete "a file with the password on one line; ...". */
+/**
+ * What a file was found to hold, or why it cannot be used, to complete "a file with the password on one line; ...".
+ */
 export type PasswordRead = { readonly secret: Secret } | { readonly reason: string };
 
 /** Reads a password file: one line, of which one trailing newline is dropped. */
@@ -21,18 +23,26 @@ export async function readPasswordFile(file: string): Promise<PasswordRead> {
 }
 
 /**
- * The password for an endpoint: what its file holds now, so that a corrected one counts at the next attempt. Where it cannot be
- * read any more (a pipe, `<(...)`), what it held when the configuration was read; undefined where none is configured.
+ * The password for an endpoint: what its file holds now, so that a corrected one counts at the next attempt. Where it
+ * cannot be read any more (a pipe, `<(...)`), what it held when the configuration was read; undefined where none is
+ * configured.
  */
-export async function passwordNow(management: Settings['management'], endpoint: ManagementEndpoint): Promise<Secret | undefined> {
+export async function passwordNow(
+  management: Settings['management'],
+  endpoint: ManagementEndpoint,
+): Promise<Secret | undefined> {
   const name = formatEndpoint(endpoint);
-  const file = management.endpoints.find((configured) => formatEndpoint(configured) === name)?.passwordFile ?? management.passwordFile;
+  const file =
+    management.endpoints.find((configured) => formatEndpoint(configured) === name)?.passwordFile ??
+    management.passwordFile;
   if (file === null) return undefined;
   const read = await readPasswordFile(file);
   return 'secret' in read ? read.secret : management.passwords.get(file);
 }
 
-/** The pause after a password that was refused, ms: three of the longest others, since only the operator can cure that. */
+/**
+ * The pause after a password that was refused, ms: three of the longest others, since only the operator can cure that.
+ */
 export function authRetryMs({ backoffMaxMs }: Settings['management']): number {
   return backoffMaxMs * 3;
 }

@@ -41,11 +41,15 @@ export interface ConfiguredSource {
   readonly scope: 'clients' | 'transport' | null;
 }
 
-export const SOURCE_EXPECTED = 'a unicast MAC address or an IP address, optionally with a device name before it and the word clients or transport behind it, for example "lan0 192.0.2.1 transport"';
-export const NETWORK_EXPECTED = 'NETWORK/LENGTH or an address, with a length of at least 1, optionally followed by @DEVICE';
-export const UPLINK_EXPECTED = 'a device name, a blank, and a unicast MAC address or an IP address, for example "lan0 192.0.2.1"';
+export const SOURCE_EXPECTED =
+  'a unicast MAC address or an IP address, optionally with a device name before it and the word clients or transport behind it, for example "lan0 192.0.2.1 transport"';
+export const NETWORK_EXPECTED =
+  'NETWORK/LENGTH or an address, with a length of at least 1, optionally followed by @DEVICE';
+export const UPLINK_EXPECTED =
+  'a device name, a blank, and a unicast MAC address or an IP address, for example "lan0 192.0.2.1"';
 
-export const TRANSPORT_EXPECTED = '"udp/PORT", "tcp/ADDRESS:PORT" or "udp/[IPV6]:PORT", optionally followed by @ENDPOINT, for example "udp/1194"';
+export const TRANSPORT_EXPECTED =
+  '"udp/PORT", "tcp/ADDRESS:PORT" or "udp/[IPV6]:PORT", optionally followed by @ENDPOINT, for example "udp/1194"';
 
 /** dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero. */
 export const DEVICE_NAME = /^(?!\.{1,2}$)[^\s/:@\0]{1,15}$/;
@@ -55,7 +59,8 @@ export function parseConfiguredNetwork(text: string): ConfiguredNetwork | undefi
   const at = text.indexOf('@');
   const device = at === -1 ? null : text.slice(at + 1);
   const network = parseNetwork(at === -1 ? text : text.slice(0, at));
-  if (network === null || network.prefixLength === 0 || (device !== null && !DEVICE_NAME.test(device))) return undefined;
+  if (network === null || network.prefixLength === 0 || (device !== null && !DEVICE_NAME.test(device)))
+    return undefined;
   return { network: formatNetwork(network), device };
 }
 
@@ -69,7 +74,8 @@ export function parseConfiguredUplink(text: string): ConfiguredUplink | undefine
   const [device = '', where = '', ...more] = text.trim().split(/\s+/);
   if (more.length > 0 || !DEVICE_NAME.test(device)) return undefined;
   const mac = where.toLowerCase();
-  if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) return isUnicastMac(mac) ? { device, mac, address: null } : undefined;
+  if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac))
+    return isUnicastMac(mac) ? { device, mac, address: null } : undefined;
   const address = where.includes('/') ? null : parseNetwork(where);
   return address === null ? undefined : { device, mac: null, address: address.address };
 }
@@ -87,9 +93,20 @@ export function parseConfiguredTransport(text: string): ConfiguredTransport | un
   const network = host === undefined ? null : parseNetwork(host);
   const endpoint = at === undefined ? undefined : parseEndpoint(at);
   const port = Number(digits);
-  if (match === null || !(port >= 1 && port <= 65535) || (host !== undefined && network?.family !== (v6 === undefined ? 4 : 6)) || (at !== undefined && endpoint === undefined)) return undefined;
+  if (
+    match === null ||
+    !(port >= 1 && port <= 65535) ||
+    (host !== undefined && network?.family !== (v6 === undefined ? 4 : 6)) ||
+    (at !== undefined && endpoint === undefined)
+  )
+    return undefined;
   const isAny = network === null || network.address === '0.0.0.0' || network.address === '::';
-  return { protocol: protocol?.toLowerCase() === 'tcp' ? 'tcp' : 'udp', address: isAny ? null : network.address, port, endpoint: endpoint === undefined ? null : formatEndpoint(endpoint) };
+  return {
+    protocol: protocol?.toLowerCase() === 'tcp' ? 'tcp' : 'udp',
+    address: isAny ? null : network.address,
+    port,
+    endpoint: endpoint === undefined ? null : formatEndpoint(endpoint),
+  };
 }
 
 /** The text that {@link parseConfiguredTransport} reads back. */
@@ -107,7 +124,9 @@ export function parseConfiguredSource(text: string): ConfiguredSource | undefine
   if (more.length > 0) return undefined;
   // A device stands in for one that is not named.
   const place = parseConfiguredUplink(`${second === undefined ? 'any' : first} ${second ?? first}`);
-  return place === undefined ? undefined : { device: second === undefined ? null : place.device, mac: place.mac, address: place.address, scope };
+  return place === undefined
+    ? undefined
+    : { device: second === undefined ? null : place.device, mac: place.mac, address: place.address, scope };
 }
 
 /** The text that {@link parseConfiguredSource} reads back. */

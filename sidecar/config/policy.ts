@@ -9,20 +9,34 @@ export function policyOf(settings: Settings): Policy {
     table: settings.table,
     markMask: settings.mark.mask,
     learnOnlink: settings.gateways.learnOnlink,
-    routing: { protocol, tableBase, priority, fallbackPriority, nexthop4: networkOf(nexthop4), nexthop6: networkOf(nexthop6) },
+    routing: {
+      protocol,
+      tableBase,
+      priority,
+      fallbackPriority,
+      nexthop4: networkOf(nexthop4),
+      nexthop6: networkOf(nexthop6),
+    },
   };
 }
 
 /** The networks of the setting `networks` that a tunnel device leads to. */
 export function networksOf(settings: Settings, device: string): Network[] {
-  return settings.networks.filter((configured) => configured.device === null || configured.device === device).map(({ network }) => networkOf(network));
+  return settings.networks
+    .filter((configured) => configured.device === null || configured.device === device)
+    .map(({ network }) => networkOf(network));
 }
 
 /** What the setting `transport` says of one OpenVPN, by the name of its endpoint. */
 export function transportsOf(settings: Settings, endpoint: string): Transport[] {
   return settings.transport
     .filter((configured) => configured.endpoint === null || configured.endpoint === endpoint)
-    .map(({ protocol, address, port }) => ({ protocol, address, families: address === null ? [4, 6] : [address.includes(':') ? 6 : 4], port }));
+    .map(({ protocol, address, port }) => ({
+      protocol,
+      address,
+      families: address === null ? [4, 6] : [address.includes(':') ? 6 : 4],
+      port,
+    }));
 }
 
 function networkOf(text: string): Network {

@@ -4,8 +4,8 @@ import type { Settings } from './settings.js';
 import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
 
 /**
- * The settings that a running sidecar takes over on SIGHUP. What is not here shapes rules, marks, routes or sockets that
- * were made once; a restart applies it, and loses no flow either.
+ * The settings that a running sidecar takes over on SIGHUP. What is not here shapes rules, marks, routes or sockets
+ * that were made once; a restart applies it, and loses no flow either.
  */
 export const RELOADABLE: ReadonlySet<SettingPath> = new Set<SettingPath>([
   'management.endpoints',
@@ -59,7 +59,9 @@ export function planReload(current: Pick<LoadedConfig, 'flat' | 'settings'>, nex
   }).map(({ path }) => path);
   const applied = changed.filter((path) => RELOADABLE.has(path));
   const pending = changed.filter((path) => !RELOADABLE.has(path));
-  const flat = Object.fromEntries(SETTINGS.map(({ path }) => [path, (RELOADABLE.has(path) ? next : current).flat[path]]));
+  const flat = Object.fromEntries(
+    SETTINGS.map(({ path }) => [path, (RELOADABLE.has(path) ? next : current).flat[path]]),
+  );
   // Every path of the table is there, each with the value that its own schema gave.
   const typed = flat as unknown as FlatSettings;
   return { settings: buildSettings(typed, next.settings.management.passwords), flat: typed, applied, pending };

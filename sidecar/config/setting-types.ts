@@ -2,8 +2,35 @@ import { resolve } from 'node:path';
 
 import { z } from 'zod';
 
-import { CONFIGURED_ENDPOINT_EXPECTED, type ConfiguredEndpoint, ENDPOINT_EXPECTED, endpointFrom, formatEndpoint, type ManagementEndpoint, parseConfiguredEndpoint, parseEndpoint, plainEndpoint } from './endpoint.js';
-import { type ConfiguredNetwork, type ConfiguredSource, type ConfiguredTransport, type ConfiguredUplink, formatConfiguredNetwork, formatConfiguredSource, formatConfiguredTransport, formatConfiguredUplink, NETWORK_EXPECTED, parseConfiguredNetwork, parseConfiguredSource, parseConfiguredTransport, parseConfiguredUplink, SOURCE_EXPECTED, TRANSPORT_EXPECTED, UPLINK_EXPECTED } from './places.js';
+import {
+  CONFIGURED_ENDPOINT_EXPECTED,
+  type ConfiguredEndpoint,
+  ENDPOINT_EXPECTED,
+  endpointFrom,
+  formatEndpoint,
+  type ManagementEndpoint,
+  parseConfiguredEndpoint,
+  parseEndpoint,
+  plainEndpoint,
+} from './endpoint.js';
+import {
+  type ConfiguredNetwork,
+  type ConfiguredSource,
+  type ConfiguredTransport,
+  type ConfiguredUplink,
+  formatConfiguredNetwork,
+  formatConfiguredSource,
+  formatConfiguredTransport,
+  formatConfiguredUplink,
+  NETWORK_EXPECTED,
+  parseConfiguredNetwork,
+  parseConfiguredSource,
+  parseConfiguredTransport,
+  parseConfiguredUplink,
+  SOURCE_EXPECTED,
+  TRANSPORT_EXPECTED,
+  UPLINK_EXPECTED,
+} from './places.js';
 import { parseNexthop4, parseNexthop6 } from './prefix.js';
 
 /** Where a raw value comes from: flags and environment give text, YAML gives typed data. */
@@ -25,7 +52,10 @@ export interface Kind<T> {
   readonly isSwitch: boolean;
   /** Turns the raw value into what the schema takes; never throws, leaves alone what it does not understand. */
   decode(raw: unknown, form: RawForm): unknown;
-  /** The value with each relative path taken from `directory`: that of the file that holds it, else the working directory. */
+  /**
+   * The value with each relative path taken from `directory`: that of the file that holds it, else the working
+   * directory.
+   */
   rebase(value: T, directory: string): T;
   /** The value as YAML or JSON would hold it. */
   toPlain(value: T): unknown;
@@ -103,7 +133,10 @@ export function path<T extends string | null>(row: Described<T>): Kind<T> {
     default: row.default,
     doc: row.doc,
     // A value that was given is a string; null is only ever the default.
-    schema: z.string().min(1).refine((value) => !value.includes('\0')) as unknown as z.ZodType<T>,
+    schema: z
+      .string()
+      .min(1)
+      .refine((value) => !value.includes('\0')) as unknown as z.ZodType<T>,
     rebase: (value, directory) => (value === null ? value : (resolve(directory, value) as T)),
   };
 }
@@ -139,7 +172,8 @@ export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<r
     doc: row.doc,
     schema: uniqueList(element, formatEndpoint),
     isList: true,
-    decode: (raw, form) => (form === 'yaml' && typeof raw === 'object' && !Array.isArray(raw) ? [raw] : decodeList(raw, form)),
+    decode: (raw, form) =>
+      form === 'yaml' && typeof raw === 'object' && !Array.isArray(raw) ? [raw] : decodeList(raw, form),
     rebase: (value, directory) => value.map((item) => endpointFrom(item, directory)),
     toPlain: (value) => value.map((item) => plainEndpoint(item)),
   };

@@ -1,4 +1,20 @@
-import { choice, devices, endpoints, integer, type Kind, listener, mask, networks, nexthops, path, sources, text, toggle, transports, uplink } from './setting-types.js';
+import {
+  choice,
+  devices,
+  endpoints,
+  integer,
+  type Kind,
+  listener,
+  mask,
+  networks,
+  nexthops,
+  path,
+  sources,
+  text,
+  toggle,
+  transports,
+  uplink,
+} from './setting-types.js';
 
 /** How many routing tables from `routing.tableBase` on are ours, the last included: one a gateway and some spare. */
 export const ROUTING_TABLES = 301;
@@ -83,7 +99,7 @@ export const SETTINGS_TABLE = {
   }),
   uplink: uplink({
     default: null,
-    doc: 'The router to which packets go that begin here and that no route explains, an OpenVPN client\'s own among them: its device and its MAC address or its IP address, for example `lan0 192.0.2.1`. Without: the router that OpenVPN\'s own packets came from, or that captured frames were bound for; an OpenVPN client that no packet reached yet tries the known routers in turn.',
+    doc: "The router to which packets go that begin here and that no route explains, an OpenVPN client's own among them: its device and its MAC address or its IP address, for example `lan0 192.0.2.1`. Without: the router that OpenVPN's own packets came from, or that captured frames were bound for; an OpenVPN client that no packet reached yet tries the known routers in turn.",
   }),
   authorize: choice({
     of: ['none', 'accept'],
@@ -190,7 +206,7 @@ export const SETTINGS_TABLE = {
   }),
   'gateways.exclude': sources({
     default: [],
-    doc: 'Senders whose frames teach nothing: answers of their flows take the normal route. A MAC address or an IP address, with a device before it or on any; an address stands for the MAC that the neighbour table has for it, and follows it. With `clients` behind it only for flows of clients, with `transport` only for OpenVPN\'s own packets. For balancers that pass packets on without translating them (DSR), and routers that do not take answers.',
+    doc: "Senders whose frames teach nothing: answers of their flows take the normal route. A MAC address or an IP address, with a device before it or on any; an address stands for the MAC that the neighbour table has for it, and follows it. With `clients` behind it only for flows of clients, with `transport` only for OpenVPN's own packets. For balancers that pass packets on without translating them (DSR), and routers that do not take answers.",
   }),
   'gateways.only': sources({
     default: [],

@@ -85,7 +85,10 @@ export async function fetchStatus(path: string, options: FetchOptions = {}): Pro
   const parsed = STATUS.safeParse(parseJson(body, path));
   if (parsed.success) return parsed.data;
   const fault = parsed.error.issues[0];
-  throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no status of gwmark: ${fault?.path.join('.')}: ${fault?.message}`);
+  throw new GwmarkError(
+    'CONTROL_PROTOCOL',
+    `the answer at ${path} is no status of gwmark: ${fault?.path.join('.')}: ${fault?.message}`,
+  );
 }
 
 /**
@@ -95,17 +98,31 @@ export async function fetchStatus(path: string, options: FetchOptions = {}): Pro
  */
 export async function orderMove(path: string, order: MoveOrder, options: FetchOptions = {}): Promise<void> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const { status, body } = await get(commandSocketOf(path), '/move', timeoutMs, JSON.stringify(order)).catch((error: unknown) => {
-    throw explain(error, commandSocketOf(path), timeoutMs);
-  });
+  const { status, body } = await get(commandSocketOf(path), '/move', timeoutMs, JSON.stringify(order)).catch(
+    (error: unknown) => {
+      throw explain(error, commandSocketOf(path), timeoutMs);
+    },
+  );
   if (status === 404) throw new GwmarkError('GATEWAY_UNKNOWN', `${body.trim()}: see "gwmark gateways"`);
-  if (status !== 200) throw new GwmarkError('CONTROL_PROTOCOL', `the sidecar at ${path} answered with HTTP ${status}: ${body.trim()}`);
+  if (status !== 200)
+    throw new GwmarkError('CONTROL_PROTOCOL', `the sidecar at ${path} answered with HTTP ${status}: ${body.trim()}`);
 }
 
 /** @param body of a POST; none: a GET */
-function get(path: string, url: string, timeoutMs: number, body?: string): Promise<{ readonly status: number; readonly body: string }> {
+function get(
+  path: string,
+  url: string,
+  timeoutMs: number,
+  body?: string,
+): Promise<{ readonly status: number; readonly body: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath: path, path: url, method: body === undefined ? 'GET' : 'POST', agent: false, signal: AbortSignal.timeout(timeoutMs) });
+    const outgoing = request({
+      socketPath: path,
+      path: url,
+      method: body === undefined ? 'GET' : 'POST',
+      agent: false,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
     outgoing.on('error', reject);
     outgoing.on('response', (response) => {
       const chunks: Buffer[] = [];
@@ -116,7 +133,9 @@ function get(path: string, url: string, timeoutMs: number, body?: string): Promi
         else chunks.push(chunk);
       });
       response.on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+      );
     });
     outgoing.end(body);
   });
@@ -126,7 +145,9 @@ function parseJson(body: string, path: string): unknown {
   try {
     return JSON.parse(body) as unknown;
   } catch (error) {
-    throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no status of gwmark: it is not JSON`, { cause: error });
+    throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no status of gwmark: it is not JSON`, {
+      cause: error,
+    });
   }
 }
 
@@ -137,14 +158,22 @@ function explain(error: unknown, path: string, timeoutMs: number): GwmarkError {
     case 'ENOENT':
     case 'ECONNREFUSED':
     case 'ENOTDIR':
-      return new GwmarkError('CONTROL_UNREACHABLE', `cannot reach the sidecar at ${path}: is "gwmark run" running?`, { cause: error });
-    case 'EACCES':
-    case 'EPERM':
-      return new GwmarkError('CONTROL_DENIED', `cannot open ${path}: permission denied; run as root${path.endsWith(commandSocketOf('')) ? '' : ' or as a member of its group'}`, {
+      return new GwmarkError('CONTROL_UNREACHABLE', `cannot reach the sidecar at ${path}: is "gwmark run" running?`, {
         cause: error,
       });
+    case 'EACCES':
+    case 'EPERM':
+      return new GwmarkError(
+        'CONTROL_DENIED',
+        `cannot open ${path}: permission denied; run as root${path.endsWith(commandSocketOf('')) ? '' : ' or as a member of its group'}`,
+        {
+          cause: error,
+        },
+      );
     case 'ABORT_ERR':
-      return new GwmarkError('CONTROL_UNREACHABLE', `the sidecar at ${path} did not answer within ${timeoutMs} ms`, { cause: error });
+      return new GwmarkError('CONTROL_UNREACHABLE', `the sidecar at ${path} did not answer within ${timeoutMs} ms`, {
+        cause: error,
+      });
     default: {
       const reason = error instanceof Error ? error.message : String(error);
       const kind = code.startsWith('HPE_') ? 'CONTROL_PROTOCOL' : 'CONTROL_UNREACHABLE';

@@ -28,8 +28,9 @@ export function commandSocketOf(controlSocket: string): string {
  * The control socket: HTTP/1.1 over a unix socket, for the commands of `gwmark` and for `curl --unix-socket`.
  *
  * GET `/status` gives the status document, `/livez` 200 while the process answers, `/readyz` 200 or 503 with the
- * problems, one a line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: POST `/move` with a JSON body
- * (`{"device":"lan0","from":MAC,"to":MAC}`) gives 200, 400 for a body that is no order, 404 where there is no such gateway.
+ * problems, one a line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: POST `/move`
+ * with a JSON body (`{"device":"lan0","from":MAC,"to":MAC}`) gives 200, 400 for a body that is no order, 404 where
+ * there is no such gateway.
  */
 export class ControlServer implements AsyncDisposable {
   readonly path: string;
@@ -43,7 +44,8 @@ export class ControlServer implements AsyncDisposable {
   /**
    * Opens the socket (0660); the caller disposes of it. A socket file that nobody serves is replaced.
    *
-   * @throws GwmarkError CONTROL_IN_USE where another sidecar answers there, CONTROL_UNAVAILABLE where no socket can be made
+   * @throws GwmarkError CONTROL_IN_USE where another sidecar answers there, CONTROL_UNAVAILABLE where no socket can be
+   * made
    */
   static async open(options: ControlServerOptions): Promise<ControlServer> {
     const { path, logger } = options;
@@ -57,8 +59,11 @@ export class ControlServer implements AsyncDisposable {
       return new ControlServer(path, [listener, ...(await openCommands(options))]);
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
-      if (error.isInUse) throw new GwmarkError('CONTROL_IN_USE', `another gwmark already runs on ${path}`, { cause: error });
-      throw new GwmarkError('CONTROL_UNAVAILABLE', `cannot make the control socket ${path}: ${error.message}`, { cause: error });
+      if (error.isInUse)
+        throw new GwmarkError('CONTROL_IN_USE', `another gwmark already runs on ${path}`, { cause: error });
+      throw new GwmarkError('CONTROL_UNAVAILABLE', `cannot make the control socket ${path}: ${error.message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -90,7 +95,8 @@ async function obey(page: string, body: string, move: (order: MoveOrder) => Prom
   if (page !== '/move') return plainText(404, 'no such page; there is POST /move\n');
   const order = parseMoveOrder(parseJson(body));
   if (order === null) return plainText(400, `expected ${MOVE_ORDER_EXPECTED}\n`);
-  if (!(await move(order))) return plainText(404, `no gateway is learnt from frames of ${order.from} on ${order.device}\n`);
+  if (!(await move(order)))
+    return plainText(404, `no gateway is learnt from frames of ${order.from} on ${order.device}\n`);
   return { status: 200, type: 'application/json', body: `${JSON.stringify(order)}\n` };
 }
 

@@ -5,9 +5,28 @@ import type { StatusDocument } from '../status.js';
 
 /** Settings that decide what the kernel is told, and so what a command finds there. None of them is a secret. */
 const IN_FORCE = [
-  'networks', 'uplink', 'authorize', 'hold', 'datapath', 'devices', 'table', 'firewall', 'iptables.flavour', 'mark.mask',
-  'routing.protocol', 'routing.tableBase', 'routing.priority', 'routing.fallbackPriority', 'routing.nexthop4', 'routing.nexthop6',
-  'gateways.max', 'gateways.learnOnlink', 'gateways.exclude', 'gateways.only', 'sysctl', 'conntrack',
+  'networks',
+  'uplink',
+  'authorize',
+  'hold',
+  'datapath',
+  'devices',
+  'table',
+  'firewall',
+  'iptables.flavour',
+  'mark.mask',
+  'routing.protocol',
+  'routing.tableBase',
+  'routing.priority',
+  'routing.fallbackPriority',
+  'routing.nexthop4',
+  'routing.nexthop6',
+  'gateways.max',
+  'gateways.learnOnlink',
+  'gateways.exclude',
+  'gateways.only',
+  'sysctl',
+  'conntrack',
 ] as const satisfies readonly SettingPath[];
 
 /** A setting that a running sidecar works with, and that the command was told otherwise. */
@@ -32,8 +51,8 @@ export function plainInForce(settings: Settings): Readonly<Record<string, unknow
 }
 
 /**
- * The settings of the running sidecar where they matter, the command's own for the rest: a command that is told less than the sidecar (another
- * configuration file, no flags) must not judge by what it was told.
+ * The settings of the running sidecar where they matter, the command's own for the rest: a command that is told less
+ * than the sidecar (another configuration file, no flags) must not judge by what it was told.
  *
  * @param status of the sidecar in this network namespace; null where none runs
  */
@@ -46,7 +65,10 @@ export function settingsInForce(own: Settings, status: StatusDocument | null): S
   for (const path of IN_FORCE) {
     const setting = settingOf(path);
     // One that a newer sidecar has in another form is left out.
-    const parsed = path in running && running[path] !== null ? setting.schema.safeParse(setting.decode(running[path], 'yaml')) : null;
+    const parsed =
+      path in running && running[path] !== null
+        ? setting.schema.safeParse(setting.decode(running[path], 'yaml'))
+        : null;
     const value = parsed?.success === true ? parsed.data : running[path] === null ? setting.default : undefined;
     if (value === undefined) continue;
     const [there, here] = [setting.toPlain(value), setting.toPlain(valueAt(own, path))];

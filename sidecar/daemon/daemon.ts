@@ -32,7 +32,9 @@ import { buildStatus } from './status-builder.js';
 import { DeviceWatch } from '../kernel/device-watch.js';
 import { Repairs } from './repairs.js';
 
-/** Owner of the client networks that an earlier run left in the kernel, until the first snapshot tells who is there. */
+/**
+ * Owner of the client networks that an earlier run left in the kernel, until the first snapshot tells who is there.
+ */
 const ADOPTED = 'adopted';
 /** A burst of device, route and rule events is answered once. */
 const SETTLE_MS = 50;
@@ -89,7 +91,11 @@ export class Daemon implements AsyncDisposable {
     this.#policy = policy;
     this.#logger = logger;
     this.#tool = tool;
-    this.#connections = new ClientConnections({ isEnabled: settings.conntrack === 'flush', tunnels: () => this.#wanted?.tunnels ?? [], logger });
+    this.#connections = new ClientConnections({
+      isEnabled: settings.conntrack === 'flush',
+      tunnels: () => this.#wanted?.tunnels ?? [],
+      logger,
+    });
     const side = makeKernelSide({
       kind,
       tool,
@@ -108,10 +114,23 @@ export class Daemon implements AsyncDisposable {
     this.#firewall = side.firewall;
     this.#bridge = side.bridge;
     this.#reconciler = side.reconciler;
-    this.#reachability = new Reachability({ clients: this.#connections.networks, applied: () => this.#reconciler.applied(), logger });
+    this.#reachability = new Reachability({
+      clients: this.#connections.networks,
+      applied: () => this.#reconciler.applied(),
+      logger,
+    });
     this.#refresh = new Debounced(SETTLE_MS, () => this.#refreshNow(), logger);
-    const check = new RoutingCheck({ reconciler: this.#reconciler, onRepaired: () => this.#repairs.routingRepaired(), logger });
-    this.#routing = new RoutingRepairs({ reconciler: this.#reconciler, check, refresh: () => this.#refresh.now(), logger });
+    const check = new RoutingCheck({
+      reconciler: this.#reconciler,
+      onRepaired: () => this.#repairs.routingRepaired(),
+      logger,
+    });
+    this.#routing = new RoutingRepairs({
+      reconciler: this.#reconciler,
+      check,
+      refresh: () => this.#refresh.now(),
+      logger,
+    });
     this.#forwarder = new Forwarder({ datapath: kind, onSavedSysctls: () => this.#noteSavedSysctls(), logger });
     this.#cards = new DeviceWatch(logger);
     this.#filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
@@ -139,13 +158,26 @@ export class Daemon implements AsyncDisposable {
       settings: plainInForce(this.#settings),
       elements: this.#reconciler.elements,
       appliedPass: this.#reconciler.appliedPass,
-      problems: [this.#datapath.problem, this.#reconciler.problem, this.#repairs.problem, this.#routing.problem, this.#forwardingProblem, this.#uplinkProblem, this.#filters.problem, this.#cards.problem, ...this.#servers.list.map(({ problem }) => problem)].filter((problem) => problem !== null),
+      problems: [
+        this.#datapath.problem,
+        this.#reconciler.problem,
+        this.#repairs.problem,
+        this.#routing.problem,
+        this.#forwardingProblem,
+        this.#uplinkProblem,
+        this.#filters.problem,
+        this.#cards.problem,
+        ...this.#servers.list.map(({ problem }) => problem),
+      ].filter((problem) => problem !== null),
       isSettled: this.#reconciler.isSettled,
       unreachable: this.#reachability.list(),
     });
   }
 
-  /** Makes `status` say what the kernel has: counters read anew, every change known so far installed. Resolves after a second at the latest. */
+  /**
+   * Makes `status` say what the kernel has: counters read anew, every change known so far installed. Resolves after a
+   * second at the latest.
+   */
   settle(): Promise<void> {
     return this.#settle.within(ASKED_MS);
   }
@@ -157,7 +189,10 @@ export class Daemon implements AsyncDisposable {
     return true;
   }
 
-  /** Why traffic of the VPN is not carried, a sentence each, after a look at the kernel that takes a second at most; empty when it is. */
+  /**
+   * Why traffic of the VPN is not carried, a sentence each, after a look at the kernel that takes a second at most;
+   * empty when it is.
+   */
   async readiness(): Promise<readonly string[]> {
     await this.#look.within(ASKED_MS);
     return this.status().problems;
@@ -174,7 +209,9 @@ export class Daemon implements AsyncDisposable {
     await this.#datapath.start();
     this.#monitor = this.#startMonitor();
     await Promise.all([this.#routing.begin(), this.#datapath.readNeighbours()]);
-    await this.#filters.look(this.#devices.links).catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
+    await this.#filters
+      .look(this.#devices.links)
+      .catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
     await this.#refresh.now();
     const failed = this.#servers.follow();
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -182,9 +219,24 @@ export class Daemon implements AsyncDisposable {
       this.#areSettled = true;
       return this.#start(hooks);
     });
-    const every = (intervalMs: () => number, work: () => Promise<void>): Promise<void> => repeat(intervalMs, work, this.#stop.signal, this.#logger);
-    const loops = [every(() => this.#settings.gateways.pollIntervalMs, () => this.#look.now()), every(() => FULL_CHECK_MS, () => this.#checkElements())];
-    loops.push(every(() => this.#settings.routing.rereadIntervalMs, () => this.#reread()));
+    const every = (intervalMs: () => number, work: () => Promise<void>): Promise<void> =>
+      repeat(intervalMs, work, this.#stop.signal, this.#logger);
+    const loops = [
+      every(
+        () => this.#settings.gateways.pollIntervalMs,
+        () => this.#look.now(),
+      ),
+      every(
+        () => FULL_CHECK_MS,
+        () => this.#checkElements(),
+      ),
+    ];
+    loops.push(
+      every(
+        () => this.#settings.routing.rereadIntervalMs,
+        () => this.#reread(),
+      ),
+    );
     try {
       if (!signal.aborted) await Promise.race([failed, aborted]);
     } finally {
@@ -194,8 +246,8 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Puts changed settings into force, those of `RELOADABLE`: servers that are named no more are left with their clients,
-   * new ones are followed; nobody else's flow notices.
+   * Puts changed settings into force, those of `RELOADABLE`: servers that are named no more are left with their
+   * clients, new ones are followed; nobody else's flow notices.
    */
   async reconfigure(settings: Settings): Promise<void> {
     this.#settings = settings;
@@ -238,7 +290,10 @@ export class Daemon implements AsyncDisposable {
       this.#adopted = [...table.clients.values()];
       this.#adoptedTransports = this.#earlierTransports = table.transports;
       this.#forwarder.adopt(table.savedSysctls);
-      this.#logger.info('firewall.adopted', { clients: this.#adopted.length, gateways: this.#datapath.gateways.length });
+      this.#logger.info('firewall.adopted', {
+        clients: this.#adopted.length,
+        gateways: this.#datapath.gateways.length,
+      });
     }
     for (const network of this.#adopted) this.#connections.networks.add(ADOPTED, network, ADOPTED);
     this.#reconciler.adopt(this.#adopted, plan);
@@ -256,7 +311,12 @@ export class Daemon implements AsyncDisposable {
 
   #startMonitor(): RestartingMonitor {
     const onRestarted = (): Promise<void> => this.#datapath.readNeighbours().then(() => this.#refresh.now());
-    return new RestartingMonitor({ protocol: this.#policy.routing.protocol, onEvent: (event) => this.#kernelEvent(event), onRestarted, logger: this.#logger });
+    return new RestartingMonitor({
+      protocol: this.#policy.routing.protocol,
+      onEvent: (event) => this.#kernelEvent(event),
+      onRestarted,
+      logger: this.#logger,
+    });
   }
 
   #kernelEvent(event: KernelEvent): void {
@@ -265,7 +325,12 @@ export class Daemon implements AsyncDisposable {
       this.#routing.neighbourChanged(event);
       return;
     }
-    if (event.kind === 'link' || event.kind === 'address' || (event.kind === 'onlink-route' && hasDevice(this.#devices, event.device))) this.#refresh.soon();
+    if (
+      event.kind === 'link' ||
+      event.kind === 'address' ||
+      (event.kind === 'onlink-route' && hasDevice(this.#devices, event.device))
+    )
+      this.#refresh.soon();
     this.#routing.soon();
   }
 
@@ -273,7 +338,11 @@ export class Daemon implements AsyncDisposable {
     this.#devices = await readDevices(this.#settings.devices);
     await this.#datapath.setLinks(this.#devices.links);
     for (const server of this.#servers.list) await server.resolve(this.#devices);
-    this.#cards.look(this.#devices, this.#settings.devices, this.#servers.list.flatMap(({ place }) => place.transports));
+    this.#cards.look(
+      this.#devices,
+      this.#settings.devices,
+      this.#servers.list.flatMap(({ place }) => place.transports),
+    );
     this.#openGate();
     this.#updateSite();
     this.#forwarding.soon(); // A card that came may take router advertisements.
@@ -306,10 +375,16 @@ export class Daemon implements AsyncDisposable {
   #updateSite(): void {
     if (!this.#isGateOpen || this.#stop.signal.aborted) return;
     const known = this.#wanted;
-    const tunnels = uniqueBy([...this.#servers.list.flatMap(({ place }) => place.tunnel ?? []), ...this.#adoptedTunnels()], ({ device }) => device);
+    const tunnels = uniqueBy(
+      [...this.#servers.list.flatMap(({ place }) => place.tunnel ?? []), ...this.#adoptedTunnels()],
+      ({ device }) => device,
+    );
     const site: WantedSite = {
       tunnels,
-      transports: uniqueBy([...this.#servers.list.flatMap(({ place }) => place.transports), ...this.#adoptedTransports], transportComment),
+      transports: uniqueBy(
+        [...this.#servers.list.flatMap(({ place }) => place.transports), ...this.#adoptedTransports],
+        transportComment,
+      ),
       links: this.#devices.links,
       gateways: this.#datapath.gateways,
       uplink: this.#datapath.uplink,
@@ -334,11 +409,16 @@ export class Daemon implements AsyncDisposable {
 
   get #uplinkProblem(): string | null {
     const isStranded = this.#uplinkNeed === 'seeking' && this.#datapath.uplinkId === null;
-    return isStranded ? 'no router is known that the OpenVPN client could send to: one of them has to send to this endpoint first, or is named by the setting uplink' : null;
+    return isStranded
+      ? 'no router is known that the OpenVPN client could send to: one of them has to send to this endpoint first, or is named by the setting uplink'
+      : null;
   }
 
   get #forwardingProblem(): string | null {
-    const isPending = this.#settings.sysctl === 'manage' && !this.#forwarder.isKnown && this.#servers.list.some(({ place }) => place.tunnel !== null);
+    const isPending =
+      this.#settings.sysctl === 'manage' &&
+      !this.#forwarder.isKnown &&
+      this.#servers.list.some(({ place }) => place.tunnel !== null);
     return this.#forwarder.problem ?? (isPending ? 'forwarding is being turned on' : null);
   }
 
@@ -366,14 +446,19 @@ export class Daemon implements AsyncDisposable {
 
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
-    const { state, counters } = await this.#reconciler.exclusively(() => this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }));
+    const { state, counters } = await this.#reconciler.exclusively(() =>
+      this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }),
+    );
     const bridge = await this.#reconciler.exclusively(async () => this.#bridge?.inspect());
     if (counters !== null) this.#datapath.counted(counters);
     const found = state === 'intact' ? (bridge?.state ?? 'intact') : state;
     if (found !== 'intact') {
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
       this.#reconciler.rewriteFirewall();
-      this.#repairs.firewallDamaged(`table ${this.#settings.table} of the packet filter was found ${found}; it is being installed again`, this.#reconciler.applied());
+      this.#repairs.firewallDamaged(
+        `table ${this.#settings.table} of the packet filter was found ${found}; it is being installed again`,
+        this.#reconciler.applied(),
+      );
       return;
     }
     this.#datapath.need(this.#uplinkNeed);
@@ -387,7 +472,10 @@ export class Daemon implements AsyncDisposable {
     if (missing === 0) return;
     this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: 'elements', differences: missing });
     this.#reconciler.rewriteFirewall();
-    this.#repairs.firewallDamaged(`elements of table ${this.#settings.table} were changed; they are being installed again`, this.#reconciler.applied());
+    this.#repairs.firewallDamaged(
+      `elements of table ${this.#settings.table} were changed; they are being installed again`,
+      this.#reconciler.applied(),
+    );
   }
 
   /** Events can be lost without a word (ENOBUFS), and sysctls change without one. */

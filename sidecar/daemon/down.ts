@@ -17,8 +17,8 @@ import { restoreSysctls } from '../system/forwarding.js';
 import { policyOf } from '../config/policy.js';
 
 /**
- * The command `down`: removes every trace of gwmark from the network namespace, whichever run left it: table, rules, routes, neighbours,
- * marks in conntrack; and sets sysctls back.
+ * The command `down`: removes every trace of gwmark from the network namespace, whichever run left it: table, rules,
+ * routes, neighbours, marks in conntrack; and sets sysctls back.
  *
  * @returns what was removed, one object a line; empty when there was nothing
  */
@@ -43,17 +43,20 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
 
     const failed = await restoreSysctls(savedSysctls);
     for (const original of savedSysctls) {
-      if (failed.includes(original)) logger.error('sysctl.failed', { name: original.name, value: original.value, reason: 'cannot be set back' });
+      if (failed.includes(original))
+        logger.error('sysctl.failed', { name: original.name, value: original.value, reason: 'cannot be set back' });
       else removed.push(`sysctl ${original.name.replaceAll('/', '.')} back to ${original.value}`);
     }
   } catch (error) {
-    if (error instanceof NftError || error instanceof IptablesError) throw new GwmarkError('FIREWALL_FAILED', `remove what is ours: ${error.message}`, { cause: error });
+    if (error instanceof NftError || error instanceof IptablesError)
+      throw new GwmarkError('FIREWALL_FAILED', `remove what is ours: ${error.message}`, { cause: error });
     throw error;
   } finally {
     for (const tool of tools) await tool[Symbol.asyncDispose]();
   }
   // Without the program, what is left are bits that nobody reads any more.
-  if (removed.length > 0) await clearMarks(policy.markMask).catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
+  if (removed.length > 0)
+    await clearMarks(policy.markMask).catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
   return { removed };
 }
 

@@ -15,19 +15,36 @@ import { summarize } from './status-builder.js';
 
 /**
  * The command `run`: works until the signal is aborted, then drains and resolves. Traffic goes on: rules, routes and
- * neighbours stay as they are until `gwmark down`. The service manager is told once the start is over: every OpenVPN was
- * heard of or tried in vain, and the kernel has the rules.
+ * neighbours stay as they are until `gwmark down`. The service manager is told once the start is over: every OpenVPN
+ * was heard of or tried in vain, and the kernel has the rules.
  *
  * @throws GwmarkError where it cannot start; nothing was changed then
  */
-export async function runDaemon(settings: Settings, logger: Logger, signal: AbortSignal, reloads: Reloads): Promise<void> {
-  // After start-up the young generation need not grow: a storm of connects then stays some 20 MB smaller, at the same speed.
+export async function runDaemon(
+  settings: Settings,
+  logger: Logger,
+  signal: AbortSignal,
+  reloads: Reloads,
+): Promise<void> {
+  // After start-up the young generation need not grow: a storm of connects then stays some 20 MB smaller, at the same
+  // speed.
   setFlagsFromString('--semi-space-growth-factor=1');
   const datapath = await selectDatapath(settings, logger);
   await using tool = await openFirewallTool(settings, logger);
   await using daemon = new Daemon(settings, policyOf(settings), datapath, tool, logger);
-  await using control = await ControlServer.open({ path: settings.controlSocket, status: () => daemon.status(), refresh: () => daemon.settle(), move: (order) => daemon.move(order), logger });
-  logger.info('daemon.started', { version: readVersion(), firewall: nameOf(tool), ...(tool.kind === 'nftables' ? { executor: tool.nft.executor } : {}), controlSocket: control.path });
+  await using control = await ControlServer.open({
+    path: settings.controlSocket,
+    status: () => daemon.status(),
+    refresh: () => daemon.settle(),
+    move: (order) => daemon.move(order),
+    logger,
+  });
+  logger.info('daemon.started', {
+    version: readVersion(),
+    firewall: nameOf(tool),
+    ...(tool.kind === 'nftables' ? { executor: tool.nft.executor } : {}),
+    controlSocket: control.path,
+  });
   await using metrics = await openMetrics(settings, daemon, logger);
   // After nftables was opened: koffi takes the stack size that libnftables needs only before its first library.
   using notifier = await Notifier.open(process.env, logger);
@@ -61,7 +78,10 @@ async function selectDatapath(settings: Settings, logger: Logger): Promise<'next
   const isForced = settings.datapath !== 'auto';
   const hasModule = settings.datapath !== 'nexthop' && (await loadModule());
   if (settings.datapath === 'module' && !hasModule) {
-    throw new GwmarkError('DATAPATH_UNAVAILABLE', 'datapath: module is set, and the kernel module gwmark is neither loaded nor can modprobe load it');
+    throw new GwmarkError(
+      'DATAPATH_UNAVAILABLE',
+      'datapath: module is set, and the kernel module gwmark is neither loaded nor can modprobe load it',
+    );
   }
   const datapath = hasModule ? 'module' : 'nexthop';
   logger.info('datapath.selected', { datapath, isForced });

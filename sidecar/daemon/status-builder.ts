@@ -5,7 +5,10 @@ import type { ClientStatus, StatusDocument, TransportStatus } from '../status.js
 import type { ManagedServer } from '../openvpn/managed-server.js';
 import type { Repairs } from './repairs.js';
 
-export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall' | 'elements' | 'unreachable' | 'markMask' | 'settings'> {
+export interface StatusInput extends Pick<
+  StatusDocument,
+  'version' | 'firewall' | 'elements' | 'unreachable' | 'markMask' | 'settings'
+> {
   readonly appliedPass: number;
   readonly repairs: Repairs;
   readonly datapath: Datapath;
@@ -17,7 +20,8 @@ export interface StatusInput extends Pick<StatusDocument, 'version' | 'firewall'
 
 /** Puts the status document together. */
 export function buildStatus(input: StatusInput): StatusDocument {
-  const problems = input.isSettled || input.problems.length > 0 ? input.problems : ['the first rules are not installed yet'];
+  const problems =
+    input.isSettled || input.problems.length > 0 ? input.problems : ['the first rules are not installed yet'];
   const { datapath, repairs } = input;
   return {
     version: input.version,
@@ -40,7 +44,9 @@ export function buildStatus(input: StatusInput): StatusDocument {
       resyncs: server.counted.resyncs,
       question: server.question,
     })),
-    clients: input.servers.flatMap((server) => [...server.sessions()].map((session) => toClient(session, server.networks.refusedOf(session)))),
+    clients: input.servers.flatMap((server) =>
+      [...server.sessions()].map((session) => toClient(session, server.networks.refusedOf(session))),
+    ),
     unreachable: input.unreachable ?? [],
     gateways: datapath.status(),
     sourceLists: datapath.sources.status(),
@@ -67,13 +73,18 @@ function toTransport({ protocol, address, families, port }: Transport): Transpor
   return { protocol, address: address ?? (families.includes(6) ? '::' : '0.0.0.0'), port };
 }
 
-function toClient({ cid, epoch, commonName, realAddress, addresses, since }: Session, refused: ClientStatus['refused']): ClientStatus {
+function toClient(
+  { cid, epoch, commonName, realAddress, addresses, since }: Session,
+  refused: ClientStatus['refused'],
+): ClientStatus {
   return {
     cid,
     epoch,
     commonName,
     realAddress,
-    addresses: [...addresses.values()].map(({ address, prefixLength, family, cidr }) => (prefixLength === (family === 4 ? 32 : 128) ? address : cidr)),
+    addresses: [...addresses.values()].map(({ address, prefixLength, family, cidr }) =>
+      prefixLength === (family === 4 ? 32 : 128) ? address : cidr,
+    ),
     since: since.toISOString(),
     ...(refused === undefined || refused.length === 0 ? {} : { refused }),
   };

@@ -1,4 +1,12 @@
-import type { Gateway, IptablesMachine, IptablesRules, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
+import type {
+  Gateway,
+  IptablesMachine,
+  IptablesRules,
+  Link,
+  RoutingPlan,
+  Site,
+  Structure,
+} from '../../rules/index.js';
 import type { MoveOrder } from '../control/move-order.js';
 import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
@@ -15,7 +23,8 @@ export interface Compiled<Rules = Structure> {
 }
 
 /**
- * How packets get to the MAC that their flow came from. Selection is the rules' business, and the same for every datapath.
+ * How packets get to the MAC that their flow came from. Selection is the rules' business, and the same for every
+ * datapath.
  */
 export interface Datapath {
   readonly kind: 'nexthop' | 'module';
@@ -47,7 +56,10 @@ export interface Datapath {
   readonly wantsCounters: boolean;
   /** What the rules counted. */
   counted(counters: RuleCounters): void;
-  /** Reads the kernel's counters anew, for everything below. Rejects when the kernel cannot be read; the last ones stay then. */
+  /**
+   * Reads the kernel's counters anew, for everything below. Rejects when the kernel cannot be read; the last ones stay
+   * then.
+   */
   readCounters(): Promise<void>;
   /** Packets of VPN flows that took the normal route, by reason. */
   readonly fallThrough: ReadonlyMap<string, number>;

@@ -18,8 +18,8 @@ interface Heard {
 }
 
 /**
- * The settings `gateways.exclude` and `gateways.only`. An address stands for the MAC that the neighbour table has for it, and follows it; what it
- * had before counts no more.
+ * The settings `gateways.exclude` and `gateways.only`. An address stands for the MAC that the neighbour table has for
+ * it, and follows it; what it had before counts no more.
  */
 export class SourceLists {
   readonly #exclude: readonly ConfiguredSource[];
@@ -45,7 +45,9 @@ export class SourceLists {
   /** Frames of this sender are learnt from, of clients' flows or of transport flows. */
   isLearntFrom(device: string, mac: string): boolean {
     const filter = this.#filter;
-    return filter === undefined || isLearntFrom(filter.clients, device, mac) || isLearntFrom(filter.transport, device, mac);
+    return (
+      filter === undefined || isLearntFrom(filter.clients, device, mac) || isLearntFrom(filter.transport, device, mac)
+    );
   }
 
   /** Takes what the neighbour table says. True where the lists mean other senders now. */
@@ -61,24 +63,33 @@ export class SourceLists {
   async read(): Promise<boolean> {
     if (this.#addresses.size === 0) return false;
     const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
-    const changes = neighbours.map(({ dev, dst, lladdr, state }) => this.take({ device: dev, address: dst, mac: state.includes('FAILED') ? null : (lladdr ?? null) }));
+    const changes = neighbours.map(({ dev, dst, lladdr, state }) =>
+      this.take({ device: dev, address: dst, mac: state.includes('FAILED') ? null : (lladdr ?? null) }),
+    );
     return changes.includes(true);
   }
 
   /** Makes the kernel ask for addresses that are not resolved, now and then; their answers come as events. */
   async ask(devices: Iterable<string>): Promise<void> {
-    const missing = [...this.#exclude, ...this.#only].filter((source) => source.address !== null && this.#macsOf(source).length === 0);
+    const missing = [...this.#exclude, ...this.#only].filter(
+      (source) => source.address !== null && this.#macsOf(source).length === 0,
+    );
     if (missing.length === 0 || performance.now() - this.#askedMs < ASK_MS) return;
     this.#askedMs = performance.now();
     for (const { address, device } of missing) {
-      for (const name of device === null ? devices : [device]) await resolveRouter({ device: name, mac: null, address });
+      for (const name of device === null ? devices : [device])
+        await resolveRouter({ device: name, mac: null, address });
     }
   }
 
   /** Each entry with the senders that it means now. */
   status(): readonly SourceListStatus[] {
     const of = (list: SourceListStatus['list'], sources: readonly ConfiguredSource[]): SourceListStatus[] =>
-      sources.map((source) => ({ list, entry: formatConfiguredSource(source), macs: this.#macsOf(source).map(({ mac }) => mac) }));
+      sources.map((source) => ({
+        list,
+        entry: formatConfiguredSource(source),
+        macs: this.#macsOf(source).map(({ mac }) => mac),
+      }));
     return [...of('exclude', this.#exclude), ...of('only', this.#only)];
   }
 
@@ -87,7 +98,10 @@ export class SourceLists {
     const scope = (name: SourceScope): ScopeFilter => {
       const only = this.#only.filter((source) => source.scope === null || source.scope === name);
       const exclude = this.#exclude.filter((source) => source.scope === null || source.scope === name);
-      return { exclude: exclude.flatMap((source) => this.#macsOf(source)), only: only.length === 0 ? null : only.flatMap((source) => this.#macsOf(source)) };
+      return {
+        exclude: exclude.flatMap((source) => this.#macsOf(source)),
+        only: only.length === 0 ? null : only.flatMap((source) => this.#macsOf(source)),
+      };
     };
     this.#filter = { clients: scope('clients'), transport: scope('transport') };
   }
@@ -96,7 +110,9 @@ export class SourceLists {
     if (mac !== null) return [{ device, mac }];
     return [...this.#macs].flatMap(([key, known]) => {
       const [knownDevice = '', knownAddress] = key.split(' ');
-      return knownAddress === address && (device === null || device === knownDevice) ? [{ device: knownDevice, mac: known }] : [];
+      return knownAddress === address && (device === null || device === knownDevice)
+        ? [{ device: knownDevice, mac: known }]
+        : [];
     });
   }
 }

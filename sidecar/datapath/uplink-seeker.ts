@@ -5,8 +5,8 @@ import type { IpNeighbour } from '../routing/iproute.js';
 import { ipBatch, ipJson } from '../routing/iproute.js';
 
 /**
- * Whether somebody beside this sidecar needs a router to send to. `none`: there is no OpenVPN client. `seeking`: one is not
- * connected to its server. `satisfied`: all are.
+ * Whether somebody beside this sidecar needs a router to send to. `none`: there is no OpenVPN client. `seeking`: one
+ * is not connected to its server. `satisfied`: all are.
  */
 export type UplinkNeed = 'none' | 'seeking' | 'satisfied';
 
@@ -23,8 +23,8 @@ const TRY_MS = 5000;
 const PROVEN_MS = 20_000;
 
 /**
- * Where the packets of an OpenVPN client go as long as no answer of its server tells: to each known router in turn. Routers pass
- * on what is not for them, so most often the first will do; a host among them drops it.
+ * Where the packets of an OpenVPN client go as long as no answer of its server tells: to each known router in turn.
+ * Routers pass on what is not for them, so most often the first will do; a host among them drops it.
  */
 export class UplinkSeeker {
   #tried: Router | null = null;
@@ -74,22 +74,30 @@ export async function configuredRouter(configured: ConfiguredUplink): Promise<Ro
 }
 
 /**
- * Whom one might send to: neighbours on the links that the kernel knows, and on an inline endpoint, which may have none, what its bridge
- * has seen. In an order that stays the same.
+ * Whom one might send to: neighbours on the links that the kernel knows, and on an inline endpoint, which may have
+ * none, what its bridge has seen. In an order that stays the same.
  *
  * @param protocol that of our own neighbours, which stand for routers and are none
  */
 export async function possibleRouters(links: readonly Link[], protocol: number): Promise<readonly Router[]> {
   const neighbours = (await usableNeighbours()).filter((neighbour) => neighbour.protocol !== String(protocol));
   const known = neighbours.flatMap(({ dev, lladdr }) => (lladdr === undefined ? [] : [{ device: dev, mac: lladdr }]));
-  const bridged = await Promise.all(links.filter(({ isBridge }) => isBridge).map(({ device }) => seenByBridge(device)));
-  const all = [...known, ...bridged.flat()].filter(({ device, mac }) => links.some((link) => link.device === device) && /^.[02468ace](:[0-9a-f]{2}){5}$/.test(mac));
-  return [...new Map(all.map((router) => [`${router.device} ${router.mac}`, router])).values()].toSorted((a, b) => (a.mac < b.mac ? -1 : 1));
+  const bridged = await Promise.all(
+    links.filter(({ isBridge }) => isBridge).map(({ device }) => seenByBridge(device)),
+  );
+  const all = [...known, ...bridged.flat()].filter(
+    ({ device, mac }) => links.some((link) => link.device === device) && /^.[02468ace](:[0-9a-f]{2}){5}$/.test(mac),
+  );
+  return [...new Map(all.map((router) => [`${router.device} ${router.mac}`, router])).values()].toSorted((a, b) =>
+    a.mac < b.mac ? -1 : 1,
+  );
 }
 
 async function usableNeighbours(): Promise<readonly IpNeighbour[]> {
   const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
-  return neighbours.filter(({ state }) => !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'));
+  return neighbours.filter(
+    ({ state }) => !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'),
+  );
 }
 
 /** What `bridge -j fdb show` prints of one entry. */
@@ -100,7 +108,10 @@ interface FdbEntry {
 
 /** Nothing where there is no program `bridge`: it is a help and not a need. */
 async function seenByBridge(device: string): Promise<readonly Router[]> {
-  const { exitCode, stdout } = await exec('bridge', ['-j', 'fdb', 'show', 'br', device]).catch(() => ({ exitCode: 1, stdout: '' }));
+  const { exitCode, stdout } = await exec('bridge', ['-j', 'fdb', 'show', 'br', device]).catch(() => ({
+    exitCode: 1,
+    stdout: '',
+  }));
   if (exitCode !== 0 || stdout.trim() === '') return [];
   // The parse border: the shape is iproute2's.
   const entries = JSON.parse(stdout) as readonly FdbEntry[];

@@ -39,7 +39,8 @@ export interface VrfMember {
  * Links are Ethernet devices that are up and no part of a bridge or bond: those have their addresses on the master.
  *
  * @param wanted names from the setting `devices`; empty: every link
- * @throws GwmarkError DEVICE_UNKNOWN when a wanted device exists but is no Ethernet device. One that does not exist (yet)
+ * @throws GwmarkError DEVICE_UNKNOWN when a wanted device exists but is no Ethernet device. One that does not exist
+ * (yet)
  *   is among `unusable`: it may appear later.
  */
 export async function readDevices(wanted: readonly string[]): Promise<Devices> {
@@ -47,20 +48,49 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
   for (const name of wanted) {
     const device = devices.find(({ ifname }) => ifname === name);
     if (device !== undefined && device.link_type !== 'ether') {
-      throw new GwmarkError('DEVICE_UNKNOWN', `devices: ${name} is no Ethernet device (link type ${device.link_type})`);
+      throw new GwmarkError(
+        'DEVICE_UNKNOWN',
+        `devices: ${name} is no Ethernet device (link type ${device.link_type})`,
+      );
     }
   }
-  const etherDevices = devices.filter((device) => isLink(device) && (wanted.length === 0 || wanted.includes(device.ifname)));
+  const etherDevices = devices.filter(
+    (device) => isLink(device) && (wanted.length === 0 || wanted.includes(device.ifname)),
+  );
   const noneDevices = devices.filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
   const routes = (await Promise.all([readOnlinkRoutes(4), readOnlinkRoutes(6)])).flat();
-  const vrfMembers = devices.flatMap((device) => (isVrfMember(device) ? [{ device: device.ifname, vrf: device.master ?? '', addresses: addressesOf(device).map(({ host }) => host.address) }] : []));
-  const unusable = wanted.flatMap((name) => whyUnusable(name, devices.find(({ ifname }) => ifname === name)));
+  const vrfMembers = devices.flatMap((device) =>
+    isVrfMember(device)
+      ? [
+          {
+            device: device.ifname,
+            vrf: device.master ?? '',
+            addresses: addressesOf(device).map(({ host }) => host.address),
+          },
+        ]
+      : [],
+  );
+  const unusable = wanted.flatMap((name) =>
+    whyUnusable(
+      name,
+      devices.find(({ ifname }) => ifname === name),
+    ),
+  );
   return {
     ...(vrfMembers.length === 0 ? {} : { vrfMembers }),
     ...(unusable.length === 0 ? {} : { unusable }),
-    links: await Promise.all(etherDevices.map((device) => toLink(device, routes.filter((route) => route.device === device.ifname)))),
+    links: await Promise.all(
+      etherDevices.map((device) =>
+        toLink(
+          device,
+          routes.filter((route) => route.device === device.ifname),
+        ),
+      ),
+    ),
     tunnels: (await Promise.all(noneDevices.map(toTunnel))).filter((tunnel) => tunnel !== null),
-    taps: devices.filter(({ linkinfo }) => linkinfo?.info_kind === 'tun' && linkinfo.info_data?.type === 'tap').map(({ ifname }) => ifname),
+    taps: devices
+      .filter(({ linkinfo }) => linkinfo?.info_kind === 'tun' && linkinfo.info_data?.type === 'tap')
+      .map(({ ifname }) => ifname),
   };
 }
 
@@ -68,11 +98,24 @@ function whyUnusable(name: string, device: IpDevice | undefined): UnusableDevice
   if (device === undefined) return [{ device: name, reason: 'does not exist' }];
   if (isLink(device) || isVrfMember(device)) return [];
   if (!device.flags.includes('UP')) return [{ device: name, reason: 'is down' }];
-  return [{ device: name, reason: device.master === undefined ? 'is no card' : `is a part of ${device.master}, which has its addresses: name that instead` }];
+  return [
+    {
+      device: name,
+      reason:
+        device.master === undefined
+          ? 'is no card'
+          : `is a part of ${device.master}, which has its addresses: name that instead`,
+    },
+  ];
 }
 
 function isLink(device: IpDevice): boolean {
-  return device.link_type === 'ether' && device.flags.includes('UP') && device.master === undefined && device.linkinfo?.info_kind !== 'vrf';
+  return (
+    device.link_type === 'ether' &&
+    device.flags.includes('UP') &&
+    device.master === undefined &&
+    device.linkinfo?.info_kind !== 'vrf'
+  );
 }
 
 /** Told by `ip -d`: the master of a card in a VRF is that VRF's device, which is no card itself. */
@@ -81,12 +124,15 @@ export function isVrfMember({ link_type, flags, linkinfo }: IpDevice): boolean {
 }
 
 /**
- * A host is on-link by the prefix of an address, or by a route: a DHCPv6 client has its address as /128, and a router advertisement (RFC 4861,
- * section 4.6.2) or an administrator says which prefix is on the link.
+ * A host is on-link by the prefix of an address, or by a route: a DHCPv6 client has its address as /128, and a router
+ * advertisement (RFC 4861, section 4.6.2) or an administrator says which prefix is on the link.
  */
 async function toLink(device: IpDevice, routes: readonly OnlinkRoute[]): Promise<Link> {
   const addresses = addressesOf(device);
-  const networks = [...addresses.map(({ network }) => network), ...routes.map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null)];
+  const networks = [
+    ...addresses.map(({ network }) => network),
+    ...routes.map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null),
+  ];
   return {
     device: device.ifname,
     addresses: addresses.map(({ host }) => host.address),
@@ -107,7 +153,10 @@ async function toTunnel(device: IpDevice): Promise<Tunnel | null> {
     throw error;
   });
   if (routes === null) return null;
-  const covered = routes.flat().map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null);
+  const covered = routes
+    .flat()
+    .map(({ dst }) => parseNetwork(dst))
+    .filter((network) => network !== null);
   const addresses = addressesOf(device).filter(({ host }) => !isLinkLocal(host));
   return {
     device: device.ifname,
@@ -139,7 +188,9 @@ async function familiesOf(device: string): Promise<Family[]> {
 }
 
 /** The larger of the two values counts, and 2 is loose: ip-sysctl.rst, rp_filter. */
-async function readReversePathFilter(device: string): Promise<Pick<Link, 'hasReversePathFilter' | 'isReversePathStrict'>> {
+async function readReversePathFilter(
+  device: string,
+): Promise<Pick<Link, 'hasReversePathFilter' | 'isReversePathStrict'>> {
   const values = await Promise.all(['all', device].map((name) => readSysctl(`net/ipv4/conf/${name}/rp_filter`)));
   const value = Math.max(...values.map(Number));
   return { hasReversePathFilter: value > 0, ...(value === 1 ? { isReversePathStrict: true } : {}) };

@@ -12,7 +12,9 @@ export interface SocketUse {
   readonly peers: ReadonlySet<number>;
 }
 
-/** unix(7) as /proc/net/unix prints it: SS_UNCONNECTED with the flag __SO_ACCEPTCON listens, SS_CONNECTED was accepted. */
+/**
+ * unix(7) as /proc/net/unix prints it: SS_UNCONNECTED with the flag __SO_ACCEPTCON listens, SS_CONNECTED was accepted.
+ */
 const CONNECTED = '03';
 const ACCEPTCON = 0x10000;
 /** net/tcp_states.h */
@@ -20,14 +22,20 @@ const TCP_ESTABLISHED = '01';
 const TCP_LISTEN = '0A';
 
 /**
- * Looks who listens and who is attached, without connecting: a connection is an event for OpenVPN, and the slot may be taken.
- * Only sockets of this network namespace are listed, under the path by which OpenVPN opened them.
+ * Looks who listens and who is attached, without connecting: a connection is an event for OpenVPN, and the slot may be
+ * taken. Only sockets of this network namespace are listed, under the path by which OpenVPN opened them.
  */
 export async function readSocketUse(endpoint: ManagementEndpoint): Promise<SocketUse> {
   if (endpoint.kind === 'unix') {
     const use = unixSocketUse(await readTable('unix'), endpoint.path);
     // Only sock_diag(7) knows who is connected to whom.
-    const listing = use.accepted.size === 0 ? '' : await exec('ss', ['-x', '-n', '-H']).then(({ stdout }) => stdout, () => '');
+    const listing =
+      use.accepted.size === 0
+        ? ''
+        : await exec('ss', ['-x', '-n', '-H']).then(
+            ({ stdout }) => stdout,
+            () => '',
+          );
     return { ...use, peers: unixPeers(listing, use.accepted) };
   }
   const tables = await Promise.all([readTable('tcp'), readTable('tcp6')]);
@@ -67,7 +75,9 @@ export function tcpSocketUse(tables: readonly string[], port: number): SocketUse
   const peers = new Set<number>();
   for (const line of tables.flatMap((table) => table.split('\n').slice(1))) {
     const columns = line.trim().split(/\s+/);
-    const [localPort, remotePort] = [columns[1], columns[2]].map((column) => Number.parseInt(column?.split(':')[1] ?? '', 16));
+    const [localPort, remotePort] = [columns[1], columns[2]].map((column) =>
+      Number.parseInt(column?.split(':')[1] ?? '', 16),
+    );
     const inode = Number(columns[9] ?? 0);
     if (columns[3] === TCP_LISTEN && localPort === port) listeners.add(inode);
     if (columns[3] !== TCP_ESTABLISHED || inode === 0) continue;

@@ -9,7 +9,14 @@ import { type LoggedStart, readLoggedStart } from './openvpn-log.js';
 import { type OpenVpnOptions, optionOf } from './openvpn-options.js';
 import { findOpenVpnProcess, isRunning, type OpenVpnProcess } from './openvpn-process.js';
 import { openVpnOptionsOf } from './processes.js';
-import { type BoundSocket, readBoundSockets, servedBy, socketInodesOf, transportsOf, tunDevicesOf } from './sockets.js';
+import {
+  type BoundSocket,
+  readBoundSockets,
+  servedBy,
+  socketInodesOf,
+  transportsOf,
+  tunDevicesOf,
+} from './sockets.js';
 import { confirm, toldByEnvironment, toldByOptions, type ToldSocket } from './told-sockets.js';
 
 /** A fact about OpenVPN, and who told it. */
@@ -31,14 +38,20 @@ export interface OpenVpnEvidenceOptions {
 const SEVERAL_SOCKETS = { major: 2, minor: 7 };
 
 /**
- * What is known of the sockets and the tunnel device of one OpenVPN, and from where: OpenVPN itself, never a likeness. The sources are
- * asked in one order, the best first, and one that knows is never overruled by a later one:
+ * What is known of the sockets and the tunnel device of one OpenVPN, and from where: OpenVPN itself, never a likeness.
+ * The sources are asked in one order, the best first, and one that knows is never overruled by a later one:
  *
- * setting (`transport`) · process (what it holds) · cgroup (what a control group that is its own holds) · log (its latest start) ·
- * options (command line and configuration) · environment (of its events) · earlier (what a run of the sidecar before this one knew) ·
- * address (the device that has the tunnel's address).
+ * - setting (`transport`)
+ * - process: what it holds
+ * - cgroup: what a control group that is its own holds
+ * - log: its latest start
+ * - options: command line and configuration
+ * - environment: of its events
+ * - earlier: what a run of the sidecar before this one knew
+ * - address: the device that has the tunnel's address
  *
- * What the log, the options, the environment and an earlier run tell of a socket counts only if such a socket is bound in this network namespace.
+ * What the log, the options, the environment and an earlier run tell of a socket counts only if such a socket is bound
+ * in this network namespace.
  */
 export class OpenVpnEvidence {
   readonly #endpoint: ManagementEndpoint;
@@ -52,7 +65,10 @@ export class OpenVpnEvidence {
   #hasSeveralSockets = false;
   #isRead = false;
   #reason = '';
-  #environment: { readonly sockets: readonly ToldSocket[] | null; readonly device: string | null } = { sockets: null, device: null };
+  #environment: { readonly sockets: readonly ToldSocket[] | null; readonly device: string | null } = {
+    sockets: null,
+    device: null,
+  };
 
   constructor({ endpoint, configured, earlier, logger }: OpenVpnEvidenceOptions) {
     this.#endpoint = endpoint;
@@ -74,11 +90,15 @@ export class OpenVpnEvidence {
   /** Finds out who is behind a new connection. @param told the answer to `pid` */
   async meet(connection: Connection, told: number): Promise<void> {
     const { major, minor } = connection.daemon;
-    this.#hasSeveralSockets = major > SEVERAL_SOCKETS.major || (major === SEVERAL_SOCKETS.major && minor >= SEVERAL_SOCKETS.minor);
+    this.#hasSeveralSockets =
+      major > SEVERAL_SOCKETS.major || (major === SEVERAL_SOCKETS.major && minor >= SEVERAL_SOCKETS.minor);
     this.#process = await findOpenVpnProcess(this.#endpoint, told, connection.descriptor);
   }
 
-  /** Reads what OpenVPN tells of its latest start: call it once it has started, and again after each start inside of it. */
+  /**
+   * Reads what OpenVPN tells of its latest start: call it once it has started, and again after each start inside of
+   * it.
+   */
   async read(connection: Connection): Promise<void> {
     // Without the log there are other sources.
     const lines = await connection.log('all').catch((error: unknown) => {
@@ -93,7 +113,10 @@ export class OpenVpnEvidence {
 
   /** Takes the environment of an event. True when it told something new. */
   note(env: Environment): boolean {
-    const next = { sockets: toldByEnvironment(env) ?? this.#environment.sockets, device: env.get('dev') ?? this.#environment.device };
+    const next = {
+      sockets: toldByEnvironment(env) ?? this.#environment.sockets,
+      device: env.get('dev') ?? this.#environment.device,
+    };
     const isNew = JSON.stringify(next) !== JSON.stringify(this.#environment);
     this.#environment = next;
     return isNew;
@@ -119,22 +142,41 @@ export class OpenVpnEvidence {
     return this.#process === null ? null : !(await isRunning(this.#process));
   }
 
-  /** The sockets that OpenVPN serves; null while they are not known. Ask only while it is connected and has started. */
+  /**
+   * The sockets that OpenVPN serves; null while they are not known. Ask only while it is connected and has started.
+   */
   async transports(): Promise<Found<readonly Transport[]> | null> {
     const configured = this.#configured();
     if (configured.length > 0) return { value: configured, source: 'setting' };
     const bound = await readBoundSockets();
     const held = await this.#held(bound);
-    if (held !== null) return this.#found(held.value, held.source, 'its process holds no socket that serves, of this network namespace');
+    if (held !== null)
+      return this.#found(
+        held.value,
+        held.source,
+        'its process holds no socket that serves, of this network namespace',
+      );
     const told = [
       { source: 'log', sockets: this.#log === null || this.#log.sockets.length === 0 ? null : this.#log.sockets },
-      { source: 'options', sockets: this.#options === null ? null : toldByOptions(this.#options, this.#hasSeveralSockets) },
+      {
+        source: 'options',
+        sockets: this.#options === null ? null : toldByOptions(this.#options, this.#hasSeveralSockets),
+      },
       { source: 'environment', sockets: this.#environment.sockets },
     ] as const;
     const best = told.find(({ sockets }) => sockets !== null);
-    if (best?.sockets != null) return this.#found(confirm(best.sockets, bound), best.source, `${describe(best.sockets)} by its ${best.source}, and no such socket, or more than one, is bound in this network namespace`);
+    if (best?.sockets != null)
+      return this.#found(
+        confirm(best.sockets, bound),
+        best.source,
+        `${describe(best.sockets)} by its ${best.source}, and no such socket, or more than one, is bound in this network namespace`,
+      );
     const earlier = this.#earlier().flatMap((transport) => confirm([transport], bound));
-    return this.#found(earlier, 'earlier', 'its process may not be looked into, its log has forgotten the start, its configuration cannot be read, and no client has logged in since');
+    return this.#found(
+      earlier,
+      'earlier',
+      'its process may not be looked into, its log has forgotten the start, its configuration cannot be read, and no client has logged in since',
+    );
   }
 
   #found(value: readonly Transport[], source: EvidenceSource, reason: string): Found<readonly Transport[]> | null {
@@ -169,7 +211,12 @@ export class OpenVpnEvidence {
 }
 
 function describe(sockets: readonly ToldSocket[]): string {
-  return sockets.map(({ protocol, address, port }) => `${protocol}/${address === null ? '' : `${address.includes(':') ? `[${address}]` : address}:`}${port}`).join(', ');
+  return sockets
+    .map(
+      ({ protocol, address, port }) =>
+        `${protocol}/${address === null ? '' : `${address.includes(':') ? `[${address}]` : address}:`}${port}`,
+    )
+    .join(', ');
 }
 
 /** `dev` names a device unless it is the kind alone: `tun`, and then the kernel numbers it. */

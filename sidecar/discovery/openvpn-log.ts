@@ -18,11 +18,13 @@ const END = /^Initialization Sequence Completed/;
 const BOUND = /^(UDP|TCP)v[46]\S* link local \(bound\): \[AF_INET(6?)\](\S+)$/;
 const LISTENING = /^Listening for incoming (TCP) connection on \[AF_INET(6?)\](\S+)$/;
 /** tun.c, dco_linux.c, networking_sitnl.c: 2.5 to 2.7, and the line of a tunnel that persists. */
-const OPENED = /^(?:TUN\/TAP device|tun\/tap device|DCO device) \[?([^\s\]]+)\]? opened|^net_iface_new: add (\S+) type ovpn|^Preserving previous TUN\/TAP instance: (\S+)|^Preserving previous tun\/tap instance: (\S+)/i;
+const OPENED =
+  /^(?:TUN\/TAP device|tun\/tap device|DCO device) \[?([^\s\]]+)\]? opened|^net_iface_new: add (\S+) type ovpn|^Preserving previous TUN\/TAP instance: (\S+)|^Preserving previous tun\/tap instance: (\S+)/i;
 
 /**
- * Reads the history of a log. It is as long as `--management-log-cache` says, so the start may have gone from it: then it tells
- * nothing, for of several sockets the first may be missing. Lines about a client begin with its name or address, and never match.
+ * Reads the history of a log. It is as long as `--management-log-cache` says, so the start may have gone from it: then
+ * it tells nothing, for of several sockets the first may be missing. Lines about a client begin with its name or
+ * address, and never match.
  *
  * @param lines the messages, oldest first
  * @returns null without the whole of the latest start
@@ -35,7 +37,13 @@ export function readLoggedStart(lines: readonly string[]): LoggedStart | null {
   const sockets = start.flatMap((line) => toSocket(BOUND.exec(line) ?? LISTENING.exec(line)) ?? []);
   // A TCP socket is told of twice.
   const distinct = [...new Map(sockets.map((socket) => [JSON.stringify(socket), socket])).values()];
-  const opened = start.map((line) => OPENED.exec(line)?.slice(1).find((name) => name !== undefined)).findLast((name) => name !== undefined);
+  const opened = start
+    .map((line) =>
+      OPENED.exec(line)
+        ?.slice(1)
+        .find((name) => name !== undefined),
+    )
+    .findLast((name) => name !== undefined);
   return { sockets: distinct, device: opened ?? null };
 }
 
@@ -47,5 +55,7 @@ function toSocket(match: RegExpExecArray | null): ToldSocket | null {
   const family: Family = six === '6' ? 6 : 4;
   const text = place.slice(0, colon);
   const address = text === '[undef]' ? null : addressOf(text);
-  return address === undefined ? null : { protocol: protocol === 'UDP' ? 'udp' : 'tcp', families: [family], address, port };
+  return address === undefined
+    ? null
+    : { protocol: protocol === 'UDP' ? 'udp' : 'tcp', families: [family], address, port };
 }

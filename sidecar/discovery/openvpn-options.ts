@@ -20,8 +20,8 @@ export interface OpenVpnOptions {
 const MAX_DEPTH = 10;
 
 /**
- * Puts the options of an OpenVPN process together as OpenVPN does: `--name value...` words, and the files that `--config`
- * (or a lone argument) names, each at its place.
+ * Puts the options of an OpenVPN process together as OpenVPN does: `--name value...` words, and the files that
+ * `--config` (or a lone argument) names, each at its place.
  *
  * @param argv with the program's own name
  */
@@ -29,7 +29,10 @@ export async function readOptions(argv: readonly string[], read: ConfigReader): 
   const [, ...words] = argv;
   const collected: { options: OpenVpnOption[]; unread: string[] } = { options: [], unread: [] };
   const [only] = words;
-  const given = words.length === 1 && only !== undefined && !only.startsWith('--') ? [{ name: 'config', values: [only] }] : parseCommandLine(words);
+  const given =
+    words.length === 1 && only !== undefined && !only.startsWith('--')
+      ? [{ name: 'config', values: [only] }]
+      : parseCommandLine(words);
   await collect(given, read, collected, 0);
   return collected;
 }
@@ -50,8 +53,8 @@ export function parseCommandLine(words: readonly string[]): OpenVpnOption[] {
 }
 
 /**
- * Parses the text of a configuration file: one option a line, quoting as in openvpn(8), comments after `#` or `;` at the
- * start of a word. Inline files (`<ca>` ... `</ca>`) are passed over: they hold secrets, and no options.
+ * Parses the text of a configuration file: one option a line, quoting as in openvpn(8), comments after `#` or `;` at
+ * the start of a word. Inline files (`<ca>` ... `</ca>`) are passed over: they hold secrets, and no options.
  */
 export function parseConfig(text: string): OpenVpnOption[] {
   const options: OpenVpnOption[] = [];
@@ -73,7 +76,12 @@ export function parseConfig(text: string): OpenVpnOption[] {
   return options;
 }
 
-async function collect(given: readonly OpenVpnOption[], read: ConfigReader, into: { options: OpenVpnOption[]; unread: string[] }, depth: number): Promise<void> {
+async function collect(
+  given: readonly OpenVpnOption[],
+  read: ConfigReader,
+  into: { options: OpenVpnOption[]; unread: string[] },
+  depth: number,
+): Promise<void> {
   for (const option of given) {
     const [file] = option.values;
     if (option.name !== 'config' || file === undefined) {

@@ -9,21 +9,28 @@ import { holdersOf, openVpnOptionsOf } from './processes.js';
 /** OpenVPN's process, in our PID namespace. */
 export interface OpenVpnProcess {
   readonly pid: number;
-  /** Clock ticks since the machine started: with it a process is never taken for a later one of the same id (proc(5)). */
+  /**
+   * Clock ticks since the machine started: with it a process is never taken for a later one of the same id (proc(5)).
+   */
   readonly startedAt: string;
 }
 
 /**
- * Finds the process that is behind a management connection. Nobody is believed unseen: the kernel names the other end of a unix
- * socket; of a TCP socket the process is looked for that holds it; where sockets of others cannot be seen, the options of
- * the process that OpenVPN named have to name this endpoint. And the process must bear the id that OpenVPN told in its own
- * PID namespace: between it and us there may be a program that serves its management interface to several.
+ * Finds the process that is behind a management connection. Nobody is believed unseen: the kernel names the other end
+ * of a unix socket; of a TCP socket the process is looked for that holds it; where sockets of others cannot be seen,
+ * the options of the process that OpenVPN named have to name this endpoint. And the process must bear the id that
+ * OpenVPN told in its own PID namespace: between it and us there may be a program that serves its management interface
+ * to several.
  *
  * @param told the answer to the command `pid`
  * @param descriptor of the connection's socket; borrowed
  * @returns null where that process cannot be told
  */
-export async function findOpenVpnProcess(endpoint: ManagementEndpoint, told: number, descriptor: number | undefined): Promise<OpenVpnProcess | null> {
+export async function findOpenVpnProcess(
+  endpoint: ManagementEndpoint,
+  told: number,
+  descriptor: number | undefined,
+): Promise<OpenVpnProcess | null> {
   const peer = endpoint.kind === 'unix' && descriptor !== undefined ? await peerProcessOf(descriptor) : null;
   if (peer !== null) return identify(peer, told);
   const { listeners, accepted } = await readSocketUse(endpoint);

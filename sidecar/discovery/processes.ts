@@ -24,7 +24,10 @@ export async function readProcesses(): Promise<readonly ProcessInfo[]> {
 /** One process; null when there is none of that number. */
 export async function readProcess(pid: number): Promise<ProcessInfo | null> {
   try {
-    const [name, command] = await Promise.all([readFile(`/proc/${pid}/comm`, 'utf8'), readFile(`/proc/${pid}/cmdline`, 'utf8')]);
+    const [name, command] = await Promise.all([
+      readFile(`/proc/${pid}/comm`, 'utf8'),
+      readFile(`/proc/${pid}/cmdline`, 'utf8'),
+    ]);
     return { pid, name: name.trimEnd(), argv: command === '' ? [] : command.replace(/\0$/, '').split('\0') };
   } catch {
     return null;
@@ -55,14 +58,16 @@ export async function holdersOf(inodes: ReadonlySet<number>): Promise<readonly P
 
 /** True when the process is in the same network namespace as we; false also where that cannot be seen. */
 export async function isInOurNamespace(pid: number): Promise<boolean> {
-  const [ours, theirs] = await Promise.all(['self', String(pid)].map((who) => readlink(`/proc/${who}/ns/net`).catch(() => null)));
+  const [ours, theirs] = await Promise.all(
+    ['self', String(pid)].map((who) => readlink(`/proc/${who}/ns/net`).catch(() => null)),
+  );
   return ours !== null && ours === theirs;
 }
 
 /**
- * The options that an OpenVPN process was started with, with its configuration files as they are now; null where its command line cannot
- * be seen. Files are read as the process sees them, in its own root and directory; without the right to look there, in ours
- * if the path provably leads to the same file.
+ * The options that an OpenVPN process was started with, with its configuration files as they are now; null where its
+ * command line cannot be seen. Files are read as the process sees them, in its own root and directory; without the
+ * right to look there, in ours if the path provably leads to the same file.
  *
  * @param pid of a process that is known to be OpenVPN, whatever its program is called
  */

@@ -12,11 +12,16 @@ interface Mount {
 }
 
 /**
- * True when a path leads another process to the same file as us, as far as the tables of mounts prove it: the same directory of the same
- * file system is mounted there for both. They may be read without the right to trace the process, which its root may not.
+ * True when a path leads another process to the same file as us, as far as the tables of mounts prove it: the same
+ * directory of the same file system is mounted there for both. They may be read without the right to trace the
+ * process, which its root may not.
  */
 export async function isSameFile(pid: number, file: string): Promise<boolean> {
-  const [theirs, ours, resolved] = await Promise.all([readMounts(String(pid)), readMounts('self'), realpath(file).catch(() => null)]);
+  const [theirs, ours, resolved] = await Promise.all([
+    readMounts(String(pid)),
+    readMounts('self'),
+    realpath(file).catch(() => null),
+  ]);
   if (resolved === null) return false;
   // A link is a file like any other: the same for both, if its place is.
   return [file, resolved].every((name) => {
@@ -29,15 +34,24 @@ export async function isSameFile(pid: number, file: string): Promise<boolean> {
 export function placeOf(mounts: readonly Mount[], file: string): string | null {
   const isAbove = ({ point }: Mount): boolean => point === '/' || file === point || file.startsWith(`${point}/`);
   // Of mounts on one point the last one is seen.
-  const mount = mounts.filter(isAbove).reduce<Mount | null>((best, next) => (best === null || next.point.length >= best.point.length ? next : best), null);
-  return mount === null ? null : `${mount.device} ${path.posix.join(mount.root, path.posix.relative(mount.point, file))}`;
+  const mount = mounts
+    .filter(isAbove)
+    .reduce<Mount | null>(
+      (best, next) => (best === null || next.point.length >= best.point.length ? next : best),
+      null,
+    );
+  return mount === null
+    ? null
+    : `${mount.device} ${path.posix.join(mount.root, path.posix.relative(mount.point, file))}`;
 }
 
 /** Parses `ID PARENT MAJOR:MINOR ROOT POINT ...`; blanks in paths are written in octal. Pure. */
 export function parseMounts(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
     const [, , device, root, point] = line.split(' ');
-    return device === undefined || root === undefined || point === undefined ? [] : [{ device, root: unescape(root), point: unescape(point) }];
+    return device === undefined || root === undefined || point === undefined
+      ? []
+      : [{ device, root: unescape(root), point: unescape(point) }];
   });
 }
 

@@ -46,52 +46,98 @@ export function parseSocketTable(text: string, protocol: 'udp' | 'tcp', family: 
     if (protocol === 'tcp' && columns[3] !== LISTEN) continue;
     const address = parseHexAddress(hexAddress);
     if (address === null) continue;
-    sockets.push({ protocol, family, address, port: Number.parseInt(hexPort, 16), inode: Number(columns[9] ?? 0), isConnected: columns[2]?.endsWith(':0000') === false });
+    sockets.push({
+      protocol,
+      family,
+      address,
+      port: Number.parseInt(hexPort, 16),
+      inode: Number(columns[9] ?? 0),
+      isConnected: columns[2]?.endsWith(':0000') === false,
+    });
   }
   return sockets;
 }
 
-/** Addresses are printed as 32-bit words in the byte order of the machine, which for every platform of Debian's today is little endian. */
+/**
+ * Addresses are printed as 32-bit words in the byte order of the machine, which for every platform of Debian's today
+ * is little endian.
+ */
 function parseHexAddress(hex: string): string | null {
-  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => (word.match(/../g) ?? []).toReversed().map((byte) => Number.parseInt(byte, 16)));
+  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) =>
+    (word.match(/../g) ?? []).toReversed().map((byte) => Number.parseInt(byte, 16)),
+  );
   if (bytes.length === 4) return bytes.join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => (((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0)).toString(16));
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    (((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0)).toString(16),
+  );
   return bytes.length === 16 ? (parseNetwork(groups.join(':'))?.address ?? null) : null;
 }
 
-/** The inodes of all sockets that a process holds; null where we may not look: that takes the right to trace it, ptrace(2). */
+/**
+ * The inodes of all sockets that a process holds; null where we may not look: that takes the right to trace it,
+ * ptrace(2).
+ */
 export async function socketInodesOf(pid: number): Promise<ReadonlySet<number> | null> {
   const links = await readDescriptors(`/proc/${pid}/fd`, readlink);
-  return links === null ? null : new Set(links.map((link) => Number(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? 0)).filter((inode) => inode > 0));
+  return links === null
+    ? null
+    : new Set(links.map((link) => Number(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? 0)).filter((inode) => inode > 0));
 }
 
-/** The tunnel devices that a process holds by a descriptor (drivers/net/tun.c tun_chr_show_fdinfo); null where we may not look. */
+/**
+ * The tunnel devices that a process holds by a descriptor (drivers/net/tun.c tun_chr_show_fdinfo); null where we may
+ * not look.
+ */
 export async function tunDevicesOf(pid: number): Promise<readonly string[] | null> {
   const texts = await readDescriptors(`/proc/${pid}/fdinfo`, (file) => readFile(file, 'utf8'));
-  return texts === null ? null : [...new Set(texts.map((text) => /^iff:\s+(\S+)$/m.exec(text)?.[1]).filter((name) => name !== undefined))];
+  return texts === null
+    ? null
+    : [...new Set(texts.map((text) => /^iff:\s+(\S+)$/m.exec(text)?.[1]).filter((name) => name !== undefined))];
 }
 
-/** Reads every entry; those that are closed meanwhile are left out. Names of descriptors may be listed where what they are may not be read. */
-async function readDescriptors(directory: string, read: (file: string) => Promise<string>): Promise<readonly string[] | null> {
+/**
+ * Reads every entry; those that are closed meanwhile are left out. Names of descriptors may be listed where what they
+ * are may not be read.
+ */
+async function readDescriptors(
+  directory: string,
+  read: (file: string) => Promise<string>,
+): Promise<readonly string[] | null> {
   try {
-    const entries = (await readdir(directory)).map((name) => read(`${directory}/${name}`).catch((error: unknown) => {
-      if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-      return '';
-    }));
+    const entries = (await readdir(directory)).map((name) =>
+      read(`${directory}/${name}`).catch((error: unknown) => {
+        if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+        return '';
+      }),
+    );
     return await Promise.all(entries);
   } catch {
     return null;
   }
 }
 
-/** The sockets of a process on which it serves, its management interface left out. @param managementPort null when that is not on TCP */
-export function servedBy(inodes: ReadonlySet<number>, sockets: readonly BoundSocket[], managementPort: number | null): BoundSocket[] {
-  return sockets.filter(({ inode, protocol, port, isConnected }) => inodes.has(inode) && port !== 0 && !isConnected && !(protocol === 'tcp' && port === managementPort));
+/**
+ * The sockets of a process on which it serves, its management interface left out. @param managementPort null when that
+ * is not on TCP
+ */
+export function servedBy(
+  inodes: ReadonlySet<number>,
+  sockets: readonly BoundSocket[],
+  managementPort: number | null,
+): BoundSocket[] {
+  return sockets.filter(
+    ({ inode, protocol, port, isConnected }) =>
+      inodes.has(inode) && port !== 0 && !isConnected && !(protocol === 'tcp' && port === managementPort),
+  );
 }
 
 /** The transports that these sockets are, each once. */
 export function transportsOf(sockets: readonly BoundSocket[]): Transport[] {
-  return [...new Map(sockets.map((socket) => [`${socket.protocol} ${socket.address} ${socket.port}`, toTransport(socket)])).values()];
+  return [
+    ...new Map(
+      sockets.map((socket) => [`${socket.protocol} ${socket.address} ${socket.port}`, toTransport(socket)]),
+    ).values(),
+  ];
 }
 
 function toTransport({ protocol, family, address, port }: BoundSocket): Transport {

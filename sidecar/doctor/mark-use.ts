@@ -15,20 +15,28 @@ export interface MarkWrite {
 
 const ALL = 0xffff_ffff;
 
-/** Every statement in nftables that writes a mark, but for the tables of that name. Rules that iptables-nft made hold theirs out of sight. */
+/**
+ * Every statement in nftables that writes a mark, but for the tables of that name. Rules that iptables-nft made hold
+ * theirs out of sight.
+ */
 export function nftMarkWrites(objects: readonly NftObject[], ourTable: string): readonly MarkWrite[] {
   return rulesOfOthers(objects, ourTable).flatMap(({ family, table, chain, expr }) =>
     expr.flatMap((statement): MarkWrite[] => {
       if (!('mangle' in statement)) return [];
       const { key, value } = statement.mangle;
       const written = markOf(key);
-      return written === null ? [] : [{ where: `nftables chain ${family} ${table} ${chain}`, ...effectOf(value, written) }];
+      return written === null
+        ? []
+        : [{ where: `nftables chain ${family} ${table} ${chain}`, ...effectOf(value, written) }];
     }),
   );
 }
 
 /** Chains with conntrack labels written in them, and the number where it is one. */
-export function nftLabelWrites(objects: readonly NftObject[], ourTable: string): readonly { readonly where: string; readonly bit: number | null }[] {
+export function nftLabelWrites(
+  objects: readonly NftObject[],
+  ourTable: string,
+): readonly { readonly where: string; readonly bit: number | null }[] {
   return rulesOfOthers(objects, ourTable).flatMap(({ family, table, chain, expr }) =>
     expr.flatMap((statement) => {
       if (!('mangle' in statement) || JSON.stringify(statement.mangle.key) !== '{"ct":{"key":"label"}}') return [];
@@ -45,7 +53,11 @@ export function hasIptablesRules(objects: readonly NftObject[]): boolean {
 
 /** Names of all chains of others, which tell what programs are at work: `ip nat KUBE-SERVICES`. */
 export function chainNames(objects: readonly NftObject[], ourTable: string): readonly string[] {
-  return objects.flatMap((object) => ('chain' in object && object.chain.table !== ourTable ? [`${object.chain.family} ${object.chain.table} ${object.chain.name}`] : []));
+  return objects.flatMap((object) =>
+    'chain' in object && object.chain.table !== ourTable
+      ? [`${object.chain.family} ${object.chain.table} ${object.chain.name}`]
+      : [],
+  );
 }
 
 /**
@@ -72,7 +84,10 @@ export function iptablesMarkWrites(saved: string, ourPrefix: string): readonly M
   });
 }
 
-function rulesOfOthers(objects: readonly NftObject[], ourTable: string): readonly Extract<NftObject, { rule: unknown }>['rule'][] {
+function rulesOfOthers(
+  objects: readonly NftObject[],
+  ourTable: string,
+): readonly Extract<NftObject, { rule: unknown }>['rule'][] {
   return objects.flatMap((object) => {
     if (!('rule' in object)) return [];
     const { table, family } = object.rule;
@@ -91,19 +106,31 @@ function markOf(key: unknown): 'meta' | 'ct' | null {
   }
 }
 
-/** Follows `mark and KEEP or SET`, the form in which nft prints every change under a mask; anything else may do anything. */
+/**
+ * Follows `mark and KEEP or SET`, the form in which nft prints every change under a mask; anything else may do
+ * anything.
+ */
 function effectOf(value: unknown, written: 'meta' | 'ct'): Omit<MarkWrite, 'where'> {
   if (typeof value === 'number') return { touched: ALL, sets: value >>> 0, copies: 0 };
   const read = markOf(value);
-  if (read !== null) return read === written ? { touched: 0, sets: 0, copies: 0 } : { touched: ALL, sets: 0, copies: ALL };
+  if (read !== null)
+    return read === written ? { touched: 0, sets: 0, copies: 0 } : { touched: ALL, sets: 0, copies: ALL };
   if (typeof value === 'object' && value !== null) {
     for (const operator of ['|', '^', '&'] as const) {
       const operands = (value as Readonly<Record<string, unknown>>)[operator];
       if (!Array.isArray(operands)) continue;
       const number: unknown = operands.find((operand) => typeof operand === 'number');
       if (typeof number !== 'number') break;
-      const inner = effectOf(operands.find((operand) => typeof operand !== 'number'), written);
-      if (operator === '&') return { touched: (inner.touched | ~number) >>> 0, sets: (inner.sets & number) >>> 0, copies: (inner.copies & number) >>> 0 };
+      const inner = effectOf(
+        operands.find((operand) => typeof operand !== 'number'),
+        written,
+      );
+      if (operator === '&')
+        return {
+          touched: (inner.touched | ~number) >>> 0,
+          sets: (inner.sets & number) >>> 0,
+          copies: (inner.copies & number) >>> 0,
+        };
       return { ...inner, touched: (inner.touched | number) >>> 0, sets: (inner.sets | number) >>> 0 };
     }
   }

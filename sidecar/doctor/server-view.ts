@@ -3,7 +3,13 @@ import type { Settings } from '../config/settings.js';
 import { readSocketUse } from '../discovery/management-socket.js';
 import { namesEndpoint } from '../discovery/openvpn-process.js';
 import { type OpenVpnOptions, optionOf } from '../discovery/openvpn-options.js';
-import { holdersOf, isInOurNamespace, openVpnOptionsOf, type ProcessInfo, readProcesses } from '../discovery/processes.js';
+import {
+  holdersOf,
+  isInOurNamespace,
+  openVpnOptionsOf,
+  type ProcessInfo,
+  readProcesses,
+} from '../discovery/processes.js';
 import type { ServerStatus, StatusDocument } from '../status.js';
 
 /** One OpenVPN server, as far as it can be seen without connecting to it. */
@@ -36,7 +42,10 @@ export async function viewServers(settings: Settings, status: StatusDocument | n
   return Promise.all([...endpoints].map(([name, endpoint]) => viewServer(name, endpoint, reported.get(name) ?? null)));
 }
 
-/** OpenVPN 2.6 ignores the port of `management tunnel PORT` and listens on any: only its options tell which one is meant. */
+/**
+ * OpenVPN 2.6 ignores the port of `management tunnel PORT` and listens on any: only its options tell which one is
+ * meant.
+ */
 async function pidOnTunnel(port: number): Promise<number | null> {
   for (const { pid, name } of await readProcesses()) {
     if (name !== 'openvpn' || !(await isInOurNamespace(pid))) continue;
@@ -47,16 +56,24 @@ async function pidOnTunnel(port: number): Promise<number | null> {
   return null;
 }
 
-/** The one that is OpenVPN: by its name, or by its options, which name this endpoint. Another may serve its management interface to several programs. */
+/**
+ * The one that is OpenVPN: by its name, or by its options, which name this endpoint. Another may serve its management
+ * interface to several programs.
+ */
 async function openVpnAmong(processes: readonly ProcessInfo[], endpoint: ManagementEndpoint): Promise<number | null> {
   for (const { pid, name } of processes) if (name === 'openvpn' || (await namesEndpoint(pid, endpoint))) return pid;
   return null;
 }
 
-async function viewServer(name: string, endpoint: ManagementEndpoint, reported: ServerStatus | null): Promise<ServerView> {
+async function viewServer(
+  name: string,
+  endpoint: ManagementEndpoint,
+  reported: ServerStatus | null,
+): Promise<ServerView> {
   const use = await readSocketUse(endpoint);
   const listening = await holdersOf(use.listeners);
-  const pid = (await openVpnAmong(listening, endpoint)) ?? (endpoint.kind === 'tcp' ? await pidOnTunnel(endpoint.port) : null);
+  const pid =
+    (await openVpnAmong(listening, endpoint)) ?? (endpoint.kind === 'tcp' ? await pidOnTunnel(endpoint.port) : null);
   return {
     name,
     endpoint,

@@ -83,7 +83,8 @@ export class System implements AsyncDisposable {
       try {
         return await openNftables({ executor: this.settings.executor });
       } catch (error) {
-        if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${error.message}`, { cause: error });
+        if (error instanceof NftError)
+          throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${error.message}`, { cause: error });
         throw error;
       }
     });
@@ -100,15 +101,26 @@ export class System implements AsyncDisposable {
       const running = (await this.status().catch(() => null))?.firewall;
       const known = running ?? (this.settings.firewall === 'auto' ? undefined : this.settings.firewall);
       if (known !== undefined) return known === 'nftables' ? 'nftables' : 'iptables';
-      const hasNftables = await this.nftables().then(() => true, () => false);
+      const hasNftables = await this.nftables().then(
+        () => true,
+        () => false,
+      );
       const usable = (await this.iptables()).filter((report) => report.isUsable);
       if (!hasNftables) return usable.length > 0 ? 'iptables' : 'nftables';
       const isLeft = usable.some(({ ownChains }) => ownChains.length > 0);
-      return isLeft && !(await this.ruleset()).some((object) => 'table' in object && object.table.family === 'inet' && object.table.name === this.settings.table) ? 'iptables' : 'nftables';
+      return isLeft &&
+        !(await this.ruleset()).some(
+          (object) => 'table' in object && object.table.family === 'inet' && object.table.name === this.settings.table,
+        )
+        ? 'iptables'
+        : 'nftables';
     });
   }
 
-  /** Everything in nftables without elements of sets; empty where rules are made with iptables and there is no nftables. */
+  /**
+   * Everything in nftables without elements of sets; empty where rules are made with iptables and there is no
+   * nftables.
+   */
   ruleset(): Promise<readonly NftObject[]> {
     return this.#once('ruleset', async () => {
       const nftables = await this.nftables().catch(async (error: unknown) => {
@@ -126,19 +138,26 @@ export class System implements AsyncDisposable {
 
   /** What nft cannot show: targets of iptables-nft, and everything of iptables-legacy, as text of iptables-save. */
   savedIptables(): Promise<string> {
-    return this.#once('saved', async () => `${await saveNftIptables(await this.ruleset())}\n${await this.legacyIptables()}`);
+    return this.#once(
+      'saved',
+      async () => `${await saveNftIptables(await this.ruleset())}\n${await this.legacyIptables()}`,
+    );
   }
 
   /** Reverse path filters made of rules, in nftables and iptables. */
   pathFilters(): Promise<readonly PathFilter[]> {
-    return this.#once('pathFilters', async () => readPathFilters(await this.nftables().catch(() => null), this.settings.table));
+    return this.#once('pathFilters', async () =>
+      readPathFilters(await this.nftables().catch(() => null), this.settings.table),
+    );
   }
 
   /** By family, a link by which no default route leads. */
   linksWithoutDefault(): Promise<ReadonlyMap<Family, string>> {
     return this.#once('linksWithoutDefault', async () => {
       const { links } = await readDevices(this.settings.devices);
-      const found = await Promise.all(([4, 6] as const).map(async (family) => [family, await linkWithoutDefault(links, family)] as const));
+      const found = await Promise.all(
+        ([4, 6] as const).map(async (family) => [family, await linkWithoutDefault(links, family)] as const),
+      );
       return new Map(found.flatMap(([family, device]) => (device === null ? [] : [[family, device] as const])));
     });
   }
@@ -163,7 +182,13 @@ export class System implements AsyncDisposable {
   /** The Ethernet devices on which gateways are learnt: those of the settings, else all. */
   async links(): Promise<readonly DeviceDetails[]> {
     const wanted = this.settings.devices;
-    return (await this.devices()).filter((device) => device.link_type === 'ether' && device.master === undefined && device.linkinfo?.info_kind !== 'vrf' && (wanted.length === 0 || wanted.includes(device.ifname)));
+    return (await this.devices()).filter(
+      (device) =>
+        device.link_type === 'ether' &&
+        device.master === undefined &&
+        device.linkinfo?.info_kind !== 'vrf' &&
+        (wanted.length === 0 || wanted.includes(device.ifname)),
+    );
   }
 
   /** Devices without a link layer that are up: OpenVPN's among them. */

@@ -63,8 +63,8 @@ export interface Firewall<Rules> {
   readonly needsFullRewrite: boolean;
 
   /**
-   * Makes the kernel's rules what `rules` says, and the client sets what the changes say. The same object as before means that
-   * only clients change.
+   * Makes the kernel's rules what `rules` says, and the client sets what the changes say. The same object as before
+   * means that only clients change.
    *
    * @param changes when `needsFullRewrite`, an `add` for every client network
    * @throws GwmarkError FIREWALL_FAILED
@@ -75,13 +75,16 @@ export interface Firewall<Rules> {
   inspect(options?: { readonly withCounters?: boolean }): Promise<FirewallReading>;
 
   /**
-   * How many elements differ from what was written; 0 while the rules are not ours to judge. Costs time in proportion to the clients.
+   * How many elements differ from what was written; 0 while the rules are not ours to judge. Costs time in proportion
+   * to the clients.
    *
    * @param clients what was installed, by key of network
    */
   differences(clients: ReadonlyMap<string, ClientNetwork>): Promise<number>;
 
-  /** What the rules counted; null when they are gone. Tells nothing about their state, so it may run beside a change. */
+  /**
+   * What the rules counted; null when they are gone. Tells nothing about their state, so it may run beside a change.
+   */
   readCounters(): Promise<RuleCounters | null>;
 
   /** Rules or elements were not what they should be: the next `apply` replaces all of them. */

@@ -9,7 +9,11 @@ export interface ForeignFlowtable {
 }
 
 /** Flowtables in tables that are not ours, which hold one of these devices. Pure. */
-export function foreignFlowtables(objects: readonly NftObject[], ourTable: string, devices: readonly string[]): readonly ForeignFlowtable[] {
+export function foreignFlowtables(
+  objects: readonly NftObject[],
+  ourTable: string,
+  devices: readonly string[],
+): readonly ForeignFlowtable[] {
   return objects.flatMap((object) => {
     if (!('flowtable' in object) || object.flowtable.table === ourTable) return [];
     const { family, table, name, dev = [] } = object.flowtable;

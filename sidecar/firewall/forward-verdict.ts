@@ -30,17 +30,23 @@ interface Verdict {
 const MAX_DEPTH = 16;
 
 /**
- * What rules of nftables do with the first packet of a flow, as far as its devices and family tell. Every base chain of hook forward has to let it pass. Verdicts of rules that ask for more
- * (a port, an address) are taken for possible. A policy that drops is left to the caller.
+ * What rules of nftables do with the first packet of a flow, as far as its devices and family tell. Every base chain
+ * of hook forward has to let it pass. Verdicts of rules that ask for more (a port, an address) are taken for possible.
+ * A policy that drops is left to the caller.
  *
  * @returns the rule that certainly ends its way, if none accepts it before; null where there is none
  */
 export function refusalOf(objects: readonly NftObject[], packet: ForwardedPacket): Refusal | null {
-  const bases = objects.flatMap((object) => ('chain' in object && object.chain.hook === 'forward' && isOfFamily(object.chain.family, packet.family) ? [object.chain] : []));
+  const bases = objects.flatMap((object) =>
+    'chain' in object && object.chain.hook === 'forward' && isOfFamily(object.chain.family, packet.family)
+      ? [object.chain]
+      : [],
+  );
   for (const base of bases.toSorted((a, b) => (a.prio ?? 0) - (b.prio ?? 0))) {
     const walk = new Walk(objects, base, packet);
     const verdict = walk.chain(base.name, 0);
-    if (verdict !== null && verdict.kind !== 'accept') return { where: verdict.where, verdict: verdict.kind, mayBeAccepted: walk.mayBeAccepted };
+    if (verdict !== null && verdict.kind !== 'accept')
+      return { where: verdict.where, verdict: verdict.kind, mayBeAccepted: walk.mayBeAccepted };
   }
   return null;
 }

@@ -44,7 +44,10 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   #rules: IptablesRules = NO_IPTABLES_RULES;
   #fingerprint: string | null = null;
   /** (device, MAC) of transport flows -> what its rules counted, and when that had grown (monotonic milliseconds). */
-  readonly #uplinks = new Map<string, { readonly rule: SourceRule; readonly packets: number; readonly seenAtMs: number }>();
+  readonly #uplinks = new Map<
+    string,
+    { readonly rule: SourceRule; readonly packets: number; readonly seenAtMs: number }
+  >();
   /** Devices that have a set of unknown MACs. */
   #devices: readonly string[] = [];
 
@@ -59,7 +62,10 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   async adopt(deviceOf: (address: string) => string): Promise<Installed | null> {
     const chains = await listChains(this.#iptables, this.#table);
     if (chains.owner === 'foreign') {
-      throw new GwmarkError('FIREWALL_CLASH', `iptables chains ${iptablesPrefix(this.#table)}* exist and are not gwmark's; name another with the setting table`);
+      throw new GwmarkError(
+        'FIREWALL_CLASH',
+        `iptables chains ${iptablesPrefix(this.#table)}* exist and are not gwmark's; name another with the setting table`,
+      );
     }
     // Sets alone do nothing; they are filled anew.
     if (chains.owner === 'none') return null;
@@ -87,7 +93,9 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       const sets = this.needsFullRewrite ? await listSets(this.#ipset, this.#table) : [];
       const from = this.needsFullRewrite ? rulesOf(await listChains(this.#iptables, this.#table), sets) : this.#rules;
       const diff = isStructural ? diffIptables(from, rules) : { sets: [], rules: [], goneSets: [] };
-      const elements = this.needsFullRewrite ? this.#fillCommands(sets, changes) : iptablesClientCommands(this.#table, changes, this.machine.families);
+      const elements = this.needsFullRewrite
+        ? this.#fillCommands(sets, changes)
+        : iptablesClientCommands(this.#table, changes, this.machine.families);
       await this.#ipset.run([...diff.sets, ...elements]);
       if (diff.rules.length > 0) await this.#iptables.run(diff.rules);
       await this.#destroySets(diff.goneSets);
@@ -95,11 +103,21 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       if (!(error instanceof IptablesError)) throw error;
       // Of sets and rules a part may stand.
       this.invalidate();
-      throw new GwmarkError('FIREWALL_FAILED', `apply rules with iptables (${this.#iptables.flavour}): ${error.message}`, { cause: error });
+      throw new GwmarkError(
+        'FIREWALL_FAILED',
+        `apply rules with iptables (${this.#iptables.flavour}): ${error.message}`,
+        { cause: error },
+      );
     }
     this.#rules = rules;
     if (!isStructural) return;
-    this.#devices = [...new Set(rules.chains.flatMap(({ rules: words }) => words ?? []).flatMap((words) => (words.includes('--add-set') ? (words[words.indexOf('-i') + 1] ?? []) : [])))];
+    this.#devices = [
+      ...new Set(
+        rules.chains
+          .flatMap(({ rules: words }) => words ?? [])
+          .flatMap((words) => (words.includes('--add-set') ? (words[words.indexOf('-i') + 1] ?? []) : [])),
+      ),
+    ];
     await this.#rememberFingerprint();
   }
 
@@ -131,7 +149,10 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     for (const { name, type } of families.flatMap((family) => iptablesClientSets({ table: this.#table }, family))) {
       sets.push({ name, type, hasMarks: false, elements: await this.#elements(name) });
     }
-    return countDifferences(wanted, readClientSets(sets, this.#table, () => ''));
+    return countDifferences(
+      wanted,
+      readClientSets(sets, this.#table, () => ''),
+    );
   }
 
   invalidate(): void {
@@ -145,14 +166,24 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       const nowMs = performance.now();
       found.push(
         ...[...this.#uplinks.values()]
-        .map(({ rule: { device, mac }, seenAtMs }) => ({ device, mac, expiresSeconds: UPLINK_SECONDS - Math.round((nowMs - seenAtMs) / 1000) }))
-        .filter(({ expiresSeconds }) => expiresSeconds > 0),
+          .map(({ rule: { device, mac }, seenAtMs }) => ({
+            device,
+            mac,
+            expiresSeconds: UPLINK_SECONDS - Math.round((nowMs - seenAtMs) / 1000),
+          }))
+          .filter(({ expiresSeconds }) => expiresSeconds > 0),
       );
     }
     if (this.#rules.notes !== set) return found;
     for (const device of this.#devices) {
       const elements = await this.#elements(iptablesSeenSet(this.#table, device));
-      found.push(...elements.map(({ value, timeoutSeconds }) => ({ device, mac: value, expiresSeconds: timeoutSeconds ?? null })));
+      found.push(
+        ...elements.map(({ value, timeoutSeconds }) => ({
+          device,
+          mac: value,
+          expiresSeconds: timeoutSeconds ?? null,
+        })),
+      );
     }
     return found;
   }
@@ -162,8 +193,14 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     for (const family of this.machine.families) {
       const { chains } = await this.#iptables.list({ family, table: 'mangle' });
       for (const { name, rules } of chains) {
-        if (name.startsWith(iptablesPrefix(this.#table)) || !rules.some(({ words }) => setsBits(words, policy.markMask))) continue;
-        clashes.push(`iptables chain ${name} (IPv${family} mangle) sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`);
+        if (
+          name.startsWith(iptablesPrefix(this.#table)) ||
+          !rules.some(({ words }) => setsBits(words, policy.markMask))
+        )
+          continue;
+        clashes.push(
+          `iptables chain ${name} (IPv${family} mangle) sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`,
+        );
       }
     }
     return clashes;
@@ -190,10 +227,17 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     }
   }
 
-  /** What makes the client sets hold exactly what is added: what is right already stays, so that no rule ever sees a set half full. */
+  /**
+   * What makes the client sets hold exactly what is added: what is right already stays, so that no rule ever sees a
+   * set half full.
+   */
   #fillCommands(existing: readonly ListedSet[], changes: Iterable<ClientNetworkChange>): SetCommand[] {
     const { families } = this.machine;
-    const wanted = new Map(families.flatMap((family) => iptablesClientSets({ table: this.#table }, family)).map(({ name }) => [name, new Set<string>()]));
+    const wanted = new Map(
+      families
+        .flatMap((family) => iptablesClientSets({ table: this.#table }, family))
+        .map(({ name }) => [name, new Set<string>()]),
+    );
     for (const { op, network } of changes) {
       const elements = wanted.get(iptablesSetName(this.#table, network));
       if (op === 'add') for (const value of iptablesElements(network)) elements?.add(value);
@@ -202,7 +246,10 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       const known = new Set(existing.find((set) => set.name === name)?.elements.map(({ value }) => value));
       const discard = [...known].filter((value) => !values.has(value));
       const put = [...values].filter((value) => !known.has(value)).map((value) => ({ value }));
-      return [...(discard.length > 0 ? [{ discard: { name, values: discard } }] : []), ...(put.length > 0 ? [{ put: { name, elements: put } }] : [])];
+      return [
+        ...(discard.length > 0 ? [{ discard: { name, values: discard } }] : []),
+        ...(put.length > 0 ? [{ put: { name, elements: put } }] : []),
+      ];
     });
   }
 
@@ -234,12 +281,15 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     const nowMs = performance.now();
     for (const [key, counted] of packets) {
       // Counters begin anew with every change of rules.
-      if (counted.packets > 0 && counted.packets !== this.#uplinks.get(key)?.packets) this.#uplinks.set(key, { ...counted, seenAtMs: nowMs });
+      if (counted.packets > 0 && counted.packets !== this.#uplinks.get(key)?.packets)
+        this.#uplinks.set(key, { ...counted, seenAtMs: nowMs });
     }
     for (const key of this.#uplinks.keys()) if (!packets.has(key)) this.#uplinks.delete(key);
   }
 
-  /** A listing that fails is no failure of the change: the next inspection finds the rules changed and replaces them. */
+  /**
+   * A listing that fails is no failure of the change: the next inspection finds the rules changed and replaces them.
+   */
   async #rememberFingerprint(): Promise<void> {
     this.#fingerprint = await listChains(this.#iptables, this.#table).then(
       ({ fingerprint }) => fingerprint,

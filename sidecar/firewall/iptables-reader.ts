@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Family, Ipset, Iptables, ListedChain, ListedSet, RuleWords } from 'iptables-wrapper';
 import type { ClientNetwork, IptablesChain, OriginalSysctl, Transport } from '../../rules/index.js';
-import { IPTABLES_CHAINS, IPTABLES_ORIGINS, LAYOUT_COMMENT, iptablesPrefix, networkKey, parseNetwork, parseOrderComment, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
+import {
+  IPTABLES_CHAINS,
+  IPTABLES_ORIGINS,
+  LAYOUT_COMMENT,
+  iptablesPrefix,
+  networkKey,
+  parseNetwork,
+  parseOrderComment,
+  parseOriginalComment,
+  parseTransportComment,
+} from '../../rules/index.js';
 import type { Count, RuleCounters } from './firewall.js';
 
 /** A rule that leads from a source MAC to the chain of its gateway, with what it counted. */
@@ -35,7 +45,10 @@ export interface InstalledChains {
 export type ListedMangles = readonly { readonly family: Family; readonly chains: readonly ListedChain[] }[];
 
 /** Chains whose last rules count why packets took the normal route. */
-const REASONS: Readonly<Record<string, string>> = { [IPTABLES_CHAINS.unknown]: 'learn_unknown_mac', [IPTABLES_CHAINS.noGateway]: 'return_no_gateway' };
+const REASONS: Readonly<Record<string, string>> = {
+  [IPTABLES_CHAINS.unknown]: 'learn_unknown_mac',
+  [IPTABLES_CHAINS.noGateway]: 'return_no_gateway',
+};
 
 /**
  * Lists the tables mangle and reads what is ours out of them. iptables-legacy makes a table that is missing.
@@ -43,7 +56,12 @@ const REASONS: Readonly<Record<string, string>> = { [IPTABLES_CHAINS.unknown]: '
  * @throws IptablesError
  */
 export async function listChains(iptables: Iptables, table: string): Promise<InstalledChains> {
-  const mangles = await Promise.all(iptables.families.map(async (family) => ({ family, chains: (await iptables.list({ family, table: 'mangle' })).chains })));
+  const mangles = await Promise.all(
+    iptables.families.map(async (family) => ({
+      family,
+      chains: (await iptables.list({ family, table: 'mangle' })).chains,
+    })),
+  );
   return readChains(mangles, table);
 }
 
@@ -74,10 +92,16 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
       if (!isOurs && rules.length === 0) continue;
       hash.update(JSON.stringify([family, chain.name, rules.map(({ words }) => words)]));
       if (!isOurs) continue;
-      const from = IPTABLES_ORIGINS.find((origin) => listed.some(({ name, rules: all }) => name === origin && all.some(({ words }) => leadsTo(words) === chain.name))) ?? null;
+      const from =
+        IPTABLES_ORIGINS.find((origin) =>
+          listed.some(
+            ({ name, rules: all }) => name === origin && all.some(({ words }) => leadsTo(words) === chain.name),
+          ),
+        ) ?? null;
       chains.push({ family, name: chain.name, rules: null, from });
       const name = chain.name.slice(prefix.length);
-      if (name === IPTABLES_CHAINS.about) comments.push(...chain.rules.flatMap(({ words }) => valueOf(words, '--comment') ?? []));
+      if (name === IPTABLES_CHAINS.about)
+        comments.push(...chain.rules.flatMap(({ words }) => valueOf(words, '--comment') ?? []));
       const counting = chain.rules.filter(({ words }) => leadsTo(words) !== 'SET');
       const learntAs = idOf(IPTABLES_CHAINS.learn, name);
       const returnedTo = idOf(IPTABLES_CHAINS.return, name);
@@ -108,13 +132,22 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
 }
 
 /** Reads the client networks out of sets of ours, by key of network. */
-export function readClientSets(sets: readonly ListedSet[], table: string, deviceOf: (address: string) => string): Map<string, ClientNetwork> {
+export function readClientSets(
+  sets: readonly ListedSet[],
+  table: string,
+  deviceOf: (address: string) => string,
+): Map<string, ClientNetwork> {
   const clients = new Map<string, ClientNetwork>();
   for (const { name, elements } of sets) {
     const match = /^(client|subnet|all)([46])$/.exec(name.slice(iptablesPrefix(table).length));
     if (match === null) continue;
     // Two halves stand for everything.
-    const texts = match[1] === 'all' ? (elements.length === 2 ? [match[2] === '4' ? '0.0.0.0/0' : '::/0'] : []) : elements.map(({ value }) => value);
+    const texts =
+      match[1] === 'all'
+        ? elements.length === 2
+          ? [match[2] === '4' ? '0.0.0.0/0' : '::/0']
+          : []
+        : elements.map(({ value }) => value);
     for (const text of texts) {
       const network = parseNetwork(text);
       if (network === null) continue;
@@ -141,7 +174,9 @@ function noteSource(gateways: Map<number, { device: string; mac: string }[]>, { 
 function sourceOf(words: RuleWords, prefix: string, packets: number): SourceRule | null {
   const [device, mac, target] = [valueOf(words, '-i'), valueOf(words, '--mac-source'), leadsTo(words)];
   const id = target?.startsWith(prefix) === true ? idOf(IPTABLES_CHAINS.learn, target.slice(prefix.length)) : null;
-  return device === undefined || mac === undefined || id === null ? null : { id, device, mac: mac.toLowerCase(), packets };
+  return device === undefined || mac === undefined || id === null
+    ? null
+    : { id, device, mac: mac.toLowerCase(), packets };
 }
 
 /** 7 of `learn-7`. */

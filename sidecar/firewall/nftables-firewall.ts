@@ -40,7 +40,10 @@ export class NftablesFirewall implements Firewall<Structure> {
     if (objects === null) return null;
     const installed = readTable(objects, deviceOf);
     if (installed.owner === 'foreign') {
-      throw new GwmarkError('FIREWALL_CLASH', `nftables table ${this.#family} ${this.#table} exists and is not gwmark's; name another with the setting table`);
+      throw new GwmarkError(
+        'FIREWALL_CLASH',
+        `nftables table ${this.#family} ${this.#table} exists and is not gwmark's; name another with the setting table`,
+      );
     }
     this.#structure = installed.structure;
     this.#mustReplace = installed.owner === 'outdated';
@@ -61,7 +64,9 @@ export class NftablesFirewall implements Firewall<Structure> {
   async apply(structure: Structure, changes: Iterable<ClientNetworkChange>): Promise<void> {
     const isStructural = structure !== this.#structure;
     const clients = clientCommands(this.#table, changes, this.#family);
-    const { before, after } = isStructural ? diffStructure(this.#table, this.#structure, structure, this.#family) : { before: [], after: [] };
+    const { before, after } = isStructural
+      ? diffStructure(this.#table, this.#structure, structure, this.#family)
+      : { before: [], after: [] };
     const commands: Command[] = [...(this.#mustReplace ? this.#removal() : []), ...before, ...clients, ...after];
     if (commands.length === 0) {
       this.#structure = structure;
@@ -70,7 +75,11 @@ export class NftablesFirewall implements Firewall<Structure> {
     try {
       await this.#nft.run(commands);
     } catch (error) {
-      throw new GwmarkError('FIREWALL_FAILED', `apply ${commands.length} changes to nftables table ${this.#family} ${this.#table}: ${(error as Error).message}`, { cause: error });
+      throw new GwmarkError(
+        'FIREWALL_FAILED',
+        `apply ${commands.length} changes to nftables table ${this.#family} ${this.#table}: ${(error as Error).message}`,
+        { cause: error },
+      );
     }
     this.#structure = structure;
     this.#mustReplace = false;
@@ -84,7 +93,8 @@ export class NftablesFirewall implements Firewall<Structure> {
   async inspect(options: { readonly withCounters?: boolean } = {}): Promise<FirewallReading> {
     const generation = (await this.#nft.generation()) ?? null;
     const isUntouched = generation !== null && generation === this.#generation;
-    if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true)) return { state: 'intact', counters: null };
+    if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true))
+      return { state: 'intact', counters: null };
     const objects = await this.#list(true);
     if (objects === null) {
       this.#invalidate(false);
@@ -115,7 +125,9 @@ export class NftablesFirewall implements Firewall<Structure> {
     if (wanted === NOTHING) return 0;
     const table = await this.readAll((address) => installed.get(address)?.device ?? '');
     if (table === null) return 0;
-    const verdicts = [...wanted.verdicts].map(([name, elements]) => countDifferences(elements, table.structure.verdicts.get(name) ?? new Map()));
+    const verdicts = [...wanted.verdicts].map(([name, elements]) =>
+      countDifferences(elements, table.structure.verdicts.get(name) ?? new Map()),
+    );
     return verdicts.reduce((sum, many) => sum + many, countDifferences(installed, table.clients));
   }
 
@@ -147,8 +159,8 @@ export class NftablesFirewall implements Firewall<Structure> {
   }
 
   /**
-   * Elements are not part of it, so changes of clients leave it as it is. A listing that fails is no failure of the change,
-   * which stands: the next inspection finds the table changed and replaces it.
+   * Elements are not part of it, so changes of clients leave it as it is. A listing that fails is no failure of the
+   * change, which stands: the next inspection finds the table changed and replaces it.
    */
   async #rememberFingerprint(): Promise<void> {
     const objects = await this.#list(true).catch(() => null);

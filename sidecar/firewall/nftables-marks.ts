@@ -9,8 +9,15 @@ export function nftablesMarkClashes(policy: Policy, objects: readonly NftObject[
   return objects.flatMap((object) => {
     if (!('rule' in object) || (object.rule.table === policy.table && OUR_FAMILIES.has(object.rule.family))) return [];
     const { family, table, chain, expr } = object.rule;
-    const clashes = expr.some((statement) => 'mangle' in statement && isMark(statement.mangle) && setsBits(statement.mangle.value, policy.markMask));
-    return clashes ? [`nftables chain ${family} ${table} ${chain} sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`] : [];
+    const clashes = expr.some(
+      (statement) =>
+        'mangle' in statement && isMark(statement.mangle) && setsBits(statement.mangle.value, policy.markMask),
+    );
+    return clashes
+      ? [
+          `nftables chain ${family} ${table} ${chain} sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`,
+        ]
+      : [];
   });
 }
 

@@ -13,7 +13,9 @@ import type { IptablesTools } from './iptables-firewall.js';
 import { listSets } from './iptables-reader.js';
 
 /** What rules are made with. */
-export type FirewallTool = { readonly kind: 'nftables'; readonly nft: Nftables } | ({ readonly kind: 'iptables' } & IptablesTools);
+export type FirewallTool =
+  | { readonly kind: 'nftables'; readonly nft: Nftables }
+  | ({ readonly kind: 'iptables' } & IptablesTools);
 
 /** A tool that its owner has to close. */
 export type OpenedTool = FirewallTool & AsyncDisposable;
@@ -22,10 +24,12 @@ export type OpenedTool = FirewallTool & AsyncDisposable;
 export type ToolSettings = Pick<Settings, 'executor' | 'firewall' | 'iptables' | 'table'>;
 
 /**
- * Opens what the setting `firewall` names, or what works. Under `auto`, rules that an earlier run left decide; then nftables is preferred. Rules
- * are never made with both, nor with two flavours of iptables: packets would pass all of them.
+ * Opens what the setting `firewall` names, or what works. Under `auto`, rules that an earlier run left decide; then
+ * nftables is preferred. Rules are never made with both, nor with two flavours of iptables: packets would pass all of
+ * them.
  *
- * @throws GwmarkError FIREWALL_UNAVAILABLE where nothing works, FIREWALL_CLASH where an earlier run's rules are of the other kind
+ * @throws GwmarkError FIREWALL_UNAVAILABLE where nothing works, FIREWALL_CLASH where an earlier run's rules are of the
+ * other kind
  */
 export async function openFirewallTool(settings: ToolSettings, logger: Logger): Promise<OpenedTool> {
   const { firewall } = settings;
@@ -36,13 +40,17 @@ export async function openFirewallTool(settings: ToolSettings, logger: Logger): 
     logger.info('firewall.selected', { firewall: nameOf(opened), isForced });
     return opened;
   }
-  const nft = await openNftables({ executor: settings.executor, onFallback: (reason) => logger.warn('firewall.fallback', { reason }) }).catch((error: unknown) => {
+  const nft = await openNftables({
+    executor: settings.executor,
+    onFallback: (reason) => logger.warn('firewall.fallback', { reason }),
+  }).catch((error: unknown) => {
     if (error instanceof NftError) return error;
     throw error;
   });
   if (nft instanceof NftError) {
     // Without the right, iptables would be refused too, with less to say.
-    if (isForced || nft.code === 'EPERM') throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${nft.message}`, { cause: nft });
+    if (isForced || nft.code === 'EPERM')
+      throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${nft.message}`, { cause: nft });
     return openInstead(settings, nft, logger);
   }
   const leftover = (await hasTable(nft, settings.table)) ? [] : await iptablesLeftover(settings.table);
@@ -51,9 +59,17 @@ export async function openFirewallTool(settings: ToolSettings, logger: Logger): 
     return { kind: 'nftables', nft, [Symbol.asyncDispose]: () => nft[Symbol.asyncDispose]() };
   }
   await nft[Symbol.asyncDispose]();
-  if (isForced) throw new GwmarkError('FIREWALL_CLASH', `firewall: nftables is set, and an earlier run left iptables chains (${leftover.join(', ')}): run gwmark down first`);
+  if (isForced)
+    throw new GwmarkError(
+      'FIREWALL_CLASH',
+      `firewall: nftables is set, and an earlier run left iptables chains (${leftover.join(', ')}): run gwmark down first`,
+    );
   const opened = await openIptablesTool(settings, logger);
-  logger.info('firewall.selected', { firewall: nameOf(opened), isForced, reason: 'an earlier run left its chains there' });
+  logger.info('firewall.selected', {
+    firewall: nameOf(opened),
+    isForced,
+    reason: 'an earlier run left its chains there',
+  });
   return opened;
 }
 
@@ -82,7 +98,10 @@ export async function openEveryTool(settings: ToolSettings): Promise<readonly Op
   for (const report of reports) if (!report.isUsable) reasons.push(`iptables (${report.flavour}): ${report.reason}`);
   const holders = usable.filter(({ ownChains }) => ownChains.length > 0).map(({ flavour }) => flavour);
   // Sets can be left without chains; and without nftables something must be there to look with.
-  const looker = tools.length === 0 || (await hasSets(settings.table)) ? usable.find(({ isDefault }) => isDefault) ?? usable[0] : undefined;
+  const looker =
+    tools.length === 0 || (await hasSets(settings.table))
+      ? (usable.find(({ isDefault }) => isDefault) ?? usable[0])
+      : undefined;
   const flavours = holders.length === 0 && looker !== undefined ? [looker.flavour] : holders;
   for (const flavour of flavours) {
     try {
@@ -93,14 +112,19 @@ export async function openEveryTool(settings: ToolSettings): Promise<readonly Op
       if (holders.length > 0) throw new GwmarkError('FIREWALL_UNAVAILABLE', reasons.join('; '), { cause: error });
     }
   }
-  if (tools.length === 0) throw new GwmarkError('FIREWALL_UNAVAILABLE', `no firewall can be used (${reasons.join('; ')})`);
+  if (tools.length === 0)
+    throw new GwmarkError('FIREWALL_UNAVAILABLE', `no firewall can be used (${reasons.join('; ')})`);
   return tools;
 }
 
 async function openInstead(settings: ToolSettings, cause: NftError, logger: Logger): Promise<OpenedTool> {
   try {
     const opened = await openIptablesTool(settings, logger);
-    logger.info('firewall.selected', { firewall: nameOf(opened), isForced: false, reason: `nftables cannot be used: ${cause.message}` });
+    logger.info('firewall.selected', {
+      firewall: nameOf(opened),
+      isForced: false,
+      reason: `nftables cannot be used: ${cause.message}`,
+    });
     return opened;
   } catch (error) {
     if (!(error instanceof GwmarkError)) throw error;
@@ -113,27 +137,56 @@ async function openIptablesTool(settings: ToolSettings, logger: Logger): Promise
   const { table } = settings;
   const { flavour } = settings.iptables;
   if (table.length > MAX_IPTABLES_TABLE_LENGTH) {
-    throw new GwmarkError('FIREWALL_UNAVAILABLE', `table ${table} has ${table.length} characters: with iptables, whose names are short, at most ${MAX_IPTABLES_TABLE_LENGTH}`);
+    throw new GwmarkError(
+      'FIREWALL_UNAVAILABLE',
+      `table ${table} has ${table.length} characters: with iptables, whose names are short, at most ${MAX_IPTABLES_TABLE_LENGTH}`,
+    );
   }
   if (!(await hasNetRaw())) {
     const remedy = 'add it: CapabilityBoundingSet=CAP_NET_RAW (systemd), --cap-add NET_RAW (docker)';
-    throw new GwmarkError('FIREWALL_UNAVAILABLE', `open iptables: without CAP_NET_RAW no rule can refer to a set of ipset, and iptables-legacy does nothing; ${remedy}`);
+    throw new GwmarkError(
+      'FIREWALL_UNAVAILABLE',
+      `open iptables: without CAP_NET_RAW no rule can refer to a set of ipset, and iptables-legacy does nothing; ${remedy}`,
+    );
   }
   // `auto` finds out for itself.
-  const other = flavour === 'auto' ? undefined : (await inspectFlavours(table)).find((report) => report.flavour !== flavour && report.isUsable && report.ownChains.length > 0);
-  if (other !== undefined) throw new GwmarkError('FIREWALL_CLASH', `iptables.flavour: ${flavour} is set, and an earlier run left chains in iptables-${other.flavour}: run gwmark down first`);
+  const other =
+    flavour === 'auto'
+      ? undefined
+      : (await inspectFlavours(table)).find(
+          (report) => report.flavour !== flavour && report.isUsable && report.ownChains.length > 0,
+        );
+  if (other !== undefined)
+    throw new GwmarkError(
+      'FIREWALL_CLASH',
+      `iptables.flavour: ${flavour} is set, and an earlier run left chains in iptables-${other.flavour}: run gwmark down first`,
+    );
   try {
-    const tool = await openTools(table, flavour, flavour === 'auto' ? (reason) => logger.debug('firewall.flavour', { reason }) : undefined);
+    const tool = await openTools(
+      table,
+      flavour,
+      flavour === 'auto' ? (reason) => logger.debug('firewall.flavour', { reason }) : undefined,
+    );
     if (tool.kind === 'iptables' && !tool.hasMacSets) logger.warn('firewall.no_mac_sets');
     return tool;
   } catch (error) {
-    if (error instanceof IptablesError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `open iptables: ${error.message}`, { cause: error });
+    if (error instanceof IptablesError)
+      throw new GwmarkError('FIREWALL_UNAVAILABLE', `open iptables: ${error.message}`, { cause: error });
     throw error;
   }
 }
 
-async function openTools(table: string, flavour: 'auto' | Flavour, onChoice?: (reason: string) => void): Promise<OpenedTool> {
-  const iptables = await openIptables({ prefix: iptablesPrefix(table), flavour, families: kernelFamilies(), ...(onChoice === undefined ? {} : { onChoice }) });
+async function openTools(
+  table: string,
+  flavour: 'auto' | Flavour,
+  onChoice?: (reason: string) => void,
+): Promise<OpenedTool> {
+  const iptables = await openIptables({
+    prefix: iptablesPrefix(table),
+    flavour,
+    families: kernelFamilies(),
+    ...(onChoice === undefined ? {} : { onChoice }),
+  });
   try {
     const ipset = await openIpset();
     return {
@@ -154,7 +207,10 @@ async function close(iptables: Iptables, ipset: Ipset): Promise<void> {
   await ipset[Symbol.asyncDispose]();
 }
 
-/** The match `set` and iptables-legacy speak to the kernel through raw sockets. Without /proc the programs have the word. */
+/**
+ * The match `set` and iptables-legacy speak to the kernel through raw sockets. Without /proc the programs have the
+ * word.
+ */
 async function hasNetRaw(): Promise<boolean> {
   const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
   return hasCapability(status, 'CAP_NET_RAW') !== false;
@@ -187,9 +243,14 @@ async function hasTable(nft: Nftables, table: string): Promise<boolean> {
   }
 }
 
-/** What each flavour of iptables is and holds, chains named after `table` as our own. Nothing where that is too long a name: no chain can have it. */
+/**
+ * What each flavour of iptables is and holds, chains named after `table` as our own. Nothing where that is too long a
+ * name: no chain can have it.
+ */
 export async function inspectFlavours(table: string): Promise<readonly FlavourReport[]> {
-  return table.length > MAX_IPTABLES_TABLE_LENGTH ? [] : inspectIptables({ prefix: iptablesPrefix(table), families: kernelFamilies() });
+  return table.length > MAX_IPTABLES_TABLE_LENGTH
+    ? []
+    : inspectIptables({ prefix: iptablesPrefix(table), families: kernelFamilies() });
 }
 
 async function hasSets(table: string): Promise<boolean> {
@@ -218,5 +279,8 @@ async function refuseTable({ executor, table }: ToolSettings): Promise<void> {
     if (error instanceof NftError) return;
     throw error;
   }
-  throw new GwmarkError('FIREWALL_CLASH', `firewall: iptables is set, and the nftables table inet ${table} exists: run gwmark down first`);
+  throw new GwmarkError(
+    'FIREWALL_CLASH',
+    `firewall: iptables is set, and the nftables table inet ${table} exists: run gwmark down first`,
+  );
 }

@@ -3,8 +3,8 @@ import type { Family } from '../../rules/index.js';
 import { savedLines } from './saved-lines.js';
 
 /**
- * A rule of another program that drops packets whose way back does not lead over the device that they came by: rp_filter as a
- * rule. An endpoint without routes has no such way for anybody far away.
+ * A rule of another program that drops packets whose way back does not lead over the device that they came by:
+ * rp_filter as a rule. An endpoint without routes has no such way for anybody far away.
  */
 export interface PathFilter {
   /** `nftables chain inet firewalld filter_PREROUTING`, `iptables chain raw PREROUTING`. */
@@ -22,7 +22,8 @@ type NftRule = Extract<NftObject, { rule: unknown }>['rule'];
 type Fib = { readonly result?: unknown; readonly flags?: unknown };
 
 /**
- * Such rules in a listing of nftables, terse or whole: `fib saddr . iif oif missing drop`, or `... exists accept` where the rest is dropped.
+ * Such rules in a listing of nftables, terse or whole: `fib saddr . iif oif missing drop`, or `... exists accept`
+ * where the rest is dropped.
  *
  * @param ourTable whose rules are passed over
  * @see nft(8), FIB EXPRESSIONS
@@ -36,7 +37,14 @@ export function nftPathFilters(objects: readonly NftObject[], ourTable: string):
     const families = familiesOf(family, expr);
     const base = baseOf(objects, object.rule);
     if (families.length === 0 || base === null) return [];
-    return [{ where: `nftables chain ${family} ${table} ${chain}`, families, ...base, asksWithMark: flagsOf(fib).includes('mark') }];
+    return [
+      {
+        where: `nftables chain ${family} ${table} ${chain}`,
+        families,
+        ...base,
+        asksWithMark: flagsOf(fib).includes('mark'),
+      },
+    ];
   });
   return unique(filters);
 }
@@ -54,25 +62,47 @@ export function iptablesPathFilters(saved: string, family: Family): readonly Pat
   const filters = savedLines(saved).flatMap(({ table, line }): PathFilter[] => {
     const rule = /^-A (\S+) .*-m rpfilter\b(.*)$/.exec(line);
     if (rule === null || !/ -[jg] /.test(line) || / -j (LOG|NFLOG)\b/.test(line)) return [];
-    return [{ where: `${family === 4 ? 'iptables' : 'ip6tables'} chain ${table} ${rule[1]}`, families: [family], hook: 'prerouting', priority: IPTABLES_PRIORITY[table] ?? 0, asksWithMark: / --validmark\b/.test(rule[2] ?? '') }];
+    return [
+      {
+        where: `${family === 4 ? 'iptables' : 'ip6tables'} chain ${table} ${rule[1]}`,
+        families: [family],
+        hook: 'prerouting',
+        priority: IPTABLES_PRIORITY[table] ?? 0,
+        asksWithMark: / --validmark\b/.test(rule[2] ?? ''),
+      },
+    ];
   });
   return unique(filters);
 }
 
 /** True where iptables-nft has such rules, which nft cannot show whole. */
 export function hasIptablesPathFilter(objects: readonly NftObject[]): boolean {
-  return objects.some((object) => 'rule' in object && object.rule.expr.some((statement) => 'xt' in statement && (statement.xt as { name?: unknown } | null)?.name === 'rpfilter'));
+  return objects.some(
+    (object) =>
+      'rule' in object &&
+      object.rule.expr.some(
+        (statement) => 'xt' in statement && (statement.xt as { name?: unknown } | null)?.name === 'rpfilter',
+      ),
+  );
 }
 
 function unique(filters: readonly PathFilter[]): PathFilter[] {
   return [...new Map(filters.map((filter) => [JSON.stringify(filter), filter])).values()];
 }
 
-/** The question for the device on the way back to the source; what kind of address the source is, is another matter. */
+/**
+ * The question for the device on the way back to the source; what kind of address the source is, is another matter.
+ */
 function fibOf({ expr }: NftRule): Fib | null {
   for (const statement of expr) {
-    const fib = 'match' in statement ? (statement.match.left as { fib?: Fib }).fib : 'vmap' in statement ? (statement.vmap.key as { fib?: Fib }).fib : undefined;
-    if (fib !== undefined && (fib.result === 'oif' || fib.result === 'oifname') && flagsOf(fib).includes('saddr')) return fib;
+    const fib =
+      'match' in statement
+        ? (statement.match.left as { fib?: Fib }).fib
+        : 'vmap' in statement
+          ? (statement.vmap.key as { fib?: Fib }).fib
+          : undefined;
+    if (fib !== undefined && (fib.result === 'oif' || fib.result === 'oifname') && flagsOf(fib).includes('saddr'))
+      return fib;
   }
   return null;
 }
@@ -83,9 +113,15 @@ function flagsOf({ flags }: Fib): readonly string[] {
 
 /** Whether packets live or die by it: what only counts, logs or marks does not. */
 function decides({ expr }: NftRule): boolean {
-  const has = (...words: readonly string[]): boolean => expr.some((statement) => words.some((word) => word in statement));
+  const has = (...words: readonly string[]): boolean =>
+    expr.some((statement) => words.some((word) => word in statement));
   if (has('vmap')) return true;
-  const isForMissing = expr.some((statement) => 'match' in statement && 'fib' in (statement.match.left as object) && (statement.match.op === '!=') !== (statement.match.right === false || statement.match.right === 0));
+  const isForMissing = expr.some(
+    (statement) =>
+      'match' in statement &&
+      'fib' in (statement.match.left as object) &&
+      (statement.match.op === '!=') !== (statement.match.right === false || statement.match.right === 0),
+  );
   return isForMissing ? has('drop', 'reject', 'jump', 'goto') : has('accept', 'return', 'jump', 'goto');
 }
 
@@ -100,17 +136,31 @@ function familiesOf(family: string, expr: NftRule['expr']): Family[] {
 }
 
 /** The base chain from which jumps lead to a rule; of several, the one that comes first. */
-function baseOf(objects: readonly NftObject[], { family, table, chain }: NftRule): Pick<PathFilter, 'hook' | 'priority'> | null {
-  const here = (place: { readonly family: string; readonly table: string }): boolean => place.family === family && place.table === table;
+function baseOf(
+  objects: readonly NftObject[],
+  { family, table, chain }: NftRule,
+): Pick<PathFilter, 'hook' | 'priority'> | null {
+  const here = (place: { readonly family: string; readonly table: string }): boolean =>
+    place.family === family && place.table === table;
   const reached = new Set([chain]);
-  for (let size = 0; size !== reached.size; ) {
+  for (let size = 0; size !== reached.size;) {
     size = reached.size;
     for (const object of objects) {
       if (!('rule' in object) || !here(object.rule)) continue;
-      const targets = [...JSON.stringify(object.rule.expr).matchAll(/"(?:jump|goto)":\{"target":"([^"]+)"\}/g)].map(([, target]) => target ?? '');
+      const targets = [...JSON.stringify(object.rule.expr).matchAll(/"(?:jump|goto)":\{"target":"([^"]+)"\}/g)].map(
+        ([, target]) => target ?? '',
+      );
       if (targets.some((target) => reached.has(target))) reached.add(object.rule.chain);
     }
   }
-  const bases = objects.flatMap((object) => ('chain' in object && here(object.chain) && reached.has(object.chain.name) && object.chain.hook !== undefined ? [{ hook: object.chain.hook, priority: object.chain.prio ?? 0 }] : []));
-  return bases.toSorted((a, b) => Number(b.hook === 'prerouting') - Number(a.hook === 'prerouting') || a.priority - b.priority)[0] ?? null;
+  const bases = objects.flatMap((object) =>
+    'chain' in object && here(object.chain) && reached.has(object.chain.name) && object.chain.hook !== undefined
+      ? [{ hook: object.chain.hook, priority: object.chain.prio ?? 0 }]
+      : [],
+  );
+  return (
+    bases.toSorted(
+      (a, b) => Number(b.hook === 'prerouting') - Number(a.hook === 'prerouting') || a.priority - b.priority,
+    )[0] ?? null
+  );
 }

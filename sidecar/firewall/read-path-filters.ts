@@ -11,8 +11,8 @@ const SAVE: readonly { readonly family: Family; readonly program: string; readon
 ];
 
 /**
- * Reads every reverse path filter that is made of rules, in nftables and both flavours of iptables. Programs are run only where there is something
- * that they alone can show, and one that is missing has nothing to tell.
+ * Reads every reverse path filter that is made of rules, in nftables and both flavours of iptables. Programs are run
+ * only where there is something that they alone can show, and one that is missing has nothing to tell.
  *
  * @param nft null where nftables cannot be used
  */
@@ -29,5 +29,8 @@ export async function readPathFilters(nft: Nftables | null, ourTable: string): P
 }
 
 async function save(program: string): Promise<string> {
-  return exec(program, []).then(({ stdout }) => stdout, () => '');
+  return exec(program, []).then(
+    ({ stdout }) => stdout,
+    () => '',
+  );
 }

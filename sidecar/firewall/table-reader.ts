@@ -1,7 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { Expression, MapPair, NftObject } from 'nftables-json';
 import type { ChainSpec, ClientNetwork, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
-import { ABOUT_CHAIN, LAYOUT_COMMENT, LEARN_CHAIN, NOTHING, NO_GATEWAY_CHAIN, networkKey, parseNetwork, parseOrderComment, parseOriginalComment, parseTransportComment } from '../../rules/index.js';
+import {
+  ABOUT_CHAIN,
+  LAYOUT_COMMENT,
+  LEARN_CHAIN,
+  NOTHING,
+  NO_GATEWAY_CHAIN,
+  networkKey,
+  parseNetwork,
+  parseOrderComment,
+  parseOriginalComment,
+  parseTransportComment,
+} from '../../rules/index.js';
 import type { Count, Installed, RuleCounters, SeenMac } from './firewall.js';
 
 /** What stands in the kernel under our table's name. */
@@ -16,7 +27,10 @@ export interface InstalledTable extends Installed {
 }
 
 /** Chains that count why packets took the normal route. */
-const REASONS: Readonly<Record<string, string>> = { [LEARN_CHAIN]: 'learn_unknown_mac', [NO_GATEWAY_CHAIN]: 'return_no_gateway' };
+const REASONS: Readonly<Record<string, string>> = {
+  [LEARN_CHAIN]: 'learn_unknown_mac',
+  [NO_GATEWAY_CHAIN]: 'return_no_gateway',
+};
 
 /**
  * Reads a listing of our table, whole or terse; without elements, everything made of elements is empty.
@@ -57,7 +71,11 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
       else if (chain in REASONS) fallThrough.set(REASONS[chain] ?? chain, count);
     }
   }
-  const owner = comments.includes(LAYOUT_COMMENT) ? 'ours' : comments.some((comment) => comment.startsWith('gwmark layout ')) ? 'outdated' : 'foreign';
+  const owner = comments.includes(LAYOUT_COMMENT)
+    ? 'ours'
+    : comments.some((comment) => comment.startsWith('gwmark layout '))
+      ? 'outdated'
+      : 'foreign';
   return {
     owner,
     structure: owner === 'ours' ? { sets, chains, verdicts } : NOTHING,
@@ -81,7 +99,11 @@ export function readSeenMacs(elements: readonly Expression[]): SeenMac[] {
   });
 }
 
-function readClients(setName: string, elements: readonly Expression[], deviceOf: (address: string) => string): ClientNetwork[] {
+function readClients(
+  setName: string,
+  elements: readonly Expression[],
+  deviceOf: (address: string) => string,
+): ClientNetwork[] {
   const match = /^(?:client[46]|subnet[46]_(\d+))$/.exec(setName);
   if (match === null) return [];
   return elements.flatMap((element) => {
@@ -127,7 +149,13 @@ function idOfChain(prefix: string, chain: string): number | null {
 
 function countOf(statements: readonly object[]): Count | null {
   for (const statement of statements) {
-    if ('counter' in statement && typeof statement.counter === 'object' && statement.counter !== null && 'packets' in statement.counter && 'bytes' in statement.counter) {
+    if (
+      'counter' in statement &&
+      typeof statement.counter === 'object' &&
+      statement.counter !== null &&
+      'packets' in statement.counter &&
+      'bytes' in statement.counter
+    ) {
       return { packets: Number(statement.counter.packets), bytes: Number(statement.counter.bytes) };
     }
   }
@@ -158,7 +186,11 @@ function targetOf(verdict: unknown): string | null {
 function fingerprint(objects: readonly NftObject[]): string {
   const hash = createHash('sha256');
   for (const object of objects) {
-    hash.update(JSON.stringify(object, (name, value: unknown) => (name === 'handle' || name === 'elem' || name === 'counter' ? undefined : value)));
+    hash.update(
+      JSON.stringify(object, (name, value: unknown) =>
+        name === 'handle' || name === 'elem' || name === 'counter' ? undefined : value,
+      ),
+    );
   }
   return hash.digest('base64');
 }

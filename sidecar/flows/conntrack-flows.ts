@@ -5,11 +5,15 @@ import { fileLines, programLines } from '../system/lines.js';
 import type { Flow, FlowTuple } from './flow.js';
 import { protocolName } from './flow.js';
 
-/** The kernel's own listing; absent without CONFIG_NF_CONNTRACK_PROCFS. It can miss entries while the table changes, a dump cannot. */
+/**
+ * The kernel's own listing; absent without CONFIG_NF_CONNTRACK_PROCFS. It can miss entries while the table changes, a
+ * dump cannot.
+ */
 const PROC_FILE = '/proc/net/nf_conntrack';
 
 /**
- * Streams the conntrack entries that bear a gateway id, IPv4 then IPv6: from conntrack(8), or from /proc where that is not installed.
+ * Streams the conntrack entries that bear a gateway id, IPv4 then IPv6: from conntrack(8), or from /proc where that is
+ * not installed.
  *
  * @throws GwmarkError FLOWS_UNAVAILABLE where neither can be read
  */
@@ -36,12 +40,19 @@ export async function* entriesFrom(source: string): AsyncGenerator<ConntrackEntr
   }
 }
 
-async function* conntrackLines(families: readonly Family[], selection: readonly string[] = []): AsyncGenerator<string, void> {
+async function* conntrackLines(
+  families: readonly Family[],
+  selection: readonly string[] = [],
+): AsyncGenerator<string, void> {
   try {
     for (const family of families) {
       const words = ['-L', '-f', `ipv${family}`, ...selection];
       const { exitCode, stderr } = yield* programLines('conntrack', [...words, '-o', 'extended']);
-      if (exitCode !== 0) throw new GwmarkError('FLOWS_UNAVAILABLE', `conntrack ${words.join(' ')}: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`);
+      if (exitCode !== 0)
+        throw new GwmarkError(
+          'FLOWS_UNAVAILABLE',
+          `conntrack ${words.join(' ')}: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`,
+        );
     }
   } catch (error) {
     if (error instanceof GwmarkError || !isMissing(error)) throw error;
@@ -53,7 +64,11 @@ async function* procLines(): AsyncGenerator<string, void> {
   try {
     yield* fileLines(PROC_FILE);
   } catch (error) {
-    throw new GwmarkError('FLOWS_UNAVAILABLE', `there is no program conntrack, and ${PROC_FILE} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new GwmarkError(
+      'FLOWS_UNAVAILABLE',
+      `there is no program conntrack, and ${PROC_FILE} cannot be read: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 
@@ -68,7 +83,8 @@ export type ConntrackEntry = Pick<Flow, 'family' | 'protocol' | 'original' | 're
 };
 
 /**
- * Parses a line of `conntrack -L -o extended` or of /proc/net/nf_conntrack, which are the same; null for one without a gateway id.
+ * Parses a line of `conntrack -L -o extended` or of /proc/net/nf_conntrack, which are the same; null for one without a
+ * gateway id.
  *
  * @param lowest the lowest bit of the mask
  */
@@ -94,7 +110,13 @@ export function parseConntrackEntry(line: string): ConntrackEntry | null {
   }
   const [original, reply] = tuples;
   if (original === undefined || reply === undefined) return null;
-  return { family: layer3 === 'ipv6' ? 6 : 4, protocol: protocolName(Number(protocol)), original: toTuple(original), reply: toTuple(reply), mark: markOf(line) };
+  return {
+    family: layer3 === 'ipv6' ? 6 : 4,
+    protocol: protocolName(Number(protocol)),
+    original: toTuple(original),
+    reply: toTuple(reply),
+    mark: markOf(line),
+  };
 }
 
 function markOf(line: string): number {

@@ -16,7 +16,9 @@ export function matchesFilter(flow: Flow, { client, gateway }: FlowFilter): bool
   if (client === undefined) return true;
   if (client.family !== flow.family) return false;
   const { original, reply } = flow;
-  return [original.source, original.destination, reply.source, reply.destination].some((address) => isWithin(client, address));
+  return [original.source, original.destination, reply.source, reply.destination].some((address) =>
+    isWithin(client, address),
+  );
 }
 
 /** The kernel prints addresses canonically, so a single one is compared as text. */

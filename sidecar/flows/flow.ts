@@ -15,7 +15,8 @@ export interface FlowTuple {
 }
 
 /**
- * A connection tracking entry that has a gateway: what `gwmark flows --json` prints, one a line. Fields are only ever added.
+ * A connection tracking entry that has a gateway: what `gwmark flows --json` prints, one a line. Fields are only ever
+ * added.
  */
 export interface Flow {
   readonly family: 4 | 6;
@@ -37,12 +38,25 @@ export interface FlowSource {
   readonly isSidecarRunning: boolean;
   /** Gateway id -> where it is; empty MAC never. */
   readonly gateways: ReadonlyMap<number, { readonly device: string; readonly mac: string }>;
-  /** Reads them from the kernel as they are asked for, in constant memory. Whoever breaks off early ends the reading. @throws GwmarkError FLOWS_UNAVAILABLE */
+  /**
+   * Reads them from the kernel as they are asked for, in constant memory. Whoever breaks off early ends the reading.
+   * @throws GwmarkError FLOWS_UNAVAILABLE
+   */
   flows(): AsyncIterable<Flow>;
 }
 
 /** The protocols that have a name; others are shown by number. @see IANA, Assigned Internet Protocol Numbers */
-const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 33: 'dccp', 47: 'gre', 50: 'esp', 58: 'icmpv6', 132: 'sctp', 136: 'udplite' };
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  1: 'icmp',
+  6: 'tcp',
+  17: 'udp',
+  33: 'dccp',
+  47: 'gre',
+  50: 'esp',
+  58: 'icmpv6',
+  132: 'sctp',
+  136: 'udplite',
+};
 
 /** The name of an IP protocol, or its number as text. */
 export function protocolName(number: number): string {

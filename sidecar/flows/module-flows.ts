@@ -40,7 +40,8 @@ export function parseModuleFlow(record: string): Flow | null {
 }
 
 function toTuple(fields: ReadonlyMap<string, string>, prefix: '' | 'reply_'): FlowTuple {
-  const number = (name: string): number | null => (fields.has(prefix + name) ? Number(fields.get(prefix + name)) : null);
+  const number = (name: string): number | null =>
+    fields.has(prefix + name) ? Number(fields.get(prefix + name)) : null;
   const [packets, bytes] = [number('packets'), number('bytes')];
   return {
     source: fields.get(`${prefix}src`) ?? '',

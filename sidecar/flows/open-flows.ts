@@ -11,11 +11,12 @@ import type { FlowSource } from './flow.js';
 import { moduleFlows } from './module-flows.js';
 
 /**
- * Finds out where the flows of this network namespace are. The running sidecar says by which datapath and marks it works; the flows
- * themselves are always read from the kernel, so that a long list costs the sidecar nothing. Where no sidecar answers, what an earlier
- * run left is found by the settings: flows go on without it.
+ * Finds out where the flows of this network namespace are. The running sidecar says by which datapath and marks it
+ * works; the flows themselves are always read from the kernel, so that a long list costs the sidecar nothing. Where no
+ * sidecar answers, what an earlier run left is found by the settings: flows go on without it.
  *
- * @throws GwmarkError NOT_RUNNING where there is neither, CONTROL_NAMESPACE where the sidecar works in another network namespace
+ * @throws GwmarkError NOT_RUNNING where there is neither, CONTROL_NAMESPACE where the sidecar works in another network
+ * namespace
  */
 export async function openFlows(settings: Settings): Promise<FlowSource> {
   const status = await statusOfSidecarHere(settings.controlSocket);
@@ -32,7 +33,12 @@ async function leftInKernel(settings: Settings): Promise<FlowSource> {
   const config: readonly string[] = await readRecords('config').catch(() => []);
   if (config.includes('enabled 1')) {
     const known = (await readRecords('gateways')).map(parseModuleGateway).filter((gateway) => gateway !== null);
-    return { datapath: 'module', isSidecarRunning: false, gateways: new Map(known.map(({ id, device, send }) => [id, { device, mac: send }])), flows: moduleFlows };
+    return {
+      datapath: 'module',
+      isSidecarRunning: false,
+      gateways: new Map(known.map(({ id, device, send }) => [id, { device, mac: send }])),
+      flows: moduleFlows,
+    };
   }
   const policy = policyOf(settings);
   const plan = await readRouting(policy);
@@ -42,5 +48,10 @@ async function leftInKernel(settings: Settings): Promise<FlowSource> {
       `nothing of gwmark is at work in this network namespace: no sidecar answers at ${settings.controlSocket}, no ip rule has the protocol ${settings.routing.protocol}, and the kernel module is not enabled`,
     );
   }
-  return { datapath: 'nexthop', isSidecarRunning: false, gateways: gatewayNeighbours(policy, plan), flows: () => conntrackFlows(policy) };
+  return {
+    datapath: 'nexthop',
+    isSidecarRunning: false,
+    gateways: gatewayNeighbours(policy, plan),
+    flows: () => conntrackFlows(policy),
+  };
 }

@@ -12,7 +12,9 @@ export interface Answer {
 }
 
 /** Where a listener is reached; as a management endpoint. */
-export type ListenAddress = { readonly kind: 'unix'; readonly path: string } | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+export type ListenAddress =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
 export interface HttpListenerOptions {
   /** The directory of a unix socket is made (0755) where missing. */
@@ -39,7 +41,10 @@ export class ListenError extends Error {
   }
 }
 
-/** A client that sends nothing is dropped after this time, or a little later: a starving machine may be slow to read what was sent. */
+/**
+ * A client that sends nothing is dropped after this time, or a little later: a starving machine may be slow to read
+ * what was sent.
+ */
 const REQUEST_TIMEOUT_MS = 10_000;
 const TIMEOUT_CHECK_MS = 5000;
 /** How long requests under way may go on once the listener closes. */
@@ -51,7 +56,8 @@ const SOCKET_MODE = 0o660;
 const DIRECTORY_MODE = 0o755;
 
 /**
- * A small HTTP/1.1 server on a unix socket or a TCP port: GET and HEAD, and POST where it is asked for, bounded in time, header and connections.
+ * A small HTTP/1.1 server on a unix socket or a TCP port: GET and HEAD, and POST where it is asked for, bounded in
+ * time, header and connections.
  */
 export class HttpListener implements AsyncDisposable {
   readonly #http: Server;
@@ -62,19 +68,28 @@ export class HttpListener implements AsyncDisposable {
   }
 
   /**
-   * Opens it; the caller disposes of it. A unix socket gets mode 0660, and the file of one that nobody serves is replaced.
+   * Opens it; the caller disposes of it. A unix socket gets mode 0660, and the file of one that nobody serves is
+   * replaced.
    *
    * @throws ListenError
    */
   static async open(options: HttpListenerOptions): Promise<HttpListener> {
-    const http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: TIMEOUT_CHECK_MS });
+    const http = createServer({
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: REQUEST_TIMEOUT_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    });
     http.maxConnections = MAX_CONNECTIONS;
     http.on('request', (request, response) => void respond(request, response, options));
     try {
       await listenOn(http, options.address, options.mode ?? SOCKET_MODE);
     } catch (error) {
       http.close();
-      throw error instanceof ListenError ? error : new ListenError(reasonOf(error), hasCode(error, 'EADDRINUSE'), { cause: error });
+      throw error instanceof ListenError
+        ? error
+        : new ListenError(reasonOf(error), hasCode(error, 'EADDRINUSE'), { cause: error });
     }
     return new HttpListener(http);
   }
@@ -149,7 +164,11 @@ async function closeServer(http: Server): Promise<void> {
   }
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, options: HttpListenerOptions): Promise<void> {
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpListenerOptions,
+): Promise<void> {
   const answer = await answerOrFault(request, options);
   response.writeHead(answer.status, {
     'content-type': answer.type,
@@ -160,10 +179,14 @@ async function respond(request: IncomingMessage, response: ServerResponse, optio
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
-async function answerOrFault(request: IncomingMessage, { answer, post, onFault }: HttpListenerOptions): Promise<Answer> {
+async function answerOrFault(
+  request: IncomingMessage,
+  { answer, post, onFault }: HttpListenerOptions,
+): Promise<Answer> {
   const { method, url = '' } = request;
   const isPost = method === 'POST' && post !== undefined;
-  if (method !== 'GET' && method !== 'HEAD' && !isPost) return plainText(405, post === undefined ? 'only GET is understood\n' : 'only GET and POST are understood\n');
+  if (method !== 'GET' && method !== 'HEAD' && !isPost)
+    return plainText(405, post === undefined ? 'only GET is understood\n' : 'only GET and POST are understood\n');
   const path = url.split('?', 1)[0] ?? '';
   try {
     if (!isPost) return await answer(path);

@@ -5,7 +5,10 @@ import { ClientNetworks } from '../sessions/client-networks.js';
 import { FormerOwners } from '../sessions/former-owners.js';
 import { ConntrackFlusher } from './conntrack-flusher.js';
 
-/** As long as TCP repeats what is not acknowledged: `tcp_retries2`, 924.6 s by default (ip-sysctl.rst). After that no peer waits. */
+/**
+ * As long as TCP repeats what is not acknowledged: `tcp_retries2`, 924.6 s by default (ip-sysctl.rst). After that no
+ * peer waits.
+ */
 const HOLD_MS = 15 * 60_000;
 /** Networks that wait for their owner: a few hundred bytes each. */
 const MAX_HELD = 65_536;
@@ -31,15 +34,25 @@ export class ClientConnections implements AsyncDisposable {
   constructor({ isEnabled, tunnels, logger }: ClientConnectionsOptions) {
     this.#tunnels = tunnels;
     this.#flusher = new ConntrackFlusher(isEnabled, logger);
-    this.#former = new FormerOwners({ holdMs: HOLD_MS, max: MAX_HELD, onGivenUp: (networks) => this.#flush(networks) });
-    this.networks = new ClientNetworks({ former: this.#former, onHandedOver: (networks) => this.#flusher.handOver(networks, tunnels()) });
+    this.#former = new FormerOwners({
+      holdMs: HOLD_MS,
+      max: MAX_HELD,
+      onGivenUp: (networks) => this.#flush(networks),
+    });
+    this.networks = new ClientNetworks({
+      former: this.#former,
+      onHandedOver: (networks) => this.#flusher.handOver(networks, tunnels()),
+    });
   }
 
   set isEnabled(isEnabled: boolean) {
     this.#flusher.isEnabled = isEnabled;
   }
 
-  /** Resolves when nobody can inherit anything, which has to be before who came is installed; null when that is so already. Never rejects. */
+  /**
+   * Resolves when nobody can inherit anything, which has to be before who came is installed; null when that is so
+   * already. Never rejects.
+   */
   get handingOver(): Promise<void> | null {
     return this.#flusher.handingOver;
   }

@@ -49,9 +49,14 @@ export function changedClientRoutes(
     const route = wanted === null ? null : clientRoute(site, wanted);
     if (route !== null && before.get(routeKey(route))?.device !== route.device) setRoutes.push(route);
     // One that moved to the tunnel that main leads to, or from a tunnel to another, leaves the route of before.
-    removeRoutes.push(...clientRouteKeys(site.policy, network).flatMap((known) => (route !== null && routeKey(route) === known ? [] : (before.get(known) ?? []))));
+    removeRoutes.push(
+      ...clientRouteKeys(site.policy, network).flatMap((known) =>
+        route !== null && routeKey(route) === known ? [] : (before.get(known) ?? []),
+      ),
+    );
   }
-  if (setRoutes.length === 0 && removeRoutes.length === 0) return { routes: before, families: familiesOf(before), diff: EMPTY_DIFF };
+  if (setRoutes.length === 0 && removeRoutes.length === 0)
+    return { routes: before, families: familiesOf(before), diff: EMPTY_DIFF };
   const routes = new Map(before);
   for (const route of removeRoutes) routes.delete(routeKey(route));
   for (const route of setRoutes) routes.set(routeKey(route), route);
@@ -67,4 +72,3 @@ export function familiesOf(routes: ReadonlyMap<string, Route>): readonly Family[
   }
   return ([4, 6] as const).filter((family) => found.has(family));
 }
-

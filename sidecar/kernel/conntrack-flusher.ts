@@ -25,7 +25,8 @@ export class ConntrackFlusher {
   /**
    * Deletes the entries of these networks, soon.
    *
-   * @param emptied tunnels of ours on which nobody is left: then one deletion for the whole network of each does for all its clients
+   * @param emptied tunnels of ours on which nobody is left: then one deletion for the whole network of each does for
+   * all its clients
    */
   flush(networks: readonly ClientNetwork[], emptied: readonly Tunnel[]): void {
     if (!this.isEnabled) return;
@@ -64,8 +65,14 @@ export class ConntrackFlusher {
     while (this.#handedOver.length > 0) {
       const networks = this.#handedOver;
       this.#handedOver = [];
-      const whole = networks.length < MANY_HANDED_OVER ? [] : tunnels.flatMap(({ device, connected }) => connected.map((network) => ({ ...network, device })));
-      await this.#delete([...whole, ...networks.filter((network) => !whole.some((outer) => contains(outer, network)))]);
+      const whole =
+        networks.length < MANY_HANDED_OVER
+          ? []
+          : tunnels.flatMap(({ device, connected }) => connected.map((network) => ({ ...network, device })));
+      await this.#delete([
+        ...whole,
+        ...networks.filter((network) => !whole.some((outer) => contains(outer, network))),
+      ]);
     }
   }
 

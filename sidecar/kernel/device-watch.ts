@@ -2,7 +2,10 @@ import type { Transport } from '../../rules/index.js';
 import type { Devices } from '../discovery/devices.js';
 import type { Logger } from '../log/logger.js';
 
-/** Cards on which no gateway can be learnt: in a VRF, or named by a setting and no link. Says so once, and whether the VPN needs one of them. */
+/**
+ * Cards on which no gateway can be learnt: in a VRF, or named by a setting and no link. Says so once, and whether the
+ * VPN needs one of them.
+ */
 export class DeviceWatch {
   readonly #logger: Logger;
   #toldVrfs = '';
@@ -32,12 +35,20 @@ export class DeviceWatch {
 }
 
 /** A VRF has routing tables of its own, which a socket of OpenVPN and rules of gwmark do not look into. Pure. */
-export function vrfProblem({ links, vrfMembers = [] }: Devices, wanted: readonly string[], transports: readonly Transport[]): string | null {
+export function vrfProblem(
+  { links, vrfMembers = [] }: Devices,
+  wanted: readonly string[],
+  transports: readonly Transport[],
+): string | null {
   const member =
     vrfMembers.find(({ device }) => wanted.includes(device)) ??
-    vrfMembers.find(({ addresses }) => transports.some(({ address }) => address !== null && addresses.includes(address))) ??
+    vrfMembers.find(({ addresses }) =>
+      transports.some(({ address }) => address !== null && addresses.includes(address)),
+    ) ??
     (links.length === 0 ? vrfMembers[0] : undefined);
-  return member === undefined ? null : `${member.device} is in VRF ${member.vrf}, which gwmark does not serve: no gateway is learnt on it`;
+  return member === undefined
+    ? null
+    : `${member.device} is in VRF ${member.vrf}, which gwmark does not serve: no gateway is learnt on it`;
 }
 
 /** A device that the setting `devices` names, and on which no gateway is learnt. Pure. */

@@ -18,7 +18,10 @@ export interface FilterWatchOptions {
   readonly logger: Logger;
 }
 
-/** Reverse path filters that other programs made of rules: whether there are any, and whether packets of the VPN pass them. */
+/**
+ * Reverse path filters that other programs made of rules: whether there are any, and whether packets of the VPN pass
+ * them.
+ */
 export class FilterWatch {
   readonly #options: FilterWatchOptions;
   #filters: readonly PathFilter[] = [];
@@ -63,7 +66,11 @@ export class FilterWatch {
     this.#readAtMs = performance.now();
     this.#problem = await this.#findProblem(links);
     const text = JSON.stringify(this.#filters);
-    if (text !== this.#text) logger.info('path_filter.changed', { filters: this.#filters.map(({ where }) => where), isAnswering: this.isAnswering });
+    if (text !== this.#text)
+      logger.info('path_filter.changed', {
+        filters: this.#filters.map(({ where }) => where),
+        isAnswering: this.isAnswering,
+      });
     this.#text = text;
     return before !== this.isAnswering;
   }

@@ -52,7 +52,9 @@ export class Forwarder {
         links,
         tunnels: tunnels.map(({ device }) => device),
         ipv6: tunnels.some(({ addresses }) => addresses.some(({ family }) => family === 6)),
-        hasTurnedOnIpv6: this.#savedSysctls.some(({ name, value }) => name === 'net/ipv6/conf/all/forwarding' && value === '0'),
+        hasTurnedOnIpv6: this.#savedSysctls.some(
+          ({ name, value }) => name === 'net/ipv6/conf/all/forwarding' && value === '0',
+        ),
         withMarkedErrors: datapath === 'nexthop' && needsMarkedErrors({ transports }),
         // The module has no routes that rp_filter could find.
         withoutReversePathFilter: datapath === 'module',

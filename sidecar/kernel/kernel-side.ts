@@ -12,7 +12,10 @@ import type { Logger } from '../log/logger.js';
 import type { ReconcilerOptions } from './reconciler.js';
 import { Reconciler } from './reconciler.js';
 
-export interface KernelSideOptions extends Pick<ReconcilerOptions<never>, 'clients' | 'onRemoved' | 'beforeClients' | 'onPass'> {
+export interface KernelSideOptions extends Pick<
+  ReconcilerOptions<never>,
+  'clients' | 'onRemoved' | 'beforeClients' | 'onPass'
+> {
   readonly kind: Datapath['kind'];
   /** Borrowed. */
   readonly tool: FirewallTool;
@@ -31,29 +34,73 @@ export interface KernelSideOptions extends Pick<ReconcilerOptions<never>, 'clien
 export interface KernelSide {
   readonly datapath: Datapath;
   readonly firewall: Firewall<never>;
-  /** The table for frames that pass an inline endpoint. Only the module captures them, the other datapath has it removed; only nftables can select them. */
+  /**
+   * The table for frames that pass an inline endpoint. Only the module captures them, the other datapath has it
+   * removed; only nftables can select them.
+   */
   readonly bridge: Firewall<Structure> | null;
   readonly reconciler: Reconciler | Reconciler<IptablesRules>;
 }
 
 /** Puts datapath, firewall and reconciler together, for the firewall that there is. */
 export function makeKernelSide(options: KernelSideOptions): KernelSide {
-  const { kind, tool, policy, maxGateways, configuredUplink, sources, logger, onChanged, clients, onRemoved, beforeClients, onPass } = options;
-  const makeDatapath = (source: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>, nextPass: () => number): Datapath =>
+  const {
+    kind,
+    tool,
+    policy,
+    maxGateways,
+    configuredUplink,
+    sources,
+    logger,
+    onChanged,
+    clients,
+    onRemoved,
+    beforeClients,
+    onPass,
+  } = options;
+  const makeDatapath = (
+    source: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>,
+    nextPass: () => number,
+  ): Datapath =>
     kind === 'module'
       ? new ModuleDatapath({ policy, logger, onChanged, firewall: source, configuredUplink, sources })
-      : new NexthopDatapath({ policy, max: maxGateways, firewall: source, logger, onChanged, configuredUplink, sources, nextPass });
-  const common = { policy, clients, logger, onRemoved, ...(beforeClients === undefined ? {} : { beforeClients }), ...(onPass === undefined ? {} : { onPass }) };
+      : new NexthopDatapath({
+          policy,
+          max: maxGateways,
+          firewall: source,
+          logger,
+          onChanged,
+          configuredUplink,
+          sources,
+          nextPass,
+        });
+  const common = {
+    policy,
+    clients,
+    logger,
+    onRemoved,
+    ...(beforeClients === undefined ? {} : { beforeClients }),
+    ...(onPass === undefined ? {} : { onPass }),
+  };
 
   if (tool.kind === 'iptables') {
     const firewall = new IptablesFirewall(tool, policy.table);
     const datapath = makeDatapath(firewall, () => reconciler.nextPass);
-    const reconciler: Reconciler<IptablesRules> = new Reconciler<IptablesRules>({ ...common, firewall, compile: (site) => datapath.compileForIptables(site, firewall.machine) });
+    const reconciler: Reconciler<IptablesRules> = new Reconciler<IptablesRules>({
+      ...common,
+      firewall,
+      compile: (site) => datapath.compileForIptables(site, firewall.machine),
+    });
     return { datapath, firewall, bridge: null, reconciler };
   }
   const firewall = new NftablesFirewall(tool.nft, policy.table);
   const bridge = new NftablesFirewall(tool.nft, policy.table, 'bridge');
   const datapath = makeDatapath(firewall, () => reconciler.nextPass);
-  const reconciler: Reconciler = new Reconciler<Structure>({ ...common, firewall, bridge, compile: (site) => datapath.compile(site) });
+  const reconciler: Reconciler = new Reconciler<Structure>({
+    ...common,
+    firewall,
+    bridge,
+    compile: (site) => datapath.compile(site),
+  });
   return { datapath, firewall, bridge, reconciler };
 }

@@ -18,8 +18,9 @@ export interface ReachabilityOptions {
 }
 
 /**
- * Whether the endpoint's own routing leads to the tunnel of each client network. Main may have a narrower route elsewhere, an
- * administrator's or another tunnel's; such a client counts as connected, and no packet reaches it. It only looks and says so.
+ * Whether the endpoint's own routing leads to the tunnel of each client network. Main may have a narrower route
+ * elsewhere, an administrator's or another tunnel's; such a client counts as connected, and no packet reaches it. It
+ * only looks and says so.
  */
 export class Reachability {
   readonly #options: ReachabilityOptions;
@@ -62,7 +63,10 @@ export class Reachability {
     for (const family of [4, 6] as const) {
       const asked = networks.filter((network) => network.family === family);
       if (asked.length === 0) continue;
-      const found = await routesTo(family, asked.map(({ address }) => address));
+      const found = await routesTo(
+        family,
+        asked.map(({ address }) => address),
+      );
       for (const network of asked) this.#note(network, found.get(network.address) ?? null);
     }
     if (this.#pending.size > 0) this.#look.soon();

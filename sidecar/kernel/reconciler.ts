@@ -1,4 +1,13 @@
-import type { ClientNetwork, ClientNetworkChange, Policy, Route, RoutingPlan, Site, Structure, SubnetLength } from '../../rules/index.js';
+import type {
+  ClientNetwork,
+  ClientNetworkChange,
+  Policy,
+  Route,
+  RoutingPlan,
+  Site,
+  Structure,
+  SubnetLength,
+} from '../../rules/index.js';
 import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, networkKey, subnetLengths } from '../../rules/index.js';
 import type { Compiled } from '../datapath/datapath.js';
 import { damageOf, type RoutingDamage } from '../routing/damage.js';
@@ -46,8 +55,8 @@ export interface ReconcilerOptions<Rules> {
 /**
  * Brings the kernel to what is wanted: one pass at a time, and everything that changed during a pass in the next one.
  *
- * A pass makes additions to routing first, then one nftables transaction, then removals from routing: whatever a packet
- * is marked for exists. A failed pass is repeated with backoff, reading the kernel anew first.
+ * A pass makes additions to routing first, then one nftables transaction, then removals from routing: whatever a
+ * packet is marked for exists. A failed pass is repeated with backoff, reading the kernel anew first.
  */
 export class Reconciler<Rules = Structure> {
   readonly #options: ReconcilerOptions<Rules>;
@@ -127,7 +136,10 @@ export class Reconciler<Rules = Structure> {
     while (this.#running !== null) await this.#running;
   }
 
-  /** Resolves when the kernel has everything that was asked for before the call; after failures, when a later attempt succeeded. */
+  /**
+   * Resolves when the kernel has everything that was asked for before the call; after failures, when a later attempt
+   * succeeded.
+   */
   async applied(): Promise<void> {
     await this.idle();
     if (this.isSettled || this.#isClosed) return;
@@ -142,12 +154,18 @@ export class Reconciler<Rules = Structure> {
     });
   }
 
-  /** Reads the kernel's routing anew; what is not as it was installed comes back. Resolves with what was missing or too much. */
+  /**
+   * Reads the kernel's routing anew; what is not as it was installed comes back. Resolves with what was missing or too
+   * much.
+   */
   verifyRouting(): Promise<readonly RoutingDamage[]> {
     return this.exclusively(async () => {
       if (this.#site === null) return [];
       this.#plan = await readRouting(this.#options.policy);
-      const damage = damageOf(this.#options.policy, diffRouting(this.#plan, withRoutes(this.#compile(this.#site).routing, this.#clientRoutes)));
+      const damage = damageOf(
+        this.#options.policy,
+        diffRouting(this.#plan, withRoutes(this.#compile(this.#site).routing, this.#clientRoutes)),
+      );
       this.#isSiteDirty ||= damage.length > 0;
       return damage;
     });
@@ -159,13 +177,19 @@ export class Reconciler<Rules = Structure> {
    * @param mac null when it is gone
    */
   lacksNeighbour(device: string, address: string, mac: string | null): boolean {
-    return this.#plan.neighbours.some((neighbour) => neighbour.device === device && neighbour.address === address && neighbour.mac !== mac);
+    return this.#plan.neighbours.some(
+      (neighbour) => neighbour.device === device && neighbour.address === address && neighbour.mac !== mac,
+    );
   }
 
-  /** Compares every element in the kernel with what was installed. Returns how many differ; 0 too while the table is not ours to judge. */
+  /**
+   * Compares every element in the kernel with what was installed. Returns how many differ; 0 too while the table is
+   * not ours to judge.
+   */
   verifyElements(): Promise<number> {
     return this.exclusively(async () => {
-      const bridge = this.#compiled?.bridge == null ? 0 : await this.#options.bridge?.differences(this.#installedClients);
+      const bridge =
+        this.#compiled?.bridge == null ? 0 : await this.#options.bridge?.differences(this.#installedClients);
       return (await this.#options.firewall.differences(this.#installedClients)) + (bridge ?? 0);
     });
   }
@@ -196,13 +220,19 @@ export class Reconciler<Rules = Structure> {
     if (this.#retry !== null && this.#exclusive.length === 0) return;
     this.#running = this.#run().finally(() => {
       this.#running = null;
-      if (this.#exclusive.length > 0 || ((this.#dirty.size > 0 || this.#isSiteDirty) && this.#retry === null)) this.#start();
+      if (this.#exclusive.length > 0 || ((this.#dirty.size > 0 || this.#isSiteDirty) && this.#retry === null))
+        this.#start();
     });
   }
 
   async #run(): Promise<void> {
     for (let work = this.#exclusive.shift(); work !== undefined; work = this.#exclusive.shift()) await work();
-    while (!this.#isClosed && this.#retry === null && this.#wanted !== null && (this.#isSiteDirty || this.#dirty.size > 0)) {
+    while (
+      !this.#isClosed &&
+      this.#retry === null &&
+      this.#wanted !== null &&
+      (this.#isSiteDirty || this.#dirty.size > 0)
+    ) {
       await this.#attempt(this.#wanted);
     }
   }
@@ -238,17 +268,21 @@ export class Reconciler<Rules = Structure> {
     this.#failures += 1;
     this.#problem = error.message;
     this.#isTableDoubtful ||= error instanceof GwmarkError && error.code === 'FIREWALL_FAILED';
-    // A device that goes during a pass takes its routes along, and the site of the next pass does without it: no fault, unless it lasts.
-    if (isDeviceGone(error) && this.#failures <= PASSING_FAILURES) this.#options.logger.info('routing.device_gone', { reason: error.message, retryInMs: delayMs });
+    // A device that goes during a pass takes its routes along, and the site of the next pass does without it: no
+    // fault, unless it lasts.
+    if (isDeviceGone(error) && this.#failures <= PASSING_FAILURES)
+      this.#options.logger.info('routing.device_gone', { reason: error.message, retryInMs: delayMs });
     else this.#options.logger.error('firewall.failed', { error, retryInMs: delayMs });
     this.#retry = setTimeout(() => this.#tryAgain(), delayMs);
   }
 
   #tryAgain(): void {
     this.#retry = null;
-    // The kernel may have taken a part: what it has is read, not remembered. Where it cannot be read, the pass fails again.
+    // The kernel may have taken a part: what it has is read, not remembered. Where it cannot be read, the pass fails
+    // again.
     void this.exclusively(async () => {
-      // What a transaction is refused for is most often that somebody changed the table: then only a whole one is right.
+      // What a transaction is refused for is most often that somebody changed the table: then only a whole one is
+      // right.
       if (this.#isTableDoubtful) this.#invalidate();
       this.#isTableDoubtful = false;
       this.#plan = await readRouting(this.#options.policy).catch(() => this.#plan);
@@ -258,18 +292,23 @@ export class Reconciler<Rules = Structure> {
   async #pass(wanted: WantedSite, isSiteDirty: boolean, dirty: ReadonlySet<string>): Promise<void> {
     const { policy, firewall, clients, logger } = this.#options;
     const startedMs = performance.now();
-    const isRewrite = firewall.needsFullRewrite || (this.#compiled?.bridge != null && this.#options.bridge?.needsFullRewrite === true);
+    const isRewrite =
+      firewall.needsFullRewrite || (this.#compiled?.bridge != null && this.#options.bridge?.needsFullRewrite === true);
     const { site, isNew, routing } = this.#nextSite(wanted, isSiteDirty || isRewrite, dirty);
     const compiled = isNew || this.#compiled === null ? this.#compile(site) : this.#compiled;
     const plan = isNew || routing.diff !== EMPTY_DIFF ? withRoutes(compiled.routing, routing.routes) : this.#plan;
     // A change of clients alone leaves the plan as it is but for their routes; most passes touch no route at all.
     const diff = isNew ? diffRouting(this.#plan, plan) : routing.diff;
 
-    // Who is there now: whoever comes or goes while the kernel works is of the next pass, and must not count as installed by this one.
+    // Who is there now: whoever comes or goes while the kernel works is of the next pass, and must not count as
+    // installed by this one.
     const isBridgeNew = compiled.bridge !== null && this.#options.bridge?.needsFullRewrite === true;
-    const everyone: readonly ClientNetworkChange[] = isRewrite || isBridgeNew ? [...clients.list()].map((network) => ({ op: 'add', network })) : [];
+    const everyone: readonly ClientNetworkChange[] =
+      isRewrite || isBridgeNew ? [...clients.list()].map((network) => ({ op: 'add', network })) : [];
     const some = this.#clientChanges(dirty);
-    const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) => (clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : []));
+    const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) =>
+      clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : [],
+    );
 
     const before = this.#options.beforeClients?.() ?? null;
     if (before !== null) await before;
@@ -283,7 +322,8 @@ export class Reconciler<Rules = Structure> {
     this.#compiled = compiled;
     this.#clientRoutes = routing.routes;
     for (const network of removed) this.#installedClients.delete(networkKey(network));
-    for (const { op, network } of isRewrite ? everyone : some) if (op === 'add') this.#installedClients.set(networkKey(network), network);
+    for (const { op, network } of isRewrite ? everyone : some)
+      if (op === 'add') this.#installedClients.set(networkKey(network), network);
     if (removed.length > 0) this.#options.onRemoved(removed);
 
     if (diff !== EMPTY_DIFF) await removeRouting(policy, diff);
@@ -297,7 +337,11 @@ export class Reconciler<Rules = Structure> {
     return this.#options.compile(site);
   }
 
-  async #applyBridge(compiled: Compiled<Rules>, some: readonly ClientNetworkChange[], everyone: readonly ClientNetworkChange[]): Promise<void> {
+  async #applyBridge(
+    compiled: Compiled<Rules>,
+    some: readonly ClientNetworkChange[],
+    everyone: readonly ClientNetworkChange[],
+  ): Promise<void> {
     const { bridge } = this.#options;
     if (bridge === undefined || (compiled.bridge === null && bridge.needsFullRewrite)) return;
     if (compiled.bridge === null) await bridge.remove();
@@ -305,15 +349,31 @@ export class Reconciler<Rules = Structure> {
   }
 
   /** The site of this pass: the one of the last pass unless something of it changed. */
-  #nextSite(wanted: WantedSite, isDirty: boolean, dirty: ReadonlySet<string>): { site: Site; isNew: boolean; routing: ClientRoutePass } {
+  #nextSite(
+    wanted: WantedSite,
+    isDirty: boolean,
+    dirty: ReadonlySet<string>,
+  ): { site: Site; isNew: boolean; routing: ClientRoutePass } {
     const { policy, clients } = this.#options;
     const known = this.#site;
     const lengths = this.#subnetLengths(isDirty, dirty);
-    // Which clients need a route depends on the tunnels alone, so a change of gateways does not ask for every client again.
-    const routing = known?.tunnels === wanted.tunnels ? changedClientRoutes({ ...wanted, policy }, this.#clientRoutes, dirty, clients, this.#installedClients) : this.#everyRoute(wanted);
-    const isSame = !isDirty && known !== null && lengths === known.subnetLengths && String(routing.families) === String(known.clientRouteFamilies);
+    // Which clients need a route depends on the tunnels alone, so a change of gateways does not ask for every client
+    // again.
+    const routing =
+      known?.tunnels === wanted.tunnels
+        ? changedClientRoutes({ ...wanted, policy }, this.#clientRoutes, dirty, clients, this.#installedClients)
+        : this.#everyRoute(wanted);
+    const isSame =
+      !isDirty &&
+      known !== null &&
+      lengths === known.subnetLengths &&
+      String(routing.families) === String(known.clientRouteFamilies);
     if (isSame) return { site: known, isNew: false, routing };
-    return { site: { ...wanted, policy, subnetLengths: lengths, clientRouteFamilies: routing.families }, isNew: true, routing };
+    return {
+      site: { ...wanted, policy, subnetLengths: lengths, clientRouteFamilies: routing.families },
+      isNew: true,
+      routing,
+    };
   }
 
   #everyRoute(wanted: WantedSite): ClientRoutePass {
@@ -332,12 +392,20 @@ export class Reconciler<Rules = Structure> {
     return changes;
   }
 
-  /** The same array as before unless a length is new; an old one that nobody uses is dropped with the next change of the site. */
+  /**
+   * The same array as before unless a length is new; an old one that nobody uses is dropped with the next change of
+   * the site.
+   */
   #subnetLengths(isSiteDirty: boolean, dirty: ReadonlySet<string>): readonly SubnetLength[] {
     const known = this.#site?.subnetLengths;
-    if (isSiteDirty || known === undefined) return subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
-    const fresh = subnetLengths([...dirty].map((key) => this.#options.clients.get(key)).filter((network) => network !== null));
-    const isKnown = fresh.every((length) => known.some(({ family, prefixLength }) => family === length.family && prefixLength === length.prefixLength));
+    if (isSiteDirty || known === undefined)
+      return subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
+    const fresh = subnetLengths(
+      [...dirty].map((key) => this.#options.clients.get(key)).filter((network) => network !== null),
+    );
+    const isKnown = fresh.every((length) =>
+      known.some(({ family, prefixLength }) => family === length.family && prefixLength === length.prefixLength),
+    );
     return isKnown ? known : subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
   }
 }

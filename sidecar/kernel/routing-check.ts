@@ -13,7 +13,10 @@ export interface RoutingCheckOptions {
   readonly logger: Logger;
 }
 
-/** Compares the kernel's rules, routes and neighbours with what was installed, and tells damage from devices that came anew. */
+/**
+ * Compares the kernel's rules, routes and neighbours with what was installed, and tells damage from devices that came
+ * anew.
+ */
 export class RoutingCheck {
   readonly #options: RoutingCheckOptions;
   /** By name, as they were before the latest look that found nothing wrong. */
@@ -43,11 +46,19 @@ export class RoutingCheck {
     if (damage.length === 0) this.#indexes = indexes;
     if (damage.length === 0) return [];
     const { lost, foreign } = explain(damage, this.#indexes, await readIndexes());
-    if (lost.length > 0) logger.info('routing.renewed', { devices: [...new Set(lost.flatMap(({ devices }) => devices))], lost: lost.slice(0, MAX_NAMED).map(({ text }) => text) });
+    if (lost.length > 0)
+      logger.info('routing.renewed', {
+        devices: [...new Set(lost.flatMap(({ devices }) => devices))],
+        lost: lost.slice(0, MAX_NAMED).map(({ text }) => text),
+      });
     if (foreign.length === 0) return foreign;
     onRepaired();
     if (isSilent) return foreign;
-    const named = (what: RoutingDamage['what']): readonly string[] => foreign.filter((item) => item.what === what).slice(0, MAX_NAMED).map(({ text }) => text);
+    const named = (what: RoutingDamage['what']): readonly string[] =>
+      foreign
+        .filter((item) => item.what === what)
+        .slice(0, MAX_NAMED)
+        .map(({ text }) => text);
     logger.warn('routing.repaired', { missing: named('missing'), surplus: named('surplus'), count: foreign.length });
     return foreign;
   }
@@ -58,10 +69,15 @@ async function readIndexes(): Promise<ReadonlyMap<string, number>> {
 }
 
 /**
- * Parts what the kernel took away together with a device from what another program did. A device that is gone, or has another index
- * than before, was made anew: OpenVPN does that to its tunnel when it restarts. Pure.
+ * Parts what the kernel took away together with a device from what another program did. A device that is gone, or has
+ * another index than before, was made anew: OpenVPN does that to its tunnel when it restarts. Pure.
  */
-export function explain(damage: readonly RoutingDamage[], before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): { readonly lost: readonly RoutingDamage[]; readonly foreign: readonly RoutingDamage[] } {
-  const isLost = ({ what, devices }: RoutingDamage): boolean => what === 'missing' && devices.some((device) => !now.has(device) || before.get(device) !== now.get(device));
+export function explain(
+  damage: readonly RoutingDamage[],
+  before: ReadonlyMap<string, number>,
+  now: ReadonlyMap<string, number>,
+): { readonly lost: readonly RoutingDamage[]; readonly foreign: readonly RoutingDamage[] } {
+  const isLost = ({ what, devices }: RoutingDamage): boolean =>
+    what === 'missing' && devices.some((device) => !now.has(device) || before.get(device) !== now.get(device));
   return { lost: damage.filter(isLost), foreign: damage.filter((item) => !isLost(item)) };
 }

@@ -47,7 +47,10 @@ export class RoutingRepairs {
     if (!this.#isPaused()) this.#verify.soon();
   }
 
-  /** A neighbour changed. If it is one of ours, a gateway has no MAC now, and answers are lost: it is looked at at once. */
+  /**
+   * A neighbour changed. If it is one of ours, a gateway has no MAC now, and answers are lost: it is looked at at
+   * once.
+   */
   neighbourChanged({ device, address, mac }: KernelEvent & { readonly kind: 'neighbour' }): void {
     if (this.#options.reconciler.lacksNeighbour(device, address, mac) && !this.#isPaused()) void this.#verify.now();
   }
@@ -79,7 +82,10 @@ export class RoutingRepairs {
     await refresh();
     const foreign = await check.run(this.#pace.isContested(performance.now()));
     if (foreign.length === 0) return;
-    this.#lost = `${foreign.slice(0, NAMED).map(({ text }) => text).join(', ')}${foreign.length > NAMED ? ` and ${foreign.length - NAMED} more` : ''}`;
+    this.#lost = `${foreign
+      .slice(0, NAMED)
+      .map(({ text }) => text)
+      .join(', ')}${foreign.length > NAMED ? ` and ${foreign.length - NAMED} more` : ''}`;
     if (this.#pace.repaired(performance.now())) logger.warn('routing.contested', { lost: this.#lost });
   }
 }

@@ -45,7 +45,8 @@ export const LOG_EVENTS = {
   },
   'config.restart_needed': {
     level: 'warn',
-    meaning: 'The configuration was read again, and the settings named cannot change in a running sidecar; they keep their old values.',
+    meaning:
+      'The configuration was read again, and the settings named cannot change in a running sidecar; they keep their old values.',
     action: 'Restart the sidecar; traffic goes on meanwhile.',
   },
   'config.reload_failed': {
@@ -55,7 +56,8 @@ export const LOG_EVENTS = {
   },
   'notify.failed': {
     level: 'warn',
-    meaning: 'The service manager cannot be told how the sidecar stands: $NOTIFY_SOCKET is of an unknown kind, or nobody listens there.',
+    meaning:
+      'The service manager cannot be told how the sidecar stands: $NOTIFY_SOCKET is of an unknown kind, or nobody listens there.',
     action: 'See that the unit has `Type=notify`, or start the sidecar without the variable.',
   },
   'management.connecting': {
@@ -75,8 +77,10 @@ export const LOG_EVENTS = {
   },
   'management.auth_failed': {
     level: 'error',
-    meaning: 'OpenVPN refused the management password, or wants one and none is set. This server is not ready; the others go on.',
-    action: 'Compare `management.passwordFile`, or the `passwordFile` of that endpoint, with the password file of OpenVPN; the file is read again at the next attempt, and SIGHUP makes one at once.',
+    meaning:
+      'OpenVPN refused the management password, or wants one and none is set. This server is not ready; the others go on.',
+    action:
+      'Compare `management.passwordFile`, or the `passwordFile` of that endpoint, with the password file of OpenVPN; the file is read again at the next attempt, and SIGHUP makes one at once.',
   },
   'management.busy': {
     level: 'warn',
@@ -90,12 +94,15 @@ export const LOG_EVENTS = {
   },
   'management.question': {
     level: 'error',
-    meaning: 'OpenVPN asks its management client for a password, a signature or the like and waits for it; gwmark holds the one slot and does not have it. `question` names it.',
-    action: 'Give OpenVPN the answer itself (`askpass FILE` for a private key, `auth-user-pass FILE` for a login, and no `management-query-passwords`), or stop the sidecar, let the program that has it answer, and start the sidecar again.',
+    meaning:
+      'OpenVPN asks its management client for a password, a signature or the like and waits for it; gwmark holds the one slot and does not have it. `question` names it.',
+    action:
+      'Give OpenVPN the answer itself (`askpass FILE` for a private key, `auth-user-pass FILE` for a login, and no `management-query-passwords`), or stop the sidecar, let the program that has it answer, and start the sidecar again.',
   },
   'management.unread': {
     level: 'warn',
-    meaning: 'OpenVPN said something over its management interface that cannot be read; `text` has it. Each kind is logged once.',
+    meaning:
+      'OpenVPN said something over its management interface that cannot be read; `text` has it. Each kind is logged once.',
     action: 'Report it with the version of OpenVPN. If it is an address: look whether that client can be reached.',
   },
   'management.no_client_auth': {
@@ -110,12 +117,14 @@ export const LOG_EVENTS = {
   },
   'management.logins_found': {
     level: 'info',
-    meaning: 'Clients had asked to log in while no sidecar was attached, and were waiting for an answer that nobody would have given; they were let in (`authorize: accept`).',
+    meaning:
+      'Clients had asked to log in while no sidecar was attached, and were waiting for an answer that nobody would have given; they were let in (`authorize: accept`).',
     action: 'None. With `management-hold` OpenVPN starts to serve only once the sidecar is attached.',
   },
   'management.logins_lost': {
     level: 'debug',
-    meaning: 'The connection was lost, or OpenVPN restarted, while clients that had asked before it were being let in.',
+    meaning:
+      'The connection was lost, or OpenVPN restarted, while clients that had asked before it were being let in.',
     action: 'None; the next connection looks again.',
   },
   'management.hold_failed': {
@@ -140,7 +149,8 @@ export const LOG_EVENTS = {
   },
   'server.transport_unknown': {
     level: 'warn',
-    meaning: 'OpenVPN runs, and it is not known on which sockets: its own packets cannot be told from others, so the server is not ready.',
+    meaning:
+      'OpenVPN runs, and it is not known on which sockets: its own packets cannot be told from others, so the server is not ready.',
     action: 'Name them in the setting `transport`, for example `udp/1194`; `reason` says what was tried.',
   },
   'server.ready': {
@@ -150,7 +160,8 @@ export const LOG_EVENTS = {
   },
   'server.waiting': {
     level: 'info',
-    meaning: 'OpenVPN is connected, and `reason` says why its traffic cannot be carried yet: no tunnel (start-up, hold, restart), or it is not known where.',
+    meaning:
+      'OpenVPN is connected, and `reason` says why its traffic cannot be carried yet: no tunnel (start-up, hold, restart), or it is not known where.',
     action: 'If it lasts: as `reason` says; see the log of OpenVPN.',
   },
   'server.restarted': {
@@ -180,7 +191,8 @@ export const LOG_EVENTS = {
   },
   'client.unreachable': {
     level: 'warn',
-    meaning: "The endpoint's own routing does not lead a client network to its tunnel: another route has it (`leadsTo`), so no packet reaches that client.",
+    meaning:
+      "The endpoint's own routing does not lead a client network to its tunnel: another route has it (`leadsTo`), so no packet reaches that client.",
     action: 'Remove the other route (`ip route get` shows it), or give the client another address.',
   },
   'client.refused_route': {
@@ -195,8 +207,10 @@ export const LOG_EVENTS = {
   },
   'network.refused': {
     level: 'warn',
-    meaning: 'A network was not taken for one that the tunnel of an OpenVPN client leads to, because it would take over other traffic.',
-    action: 'The fields name the reason: correct what the server pushes, the routes of the tunnel device or the setting `networks`.',
+    meaning:
+      'A network was not taken for one that the tunnel of an OpenVPN client leads to, because it would take over other traffic.',
+    action:
+      'The fields name the reason: correct what the server pushes, the routes of the tunnel device or the setting `networks`.',
   },
   'network.limit': {
     level: 'warn',
@@ -215,18 +229,21 @@ export const LOG_EVENTS = {
   },
   'gateway.found': {
     level: 'info',
-    meaning: 'A gateway was learnt; the kernel sends by it from the pass named on (`firewall.applied`, `appliedPass` of the status).',
+    meaning:
+      'A gateway was learnt; the kernel sends by it from the pass named on (`firewall.applied`, `appliedPass` of the status).',
     action: 'None.',
   },
   'gateway.moved': {
     level: 'info',
-    meaning: 'Answers of a gateway go to another MAC address now (a failover), or to its own again; its flows follow. `by` says why: an address of it was claimed (`claim`), it gave no sign of life after that (`silence`), or proved alive (`frame`, `answer`), or a command (`command`).',
+    meaning:
+      'Answers of a gateway go to another MAC address now (a failover), or to its own again; its flows follow. `by` says why: an address of it was claimed (`claim`), it gave no sign of life after that (`silence`), or proved alive (`frame`, `answer`), or a command (`command`).',
     action: 'None; if it flaps, see the routers.',
   },
   'gateway.kept': {
     level: 'info',
     meaning: 'Another MAC address claimed one address of a router, and the router lives: its flows stay with it.',
-    action: 'None, where the address is an alias or a virtual one that moved. If the other machine took over the routing of the silent flows too, tell so with `gwmark move`.',
+    action:
+      'None, where the address is an alias or a virtual one that moved. If the other machine took over the routing of the silent flows too, tell so with `gwmark move`.',
   },
   'gateway.gone': {
     level: 'info',
@@ -271,7 +288,8 @@ export const LOG_EVENTS = {
   },
   'metrics.unavailable': {
     level: 'error',
-    meaning: 'The address of `metrics.listen` cannot be had, most often because another program has it; it is tried again, and all else goes on.',
+    meaning:
+      'The address of `metrics.listen` cannot be had, most often because another program has it; it is tried again, and all else goes on.',
     action: 'End the other program, or choose another address and restart the sidecar.',
   },
   'metrics.failed': {

@@ -4,7 +4,8 @@ import type { EventDescription } from './levels.js';
 export const KERNEL_EVENTS = {
   'firewall.applied': {
     level: 'debug',
-    meaning: 'A pass was applied: its transaction of the firewall, and what belongs to it in routing. `pass` counts them.',
+    meaning:
+      'A pass was applied: its transaction of the firewall, and what belongs to it in routing. `pass` counts them.',
     action: 'None.',
   },
   'firewall.failed': {
@@ -19,7 +20,8 @@ export const KERNEL_EVENTS = {
   },
   'firewall.selected': {
     level: 'info',
-    meaning: 'What rules are made with: `nftables`, `iptables-nft` or `iptables-legacy`; where it is not the usual choice, why.',
+    meaning:
+      'What rules are made with: `nftables`, `iptables-nft` or `iptables-legacy`; where it is not the usual choice, why.',
     action: 'None.',
   },
   'firewall.flavour': {
@@ -29,17 +31,20 @@ export const KERNEL_EVENTS = {
   },
   'firewall.no_mac_sets': {
     level: 'warn',
-    meaning: 'With iptables, in a kernel without the set type hash:mac: routers are known from the neighbour table alone, so one that never asked ARP or ND for this machine is not learnt.',
+    meaning:
+      'With iptables, in a kernel without the set type hash:mac: routers are known from the neighbour table alone, so one that never asked ARP or ND for this machine is not learnt.',
     action: 'Use nftables, or a kernel with CONFIG_IP_SET_HASH_MAC; or ping the router once.',
   },
   'firewall.no_bridge': {
     level: 'warn',
-    meaning: 'A device is a bridge, and frames that pass a bridge can only be selected with nftables: nothing is captured inline.',
+    meaning:
+      'A device is a bridge, and frames that pass a bridge can only be selected with nftables: nothing is captured inline.',
     action: 'Use `firewall: nftables` where the endpoint is inline; else none.',
   },
   'firewall.fallback': {
     level: 'warn',
-    meaning: 'libnftables cannot be used in the process, so `nft` is spawned for each change: slower, and otherwise the same.',
+    meaning:
+      'libnftables cannot be used in the process, so `nft` is spawned for each change: slower, and otherwise the same.',
     action: 'Install libnftables1, or set `executor: process` if this is meant.',
   },
   'firewall.repaired': {
@@ -64,23 +69,28 @@ export const KERNEL_EVENTS = {
   },
   'routing.repaired': {
     level: 'warn',
-    meaning: 'Rules, routes or neighbours of gwmark were not as it had installed them, although their devices are the same: another program changed them. `missing` and `surplus` name them; they are installed again.',
+    meaning:
+      'Rules, routes or neighbours of gwmark were not as it had installed them, although their devices are the same: another program changed them. `missing` and `surplus` name them; they are installed again.',
     action: 'Find out which program does: often a network manager that owns the device.',
   },
   'routing.renewed': {
     level: 'info',
-    meaning: 'A device went and came anew, as the tunnel of an OpenVPN that restarts, and the kernel took routes and neighbours along; they are installed again.',
+    meaning:
+      'A device went and came anew, as the tunnel of an OpenVPN that restarts, and the kernel took routes and neighbours along; they are installed again.',
     action: 'None.',
   },
   'routing.device_gone': {
     level: 'info',
-    meaning: 'A device went while routes over it were being installed, for example because OpenVPN ended; devices are read again and the rest is installed.',
+    meaning:
+      'A device went while routes over it were being installed, for example because OpenVPN ended; devices are read again and the rest is installed.',
     action: 'None.',
   },
   'routing.contested': {
     level: 'warn',
-    meaning: 'Another program removes what gwmark restores in routing (`lost`) again and again. From now on it is restored ever less often, every 30 seconds at last: in between the other program wins, and answers are lost. Said once until it is calm again.',
-    action: 'Keep that program from it: ManageForeignRoutes=no and ManageForeignRoutingPolicyRules=no in networkd.conf(5), an unmanaged device in NetworkManager.',
+    meaning:
+      'Another program removes what gwmark restores in routing (`lost`) again and again. From now on it is restored ever less often, every 30 seconds at last: in between the other program wins, and answers are lost. Said once until it is calm again.',
+    action:
+      'Keep that program from it: ManageForeignRoutes=no and ManageForeignRoutingPolicyRules=no in networkd.conf(5), an unmanaged device in NetworkManager.',
   },
   'routing.monitor_lost': {
     level: 'warn',
@@ -104,17 +114,20 @@ export const KERNEL_EVENTS = {
   },
   'path_filter.changed': {
     level: 'info',
-    meaning: 'Other programs have reverse path filters made of rules (`filters`), or have others than before. `isAnswering`: rules of ours tell them the ways of gateways, which costs every packet a little.',
+    meaning:
+      'Other programs have reverse path filters made of rules (`filters`), or have others than before. `isAnswering`: rules of ours tell them the ways of gateways, which costs every packet a little.',
     action: 'None where `isAnswering` is true; else see whether `gwmark doctor` complains (check `path-filters`).',
   },
   'device.in_vrf': {
     level: 'warn',
     meaning: 'Cards are in a VRF (`devices`): no gateway is learnt on them, and the VPN cannot use them.',
-    action: 'None for a card that has nothing to do with the VPN; else take it out of the VRF, or move it with OpenVPN into a network namespace.',
+    action:
+      'None for a card that has nothing to do with the VPN; else take it out of the VRF, or move it with OpenVPN into a network namespace.',
   },
   'device.unusable': {
     level: 'warn',
-    meaning: 'A device that the setting `devices` names does not exist, is down, or is a part of a bridge or bond: no gateway is learnt on it.',
+    meaning:
+      'A device that the setting `devices` names does not exist, is down, or is a part of a bridge or bond: no gateway is learnt on it.',
     action: 'Compare `devices` with `ip link`; the device is used once it is there and up.',
   },
   'sysctl.changed': {
@@ -129,7 +142,8 @@ export const KERNEL_EVENTS = {
   },
   'sysctl.optional': {
     level: 'warn',
-    meaning: 'A sysctl could not be set without which all is carried, but for one case: without net.ipv6.fwmark_reflect, OpenVPN over UDP and IPv6 does not learn that the path to a client is narrower than the link.',
+    meaning:
+      'A sysctl could not be set without which all is carried, but for one case: without net.ipv6.fwmark_reflect, OpenVPN over UDP and IPv6 does not learn that the path to a client is narrower than the link.',
     action: 'Set it from outside (`docker run --sysctl`), or have OpenVPN send smaller packets (`mssfix`, `tun-mtu`).',
   },
 } as const satisfies Record<string, EventDescription>;

@@ -9,7 +9,10 @@ import { type LogEntry, renderJson, renderPretty } from './render.js';
 
 export type { LogEvent, LogLevel } from './events.js';
 
-/** Data of one event, with units in the names (`delayMs`). Secrets are redacted by key, errors and bigints are understood. */
+/**
+ * Data of one event, with units in the names (`delayMs`). Secrets are redacted by key, errors and bigints are
+ * understood.
+ */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**

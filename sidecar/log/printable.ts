@@ -1,4 +1,6 @@
-/** Control characters, bidirectional overrides and line separators: what a hostile common name may hide in a terminal. */
+/**
+ * Control characters, bidirectional overrides and line separators: what a hostile common name may hide in a terminal.
+ */
 // oxlint-disable-next-line no-control-regex -- finding control characters is the purpose
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
 

@@ -15,7 +15,8 @@ const SECRET_KEY = /password|passwd|passphrase|secret|token|sessionid|authfile|c
 /** Keys that name where a secret lies, not the secret. */
 const HARMLESS_KEY = /^(?:management)?passwordfile$/;
 /** `password=x` inside a text, as OpenVPN prints its environment. */
-const SECRET_ASSIGNMENT = /\b((?:\w*(?:password|session_id|auth[-_]token|CR_RESPONSE)\w*)\s*[=:]\s*)(?!\*{3})[^\s,;]+/gi;
+const SECRET_ASSIGNMENT =
+  /\b((?:\w*(?:password|session_id|auth[-_]token|CR_RESPONSE)\w*)\s*[=:]\s*)(?!\*{3})[^\s,;]+/gi;
 
 /** Tells whether the value under this key must not be printed. */
 export function isSecretKey(key: string): boolean {
@@ -54,7 +55,11 @@ function objectToLogData(value: object, depth: number): unknown {
   if (depth >= MAX_DEPTH) return '[too deep]';
   if (value instanceof Error) return errorToLogData(value, depth);
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
-  if (value instanceof Map) return entriesToLogData([...value.entries()].map(([key, item]) => [String(key), item]), depth);
+  if (value instanceof Map)
+    return entriesToLogData(
+      [...value.entries()].map(([key, item]) => [String(key), item]),
+      depth,
+    );
   if (value instanceof Set) return listToLogData([...value.values()], depth);
   if (Array.isArray(value)) return listToLogData(value, depth);
   return entriesToLogData(Object.entries(value), depth);

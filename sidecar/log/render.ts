@@ -17,11 +17,16 @@ const BARE = /^[\p{L}\p{N}_.:/@%+*,-]+$/u;
 
 /** One JSON object: `time`, `level`, `event`, then the fields; a field of one of these names gets a `_` appended. */
 export function renderJson(entry: LogEntry): string {
-  const fields = Object.entries(entry.fields).map(([key, value]) => [RESERVED.has(key) ? `${key}_` : key, value] as const);
+  const fields = Object.entries(entry.fields).map(
+    ([key, value]) => [RESERVED.has(key) ? `${key}_` : key, value] as const,
+  );
   return JSON.stringify({ time: entry.time, level: entry.level, event: entry.event, ...Object.fromEntries(fields) });
 }
 
-/** One line for eyes: time, level, event, `key=value` pairs; text that is no plain word is quoted, nothing breaks the line. */
+/**
+ * One line for eyes: time, level, event, `key=value` pairs; text that is no plain word is quoted, nothing breaks the
+ * line.
+ */
 export function renderPretty(entry: LogEntry, hasColours: boolean): string {
   const level = entry.level.padEnd(5);
   const shownLevel = hasColours ? `\u001b[${COLOURS[entry.level]}m${level}\u001b[39m` : level;

@@ -12,8 +12,8 @@ type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
 /**
- * The metrics of one daemon, in a registry of its own. What the kernel or the daemon counts is copied at each scrape, so that
- * nothing is counted twice and a gateway that is gone leaves no series.
+ * The metrics of one daemon, in a registry of its own. What the kernel or the daemon counts is copied at each scrape,
+ * so that nothing is counted twice and a gateway that is gone leaves no series.
  */
 export class Exposition {
   readonly #registry = new Registry();
@@ -21,7 +21,8 @@ export class Exposition {
   #last: Promise<unknown> = Promise.resolve();
 
   constructor() {
-    for (const [name, description] of Object.entries(METRICS)) this.#metrics.set(name as MetricName, this.#create(name, description));
+    for (const [name, description] of Object.entries(METRICS))
+      this.#metrics.set(name as MetricName, this.#create(name, description));
   }
 
   /** The content type of {@link text}. */
@@ -35,7 +36,10 @@ export class Exposition {
     else (this.#metrics.get('gwmark_apply_duration_seconds') as Histogram).observe(seconds);
   }
 
-  /** The text format 0.0.4 of a status, which is asked for when its turn comes. One at a time: values are set and printed in one go. */
+  /**
+   * The text format 0.0.4 of a status, which is asked for when its turn comes. One at a time: values are set and
+   * printed in one go.
+   */
   text(read: () => StatusDocument): Promise<string> {
     const text = this.#last.then(() => {
       this.#take(read());
@@ -57,16 +61,39 @@ export class Exposition {
     this.#set('gwmark_info', [[{ version: status.version, datapath: status.datapath }, 1]]);
     this.#set('gwmark_ready', [[{}, Number(status.ready)]]);
     this.#set('gwmark_problems', [[{}, status.problems.length]]);
-    this.#set('gwmark_server_state', servers.flatMap(({ management, state }) => SERVER_STATES.map((each): Sample => [{ management, state: each }, Number(each === state)])));
-    this.#set('gwmark_management_reconnects_total', servers.map(({ management, reconnects }) => [{ management }, reconnects]));
-    this.#set('gwmark_session_resyncs_total', servers.map(({ management, resyncs }) => [{ management }, resyncs]));
+    this.#set(
+      'gwmark_server_state',
+      servers.flatMap(({ management, state }) =>
+        SERVER_STATES.map((each): Sample => [{ management, state: each }, Number(each === state)]),
+      ),
+    );
+    this.#set(
+      'gwmark_management_reconnects_total',
+      servers.map(({ management, reconnects }) => [{ management }, reconnects]),
+    );
+    this.#set(
+      'gwmark_session_resyncs_total',
+      servers.map(({ management, resyncs }) => [{ management }, resyncs]),
+    );
     this.#set('gwmark_clients', [[{}, status.clients.length]]);
     this.#set('gwmark_firewall_elements', [[{}, status.elements]]);
-    this.#set('gwmark_gateways', GATEWAY_STATES.map((state) => [{ state }, gateways.filter((gateway) => gateway.state === state).length]));
+    this.#set(
+      'gwmark_gateways',
+      GATEWAY_STATES.map((state) => [{ state }, gateways.filter((gateway) => gateway.state === state).length]),
+    );
     this.#set('gwmark_uplink_known', [[{}, Number(status.uplink !== null)]]);
-    this.#set('gwmark_repairs_total', [[{ object: 'firewall' }, repairs.firewall], [{ object: 'routing' }, repairs.routing]]);
-    this.#set('gwmark_fall_through_packets_total', Object.entries(status.fallThrough).map(([reason, many]) => [{ reason }, many]));
-    this.#set('gwmark_module_events_total', Object.entries(status.moduleCounters ?? {}).map(([event, many]) => [{ event }, many]));
+    this.#set('gwmark_repairs_total', [
+      [{ object: 'firewall' }, repairs.firewall],
+      [{ object: 'routing' }, repairs.routing],
+    ]);
+    this.#set(
+      'gwmark_fall_through_packets_total',
+      Object.entries(status.fallThrough).map(([reason, many]) => [{ reason }, many]),
+    );
+    this.#set(
+      'gwmark_module_events_total',
+      Object.entries(status.moduleCounters ?? {}).map(([event, many]) => [{ event }, many]),
+    );
     this.#takeGateways(gateways.slice(0, MAX_GATEWAYS));
     this.#set('process_start_time_seconds', [[{}, Math.round(Date.parse(status.startedAt) / 1000)]]);
     const { user, system } = process.cpuUsage();
@@ -77,10 +104,15 @@ export class Exposition {
   #takeGateways(gateways: readonly GatewayStatus[]): void {
     // What a datapath does not count has no series, instead of a zero.
     const each = (name: MetricName, valueOf: (gateway: GatewayStatus) => number | null | undefined): void =>
-      this.#set(name, gateways.flatMap((gateway): Sample[] => {
-        const value = valueOf(gateway);
-        return value === null || value === undefined ? [] : [[{ gateway: String(gateway.id), device: gateway.device, mac: gateway.mac }, value]];
-      }));
+      this.#set(
+        name,
+        gateways.flatMap((gateway): Sample[] => {
+          const value = valueOf(gateway);
+          return value === null || value === undefined
+            ? []
+            : [[{ gateway: String(gateway.id), device: gateway.device, mac: gateway.mac }, value]];
+        }),
+      );
     each('gwmark_gateway_received_packets_total', ({ received }) => received?.packets);
     each('gwmark_gateway_received_bytes_total', ({ received }) => received?.bytes);
     each('gwmark_gateway_sent_packets_total', ({ sent }) => sent?.packets);

@@ -19,8 +19,8 @@ export interface MetricsServerOptions {
 }
 
 /**
- * Serves `/metrics`, `/livez` and `/readyz` for monitoring. An address that is taken ends nothing: it is logged and tried again,
- * for traffic matters more than being watched.
+ * Serves `/metrics`, `/livez` and `/readyz` for monitoring. An address that is taken ends nothing: it is logged and
+ * tried again, for traffic matters more than being watched.
  */
 export class MetricsServer implements AsyncDisposable {
   readonly #options: MetricsServerOptions;
@@ -53,7 +53,11 @@ export class MetricsServer implements AsyncDisposable {
     const { address, pages, logger, retryMs = 5000 } = this.#options;
     const listen = formatEndpoint(address);
     try {
-      this.#listener = await HttpListener.open({ address, answer: (page) => answerTo(page, pages), onFault: (url, error) => logger.error('metrics.failed', { url, error }) });
+      this.#listener = await HttpListener.open({
+        address,
+        answer: (page) => answerTo(page, pages),
+        onFault: (url, error) => logger.error('metrics.failed', { url, error }),
+      });
       logger.info('metrics.listening', { listen });
     } catch (error) {
       const reason = `cannot serve metrics on ${listen}: ${(error as Error).message}`;
@@ -77,7 +81,9 @@ async function answerTo(page: string, pages: MetricsPages): Promise<Answer> {
       return plainText(200, 'ok\n');
     case '/readyz': {
       const problems = await pages.readiness();
-      return problems.length === 0 ? plainText(200, 'ready\n') : plainText(503, problems.map((problem) => `${problem}\n`).join(''));
+      return problems.length === 0
+        ? plainText(200, 'ready\n')
+        : plainText(503, problems.map((problem) => `${problem}\n`).join(''));
     }
     default:
       return plainText(404, 'no such page; there are /metrics, /livez and /readyz\n');

@@ -9,7 +9,10 @@ const MAX_SHOWN = 200;
 /** How many different texts that cannot be read are said at most. */
 const MAX_UNREAD = 100;
 
-/** Says when a management connection is lost, why it cannot be made, and what on it cannot be read: each once, not at every attempt. */
+/**
+ * Says when a management connection is lost, why it cannot be made, and what on it cannot be read: each once, not at
+ * every attempt.
+ */
 export class ConnectionLog {
   readonly #logger: Logger;
   readonly #said = new Set<string>();
@@ -33,7 +36,8 @@ export class ConnectionLog {
     if (!isNew) return;
     if (REFUSED.has(cause.code)) this.#logger.error('management.auth_failed', fields);
     else if (cause.code === 'MGMT_BUSY') this.#logger.warn('management.busy', fields);
-    else if (cause.code === 'MGMT_PROTOCOL' || cause.code === 'MGMT_OVERFLOW') this.#logger.warn('management.protocol_error', fields);
+    else if (cause.code === 'MGMT_PROTOCOL' || cause.code === 'MGMT_OVERFLOW')
+      this.#logger.warn('management.protocol_error', fields);
     else this.#logger.warn('management.lost', fields);
   }
 

@@ -18,11 +18,11 @@ export interface FollowedClientOptions {
 const MAX_REMOTES = 16;
 
 /**
- * What is particular to an OpenVPN client: the server that it sends to, and the networks that its tunnel leads to. These
- * come from what the server pushed, from the routes of the tunnel device, and from the setting `networks`.
+ * What is particular to an OpenVPN client: the server that it sends to, and the networks that its tunnel leads to.
+ * These come from what the server pushed, from the routes of the tunnel device, and from the setting `networks`.
  *
- * What was pushed counts from the state CONNECTED on, and until the next: while OpenVPN reconnects on a tunnel that persists, its
- * networks stay selected, so that their packets wait for it and do not leave by another way.
+ * What was pushed counts from the state CONNECTED on, and until the next: while OpenVPN reconnects on a tunnel that
+ * persists, its networks stay selected, so that their packets wait for it and do not leave by another way.
  */
 export class FollowedClient {
   readonly #options: FollowedClientOptions;
@@ -53,7 +53,13 @@ export class FollowedClient {
 
   /** Where OpenVPN sends its packets, or may. */
   get transports(): readonly Transport[] {
-    return this.#remotes.map(({ protocol, address, port }) => ({ protocol, address: null, families: [familyOf(address)], port: 0, remote: { address, port } }));
+    return this.#remotes.map(({ protocol, address, port }) => ({
+      protocol,
+      address: null,
+      families: [familyOf(address)],
+      port: 0,
+      remote: { address, port },
+    }));
   }
 
   /**
@@ -72,7 +78,8 @@ export class FollowedClient {
       this.#entries = (await connection.remoteEntries()).slice(0, MAX_REMOTES);
     } catch (error) {
       // 2.5 does not know the command, and a client in hold refuses it.
-      if (!isManagementError(error) || (error.code !== 'MGMT_UNSUPPORTED' && error.code !== 'MGMT_COMMAND')) throw error;
+      if (!isManagementError(error) || (error.code !== 'MGMT_UNSUPPORTED' && error.code !== 'MGMT_COMMAND'))
+        throw error;
     }
   }
 
@@ -90,7 +97,10 @@ export class FollowedClient {
   connected({ remoteAddress, remotePort }: State): void {
     this.#pushed = this.#reader.networks;
     if (this.#pushed?.redirectsGateway === true) {
-      this.#options.logger.warn('network.refused', { network: 'redirect-gateway', reason: 'everything is no network; name those that are meant in the setting networks' });
+      this.#options.logger.warn('network.refused', {
+        network: 'redirect-gateway',
+        reason: 'everything is no network; name those that are meant in the setting networks',
+      });
     }
     if (this.#pushed?.isCut === true && !this.#hasWarnedOfCut) {
       this.#hasWarnedOfCut = true;
@@ -118,8 +128,20 @@ export class FollowedClient {
   /** Brings the networks to what is known now, on the tunnel device of now. */
   resolve(tunnel: Tunnel | null, links: readonly Link[]): void {
     const { networks, configured } = this.#options;
-    const wanted = tunnel === null ? [] : [...tunnel.covered, ...(this.#pushed?.own ?? []), ...(this.#pushed?.routes ?? []), ...configured(tunnel.device)];
-    networks.set(tunnel?.device ?? null, wanted, { links, remotes: this.#remotes.map(({ address }) => address), tunnel: null });
+    const wanted =
+      tunnel === null
+        ? []
+        : [
+            ...tunnel.covered,
+            ...(this.#pushed?.own ?? []),
+            ...(this.#pushed?.routes ?? []),
+            ...configured(tunnel.device),
+          ];
+    networks.set(tunnel?.device ?? null, wanted, {
+      links,
+      remotes: this.#remotes.map(({ address }) => address),
+      tunnel: null,
+    });
   }
 
   get #remotes(): readonly LinkRemote[] {

@@ -1,12 +1,20 @@
-import { type Cid, isManagementError, type ManagementClient, type Notification, type Origin, parseKid, type PositionedStatus } from 'openvpn-management-client';
+import {
+  type Cid,
+  isManagementError,
+  type ManagementClient,
+  type Notification,
+  type Origin,
+  parseKid,
+  type PositionedStatus,
+} from 'openvpn-management-client';
 import type { Logger } from '../log/logger.js';
 
 /** A client asks OpenVPN to be let in, or to stay. */
 export type Login = Notification & { readonly kind: 'client:connect' | 'client:reauth' };
 
 /**
- * How many key ids are tried for a client that waits: each new beginning of a client at the same address and port, before OpenVPN
- * gave up on the one before, takes another.
+ * How many key ids are tried for a client that waits: each new beginning of a client at the same address and port,
+ * before OpenVPN gave up on the one before, takes another.
  */
 const KIDS_TRIED = 8;
 
@@ -47,8 +55,9 @@ export class LoginAnswers {
   }
 
   /**
-   * Lets in who asked while no sidecar was attached: OpenVPN does not ask again, and they would wait until its hand-window ends.
-   * A client that only renegotiates cannot be told from the others; if nobody heard its question, it has to connect anew.
+   * Lets in who asked while no sidecar was attached: OpenVPN does not ask again, and they would wait until its
+   * hand-window ends. A client that only renegotiates cannot be told from the others; if nobody heard its question, it
+   * has to connect anew.
    *
    * @param status of the statuses of a connection only the first matters: from then on every question is heard
    */
@@ -68,8 +77,9 @@ export class LoginAnswers {
   }
 
   /**
-   * While a client waits for the first time, its other keys have the id 0 and OpenVPN says SUCCESS to that, whatever it is
-   * the id of (ssl_verify.c tls_authenticate_key, ssl_common.h get_key_scan; 2.6.14): so every larger one is tried first.
+   * While a client waits for the first time, its other keys have the id 0 and OpenVPN says SUCCESS to that, whatever
+   * it is the id of (ssl_verify.c tls_authenticate_key, ssl_common.h get_key_scan; 2.6.14): so every larger one is
+   * tried first.
    */
   async #answerUnheard(cid: Cid, epoch: number): Promise<boolean> {
     const { firstKid } = this.#client.capabilities;

@@ -11,9 +11,13 @@ export interface ManagedServerOptions {
   readonly logger: Logger;
   /** A client network came, went or moved. */
   readonly onClientChanged: (key: string) => void;
-  /** Tunnel device or transports may have changed: read the devices and call `resolve`. Resolves when that was done. */
+  /**
+   * Tunnel device or transports may have changed: read the devices and call `resolve`. Resolves when that was done.
+   */
   readonly onServerChanged: () => Promise<void>;
-  /** Transports that an earlier run left in the kernel, and that are not another server's than the one of this name. */
+  /**
+   * Transports that an earlier run left in the kernel, and that are not another server's than the one of this name.
+   */
   readonly earlierTransports: (server: string) => readonly Transport[];
   /** Resolves when the kernel has everything that is wanted now: `hold` is released after that. */
   readonly whenApplied: () => Promise<void>;

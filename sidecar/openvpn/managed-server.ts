@@ -1,4 +1,11 @@
-import type { ManagementClient, Notification, Origin, PositionedStatus, Session as Connection, State } from 'openvpn-management-client';
+import type {
+  ManagementClient,
+  Notification,
+  Origin,
+  PositionedStatus,
+  Session as Connection,
+  State,
+} from 'openvpn-management-client';
 import { formatEndpoint } from '../config/endpoint.js';
 import type { Settings } from '../config/settings.js';
 import type { Devices } from '../discovery/devices.js';
@@ -14,14 +21,23 @@ import { ConnectionLog } from './connection-log.js';
 import { FollowedClient } from './followed-client.js';
 import { LoginAnswers } from './logins.js';
 import type { ManagedServerOptions } from './managed-server-options.js';
-import { askIfConnected, type Heard, isClientState, isRestart, makeManagementClient, readStatus, releaseHold, unlessInHistory } from './openvpn-state.js';
+import {
+  askIfConnected,
+  type Heard,
+  isClientState,
+  isRestart,
+  makeManagementClient,
+  readStatus,
+  releaseHold,
+  unlessInHistory,
+} from './openvpn-state.js';
 import { OpenVpnPlace } from './openvpn-place.js';
 import { networksOf, transportsOf } from '../config/policy.js';
 import { ServerProblem } from './server-problem.js';
 
 /**
- * One OpenVPN process, followed through its management interface: who is connected to a server, where a client's tunnel
- * leads to, and over which tunnel and transport. Which of the two it is, it tells itself.
+ * One OpenVPN process, followed through its management interface: who is connected to a server, where a client's
+ * tunnel leads to, and over which tunnel and transport. Which of the two it is, it tells itself.
  *
  * Losing the management connection changes nothing in the kernel: the tunnel may go on. What happened meanwhile, the
  * snapshot of the next connection tells; when the tunnel device is gone, so are its clients.
@@ -63,21 +79,48 @@ export class ManagedServer implements AsyncDisposable {
   });
 
   constructor(options: ManagedServerOptions) {
-    const { endpoint, settings, logger, clients, settings: { management } } = options;
+    const {
+      endpoint,
+      settings,
+      logger,
+      clients,
+      settings: { management },
+    } = options;
     this.name = formatEndpoint(endpoint);
     this.#options = options;
     this.#settings = settings;
     this.#logger = logger.child({ management: this.name });
-    this.networks = new SessionNetworks({ server: this.name, clients, logger: this.#logger, onChanged: options.onClientChanged });
+    this.networks = new SessionNetworks({
+      server: this.name,
+      clients,
+      logger: this.#logger,
+      onChanged: options.onClientChanged,
+    });
     this.#role = management.role === 'auto' ? null : management.role;
     this.#vpnClient = new FollowedClient({
-      networks: new TunnelNetworks({ server: this.name, clients, logger: this.#logger, onChanged: options.onClientChanged }),
+      networks: new TunnelNetworks({
+        server: this.name,
+        clients,
+        logger: this.#logger,
+        onChanged: options.onClientChanged,
+      }),
       configured: (device) => networksOf(this.#settings, device),
       logger: this.#logger,
       onRemoteChanged: () => void options.onServerChanged(),
     });
-    this.place = new OpenVpnPlace(new OpenVpnEvidence({ endpoint, configured: () => transportsOf(this.#settings, this.name), earlier: () => options.earlierTransports(this.name), logger: this.#logger }), this.#logger);
-    this.#snapshots = new SnapshotSchedule({ take: () => this.#takeSnapshot(), intervalMs: () => this.#snapshotIntervalMs() });
+    this.place = new OpenVpnPlace(
+      new OpenVpnEvidence({
+        endpoint,
+        configured: () => transportsOf(this.#settings, this.name),
+        earlier: () => options.earlierTransports(this.name),
+        logger: this.#logger,
+      }),
+      this.#logger,
+    );
+    this.#snapshots = new SnapshotSchedule({
+      take: () => this.#takeSnapshot(),
+      intervalMs: () => this.#snapshotIntervalMs(),
+    });
     this.#client = makeManagementClient(endpoint, management, () => passwordNow(this.#settings.management, endpoint));
     this.#problem = new ServerProblem(this.name, this.#client, this.#logger);
     this.#connectionLog = new ConnectionLog(this.#client, this.#logger);
@@ -130,7 +173,10 @@ export class ManagedServer implements AsyncDisposable {
     await this.#client.run();
   }
 
-  /** Puts changed settings into force, as far as they can change: answers to logins, `hold`, intervals; the password is tried at once. */
+  /**
+   * Puts changed settings into force, as far as they can change: answers to logins, `hold`, intervals; the password is
+   * tried at once.
+   */
   reconfigure(settings: Settings): void {
     this.#settings = settings;
     this.#client.retryNow();
@@ -145,7 +191,10 @@ export class ManagedServer implements AsyncDisposable {
     this.place.leave();
   }
 
-  /** Ends the connection, then the snapshots, which one that is being prepared would start again. The kernel stays as it is. */
+  /**
+   * Ends the connection, then the snapshots, which one that is being prepared would start again. The kernel stays as
+   * it is.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close();
     await this.#snapshots.stop();
@@ -164,7 +213,8 @@ export class ManagedServer implements AsyncDisposable {
       role: this.#role,
       isConnected: () => this.#client.session !== undefined && this.#connectedAt !== null,
       // A tunnel device may survive its process (data channel offload, `--mktun`); its sessions do not.
-      isGone: this.#client.session === undefined && ((await this.place.evidence.hasEnded()) ?? this.#problem.isRefused),
+      isGone:
+        this.#client.session === undefined && ((await this.place.evidence.hasEnded()) ?? this.#problem.isRefused),
       addresses: this.#tunnelAddresses,
       remotes: this.#vpnClient.transports,
     });
@@ -211,7 +261,10 @@ export class ManagedServer implements AsyncDisposable {
     if (connection.isHeld) await this.#releaseHold();
   }
 
-  /** While nobody listened, OpenVPN may have restarted, outside (another process) or inside (connected at another time). */
+  /**
+   * While nobody listened, OpenVPN may have restarted, outside (another process) or inside (connected at another
+   * time).
+   */
   #compareWithBefore(pid: number, states: readonly State[]): void {
     // In the middle of a restart it is connected no more.
     const latest = states.findLast(({ name }) => name === 'CONNECTED' || isRestart(name));
@@ -305,13 +358,19 @@ export class ManagedServer implements AsyncDisposable {
     this.#noteRole('client');
     const { session } = this.#client;
     if (session === undefined) return;
-    await this.#vpnClient.follow(session).catch((error: unknown) => this.#logger.debug('session.snapshot_failed', { error }));
+    await this.#vpnClient
+      .follow(session)
+      .catch((error: unknown) => this.#logger.debug('session.snapshot_failed', { error }));
     await this.#options.onServerChanged();
   }
 
   async #connected(state: State): Promise<void> {
     // One that was in hold, and had no state before that only a client has.
-    if (this.#role === null) await readStatus(this.#client).then(({ daemonMode }) => this.#noteRole(daemonMode), (error: unknown) => this.#logger.debug('session.snapshot_failed', { error }));
+    if (this.#role === null)
+      await readStatus(this.#client).then(
+        ({ daemonMode }) => this.#noteRole(daemonMode),
+        (error: unknown) => this.#logger.debug('session.snapshot_failed', { error }),
+      );
     await this.#takeState(state);
     this.#snapshots.request();
   }
@@ -349,10 +408,13 @@ export class ManagedServer implements AsyncDisposable {
     if (this.#role === 'client') return;
     if (this.#connectedAt === null) await askIfConnected(this.#client, (state) => this.#connected(state));
     if (this.#connectedAt === null) return;
-    await readStatus(this.#client).then((status) => this.#compareWithSnapshot(status), (error: unknown) => {
-      // The next one, or the next connection, tells the same. Between SIGUSR1 and the new start there is no status.
-      this.#logger.debug('session.snapshot_failed', { error });
-    });
+    await readStatus(this.#client).then(
+      (status) => this.#compareWithSnapshot(status),
+      (error: unknown) => {
+        // The next one, or the next connection, tells the same. Between SIGUSR1 and the new start there is no status.
+        this.#logger.debug('session.snapshot_failed', { error });
+      },
+    );
   }
 
   #compareWithSnapshot(status: PositionedStatus): void {
@@ -371,7 +433,9 @@ export class ManagedServer implements AsyncDisposable {
   #snapshotIntervalMs(): number {
     const { snapshotIntervalMs, pollIntervalMs } = this.#settings.management;
     const [anybody] = this.#sessions.list();
-    return this.#hasClientAuth || (anybody === undefined && this.#hasHeardOfClients) ? snapshotIntervalMs : Math.min(pollIntervalMs, snapshotIntervalMs);
+    return this.#hasClientAuth || (anybody === undefined && this.#hasHeardOfClients)
+      ? snapshotIntervalMs
+      : Math.min(pollIntervalMs, snapshotIntervalMs);
   }
 
   #apply(changes: readonly SessionChange[]): void {
@@ -384,7 +448,8 @@ export class ManagedServer implements AsyncDisposable {
     const state = this.place.problem(this.#role) === null ? 'ready' : 'waiting';
     if (state === this.#state) return;
     this.#state = state;
-    if (state === 'ready') this.#logger.info('server.ready', { device: this.place.tunnel?.device, transports: this.place.transports });
+    if (state === 'ready')
+      this.#logger.info('server.ready', { device: this.place.tunnel?.device, transports: this.place.transports });
     else this.#logger.info('server.waiting', { reason: this.place.problem(this.#role) });
   }
 }

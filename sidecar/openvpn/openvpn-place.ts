@@ -21,8 +21,8 @@ export interface PlaceQuestion {
 /**
  * Where one OpenVPN is in the kernel: its tunnel device and the sockets that it serves, and who told so.
  *
- * What is known stays while OpenVPN restarts or its management connection is lost, for its traffic goes on; only a process that has
- * ended has no place.
+ * What is known stays while OpenVPN restarts or its management connection is lost, for its traffic goes on; only a
+ * process that has ended has no place.
  */
 export class OpenVpnPlace {
   readonly evidence: OpenVpnEvidence;
@@ -50,15 +50,21 @@ export class OpenVpnPlace {
   }
 
   get sources(): { readonly device: EvidenceSource | null; readonly transport: EvidenceSource | null } {
-    return { device: this.#tunnel === null ? null : (this.#device?.source ?? null), transport: this.#transports?.source ?? null };
+    return {
+      device: this.#tunnel === null ? null : (this.#device?.source ?? null),
+      transport: this.#transports?.source ?? null,
+    };
   }
 
   /** Why traffic cannot go through it, as a sentence without the server's name; null when it can. */
   problem(role: OpenVpnRole | null): string | null {
-    if (this.#isTap) return `OpenVPN runs with dev tap (${this.#device?.value}): hosts behind it have MAC addresses of their own and are found by ARP, so there is nothing for gwmark to do; it is for dev tun`;
+    if (this.#isTap)
+      return `OpenVPN runs with dev tap (${this.#device?.value}): hosts behind it have MAC addresses of their own and are found by ARP, so there is nothing for gwmark to do; it is for dev tun`;
     if (this.#tunnel === null) {
       if (role === 'client') return 'OpenVPN is not connected to its server yet';
-      return this.#isDecided && this.#device !== null ? `the tunnel device ${this.#device.value} of OpenVPN is not up in this network namespace` : 'OpenVPN has no tunnel yet';
+      return this.#isDecided && this.#device !== null
+        ? `the tunnel device ${this.#device.value} of OpenVPN is not up in this network namespace`
+        : 'OpenVPN has no tunnel yet';
     }
     if (role === 'client' || this.#transports !== null) return null;
     return `it is not known on which sockets OpenVPN serves its clients: ${this.evidence.reason}; name them in the setting transport, for example udp/1194`;
@@ -100,9 +106,12 @@ export class OpenVpnPlace {
     const device = await this.evidence.device(devices, addresses);
     const transports = role === 'client' ? null : await this.evidence.transports();
     if (!isConnected() || !this.evidence.isRead) return;
-    if (device !== null && JSON.stringify(device) !== JSON.stringify(this.#device)) this.#logger.info('server.device', { device: device.value, source: device.source });
-    if (transports !== null && JSON.stringify(transports) !== JSON.stringify(this.#transports)) this.#logger.info('server.transport', { transports: transports.value, source: transports.source });
-    if (transports === null && role === 'server' && !this.#isDecided) this.#logger.warn('server.transport_unknown', { reason: this.evidence.reason });
+    if (device !== null && JSON.stringify(device) !== JSON.stringify(this.#device))
+      this.#logger.info('server.device', { device: device.value, source: device.source });
+    if (transports !== null && JSON.stringify(transports) !== JSON.stringify(this.#transports))
+      this.#logger.info('server.transport', { transports: transports.value, source: transports.source });
+    if (transports === null && role === 'server' && !this.#isDecided)
+      this.#logger.warn('server.transport_unknown', { reason: this.evidence.reason });
     this.#device = device ?? this.#device;
     if (transports !== null || !this.#isDecided) this.#transports = transports;
     this.#isDecided = true;

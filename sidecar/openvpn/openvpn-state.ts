@@ -1,11 +1,24 @@
-import type { ManagementClientOptions, Notification, Origin, PositionedStatus, State } from 'openvpn-management-client';
+import type {
+  ManagementClientOptions,
+  Notification,
+  Origin,
+  PositionedStatus,
+  State,
+} from 'openvpn-management-client';
 import { isManagementError, ManagementClient } from 'openvpn-management-client';
 import { authRetryMs } from '../config/password.js';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import type { Logger } from '../log/logger.js';
 
 /** States that a server never has: manage.c man_state_name and its callers, OpenVPN 2.6. */
-const CLIENT_STATES: ReadonlySet<string> = new Set(['RESOLVE', 'TCP_CONNECT', 'WAIT', 'AUTH', 'AUTH_PENDING', 'GET_CONFIG']);
+const CLIENT_STATES: ReadonlySet<string> = new Set([
+  'RESOLVE',
+  'TCP_CONNECT',
+  'WAIT',
+  'AUTH',
+  'AUTH_PENDING',
+  'GET_CONFIG',
+]);
 
 /** True when only an OpenVPN client, or one side of a point-to-point tunnel, can be in this state. */
 export function isClientState({ name, remoteAddress }: State): boolean {
@@ -24,16 +37,20 @@ export interface Heard {
 }
 
 /**
- * What of these is still to be taken, once the history of states was read that tells everything up to `sequence`: a state in it does
- * not count a second time, and of what came before a restart in it nothing is true any more.
+ * What of these is still to be taken, once the history of states was read that tells everything up to `sequence`: a
+ * state in it does not count a second time, and of what came before a restart in it nothing is true any more.
  */
 export function unlessInHistory(heard: readonly Heard[], sequence: number): Heard[] {
   const isTold = ({ message, origin }: Heard): boolean => message.kind === 'state' && origin.sequence <= sequence;
-  const restart = heard.findLastIndex((item) => isTold(item) && item.message.kind === 'state' && isRestart(item.message.name));
+  const restart = heard.findLastIndex(
+    (item) => isTold(item) && item.message.kind === 'state' && isRestart(item.message.name),
+  );
   return heard.slice(restart + 1).filter((item) => !isTold(item));
 }
 
-/** `status`, in the one form that answers: a user name of 450 characters and more breaks `status 3`, not `status 1`. */
+/**
+ * `status`, in the one form that answers: a user name of 450 characters and more breaks `status 3`, not `status 1`.
+ */
 export async function readStatus(client: ManagementClient): Promise<PositionedStatus> {
   try {
     return await client.status();
@@ -43,14 +60,21 @@ export async function readStatus(client: ManagementClient): Promise<PositionedSt
   }
 }
 
-/** Asks for the state of now, in case that a program between us and OpenVPN kept it for itself; `then` takes it where it is CONNECTED. */
+/**
+ * Asks for the state of now, in case that a program between us and OpenVPN kept it for itself; `then` takes it where
+ * it is CONNECTED.
+ */
 export async function askIfConnected(client: ManagementClient, then: (state: State) => Promise<void>): Promise<void> {
   const [latest] = await client.state().catch(() => []);
   if (latest?.name === 'CONNECTED') await then(latest);
 }
 
 /** Lets a holding OpenVPN go, once `whenApplied` resolves: its first packets find every rule. */
-export async function releaseHold(client: ManagementClient, whenApplied: () => Promise<void>, logger: Logger): Promise<void> {
+export async function releaseHold(
+  client: ManagementClient,
+  whenApplied: () => Promise<void>,
+  logger: Logger,
+): Promise<void> {
   const { session } = client;
   await whenApplied();
   // A later connection asks by itself, if OpenVPN still holds.
@@ -66,7 +90,11 @@ export async function releaseHold(client: ManagementClient, whenApplied: () => P
  *
  * @param password asked before each connection
  */
-export function makeManagementClient(endpoint: ManagementEndpoint, settings: Settings['management'], password: ManagementClientOptions['password']): ManagementClient {
+export function makeManagementClient(
+  endpoint: ManagementEndpoint,
+  settings: Settings['management'],
+  password: ManagementClientOptions['password'],
+): ManagementClient {
   return new ManagementClient({
     endpoint,
     password,

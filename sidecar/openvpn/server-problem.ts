@@ -4,8 +4,8 @@ import type { Logger } from '../log/logger.js';
 import type { ServerState } from '../status.js';
 
 /**
- * Why one OpenVPN is not served: its management connection fails, it asks its management client for what the sidecar does not have,
- * or it is not that far yet.
+ * Why one OpenVPN is not served: its management connection fails, it asks its management client for what the sidecar
+ * does not have, or it is not that far yet.
  */
 export class ServerProblem {
   readonly #name: string;
@@ -26,7 +26,10 @@ export class ServerProblem {
     client.onMessage((message) => this.#heard(message));
   }
 
-  /** What OpenVPN waits for an answer to, as the end of "OpenVPN waits for ..."; null while it asks nothing that the sidecar cannot answer. */
+  /**
+   * What OpenVPN waits for an answer to, as the end of "OpenVPN waits for ..."; null while it asks nothing that the
+   * sidecar cannot answer.
+   */
   get question(): string | null {
     return this.#question;
   }
@@ -44,7 +47,11 @@ export class ServerProblem {
 
   /** In a sentence; null when there is none. @param waiting why one that is connected is not ready */
   describe(state: ServerState, waiting: string | null): string | null {
-    const reason = this.#failure ?? (this.#question === null ? whyNotYet(state, waiting) : `OpenVPN waits for ${this.#question}, and gwmark, which holds its one management slot, does not have it`);
+    const reason =
+      this.#failure ??
+      (this.#question === null
+        ? whyNotYet(state, waiting)
+        : `OpenVPN waits for ${this.#question}, and gwmark, which holds its one management slot, does not have it`);
     if (reason === null) return null;
     // What the package says of a connection begins with what was tried: the endpoint stands in front all the same.
     return `${this.#name}: ${reason}`;

@@ -25,10 +25,16 @@ export class Servers implements AsyncDisposable {
     return this.#list;
   }
 
-  /** Those of some servers' transports that are no other server's than the one of this name, as far as OpenVPN told. */
+  /**
+   * Those of some servers' transports that are no other server's than the one of this name, as far as OpenVPN told.
+   */
   withoutOthers(name: string, transports: readonly Transport[]): readonly Transport[] {
-    const others = this.#list.filter((server) => server.name !== name && server.place.sources.transport !== 'earlier').flatMap(({ place }) => place.transports.map(transportComment));
-    return transports.filter((transport) => transport.remote === undefined && !others.includes(transportComment(transport)));
+    const others = this.#list
+      .filter((server) => server.name !== name && server.place.sources.transport !== 'earlier')
+      .flatMap(({ place }) => place.transports.map(transportComment));
+    return transports.filter(
+      (transport) => transport.remote === undefined && !others.includes(transportComment(transport)),
+    );
   }
 
   /** Follows every server until disposal; never resolves, and rejects only for a fault of our own. */
@@ -46,7 +52,9 @@ export class Servers implements AsyncDisposable {
   async reconfigure(settings: Settings): Promise<void> {
     this.#settings = settings;
     const known = new Map(this.#list.map((server) => [server.name, server]));
-    const servers = settings.management.endpoints.map((endpoint) => known.get(formatEndpoint(endpoint)) ?? this.#create(endpoint));
+    const servers = settings.management.endpoints.map(
+      (endpoint) => known.get(formatEndpoint(endpoint)) ?? this.#create(endpoint),
+    );
     const retired = this.#list.filter((server) => !servers.includes(server));
     this.#list = servers;
     for (const server of servers) {

@@ -28,7 +28,8 @@ export interface RoutingUse {
 /**
  * Looks whether somebody else uses a number or a bit that we are about to use.
  *
- * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was changed
+ * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was
+ * changed
  */
 export async function checkClashes(policy: Policy, firewall: Pick<Firewall<never>, 'markClashes'>): Promise<void> {
   const routing = routingClashes(policy, await readRoutingUse(policy));
@@ -50,7 +51,10 @@ export async function readRoutingUse(policy: Policy): Promise<RoutingUse> {
   return { rules: [...rules4, ...rules6], routes: [...routes4, ...routes6], devices };
 }
 
-/** Rule priorities, routing tables, the protocol number, mark bits in rules and next-hop addresses of somebody else; each clash once. Pure. */
+/**
+ * Rule priorities, routing tables, the protocol number, mark bits in rules and next-hop addresses of somebody else;
+ * each clash once. Pure.
+ */
 export function routingClashes(policy: Policy, { rules, routes, devices }: RoutingUse): readonly Clash[] {
   return distinct([
     ...rules.flatMap((rule) => ruleClash(policy, rule)),
@@ -73,10 +77,16 @@ function ruleClash(policy: Policy, rule: IpRule): Clash[] {
   const clashes: Clash[] = [];
   const isOurs = (first: number, count: number): boolean => rule.priority >= first && rule.priority < first + count;
   const found = `ip rule priority ${rule.priority} is in use`;
-  if (isOurs(routing.priority, RULE_PRIORITIES)) clashes.push({ found, remedy: `change routing.priority (${routing.priority})` });
-  if (isOurs(routing.fallbackPriority, FALLBACK_PRIORITIES)) clashes.push({ found, remedy: `change routing.fallbackPriority (${routing.fallbackPriority})` });
+  if (isOurs(routing.priority, RULE_PRIORITIES))
+    clashes.push({ found, remedy: `change routing.priority (${routing.priority})` });
+  if (isOurs(routing.fallbackPriority, FALLBACK_PRIORITIES))
+    clashes.push({ found, remedy: `change routing.fallbackPriority (${routing.fallbackPriority})` });
   const mark = Number(rule.fwmark ?? 0) & Number(rule.fwmask ?? 0xffffffff);
-  if ((mark & markMask) !== 0) clashes.push({ found: `ip rule ${rule.priority} uses mark ${rule.fwmark}, which has bits of mark.mask (0x${markMask.toString(16)})`, remedy: 'change mark.mask' });
+  if ((mark & markMask) !== 0)
+    clashes.push({
+      found: `ip rule ${rule.priority} uses mark ${rule.fwmark}, which has bits of mark.mask (0x${markMask.toString(16)})`,
+      remedy: 'change mark.mask',
+    });
   return clashes;
 }
 
@@ -84,8 +94,20 @@ function routeClash(policy: Policy, route: RouteInTable): Clash[] {
   const { routing } = policy;
   const inTable = isOurTable(policy, route);
   const hasProtocol = isOurProtocol(policy, route);
-  if (inTable && !hasProtocol) return [{ found: `routing table ${tableOf(route)} is in use`, remedy: `change routing.tableBase (${routing.tableBase})` }];
-  if (!inTable && hasProtocol) return [{ found: `route ${route.dst} in table ${tableOf(route)} has protocol ${routing.protocol}`, remedy: 'change routing.protocol' }];
+  if (inTable && !hasProtocol)
+    return [
+      {
+        found: `routing table ${tableOf(route)} is in use`,
+        remedy: `change routing.tableBase (${routing.tableBase})`,
+      },
+    ];
+  if (!inTable && hasProtocol)
+    return [
+      {
+        found: `route ${route.dst} in table ${tableOf(route)} has protocol ${routing.protocol}`,
+        remedy: 'change routing.protocol',
+      },
+    ];
   return [];
 }
 

@@ -3,7 +3,9 @@ import { printNeighbour, printRoute, printRule } from './plan.js';
 
 /** One rule, route or neighbour in which the kernel differs from what was installed. */
 export interface RoutingDamage {
-  /** `missing`: not there, or not as it was installed. `surplus`: of ours by its protocol number, and not installed. */
+  /**
+   * `missing`: not there, or not as it was installed. `surplus`: of ours by its protocol number, and not installed.
+   */
   readonly what: 'missing' | 'surplus';
   /** The devices that take it along when they go: any of them. */
   readonly devices: readonly string[];
@@ -14,9 +16,24 @@ export interface RoutingDamage {
 /** @param diff from what the kernel has to what was installed */
 export function damageOf(policy: Policy, diff: RoutingDiff): readonly RoutingDamage[] {
   const { setNeighbours, setRoutes, addRules, removeRules, removeRoutes, removeNeighbours } = diff;
-  const of = (what: RoutingDamage['what'], { neighbours, routes, rules }: { neighbours: typeof setNeighbours; routes: typeof setRoutes; rules: typeof addRules }): RoutingDamage[] => [
-    ...neighbours.map((neighbour) => ({ what, devices: [neighbour.device], text: `neigh ${printNeighbour(neighbour)}` })),
-    ...routes.map((route) => ({ what, devices: route.devices ?? (route.device === '' ? [] : [route.device]), text: `route ${printRoute(policy, route)}` })),
+  const of = (
+    what: RoutingDamage['what'],
+    {
+      neighbours,
+      routes,
+      rules,
+    }: { neighbours: typeof setNeighbours; routes: typeof setRoutes; rules: typeof addRules },
+  ): RoutingDamage[] => [
+    ...neighbours.map((neighbour) => ({
+      what,
+      devices: [neighbour.device],
+      text: `neigh ${printNeighbour(neighbour)}`,
+    })),
+    ...routes.map((route) => ({
+      what,
+      devices: route.devices ?? (route.device === '' ? [] : [route.device]),
+      text: `route ${printRoute(policy, route)}`,
+    })),
     // A rule stays when the device that it names goes.
     ...rules.map((rule) => ({ what, devices: [], text: `-${rule.family} rule ${printRule(policy, rule)}` })),
   ];

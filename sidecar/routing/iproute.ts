@@ -13,8 +13,17 @@ export interface IpDevice {
   /** The bridge, bond or VRF that the device is a part of. */
   readonly master?: string;
   readonly operstate?: string;
-  readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_kind?: string; readonly info_data?: { readonly type?: string } };
-  readonly addr_info?: readonly { readonly family: string; readonly local: string; readonly prefixlen: number; readonly scope: string }[];
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_slave_kind?: string;
+    readonly info_data?: { readonly type?: string };
+  };
+  readonly addr_info?: readonly {
+    readonly family: string;
+    readonly local: string;
+    readonly prefixlen: number;
+    readonly scope: string;
+  }[];
 }
 
 /** What `ip -j rule show` prints of one rule. */
@@ -77,7 +86,9 @@ export async function ipJson<T>(args: readonly string[]): Promise<readonly T[]> 
   return stdout.trim() === '' ? [] : (JSON.parse(stdout) as T[]);
 }
 
-/** What `ip` says when the device that a line or an option names is not there, or not up: it may have gone this moment. */
+/**
+ * What `ip` says when the device that a line or an option names is not there, or not up: it may have gone this moment.
+ */
 const DEVICE_GONE = /Cannot find device|No such device|Device for nexthop is not up|Network is down/;
 
 /** True for the refusal of something because a device is gone. */
@@ -93,16 +104,23 @@ export function isDeviceGone(error: unknown): boolean {
  */
 export async function routesTo(family: 4 | 6, addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const input = addresses.map((address) => `route get ${address}\n`).join('');
-  const { stdout } = await runIp([`-${family}`, '-j', '-force', '-batch', '-'], { input, timeoutMs: 10_000 + addresses.length * 2 });
+  const { stdout } = await runIp([`-${family}`, '-j', '-force', '-batch', '-'], {
+    input,
+    timeoutMs: 10_000 + addresses.length * 2,
+  });
   // An answer a line; a question that the kernel refuses prints nothing on standard output.
-  const routes = stdout.split('\n').filter((line) => line.trim().startsWith('[')).flatMap((line) => JSON.parse(line) as IpRoute[]);
+  const routes = stdout
+    .split('\n')
+    .filter((line) => line.trim().startsWith('['))
+    .flatMap((line) => JSON.parse(line) as IpRoute[]);
   return new Map(routes.flatMap(({ dst, dev }) => (dev === undefined ? [] : [[dst, dev]])));
 }
 
 /**
  * Runs one `ip -batch`, all lines of one family. The lines before a refused one stay applied.
  *
- * @param tolerate when given, refused lines are passed over if the reason matches; others still fail, after the rest was run
+ * @param tolerate when given, refused lines are passed over if the reason matches; others still fail, after the rest
+ * was run
  * @throws GwmarkError ROUTING_FAILED naming the refused line
  */
 export async function ipBatch(family: 4 | 6, lines: readonly string[], tolerate?: RegExp): Promise<void> {
@@ -119,7 +137,11 @@ export async function ipBatch(family: 4 | 6, lines: readonly string[], tolerate?
 /**
  * `Error: reason` or `RTNETLINK answers: reason`, then `Command failed -:LINE`; ip never translates its messages.
  */
-function parseBatchFailure(stderr: string, lines: readonly string[], tolerate: RegExp | undefined): { line: string; reason: string } | null {
+function parseBatchFailure(
+  stderr: string,
+  lines: readonly string[],
+  tolerate: RegExp | undefined,
+): { line: string; reason: string } | null {
   let reason = '';
   for (const text of stderr.split('\n')) {
     const failed = /^Command failed -:(\d+)/.exec(text);
@@ -137,12 +159,15 @@ function parseBatchFailure(stderr: string, lines: readonly string[], tolerate: R
 export type RouteInTable = Pick<IpRoute, 'dst' | 'table' | 'protocol'>;
 
 /**
- * Reads every route of a family, of every table and protocol, and keeps those that are asked for. In constant memory: a router of the
- * Internet has a million of them, and the kernel can leave out none by a range of tables.
+ * Reads every route of a family, of every table and protocol, and keeps those that are asked for. In constant memory:
+ * a router of the Internet has a million of them, and the kernel can leave out none by a range of tables.
  *
  * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
  */
-export async function filterRoutes(family: 4 | 6, keep: (route: RouteInTable) => boolean): Promise<readonly RouteInTable[]> {
+export async function filterRoutes(
+  family: 4 | 6,
+  keep: (route: RouteInTable) => boolean,
+): Promise<readonly RouteInTable[]> {
   return keptLines(['-N', `-${family}`, '-o', 'route', 'show', 'table', 'all'], (line) => {
     const route = parseRouteLine(line);
     return route !== null && keep(route) ? route : null;
@@ -163,12 +188,16 @@ export interface OnlinkRoute {
  */
 export async function readOnlinkRoutes(family: 4 | 6): Promise<readonly OnlinkRoute[]> {
   // Routes of IPv6 have no scope.
-  return keptLines(['-N', `-${family}`, '-o', 'route', 'show', 'table', 'main', ...(family === 4 ? ['scope', 'link'] : [])], parseOnlinkRoute);
+  return keptLines(
+    ['-N', `-${family}`, '-o', 'route', 'show', 'table', 'main', ...(family === 4 ? ['scope', 'link'] : [])],
+    parseOnlinkRoute,
+  );
 }
 
 /** Null for a line that is no such route. Pure. */
 export function parseOnlinkRoute(line: string): OnlinkRoute | null {
-  const [, dst, device] = /^([0-9a-f]*[.:][0-9a-f.:]*(?:\/\d+)?) (?!.*\b(?:via|nexthop|dead)\b).*?\bdev (\S+)/.exec(`${line} `) ?? [];
+  const [, dst, device] =
+    /^([0-9a-f]*[.:][0-9a-f.:]*(?:\/\d+)?) (?!.*\b(?:via|nexthop|dead)\b).*?\bdev (\S+)/.exec(`${line} `) ?? [];
   return dst === undefined || device === undefined ? null : { dst, device };
 }
 
@@ -187,7 +216,9 @@ async function keptLines<T>(args: readonly string[], read: (line: string) => T |
   return kept;
 }
 
-/** `[TYPE] DST ... table 7710 proto 119 ...`; the table main is not printed. Null for a line that is no route. Pure. */
+/**
+ * `[TYPE] DST ... table 7710 proto 119 ...`; the table main is not printed. Null for a line that is no route. Pure.
+ */
 export function parseRouteLine(line: string): RouteInTable | null {
   const dst = /^(?:[a-z0-9]+ )?(default|[0-9a-f]*[.:][0-9a-f.:]*(?:\/\d+)?) /.exec(line)?.[1];
   if (dst === undefined) return null;
@@ -203,11 +234,16 @@ async function runIp(args: readonly string[], options: ExecOptions = {}): Return
   } catch (error) {
     throw unavailable(error);
   }
-  throw new GwmarkError('ROUTING_UNAVAILABLE', `the program ip is that of BusyBox, which does not know \`ip ${args.join(' ')}\`: install iproute2 5.10 or later`);
+  throw new GwmarkError(
+    'ROUTING_UNAVAILABLE',
+    `the program ip is that of BusyBox, which does not know \`ip ${args.join(' ')}\`: install iproute2 5.10 or later`,
+  );
 }
 
 function unavailable(error: unknown): GwmarkError {
-  return new GwmarkError('ROUTING_UNAVAILABLE', `cannot run the program ip: ${(error as Error).message}`, { cause: error });
+  return new GwmarkError('ROUTING_UNAVAILABLE', `cannot run the program ip: ${(error as Error).message}`, {
+    cause: error,
+  });
 }
 
 function firstLine(text: string): string {

@@ -4,7 +4,14 @@ import { createInterface } from 'node:readline';
 
 /** What `ip monitor` reported. */
 export type KernelEvent =
-  | { readonly kind: 'neighbour'; readonly device: string; readonly address: string; readonly mac: string | null; readonly isDeleted: boolean; readonly isOurs: boolean }
+  | {
+      readonly kind: 'neighbour';
+      readonly device: string;
+      readonly address: string;
+      readonly mac: string | null;
+      readonly isDeleted: boolean;
+      readonly isOurs: boolean;
+    }
   /** The main table came to send a network to a device itself, without a next hop, or ceased to. */
   | { readonly kind: 'onlink-route'; readonly device: string }
   /** A device, an address, another route or a rule changed: read again what you need. */
@@ -12,7 +19,8 @@ export type KernelEvent =
 
 /**
  * Parses one line of `ip -N -o monitor label ...`. Null for what says nothing to us.
- * Neighbour lines read `[NEIGH]192.0.2.1 dev lan0 lladdr 02:.. REACHABLE`, with `Deleted ` in front of the address when it went.
+ * Neighbour lines read `[NEIGH]192.0.2.1 dev lan0 lladdr 02:.. REACHABLE`, with `Deleted ` in front of the address
+ * when it went.
  *
  * @param protocol the protocol number that our own neighbours carry
  */

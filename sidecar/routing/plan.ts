@@ -3,14 +3,22 @@ import { parseNetwork } from '../../rules/index.js';
 import type { IpNeighbour, IpRoute, IpRule } from './iproute.js';
 import { ipBatch, ipJson } from './iproute.js';
 
-/** What a deletion may be answered with when the kernel was quicker: the device went, and with it routes and neighbours. */
+/**
+ * What a deletion may be answered with when the kernel was quicker: the device went, and with it routes and
+ * neighbours.
+ */
 const ALREADY_GONE = /No such (process|file or directory|device)|Cannot find device|Cannot assign requested address/;
 
 /** The route type `throw` as `ip -N` prints it: linux/rtnetlink.h. */
 const RTN_THROW = '9';
 
 /** Numbers, because `ip` knows names only where there is an /etc/protocols. */
-const IP_PROTOCOLS: Readonly<Record<NonNullable<PolicyRule['ipproto']>, number>> = { icmp: 1, tcp: 6, udp: 17, 'ipv6-icmp': 58 };
+const IP_PROTOCOLS: Readonly<Record<NonNullable<PolicyRule['ipproto']>, number>> = {
+  icmp: 1,
+  tcp: 6,
+  udp: 17,
+  'ipv6-icmp': 58,
+};
 
 /** Reads everything in the kernel's routing that carries our protocol number, routes of client networks included. */
 export async function readRouting(policy: Policy): Promise<RoutingPlan> {
@@ -24,7 +32,10 @@ export async function readRouting(policy: Policy): Promise<RoutingPlan> {
   ]);
   const ours = (rule: IpRule): boolean => rule.protocol === protocol;
   return {
-    rules: [...rules4.filter(ours).map((rule) => parseRule(4, rule)), ...rules6.filter(ours).map((rule) => parseRule(6, rule))],
+    rules: [
+      ...rules4.filter(ours).map((rule) => parseRule(4, rule)),
+      ...rules6.filter(ours).map((rule) => parseRule(6, rule)),
+    ],
     routes: [...routes4.flatMap((route) => parseRoute(4, route)), ...routes6.flatMap((route) => parseRoute(6, route))],
     neighbours: neighbours.flatMap(parseNeighbour),
   };
@@ -36,15 +47,21 @@ export async function readRouting(policy: Policy): Promise<RoutingPlan> {
  */
 export async function addRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
   const add = (family: Family): Promise<void> => ipBatch(family, additionLines(policy, diff, family));
-  // Side by side, because the first packets of a new router wait for this; and both to their end, whatever becomes of one.
+  // Side by side, because the first packets of a new router wait for this; and both to their end, whatever becomes of
+  // one.
   const outcomes = await Promise.allSettled([add(4), add(6)]);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
-/** The additions of a difference in one family, as lines for `ip -batch`, each of which finds what it needs made by those before. */
+/**
+ * The additions of a difference in one family, as lines for `ip -batch`, each of which finds what it needs made by
+ * those before.
+ */
 export function additionLines(policy: Policy, diff: RoutingDiff, family: Family): string[] {
   return [
-    ...ofFamily(family, diff.setNeighbours).map((neighbour) => `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`),
+    ...ofFamily(family, diff.setNeighbours).map(
+      (neighbour) => `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`,
+    ),
     ...ofFamily(family, diff.setRoutes).map((route) => `route replace ${printRoute(policy, route)}`),
     ...ofFamily(family, diff.addRules).map((rule) => `rule add ${printRule(policy, rule)}`),
   ];
@@ -74,7 +91,8 @@ export function printNeighbour({ address, mac, device }: Neighbour): string {
 /** As `ip route replace` and `ip route del` take it. */
 export function printRoute(policy: Policy, { destination, via, device, devices, table }: Route): string {
   if (device === '') return `throw ${destination} table ${table} proto ${policy.routing.protocol}`;
-  if (devices !== undefined) return `${destination} table ${table} proto ${policy.routing.protocol} ${devices.map((leg) => `nexthop dev ${leg}`).join(' ')}`;
+  if (devices !== undefined)
+    return `${destination} table ${table} proto ${policy.routing.protocol} ${devices.map((leg) => `nexthop dev ${leg}`).join(' ')}`;
   const hop = via === undefined ? '' : `via ${via} `;
   const onlink = via === undefined ? '' : ' onlink';
   return `${destination} ${hop}dev ${device}${onlink} table ${table} proto ${policy.routing.protocol}`;
@@ -98,12 +116,19 @@ export function printRule(policy: Policy, rule: PolicyRule): string {
 }
 
 function parseRule(family: Family, rule: IpRule): PolicyRule {
-  const range = rule.dport_start !== undefined && rule.dport_end !== undefined ? ([rule.dport_start, rule.dport_end] as const) : rule.dport === undefined ? undefined : ([rule.dport, rule.dport] as const);
+  const range =
+    rule.dport_start !== undefined && rule.dport_end !== undefined
+      ? ([rule.dport_start, rule.dport_end] as const)
+      : rule.dport === undefined
+        ? undefined
+        : ([rule.dport, rule.dport] as const);
   return {
     family,
     priority: rule.priority,
     table: Number(rule.table ?? 0),
-    ...(rule.fwmark === undefined ? {} : { fwmark: { value: Number(rule.fwmark), mask: Number(rule.fwmask ?? 0xffffffff) } }),
+    ...(rule.fwmark === undefined
+      ? {}
+      : { fwmark: { value: Number(rule.fwmark), mask: Number(rule.fwmask ?? 0xffffffff) } }),
     ...(rule.goto === undefined ? {} : { goto: rule.goto }),
     ...(rule.suppress_prefixlen === undefined ? {} : { suppressPrefixLength: rule.suppress_prefixlen }),
     ...(rule.iif === undefined ? {} : { iif: rule.iif }),
@@ -115,7 +140,10 @@ function parseRule(family: Family, rule: IpRule): PolicyRule {
   };
 }
 
-/** `ip -N` prints `ipproto-17`. A rule of ours has one of four protocols; anything else differs from every planned rule and so is removed. */
+/**
+ * `ip -N` prints `ipproto-17`. A rule of ours has one of four protocols; anything else differs from every planned rule
+ * and so is removed.
+ */
 function ipprotoOf(text: string): NonNullable<PolicyRule['ipproto']> {
   const known = Object.entries(IP_PROTOCOLS).find(([, number]) => text === `ipproto-${number}`);
   return (known?.[0] ?? text) as NonNullable<PolicyRule['ipproto']>;
@@ -126,8 +154,18 @@ function parseRoute(family: Family, { type, dst, dev, nexthops = [], gateway, ta
   const device = type === RTN_THROW ? '' : (dev ?? devices[0]);
   if (device === undefined) return [];
   const network = parseNetwork(dst);
-  const destination = network === null ? dst : dst.includes('/') ? `${network.address}/${network.prefixLength}` : network.address;
-  return [{ family, table: Number(table ?? 254), destination, device, ...(gateway === undefined ? {} : { via: gateway }), ...(devices.length === 0 ? {} : { devices }) }];
+  const destination =
+    network === null ? dst : dst.includes('/') ? `${network.address}/${network.prefixLength}` : network.address;
+  return [
+    {
+      family,
+      table: Number(table ?? 254),
+      destination,
+      device,
+      ...(gateway === undefined ? {} : { via: gateway }),
+      ...(devices.length === 0 ? {} : { devices }),
+    },
+  ];
 }
 
 function parseNeighbour({ dst, dev, lladdr }: IpNeighbour): Neighbour[] {

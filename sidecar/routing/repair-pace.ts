@@ -5,7 +5,10 @@ const LONGEST_PAUSE_MS = 30_000;
 /** After so long without a repair the next one begins anew; or after twice the pause, where that is longer. */
 const CALM_MS = 10_000;
 
-/** How fast to repair what another program breaks again and again: a burst, then ever slower, so that two programs do not race each other for the machine. */
+/**
+ * How fast to repair what another program breaks again and again: a burst, then ever slower, so that two programs do
+ * not race each other for the machine.
+ */
 export class RepairPace {
   #count = 0;
   #lastMs = -Infinity;

@@ -42,6 +42,8 @@ export class RestartingMonitor implements AsyncDisposable {
     await delay(1000, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     if (this.#stop.signal.aborted) return;
     this.#start();
-    await this.#options.onRestarted().catch((error: unknown) => this.#options.logger.warn('daemon.check_failed', { error }));
+    await this.#options
+      .onRestarted()
+      .catch((error: unknown) => this.#options.logger.warn('daemon.check_failed', { error }));
   }
 }

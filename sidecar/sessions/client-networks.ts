@@ -9,7 +9,10 @@ export interface ClientNetworksOptions {
   readonly onHandedOver?: (networks: readonly ClientNetwork[]) => void;
 }
 
-/** Whom an owner stands for: text that is the same when he comes back; null: not known, so never the same; `adopted`: whoever an earlier run knew. */
+/**
+ * Whom an owner stands for: text that is the same when he comes back; null: not known, so never the same; `adopted`:
+ * whoever an earlier run knew.
+ */
 export type OwnerIdentity = { readonly name: string } | null | 'adopted';
 
 interface Owner {
@@ -18,8 +21,8 @@ interface Owner {
 }
 
 /**
- * Which client networks there are, by counting who has them. The same address passes from an old session to a new one in
- * any order of messages, so it goes only when its last owner let go.
+ * Which client networks there are, by counting who has them. The same address passes from an old session to a new one
+ * in any order of messages, so it goes only when its last owner let go.
  */
 export class ClientNetworks {
   readonly #options: ClientNetworksOptions;
@@ -59,11 +62,15 @@ export class ClientNetworks {
     const before = latest(entry.owners);
     const isKnownOwner = entry.owners.delete(owner);
     entry.owners.set(owner, { device: network.device, identity });
-    if (!isKnownOwner && before !== undefined && !isSame(before.identity, identity)) this.#options.onHandedOver?.([network]);
+    if (!isKnownOwner && before !== undefined && !isSame(before.identity, identity))
+      this.#options.onHandedOver?.([network]);
     return leadTo(entry, network.device);
   }
 
-  /** @returns a change when this was the last owner, or those who stay mean another device; null too when it was no owner */
+  /**
+   * @returns a change when this was the last owner, or those who stay mean another device; null too when it was no
+   * owner
+   */
   remove(owner: string, key: string): ClientNetworkChange | null {
     const entry = this.#entries.get(key);
     const before = entry === undefined ? undefined : latest(entry.owners);

@@ -22,8 +22,8 @@ interface Held {
 const TOGETHER_MS = 1000;
 
 /**
- * Who had a client network last, for as long as it may come back: its connections stay in connection tracking then, and
- * with them the routers that they came through.
+ * Who had a client network last, for as long as it may come back: its connections stay in connection tracking then,
+ * and with them the routers that they came through.
  */
 export class FormerOwners implements Disposable {
   readonly #options: FormerOwnersOptions;
@@ -84,7 +84,9 @@ export class FormerOwners implements Disposable {
   /** Subnets are few, and only they can hold another network or lie in one that is no subnet of theirs. */
   #takeOverlapping(network: ClientNetwork, identity: string | null): readonly Held[] {
     if (this.#held.size === 0 || (isHost(network) && this.#subnets === 0)) return [];
-    const found = [...this.#held].filter(([, held]) => held.identity !== identity && (contains(held.network, network) || contains(network, held.network)));
+    const found = [...this.#held].filter(
+      ([, held]) => held.identity !== identity && (contains(held.network, network) || contains(network, held.network)),
+    );
     for (const [key] of found) this.#take(key);
     return found.map(([, held]) => held);
   }
@@ -110,11 +112,14 @@ export class FormerOwners implements Disposable {
   #schedule(): void {
     const [first] = this.#held.values();
     if (this.#timer !== null || first === undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#giveUp(this.#now() + TOGETHER_MS);
-      this.#schedule();
-    }, Math.max(0, first.untilMs - this.#now()));
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        this.#giveUp(this.#now() + TOGETHER_MS);
+        this.#schedule();
+      },
+      Math.max(0, first.untilMs - this.#now()),
+    );
     this.#timer.unref();
   }
 }

@@ -50,8 +50,8 @@ export class SessionNetworks {
   }
 
   /**
-   * The tunnel device that leads to every client of this server; null while there is none. What would take over other traffic around it is
-   * refused, and served as soon as it does not any more.
+   * The tunnel device that leads to every client of this server; null while there is none. What would take over other
+   * traffic around it is refused, and served as soon as it does not any more.
    */
   setDevice(device: string | null, surroundings: Surroundings = NO_SURROUNDINGS): void {
     const before = this.#device;
@@ -61,8 +61,10 @@ export class SessionNetworks {
     for (const [owner, held] of this.#held) {
       for (const address of held.addresses.values()) {
         const wasServed = before !== null && !held.refused.has(address.cidr);
-        if (device !== null && this.#isTaken(held, address)) this.#note(this.#options.clients.add(owner, { ...address, device }, identityOf(held.session)));
-        else if (wasServed) this.#note(this.#options.clients.remove(owner, networkKey({ ...address, device: before })));
+        if (device !== null && this.#isTaken(held, address))
+          this.#note(this.#options.clients.add(owner, { ...address, device }, identityOf(held.session)));
+        else if (wasServed)
+          this.#note(this.#options.clients.remove(owner, networkKey({ ...address, device: before })));
       }
     }
   }
@@ -100,13 +102,15 @@ export class SessionNetworks {
   #add(session: Session, address: ClientAddress): void {
     const { logger, clients } = this.#options;
     const owner = this.#ownerOf(session);
-    const { addresses = new Map<string, ClientAddress>(), refused = new Map<string, string>() } = this.#held.get(owner) ?? {};
+    const { addresses = new Map<string, ClientAddress>(), refused = new Map<string, string>() } =
+      this.#held.get(owner) ?? {};
     const held: Held = { session, addresses, refused };
     this.#held.set(owner, held);
     held.addresses.set(address.cidr, address);
     // Without a device, whether it is taken is asked once there is one.
     if (this.#device !== null && !this.#isTaken(held, address)) return;
-    if (this.#device !== null) this.#note(clients.add(owner, { ...address, device: this.#device }, identityOf(session)));
+    if (this.#device !== null)
+      this.#note(clients.add(owner, { ...address, device: this.#device }, identityOf(session)));
     logger.info('client.address', { ...describe(session), network: format(address), change: 'added' });
   }
 
@@ -126,7 +130,12 @@ export class SessionNetworks {
       held.refused.delete(address.cidr);
       return true;
     }
-    if (held.refused.get(address.cidr) !== reason) this.#options.logger.warn('client.refused_route', { ...describe(held.session), network: format(address), reason });
+    if (held.refused.get(address.cidr) !== reason)
+      this.#options.logger.warn('client.refused_route', {
+        ...describe(held.session),
+        network: format(address),
+        reason,
+      });
     held.refused.set(address.cidr, reason);
     return false;
   }
@@ -140,7 +149,10 @@ export class SessionNetworks {
   }
 }
 
-/** OpenVPN says UNDEF of a client without a certificate whose user name is not its common name (`username-as-common-name`). */
+/**
+ * OpenVPN says UNDEF of a client without a certificate whose user name is not its common name
+ * (`username-as-common-name`).
+ */
 function identityOf({ commonName }: Session): OwnerIdentity {
   return commonName === '' || commonName === 'UNDEF' ? null : { name: commonName };
 }

@@ -1,4 +1,11 @@
-import type { Cid, ClientAddress, Environment, Notification, StatusClient, StatusSnapshot } from 'openvpn-management-client';
+import type {
+  Cid,
+  ClientAddress,
+  Environment,
+  Notification,
+  StatusClient,
+  StatusSnapshot,
+} from 'openvpn-management-client';
 import { cidsOf, subnetsOf } from './status-rows.js';
 
 /** One OpenVPN session, for good: named by (epoch, CID). */
@@ -73,7 +80,9 @@ export class SessionTable {
         if (!this.#gone.has(message.cid)) this.#describe(this.#touch(message.cid, at, now), message.env);
         return ended;
       case 'client:address':
-        return this.#gone.has(message.cid) ? ended : [...ended, ...this.#addAddress(this.#touch(message.cid, at, now), message.address)];
+        return this.#gone.has(message.cid)
+          ? ended
+          : [...ended, ...this.#addAddress(this.#touch(message.cid, at, now), message.address)];
       case 'client:established': {
         if (this.#gone.has(message.cid)) return ended;
         const entry = this.#touch(message.cid, at, now);
@@ -139,12 +148,27 @@ export class SessionTable {
       known.seq = at.seq;
       return known;
     }
-    const entry: Entry = { epoch: at.epoch, cid, commonName: '', realAddress: null, addresses: new Map(), since: now, isConnected: false, seq: at.seq };
+    const entry: Entry = {
+      epoch: at.epoch,
+      cid,
+      commonName: '',
+      realAddress: null,
+      addresses: new Map(),
+      since: now,
+      isConnected: false,
+      seq: at.seq,
+    };
     this.#entries.set(cid, entry);
     return entry;
   }
 
-  #takeRow(cid: Cid, client: StatusClient, subnets: readonly ClientAddress[], at: Position, now: Date): SessionChange[] {
+  #takeRow(
+    cid: Cid,
+    client: StatusClient,
+    subnets: readonly ClientAddress[],
+    at: Position,
+    now: Date,
+  ): SessionChange[] {
     const entry = this.#touch(cid, at, now);
     entry.commonName = client.commonName ?? entry.commonName;
     entry.realAddress = client.realAddressText === '' ? entry.realAddress : client.realAddressText;
@@ -153,7 +177,11 @@ export class SessionTable {
     // Most rows say what is known: of ten thousand, a snapshot that changes nothing should make no garbage.
     const rows = [client.addresses, subnets];
     const count = client.addresses.length + subnets.length;
-    if (count === entry.addresses.size && rows.every((addresses) => addresses.every(({ cidr }) => entry.addresses.has(cidr)))) return this.#connect(entry);
+    if (
+      count === entry.addresses.size &&
+      rows.every((addresses) => addresses.every(({ cidr }) => entry.addresses.has(cidr)))
+    )
+      return this.#connect(entry);
     const wanted = new Map(rows.flat().map((address) => [address.cidr, address]));
     const changes = [...wanted.values()].flatMap((address) => this.#addAddress(entry, address));
     for (const address of entry.addresses.values()) {
@@ -181,7 +209,11 @@ export class SessionTable {
     if (entry === undefined) return [];
     this.#entries.delete(cid);
     if (!entry.isConnected) return [];
-    const changes: SessionChange[] = [...entry.addresses.values()].map((address) => ({ kind: 'address-removed', session: entry, address }));
+    const changes: SessionChange[] = [...entry.addresses.values()].map((address) => ({
+      kind: 'address-removed',
+      session: entry,
+      address,
+    }));
     changes.push({ kind: 'gone', session: entry, why });
     return changes;
   }
@@ -193,15 +225,18 @@ export class SessionTable {
   }
 
   /**
-   * `common_name` is not there yet in the CONNECT of a client without a certificate; the port is missing in none. What CONNECT
-   * told is not looked for again in ESTABLISHED: each look searches the whole block.
+   * `common_name` is not there yet in the CONNECT of a client without a certificate; the port is missing in none. What
+   * CONNECT told is not looked for again in ESTABLISHED: each look searches the whole block.
    */
   #describe(entry: Entry, env: Environment): void {
-    entry.commonName = env.get('common_name') ?? (entry.commonName === '' ? (env.get('username') ?? '') : entry.commonName);
+    entry.commonName =
+      env.get('common_name') ?? (entry.commonName === '' ? (env.get('username') ?? '') : entry.commonName);
     if (entry.realAddress === null) {
-      const address = env.get('trusted_ip') ?? env.get('untrusted_ip') ?? env.get('trusted_ip6') ?? env.get('untrusted_ip6');
+      const address =
+        env.get('trusted_ip') ?? env.get('untrusted_ip') ?? env.get('trusted_ip6') ?? env.get('untrusted_ip6');
       const port = env.get('trusted_port') ?? env.get('untrusted_port');
-      if (address !== undefined && port !== undefined) entry.realAddress = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+      if (address !== undefined && port !== undefined)
+        entry.realAddress = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
     }
     const seconds = Number(env.get('time_unix'));
     if (seconds > 0) entry.since = new Date(seconds * 1000);

@@ -14,8 +14,8 @@ const LONGEST_REST_MS = 1000;
 /**
  * When snapshots are taken: on a timer, and soon after somebody asked. One at a time; whoever asks while one is under
  * way gets one that begins after it, together with everybody else who asked. After a snapshot that took long, the next
- * waits four times as long as that, a second at most: a storm of connects then costs a fifth of the time and not all of it,
- * and one slow answer of OpenVPN holds nobody up.
+ * waits four times as long as that, a second at most: a storm of connects then costs a fifth of the time and not all
+ * of it, and one slow answer of OpenVPN holds nobody up.
  */
 export class SnapshotSchedule {
   readonly #options: SnapshotScheduleOptions;
@@ -41,7 +41,8 @@ export class SnapshotSchedule {
   /**
    * Asks for a snapshot.
    *
-   * @param withinMs when it need not be at once; a request that is more urgent is served first, and serves this one too
+   * @param withinMs when it need not be at once; a request that is more urgent is served first, and serves this one
+   * too
    */
   request(withinMs = 0): void {
     const dueMs = performance.now() + withinMs;

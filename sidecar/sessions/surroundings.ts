@@ -4,7 +4,10 @@ import { contains, formatNetwork, parseNetwork } from '../../rules/index.js';
 /** What a network that a tunnel leads to must not take over. */
 export interface Surroundings {
   readonly links: readonly Pick<Link, 'device' | 'onlink' | 'isBridge'>[];
-  /** Where an OpenVPN client sends its packets. A server's are kept out of networks behind its clients by rules, wherever these are. */
+  /**
+   * Where an OpenVPN client sends its packets. A server's are kept out of networks behind its clients by rules,
+   * wherever these are.
+   */
   readonly remotes: readonly string[];
   /** What leads to the tunnel without us; null while there is none. */
   readonly tunnel: Pick<Tunnel, 'connected' | 'covered'> | null;
@@ -23,26 +26,37 @@ export function surroundingsOf(links: readonly Link[], tunnel: Tunnel | null): S
 }
 
 /** What no tunnel leads to: loopback, link-local, multicast and above. RFC 6890 */
-const SPECIAL = ['127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/128', '::1/128', 'fe80::/10', 'ff00::/8'].flatMap((text) => parseNetwork(text) ?? []);
+const SPECIAL = ['127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/128', '::1/128', 'fe80::/10', 'ff00::/8'].flatMap(
+  (text) => parseNetwork(text) ?? [],
+);
 
 /**
- * Why a tunnel may not lead to this network: an address or subnet of a server's client, or a network of an OpenVPN client. Null when it may.
+ * Why a tunnel may not lead to this network: an address or subnet of a server's client, or a network of an OpenVPN
+ * client. Null when it may.
  *
- * A network around a link is taken, for the link's own route is narrower and main comes first; but not where the link is a bridge, off
- * which frames between its hosts would be captured. A part of a link's network is taken where main leads it to the tunnel
- * already: an administrator said so, as for clients with addresses on the LAN (proxy ARP).
+ * A network around a link is taken, for the link's own route is narrower and main comes first; but not where the link
+ * is a bridge, off which frames between its hosts would be captured. A part of a link's network is taken where main
+ * leads it to the tunnel already: an administrator said so, as for clients with addresses on the LAN (proxy ARP).
  */
 export function refusal(network: Network, { links, remotes, tunnel }: Surroundings): string | null {
   // Nearly every address of a client.
-  if (tunnel?.connected.some((own) => own.prefixLength < network.prefixLength && contains(own, network)) === true) return null;
+  if (tunnel?.connected.some((own) => own.prefixLength < network.prefixLength && contains(own, network)) === true)
+    return null;
   if (network.prefixLength === 0) return 'a default route';
   const special = SPECIAL.find((each) => contains(each, network) || contains(network, each));
-  if (special !== undefined) return contains(special, network) ? `it lies in ${formatNetwork(special)}, to which no tunnel leads` : `it holds ${formatNetwork(special)}, to which no tunnel leads`;
+  if (special !== undefined)
+    return contains(special, network)
+      ? `it lies in ${formatNetwork(special)}, to which no tunnel leads`
+      : `it holds ${formatNetwork(special)}, to which no tunnel leads`;
   for (const { device, onlink, isBridge } of links) {
     const outer = onlink.find((own) => contains(own, network));
-    const isExplained = outer !== undefined && outer.prefixLength < network.prefixLength && tunnel?.covered.some((covered) => contains(covered, network)) === true;
+    const isExplained =
+      outer !== undefined &&
+      outer.prefixLength < network.prefixLength &&
+      tunnel?.covered.some((covered) => contains(covered, network)) === true;
     if (outer !== undefined && !isExplained) return `it lies on the link ${device}`;
-    if (isBridge && onlink.some((inner) => contains(network, inner))) return `it holds the link of the bridge ${device}`;
+    if (isBridge && onlink.some((inner) => contains(network, inner)))
+      return `it holds the link of the bridge ${device}`;
   }
   const remote = remotes.find((address) => isWithin(network, address));
   return remote === undefined ? null : `it holds ${remote}, to which OpenVPN itself sends`;

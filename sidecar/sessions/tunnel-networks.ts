@@ -13,8 +13,8 @@ export interface TunnelNetworksOptions {
 }
 
 /**
- * The networks that the tunnel of one OpenVPN client leads to. They are selected and learnt as a server's client addresses are.
- * What would take other traffic over, OpenVPN's own or the link's, is refused and said once.
+ * The networks that the tunnel of one OpenVPN client leads to. They are selected and learnt as a server's client
+ * addresses are. What would take other traffic over, OpenVPN's own or the link's, is refused and said once.
  */
 export class TunnelNetworks {
   readonly #options: TunnelNetworksOptions;
@@ -38,7 +38,13 @@ export class TunnelNetworks {
     for (const network of device === null ? [] : networks) {
       const reason = refusal(network, surroundings);
       const text = formatNetwork(network);
-      if (reason === null) wanted.set(text, { family: network.family, address: network.address, prefixLength: network.prefixLength, device: device ?? '' });
+      if (reason === null)
+        wanted.set(text, {
+          family: network.family,
+          address: network.address,
+          prefixLength: network.prefixLength,
+          device: device ?? '',
+        });
       else {
         if (!this.#refused.has(text) && !refused.has(text)) logger.warn('network.refused', { network: text, reason });
         refused.add(text);

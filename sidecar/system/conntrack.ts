@@ -27,7 +27,10 @@ export async function flushClients(networks: readonly ClientNetwork[]): Promise<
   }
 }
 
-/** Flows that were translated on their way to a client are found by where their replies come from; conntrack(8) takes no subnet there. */
+/**
+ * Flows that were translated on their way to a client are found by where their replies come from; conntrack(8) takes
+ * no subnet there.
+ */
 function sidesOf(network: ClientNetwork): readonly string[] {
   return isHost(network) ? [...SIDES, '--reply-src'] : SIDES;
 }
@@ -39,13 +42,13 @@ export async function flushMark(value: number, mask: number): Promise<void> {
 
 /**
  * Zeroes the bits of the mask in every entry; the flows go on, and the other bits stay. A minute at most.
- * conntrack(8) 1.4.7 ends after some 250 updates, because it leaves their acknowledgements unread until its socket is full, and at an
- * entry that is gone since it was listed. The next run passes over what is done.
+ * conntrack(8) 1.4.7 ends after some 250 updates, because it leaves their acknowledgements unread until its socket is
+ * full, and at an entry that is gone since it was listed. The next run passes over what is done.
  */
 export async function clearMarks(mask: number): Promise<void> {
   const deadlineMs = Date.now() + CLEARING_MS;
   for (const family of ['ipv4', 'ipv6']) {
-    for (let isDone = false; !isDone; ) {
+    for (let isDone = false; !isDone;) {
       isDone = await conntrack([`-U -f ${family} --mark 0x0/${hex(mask)}`]).then(
         () => true,
         (error: Error) => {
@@ -58,12 +61,16 @@ export async function clearMarks(mask: number): Promise<void> {
 }
 
 /**
- * The pipe comes from a shell: conntrack opens /dev/stdin by name, which fails (ENXIO) for the socket that Node makes of
- * a child's standard input.
+ * The pipe comes from a shell: conntrack opens /dev/stdin by name, which fails (ENXIO) for the socket that Node makes
+ * of a child's standard input.
  */
 async function conntrack(lines: readonly string[]): Promise<void> {
-  const { exitCode, stderr } = await exec('sh', ['-c', 'cat | conntrack --load-file -'], { input: `${lines.join('\n')}\n`, timeoutMs: 60_000 });
-  if (exitCode !== 0 && !NOTHING_DELETED.test(stderr)) throw new Error(`conntrack: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`);
+  const { exitCode, stderr } = await exec('sh', ['-c', 'cat | conntrack --load-file -'], {
+    input: `${lines.join('\n')}\n`,
+    timeoutMs: 60_000,
+  });
+  if (exitCode !== 0 && !NOTHING_DELETED.test(stderr))
+    throw new Error(`conntrack: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`);
 }
 
 function hex(value: number): string {

@@ -44,7 +44,10 @@ export class Debounced {
   /** As `now`, but resolves after so many milliseconds at the latest: whoever asks how we stand gets an answer. */
   async within(limitMs: number): Promise<void> {
     const limit = new AbortController();
-    await Promise.race([this.now(), delay(limitMs, undefined, { signal: limit.signal, ref: false }).catch(() => undefined)]);
+    await Promise.race([
+      this.now(),
+      delay(limitMs, undefined, { signal: limit.signal, ref: false }).catch(() => undefined),
+    ]);
     limit.abort();
   }
 

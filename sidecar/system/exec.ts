@@ -22,14 +22,18 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 /**
  * Runs a program to its end, in the C locale so that messages can be told apart.
  *
- * Rejects only when the program cannot be started (`ENOENT` and the like), takes too long or prints too much: a part of a listing is
- * never taken for the whole. A bad exit code is a result.
+ * Rejects only when the program cannot be started (`ENOENT` and the like), takes too long or prints too much: a part
+ * of a listing is never taken for the whole. A bad exit code is a result.
  */
 export function exec(command: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   const { input, timeoutMs = 10_000, maxOutputBytes = MAX_OUTPUT_BYTES } = options;
   return new Promise((resolve, reject) => {
     // A group of its own: Ctrl-C in a terminal must not end what is under way.
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' }, detached: true });
+    const child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, LC_ALL: 'C' },
+      detached: true,
+    });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     let size = 0;
@@ -55,7 +59,12 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
     child.on('close', (exitCode) => {
       clearTimeout(timer);
       if (stopped !== null) reject(new Error(`${command} ${args.join(' ')}: ${stopped}`));
-      else resolve({ exitCode, stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8') });
+      else
+        resolve({
+          exitCode,
+          stdout: Buffer.concat(stdout).toString('utf8'),
+          stderr: Buffer.concat(stderr).toString('utf8'),
+        });
     });
     child.stdin.end(input ?? '');
   });

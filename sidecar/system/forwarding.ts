@@ -22,7 +22,10 @@ export interface ForwardingNeeds {
   readonly ipv6: boolean;
   /** IPv6 forwarding is on because it was turned on by us. */
   readonly hasTurnedOnIpv6: boolean;
-  /** What the kernel looks up for an IPv6 packet without a socket, it looks up with the mark of what came in: {@link needsMarkedErrors}. */
+  /**
+   * What the kernel looks up for an IPv6 packet without a socket, it looks up with the mark of what came in: {@link
+   * needsMarkedErrors}.
+   */
   readonly withMarkedErrors: boolean;
   /** The datapath has no routes that rp_filter could find: it has to be off on the links. */
   readonly withoutReversePathFilter: boolean;
@@ -31,10 +34,11 @@ export interface ForwardingNeeds {
 /**
  * What has to be changed so that the endpoint forwards; nothing is written yet.
  *
- * IPv6 forwarding ends the acceptance of router advertisements on every device with `accept_ra=1`, and takes the default routes away
- * that came that way (`rt6_purge_dflt_routers()`); those devices get `accept_ra=2` first, whether they are links of ours or not, and
- * those that come later when they are there. Tunnels do not: OpenVPN lets packets with link-local sources through, and a client must not
- * advertise itself as the endpoint's router. Neither does `default`, since the next tunnel would have it.
+ * IPv6 forwarding ends the acceptance of router advertisements on every device with `accept_ra=1`, and takes the
+ * default routes away that came that way (`rt6_purge_dflt_routers()`); those devices get `accept_ra=2` first, whether
+ * they are links of ours or not, and those that come later when they are there. Tunnels do not: OpenVPN lets packets
+ * with link-local sources through, and a client must not advertise itself as the endpoint's router. Neither does
+ * `default`, since the next tunnel would have it.
  *
  * @see ip-sysctl.rst: ip_forward, forwarding, accept_ra, rp_filter, fwmark_reflect
  */
@@ -50,7 +54,9 @@ export async function planForwarding(needs: ForwardingNeeds): Promise<SysctlChan
     if (reflect !== undefined) changes.push({ ...reflect, isOptional: true });
   }
   if (needs.ipv6 && (needs.hasTurnedOnIpv6 || (await readSysctl('net/ipv6/conf/all/forwarding')) === '0')) {
-    const cards = (await listDevices(6)).filter((device) => !NO_CARDS.includes(device) && !needs.tunnels.includes(device));
+    const cards = (await listDevices(6)).filter(
+      (device) => !NO_CARDS.includes(device) && !needs.tunnels.includes(device),
+    );
     for (const device of cards) await want(`net/ipv6/conf/${device}/accept_ra`, '2', (value) => value === '1');
     await want('net/ipv6/conf/all/forwarding', '1', (value) => value === '0');
   }
@@ -63,8 +69,8 @@ async function wrong(name: string, to: string, isWrong: (value: string) => boole
 }
 
 /**
- * The larger of `all` and the device's own value is in force. So where `all` has one, every other device gets it as its own before `all`
- * gives it up, and is filtered as before; `default` too, for devices to come.
+ * The larger of `all` and the device's own value is in force. So where `all` has one, every other device gets it as
+ * its own before `all` gives it up, and is filtered as before; `default` too, for devices to come.
  */
 async function planReversePathFilter(links: readonly Link[]): Promise<SysctlChange[]> {
   if (!links.some(({ hasReversePathFilter }) => hasReversePathFilter)) return [];
@@ -75,7 +81,9 @@ async function planReversePathFilter(links: readonly Link[]): Promise<SysctlChan
     if (value !== null && isWrong(value)) changes.push({ name, value, to });
   };
   const all = (await readSysctl('net/ipv4/conf/all/rp_filter')) ?? '0';
-  const others = (await listDevices(4)).filter((device) => device !== 'all' && !links.some((link) => link.device === device));
+  const others = (await listDevices(4)).filter(
+    (device) => device !== 'all' && !links.some((link) => link.device === device),
+  );
   if (all !== '0') {
     for (const device of others) await change(device, all, (value) => Number(value) < Number(all));
     await change('all', '0', () => true);
@@ -95,7 +103,10 @@ async function listDevices(family: Family): Promise<string[]> {
  * @returns those that are optional and could not be written
  * @throws GwmarkError SYSCTL_FAILED when another cannot be written, after those before it were
  */
-export async function applySysctls(changes: readonly SysctlChange[], logger: Logger): Promise<readonly SysctlChange[]> {
+export async function applySysctls(
+  changes: readonly SysctlChange[],
+  logger: Logger,
+): Promise<readonly SysctlChange[]> {
   const refused: SysctlChange[] = [];
   for (const change of changes) {
     const { name, value, to } = change;
@@ -107,7 +118,11 @@ export async function applySysctls(changes: readonly SysctlChange[], logger: Log
         refused.push(change);
         continue;
       }
-      throw new GwmarkError('SYSCTL_FAILED', `set sysctl ${dotted} from ${value} to ${to}: ${(error as Error).message}; set it outside`, { cause: error });
+      throw new GwmarkError(
+        'SYSCTL_FAILED',
+        `set sysctl ${dotted} from ${value} to ${to}: ${(error as Error).message}; set it outside`,
+        { cause: error },
+      );
     }
     logger.info('sysctl.changed', { name, from: value, to });
   }

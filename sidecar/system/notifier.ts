@@ -25,8 +25,9 @@ export class Notifier implements Disposable {
   }
 
   /**
-   * Opens what the environment names; the caller disposes of it. The variables are taken out of the environment, so that
-   * the programs that the sidecar runs do not speak for it. A watchdog is fed from the event loop: a loop that hangs ends it.
+   * Opens what the environment names; the caller disposes of it. The variables are taken out of the environment, so
+   * that the programs that the sidecar runs do not speak for it. A watchdog is fed from the event loop: a loop that
+   * hangs ends it.
    */
   static async open(env: NotifyEnvironment, logger: Logger): Promise<Notifier> {
     const { NOTIFY_SOCKET: name, WATCHDOG_USEC: interval, WATCHDOG_PID: pid } = env;

@@ -6,7 +6,12 @@ import type { Logger } from '../log/logger.js';
  *
  * @param intervalMs read before each pause, which comes before the work
  */
-export async function repeat(intervalMs: () => number, work: () => Promise<void>, signal: AbortSignal, logger: Logger): Promise<void> {
+export async function repeat(
+  intervalMs: () => number,
+  work: () => Promise<void>,
+  signal: AbortSignal,
+  logger: Logger,
+): Promise<void> {
   while (!signal.aborted) {
     await delay(intervalMs(), undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;

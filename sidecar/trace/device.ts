@@ -11,19 +11,53 @@ export interface Target {
 }
 
 /** @param mark with which packets take the normal route where the device is down */
-export function findDevice({ allDevices }: TraceReading, target: Target, mark: number, steps: Steps): Stopped | undefined {
+export function findDevice(
+  { allDevices }: TraceReading,
+  target: Target,
+  mark: number,
+  steps: Steps,
+): Stopped | undefined {
   const device = allDevices.find(({ ifname }) => ifname === target.device);
-  if (device === undefined) return steps.stop('device', `gateway ${target.id} is down: ${target.device} is gone`, 'plug it in again; its router is learnt anew', mark);
-  if (!device.flags.includes('UP')) return steps.stop('device', `gateway ${target.id} is down: ${target.device} is down`, `ip link set ${target.device} up`, mark);
-  if (!device.flags.includes('LOWER_UP')) return steps.stop('device', `gateway ${target.id} is down: ${target.device} has no carrier`, 'look at its cable and the switch', mark);
+  if (device === undefined)
+    return steps.stop(
+      'device',
+      `gateway ${target.id} is down: ${target.device} is gone`,
+      'plug it in again; its router is learnt anew',
+      mark,
+    );
+  if (!device.flags.includes('UP'))
+    return steps.stop(
+      'device',
+      `gateway ${target.id} is down: ${target.device} is down`,
+      `ip link set ${target.device} up`,
+      mark,
+    );
+  if (!device.flags.includes('LOWER_UP'))
+    return steps.stop(
+      'device',
+      `gateway ${target.id} is down: ${target.device} has no carrier`,
+      'look at its cable and the switch',
+      mark,
+    );
   steps.pass('device', `${target.device} is up`);
   return undefined;
 }
 
 /** Looked at for what comes out of a tunnel; what the endpoint sends itself needs no forwarding. */
-export function findForwarding({ unforwarded }: TraceReading, { tunnel }: Role, mark: number, steps: Steps): Stopped | undefined {
+export function findForwarding(
+  { unforwarded }: TraceReading,
+  { tunnel }: Role,
+  mark: number,
+  steps: Steps,
+): Stopped | undefined {
   if (tunnel === null) return undefined;
-  if (unforwarded.has(tunnel)) return steps.stop('forwarding', `the kernel forwards nothing that comes out of ${tunnel}`, 'let gwmark run do it (sysctl: manage), or see gwmark doctor', mark);
+  if (unforwarded.has(tunnel))
+    return steps.stop(
+      'forwarding',
+      `the kernel forwards nothing that comes out of ${tunnel}`,
+      'let gwmark run do it (sysctl: manage), or see gwmark doctor',
+      mark,
+    );
   steps.pass('forwarding', `what comes out of ${tunnel} may be forwarded`);
   return undefined;
 }

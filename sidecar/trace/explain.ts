@@ -10,8 +10,8 @@ import { describeRoute, type RouteOf, type RouteQuestion, routeWords } from './r
 import { Steps, Stopped, type Trace, type TraceQuery } from './trace.js';
 
 /**
- * Follows what DST sends to SRC from where it begins to the MAC that it is sent to, or to the first thing that is in the way.
- * Pure but for the look-up of routes.
+ * Follows what DST sends to SRC from where it begins to the MAC that it is sent to, or to the first thing that is in
+ * the way. Pure but for the look-up of routes.
  */
 export async function explain(reading: TraceReading, query: TraceQuery, routeOf: RouteOf): Promise<Trace> {
   const steps = new Steps();
@@ -20,27 +20,69 @@ export async function explain(reading: TraceReading, query: TraceQuery, routeOf:
   const way = role instanceof Stopped ? role : await follow(reading, query, role, steps, routeOf);
   if (!(way instanceof Stopped)) return { query, goesByMac: true, steps: steps.list, sentence: way, instead: null };
   const sentence = `answers of this flow do not go by MAC: ${steps.list.at(-1)?.text ?? ''}`;
-  const instead = role instanceof Stopped || way.mark === null ? null : await insteadOf(reading, query, role, way.mark, routeOf);
+  const instead =
+    role instanceof Stopped || way.mark === null ? null : await insteadOf(reading, query, role, way.mark, routeOf);
   return { query, goesByMac: false, steps: steps.list, sentence, instead };
 }
 
-function findRules({ rules: { name, owner }, datapath, status, inForce }: TraceReading, steps: Steps): Stopped | undefined {
-  if (owner === 'missing') return steps.stop('rules', `${name} is not there`, status === null ? 'start gwmark run' : 'the sidecar makes it anew within a second, or says in "gwmark status" why it cannot');
-  if (owner === 'foreign') return steps.stop('rules', `${name} is somebody else's`, 'name another with the setting table');
-  if (owner === 'outdated') return steps.stop('rules', `${name} is of another version of gwmark`, 'start gwmark run of this version: it replaces them');
-  const differing = inForce.differences.length === 0 ? '' : `; judged by the settings of the running sidecar: ${describeDifferences(inForce.differences)}`;
-  steps.pass('rules', `${name} stands, datapath ${datapath}${status === null ? '; no sidecar runs, and this is what it left' : differing}`);
+function findRules(
+  { rules: { name, owner }, datapath, status, inForce }: TraceReading,
+  steps: Steps,
+): Stopped | undefined {
+  if (owner === 'missing')
+    return steps.stop(
+      'rules',
+      `${name} is not there`,
+      status === null
+        ? 'start gwmark run'
+        : 'the sidecar makes it anew within a second, or says in "gwmark status" why it cannot',
+    );
+  if (owner === 'foreign')
+    return steps.stop('rules', `${name} is somebody else's`, 'name another with the setting table');
+  if (owner === 'outdated')
+    return steps.stop(
+      'rules',
+      `${name} is of another version of gwmark`,
+      'start gwmark run of this version: it replaces them',
+    );
+  const differing =
+    inForce.differences.length === 0
+      ? ''
+      : `; judged by the settings of the running sidecar: ${describeDifferences(inForce.differences)}`;
+  steps.pass(
+    'rules',
+    `${name} stands, datapath ${datapath}${status === null ? '; no sidecar runs, and this is what it left' : differing}`,
+  );
   return undefined;
 }
 
-async function follow(reading: TraceReading, query: TraceQuery, role: Role, steps: Steps, routeOf: RouteOf): Promise<string | Stopped> {
-  const stopped = findSelection(reading, query, role, steps) ?? findCapture(reading, query, role, steps) ?? findOthers(reading, query, role, steps) ?? (await findSocket(reading, query, role, steps, routeOf));
+async function follow(
+  reading: TraceReading,
+  query: TraceQuery,
+  role: Role,
+  steps: Steps,
+  routeOf: RouteOf,
+): Promise<string | Stopped> {
+  const stopped =
+    findSelection(reading, query, role, steps) ??
+    findCapture(reading, query, role, steps) ??
+    findOthers(reading, query, role, steps) ??
+    (await findSocket(reading, query, role, steps, routeOf));
   if (stopped !== undefined) return stopped;
-  return reading.datapath === 'module' ? followModule(reading, query, role, steps, routeOf) : followNexthop(reading, query, role, findFlow(reading, query, role, steps), steps, routeOf);
+  return reading.datapath === 'module'
+    ? followModule(reading, query, role, steps, routeOf)
+    : followNexthop(reading, query, role, findFlow(reading, query, role, steps), steps, routeOf);
 }
 
-function findSelection({ devices, policy }: TraceReading, { source }: TraceQuery, role: Role, steps: Steps): Stopped | undefined {
-  const link = policy.learnOnlink ? undefined : devices.links.find(({ onlink }) => onlink.some((network) => contains(network, hostOf(source))));
+function findSelection(
+  { devices, policy }: TraceReading,
+  { source }: TraceQuery,
+  role: Role,
+  steps: Steps,
+): Stopped | undefined {
+  const link = policy.learnOnlink
+    ? undefined
+    : devices.links.find(({ onlink }) => onlink.some((network) => contains(network, hostOf(source))));
   if (link === undefined) {
     steps.pass('selection', `selected by ${role.selector}`);
     return undefined;
@@ -50,44 +92,102 @@ function findSelection({ devices, policy }: TraceReading, { source }: TraceQuery
 }
 
 /** On a bridge, frames for VPN addresses are not addressed to the endpoint: the bridge table has to take them up. */
-function findCapture({ datapath, devices, rules: { captured }, policy }: TraceReading, { destination }: TraceQuery, role: Role, steps: Steps): Stopped | undefined {
+function findCapture(
+  { datapath, devices, rules: { captured }, policy }: TraceReading,
+  { destination }: TraceQuery,
+  role: Role,
+  steps: Steps,
+): Stopped | undefined {
   const bridge = devices.links.find(({ isBridge }) => isBridge);
   if (datapath !== 'module' || bridge === undefined || role.transport !== null) return undefined;
   const name = `nftables table bridge ${policy.table}`;
   const remedy = 'a running sidecar repairs that within a second: see "gwmark status"';
-  if (captured === null) return steps.stop('capture', `${name} is not there: frames for ${destination} pass ${bridge.device}`, remedy);
+  if (captured === null)
+    return steps.stop('capture', `${name} is not there: frames for ${destination} pass ${bridge.device}`, remedy);
   const isOwn = devices.tunnels.some(({ addresses }) => addresses.some(({ address }) => address === destination));
-  if (!isOwn && mostSpecific(captured, destination) === null) return steps.stop('capture', `${name} does not know ${destination}: frames for it pass ${bridge.device}`, remedy);
+  if (!isOwn && mostSpecific(captured, destination) === null)
+    return steps.stop('capture', `${name} does not know ${destination}: frames for it pass ${bridge.device}`, remedy);
   steps.pass('capture', `${name} takes frames for ${destination} off ${bridge.device}`);
   return undefined;
 }
 
-async function findSocket(reading: TraceReading, { source, destination }: TraceQuery, role: Role, steps: Steps, routeOf: RouteOf): Promise<Stopped | undefined> {
+async function findSocket(
+  reading: TraceReading,
+  { source, destination }: TraceQuery,
+  role: Role,
+  steps: Steps,
+  routeOf: RouteOf,
+): Promise<Stopped | undefined> {
   if (role.tunnel !== null) return undefined;
   const question = { to: source, from: destination, iif: null, mark: 0, transport: role.transport };
   const words = `ip ${routeWords(question).join(' ')}`;
   const answer = await routeOf(question);
-  if ('refused' in answer) return steps.stop('socket', `${words}: ${answer.refused}: a socket cannot send, and netfilter sees nothing of it`, 'a running sidecar adds a rule for that: see "gwmark status"');
+  if ('refused' in answer)
+    return steps.stop(
+      'socket',
+      `${words}: ${answer.refused}: a socket cannot send, and netfilter sees nothing of it`,
+      'a running sidecar adds a rule for that: see "gwmark status"',
+    );
   steps.pass('socket', `${words}: ${describeRoute(reading, answer.route)}`);
   return findSource(reading, destination, question, steps, routeOf);
 }
 
-/** A socket of UDP that is bound to no address answers from the one that the kernel chooses, which need not be the one that was asked. */
-async function findSource(reading: TraceReading, destination: string, question: RouteQuestion, steps: Steps, routeOf: RouteOf): Promise<Stopped | undefined> {
+/**
+ * A socket of UDP that is bound to no address answers from the one that the kernel chooses, which need not be the one
+ * that was asked.
+ */
+async function findSource(
+  reading: TraceReading,
+  destination: string,
+  question: RouteQuestion,
+  steps: Steps,
+  routeOf: RouteOf,
+): Promise<Stopped | undefined> {
   const { transport } = question;
-  if (transport === null || transport.remote !== undefined || transport.protocol !== 'udp' || transport.address !== null || reading.isMultihome === true) return undefined;
+  if (
+    transport === null ||
+    transport.remote !== undefined ||
+    transport.protocol !== 'udp' ||
+    transport.address !== null ||
+    reading.isMultihome === true
+  )
+    return undefined;
   const answer = await routeOf({ ...question, from: null });
   const chosen = 'refused' in answer ? undefined : answer.route.prefsrc;
   if (chosen === undefined || chosen === destination) return undefined;
   const remedy = `in OpenVPN's configuration: local ${destination}, or multihome`;
-  if (reading.isMultihome === false) return steps.stop('socket', `OpenVPN is bound to no address and has no multihome: it answers from ${chosen}, not from ${destination}, and nobody knows that answer`, remedy, 0);
-  steps.pass('socket', `unless OpenVPN has multihome, which cannot be seen from here, it answers from ${chosen}, not from ${destination}`);
+  if (reading.isMultihome === false)
+    return steps.stop(
+      'socket',
+      `OpenVPN is bound to no address and has no multihome: it answers from ${chosen}, not from ${destination}, and nobody knows that answer`,
+      remedy,
+      0,
+    );
+  steps.pass(
+    'socket',
+    `unless OpenVPN has multihome, which cannot be seen from here, it answers from ${chosen}, not from ${destination}`,
+  );
   return undefined;
 }
 
-async function insteadOf(reading: TraceReading, { source, destination }: TraceQuery, role: Role, mark: number, routeOf: RouteOf): Promise<string> {
-  const ofModule = reading.datapath === 'module' ? moduleMark(reading.policy) : markWithoutGateway(reading.policy, reading.plan);
-  const question: RouteQuestion = { to: source, from: destination, iif: role.tunnel, mark: mark === 0 ? ofModule : mark, transport: role.transport };
+async function insteadOf(
+  reading: TraceReading,
+  { source, destination }: TraceQuery,
+  role: Role,
+  mark: number,
+  routeOf: RouteOf,
+): Promise<string> {
+  const ofModule =
+    reading.datapath === 'module' ? moduleMark(reading.policy) : markWithoutGateway(reading.policy, reading.plan);
+  const question: RouteQuestion = {
+    to: source,
+    from: destination,
+    iif: role.tunnel,
+    mark: mark === 0 ? ofModule : mark,
+    transport: role.transport,
+  };
   const answer = await routeOf(question);
-  return 'refused' in answer ? `they take the normal route, and there is none (${answer.refused}): they are lost` : `they take the normal route, ${describeRoute(reading, answer.route)}`;
+  return 'refused' in answer
+    ? `they take the normal route, and there is none (${answer.refused}): they are lost`
+    : `they take the normal route, ${describeRoute(reading, answer.route)}`;
 }

@@ -8,7 +8,10 @@ import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
 export interface FoundFlow {
   /** True where DST opened it: what DST sends is no answer then. */
   readonly isOpenedByDestination: boolean;
-  /** The gateway that it remembers for what DST sends; 0 for none, which only one that DST opened, and that no answer came to yet, may have. */
+  /**
+   * The gateway that it remembers for what DST sends; 0 for none, which only one that DST opened, and that no answer
+   * came to yet, may have.
+   */
   readonly id: number;
 }
 
@@ -18,7 +21,11 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
   const answered = bySource.filter((flow) => isMeant(flow, query));
   const opened = byDestination.filter((flow) => isMeantReversed(flow, query));
   // One that DST opened has the gateway that its answers come from.
-  const ofDestination = opened.map((flow) => ({ flow, isOpenedByDestination: true, id: reading.datapath === 'module' ? flow.destinationGateway : flow.gateway }));
+  const ofDestination = opened.map((flow) => ({
+    flow,
+    isOpenedByDestination: true,
+    id: reading.datapath === 'module' ? flow.destinationGateway : flow.gateway,
+  }));
   const ofSource = answered.map((flow) => ({ flow, isOpenedByDestination: false, id: flow.gateway }));
   const candidates = [...ofSource, ...ofDestination];
   const found = candidates.find(({ id }) => id !== 0) ?? candidates[0];
@@ -28,20 +35,36 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
   const text = `${flow.protocol} ${describe(flow.original)}, answers ${describe(flow.reply)}${others(candidates, id)}`;
   if (id === 0 && !isOpenedByDestination) return steps.stop('conntrack', ...noGateway(reading, flow, text), 0);
   const who = isOpenedByDestination ? ' (opened by DST)' : '';
-  steps.pass('conntrack', `${text}${who}: ${id === 0 ? 'no gateway, as a flow that DST opens has none before its first answer; a flow of SRC whose entry timed out or was deleted, and in which DST spoke next, looks the same' : `gateway ${id}`}`);
+  steps.pass(
+    'conntrack',
+    `${text}${who}: ${id === 0 ? 'no gateway, as a flow that DST opens has none before its first answer; a flow of SRC whose entry timed out or was deleted, and in which DST spoke next, looks the same' : `gateway ${id}`}`,
+  );
   return { isOpenedByDestination, id };
 }
 
 /** With DNAT the one who answers is known by where the answers come from. */
 function isMeant({ protocol, original, reply }: TracedFlow, query: TraceQuery): boolean {
-  const isPair = original.source === query.source && (original.destination === query.destination || reply.source === query.destination);
-  return isPair && isProtocol(protocol, query) && isAsked(query.sourcePort, original.sourcePort) && isAsked(query.destinationPort, original.destinationPort);
+  const isPair =
+    original.source === query.source &&
+    (original.destination === query.destination || reply.source === query.destination);
+  return (
+    isPair &&
+    isProtocol(protocol, query) &&
+    isAsked(query.sourcePort, original.sourcePort) &&
+    isAsked(query.destinationPort, original.destinationPort)
+  );
 }
 
 /** The same for a flow that DST opened. */
 function isMeantReversed({ protocol, original, reply }: TracedFlow, query: TraceQuery): boolean {
-  const isPair = original.source === query.destination && (original.destination === query.source || reply.source === query.source);
-  return isPair && isProtocol(protocol, query) && isAsked(query.destinationPort, original.sourcePort) && isAsked(query.sourcePort, original.destinationPort);
+  const isPair =
+    original.source === query.destination && (original.destination === query.source || reply.source === query.source);
+  return (
+    isPair &&
+    isProtocol(protocol, query) &&
+    isAsked(query.destinationPort, original.sourcePort) &&
+    isAsked(query.sourcePort, original.destinationPort)
+  );
 }
 
 function isProtocol(protocol: string, { protocol: wanted }: TraceQuery): boolean {
@@ -51,24 +74,46 @@ function isProtocol(protocol: string, { protocol: wanted }: TraceQuery): boolean
 function others(candidates: readonly { readonly id: number }[], id: number): string {
   if (candidates.length === 1) return '';
   const ids = [...new Set(candidates.map((candidate) => candidate.id))].filter((other) => other !== id);
-  const differing = ids.length === 0 ? '' : `; others have ${ids.map((other) => (other === 0 ? 'none' : `gateway ${other}`)).join(', ')}: name --proto and ports`;
+  const differing =
+    ids.length === 0
+      ? ''
+      : `; others have ${ids.map((other) => (other === 0 ? 'none' : `gateway ${other}`)).join(', ')}: name --proto and ports`;
   return `, one of ${candidates.length}${differing}`;
 }
 
-function noGateway({ datapath, sourceLists }: TraceReading, { mark }: TracedFlow, text: string): readonly [text: string, remedy: string] {
+function noGateway(
+  { datapath, sourceLists }: TraceReading,
+  { mark }: TracedFlow,
+  text: string,
+): readonly [text: string, remedy: string] {
   const found = datapath === 'nexthop' ? `no gateway in its mark 0x${mark.toString(16)}` : 'no gateway in its labels';
-  if (sourceLists.length > 0) return [`${text}: ${found}; ${sourceLists.join(' and ')} may keep the frames of its router from being learnt`, `look at ${sourceLists.join(' and ')}, and at "gwmark gateways"; if its router is not meant, let it send again`];
-  return [`${text}: ${found}`, 'its router was not known at its first packet, or the flow is older than the rules: let it send again, and look for that router in "gwmark gateways"'];
+  if (sourceLists.length > 0)
+    return [
+      `${text}: ${found}; ${sourceLists.join(' and ')} may keep the frames of its router from being learnt`,
+      `look at ${sourceLists.join(' and ')}, and at "gwmark gateways"; if its router is not meant, let it send again`,
+    ];
+  return [
+    `${text}: ${found}`,
+    'its router was not known at its first packet, or the flow is older than the rules: let it send again, and look for that router in "gwmark gateways"',
+  ];
 }
 
 function missingFlow(reading: TraceReading, query: TraceQuery, role: Role): readonly [text: string, remedy: string] {
   const { allDevices } = reading;
   const { source, destination } = query;
   const suspect = suspectOf(reading, query, role);
-  if (suspect !== null) return [`connection tracking has no such flow from ${source} to ${destination}, and ${suspect.text}`, suspect.remedy];
+  if (suspect !== null)
+    return [
+      `connection tracking has no such flow from ${source} to ${destination}, and ${suspect.text}`,
+      suspect.remedy,
+    ];
   const down = allDevices.find(({ link_type: type, flags }) => type === 'ether' && !flags.includes('LOWER_UP'));
-  const hint = down === undefined ? '' : `; ${down.ifname} is ${down.flags.includes('UP') ? 'without carrier' : 'down'}`;
-  return [`connection tracking has no such flow from ${source} to ${destination}${hint}`, 'let it send a packet: nothing arrived, it was dropped before (rp_filter, a firewall), or the entry ended'];
+  const hint =
+    down === undefined ? '' : `; ${down.ifname} is ${down.flags.includes('UP') ? 'without carrier' : 'down'}`;
+  return [
+    `connection tracking has no such flow from ${source} to ${destination}${hint}`,
+    'let it send a packet: nothing arrived, it was dropped before (rp_filter, a firewall), or the entry ended',
+  ];
 }
 
 function describe({ source, destination, sourcePort, destinationPort }: FlowTuple): string {

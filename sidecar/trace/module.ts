@@ -8,58 +8,127 @@ import { describeRoute, type RouteOf, type RouteQuestion, routeWords } from './r
 import { type Steps, Stopped, type TraceQuery } from './trace.js';
 
 /** From the labels of a flow to the MAC: the module's state and marks, the flow, its gateway, the device. */
-export async function followModule(reading: TraceReading, query: TraceQuery, role: Role, steps: Steps, routeOf: RouteOf): Promise<string | Stopped> {
+export async function followModule(
+  reading: TraceReading,
+  query: TraceQuery,
+  role: Role,
+  steps: Steps,
+  routeOf: RouteOf,
+): Promise<string | Stopped> {
   const gateways = findModule(reading, steps);
   if (gateways instanceof Stopped) return gateways;
   const flow = findFlow(reading, query, role, steps);
   if (flow instanceof Stopped) return flow;
-  const target = flow.isOpenedByDestination ? await findOpened(reading, gateways, query, role, flow, steps, routeOf) : gatewayOf(gateways, flow.id, steps);
+  const target = flow.isOpenedByDestination
+    ? await findOpened(reading, gateways, query, role, flow, steps, routeOf)
+    : gatewayOf(gateways, flow.id, steps);
   if (target instanceof Stopped) return target;
   const stopped = findDevice(reading, target, 0, steps) ?? findForwarding(reading, role, 0, steps);
   if (stopped !== undefined) return stopped;
-  const what = flow.isOpenedByDestination ? `what ${query.destination} sends to ${query.source} leaves` : 'answers of this flow leave';
+  const what = flow.isOpenedByDestination
+    ? `what ${query.destination} sends to ${query.source} leaves`
+    : 'answers of this flow leave';
   const uplink = flow.isOpenedByDestination && target.id !== flow.id ? ', the uplink' : '';
   return `${what} ${target.device} to ${target.mac} (gateway ${target.id}${uplink})`;
 }
 
 function findModule({ module, policy }: TraceReading, steps: Steps): TracedModule['gateways'] | Stopped {
   const repair = 'a running sidecar sets it up within a second, or says in "gwmark status" why it cannot';
-  if (module === null || module.reading.state === 'absent') return steps.stop('module', 'the kernel module gwmark is not loaded', 'modprobe gwmark, or restart the sidecar with datapath: nexthop', 0);
+  if (module === null || module.reading.state === 'absent')
+    return steps.stop(
+      'module',
+      'the kernel module gwmark is not loaded',
+      'modprobe gwmark, or restart the sidecar with datapath: nexthop',
+      0,
+    );
   const { reading, gateways } = module;
-  if (reading.state === 'foreign') return steps.stop('module', `the kernel module is of another version ("${reading.firstLine}")`, `load the one of this version, whose ABI is ${MODULE_ABI}`, 0);
-  if (!reading.isEnabled) return steps.stop('module', 'the kernel module is loaded, and not enabled in this network namespace', repair, 0);
+  if (reading.state === 'foreign')
+    return steps.stop(
+      'module',
+      `the kernel module is of another version ("${reading.firstLine}")`,
+      `load the one of this version, whose ABI is ${MODULE_ABI}`,
+      0,
+    );
+  if (!reading.isEnabled)
+    return steps.stop('module', 'the kernel module is loaded, and not enabled in this network namespace', repair, 0);
   const wanted = { value: moduleMark(policy), mask: policy.markMask };
   for (const name of ['reply_mark', 'orig_mark']) {
     const text = reading.records.find((record) => record.startsWith(`${name} `))?.slice(name.length + 1) ?? 'nothing';
     const [value, mask] = text.split('/').map(Number);
-    if (value !== wanted.value || mask !== wanted.mask) return steps.stop('module', `the module looks for ${name} ${text}, and the rules set ${hex(wanted.value)}/${hex(wanted.mask)}`, `${repair}; the settings of this command may be others than the sidecar's (--config)`, 0);
+    if (value !== wanted.value || mask !== wanted.mask)
+      return steps.stop(
+        'module',
+        `the module looks for ${name} ${text}, and the rules set ${hex(wanted.value)}/${hex(wanted.mask)}`,
+        `${repair}; the settings of this command may be others than the sidecar's (--config)`,
+        0,
+      );
   }
-  steps.pass('module', `the module is enabled and looks for the mark ${hex(wanted.value)}/${hex(wanted.mask)} that the rules set`);
+  steps.pass(
+    'module',
+    `the module is enabled and looks for the mark ${hex(wanted.value)}/${hex(wanted.mask)} that the rules set`,
+  );
   return gateways;
 }
 
 function gatewayOf(gateways: TracedModule['gateways'], id: number, steps: Steps): Target | Stopped {
   const gateway = gateways.find((candidate) => candidate.id === id);
-  if (gateway === undefined) return steps.stop('gateway', `gateway ${id} is gone: its device went down, or it was flushed`, 'its next packet teaches the flow anew; see "gwmark gateways"', 0);
+  if (gateway === undefined)
+    return steps.stop(
+      'gateway',
+      `gateway ${id} is gone: its device went down, or it was flushed`,
+      'its next packet teaches the flow anew; see "gwmark gateways"',
+      0,
+    );
   const { device, mac, send } = gateway;
   steps.pass('gateway', `gateway ${id} is ${send} on ${device}${send === mac ? '' : `, moved from ${mac}`}`);
   return { id, device, mac: send };
 }
 
 /**
- * What DST opened goes to where the first answer came from. Before there was one it goes by a route if there is one, else to the uplink.
- * What the endpoint sends itself needs some route first, and one to the bare wire does not count.
+ * What DST opened goes to where the first answer came from. Before there was one it goes by a route if there is one,
+ * else to the uplink. What the endpoint sends itself needs some route first, and one to the bare wire does not count.
  */
-async function findOpened(reading: TraceReading, gateways: TracedModule['gateways'], query: TraceQuery, role: Role, { id }: FoundFlow, steps: Steps, routeOf: RouteOf): Promise<Target | Stopped> {
+async function findOpened(
+  reading: TraceReading,
+  gateways: TracedModule['gateways'],
+  query: TraceQuery,
+  role: Role,
+  { id }: FoundFlow,
+  steps: Steps,
+  routeOf: RouteOf,
+): Promise<Target | Stopped> {
   if (id !== 0 && gateways.some((gateway) => gateway.id === id)) return gatewayOf(gateways, id, steps);
-  const question: RouteQuestion = { to: query.source, from: query.destination, iif: role.tunnel, mark: role.tunnel === null ? 0 : moduleMark(reading.policy), transport: role.transport };
+  const question: RouteQuestion = {
+    to: query.source,
+    from: query.destination,
+    iif: role.tunnel,
+    mark: role.tunnel === null ? 0 : moduleMark(reading.policy),
+    transport: role.transport,
+  };
   const words = `ip ${routeWords(question).join(' ')}`;
   const answer = await routeOf(question);
   const isBare = 'route' in answer && role.tunnel === null && answer.route.gateway === undefined;
-  if ('route' in answer && !isBare) return steps.stop('route', `${words} says ${describeRoute(reading, answer.route)}: a route of the endpoint comes before the uplink`, 'none needed; without that route it would go to the uplink', 0);
-  steps.pass('route', 'route' in answer ? `${words}: ${describeRoute(reading, answer.route)}, which is there to be replaced` : `${words}: ${answer.refused}, so the module sends it`);
+  if ('route' in answer && !isBare)
+    return steps.stop(
+      'route',
+      `${words} says ${describeRoute(reading, answer.route)}: a route of the endpoint comes before the uplink`,
+      'none needed; without that route it would go to the uplink',
+      0,
+    );
+  steps.pass(
+    'route',
+    'route' in answer
+      ? `${words}: ${describeRoute(reading, answer.route)}, which is there to be replaced`
+      : `${words}: ${answer.refused}, so the module sends it`,
+  );
   const uplink = gateways.find(({ isUplink }) => isUplink);
-  if (uplink === undefined) return steps.stop('gateway', 'the module knows no uplink', 'it is known with the first packet of OpenVPN itself; see "gwmark gateways", and the setting uplink', 0);
+  if (uplink === undefined)
+    return steps.stop(
+      'gateway',
+      'the module knows no uplink',
+      'it is known with the first packet of OpenVPN itself; see "gwmark gateways", and the setting uplink',
+      0,
+    );
   return gatewayOf(gateways, uplink.id, steps);
 }
 

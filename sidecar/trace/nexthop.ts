@@ -10,7 +10,14 @@ import { type Steps, Stopped, type TraceQuery } from './trace.js';
 const REPAIR = 'a running sidecar repairs that within a second: see "gwmark status"';
 
 /** From the mark of a flow to the MAC: gateway, device, rule, route, neighbour, and then the kernel's own word. */
-export async function followNexthop(reading: TraceReading, query: TraceQuery, role: Role, flow: FoundFlow | Stopped, steps: Steps, routeOf: RouteOf): Promise<string | Stopped> {
+export async function followNexthop(
+  reading: TraceReading,
+  query: TraceQuery,
+  role: Role,
+  flow: FoundFlow | Stopped,
+  steps: Steps,
+  routeOf: RouteOf,
+): Promise<string | Stopped> {
   if (flow instanceof Stopped) return flow;
   if (flow.id === 0) return followUplink(reading, query, role, steps, routeOf);
   const { policy, plan } = reading;
@@ -23,8 +30,11 @@ export async function followNexthop(reading: TraceReading, query: TraceQuery, ro
   if (stopped !== undefined) return stopped;
 
   const table = routingTables(policy).gateway(id);
-  const rule = plan.rules.find((candidate) => candidate.family === family && candidate.table === table && candidate.fwmark?.value === mark);
-  if (rule === undefined) return steps.stop('rule', `no ip rule sends the mark 0x${mark.toString(16)} to table ${table}`, REPAIR, mark);
+  const rule = plan.rules.find(
+    (candidate) => candidate.family === family && candidate.table === table && candidate.fwmark?.value === mark,
+  );
+  if (rule === undefined)
+    return steps.stop('rule', `no ip rule sends the mark 0x${mark.toString(16)} to table ${table}`, REPAIR, mark);
   steps.pass('rule', `ip rule ${rule.priority}: mark 0x${mark.toString(16)} leads to table ${table}`);
   const route = plan.routes.find((candidate) => candidate.family === family && candidate.table === table);
   if (route === undefined) return steps.stop('route', `table ${table} is empty`, REPAIR, mark);
@@ -34,16 +44,30 @@ export async function followNexthop(reading: TraceReading, query: TraceQuery, ro
   if (neighbour === undefined) return steps.stop('neighbour', `the next hop ${hop} has no MAC`, REPAIR, mark);
   steps.pass('neighbour', `${hop} is ${neighbour.mac}, permanently`);
 
-  const question: RouteQuestion = { to: query.source, from: query.destination, iif: role.tunnel, mark, transport: null };
+  const question: RouteQuestion = {
+    to: query.source,
+    from: query.destination,
+    iif: role.tunnel,
+    mark,
+    transport: null,
+  };
   const words = `ip ${routeWords(question).join(' ')}`;
   const answer = await routeOf(question);
-  if ('refused' in answer) return steps.stop('kernel', `${words}: ${answer.refused}`, 'compare "ip rule" and rp_filter: gwmark doctor', mark);
+  if ('refused' in answer)
+    return steps.stop('kernel', `${words}: ${answer.refused}`, 'compare "ip rule" and rp_filter: gwmark doctor', mark);
   const { gateway, dev } = answer.route;
   if (gateway !== hop || dev !== target.device) {
-    return steps.stop('kernel', `${words} says ${describeRoute(reading, answer.route)}: a rule of somebody else comes first`, 'compare "ip rule": rules before those of gwmark, and gwmark doctor', mark);
+    return steps.stop(
+      'kernel',
+      `${words} says ${describeRoute(reading, answer.route)}: a rule of somebody else comes first`,
+      'compare "ip rule": rules before those of gwmark, and gwmark doctor',
+      mark,
+    );
   }
   steps.pass('kernel', `${words}: via ${hop} dev ${dev}`);
-  const what = flow.isOpenedByDestination ? `what ${query.destination} sends to ${query.source} leaves` : 'answers of this flow leave';
+  const what = flow.isOpenedByDestination
+    ? `what ${query.destination} sends to ${query.source} leaves`
+    : 'answers of this flow leave';
   return `${what} ${target.device} to ${neighbour.mac} (gateway ${id})`;
 }
 
@@ -52,7 +76,14 @@ function findGateway({ policy, plan, allDevices, status }: TraceReading, id: num
   if (known === undefined) {
     const down = allDevices.find(({ link_type: type, flags }) => type === 'ether' && !flags.includes('UP'));
     const text = `gateway ${id} is gone${down === undefined ? '' : `: its device ${down.ifname} is down`}`;
-    return steps.stop('gateway', text, down === undefined ? 'let a packet of that router come in; see "gwmark gateways"' : `ip link set ${down.ifname} up`, 0);
+    return steps.stop(
+      'gateway',
+      text,
+      down === undefined
+        ? 'let a packet of that router come in; see "gwmark gateways"'
+        : `ip link set ${down.ifname} up`,
+      0,
+    );
   }
   const { device, mac } = known;
   steps.pass('gateway', `gateway ${id} is ${mac} on ${device}`);
@@ -60,14 +91,41 @@ function findGateway({ policy, plan, allDevices, status }: TraceReading, id: num
 }
 
 /** What a client or OpenVPN itself opens has no mark: the endpoint's own routes come first, and then the uplink. */
-async function followUplink(reading: TraceReading, query: TraceQuery, role: Role, steps: Steps, routeOf: RouteOf): Promise<string | Stopped> {
-  const question: RouteQuestion = { to: query.source, from: query.destination, iif: role.tunnel, mark: markWithoutGateway(reading.policy, reading.plan), transport: role.transport };
+async function followUplink(
+  reading: TraceReading,
+  query: TraceQuery,
+  role: Role,
+  steps: Steps,
+  routeOf: RouteOf,
+): Promise<string | Stopped> {
+  const question: RouteQuestion = {
+    to: query.source,
+    from: query.destination,
+    iif: role.tunnel,
+    mark: markWithoutGateway(reading.policy, reading.plan),
+    transport: role.transport,
+  };
   const words = `ip ${routeWords(question).join(' ')}`;
   const answer = await routeOf(question);
-  if ('refused' in answer) return steps.stop('route', `${words}: ${answer.refused}: there is neither a route nor an uplink`, 'the uplink is known with the first packet of OpenVPN itself; see "gwmark gateways", and the setting uplink', 0);
+  if ('refused' in answer)
+    return steps.stop(
+      'route',
+      `${words}: ${answer.refused}: there is neither a route nor an uplink`,
+      'the uplink is known with the first packet of OpenVPN itself; see "gwmark gateways", and the setting uplink',
+      0,
+    );
   const uplink = gatewayOfHop(reading, answer.route.gateway);
-  if (uplink === null) return steps.stop('route', `${words} says ${describeRoute(reading, answer.route)}: a route of the endpoint comes before the uplink`, 'none needed; without that route it would go to the uplink', 0);
+  if (uplink === null)
+    return steps.stop(
+      'route',
+      `${words} says ${describeRoute(reading, answer.route)}: a route of the endpoint comes before the uplink`,
+      'none needed; without that route it would go to the uplink',
+      0,
+    );
   steps.pass('route', `${words}: ${describeRoute(reading, answer.route)}`);
   const stopped = findDevice(reading, uplink, 0, steps) ?? findForwarding(reading, role, 0, steps);
-  return stopped ?? `what ${query.destination} sends to ${query.source} leaves ${uplink.device} to ${uplink.mac} (gateway ${uplink.id}, the uplink)`;
+  return (
+    stopped ??
+    `what ${query.destination} sends to ${query.source} leaves ${uplink.device} to ${uplink.mac} (gateway ${uplink.id}, the uplink)`
+  );
 }

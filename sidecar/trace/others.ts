@@ -8,44 +8,87 @@ import type { TraceReading } from './reading.js';
 import type { Role } from './role.js';
 import type { Steps, Stopped, TraceQuery } from './trace.js';
 
-/** Looks for rules of other programs that certainly end the flow; notes a reverse path filter that is told of gateways. Pure. */
+/**
+ * Looks for rules of other programs that certainly end the flow; notes a reverse path filter that is told of gateways.
+ * Pure.
+ */
 export function findOthers(reading: TraceReading, query: TraceQuery, role: Role, steps: Steps): Stopped | undefined {
   const family = query.source.includes(':') ? 6 : 4;
   const { filters, firewall, strandedLink } = reading.others;
   for (const filter of filters.filter(({ families }) => families.includes(family))) {
     const reason = whyUnanswerable(filter, reading.datapath, firewall);
     if (reason !== null && strandedLink !== null) {
-      return steps.stop('filter', `${filter.where} drops what comes by ${strandedLink} from far away: the endpoint has no route back to ${query.source}, and ${reason}`, remedyOfFilter(filter));
+      return steps.stop(
+        'filter',
+        `${filter.where} drops what comes by ${strandedLink} from far away: the endpoint has no route back to ${query.source}, and ${reason}`,
+        remedyOfFilter(filter),
+      );
     }
-    steps.pass('filter', reason === null ? `${filter.where} is told the way of the gateway` : `${filter.where} is content with the default route`);
+    steps.pass(
+      'filter',
+      reason === null
+        ? `${filter.where} is told the way of the gateway`
+        : `${filter.where} is content with the default route`,
+    );
   }
   const devices = [...reading.devices.links, ...reading.devices.tunnels].map(({ device }) => device);
   for (const flowtable of foreignFlowtables(reading.others.ruleset, reading.policy.table, devices)) {
     const holds = `${flowtable.where} holds ${flowtable.devices.join(', ')}`;
-    if (reading.datapath === 'module' && role.tunnel !== null) return steps.stop('firewall', `${holds}: flows that it takes pass the module`, remedyOfFlowtable(flowtable));
+    if (reading.datapath === 'module' && role.tunnel !== null)
+      return steps.stop('firewall', `${holds}: flows that it takes pass the module`, remedyOfFlowtable(flowtable));
     steps.pass('firewall', `${holds}, and is told the way to the gateway`);
   }
   const refused = refusalsOf(reading, query, role);
   const [first] = refused;
-  if (first === undefined || !refused.every(({ refusal }) => refusal?.mayBeAccepted === false) || first.refusal === null) return undefined;
+  if (
+    first === undefined ||
+    !refused.every(({ refusal }) => refusal?.mayBeAccepted === false) ||
+    first.refusal === null
+  )
+    return undefined;
   const { way, refusal } = first;
-  return steps.stop('firewall', `${refusal.where} ends new flows from ${way.from} to ${way.to} with ${refusal.verdict}`, remedyOfRefusal({ ...way, ...refusal }));
+  return steps.stop(
+    'firewall',
+    `${refusal.where} ends new flows from ${way.from} to ${way.to} with ${refusal.verdict}`,
+    remedyOfRefusal({ ...way, ...refusal }),
+  );
 }
 
 /** A rule of another program that may have ended a flow that is not there; null where there is none. */
-export function suspectOf(reading: TraceReading, query: TraceQuery, role: Role): { readonly text: string; readonly remedy: string } | null {
+export function suspectOf(
+  reading: TraceReading,
+  query: TraceQuery,
+  role: Role,
+): { readonly text: string; readonly remedy: string } | null {
   const [zone] = nftZones(reading.others.ruleset);
-  if (zone !== undefined) return { text: `${zone} puts packets into a zone of connection tracking: what comes out of the tunnel is looked up in another one`, remedy: 'put links and tunnels of the VPN into one zone, or none' };
+  if (zone !== undefined)
+    return {
+      text: `${zone} puts packets into a zone of connection tracking: what comes out of the tunnel is looked up in another one`,
+      remedy: 'put links and tunnels of the VPN into one zone, or none',
+    };
   const suspect = refusalsOf(reading, query, role).find(({ refusal }) => refusal !== null);
   if (suspect?.refusal == null) return null;
   const { way, refusal } = suspect;
-  return { text: `${refusal.where} ends new flows from ${way.from} to ${way.to} with ${refusal.verdict} unless a rule before it accepts them`, remedy: remedyOfRefusal({ ...way, ...refusal }) };
+  return {
+    text: `${refusal.where} ends new flows from ${way.from} to ${way.to} with ${refusal.verdict} unless a rule before it accepts them`,
+    remedy: remedyOfRefusal({ ...way, ...refusal }),
+  };
 }
 
 /** What becomes of the first packet from each link to the tunnel; nothing for what the endpoint itself answers. */
-function refusalsOf({ others: { ruleset }, devices }: TraceReading, { source }: TraceQuery, { tunnel }: Role): readonly { readonly way: ReturnType<typeof waysBetween>[number]; readonly refusal: ReturnType<typeof refusalOf> }[] {
+function refusalsOf(
+  { others: { ruleset }, devices }: TraceReading,
+  { source }: TraceQuery,
+  { tunnel }: Role,
+): readonly {
+  readonly way: ReturnType<typeof waysBetween>[number];
+  readonly refusal: ReturnType<typeof refusalOf>;
+}[] {
   if (tunnel === null) return [];
   const family = source.includes(':') ? 6 : 4;
-  const ways = waysBetween(devices.links.map(({ device }) => device), [tunnel]).filter(({ isFromTunnel }) => !isFromTunnel);
+  const ways = waysBetween(
+    devices.links.map(({ device }) => device),
+    [tunnel],
+  ).filter(({ isFromTunnel }) => !isFromTunnel);
   return ways.map((way) => ({ way, refusal: refusalOf(ruleset, { ...way, family }) }));
 }

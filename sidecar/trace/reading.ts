@@ -64,7 +64,10 @@ export interface TraceReading {
   readonly module: TracedModule | null;
   /** Null where no sidecar runs. */
   readonly status: StatusDocument | null;
-  /** A server answers from the address that was asked, although it is bound to none; null where options of OpenVPN cannot be read. */
+  /**
+   * A server answers from the address that was asked, although it is bound to none; null where options of OpenVPN
+   * cannot be read.
+   */
   readonly isMultihome?: boolean | null;
   /** Where the settings are from that everything was read with. */
   readonly inForce: Pick<SettingsInForce, 'from' | 'differences'>;
@@ -73,7 +76,8 @@ export interface TraceReading {
 }
 
 /**
- * Reads it; needs CAP_NET_ADMIN. A running sidecar says by which datapath and marks it works, else the table does that it left.
+ * Reads it; needs CAP_NET_ADMIN. A running sidecar says by which datapath and marks it works, else the table does that
+ * it left.
  *
  * @throws GwmarkError FIREWALL_UNAVAILABLE, ROUTING_UNAVAILABLE, ROUTING_FAILED, FLOWS_UNAVAILABLE, CONTROL_NAMESPACE
  */
@@ -91,7 +95,10 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
   ]);
   const datapath = status?.datapath ?? rules.datapath;
   const remembered = datapath === 'module' ? await readModuleFlows([source, destination]) : null;
-  const withGateways = (entry: ConntrackEntry): TracedFlow => ({ ...entry, ...(remembered === null ? gatewayOfMark(policy, entry) : gatewaysOfLabels(remembered, entry)) });
+  const withGateways = (entry: ConntrackEntry): TracedFlow => ({
+    ...entry,
+    ...(remembered === null ? gatewayOfMark(policy, entry) : gatewaysOfLabels(remembered, entry)),
+  });
   return {
     policy,
     datapath,
@@ -106,16 +113,28 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
     status,
     isMultihome: await readMultihome(settings, status),
     inForce,
-    sourceLists: (['exclude', 'only'] as const).filter((list) => settings.gateways[list].length > 0).map((list) => `gateways.${list}` as const),
+    sourceLists: (['exclude', 'only'] as const)
+      .filter((list) => settings.gateways[list].length > 0)
+      .map((list) => `gateways.${list}` as const),
   };
 }
 
-async function readOthers(settings: Settings, rules: TracedRules, { links }: Devices, family: Family): Promise<TracedOthers> {
+async function readOthers(
+  settings: Settings,
+  rules: TracedRules,
+  { links }: Devices,
+  family: Family,
+): Promise<TracedOthers> {
   const nft = await openNftables({ executor: settings.executor }).catch(() => null);
   try {
     const ruleset = nft === null ? [] : await nft.list({ ruleset: null }, { terse: true });
     const filters = await readPathFilters(nft, settings.table);
-    return { filters, ruleset, firewall: rules.name.startsWith('iptables') ? 'iptables' : 'nftables', strandedLink: await linkWithoutDefault(links, family) };
+    return {
+      filters,
+      ruleset,
+      firewall: rules.name.startsWith('iptables') ? 'iptables' : 'nftables',
+      strandedLink: await linkWithoutDefault(links, family),
+    };
   } finally {
     await nft?.[Symbol.asyncDispose]();
   }
@@ -137,7 +156,10 @@ function gatewayOfMark(policy: Policy, { mark }: ConntrackEntry): Pick<TracedFlo
   return { gateway: Math.trunc(((mark & policy.markMask) >>> 0) / gatewayMark(policy, 1)), destinationGateway: 0 };
 }
 
-function gatewaysOfLabels(flows: readonly Flow[], { protocol, original }: ConntrackEntry): Pick<TracedFlow, 'gateway' | 'destinationGateway'> {
+function gatewaysOfLabels(
+  flows: readonly Flow[],
+  { protocol, original }: ConntrackEntry,
+): Pick<TracedFlow, 'gateway' | 'destinationGateway'> {
   const flow = flows.find(
     (candidate) =>
       candidate.protocol === protocol &&
@@ -165,6 +187,11 @@ async function readTracedModule(): Promise<TracedModule> {
 
 /** IPv6 asks the switch for all, IPv4 the one of the device. @see ip-sysctl.rst, forwarding */
 async function readUnforwarded({ tunnels }: Devices, isIpv6: boolean): Promise<ReadonlySet<string>> {
-  const values = await Promise.all(tunnels.map(async ({ device }) => ({ device, value: await readSysctl(isIpv6 ? 'net/ipv6/conf/all/forwarding' : `net/ipv4/conf/${device}/forwarding`) })));
+  const values = await Promise.all(
+    tunnels.map(async ({ device }) => ({
+      device,
+      value: await readSysctl(isIpv6 ? 'net/ipv6/conf/all/forwarding' : `net/ipv4/conf/${device}/forwarding`),
+    })),
+  );
   return new Set(values.filter(({ value }) => value === '0').map(({ device }) => device));
 }

@@ -1,4 +1,12 @@
-import { contains, formatNetwork, isHost, type Network, parseNetwork, routingTables, type Transport } from '../../rules/index.js';
+import {
+  contains,
+  formatNetwork,
+  isHost,
+  type Network,
+  parseNetwork,
+  routingTables,
+  type Transport,
+} from '../../rules/index.js';
 import type { TraceReading } from './reading.js';
 import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
 
@@ -17,7 +25,8 @@ export interface Role {
 export function findRole(reading: TraceReading, query: TraceQuery, steps: Steps): Role | Stopped {
   const role = clientRole(reading, query) ?? ownRole(reading, query) ?? transportRole(reading, query);
   if (role === null) return steps.stop('destination', ...noRole(reading, query));
-  if ('missing' in role) return steps.stop('destination', role.missing, 'look into the log of OpenVPN, and at "gwmark doctor"');
+  if ('missing' in role)
+    return steps.stop('destination', role.missing, 'look into the log of OpenVPN, and at "gwmark doctor"');
   steps.pass('destination', role.text);
   return role;
 }
@@ -25,7 +34,10 @@ export function findRole(reading: TraceReading, query: TraceQuery, steps: Steps)
 /** The network of a list that says most of an address; null where none holds it. */
 export function mostSpecific<T extends Network>(networks: readonly T[], address: string): T | null {
   const host = hostOf(address);
-  return networks.filter((network) => contains(network, host)).toSorted((a, b) => b.prefixLength - a.prefixLength)[0] ?? null;
+  return (
+    networks.filter((network) => contains(network, host)).toSorted((a, b) => b.prefixLength - a.prefixLength)[0] ??
+    null
+  );
 }
 
 /** An address as a network; it has passed the command line. */
@@ -41,9 +53,14 @@ function clientRole(reading: TraceReading, { destination }: TraceQuery): Role | 
   const tunnel = tunnelTo(reading, destination);
   if (tunnel === null) return { missing: `${destination} is selected, and OpenVPN has no tunnel device now` };
   const lost = reading.status?.unreachable?.find(({ network }) => network === formatNetwork(client));
-  if (lost !== undefined) return { missing: `${destination} is a client's on ${lost.device}, and the endpoint's routing leads it ${lost.leadsTo === null ? 'nowhere' : `to ${lost.leadsTo}`}: no packet reaches it` };
+  if (lost !== undefined)
+    return {
+      missing: `${destination} is a client's on ${lost.device}, and the endpoint's routing leads it ${lost.leadsTo === null ? 'nowhere' : `to ${lost.leadsTo}`}: no packet reaches it`,
+    };
   const owner = ownerOf(reading, client);
-  const text = isHost(client) ? `${destination} is the address of ${owner}, over ${tunnel}` : `${destination} is in ${formatNetwork(client)}, behind ${owner}, over ${tunnel}`;
+  const text = isHost(client)
+    ? `${destination} is the address of ${owner}, over ${tunnel}`
+    : `${destination} is in ${formatNetwork(client)}, behind ${owner}, over ${tunnel}`;
   return { text, selector: `set ${reading.rules.setOf(client)}`, tunnel, transport: null };
 }
 
@@ -58,11 +75,15 @@ function ownerOf({ status }: TraceReading, network: Network): string {
 /** By our routes, by those of the device itself, or because there is but one. */
 function tunnelTo({ plan, policy, devices: { tunnels } }: TraceReading, address: string): string | null {
   const { clients, contested } = routingTables(policy);
-  const ours = plan.routes.filter((route) => [clients, contested].includes(route.table) && route.device !== '').flatMap(({ destination, device }) => {
-    const network = parseNetwork(destination);
-    return network === null ? [] : [{ ...network, device }];
-  });
-  const theirs = tunnels.flatMap(({ device, connected, covered }) => [...connected, ...covered].map((network) => ({ ...network, device })));
+  const ours = plan.routes
+    .filter((route) => [clients, contested].includes(route.table) && route.device !== '')
+    .flatMap(({ destination, device }) => {
+      const network = parseNetwork(destination);
+      return network === null ? [] : [{ ...network, device }];
+    });
+  const theirs = tunnels.flatMap(({ device, connected, covered }) =>
+    [...connected, ...covered].map((network) => ({ ...network, device })),
+  );
   return mostSpecific([...ours, ...theirs], address)?.device ?? tunnels[0]?.device ?? null;
 }
 
@@ -73,18 +94,27 @@ function ownRole({ devices }: TraceReading, { destination }: TraceQuery): Role |
   return { text, selector: `the endpoint's own address on ${own.device}`, tunnel: null, transport: null };
 }
 
-function transportRole({ devices, rules: { transports } }: TraceReading, { source, destination, protocol, sourcePort, destinationPort }: TraceQuery): Role | null {
+function transportRole(
+  { devices, rules: { transports } }: TraceReading,
+  { source, destination, protocol, sourcePort, destinationPort }: TraceQuery,
+): Role | null {
   const isLocal = isLocalAddress(devices, destination);
   const family = source.includes(':') ? 6 : 4;
   const transport = transports.find((candidate) => {
     if (!candidate.families.includes(family) || (protocol !== null && candidate.protocol !== protocol)) return false;
     const { remote } = candidate;
     if (remote !== undefined) return isLocal && remote.address === source && isAsked(sourcePort, remote.port);
-    return (candidate.address === null ? isLocal : candidate.address === destination) && isAsked(destinationPort, candidate.port);
+    return (
+      (candidate.address === null ? isLocal : candidate.address === destination) &&
+      isAsked(destinationPort, candidate.port)
+    );
   });
   if (transport === undefined) return null;
   const { remote } = transport;
-  const selector = remote === undefined ? `${transport.protocol} port ${transport.port} of OpenVPN` : `what ${remote.address} sends from ${transport.protocol} port ${remote.port}`;
+  const selector =
+    remote === undefined
+      ? `${transport.protocol} port ${transport.port} of OpenVPN`
+      : `what ${remote.address} sends from ${transport.protocol} port ${remote.port}`;
   const text =
     remote === undefined
       ? `${destination} is where OpenVPN listens, ${transport.protocol} port ${transport.port}`
@@ -93,24 +123,57 @@ function transportRole({ devices, rules: { transports } }: TraceReading, { sourc
 }
 
 function noRole(reading: TraceReading, { source, destination }: TraceQuery): readonly [text: string, remedy: string] {
-  const { devices, rules: { clients, transports } } = reading;
+  const {
+    devices,
+    rules: { clients, transports },
+  } = reading;
   if (transports.some(({ remote }) => remote?.address === destination)) {
-    return [`${destination} is the server of an OpenVPN client here: its answers come to the endpoint`, `for what goes to it, ask the other way round: gwmark trace ${destination} ${source}`];
+    return [
+      `${destination} is the server of an OpenVPN client here: its answers come to the endpoint`,
+      `for what goes to it, ask the other way round: gwmark trace ${destination} ${source}`,
+    ];
   }
-  if (isLocalAddress(devices, destination) && reading.status?.servers.some(({ role, device, transport }) => role === 'server' && device !== null && transport.length === 0) === true) {
-    return [`${destination} is the endpoint itself, and it is not known on which sockets OpenVPN serves`, 'name them in the setting transport, for example udp/1194; "gwmark status" says what was tried'];
+  if (
+    isLocalAddress(devices, destination) &&
+    reading.status?.servers.some(
+      ({ role, device, transport }) => role === 'server' && device !== null && transport.length === 0,
+    ) === true
+  ) {
+    return [
+      `${destination} is the endpoint itself, and it is not known on which sockets OpenVPN serves`,
+      'name them in the setting transport, for example udp/1194; "gwmark status" says what was tried',
+    ];
   }
-  if (isLocalAddress(devices, destination)) return [`${destination} is the endpoint itself, and no OpenVPN listens there on what was asked for`, 'see "gwmark status" for the transports'];
+  if (isLocalAddress(devices, destination))
+    return [
+      `${destination} is the endpoint itself, and no OpenVPN listens there on what was asked for`,
+      'see "gwmark status" for the transports',
+    ];
   if (mostSpecific(clients, source) !== null) {
-    return [`${source} is a client: answers of a flow that it opens come back into the tunnel`, `for what the client sends, ask the other way round: gwmark trace ${destination} ${source}`];
+    return [
+      `${source} is a client: answers of a flow that it opens come back into the tunnel`,
+      `for what the client sends, ask the other way round: gwmark trace ${destination} ${source}`,
+    ];
   }
-  const refused = reading.status?.clients.flatMap(({ commonName, refused: some = [] }) => some.map((each) => ({ ...each, commonName }))).find(({ network }) => isWithin(network, destination));
+  const refused = reading.status?.clients
+    .flatMap(({ commonName, refused: some = [] }) => some.map((each) => ({ ...each, commonName })))
+    .find(({ network }) => isWithin(network, destination));
   if (refused !== undefined) {
-    return [`${destination} is in ${refused.network} of client ${refused.commonName}, which is not served: ${refused.reason}`, `correct the iroute of ${refused.commonName}`];
+    return [
+      `${destination} is in ${refused.network} of client ${refused.commonName}, which is not served: ${refused.reason}`,
+      `correct the iroute of ${refused.commonName}`,
+    ];
   }
   const tunnel = devices.tunnels.find(({ connected }) => mostSpecific(connected, destination) !== null);
-  if (tunnel !== undefined) return [`no client has ${destination} now: it is free in the network of ${tunnel.device}`, 'see "gwmark clients": the client left, or has not connected yet'];
-  return [`${destination} is no VPN address: no client has it or a subnet with it`, 'see "gwmark clients"; a subnet behind a client needs an iroute in OpenVPN'];
+  if (tunnel !== undefined)
+    return [
+      `no client has ${destination} now: it is free in the network of ${tunnel.device}`,
+      'see "gwmark clients": the client left, or has not connected yet',
+    ];
+  return [
+    `${destination} is no VPN address: no client has it or a subnet with it`,
+    'see "gwmark clients"; a subnet behind a client needs an iroute in OpenVPN',
+  ];
 }
 
 function isWithin(network: string, address: string): boolean {

@@ -30,7 +30,11 @@ export function routeWords({ to, from, iif, mark, transport }: RouteQuestion): r
   if (transport !== null) {
     const { protocol, port, remote } = transport;
     // Numbers, because `ip` knows names only where there is an /etc/protocols.
-    words.push('ipproto', protocol === 'tcp' ? '6' : '17', ...(remote === undefined ? ['sport', String(port)] : ['dport', String(remote.port)]));
+    words.push(
+      'ipproto',
+      protocol === 'tcp' ? '6' : '17',
+      ...(remote === undefined ? ['sport', String(port)] : ['dport', String(remote.port)]),
+    );
   }
   return mark === 0 ? words : [...words, 'mark', `0x${mark.toString(16)}`];
 }
@@ -42,13 +46,17 @@ export async function routeOf(question: RouteQuestion): Promise<RouteAnswer> {
     return route === undefined ? { refused: 'no route' } : { route };
   } catch (error) {
     // `ip ARGS: RTNETLINK answers: Network is unreachable`
-    if (error instanceof GwmarkError && error.code === 'ROUTING_FAILED') return { refused: error.message.split(': ').at(-1) ?? error.message };
+    if (error instanceof GwmarkError && error.code === 'ROUTING_FAILED')
+      return { refused: error.message.split(': ').at(-1) ?? error.message };
     throw error;
   }
 }
 
 /** The gateway of the datapath `nexthop` that a next hop stands for; null for any other next hop. */
-export function gatewayOfHop({ policy, plan }: Pick<TraceReading, 'policy' | 'plan'>, hop: string | undefined): { readonly id: number; readonly device: string; readonly mac: string } | null {
+export function gatewayOfHop(
+  { policy, plan }: Pick<TraceReading, 'policy' | 'plan'>,
+  hop: string | undefined,
+): { readonly id: number; readonly device: string; readonly mac: string } | null {
   if (hop === undefined) return null;
   for (const [id, { device, mac }] of gatewayNeighbours(policy, plan)) {
     if (nexthopAddress(policy, hop.includes(':') ? 6 : 4, id) === hop) return { id, device, mac };

@@ -1,7 +1,15 @@
 import { type Flavour, IptablesError, openIpset, openIptables } from 'iptables-wrapper';
 import { isNotFound, NftError, openNftables } from 'nftables-json';
 
-import { type ClientNetwork, clientSetName, IPTABLES_CHAINS, iptablesPrefix, iptablesSetName, type Network, type Transport } from '../../rules/index.js';
+import {
+  type ClientNetwork,
+  clientSetName,
+  IPTABLES_CHAINS,
+  iptablesPrefix,
+  iptablesSetName,
+  type Network,
+  type Transport,
+} from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { GwmarkError } from '../errors.js';
 import { listChains, listSets, readClientSets } from '../firewall/iptables-reader.js';
@@ -25,7 +33,8 @@ export interface TracedRules {
 }
 
 /**
- * Reads them with what a running sidecar makes its rules with, else with what the settings name, else wherever an earlier run left some.
+ * Reads them with what a running sidecar makes its rules with, else with what the settings name, else wherever an
+ * earlier run left some.
  *
  * @throws GwmarkError FIREWALL_UNAVAILABLE
  */
@@ -33,8 +42,16 @@ export async function readTracedRules(settings: Settings, status: StatusDocument
   const running = status?.firewall;
   if (running === 'nftables') return readNftables(settings);
   if (running !== undefined) return readIptables(settings.table, running === 'iptables-nft' ? 'nft' : 'legacy');
-  const nftables = settings.firewall === 'iptables' ? null : await readNftables(settings).catch((error: unknown) => error as GwmarkError);
-  if (nftables !== null && !(nftables instanceof GwmarkError) && (nftables.owner !== 'missing' || settings.firewall === 'nftables')) return nftables;
+  const nftables =
+    settings.firewall === 'iptables'
+      ? null
+      : await readNftables(settings).catch((error: unknown) => error as GwmarkError);
+  if (
+    nftables !== null &&
+    !(nftables instanceof GwmarkError) &&
+    (nftables.owner !== 'missing' || settings.firewall === 'nftables')
+  )
+    return nftables;
   const reports = await inspectFlavours(settings.table);
   const holder = reports.find((report) => report.isUsable && report.ownChains.length > 0);
   if (holder !== undefined) return readIptables(settings.table, holder.flavour);
@@ -42,7 +59,14 @@ export async function readTracedRules(settings: Settings, status: StatusDocument
   return nftables ?? { ...NOTHING, name: `iptables chains ${iptablesPrefix(settings.table)}*` };
 }
 
-const NOTHING = { owner: 'missing', clients: [], setOf: clientSetName, captured: null, transports: [], datapath: 'nexthop' } as const;
+const NOTHING = {
+  owner: 'missing',
+  clients: [],
+  setOf: clientSetName,
+  captured: null,
+  transports: [],
+  datapath: 'nexthop',
+} as const;
 
 async function readNftables({ executor, table }: Settings): Promise<TracedRules> {
   const name = `nftables table inet ${table}`;
@@ -68,7 +92,8 @@ async function readNftables({ executor, table }: Settings): Promise<TracedRules>
       datapath: inet?.structure.chains.has('mark_prerouting') === true ? 'module' : 'nexthop',
     };
   } catch (error) {
-    if (error instanceof NftError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `read nftables: ${error.message}`, { cause: error });
+    if (error instanceof NftError)
+      throw new GwmarkError('FIREWALL_UNAVAILABLE', `read nftables: ${error.message}`, { cause: error });
     throw error;
   }
 }
@@ -89,7 +114,8 @@ async function readIptables(table: string, flavour: Flavour): Promise<TracedRule
       datapath: chains.some(({ name }) => name === `${prefix}${IPTABLES_CHAINS.learn}`) ? 'nexthop' : 'module',
     };
   } catch (error) {
-    if (error instanceof IptablesError) throw new GwmarkError('FIREWALL_UNAVAILABLE', `read iptables (${flavour}): ${error.message}`, { cause: error });
+    if (error instanceof IptablesError)
+      throw new GwmarkError('FIREWALL_UNAVAILABLE', `read iptables (${flavour}): ${error.message}`, { cause: error });
     throw error;
   }
 }

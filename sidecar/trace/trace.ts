@@ -18,20 +18,25 @@ export function isAsked(wanted: number | null, port: number | null): boolean {
 export const TRACE_STEPS = {
   rules: 'The nftables table, or the chains of iptables, are there and ours.',
   destination: 'Who DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
-  selection: 'Packets from SRC are selected: they do not come from the link itself, which ARP and neighbour discovery serve.',
+  selection:
+    'Packets from SRC are selected: they do not come from the link itself, which ARP and neighbour discovery serve.',
   capture: 'Inline: the bridge table captures frames for DST.',
-  filter: 'No rule of another program drops what SRC sends because the endpoint has no route back to it (a reverse path filter made of rules), or is told the way of the gateway.',
+  filter:
+    'No rule of another program drops what SRC sends because the endpoint has no route back to it (a reverse path filter made of rules), or is told the way of the gateway.',
   firewall: 'No rule of another program in FORWARD ends every new flow between the links and the tunnel.',
-  socket: 'What the endpoint sends itself: its socket finds a route, without which netfilter never sees a packet; and a server over UDP answers from the address that was asked.',
+  socket:
+    'What the endpoint sends itself: its socket finds a route, without which netfilter never sees a packet; and a server over UDP answers from the address that was asked.',
   module: 'Datapath `module`: gwmark.ko is loaded, enabled, and looks for the mark that the rules set.',
   conntrack: 'Connection tracking has the flow, and its entry remembers a gateway (in its mark, or in its labels).',
   gateway: 'The gateway of that id is known, with its device and MAC address.',
   device: "The gateway's device is up and has a carrier.",
   forwarding: 'What comes out of the tunnel may be forwarded.',
   rule: "Datapath `nexthop`: an `ip rule` leads packets with the gateway's mark to its table.",
-  route: 'Datapath `nexthop`: that table has a route over the next hop that stands for the gateway. Of a flow that DST opened: no route of the endpoint comes before the uplink.',
+  route:
+    'Datapath `nexthop`: that table has a route over the next hop that stands for the gateway. Of a flow that DST opened: no route of the endpoint comes before the uplink.',
   neighbour: "Datapath `nexthop`: that next hop is a permanent neighbour with the gateway's MAC address.",
-  kernel: 'Datapath `nexthop`: the kernel, asked with `ip route get`, says the same: no rule of somebody else comes first.',
+  kernel:
+    'Datapath `nexthop`: the kernel, asked with `ip route get`, says the same: no rule of somebody else comes first.',
 } as const;
 
 export type TraceStepName = keyof typeof TRACE_STEPS;

@@ -30,11 +30,16 @@ export function describeNeighbours(neighbours: readonly Neighbour[], options: De
   for (const neighbour of neighbours) describeNeighbour(neighbour, rootOnce, options);
 }
 
-function describeNeighbour(neighbour: Neighbour, root: () => Promise<DebianRoot>, { isShort = false }: DescribeOptions): void {
+function describeNeighbour(
+  neighbour: Neighbour,
+  root: () => Promise<DebianRoot>,
+  { isShort = false }: DescribeOptions,
+): void {
   describe(`beside ${neighbour.name}`, function () {
     this.timeout(patient(180_000));
     const transports = neighbour.transports ?? TRANSPORTS;
-    for (const transport of isShort ? transports.slice(0, 1) : transports) describeTransport(neighbour, transport, root);
+    for (const transport of isShort ? transports.slice(0, 1) : transports)
+      describeTransport(neighbour, transport, root);
   });
 }
 
@@ -80,9 +85,13 @@ function describeTransport(neighbour: Neighbour, transport: Transport, root: () 
       it('leaves the doctor without an error to report', async () => {
         const { findings } = await runDoctor(scene.endpoint, { flags: doctorFlags(scene) });
 
-        assert.deepEqual(findings.filter(({ severity }) => severity === 'error'), []);
+        assert.deepEqual(
+          findings.filter(({ severity }) => severity === 'error'),
+          [],
+        );
         for (const naming of neighbour.named ?? []) await assertNamed(scene, naming);
-        if (isCarried) record({ name: neighbour.name, transport, outcome: 'passes', versions: await versions(neighbour, scene) });
+        if (isCarried)
+          record({ name: neighbour.name, transport, outcome: 'passes', versions: await versions(neighbour, scene) });
       });
       return;
     }
@@ -91,14 +100,30 @@ function describeTransport(neighbour: Neighbour, transport: Transport, root: () 
       if (limit.isClientless === true) {
         const sidecar = scene.lab.launchSidecar(...(neighbour.flags ?? []));
         await sidecar.statusWhere(({ servers }) => servers.length > 0, 'the sidecar answers');
-        const clients = await Promise.all((['client1', 'client2'] as const).map(async (name) => await scene.lab.launchClient(name)));
-        const areConnected = await Promise.all(clients.map(async (client) => await client.connected({ timeoutMs: 4_000 }).then(() => true, () => false)));
-        const faults = areConnected.includes(false) ? ['a client does not connect'] : await shortMatrix(scene, { isHopeless: true });
+        const clients = await Promise.all(
+          (['client1', 'client2'] as const).map(async (name) => await scene.lab.launchClient(name)),
+        );
+        const areConnected = await Promise.all(
+          clients.map(
+            async (client) =>
+              await client.connected({ timeoutMs: 4_000 }).then(
+                () => true,
+                () => false,
+              ),
+          ),
+        );
+        const faults = areConnected.includes(false)
+          ? ['a client does not connect']
+          : await shortMatrix(scene, { isHopeless: true });
         assert.notDeepEqual(faults, [], 'it carries all of it: this is no limit any more');
       } else {
         await scene.lab.startSidecar(...(neighbour.flags ?? []));
         await settle(scene, neighbour);
-        assert.notDeepEqual(await shortMatrix(scene, { isHopeless: true }), [], 'it carries all of it: this is no limit any more');
+        assert.notDeepEqual(
+          await shortMatrix(scene, { isHopeless: true }),
+          [],
+          'it carries all of it: this is no limit any more',
+        );
       }
 
       for (const naming of limit.named) await assertNamed(scene, naming);
@@ -117,10 +142,13 @@ async function settle({ lab }: Scene, { isLocalFirst = false }: Neighbour): Prom
 /** Fails unless the matrix holds within a bound: what a neighbour broke is repaired by itself. */
 async function recovers(scene: Scene): Promise<void> {
   let faults: readonly string[] = [];
-  await eventually(async () => {
-    faults = await shortMatrix(scene, { isHopeless: true });
-    return faults.length === 0;
-  }, { what: 'the matrix holds again', timeoutMs: 20_000 }).catch((error: unknown) => assert.fail(`${String(error)}\n${faults.join('\n')}`));
+  await eventually(
+    async () => {
+      faults = await shortMatrix(scene, { isHopeless: true });
+      return faults.length === 0;
+    },
+    { what: 'the matrix holds again', timeoutMs: 20_000 },
+  ).catch((error: unknown) => assert.fail(`${String(error)}\n${faults.join('\n')}`));
 }
 
 function doctorFlags({ lab }: Scene): readonly string[] {
@@ -130,15 +158,34 @@ function doctorFlags({ lab }: Scene): readonly string[] {
 async function assertNamed(scene: Scene, naming: Naming): Promise<void> {
   if (naming.by === 'trace') {
     await naming.before?.(scene);
-    const { stdout, stderr } = await runGwmark(scene.endpoint, ['trace', ...(typeof naming.words === 'function' ? naming.words(scene.lab.options.transport) : naming.words), '--control-socket', scene.lab.sidecar.controlSocket]);
+    const { stdout, stderr } = await runGwmark(scene.endpoint, [
+      'trace',
+      ...(typeof naming.words === 'function' ? naming.words(scene.lab.options.transport) : naming.words),
+      '--control-socket',
+      scene.lab.sidecar.controlSocket,
+    ]);
     assert.match(stdout + stderr, naming.text);
     return;
   }
   const { findings } = await runDoctor(scene.endpoint, { flags: doctorFlags(scene) });
-  const finding = findings.find(({ check, severity, subject, found }) => check === naming.check && severity === naming.severity && naming.text.test(`${subject}: ${found}`));
-  assert.ok(finding, `${naming.check} ${naming.severity} ${String(naming.text)} in ${JSON.stringify(findings.filter(({ check, severity }) => check === naming.check || severity !== 'ok'), undefined, 1)}`);
+  const finding = findings.find(
+    ({ check, severity, subject, found }) =>
+      check === naming.check && severity === naming.severity && naming.text.test(`${subject}: ${found}`),
+  );
+  assert.ok(
+    finding,
+    `${naming.check} ${naming.severity} ${String(naming.text)} in ${JSON.stringify(
+      findings.filter(({ check, severity }) => check === naming.check || severity !== 'ok'),
+      undefined,
+      1,
+    )}`,
+  );
 }
 
 async function versions({ versions: commands = {} }: Neighbour, scene: Scene): Promise<Record<string, string>> {
-  return Object.fromEntries(await Promise.all(Object.entries(commands).map(async ([program, argv]) => [program, await versionOf(scene, argv)] as const)));
+  return Object.fromEntries(
+    await Promise.all(
+      Object.entries(commands).map(async ([program, argv]) => [program, await versionOf(scene, argv)] as const),
+    ),
+  );
 }

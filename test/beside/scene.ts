@@ -54,7 +54,10 @@ export class Scene {
     return this.#stack.use(resource);
   }
 
-  /** Starts a program of the neighbours' Debian in a namespace; it ends with the scene. Its own files are those of that Debian; the lab's directory is seen under its own name. */
+  /**
+   * Starts a program of the neighbours' Debian in a namespace; it ends with the scene. Its own files are those of that
+   * Debian; the lab's directory is seen under its own name.
+   */
   async daemon(namespace: Namespace, argv: readonly string[], ready: RegExp): Promise<void> {
     const root = await this.root();
     const process = this.use(namespace.spawn(root.argv(argv, this.lab.pki.directory), { name: argv[0] ?? '' }));
@@ -71,7 +74,10 @@ export class Scene {
 
   /** Records what crosses the endpoint's cables while `action` runs; frames of different cables are in no order. */
   async watch<T>(action: () => Promise<T>): Promise<{ readonly result: T; readonly frames: readonly Frame[] }> {
-    const captures = await Promise.all([this.lab.capture(), ...this.cables.map(async ({ namespace, device }) => await Capture.start(namespace, device))]);
+    const captures = await Promise.all([
+      this.lab.capture(),
+      ...this.cables.map(async ({ namespace, device }) => await Capture.start(namespace, device)),
+    ]);
     try {
       const result = await action();
       return { result, frames: (await Promise.all(captures.map(async (capture) => await capture.frames()))).flat() };

@@ -47,7 +47,11 @@ describe('docker compose up', function () {
       await project.healthy(...SERVICES);
     });
     await stages.run('docker compose exec openvpn endpoint client alice', async () => {
-      await writeFile(path.join(directory, 'alice.ovpn'), await project.run('exec', '-T', 'openvpn', 'endpoint', 'client', 'alice'), { mode: 0o600 });
+      await writeFile(
+        path.join(directory, 'alice.ovpn'),
+        await project.run('exec', '-T', 'openvpn', 'endpoint', 'client', 'alice'),
+        { mode: 0o600 },
+      );
     });
     await stages.run('a client connects, a LAN host reaches it and back', async () => {
       await connectClient();
@@ -73,31 +77,62 @@ describe('docker compose up', function () {
   /** Builds images: those of `services`, or of every service without a profile. */
   async function build(...services: readonly string[]): Promise<void> {
     await using proxy = await BuildProxy.open(topology.endpoint, directory, BRIDGE_ADDRESS);
-    await project.run('build', '--build-arg', `http_proxy=${proxy.url}`, '--build-arg', `https_proxy=${proxy.url}`, ...services);
+    await project.run(
+      'build',
+      '--build-arg',
+      `http_proxy=${proxy.url}`,
+      '--build-arg',
+      `https_proxy=${proxy.url}`,
+      ...services,
+    );
   }
 
   async function connectClient(): Promise<void> {
     await client?.stop();
-    client = topology.client1.spawn(['openvpn', '--config', path.join(directory, 'alice.ovpn'), '--disable-dco', '--connect-retry', '1', '1',
-      '--pull-filter', 'ignore', 'ping-restart', '--ping-restart', '8']);
+    client = topology.client1.spawn([
+      'openvpn',
+      '--config',
+      path.join(directory, 'alice.ovpn'),
+      '--disable-dco',
+      '--connect-retry',
+      '1',
+      '1',
+      '--pull-filter',
+      'ignore',
+      'ping-restart',
+      '--ping-restart',
+      '8',
+    ]);
     await client.waitFor(/Initialization Sequence Completed/, { timeoutMs: 60_000 });
   }
 
   /** Routers talk to the endpoint every minute of a real day. */
   async function introduceRouters(): Promise<void> {
     for (const router of ['r1', 'u'] as const) {
-      await eventually(async () => (await topology[router].tryRun(['ping', '-n', '-c', '1', '-W', '1', ADDRESS.endpoint.v4])).code === 0, {
-        what: `${router} reaches the endpoint`, timeoutMs: 60_000,
-      });
+      await eventually(
+        async () =>
+          (await topology[router].tryRun(['ping', '-n', '-c', '1', '-W', '1', ADDRESS.endpoint.v4])).code === 0,
+        {
+          what: `${router} reaches the endpoint`,
+          timeoutMs: 60_000,
+        },
+      );
     }
   }
 
   /** Waits until a LAN host reaches the client, then proves bytes in both directions. */
   async function reaches(): Promise<void> {
     const { host, vpn } = parties();
-    await eventually(async () => (await ping(host, vpn, { count: 1, waitSeconds: 1 })).received === 1, { what: 'the LAN host reaches the client', timeoutMs: 90_000 });
+    await eventually(async () => (await ping(host, vpn, { count: 1, waitSeconds: 1 })).received === 1, {
+      what: 'the LAN host reaches the client',
+      timeoutMs: 90_000,
+    });
     assert.deepEqual((await exchange('tcp', host, vpn)).ok, true, 'a TCP exchange that the LAN host opens');
-    assert.deepEqual((await exchange('tcp', vpn, host, { port: 7778 })).ok, true, 'a TCP exchange that the client opens');
+    assert.deepEqual(
+      (await exchange('tcp', vpn, host, { port: 7778 })).ok,
+      true,
+      'a TCP exchange that the client opens',
+    );
   }
 
   async function isolated(service: string): Promise<string> {
@@ -107,7 +142,10 @@ describe('docker compose up', function () {
   it('gives the endpoint its own networks and no other route', async () => {
     const routes = await isolated('network');
 
-    assert.deepEqual(new Set(routes.split('\n').map((line) => line.split(' ')[0])), new Set(['10.8.0.0/24', '192.0.2.0/24']));
+    assert.deepEqual(
+      new Set(routes.split('\n').map((line) => line.split(' ')[0])),
+      new Set(['10.8.0.0/24', '192.0.2.0/24']),
+    );
   });
 
   it('sends every answer to the MAC address that its flow came from', async () => {
@@ -116,36 +154,65 @@ describe('docker compose up', function () {
 
     assert.equal((await ping(host, vpn)).received, 3);
     const frames = await capture.frames();
-    const macs = (address: string): readonly string[] =>
-      [...new Set(frames.filter(({ ip, sourceMac }) => ip?.destination === address && !Object.values<string>(MAC).includes(sourceMac)).map(({ destinationMac }) => destinationMac))];
+    const macs = (address: string): readonly string[] => [
+      ...new Set(
+        frames
+          .filter(
+            ({ ip, sourceMac }) => ip?.destination === address && !Object.values<string>(MAC).includes(sourceMac),
+          )
+          .map(({ destinationMac }) => destinationMac),
+      ),
+    ];
 
-    assert.deepEqual({ host: macs(ADDRESS.hostA.v4), client: macs(ADDRESS.client1.v4) }, { host: [MAC.r1], client: [MAC.u] });
+    assert.deepEqual(
+      { host: macs(ADDRESS.hostA.v4), client: macs(ADDRESS.client1.v4) },
+      { host: [MAC.r1], client: [MAC.u] },
+    );
   });
 
   it('needs NET_ADMIN alone, a root that cannot be written to, and no new privileges', async () => {
     for (const service of SERVICES) {
-      const format = '{{json .HostConfig.CapDrop}} {{json .HostConfig.CapAdd}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Privileged}}';
-      assert.equal((await engine.docker('inspect', '--format', format, await project.container(service))).trim(), '["ALL"] ["NET_ADMIN"] true false', service);
+      const format =
+        '{{json .HostConfig.CapDrop}} {{json .HostConfig.CapAdd}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Privileged}}';
+      assert.equal(
+        (await engine.docker('inspect', '--format', format, await project.container(service))).trim(),
+        '["ALL"] ["NET_ADMIN"] true false',
+        service,
+      );
     }
   });
 
   it('answers gwmark status in its container', async () => {
-    const status = JSON.parse(await project.run('exec', '-T', 'gwmark', 'gwmark', 'status', '--json')) as { ready: boolean; clients: { commonName: string; addresses: string[] }[] };
+    const status = JSON.parse(await project.run('exec', '-T', 'gwmark', 'gwmark', 'status', '--json')) as {
+      ready: boolean;
+      clients: { commonName: string; addresses: string[] }[];
+    };
 
     assert.equal(status.ready, true);
-    assert.deepEqual(status.clients.map(({ commonName }) => commonName), ['alice']);
+    assert.deepEqual(
+      status.clients.map(({ commonName }) => commonName),
+      ['alice'],
+    );
     assert.ok(status.clients[0]?.addresses.includes(CLIENT));
   });
 
   const disturbances: Readonly<Record<string, () => Promise<unknown>>> = {
     'gwmark restarted': async () => await project.run('restart', 'gwmark'),
     'openvpn restarted': async () => await project.run('restart', 'openvpn'),
-    'openvpn, then gwmark restarted': async () => await project.run('restart', 'openvpn').then(async () => await project.run('restart', 'gwmark')),
-    'gwmark, then openvpn restarted': async () => await project.run('restart', 'gwmark').then(async () => await project.run('restart', 'openvpn')),
-    'gwmark killed': async () => await engine.docker('kill', await project.container('gwmark')).then(async () => await project.run('up', '--detach', '--no-build', 'gwmark')),
-    'openvpn made anew': async () => await project.run('up', '--detach', '--no-build', '--no-deps', '--force-recreate', 'openvpn'),
-    'gwmark made anew': async () => await project.run('up', '--detach', '--no-build', '--no-deps', '--force-recreate', 'gwmark'),
-    'the namespace holder restarted, and nothing else touched': async () => await project.run('restart', '--timeout', '2', 'network'),
+    'openvpn, then gwmark restarted': async () =>
+      await project.run('restart', 'openvpn').then(async () => await project.run('restart', 'gwmark')),
+    'gwmark, then openvpn restarted': async () =>
+      await project.run('restart', 'gwmark').then(async () => await project.run('restart', 'openvpn')),
+    'gwmark killed': async () =>
+      await engine
+        .docker('kill', await project.container('gwmark'))
+        .then(async () => await project.run('up', '--detach', '--no-build', 'gwmark')),
+    'openvpn made anew': async () =>
+      await project.run('up', '--detach', '--no-build', '--no-deps', '--force-recreate', 'openvpn'),
+    'gwmark made anew': async () =>
+      await project.run('up', '--detach', '--no-build', '--no-deps', '--force-recreate', 'gwmark'),
+    'the namespace holder restarted, and nothing else touched': async () =>
+      await project.run('restart', '--timeout', '2', 'network'),
     'everything made anew': async () => await project.run('up', '--detach', '--no-build', '--force-recreate'),
   };
   for (const [what, disturb] of Object.entries(disturbances)) {
@@ -153,9 +220,20 @@ describe('docker compose up', function () {
       await disturb();
       await introduceRouters();
       await project.healthy(...SERVICES);
-      await eventually(async () => (await ping({ namespace: topology.client1, address: CLIENT }, { address: '10.8.0.1' }, { count: 1, waitSeconds: 1 })).received === 1, {
-        what: 'the client is connected again', timeoutMs: 120_000,
-      });
+      await eventually(
+        async () =>
+          (
+            await ping(
+              { namespace: topology.client1, address: CLIENT },
+              { address: '10.8.0.1' },
+              { count: 1, waitSeconds: 1 },
+            )
+          ).received === 1,
+        {
+          what: 'the client is connected again',
+          timeoutMs: 120_000,
+        },
+      );
       await introduceRouters();
 
       await reaches();
@@ -164,7 +242,19 @@ describe('docker compose up', function () {
 
   it('says in one line what a sidecar lacks, and ends', async () => {
     const image = `gwmark:${readVersion()}`;
-    const unprivileged = await engine.try('run', '--rm', '--network', 'none', '--cap-drop', 'ALL', image, 'gwmark', 'run', '--management', 'unix:/run/openvpn/management.sock');
+    const unprivileged = await engine.try(
+      'run',
+      '--rm',
+      '--network',
+      'none',
+      '--cap-drop',
+      'ALL',
+      image,
+      'gwmark',
+      'run',
+      '--management',
+      'unix:/run/openvpn/management.sock',
+    );
     const unconfigured = await engine.try('run', '--rm', '--network', 'none', '--cap-add', 'NET_ADMIN', image);
 
     assert.deepEqual([unprivileged.code, unconfigured.code], [1, 2]);
@@ -176,21 +266,37 @@ describe('docker compose up', function () {
     await build('module');
     await using host = await DebianRoot.create('bookworm');
     await host.install('linux-headers-amd64');
-    const release = (await readdir(path.join(host.directory, 'lib/modules'))).find((name) => name.endsWith('-amd64')) ?? '';
+    const release =
+      (await readdir(path.join(host.directory, 'lib/modules'))).find((name) => name.endsWith('-amd64')) ?? '';
     const confined = ['--rm', '--network', 'none', '--cap-drop', 'ALL', '--read-only', '--tmpfs', '/build:exec'];
 
-    const vermagic = await engine.docker('run', ...confined, '--volume', `${host.directory}/usr:/host/usr:ro`, `gwmark-module:${readVersion()}`, release);
+    const vermagic = await engine.docker(
+      'run',
+      ...confined,
+      '--volume',
+      `${host.directory}/usr:/host/usr:ro`,
+      `gwmark-module:${readVersion()}`,
+      release,
+    );
     const without = await project.try('run', '--rm', 'module');
 
     assert.equal(vermagic.split(' ')[0], release);
     assert.equal(without.code, 1);
-    assert.match(without.stderr, /^load-module: no headers of \S+ in the host's \/usr: install linux-headers-\S+ there$/m);
+    assert.match(
+      without.stderr,
+      /^load-module: no headers of \S+ in the host's \/usr: install linux-headers-\S+ there$/m,
+    );
   });
 
   it('is in a defined state while OpenVPN is absent, and heals when it comes', async () => {
     await project.run('stop', 'openvpn');
-    await eventually(async () => (await project.try('exec', '-T', 'gwmark', 'gwmark', 'status')).code === 1, { what: 'not ready', timeoutMs: 60_000 });
-    const status = JSON.parse((await project.try('exec', '-T', 'gwmark', 'gwmark', 'status', '--json')).stdout) as { problems: string[] };
+    await eventually(async () => (await project.try('exec', '-T', 'gwmark', 'gwmark', 'status')).code === 1, {
+      what: 'not ready',
+      timeoutMs: 60_000,
+    });
+    const status = JSON.parse((await project.try('exec', '-T', 'gwmark', 'gwmark', 'status', '--json')).stdout) as {
+      problems: string[];
+    };
 
     assert.match(status.problems.join(), /management\.sock/);
     await project.run('start', 'openvpn');

@@ -14,8 +14,8 @@ const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 const CGROUPS = '/sys/fs/cgroup';
 
 /**
- * A real docker engine of our own: `dockerd` in a network namespace, with its own mounts, data, sockets and control groups.
- * Disposal ends it by its process id and removes everything of it.
+ * A real docker engine of our own: `dockerd` in a network namespace, with its own mounts, data, sockets and control
+ * groups. Disposal ends it by its process id and removes everything of it.
  */
 export class Engine implements AsyncDisposable {
   readonly directory: string;
@@ -29,10 +29,33 @@ export class Engine implements AsyncDisposable {
     this.host = `unix://${directory}/docker.sock`;
     this.#cgroup = `gwmark-engine-${process.pid}`;
     this.process = LabProcess.spawn(
-      // Not `ip netns exec`: its fresh /sys has no control groups. Mounts of containers are seen by nobody else, and go with it.
-      ['nsenter', `--net=/run/netns/${namespace.name}`, 'unshare', '--mount', '--propagation', 'private', 'dockerd',
-        '--data-root', `${directory}/data`, '--exec-root', `${directory}/exec`, '--pidfile', `${directory}/pid`, '--host', this.host,
-        '--bip', `${BRIDGE_ADDRESS}/24`, '--cgroup-parent', `/${this.#cgroup}`, '--oom-score-adjust', '0', '--log-level', 'warn'],
+      // Not `ip netns exec`: its fresh /sys has no control groups. Mounts of containers are seen by nobody else, and
+      // go with it.
+      [
+        'nsenter',
+        `--net=/run/netns/${namespace.name}`,
+        'unshare',
+        '--mount',
+        '--propagation',
+        'private',
+        'dockerd',
+        '--data-root',
+        `${directory}/data`,
+        '--exec-root',
+        `${directory}/exec`,
+        '--pidfile',
+        `${directory}/pid`,
+        '--host',
+        this.host,
+        '--bip',
+        `${BRIDGE_ADDRESS}/24`,
+        '--cgroup-parent',
+        `/${this.#cgroup}`,
+        '--oom-score-adjust',
+        '0',
+        '--log-level',
+        'warn',
+      ],
       { name: 'dockerd', env: { PATH: process.env['PATH'] } },
     );
   }
@@ -41,10 +64,13 @@ export class Engine implements AsyncDisposable {
   static async start(namespace: Namespace): Promise<Engine> {
     const engine = new Engine(namespace, await mkdtemp(path.join(tmpdir(), `gwmark-engine-${process.pid}-`)));
     try {
-      await eventually(async () => {
-        if (engine.process.exitStatus !== undefined) throw new Error(engine.process.log);
-        return (await engine.try('version')).code === 0;
-      }, { what: 'dockerd answers', timeoutMs: 60_000, intervalMs: 200 });
+      await eventually(
+        async () => {
+          if (engine.process.exitStatus !== undefined) throw new Error(engine.process.log);
+          return (await engine.try('version')).code === 0;
+        },
+        { what: 'dockerd answers', timeoutMs: 60_000, intervalMs: 200 },
+      );
       return engine;
     } catch (error) {
       await engine[Symbol.asyncDispose]();
@@ -68,11 +94,14 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Makes the images that the Dockerfiles start from, under the very names that they use: nothing can be pulled here. The
-   * node in it is the one that runs this test.
+   * Makes the images that the Dockerfiles start from, under the very names that they use: nothing can be pulled here.
+   * The node in it is the one that runs this test.
    */
   async makeBaseImages(): Promise<void> {
-    await exec(['docker', 'import', await debianRoot('bookworm'), 'debian:12-slim'], { timeoutMs: 600_000, env: this.env });
+    await exec(['docker', 'import', await debianRoot('bookworm'), 'debian:12-slim'], {
+      timeoutMs: 600_000,
+      env: this.env,
+    });
     const context = path.join(this.directory, 'node');
     await mkdir(context);
     await copyFile(process.execPath, path.join(context, 'node'));
@@ -81,13 +110,16 @@ export class Engine implements AsyncDisposable {
     // Builds see the world as this machine does.
     const hasCertificates = existsSync(CERTIFICATES);
     if (hasCertificates) await copyFile(CERTIFICATES, path.join(context, 'ca.crt'));
-    await writeFile(path.join(context, 'Dockerfile'), [
-      'FROM debian:12-slim',
-      'COPY node /usr/local/bin/node',
-      'COPY npm /usr/local/lib/node_modules/npm',
-      'RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx',
-      ...(hasCertificates ? [`COPY ca.crt ${CERTIFICATES}`, `ENV NODE_EXTRA_CA_CERTS=${CERTIFICATES}`] : []),
-    ].join('\n'));
+    await writeFile(
+      path.join(context, 'Dockerfile'),
+      [
+        'FROM debian:12-slim',
+        'COPY node /usr/local/bin/node',
+        'COPY npm /usr/local/lib/node_modules/npm',
+        'RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx',
+        ...(hasCertificates ? [`COPY ca.crt ${CERTIFICATES}`, `ENV NODE_EXTRA_CA_CERTS=${CERTIFICATES}`] : []),
+      ].join('\n'),
+    );
     await this.docker('build', '--quiet', '--tag', 'node:20-bookworm-slim', context);
   }
 
@@ -95,7 +127,9 @@ export class Engine implements AsyncDisposable {
     await this.process.stop(60_000);
     await rm(this.directory, { recursive: true, force: true });
     // One in each hierarchy, or one for all.
-    const places = (await exec(['find', CGROUPS, '-depth', '-type', 'd', '-path', `*/${this.#cgroup}*`])).split('\n').filter(Boolean);
+    const places = (await exec(['find', CGROUPS, '-depth', '-type', 'd', '-path', `*/${this.#cgroup}*`]))
+      .split('\n')
+      .filter(Boolean);
     for (const place of places) await rmdir(place).catch(() => undefined);
   }
 }
@@ -131,16 +165,33 @@ export class ComposeProject {
 
   /** Resolves when docker calls each of the services healthy. @throws Error with their logs */
   async healthy(...services: readonly string[]): Promise<void> {
-    const states = async (): Promise<readonly string[]> => await Promise.all(services.map(async (service) =>
-      (await this.#engine.docker('inspect', '--format', '{{.State.Status}} {{.State.Health.Status}}', await this.container(service))).trim()));
+    const states = async (): Promise<readonly string[]> =>
+      await Promise.all(
+        services.map(async (service) =>
+          (
+            await this.#engine.docker(
+              'inspect',
+              '--format',
+              '{{.State.Status}} {{.State.Health.Status}}',
+              await this.container(service),
+            )
+          ).trim(),
+        ),
+      );
     let last: readonly string[] = [];
     try {
-      await eventually(async () => {
-        last = await states();
-        return last.every((state) => state === 'running healthy');
-      }, { what: `${services.join(', ')} healthy`, timeoutMs: 120_000, intervalMs: 500 });
+      await eventually(
+        async () => {
+          last = await states();
+          return last.every((state) => state === 'running healthy');
+        },
+        { what: `${services.join(', ')} healthy`, timeoutMs: 120_000, intervalMs: 500 },
+      );
     } catch (error) {
-      throw new Error(`${String(error)}\n${last.join(', ')}\n${(await this.try('logs', '--no-color', '--tail', '40')).stdout}`, { cause: error });
+      throw new Error(
+        `${String(error)}\n${last.join(', ')}\n${(await this.try('logs', '--no-color', '--tail', '40')).stdout}`,
+        { cause: error },
+      );
     }
   }
 

@@ -8,8 +8,8 @@ import type { Namespace } from '../lab/namespace.js';
 import type { LabProcess } from '../lab/process.js';
 
 /**
- * A way out for the building of images: an HTTP proxy of this process, reached from a namespace that has no other cable to
- * the world. apt and npm find it by the variables that every docker build understands. Disposal closes it.
+ * A way out for the building of images: an HTTP proxy of this process, reached from a namespace that has no other
+ * cable to the world. apt and npm find it by the variables that every docker build understands. Disposal closes it.
  */
 export class BuildProxy implements AsyncDisposable {
   /** What `http_proxy` is set to. */
@@ -31,7 +31,13 @@ export class BuildProxy implements AsyncDisposable {
     server.listen(socket);
     await once(server, 'listening');
     // A unix socket knows no network namespaces: this end is ours, the other is the engine's.
-    const door = namespace.spawn(['socat', '-d', '-d', `TCP-LISTEN:3128,bind=${address},fork,reuseaddr`, `UNIX-CONNECT:${socket}`]);
+    const door = namespace.spawn([
+      'socat',
+      '-d',
+      '-d',
+      `TCP-LISTEN:3128,bind=${address},fork,reuseaddr`,
+      `UNIX-CONNECT:${socket}`,
+    ]);
     await door.waitFor(/listening on/);
     return new BuildProxy(`http://${address}:3128`, server, door);
   }
@@ -44,10 +50,14 @@ export class BuildProxy implements AsyncDisposable {
 }
 
 function forward(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const upstream = request(new URL(incoming.url ?? ''), { method: incoming.method, headers: incoming.headers }, (answer) => {
-    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(outgoing);
-  });
+  const upstream = request(
+    new URL(incoming.url ?? ''),
+    { method: incoming.method, headers: incoming.headers },
+    (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    },
+  );
   upstream.on('error', (error) => {
     outgoing.writeHead(502);
     outgoing.end(error.message);

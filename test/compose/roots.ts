@@ -25,7 +25,10 @@ export async function debianRoot(suite: Suite): Promise<string> {
   try {
     await exec(['debootstrap', '--variant=minbase', suite, path.join(directory, 'root')], { timeoutMs: 3_600_000 });
     const unfinished = path.join(directory, 'root.tar');
-    await exec(['tar', '-C', path.join(directory, 'root'), '--exclude=./var/cache/apt/archives/*.deb', '-cf', unfinished, '.'], { timeoutMs: 600_000 });
+    await exec(
+      ['tar', '-C', path.join(directory, 'root'), '--exclude=./var/cache/apt/archives/*.deb', '-cf', unfinished, '.'],
+      { timeoutMs: 600_000 },
+    );
     await exec(['cp', unfinished, `${file}.${process.pid}`], { timeoutMs: 600_000 });
     await rename(`${file}.${process.pid}`, file);
     return file;

@@ -29,7 +29,13 @@ export function quote(text: string): void {
 /** Prints a table with aligned columns, indented. */
 export function table(rows: readonly (readonly string[])[]): void {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  for (const row of rows) say(`     ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}`);
+  for (const row of rows)
+    say(
+      `     ${row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd()}`,
+    );
 }
 
 /** Announces a step that takes a while, runs it, and says how long it took. */

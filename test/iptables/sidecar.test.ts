@@ -1,4 +1,7 @@
-/** What only a sidecar with iptables has: chains and sets that outlive it, are repaired, and go; and the choice of the firewall. */
+/**
+ * What only a sidecar with iptables has: chains and sets that outlive it, are repaired, and go; and the choice of the
+ * firewall.
+ */
 import assert from 'node:assert/strict';
 import { mkdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
@@ -15,7 +18,15 @@ import { assertNothingLost, underTraffic } from '../netns/under-traffic.js';
 
 const BASES = ['iptables', 'ip6tables'] as const;
 /** What a sidecar needs, and not nft. */
-const PROGRAMS = ['ip', 'ipset', 'conntrack', 'modprobe', 'iptables', `iptables-${FLAVOUR}`, ...['save', 'restore'].flatMap((suffix) => BASES.map((base) => `${base}-${FLAVOUR}-${suffix}`))];
+const PROGRAMS = [
+  'ip',
+  'ipset',
+  'conntrack',
+  'modprobe',
+  'iptables',
+  `iptables-${FLAVOUR}`,
+  ...['save', 'restore'].flatMap((suffix) => BASES.map((base) => `${base}-${FLAVOUR}-${suffix}`)),
+];
 /** A rule of somebody else's. */
 const THEIRS = ['FORWARD', '-i', 'theirs0', '-j', 'ACCEPT'] as const;
 
@@ -27,14 +38,23 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
   const mangle = async (base: (typeof BASES)[number], ...words: readonly string[]): Promise<string> =>
     await lab.topology.endpoint.run([`${base}-${FLAVOUR}`, '-w', '10', '-t', 'mangle', ...words]);
   const rules = async (): Promise<readonly string[]> => {
-    const saved = await Promise.all(BASES.map(async (base) => await lab.topology.endpoint.run([`${base}-${FLAVOUR}-save`, '-t', 'mangle'])));
-    return saved.join('').split('\n').filter((line) => line.startsWith('-A'));
+    const saved = await Promise.all(
+      BASES.map(async (base) => await lab.topology.endpoint.run([`${base}-${FLAVOUR}-save`, '-t', 'mangle'])),
+    );
+    return saved
+      .join('')
+      .split('\n')
+      .filter((line) => line.startsWith('-A'));
   };
   const ours = async (): Promise<readonly string[]> => (await rules()).filter((line) => line.includes('gwmark'));
   const sets = async (): Promise<string> => await lab.topology.endpoint.run(['ipset', 'list', '-n']);
   /** A second run that has to end by itself. */
   const runAnother = async (...flags: readonly string[]): Promise<ExecResult> =>
-    await runGwmark(lab.topology.endpoint, ['run', '--management', 'unix:/nowhere', '--control-socket', `${lab.pki.directory}/other.sock`, ...flags], { timeoutMs: 20_000 });
+    await runGwmark(
+      lab.topology.endpoint,
+      ['run', '--management', 'unix:/nowhere', '--control-socket', `${lab.pki.directory}/other.sock`, ...flags],
+      { timeoutMs: 20_000 },
+    );
 
   before(async () => {
     lab = await VpnLab.create({ transport: 'udp4' });
@@ -48,7 +68,9 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
 
   it('says which firewall it has, in its log and to the doctor, who finds nothing wrong', async () => {
     const selected = await lab.sidecar.event('firewall.selected');
-    const report = await runDoctor(lab.topology.endpoint, { flags: ['--management', `unix:${lab.server.managementSocket}`, '--control-socket', lab.sidecar.controlSocket] });
+    const report = await runDoctor(lab.topology.endpoint, {
+      flags: ['--management', `unix:${lab.server.managementSocket}`, '--control-socket', lab.sidecar.controlSocket],
+    });
 
     assert.equal(selected.fields['firewall'], `iptables-${FLAVOUR}`);
     assertClean(report);
@@ -58,9 +80,18 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
   it('counts packets by router and direction', async () => {
     await assertExchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
 
-    const document = JSON.parse((await runGwmark(lab.topology.endpoint, ['gateways', '--json', '--control-socket', lab.sidecar.controlSocket])).stdout) as readonly { received: { packets: number; bytes: number }; sent: { packets: number; bytes: number }; mac: string }[];
+    const document = JSON.parse(
+      (await runGwmark(lab.topology.endpoint, ['gateways', '--json', '--control-socket', lab.sidecar.controlSocket]))
+        .stdout,
+    ) as readonly {
+      received: { packets: number; bytes: number };
+      sent: { packets: number; bytes: number };
+      mac: string;
+    }[];
 
-    const active = document.filter(({ received, sent }) => received.packets > 3 && received.bytes > 500 && sent.packets > 3 && sent.bytes > 500);
+    const active = document.filter(
+      ({ received, sent }) => received.packets > 3 && received.bytes > 500 && sent.packets > 3 && sent.bytes > 500,
+    );
     assert.ok(active.length >= 2, JSON.stringify(document));
   });
 
@@ -80,8 +111,10 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
 
   const damages: Readonly<Record<string, () => Promise<void>>> = {
     'its chains flushed': async () => void (await Promise.all(BASES.map(async (base) => await mangle(base, '-F')))),
-    'the way into one of its chains removed': async () => void (await mangle('ip6tables', '-D', 'PREROUTING', '-j', 'gwmark-in')),
-    'a rule of somebody else in one of its chains': async () => void (await mangle('iptables', '-I', 'gwmark-in', '-j', 'RETURN')),
+    'the way into one of its chains removed': async () =>
+      void (await mangle('ip6tables', '-D', 'PREROUTING', '-j', 'gwmark-in')),
+    'a rule of somebody else in one of its chains': async () =>
+      void (await mangle('iptables', '-I', 'gwmark-in', '-j', 'RETURN')),
   };
   for (const [damage, make] of Object.entries(damages)) {
     it(`finds ${damage} by hand, repairs it and says so`, async () => {
@@ -91,8 +124,11 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
       await make();
 
       await lab.sidecar.event('firewall.repaired', { from });
-      await eventually(async () => assert.deepEqual(await ours(), before) === undefined, { what: 'the rules are back, and the ways into the chains stand once' });
-      for (const family of FAMILIES) await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
+      await eventually(async () => assert.deepEqual(await ours(), before) === undefined, {
+        what: 'the rules are back, and the ways into the chains stand once',
+      });
+      for (const family of FAMILIES)
+        await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
     });
   }
 
@@ -106,7 +142,21 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
   it('is not started without the capability that iptables needs beside CAP_NET_ADMIN, which is named', async () => {
     const without = ['setpriv', '--bounding-set', '-net_raw', '--inh-caps', '-net_raw', '--'];
 
-    const result = await lab.topology.endpoint.tryRun([...without, process.execPath, PROGRAM, 'run', '--management', 'unix:/nowhere', '--control-socket', `${lab.pki.directory}/other.sock`, '--firewall', 'iptables'], { timeoutMs: 20_000 });
+    const result = await lab.topology.endpoint.tryRun(
+      [
+        ...without,
+        process.execPath,
+        PROGRAM,
+        'run',
+        '--management',
+        'unix:/nowhere',
+        '--control-socket',
+        `${lab.pki.directory}/other.sock`,
+        '--firewall',
+        'iptables',
+      ],
+      { timeoutMs: 20_000 },
+    );
 
     assert.equal(result.code, 1);
     assert.match(result.stderr, /FIREWALL_UNAVAILABLE[\s\S]*CAP_NET_RAW/);
@@ -145,18 +195,32 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
     assert.equal(await sets(), '');
     // iptables-nft keeps the empty tables that it once made.
     assert.deepEqual({ ...(await networkState(lab.topology.endpoint)), ruleset: '' }, { ...pristine, ruleset: '' });
-    assert.deepEqual((await lab.conntrack('mark=')).filter((entry) => !/ mark=0 /.test(entry)), [], 'no conntrack entry keeps a mark');
+    assert.deepEqual(
+      (await lab.conntrack('mark=')).filter((entry) => !/ mark=0 /.test(entry)),
+      [],
+      'no conntrack entry keeps a mark',
+    );
   });
 
   // The other flavour has no lock.
   if (FLAVOUR === 'legacy') {
     it('says that another program holds the lock of iptables, and goes on when it lets go', async () => {
       const lock = path.join(lab.pki.directory, 'xtables.lock');
-      await using holder = lab.topology.endpoint.spawn(['flock', '--no-fork', lock, 'sh', '-c', 'echo held; exec sleep 1000']);
+      await using holder = lab.topology.endpoint.spawn([
+        'flock',
+        '--no-fork',
+        lock,
+        'sh',
+        '-c',
+        'echo held; exec sleep 1000',
+      ]);
       await eventually(() => holder.lines.includes('held'), { what: 'the lock is held' });
       await using sidecar = Sidecar.launch({
-        namespace: lab.topology.endpoint, directory: lab.pki.directory, managementSocket: lab.server.managementSocket,
-        flags: ['--firewall', 'iptables', '--iptables-flavour', FLAVOUR], env: { XTABLES_LOCKFILE: lock },
+        namespace: lab.topology.endpoint,
+        directory: lab.pki.directory,
+        managementSocket: lab.server.managementSocket,
+        flags: ['--firewall', 'iptables', '--iptables-flavour', FLAVOUR],
+        env: { XTABLES_LOCKFILE: lock },
       });
 
       const failed = await sidecar.event('firewall.failed', { timeoutMs: 20_000 });
@@ -170,7 +234,11 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
   it('is chosen by itself where there is no nft', async () => {
     const only = path.join(lab.pki.directory, 'bin');
     await mkdir(only);
-    for (const program of PROGRAMS) await symlink((await lab.topology.endpoint.run(['sh', '-c', `command -v ${program}`])).trim(), path.join(only, program));
+    for (const program of PROGRAMS)
+      await symlink(
+        (await lab.topology.endpoint.run(['sh', '-c', `command -v ${program}`])).trim(),
+        path.join(only, program),
+      );
     const usual = process.env['PATH'];
     process.env['PATH'] = only;
     try {

@@ -7,7 +7,8 @@ const STATISTICS = /(\d+) packets? captured, (\d+) packets? received by filter, 
 
 /**
  * Records the frames that cross one device, in both directions.
- * It is certain to listen once {@link start} resolves, and to have read everything that crossed before {@link frames} was called.
+ * It is certain to listen once {@link start} resolves, and to have read everything that crossed before {@link frames}
+ * was called.
  */
 export class Capture implements AsyncDisposable {
   readonly #process: LabProcess;
@@ -19,8 +20,27 @@ export class Capture implements AsyncDisposable {
     const reader = new PcapReader();
     // Immediate mode and -U: each frame is handed on and written at once, not once a buffer is full.
     this.#process = namespace.spawn(
-      ['tcpdump', '-i', device, '--immediate-mode', '-U', '-n', '-s', String(snapshotBytes), '-B', '8192', '-Z', 'root', '-w', '-', ...filter.split(' ').filter(Boolean)],
-      { name: `tcpdump on ${device} in ${namespace.role}`, onStdout: (chunk) => this.#frames.push(...reader.push(chunk)) },
+      [
+        'tcpdump',
+        '-i',
+        device,
+        '--immediate-mode',
+        '-U',
+        '-n',
+        '-s',
+        String(snapshotBytes),
+        '-B',
+        '8192',
+        '-Z',
+        'root',
+        '-w',
+        '-',
+        ...filter.split(' ').filter(Boolean),
+      ],
+      {
+        name: `tcpdump on ${device} in ${namespace.role}`,
+        onStdout: (chunk) => this.#frames.push(...reader.push(chunk)),
+      },
     );
   }
 
@@ -38,7 +58,8 @@ export class Capture implements AsyncDisposable {
   }
 
   /**
-   * Resolves with all frames so far. The kernel's count of frames that passed the filter tells when everything was read.
+   * Resolves with all frames so far. The kernel's count of frames that passed the filter tells when everything was
+   * read.
    *
    * @throws Error when the kernel dropped a frame, so that no proof rests on an incomplete record.
    */
@@ -63,7 +84,9 @@ export class Capture implements AsyncDisposable {
     return frames;
   }
 
-  /** tcpdump binds its socket first. Until the difference stands still, some of these frames may be on their way to it. */
+  /**
+   * tcpdump binds its socket first. Until the difference stands still, some of these frames may be on their way to it.
+   */
   async #countUnfiltered(): Promise<void> {
     await eventually(
       async () => {

@@ -14,7 +14,12 @@ export interface Frame {
   readonly ports?: { readonly source: number; readonly destination: number };
   /** ICMP and ICMPv6; `target` is the address that a neighbour solicitation or advertisement is about. */
   readonly icmp?: { readonly type: number; readonly code: number; readonly target?: string };
-  readonly arp?: { readonly operation: number; readonly senderMac: string; readonly sender: string; readonly target: string };
+  readonly arp?: {
+    readonly operation: number;
+    readonly senderMac: string;
+    readonly sender: string;
+    readonly target: string;
+  };
 }
 
 /** The fields of an IPv4 or IPv6 header. */
@@ -47,7 +52,8 @@ export class PcapReader {
     const frames: Frame[] = [];
     if (!this.#isPastHeader) {
       if (this.#rest.length < PCAP_FILE_HEADER_BYTES) return frames;
-      if (this.#rest.readUInt32LE(0) !== PCAP_MAGIC_MICROSECONDS) throw new Error('capture: not a little-endian pcap stream');
+      if (this.#rest.readUInt32LE(0) !== PCAP_MAGIC_MICROSECONDS)
+        throw new Error('capture: not a little-endian pcap stream');
       if (this.#rest.readUInt32LE(20) !== 1) throw new Error('capture: the link type is not Ethernet');
       this.#rest = this.#rest.subarray(PCAP_FILE_HEADER_BYTES);
       this.#isPastHeader = true;
@@ -57,7 +63,9 @@ export class PcapReader {
       const end = PCAP_RECORD_HEADER_BYTES + captured;
       if (this.#rest.length < end) break;
       const timeSeconds = this.#rest.readUInt32LE(0) + this.#rest.readUInt32LE(4) / 1e6;
-      frames.push(parseFrame(this.#rest.subarray(PCAP_RECORD_HEADER_BYTES, end), this.#rest.readUInt32LE(12), timeSeconds));
+      frames.push(
+        parseFrame(this.#rest.subarray(PCAP_RECORD_HEADER_BYTES, end), this.#rest.readUInt32LE(12), timeSeconds),
+      );
       this.#rest = this.#rest.subarray(end);
     }
     return frames;
@@ -72,18 +80,31 @@ function parseFrame(bytes: Buffer, length: number, timeSeconds: number): Frame {
     case 0x0806:
       return {
         ...base,
-        arp: { operation: payload.readUInt16BE(6), senderMac: mac(payload, 8), sender: ipv4(payload, 14), target: ipv4(payload, 24) },
+        arp: {
+          operation: payload.readUInt16BE(6),
+          senderMac: mac(payload, 8),
+          sender: ipv4(payload, 14),
+          target: ipv4(payload, 24),
+        },
       };
     case 0x0800: {
       const ip: IpHeader = {
-        version: 4, source: ipv4(payload, 12), destination: ipv4(payload, 16), protocol: payload.readUInt8(9), ttl: payload.readUInt8(8),
+        version: 4,
+        source: ipv4(payload, 12),
+        destination: ipv4(payload, 16),
+        protocol: payload.readUInt8(9),
+        ttl: payload.readUInt8(8),
       };
       const isFirstFragment = (payload.readUInt16BE(6) & 0x1fff) === 0;
       return { ...base, ip, ...(isFirstFragment ? inner(ip, payload.subarray((payload.readUInt8(0) & 15) * 4)) : {}) };
     }
     case 0x86dd: {
       const ip: IpHeader = {
-        version: 6, source: ipv6(payload, 8), destination: ipv6(payload, 24), protocol: payload.readUInt8(6), ttl: payload.readUInt8(7),
+        version: 6,
+        source: ipv6(payload, 8),
+        destination: ipv6(payload, 24),
+        protocol: payload.readUInt8(6),
+        ttl: payload.readUInt8(7),
       };
       return { ...base, ip, ...inner(ip, payload.subarray(40)) };
     }

@@ -23,9 +23,10 @@ export interface GuideRun {
 }
 
 /**
- * Types the fenced blocks of a guide as they stand, one line after the other, on the machine that each names: `sh endpoint`,
- * `sh router`. `background` starts the sidecar, `yaml endpoint` is written to the configuration file. Blocks that name no machine
- * are not typed. Paths of the guide are those of the lab. Resolves with everything that was printed; a line that fails is an error.
+ * Types the fenced blocks of a guide as they stand, one line after the other, on the machine that each names: `sh
+ * endpoint`, `sh router`. `background` starts the sidecar, `yaml endpoint` is written to the configuration file.
+ * Blocks that name no machine are not typed. Paths of the guide are those of the lab. Resolves with everything that
+ * was printed; a line that fails is an error.
  */
 export async function typeGuide({ lab, file, before = {}, after }: GuideRun): Promise<string> {
   const config = path.join(lab.pki.directory, 'guide.yaml');
@@ -43,7 +44,9 @@ export async function typeGuide({ lab, file, before = {}, after }: GuideRun): Pr
     const [where = '', when = ''] = block.words;
     const namespaces = machines[where];
     if (namespaces === undefined) continue;
-    const text = block.text.replaceAll(SOCKET_OF_GUIDE, lab.server.managementSocket).replaceAll(CONFIG_OF_GUIDE, config);
+    const text = block.text
+      .replaceAll(SOCKET_OF_GUIDE, lab.server.managementSocket)
+      .replaceAll(CONFIG_OF_GUIDE, config);
     await before[when]?.();
     if (block.language === 'yaml') {
       await writeFile(config, text);

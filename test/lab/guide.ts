@@ -13,7 +13,12 @@ export interface GuideBlock {
 
 /** Names of all guides, as paths below the root of the project, and the page at the top. */
 export function guideFiles(): readonly string[] {
-  return ['README.md', ...readdirSync(new URL('docs/guides/', ROOT)).filter((name) => name.endsWith('.md')).map((name) => `docs/guides/${name}`)];
+  return [
+    'README.md',
+    ...readdirSync(new URL('docs/guides/', ROOT))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/guides/${name}`),
+  ];
 }
 
 /** The text of a page. */
@@ -28,17 +33,26 @@ export function isInProject(file: string): boolean {
 
 /** Every fenced block, in order. */
 export function fencedBlocks(page: string): readonly GuideBlock[] {
-  return [...page.matchAll(/^```(\S*)(.*)\n([\s\S]*?)^```$/gm)].map(([, language = '', words = '', text = '']) => ({ language, words: words.split(' ').filter(Boolean), text }));
+  return [...page.matchAll(/^```(\S*)(.*)\n([\s\S]*?)^```$/gm)].map(([, language = '', words = '', text = '']) => ({
+    language,
+    words: words.split(' ').filter(Boolean),
+    text,
+  }));
 }
 
-/** Every line of code that begins with `gwmark COMMAND`, fenced or indented, and every such phrase between backticks; a backslash joins lines. */
+/**
+ * Every line of code that begins with `gwmark COMMAND`, fenced or indented, and every such phrase between backticks; a
+ * backslash joins lines.
+ */
 export function gwmarkCommands(page: string): readonly string[] {
   const joined = page.replaceAll(/\\\n\s*/g, '');
   const inBlocks = fencedBlocks(joined).flatMap(({ text }) => text.split('\n'));
   const withoutBlocks = joined.replaceAll(/^```[\s\S]*?^```$/gm, '');
   const indented = withoutBlocks.split('\n').filter((line) => /^ {4,}/.test(line));
   const quoted = [...withoutBlocks.matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => text);
-  return [...inBlocks, ...indented, ...quoted].map((line) => line.trim().replace(/^(?:sudo |bin\/)?(?=gwmark )/, '')).filter((line) => /^gwmark [a-z-]/.test(line));
+  return [...inBlocks, ...indented, ...quoted]
+    .map((line) => line.trim().replace(/^(?:sudo |bin\/)?(?=gwmark )/, ''))
+    .filter((line) => /^gwmark [a-z-]/.test(line));
 }
 
 /** Splits as a shell does, as far as guides go: blanks, single and double quotes. */

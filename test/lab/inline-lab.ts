@@ -19,10 +19,14 @@ const REMOTE = {
   client2: { transport: 'udp6', address: ADDRESS.endpoint.v6 },
 } as const;
 
-/** Makes the module whose file `LAB_MODULE` names the running kernel's. It is the whole machine's: the lab needs a kernel of its own. */
+/**
+ * Makes the module whose file `LAB_MODULE` names the running kernel's. It is the whole machine's: the lab needs a
+ * kernel of its own.
+ */
 export async function insertModule(): Promise<void> {
   const file = process.env['LAB_MODULE'];
-  if (file === undefined || file === '') throw new Error('LAB_MODULE names no module: run this in the guest of test/vm/run');
+  if (file === undefined || file === '')
+    throw new Error('LAB_MODULE names no module: run this in the guest of test/vm/run');
   await exec(['insmod', file]);
 }
 
@@ -31,7 +35,10 @@ export async function removeModule(): Promise<void> {
   if ((await tryExec(['test', '-e', '/sys/module/gwmark'])).code === 0) await exec(['rmmod', 'gwmark']);
 }
 
-/** The inline topology with an OpenVPN server on the bridge's one address; sidecar and clients are started by the test. Disposal ends all. */
+/**
+ * The inline topology with an OpenVPN server on the bridge's one address; sidecar and clients are started by the test.
+ * Disposal ends all.
+ */
 export class InlineLab implements AsyncDisposable {
   readonly topology: Inline;
   readonly pki: Pki;
@@ -47,12 +54,19 @@ export class InlineLab implements AsyncDisposable {
     this.#identities = identities;
   }
 
-  /** Builds everything but clients and sidecar; the server is up when this resolves. It takes clients over IPv4 and IPv6. */
+  /**
+   * Builds everything but clients and sidecar; the server is up when this resolves. It takes clients over IPv4 and
+   * IPv6.
+   */
   static async create(): Promise<InlineLab> {
     const topology = await Inline.create();
     const pki = await Pki.create();
     try {
-      const [identity, client1, client2] = await Promise.all([pki.issue('server', 'server'), pki.issue('client1', 'client'), pki.issue('client2', 'client')]);
+      const [identity, client1, client2] = await Promise.all([
+        pki.issue('server', 'server'),
+        pki.issue('client1', 'client'),
+        pki.issue('client2', 'client'),
+      ]);
       const server = await OpenVpnServer.start({
         namespace: topology.boxes.endpoint,
         pki,
@@ -65,7 +79,12 @@ export class InlineLab implements AsyncDisposable {
         keepalive: [2, 60],
         management: {},
         clients: {
-          client1: { address: TUNNEL.client1.v4, address6: TUNNEL.client1.v6, subnets: ['192.168.77.0 255.255.255.0'], subnets6: ['fd00:77::/64'] },
+          client1: {
+            address: TUNNEL.client1.v4,
+            address6: TUNNEL.client1.v6,
+            subnets: ['192.168.77.0 255.255.255.0'],
+            subnets6: ['fd00:77::/64'],
+          },
           client2: { address: TUNNEL.client2.v4, address6: TUNNEL.client2.v6 },
         },
         push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
@@ -87,7 +106,10 @@ export class InlineLab implements AsyncDisposable {
   /** Starts the sidecar on the endpoint and waits until it is ready. */
   async startSidecar(...flags: readonly string[]): Promise<Sidecar> {
     this.#sidecar = await Sidecar.start({
-      namespace: this.topology.boxes.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags,
+      namespace: this.topology.boxes.endpoint,
+      directory: this.pki.directory,
+      managementSocket: this.server.managementSocket,
+      flags,
     });
     return this.#sidecar;
   }
@@ -95,7 +117,11 @@ export class InlineLab implements AsyncDisposable {
   /** Starts a client without waiting for its connection. */
   async launchClient(name: InlineClient): Promise<OpenVpnClient> {
     const client = await OpenVpnClient.launch({
-      namespace: this.topology.boxes[name], pki: this.pki, identity: this.#identities[name], transport: REMOTE[name].transport, remote: REMOTE[name].address,
+      namespace: this.topology.boxes[name],
+      pki: this.pki,
+      identity: this.#identities[name],
+      transport: REMOTE[name].transport,
+      remote: REMOTE[name].address,
     });
     this.#clients.set(name, client);
     return client;
@@ -110,7 +136,10 @@ export class InlineLab implements AsyncDisposable {
   /** Resolves when the sidecar reports each of these clients with its addresses. */
   async known(...names: readonly InlineClient[]): Promise<void> {
     await this.sidecar.statusWhere(
-      ({ clients }) => names.every((name) => clients.some(({ addresses }) => addresses.includes(TUNNEL[name].v4) && addresses.includes(TUNNEL[name].v6))),
+      ({ clients }) =>
+        names.every((name) =>
+          clients.some(({ addresses }) => addresses.includes(TUNNEL[name].v4) && addresses.includes(TUNNEL[name].v6)),
+        ),
       `the sidecar knows ${names.join(', ')}`,
     );
   }
@@ -122,7 +151,13 @@ export class InlineLab implements AsyncDisposable {
 
   /** Where a name's traffic comes from: clients have their tunnel address, all others their own. */
   party(name: InlineParty, family: 'v4' | 'v6'): Party {
-    const ADDRESSES = { host: ADDRESS.hostA, away: ADDRESS.hostB, site: ADDRESS.site, client1: TUNNEL.client1, client2: TUNNEL.client2 } as const;
+    const ADDRESSES = {
+      host: ADDRESS.hostA,
+      away: ADDRESS.hostB,
+      site: ADDRESS.site,
+      client1: TUNNEL.client1,
+      client2: TUNNEL.client2,
+    } as const;
     return { namespace: this.topology.boxes[name], address: ADDRESSES[name][family] };
   }
 

@@ -1,7 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, existsSync } from 'node:fs';
 
-import { type ExecOptions, type ExecResult, exec, isRunning, LabProcess, type SpawnOptions, tryExec } from './process.js';
+import {
+  type ExecOptions,
+  type ExecResult,
+  exec,
+  isRunning,
+  LabProcess,
+  type SpawnOptions,
+  tryExec,
+} from './process.js';
 
 const PREFIX = 'gwm';
 const RUN_DIRECTORY = '/run/netns';
@@ -29,8 +37,8 @@ let isExitHandlerSet = false;
 
 /**
  * A network namespace that this process made, named `gwm-<pid>-<n>-<role>`.
- * Disposal ends every process in it and deletes it; so does the end of this process, however it comes short of SIGKILL,
- * and {@link reapNamespaces} for a process that was killed.
+ * Disposal ends every process in it and deletes it; so does the end of this process, however it comes short of
+ * SIGKILL, and {@link reapNamespaces} for a process that was killed.
  */
 export class Namespace implements AsyncDisposable {
   readonly name: string;
@@ -55,7 +63,10 @@ export class Namespace implements AsyncDisposable {
     return namespace;
   }
 
-  /** The argument list that runs `argv` in this namespace. The process id is the command's own: `ip netns exec` does not fork. */
+  /**
+   * The argument list that runs `argv` in this namespace. The process id is the command's own: `ip netns exec` does
+   * not fork.
+   */
   argv(argv: readonly string[]): string[] {
     return ['ip', 'netns', 'exec', this.name, ...argv];
   }
@@ -131,7 +142,8 @@ function setExitHandler(): void {
   process.on('exit', () => {
     for (const namespace of live) {
       try {
-        for (const pid of execFileSync('ip', ['netns', 'pids', namespace.name], { encoding: 'utf8' }).split('\n')) killQuietly(pid);
+        for (const pid of execFileSync('ip', ['netns', 'pids', namespace.name], { encoding: 'utf8' }).split('\n'))
+          killQuietly(pid);
         execFileSync('ip', ['netns', 'del', namespace.name]);
       } catch {
         // The reaper of the next run has another try; nothing else can be done while exiting.

@@ -12,7 +12,11 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   // Other neighbours come and go by themselves; only permanent ones are somebody's doing.
   neighbours4: ['ip', '-4', 'neigh', 'show', 'nud', 'permanent'],
   neighbours6: ['ip', '-6', 'neigh', 'show', 'nud', 'permanent'],
-  sysctls: ['sh', '-c', 'cd /proc/sys/net && grep -s . ipv4/ip_forward ipv4/fwmark_reflect ipv4/tcp_fwmark_accept ipv4/conf/*/rp_filter ipv4/conf/*/src_valid_mark ipv4/conf/*/forwarding ipv6/fwmark_reflect ipv6/conf/*/forwarding'],
+  sysctls: [
+    'sh',
+    '-c',
+    'cd /proc/sys/net && grep -s . ipv4/ip_forward ipv4/fwmark_reflect ipv4/tcp_fwmark_accept ipv4/conf/*/rp_filter ipv4/conf/*/src_valid_mark ipv4/conf/*/forwarding ipv6/fwmark_reflect ipv6/conf/*/forwarding',
+  ],
 };
 
 /** Everything in a namespace that routing and filtering is made of, as text that can be compared. */

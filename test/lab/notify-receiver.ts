@@ -15,7 +15,10 @@ export class NotifyReceiver implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** Opens `name`, an absolute path or `@` and a name, which is one of the namespace; resolves once it can be written to. */
+  /**
+   * Opens `name`, an absolute path or `@` and a name, which is one of the namespace; resolves once it can be written
+   * to.
+   */
   static async open(namespace: Namespace, name: string): Promise<NotifyReceiver> {
     const address = name.startsWith('@') ? `ABSTRACT-RECV:${name.slice(1)}` : `UNIX-RECV:${name}`;
     const process = namespace.spawn(['socat', '-u', address, 'STDOUT'], { name: `socat ${address}` });

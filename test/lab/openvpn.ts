@@ -73,8 +73,8 @@ export interface OpenVpnServerOptions {
 export const OPENVPN = process.env['LAB_OPENVPN'] ?? 'openvpn';
 
 /**
- * Whether servers and clients leave encryption to the kernel where it can (LAB_DCO=true); else the data path under test is the tunnel device that user
- * space serves. Both at once would not tell which of the two a test has seen.
+ * Whether servers and clients leave encryption to the kernel where it can (LAB_DCO=true); else the data path under
+ * test is the tunnel device that user space serves. Both at once would not tell which of the two a test has seen.
  */
 export const OFFLOADS = process.env['LAB_DCO'] === 'true';
 
@@ -95,7 +95,10 @@ export class OpenVpnServer implements AsyncDisposable {
   private constructor(options: OpenVpnServerOptions) {
     this.options = options;
     this.port = options.port ?? 1194;
-    this.#directory = path.join(options.pki.directory, `server-${options.namespace.role}-${this.port}-${options.transport}`);
+    this.#directory = path.join(
+      options.pki.directory,
+      `server-${options.namespace.role}-${this.port}-${options.transport}`,
+    );
     this.managementSocket = path.join(this.#directory, 'management.sock');
   }
 
@@ -115,9 +118,12 @@ export class OpenVpnServer implements AsyncDisposable {
   /** Starts the process again after {@link stop} or {@link killHard}. */
   async start(): Promise<void> {
     await rm(this.managementSocket, { force: true });
-    this.#process = this.options.namespace.spawn([...(this.options.program ?? [OPENVPN]), '--config', path.join(this.#directory, 'server.conf')], {
-      name: `openvpn server (${this.options.transport})`,
-    });
+    this.#process = this.options.namespace.spawn(
+      [...(this.options.program ?? [OPENVPN]), '--config', path.join(this.#directory, 'server.conf')],
+      {
+        name: `openvpn server (${this.options.transport})`,
+      },
+    );
     await this.#process.waitFor(started(this.options.management));
   }
 
@@ -142,8 +148,12 @@ export class OpenVpnServer implements AsyncDisposable {
   /** Changes what one client is given from its next connection on. */
   async configureClient(commonName: string, config: ClientConfig): Promise<void> {
     const lines = [
-      ...(config.address === undefined ? [] : [`ifconfig-push ${config.address} ${this.options.network.split(' ')[1] ?? '255.255.255.0'}`]),
-      ...(config.address6 === undefined || this.options.bare === true ? [] : [`ifconfig-ipv6-push ${config.address6}/${this.options.network6?.split('/')[1] ?? '64'}`]),
+      ...(config.address === undefined
+        ? []
+        : [`ifconfig-push ${config.address} ${this.options.network.split(' ')[1] ?? '255.255.255.0'}`]),
+      ...(config.address6 === undefined || this.options.bare === true
+        ? []
+        : [`ifconfig-ipv6-push ${config.address6}/${this.options.network6?.split('/')[1] ?? '64'}`]),
       ...(config.subnets ?? []).map((subnet) => `iroute ${subnet}`),
       ...(config.subnets6 ?? []).map((subnet) => `iroute-ipv6 ${subnet}`),
       ...(config.extra ?? []),
@@ -158,7 +168,8 @@ export class OpenVpnServer implements AsyncDisposable {
   async #configure(): Promise<void> {
     const { options } = this;
     await mkdir(path.join(this.#directory, 'ccd'), { recursive: true });
-    for (const [commonName, config] of Object.entries(options.clients ?? {})) await this.configureClient(commonName, config);
+    for (const [commonName, config] of Object.entries(options.clients ?? {}))
+      await this.configureClient(commonName, config);
     const passwordFile = path.join(this.#directory, 'management.password');
     const { management } = options;
     if (management?.password !== undefined) await writeFile(passwordFile, `${management.password}\n`, { mode: 0o600 });
@@ -168,16 +179,20 @@ export class OpenVpnServer implements AsyncDisposable {
       ...(options.local === undefined ? [] : [`local ${options.local}`]),
       `dev ${options.device ?? 'tun0'}`,
       'dev-type tun',
-      ...(options.dco ?? OFFLOADS ? [] : WITHOUT_DCO),
+      ...((options.dco ?? OFFLOADS) ? [] : WITHOUT_DCO),
       'topology subnet',
-      ...(options.bare === true ? ['mode server', 'tls-server', 'push "topology subnet"'] : [`server ${options.network}`]),
+      ...(options.bare === true
+        ? ['mode server', 'tls-server', 'push "topology subnet"']
+        : [`server ${options.network}`]),
       ...(options.network6 === undefined || options.bare === true ? [] : [`server-ipv6 ${options.network6}`]),
       `tun-mtu ${options.tunMtu ?? 1500}`,
       ...securityLines(options.pki, options.identity),
       'dh none',
       `client-config-dir ${path.join(this.#directory, 'ccd')}`,
       `keepalive ${(options.keepalive ?? [1, 4]).join(' ')}`,
-      ...(management === undefined ? [] : [`management ${this.managementSocket} unix${management.password === undefined ? '' : ` ${passwordFile}`}`]),
+      ...(management === undefined
+        ? []
+        : [`management ${this.managementSocket} unix${management.password === undefined ? '' : ` ${passwordFile}`}`]),
       ...(management?.clientAuth ? ['management-client-auth'] : []),
       ...(management?.hold ? ['management-hold'] : []),
       ...(management?.queriesPasswords ? ['management-query-passwords'] : []),
@@ -238,7 +253,7 @@ export class OpenVpnClient implements AsyncDisposable {
       `remote ${options.remote} ${options.port ?? 1194}`,
       `dev ${options.device ?? 'tun0'}`,
       'dev-type tun',
-      ...(options.dco ?? OFFLOADS ? [] : WITHOUT_DCO),
+      ...((options.dco ?? OFFLOADS) ? [] : WITHOUT_DCO),
       'nobind',
       'remote-cert-tls server',
       ...securityLines(options.pki, options.identity),
@@ -295,7 +310,9 @@ export class OpenVpnClient implements AsyncDisposable {
 /** What a server's log says once it serves, or waits for its management client. */
 function started(management: ManagementOptions | undefined): RegExp {
   if (management?.hold) return /Need hold release|Initialization Sequence Completed/;
-  return management?.queriesPasswords ? /Need password\(s\) from management interface/ : /Initialization Sequence Completed/;
+  return management?.queriesPasswords
+    ? /Need password\(s\) from management interface/
+    : /Initialization Sequence Completed/;
 }
 
 function securityLines(pki: Pki, identity: Identity): string[] {

@@ -40,7 +40,8 @@ export class PeerAgent {
   async listen(options: PeerOptions): Promise<number> {
     const id = this.#next();
     const { error } = await this.#ask({ id, kind: 'listen', options });
-    if (error !== undefined) throw new Error(`${options.protocol} echo server at ${options.address} port ${options.port}: ${error}`);
+    if (error !== undefined)
+      throw new Error(`${options.protocol} echo server at ${options.address} port ${options.port}: ${error}`);
     return id;
   }
 
@@ -63,7 +64,10 @@ export class PeerAgent {
     const from = this.#process.lines.length;
     this.#process.write(`${JSON.stringify(request)}\n`);
     const bound = request.kind === 'exchange' ? (request.options.timeoutMs ?? 0) : 0;
-    const [line] = await this.#process.waitFor(new RegExp(String.raw`^\{"id":${request.id}[,}].*$`), { from, timeoutMs: 15_000 + bound });
+    const [line] = await this.#process.waitFor(new RegExp(String.raw`^\{"id":${request.id}[,}].*$`), {
+      from,
+      timeoutMs: 15_000 + bound,
+    });
     // Printed by peers/agent.ts.
     return JSON.parse(line) as PeerAnswer;
   }

@@ -33,8 +33,18 @@ export class Pki implements AsyncDisposable {
   static async create(): Promise<Pki> {
     await reapDirectories();
     const pki = new Pki(await mkdtemp(path.join(tmpdir(), `${PREFIX}-${process.pid}-`)));
-    await request(['-subj', '/CN=lab CA', '-keyout', pki.#caKey, '-out', pki.ca,
-      '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign']);
+    await request([
+      '-subj',
+      '/CN=lab CA',
+      '-keyout',
+      pki.#caKey,
+      '-out',
+      pki.ca,
+      '-addext',
+      'basicConstraints=critical,CA:TRUE',
+      '-addext',
+      'keyUsage=critical,keyCertSign,cRLSign',
+    ]);
     return pki;
   }
 
@@ -45,16 +55,43 @@ export class Pki implements AsyncDisposable {
       certificate: path.join(this.directory, `${commonName}.crt`),
       key: path.join(this.directory, `${commonName}.key`),
     };
-    await request(['-subj', `/CN=${commonName}`, '-CA', this.ca, '-CAkey', this.#caKey, '-keyout', identity.key,
-      '-out', identity.certificate, '-addext', 'basicConstraints=critical,CA:FALSE',
-      '-addext', 'keyUsage=critical,digitalSignature', '-addext', `extendedKeyUsage=${usage}Auth`]);
+    await request([
+      '-subj',
+      `/CN=${commonName}`,
+      '-CA',
+      this.ca,
+      '-CAkey',
+      this.#caKey,
+      '-keyout',
+      identity.key,
+      '-out',
+      identity.certificate,
+      '-addext',
+      'basicConstraints=critical,CA:FALSE',
+      '-addext',
+      'keyUsage=critical,digitalSignature',
+      '-addext',
+      `extendedKeyUsage=${usage}Auth`,
+    ]);
     return identity;
   }
 
   /** The same holder with its private key under a passphrase. */
   async protect(identity: Identity, passphrase: string): Promise<Identity> {
     const key = `${identity.key}.protected`;
-    await exec(['openssl', 'pkcs8', '-topk8', '-v2', 'aes-256-cbc', '-passout', `pass:${passphrase}`, '-in', identity.key, '-out', key]);
+    await exec([
+      'openssl',
+      'pkcs8',
+      '-topk8',
+      '-v2',
+      'aes-256-cbc',
+      '-passout',
+      `pass:${passphrase}`,
+      '-in',
+      identity.key,
+      '-out',
+      key,
+    ]);
     return { ...identity, key };
   }
 
@@ -67,11 +104,24 @@ export class Pki implements AsyncDisposable {
 async function reapDirectories(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const owner = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1];
-    if (owner !== undefined && !isRunning(Number(owner))) await rm(path.join(tmpdir(), name), { recursive: true, force: true });
+    if (owner !== undefined && !isRunning(Number(owner)))
+      await rm(path.join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 
 async function request(args: readonly string[]): Promise<void> {
-  await exec(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-sha256',
-    '-days', DAYS, ...args]);
+  await exec([
+    'openssl',
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-sha256',
+    '-days',
+    DAYS,
+    ...args,
+  ]);
 }

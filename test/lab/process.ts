@@ -28,7 +28,12 @@ export async function tryExec(argv: readonly string[], options: ExecOptions = {}
     const child = execFile(
       file,
       args,
-      { timeout: patient(options.timeoutMs ?? 20_000), maxBuffer: 64 << 20, killSignal: 'SIGKILL', env: options.env ?? process.env },
+      {
+        timeout: patient(options.timeoutMs ?? 20_000),
+        maxBuffer: 64 << 20,
+        killSignal: 'SIGKILL',
+        env: options.env ?? process.env,
+      },
       (error, stdout, stderr) => {
         resolve({ code: exitCodeOf(child, error), stdout, stderr: error && !stderr ? error.message : stderr });
       },
@@ -173,7 +178,9 @@ export class LabProcess implements AsyncDisposable {
       };
       const fail = (why: string): void => {
         const tail = this.lines.slice(-40).join('\n  ');
-        finish(() => reject(new Error(`${this.#name}: ${why} while waiting for ${String(pattern)}; its log ends:\n  ${tail}`)));
+        finish(() =>
+          reject(new Error(`${this.#name}: ${why} while waiting for ${String(pattern)}; its log ends:\n  ${tail}`)),
+        );
       };
       const look = (): void => {
         for (; next < this.lines.length; next += 1) {

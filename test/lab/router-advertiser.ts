@@ -5,8 +5,8 @@ import { connect, Namespace } from './namespace.js';
 import { eventually } from './wait.js';
 
 /**
- * A router of real radvd on a cable of its own to a namespace: it advertises itself as default router, with a prefix, every few seconds.
- * Disposal stops it and removes the cable.
+ * A router of real radvd on a cable of its own to a namespace: it advertises itself as default router, with a prefix,
+ * every few seconds. Disposal stops it and removes the cable.
  */
 export class RouterAdvertiser implements AsyncDisposable {
   readonly #namespace: Namespace;
@@ -31,15 +31,27 @@ export class RouterAdvertiser implements AsyncDisposable {
     await host.sysctl(`net.ipv6.conf.${device}.accept_ra=1`, `net.ipv6.conf.${device}.autoconf=1`);
     await Promise.all([namespace.ip('link set lan0 up'), host.ip(`link set ${device} up`)]);
     const file = path.join(directory, `radvd-${device}`);
-    const lines = ['interface lan0 {', 'AdvSendAdvert on;', 'MinRtrAdvInterval 3;', 'MaxRtrAdvInterval 4;', `prefix ${prefix} { };`, '};'];
+    const lines = [
+      'interface lan0 {',
+      'AdvSendAdvert on;',
+      'MinRtrAdvInterval 3;',
+      'MaxRtrAdvInterval 4;',
+      `prefix ${prefix} { };`,
+      '};',
+    ];
     await writeFile(`${file}.conf`, `${lines.join('\n')}\n`);
-    namespace.spawn(['radvd', '-n', '-m', 'stderr', '-C', `${file}.conf`, '-p', `${file}.pid`], { name: `radvd for ${device}` });
+    namespace.spawn(['radvd', '-n', '-m', 'stderr', '-C', `${file}.conf`, '-p', `${file}.pid`], {
+      name: `radvd for ${device}`,
+    });
     return new RouterAdvertiser(namespace, host, device);
   }
 
   /** Resolves once the host has a default route that this router advertised. */
   async isRouter(): Promise<void> {
-    await eventually(async () => await this.hasRoute(), { what: `a default route by ${this.device}`, timeoutMs: 15_000 });
+    await eventually(async () => await this.hasRoute(), {
+      what: `a default route by ${this.device}`,
+      timeoutMs: 15_000,
+    });
   }
 
   /** The host has a default route by this router. */

@@ -23,9 +23,17 @@ export interface SidecarStatus {
     readonly networks?: readonly string[];
   }[];
   readonly clients: readonly SidecarClient[];
-  readonly unreachable?: readonly { readonly network: string; readonly device: string; readonly leadsTo: string | null }[];
+  readonly unreachable?: readonly {
+    readonly network: string;
+    readonly device: string;
+    readonly leadsTo: string | null;
+  }[];
   readonly gateways: readonly SidecarGateway[];
-  readonly sourceLists?: readonly { readonly list: string; readonly entry: string; readonly macs: readonly string[] }[];
+  readonly sourceLists?: readonly {
+    readonly list: string;
+    readonly entry: string;
+    readonly macs: readonly string[];
+  }[];
   readonly uplink: unknown;
   readonly repairs?: { readonly routing: number };
   readonly appliedPass?: number;
@@ -81,28 +89,54 @@ export interface SidecarOptions {
 /** ipset wants CAP_NET_RAW as well; the guide to iptables adds it to the unit. */
 const CAPABILITIES = process.env['GWMARK_FIREWALL'] === 'iptables' ? '-all,+net_admin,+net_raw' : '-all,+net_admin';
 
-/** Has what the systemd unit leaves to the sidecar: root with CAP_NET_ADMIN alone, so that it may not look into other processes. */
-export const NET_ADMIN_ALONE = ['setpriv', '--bounding-set', CAPABILITIES, '--inh-caps', '-all', '--no-new-privs'] as const;
+/**
+ * Has what the systemd unit leaves to the sidecar: root with CAP_NET_ADMIN alone, so that it may not look into other
+ * processes.
+ */
+export const NET_ADMIN_ALONE = [
+  'setpriv',
+  '--bounding-set',
+  CAPABILITIES,
+  '--inh-caps',
+  '-all',
+  '--no-new-privs',
+] as const;
 
 /** The script of the program under test; a build elsewhere can be named by GWMARK_BIN. */
 export const PROGRAM = process.env['GWMARK_BIN'] ?? fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
 
-/** Quick reactions, so that a test never waits for a pause that is only politeness toward OpenVPN. Where everything is slow, looks at everything are fewer: they would be all that the machine does. */
-const PACE = slowed(1) < 8 ? { poll: 500, snapshot: 1000, gateways: 200 } : { poll: 2000, snapshot: 10_000, gateways: 1000 };
+/**
+ * Quick reactions, so that a test never waits for a pause that is only politeness toward OpenVPN. Where everything is
+ * slow, looks at everything are fewer: they would be all that the machine does.
+ */
+const PACE =
+  slowed(1) < 8 ? { poll: 500, snapshot: 1000, gateways: 200 } : { poll: 2000, snapshot: 10_000, gateways: 1000 };
 const QUICK_FLAGS = [
-  '--management-poll-interval-ms', String(PACE.poll),
-  '--management-snapshot-interval-ms', String(PACE.snapshot),
-  '--routing-reread-interval-ms', String(PACE.snapshot),
-  '--management-backoff-max-ms', '250',
-  '--gateways-poll-interval-ms', String(PACE.gateways),
+  '--management-poll-interval-ms',
+  String(PACE.poll),
+  '--management-snapshot-interval-ms',
+  String(PACE.snapshot),
+  '--routing-reread-interval-ms',
+  String(PACE.snapshot),
+  '--management-backoff-max-ms',
+  '250',
+  '--gateways-poll-interval-ms',
+  String(PACE.gateways),
 ] as const;
 
 /** Runs one `gwmark` command in a namespace to its end. */
-export async function runGwmark(namespace: Namespace, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+export async function runGwmark(
+  namespace: Namespace,
+  args: readonly string[],
+  options: ExecOptions = {},
+): Promise<ExecResult> {
   return await namespace.tryRun([process.execPath, PROGRAM, ...args], options);
 }
 
-/** A running `gwmark run` and its control socket. Disposal stops it gracefully; what it left in the kernel goes with the namespace. */
+/**
+ * A running `gwmark run` and its control socket. Disposal stops it gracefully; what it left in the kernel goes with
+ * the namespace.
+ */
 export class Sidecar implements AsyncDisposable {
   readonly options: SidecarOptions;
   readonly controlSocket: string;
@@ -138,7 +172,10 @@ export class Sidecar implements AsyncDisposable {
   /** Resolves when every OpenVPN server is in the state `ready` with its device and its transport known. */
   async ready(timeoutMs = 15_000): Promise<SidecarStatus> {
     return await this.statusWhere(
-      (status) => status.ready !== false && status.servers.length > 0 && status.servers.every((server) => server.state === 'ready'),
+      (status) =>
+        status.ready !== false &&
+        status.servers.length > 0 &&
+        status.servers.every((server) => server.state === 'ready'),
       'the sidecar is ready',
       timeoutMs,
     );
@@ -151,7 +188,11 @@ export class Sidecar implements AsyncDisposable {
   }
 
   /** Resolves with the first status that fulfils `condition`. */
-  async statusWhere(condition: (status: SidecarStatus) => boolean, what: string, timeoutMs = 10_000): Promise<SidecarStatus> {
+  async statusWhere(
+    condition: (status: SidecarStatus) => boolean,
+    what: string,
+    timeoutMs = 10_000,
+  ): Promise<SidecarStatus> {
     let last: SidecarStatus | undefined;
     try {
       return await eventually(
@@ -166,7 +207,10 @@ export class Sidecar implements AsyncDisposable {
         return status;
       });
     } catch (error) {
-      throw new Error(`${String(error)}\nlast status: ${JSON.stringify(last)}\nlog:\n  ${this.#process.lines.slice(-40).join('\n  ')}`, { cause: error });
+      throw new Error(
+        `${String(error)}\nlast status: ${JSON.stringify(last)}\nlog:\n  ${this.#process.lines.slice(-40).join('\n  ')}`,
+        { cause: error },
+      );
     }
   }
 
@@ -198,11 +242,17 @@ export class Sidecar implements AsyncDisposable {
     });
   }
 
-  /** Resolves when the kernel sends by a gateway that was found: `status` waits a second for that at most, and an emulated machine needs longer. */
+  /**
+   * Resolves when the kernel sends by a gateway that was found: `status` waits a second for that at most, and an
+   * emulated machine needs longer.
+   */
   async carries(mac: string): Promise<void> {
     const isFound = ({ event, fields }: LogEntry): boolean => event === 'gateway.found' && fields['mac'] === mac;
     const { fields } = await eventually(() => this.log.find(isFound), { what: `the router ${mac} in the log` });
-    await this.statusWhere(({ appliedPass }) => appliedPass !== undefined && appliedPass >= Number(fields['pass']), `rules for the router ${mac}`);
+    await this.statusWhere(
+      ({ appliedPass }) => appliedPass !== undefined && appliedPass >= Number(fields['pass']),
+      `rules for the router ${mac}`,
+    );
   }
 
   /** SIGTERM, and waits for the end. Rules and routes stay. */
@@ -216,7 +266,9 @@ export class Sidecar implements AsyncDisposable {
     await this.#process.exited;
   }
 
-  /** Starts the program again with the same options, after {@link stop} or {@link killHard}; resolves when it is ready. */
+  /**
+   * Starts the program again with the same options, after {@link stop} or {@link killHard}; resolves when it is ready.
+   */
   async restart(): Promise<void> {
     this.#process = this.#spawn();
     await this.ready();
@@ -224,7 +276,12 @@ export class Sidecar implements AsyncDisposable {
 
   /** Runs `gwmark down` and resolves with its output. @throws Error when it fails. */
   async down(): Promise<string> {
-    const result = await runGwmark(this.options.namespace, ['down', '--control-socket', this.controlSocket, ...downFlags(this.options.flags ?? [])]);
+    const result = await runGwmark(this.options.namespace, [
+      'down',
+      '--control-socket',
+      this.controlSocket,
+      ...downFlags(this.options.flags ?? []),
+    ]);
     if (result.code !== 0) throw new Error(`gwmark down exited with ${result.code}: ${result.stderr}${result.stdout}`);
     return result.stdout;
   }
@@ -236,8 +293,20 @@ export class Sidecar implements AsyncDisposable {
   #spawn(): LabProcess {
     const { options } = this;
     return options.namespace.spawn(
-      [...(options.prefix ?? []), process.execPath, PROGRAM, 'run', '--management', `unix:${options.managementSocket}`, '--control-socket', this.controlSocket,
-        '--log-format', 'json', ...QUICK_FLAGS, ...(options.flags ?? [])],
+      [
+        ...(options.prefix ?? []),
+        process.execPath,
+        PROGRAM,
+        'run',
+        '--management',
+        `unix:${options.managementSocket}`,
+        '--control-socket',
+        this.controlSocket,
+        '--log-format',
+        'json',
+        ...QUICK_FLAGS,
+        ...(options.flags ?? []),
+      ],
       { name: 'gwmark run', ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }) },
     );
   }
@@ -248,9 +317,12 @@ export class Sidecar implements AsyncDisposable {
       const fail = (error: Error): void => reject(error);
       get({ socketPath: this.controlSocket, path: '/status' }, (response) => {
         let text = '';
-        response.setEncoding('utf8').on('error', fail).on('data', (chunk: string) => {
-          text += chunk;
-        });
+        response
+          .setEncoding('utf8')
+          .on('error', fail)
+          .on('data', (chunk: string) => {
+            text += chunk;
+          });
         // The same document as the command prints; the tests that look at its shape use the command.
         response.on('end', () => {
           try {
@@ -264,7 +336,12 @@ export class Sidecar implements AsyncDisposable {
   }
 
   async #query(command: string): Promise<unknown> {
-    const result = await runGwmark(this.options.namespace, [command, '--json', '--control-socket', this.controlSocket]);
+    const result = await runGwmark(this.options.namespace, [
+      command,
+      '--json',
+      '--control-socket',
+      this.controlSocket,
+    ]);
     if (result.code !== 0) throw new Error(`gwmark ${command} exited with ${result.code}: ${result.stderr}`);
     return JSON.parse(result.stdout) as unknown;
   }
@@ -272,5 +349,7 @@ export class Sidecar implements AsyncDisposable {
 
 /** The flags of `run` that `down` needs in order to find what is ours. */
 function downFlags(flags: readonly string[]): string[] {
-  return flags.flatMap((flag, index) => (/^--(table|routing-|mark-)/.test(flag) ? [flag, flags[index + 1] ?? ''] : []));
+  return flags.flatMap((flag, index) =>
+    /^--(table|routing-|mark-)/.test(flag) ? [flag, flags[index + 1] ?? ''] : [],
+  );
 }

@@ -12,17 +12,15 @@ import { type CableEnd, connect, Namespace, reapNamespaces } from './namespace.j
  *   local 192.0.2.50, on the segment itself ---+            u has routes to the hosts (via r1, r2) and to the clients;
  *         2001:db8::50, 02:..:00:50            |            r1 and r2 default to u; r1, r2 and u send the VPN networks
  *                                              |            (10.8.0.0/24, fd00:8::/64) and the client's subnet
- *   client1 203.0.113.2/25   --+               |            (192.168.77.0/24, fd00:77::/64) to 192.0.2.10, 2001:db8::10
- *   2001:db8:c1::2/64          +- u 192.0.2.254+
- *   client2 203.0.113.130/25 --+  02:..:fe:01
- *   2001:db8:c2::2/64
+ *   client1 203.0.113.2/25 --+ | (192.168.77.0/24, fd00:77::/64) to 192.0.2.10, 2001:db8::10 2001:db8:c1::2/64 +- u
+ *   192.0.2.254+ client2 203.0.113.130/25 --+ 02:..:fe:01 2001:db8:c2::2/64
  *
  *   site 192.168.77.2/24, fd00:77::2/64 is a host in the subnet behind client1 (client1 is 192.168.77.1 there).
  *   The switch's port toward X is named "to-X"; capturing on "to-endpoint" sees the cable of the endpoint.
  *
  * With two legs the endpoint has a second cable of its own to u, and clients are told the address on that one:
  *
- *   endpoint  wan0 198.18.0.10/24, 2001:db8:f::10/64, 02:..:0f:10 ---- leg0 198.18.0.254, 2001:db8:f::fe, 02:..:0f:fe  u
+ *   endpoint wan0 198.18.0.10/24, 2001:db8:f::10/64, 02:..:0f:10 ---- leg0 198.18.0.254, 2001:db8:f::fe, 02:..:0f:fe u
  */
 
 /** A pair of addresses of one machine. */
@@ -120,7 +118,10 @@ export class OneArm implements AsyncDisposable {
     try {
       const names = Object.keys(IS_FORWARDING) as BoxName[];
       const created = await Promise.all(
-        names.map(async (name) => [name, stack.use(await Namespace.create(name, { forwarding: IS_FORWARDING[name] }))] as const),
+        names.map(
+          async (name) =>
+            [name, stack.use(await Namespace.create(name, { forwarding: IS_FORWARDING[name] }))] as const,
+        ),
       );
       // Every key of BoxName is in `names`.
       const topology = new OneArm(Object.fromEntries(created) as Record<BoxName, Namespace>, stack);
@@ -171,35 +172,73 @@ export class OneArm implements AsyncDisposable {
         ...toVpn,
       ),
       this.local.ip(...defaultVia(ADDRESS.u)),
-      this.hostA.ip(...address('eth0', `${ADDRESS.hostA.v4}/25`, `${ADDRESS.hostA.v6}/64`), ...defaultVia({ v4: '198.51.100.1', v6: '2001:db8:a::1' })),
-      this.hostB.ip(...address('eth0', `${ADDRESS.hostB.v4}/25`, `${ADDRESS.hostB.v6}/64`), ...defaultVia({ v4: '198.51.100.129', v6: '2001:db8:b::1' })),
+      this.hostA.ip(
+        ...address('eth0', `${ADDRESS.hostA.v4}/25`, `${ADDRESS.hostA.v6}/64`),
+        ...defaultVia({ v4: '198.51.100.1', v6: '2001:db8:a::1' }),
+      ),
+      this.hostB.ip(
+        ...address('eth0', `${ADDRESS.hostB.v4}/25`, `${ADDRESS.hostB.v6}/64`),
+        ...defaultVia({ v4: '198.51.100.129', v6: '2001:db8:b::1' }),
+      ),
       this.client1.ip(
         ...address('eth0', `${ADDRESS.client1.v4}/25`, `${ADDRESS.client1.v6}/64`),
         ...defaultVia({ v4: '203.0.113.1', v6: '2001:db8:c1::1' }),
         ...address('site0', '192.168.77.1/24', 'fd00:77::1/64'),
       ),
-      this.site.ip(...address('eth0', `${ADDRESS.site.v4}/24`, `${ADDRESS.site.v6}/64`), ...defaultVia({ v4: '192.168.77.1', v6: 'fd00:77::1' })),
-      this.client2.ip(...address('eth0', `${ADDRESS.client2.v4}/25`, `${ADDRESS.client2.v6}/64`), ...defaultVia({ v4: '203.0.113.129', v6: '2001:db8:c2::1' })),
-      this.endpoint.sysctl(...['all', 'default', 'lan0', ...(options.hasTwoLegs === true ? [SECOND_LEG.endpoint.device] : [])].map((device) => `net.ipv4.conf.${device}.rp_filter=${options.rpFilter ?? 0}`)),
+      this.site.ip(
+        ...address('eth0', `${ADDRESS.site.v4}/24`, `${ADDRESS.site.v6}/64`),
+        ...defaultVia({ v4: '192.168.77.1', v6: 'fd00:77::1' }),
+      ),
+      this.client2.ip(
+        ...address('eth0', `${ADDRESS.client2.v4}/25`, `${ADDRESS.client2.v6}/64`),
+        ...defaultVia({ v4: '203.0.113.129', v6: '2001:db8:c2::1' }),
+      ),
+      this.endpoint.sysctl(
+        ...['all', 'default', 'lan0', ...(options.hasTwoLegs === true ? [SECOND_LEG.endpoint.device] : [])].map(
+          (device) => `net.ipv4.conf.${device}.rp_filter=${options.rpFilter ?? 0}`,
+        ),
+      ),
     ]);
   }
 
   async #plugSecondLeg(): Promise<void> {
-    const ends = [['endpoint', SECOND_LEG.endpoint], ['u', SECOND_LEG.u]] as const;
-    const [endpoint, u] = ends.map(([name, { device, mac }]) => ({ namespace: this[name], device, mac })) as [CableEnd, CableEnd];
+    const ends = [
+      ['endpoint', SECOND_LEG.endpoint],
+      ['u', SECOND_LEG.u],
+    ] as const;
+    const [endpoint, u] = ends.map(([name, { device, mac }]) => ({ namespace: this[name], device, mac })) as [
+      CableEnd,
+      CableEnd,
+    ];
     await connect(endpoint, u);
-    await Promise.all(ends.map(([name, { device, v4, v6 }]) => this[name].ip(...address(device, `${v4}/24`, `${v6}/64`))));
+    await Promise.all(
+      ends.map(([name, { device, v4, v6 }]) => this[name].ip(...address(device, `${v4}/24`, `${v6}/64`))),
+    );
   }
 
   /** Plugs a box into the switch with its address and link-layer address on the segment. */
   async #plug(name: keyof typeof MAC): Promise<void> {
-    await connect({ namespace: this[name], device: 'lan0', mac: MAC[name] }, { namespace: this.switch, device: `to-${name}` });
+    await connect(
+      { namespace: this[name], device: 'lan0', mac: MAC[name] },
+      { namespace: this.switch, device: `to-${name}` },
+    );
     await this.switch.ip(`link set to-${name} master br0`);
     await this[name].ip(...address('lan0', `${ADDRESS[name].v4}/24`, `${ADDRESS[name].v6}/64`));
   }
 }
 
-type BoxName = 'endpoint' | 'switch' | 'r1' | 'r2' | 'u' | 'hostA' | 'hostB' | 'client1' | 'client2' | 'site' | 'local';
+type BoxName =
+  | 'endpoint'
+  | 'switch'
+  | 'r1'
+  | 'r2'
+  | 'u'
+  | 'hostA'
+  | 'hostB'
+  | 'client1'
+  | 'client2'
+  | 'site'
+  | 'local';
 
 const IS_FORWARDING: Readonly<Record<BoxName, boolean>> = {
   endpoint: true,

@@ -24,7 +24,10 @@ export interface PingResult {
 export interface PingOptions {
   /** Default 3. */
   readonly count?: number;
-  /** How long to wait for each answer, seconds; for an answer that is not to come. Default as long as a busy machine needs. */
+  /**
+   * How long to wait for each answer, seconds; for an answer that is not to come. Default as long as a busy machine
+   * needs.
+   */
   readonly waitSeconds?: number;
   /** Payload bytes. Default 56. */
   readonly size?: number;
@@ -42,7 +45,14 @@ export interface PingOptions {
 export async function ping(from: Party, to: Pick<Party, 'address'>, options: PingOptions = {}): Promise<PingResult> {
   const transmitted = options.count ?? 3;
   const argv = [
-    'ping', '-n', '-c', '1', '-W', String(options.waitSeconds === undefined ? patient(2) : slowed(options.waitSeconds)), '-I', from.address,
+    'ping',
+    '-n',
+    '-c',
+    '1',
+    '-W',
+    String(options.waitSeconds === undefined ? patient(2) : slowed(options.waitSeconds)),
+    '-I',
+    from.address,
     ...(options.size === undefined ? [] : ['-s', String(options.size)]),
     ...(options.dontFragment ? ['-M', 'do'] : []),
     ...(options.ttl === undefined ? [] : ['-t', String(options.ttl)]),
@@ -79,7 +89,12 @@ export interface ExchangeOptions {
  * One exchange that `client` opens to an echo server at `server`; every byte (SHA-256) and datagram must come back.
  * An exchange that fails is a value, not an exception; a server that cannot start is an exception.
  */
-export async function exchange(protocol: 'tcp' | 'udp', client: Party, server: Party, options: ExchangeOptions = {}): Promise<ExchangeResult> {
+export async function exchange(
+  protocol: 'tcp' | 'udp',
+  client: Party,
+  server: Party,
+  options: ExchangeOptions = {},
+): Promise<ExchangeResult> {
   await using echo = await EchoServer.start(protocol, server, options.port);
   const { error, bytes, elapsedMs } = await PeerAgent.of(client.namespace).exchange({
     protocol,
@@ -90,7 +105,9 @@ export async function exchange(protocol: 'tcp' | 'udp', client: Party, server: P
     count: options.count ?? 10,
     timeoutMs: options.timeoutMs === undefined ? patient(5_000) : slowed(options.timeoutMs),
   });
-  return error === undefined ? { ok: true, bytes: bytes ?? 0, elapsedMs: elapsedMs ?? 0 } : { ok: false, reason: error };
+  return error === undefined
+    ? { ok: true, bytes: bytes ?? 0, elapsedMs: elapsedMs ?? 0 }
+    : { ok: false, reason: error };
 }
 
 /** A server that sends back what it receives. Disposal stops it. */
@@ -143,7 +160,12 @@ export class Flow implements AsyncDisposable {
    *
    * @param intervalMs pause between two records, default 10
    */
-  static async start(protocol: 'tcp' | 'udp', client: Party, server: Party, options: { readonly intervalMs?: number; readonly port?: number } = {}): Promise<Flow> {
+  static async start(
+    protocol: 'tcp' | 'udp',
+    client: Party,
+    server: Party,
+    options: { readonly intervalMs?: number; readonly port?: number } = {},
+  ): Promise<Flow> {
     const echo = await EchoServer.start(protocol, server, options.port ?? 7788);
     return await Flow.#begin(echo, protocol, client, server.address, echo.port, options.intervalMs);
   }
@@ -153,11 +175,32 @@ export class Flow implements AsyncDisposable {
     return await Flow.#begin(null, protocol, client, address, port);
   }
 
-  static async #begin(echo: EchoServer | null, protocol: 'tcp' | 'udp', client: Party, address: string, port: number, intervalMs = 10): Promise<Flow> {
-    const peer: PeerOptions = { protocol, address, port, source: client.address, intervalMs, timeoutMs: patient(3_000) };
-    const flow = new Flow(echo, client.namespace.spawn([process.execPath, fileURLToPath(new URL('./peers/flow.js', import.meta.url)), JSON.stringify(peer)], {
-      name: `${protocol} flow from ${client.namespace.role} to ${address} port ${port}`, stdin: 'pipe',
-    }));
+  static async #begin(
+    echo: EchoServer | null,
+    protocol: 'tcp' | 'udp',
+    client: Party,
+    address: string,
+    port: number,
+    intervalMs = 10,
+  ): Promise<Flow> {
+    const peer: PeerOptions = {
+      protocol,
+      address,
+      port,
+      source: client.address,
+      intervalMs,
+      timeoutMs: patient(3_000),
+    };
+    const flow = new Flow(
+      echo,
+      client.namespace.spawn(
+        [process.execPath, fileURLToPath(new URL('./peers/flow.js', import.meta.url)), JSON.stringify(peer)],
+        {
+          name: `${protocol} flow from ${client.namespace.role} to ${address} port ${port}`,
+          stdin: 'pipe',
+        },
+      ),
+    );
     await flow.#process.waitFor(/^flowing$/);
     return flow;
   }
@@ -174,12 +217,16 @@ export class Flow implements AsyncDisposable {
     for (;;) {
       const now = await this.report();
       if (now.received >= goal) return now;
-      if (Date.now() > deadline) throw new Error(`flow: ${now.received} records came back, not ${goal} within ${timeoutMs} ms`);
+      if (Date.now() > deadline)
+        throw new Error(`flow: ${now.received} records came back, not ${goal} within ${timeoutMs} ms`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 
-  /** Sends no more, waits for what is on its way (three seconds at most, or what the machine needs) and resolves with the final counts. */
+  /**
+   * Sends no more, waits for what is on its way (three seconds at most, or what the machine needs) and resolves with
+   * the final counts.
+   */
   async stop(): Promise<FlowSummary> {
     const summary = await this.#ask('stop');
     await this[Symbol.asyncDispose]();

@@ -31,8 +31,8 @@ export interface TwoSitesOptions {
 }
 
 /**
- * Two sites: a server with its sidecar on endpoint A, a client with its own on endpoint B. `create` starts the server's
- * side; the client's side is started by the test. Disposal ends all.
+ * Two sites: a server with its sidecar on endpoint A, a client with its own on endpoint B. `create` starts the
+ * server's side; the client's side is started by the test. Disposal ends all.
  */
 export class TwoSitesLab implements AsyncDisposable {
   readonly topology: TwoSites;
@@ -44,7 +44,14 @@ export class TwoSitesLab implements AsyncDisposable {
   #client: OpenVpnClient | undefined;
   #sidecar: Sidecar | undefined;
 
-  private constructor(topology: TwoSites, options: TwoSitesOptions, pki: Pki, server: OpenVpnServer, serverSidecar: Sidecar, identity: Identity) {
+  private constructor(
+    topology: TwoSites,
+    options: TwoSitesOptions,
+    pki: Pki,
+    server: OpenVpnServer,
+    serverSidecar: Sidecar,
+    identity: Identity,
+  ) {
     this.topology = topology;
     this.options = options;
     this.#pki = pki;
@@ -61,16 +68,30 @@ export class TwoSitesLab implements AsyncDisposable {
       const [identity, siteB] = await Promise.all([pki.issue('server', 'server'), pki.issue('siteB', 'client')]);
       const { hosts } = SITES.B;
       server = await OpenVpnServer.start({
-        namespace: topology.sites.A.endpoint, pki, identity, transport: options.transport, network: '10.8.0.0 255.255.255.0', network6: 'fd00:8::/64',
+        namespace: topology.sites.A.endpoint,
+        pki,
+        identity,
+        transport: options.transport,
+        network: '10.8.0.0 255.255.255.0',
+        network6: 'fd00:8::/64',
         management: {},
-        clients: { siteB: { address: TUNNEL_OF.B.v4, address6: TUNNEL_OF.B.v6, subnets: [withNetmask(hosts.v4)], subnets6: [hosts.v6] } },
+        clients: {
+          siteB: {
+            address: TUNNEL_OF.B.v4,
+            address6: TUNNEL_OF.B.v6,
+            subnets: [withNetmask(hosts.v4)],
+            subnets6: [hosts.v6],
+          },
+        },
         push: options.push ?? [`route ${withNetmask(SITES.A.hosts.v4)}`, `route-ipv6 ${SITES.A.hosts.v6}`],
         ...(options.keepalive === undefined ? {} : { keepalive: options.keepalive }),
         extra: options.transport.startsWith('tcp') ? [] : ['explicit-exit-notify 1'],
       });
       await Promise.all(['A', 'B'].map((site) => mkdir(path.join(pki.directory, `site${site}`))));
       const serverSidecar = await Sidecar.start({
-        namespace: topology.sites.A.endpoint, directory: path.join(pki.directory, 'siteA'), managementSocket: server.managementSocket,
+        namespace: topology.sites.A.endpoint,
+        directory: path.join(pki.directory, 'siteA'),
+        managementSocket: server.managementSocket,
       });
       return new TwoSitesLab(topology, options, pki, server, serverSidecar, siteB);
     } catch (error) {
@@ -96,28 +117,48 @@ export class TwoSitesLab implements AsyncDisposable {
   async launchClient(): Promise<OpenVpnClient> {
     const { transport, clientExtra, hold } = this.options;
     this.#client = await OpenVpnClient.launch({
-      namespace: this.topology.sites.B.endpoint, pki: this.#pki, identity: this.#identity, transport, remote: SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'],
-      management: hold === true ? { hold } : {}, ...(clientExtra === undefined ? {} : { extra: clientExtra }),
+      namespace: this.topology.sites.B.endpoint,
+      pki: this.#pki,
+      identity: this.#identity,
+      transport,
+      remote: SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'],
+      management: hold === true ? { hold } : {},
+      ...(clientExtra === undefined ? {} : { extra: clientExtra }),
     });
     return this.#client;
   }
 
-  /** Starts the sidecar beside the client without waiting until it is ready: it is not before the client is connected. */
+  /**
+   * Starts the sidecar beside the client without waiting until it is ready: it is not before the client is connected.
+   */
   launchSidecar(...flags: readonly string[]): Sidecar {
     this.#sidecar = Sidecar.launch({
-      namespace: this.topology.sites.B.endpoint, directory: path.join(this.#pki.directory, 'siteB'), managementSocket: this.client.managementSocket,
+      namespace: this.topology.sites.B.endpoint,
+      directory: path.join(this.#pki.directory, 'siteB'),
+      managementSocket: this.client.managementSocket,
       flags: [...(this.options.flags ?? []), ...flags],
     });
     return this.#sidecar;
   }
 
-  /** One packet of the host of a site for the other site: its router asks ARP and ND for the endpoint, or sends through it. */
+  /**
+   * One packet of the host of a site for the other site: its router asks ARP and ND for the endpoint, or sends through
+   * it.
+   */
   async knock(site: SiteName): Promise<void> {
     const other = SITES[site === 'A' ? 'B' : 'A'];
-    await Promise.all((['v4', 'v6'] as const).map(async (family) => await this.topology.sites[site].host.tryRun(['ping', '-n', '-c', '1', '-W', '1', other.host[family]])));
+    await Promise.all(
+      (['v4', 'v6'] as const).map(
+        async (family) =>
+          await this.topology.sites[site].host.tryRun(['ping', '-n', '-c', '1', '-W', '1', other.host[family]]),
+      ),
+    );
   }
 
-  /** Starts the client and its sidecar, lets the host of its site knock until both are up, and waits until each knows the other. */
+  /**
+   * Starts the client and its sidecar, lets the host of its site knock until both are up, and waits until each knows
+   * the other.
+   */
   async join(): Promise<void> {
     await this.launchClient();
     this.launchSidecar();
@@ -134,10 +175,25 @@ export class TwoSitesLab implements AsyncDisposable {
       },
       { what: 'the client is connected and its sidecar is ready', timeoutMs: 45_000 },
     ).catch((error: unknown) => {
-      throw new Error(`${String(error)}\nOpenVPN:\n  ${this.client.process.lines.slice(-20).join('\n  ')}\nsidecar:\n  ${this.sidecar.process.lines.slice(-40).join('\n  ')}`, { cause: error });
+      throw new Error(
+        `${String(error)}\nOpenVPN:\n  ${this.client.process.lines.slice(-20).join('\n  ')}\nsidecar:\n  ${this.sidecar.process.lines.slice(-40).join('\n  ')}`,
+        { cause: error },
+      );
     });
-    await this.serverSidecar.statusWhere(({ clients }) => clients.some(({ addresses }) => addresses.includes(SITES.B.hosts.v4) && addresses.includes(SITES.B.hosts.v6)), 'the server knows site B', 15_000);
-    await this.sidecar.statusWhere(({ servers }) => servers.some(({ networks = [] }) => networks.includes(SITES.A.hosts.v4) && networks.includes(SITES.A.hosts.v6)), 'the client knows site A', 15_000);
+    await this.serverSidecar.statusWhere(
+      ({ clients }) =>
+        clients.some(({ addresses }) => addresses.includes(SITES.B.hosts.v4) && addresses.includes(SITES.B.hosts.v6)),
+      'the server knows site B',
+      15_000,
+    );
+    await this.sidecar.statusWhere(
+      ({ servers }) =>
+        servers.some(
+          ({ networks = [] }) => networks.includes(SITES.A.hosts.v4) && networks.includes(SITES.A.hosts.v6),
+        ),
+      'the client knows site A',
+      15_000,
+    );
   }
 
   party(site: SiteName, family: 'v4' | 'v6'): Party {

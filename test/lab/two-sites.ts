@@ -2,10 +2,11 @@ import { connect, Namespace, reapNamespaces } from './namespace.js';
 import type { AddressPair } from './topology.js';
 
 /*
- * Two sites that a VPN joins (every box a network namespace; each endpoint has ONE address of each family, and no route):
+ * Two sites that a VPN joins (every box a network namespace; each endpoint has ONE address of each family, and no
+ * route):
  *
- *   hostA 198.51.100.2/25 --- rA 192.0.2.1 ---+              |              +--- rB 192.0.2.129 --- hostB 198.51.100.130/25
- *   2001:db8:a::2/64          02:..:0a:01     |              |              |    02:..:0b:01        2001:db8:b::2/64
+ *   hostA 198.51.100.2/25 --- rA 192.0.2.1 ---+ | +--- rB 192.0.2.129 --- hostB 198.51.100.130/25 2001:db8:a::2/64
+ *   02:..:0a:01 | | | 02:..:0b:01 2001:db8:b::2/64
  *                                             |              |              |
  *                       uA 192.0.2.126 -------+              |              +--- uB 192.0.2.254
  *                          02:..:0a:fe        |    203.0.113.0/30, between  |    02:..:0b:fe
@@ -13,11 +14,13 @@ import type { AddressPair } from './topology.js';
  *             endpointA 192.0.2.10 -----------+                             +--- endpointB 192.0.2.138
  *             OpenVPN server, 02:..:0a:10                                        OpenVPN client, 02:..:0b:10
  *
- *   IPv6 on the segments: 2001:db8:a0::/64 and 2001:db8:b0::/64, with the last part as in IPv4's MAC (::1, ::fe, ::10).
- *   Nobody but the endpoints' tunnels leads from one host's network to the other's: uA and uB know each other's segments only.
+ *   IPv6 on the segments: 2001:db8:a0::/64 and 2001:db8:b0::/64, with the last part as in IPv4's MAC (::1, ::fe,
+ *   ::10). Nobody but the endpoints' tunnels leads from one host's network to the other's: uA and uB know each other's
+ *   segments only.
  *
  *   one-arm: each segment is a switch, and r sends the other site's networks to the endpoint.
- *   inline:  the endpoint is a bridge br0 between r (port p1) and u (port p2), and no route of any box mentions the other site.
+ *   inline: the endpoint is a bridge br0 between r (port p1) and u (port p2), and no route of any box mentions the
+ *   other site.
  */
 
 export type SiteName = 'A' | 'B';
@@ -107,7 +110,9 @@ export class TwoSites implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...Object.values(this.sites.A), ...Object.values(this.sites.B)].map((box) => box[Symbol.asyncDispose]()));
+    await Promise.all(
+      [...Object.values(this.sites.A), ...Object.values(this.sites.B)].map((box) => box[Symbol.asyncDispose]()),
+    );
   }
 
   async #wire(site: SiteName): Promise<void> {
@@ -124,7 +129,10 @@ export class TwoSites implements AsyncDisposable {
     }
     await hub.ip(`link add br0 ${bridge}`, 'link set br0 up');
     for (const [name, box] of Object.entries({ r, u, endpoint })) {
-      await connect({ namespace: box, device: 'lan0', mac: mac[name as keyof typeof mac] }, { namespace: hub, device: `to-${name}` });
+      await connect(
+        { namespace: box, device: 'lan0', mac: mac[name as keyof typeof mac] },
+        { namespace: hub, device: `to-${name}` },
+      );
       await hub.ip(`link set to-${name} master br0`);
     }
   }
@@ -133,12 +141,23 @@ export class TwoSites implements AsyncDisposable {
     const { host, r, u, endpoint } = this.sites[site];
     const plan = SITES[site];
     const other = SITES[OTHER[site]];
-    const toVpn = this.shape === 'inline' ? [] : [...routes(other.hosts, plan.endpoint), ...routes(VPN, plan.endpoint)];
+    const toVpn =
+      this.shape === 'inline' ? [] : [...routes(other.hosts, plan.endpoint), ...routes(VPN, plan.endpoint)];
     await Promise.all([
       endpoint.ip(...address(this.device, plan.endpoint, 25)),
       host.ip(...address('eth0', plan.host, 25), ...routes(DEFAULT, plan.hostRouter)),
-      r.ip(...address('lan0', plan.r, 25), ...address('lan1', plan.hostRouter, 25), ...routes(DEFAULT, plan.u), ...toVpn),
-      u.ip(...address('lan0', plan.u, 25), ...address('wan0', plan.between, 30), ...routes(plan.hosts, plan.r), ...routes(other.segment, other.between)),
+      r.ip(
+        ...address('lan0', plan.r, 25),
+        ...address('lan1', plan.hostRouter, 25),
+        ...routes(DEFAULT, plan.u),
+        ...toVpn,
+      ),
+      u.ip(
+        ...address('lan0', plan.u, 25),
+        ...address('wan0', plan.between, 30),
+        ...routes(plan.hosts, plan.r),
+        ...routes(other.segment, other.between),
+      ),
     ]);
   }
 }
@@ -146,8 +165,15 @@ export class TwoSites implements AsyncDisposable {
 const DEFAULT: AddressPair = { v4: 'default', v6: 'default' };
 
 async function createBoxes(site: SiteName): Promise<SiteBoxes> {
-  const make = (role: Role, forwarding = false): Promise<Namespace> => Namespace.create(`${role}${site}`, { forwarding });
-  const [host, r, u, endpoint, hub] = await Promise.all([make('host'), make('r', true), make('u', true), make('endpoint'), make('switch')]);
+  const make = (role: Role, forwarding = false): Promise<Namespace> =>
+    Namespace.create(`${role}${site}`, { forwarding });
+  const [host, r, u, endpoint, hub] = await Promise.all([
+    make('host'),
+    make('r', true),
+    make('u', true),
+    make('endpoint'),
+    make('switch'),
+  ]);
   return { host, r, u, endpoint, switch: hub };
 }
 

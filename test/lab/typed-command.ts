@@ -21,20 +21,30 @@ export const NO_COMMANDS: Commands = {
   openFlows: async () => ({ datapath: 'nexthop', isSidecarRunning: false, gateways: new Map(), flows: noFlows }),
 };
 
-/** Runs a command line in this process, with no environment and as root. @param configFile in place of the one in /etc */
-export async function typeCommand(argv: readonly string[], configFile: string, commands: Commands = NO_COMMANDS): Promise<Typed> {
+/**
+ * Runs a command line in this process, with no environment and as root. @param configFile in place of the one in /etc
+ */
+export async function typeCommand(
+  argv: readonly string[],
+  configFile: string,
+  commands: Commands = NO_COMMANDS,
+): Promise<Typed> {
   const [stdout, stderr] = [new Collector(), new Collector()];
-  const code = await runCli(argv, {
-    stdout,
-    stderr,
-    env: {},
-    workingDirectory: path.dirname(configFile),
-    defaultConfigFile: configFile,
-    now: () => 0,
-    readProcStatus: async () => undefined,
-    onSignal: () => ({ [Symbol.dispose]: () => undefined }),
-    exitNow: () => assert.fail('exitNow'),
-  }, commands);
+  const code = await runCli(
+    argv,
+    {
+      stdout,
+      stderr,
+      env: {},
+      workingDirectory: path.dirname(configFile),
+      defaultConfigFile: configFile,
+      now: () => 0,
+      readProcStatus: async () => undefined,
+      onSignal: () => ({ [Symbol.dispose]: () => undefined }),
+      exitNow: () => assert.fail('exitNow'),
+    },
+    commands,
+  );
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 

@@ -48,7 +48,10 @@ const CLIENTS: Readonly<Record<ClientName, ClientConfig>> = {
   local: { address: TUNNEL.local.v4, address6: TUNNEL.local.v6 },
 };
 
-/** The one-arm topology with an OpenVPN server on the endpoint; clients and sidecar are started by the test. Disposal ends all. */
+/**
+ * The one-arm topology with an OpenVPN server on the endpoint; clients and sidecar are started by the test. Disposal
+ * ends all.
+ */
 export class VpnLab implements AsyncDisposable {
   readonly topology: OneArm;
   readonly pki: Pki;
@@ -58,7 +61,13 @@ export class VpnLab implements AsyncDisposable {
   readonly #clients = new Map<ClientName, OpenVpnClient>();
   #sidecar: Sidecar | undefined;
 
-  private constructor(topology: OneArm, pki: Pki, server: OpenVpnServer, identities: Record<ClientName, Identity>, options: VpnLabOptions) {
+  private constructor(
+    topology: OneArm,
+    pki: Pki,
+    server: OpenVpnServer,
+    identities: Record<ClientName, Identity>,
+    options: VpnLabOptions,
+  ) {
     this.topology = topology;
     this.pki = pki;
     this.server = server;
@@ -72,7 +81,10 @@ export class VpnLab implements AsyncDisposable {
     const pki = await Pki.create();
     try {
       const [identity, client1, client2, local] = await Promise.all([
-        pki.issue('server', 'server'), pki.issue('client1', 'client'), pki.issue('client2', 'client'), pki.issue('local', 'client'),
+        pki.issue('server', 'server'),
+        pki.issue('client1', 'client'),
+        pki.issue('client2', 'client'),
+        pki.issue('local', 'client'),
       ]);
       const server = await OpenVpnServer.start({
         namespace: topology.endpoint,
@@ -110,7 +122,11 @@ export class VpnLab implements AsyncDisposable {
   /** Starts the sidecar and waits until it is ready. */
   async startSidecar(...flags: readonly string[]): Promise<Sidecar> {
     this.#sidecar = await Sidecar.start({
-      namespace: this.topology.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags, prefix: this.options.sidecarPrefix ?? [],
+      namespace: this.topology.endpoint,
+      directory: this.pki.directory,
+      managementSocket: this.server.managementSocket,
+      flags,
+      prefix: this.options.sidecarPrefix ?? [],
     });
     return this.#sidecar;
   }
@@ -118,7 +134,11 @@ export class VpnLab implements AsyncDisposable {
   /** Starts the sidecar without waiting until it is ready. */
   launchSidecar(...flags: readonly string[]): Sidecar {
     this.#sidecar = Sidecar.launch({
-      namespace: this.topology.endpoint, directory: this.pki.directory, managementSocket: this.server.managementSocket, flags, prefix: this.options.sidecarPrefix ?? [],
+      namespace: this.topology.endpoint,
+      directory: this.pki.directory,
+      managementSocket: this.server.managementSocket,
+      flags,
+      prefix: this.options.sidecarPrefix ?? [],
     });
     return this.#sidecar;
   }
@@ -144,12 +164,19 @@ export class VpnLab implements AsyncDisposable {
     if (this.#sidecar !== undefined) await this.known(...names);
   }
 
-  /** Resolves when the sidecar reports each of these clients with its addresses, and the kernel knows where their packets go. */
+  /**
+   * Resolves when the sidecar reports each of these clients with its addresses, and the kernel knows where their
+   * packets go.
+   */
   async known(...names: readonly ClientName[]): Promise<void> {
     const status = await this.sidecar.statusWhere(
       ({ clients, uplink, datapath }) =>
         (datapath === 'module' || uplink !== null) &&
-        names.every((name) => clients.some((client) => client.addresses.includes(TUNNEL[name].v4) && client.addresses.includes(TUNNEL[name].v6))),
+        names.every((name) =>
+          clients.some(
+            (client) => client.addresses.includes(TUNNEL[name].v4) && client.addresses.includes(TUNNEL[name].v6),
+          ),
+        ),
       `the sidecar knows ${names.join(', ')}, and the uplink`,
     );
     if (status.datapath === 'module') return;
@@ -157,7 +184,9 @@ export class VpnLab implements AsyncDisposable {
     for (const name of names) {
       for (const family of FAMILIES) {
         const command = ['ip', 'route', 'get', ADDRESS.hostA[family], 'from', TUNNEL[name][family], 'iif', device];
-        await eventually(async () => (await this.topology.endpoint.tryRun(command)).code === 0, { what: `a route for what ${name} sends` });
+        await eventually(async () => (await this.topology.endpoint.tryRun(command)).code === 0, {
+          what: `a route for what ${name} sends`,
+        });
       }
     }
   }
@@ -175,14 +204,18 @@ export class VpnLab implements AsyncDisposable {
   }
 
   /**
-   * Lets both LAN routers and the upstream router talk to the endpoint, as they do every minute of a real day, and waits
-   * until the sidecar knows them. A flow's very first packet from a router that nobody has heard of is another matter.
-   * The kernel module needs no such introduction: it learns from the packet itself.
+   * Lets both LAN routers and the upstream router talk to the endpoint, as they do every minute of a real day, and
+   * waits until the sidecar knows them. A flow's very first packet from a router that nobody has heard of is another
+   * matter. The kernel module needs no such introduction: it learns from the packet itself.
    */
   async introduceRouters(): Promise<void> {
-    await Promise.all((['r1', 'r2', 'u'] as const).flatMap((router) => FAMILIES.map(async (family) => {
-      await this.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint[family]]);
-    })));
+    await Promise.all(
+      (['r1', 'r2', 'u'] as const).flatMap((router) =>
+        FAMILIES.map(async (family) => {
+          await this.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint[family]]);
+        }),
+      ),
+    );
     if ((await this.sidecar.status()).datapath === 'module') return;
     const wanted = [MAC.r1, MAC.r2, MAC.u];
     await this.sidecar.statusWhere(
@@ -191,9 +224,12 @@ export class VpnLab implements AsyncDisposable {
     );
   }
 
-  /** Where a name's traffic comes from: LAN hosts and the site by their own address, clients by their tunnel address. */
+  /**
+   * Where a name's traffic comes from: LAN hosts and the site by their own address, clients by their tunnel address.
+   */
   party(name: PartyName, family: 'v4' | 'v6'): Party {
-    const address = name === 'hostA' || name === 'hostB' || name === 'site' ? ADDRESS[name][family] : TUNNEL[name][family];
+    const address =
+      name === 'hostA' || name === 'hostB' || name === 'site' ? ADDRESS[name][family] : TUNNEL[name][family];
     return { namespace: this.topology[name], address };
   }
 
@@ -204,14 +240,26 @@ export class VpnLab implements AsyncDisposable {
 
   /** Connection tracking entries of the endpoint that contain every one of the texts. */
   async conntrack(...texts: readonly string[]): Promise<readonly string[]> {
-    const families = await Promise.all(['ipv4', 'ipv6'].map(async (family) => await this.topology.endpoint.run(['conntrack', '-L', '-f', family, '-o', 'extended'])));
-    return families.join('').split('\n').filter((line) => line !== '' && texts.every((text) => line.includes(text)));
+    const families = await Promise.all(
+      ['ipv4', 'ipv6'].map(
+        async (family) => await this.topology.endpoint.run(['conntrack', '-L', '-f', family, '-o', 'extended']),
+      ),
+    );
+    return families
+      .join('')
+      .split('\n')
+      .filter((line) => line !== '' && texts.every((text) => line.includes(text)));
   }
 
-  /** The kind of the endpoint's tunnel device as `ip -d link` has it: `tun`, or `ovpn` and `ovpn-dco` with data channel offload. */
+  /**
+   * The kind of the endpoint's tunnel device as `ip -d link` has it: `tun`, or `ovpn` and `ovpn-dco` with data channel
+   * offload.
+   */
   async tunnelKind(): Promise<string> {
     // Printed by ip(8).
-    const [device] = JSON.parse(await this.topology.endpoint.run(['ip', '-j', '-d', 'link', 'show', 'dev', 'tun0'])) as readonly { linkinfo?: { info_kind?: string } }[];
+    const [device] = JSON.parse(
+      await this.topology.endpoint.run(['ip', '-j', '-d', 'link', 'show', 'dev', 'tun0']),
+    ) as readonly { linkinfo?: { info_kind?: string } }[];
     return device?.linkinfo?.info_kind ?? 'unknown';
   }
 

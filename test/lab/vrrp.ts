@@ -58,7 +58,10 @@ const SIDES: Readonly<Record<PairedRouter, Side>> = {
   },
 };
 
-/** Adverts are this far apart; a silent master is replaced after a little more than three times as long. No less: a machine that does much else would lose its master. */
+/**
+ * Adverts are this far apart; a silent master is replaced after a little more than three times as long. No less: a
+ * machine that does much else would lose its master.
+ */
 const ADVERT_SECONDS = 1;
 
 /** The two routers of a pair. Disposal stops keepalived; the topology owns the first router, the pair the second. */
@@ -96,7 +99,10 @@ export class VrrpPair implements AsyncDisposable {
     }
   }
 
-  /** Unplugs the master on both sides, as if it had lost power, and resolves when the other one has the virtual addresses. */
+  /**
+   * Unplugs the master on both sides, as if it had lost power, and resolves when the other one has the virtual
+   * addresses.
+   */
   async failOver(): Promise<void> {
     await this.#primary.ip('link set lan0 down', `link set ${this.#side.inner} down`);
     await this.#holdsVirtualAddresses(this.#backup);
@@ -110,7 +116,10 @@ export class VrrpPair implements AsyncDisposable {
   async #cable(topology: OneArm, router: PairedRouter): Promise<void> {
     const { inner, inside: insideName, outerOwn, innerOwn, outerVirtual, innerVirtual, backupMac } = this.#side;
     const inside = topology[insideName];
-    await connect({ namespace: this.#backup, device: 'lan0', mac: backupMac }, { namespace: topology.switch, device: `to-${router}b` });
+    await connect(
+      { namespace: this.#backup, device: 'lan0', mac: backupMac },
+      { namespace: topology.switch, device: `to-${router}b` },
+    );
     await connect({ namespace: this.#backup, device: inner }, { namespace: inside, device: 'eth1' });
     await topology.switch.ip(`link set to-${router}b master br0`);
     await bridgeInside(inside);
@@ -123,14 +132,28 @@ export class VrrpPair implements AsyncDisposable {
     await this.#primary.sysctl('net.ipv4.conf.all.promote_secondaries=1');
     await this.#primary.ip(
       ...addresses(1),
-      `address del ${outerVirtual.v4} dev lan0`, `address del ${outerVirtual.v6} dev lan0`,
-      `address del ${innerVirtual.v4} dev ${inner}`, `address del ${innerVirtual.v6} dev ${inner}`,
+      `address del ${outerVirtual.v4} dev lan0`,
+      `address del ${outerVirtual.v6} dev lan0`,
+      `address del ${innerVirtual.v4} dev ${inner}`,
+      `address del ${innerVirtual.v6} dev ${inner}`,
     );
     await this.#backup.ip(...addresses(2));
     // Everything that the first router reaches through the segment, the second one reaches likewise.
     for (const family of ['-4', '-6']) {
-      const routes = (await this.#primary.run(['ip', family, 'route', 'show'])).split('\n').filter((line) => line.includes(' via ') && line.includes('dev lan0'));
-      for (const route of routes) await this.#backup.run(['ip', family, 'route', 'add', ...route.replace(/ dev lan0.*/, '').trim().split(/\s+/)]);
+      const routes = (await this.#primary.run(['ip', family, 'route', 'show']))
+        .split('\n')
+        .filter((line) => line.includes(' via ') && line.includes('dev lan0'));
+      for (const route of routes)
+        await this.#backup.run([
+          'ip',
+          family,
+          'route',
+          'add',
+          ...route
+            .replace(/ dev lan0.*/, '')
+            .trim()
+            .split(/\s+/),
+        ]);
     }
   }
 
@@ -161,19 +184,25 @@ export class VrrpPair implements AsyncDisposable {
 async function bridgeInside(inside: Namespace): Promise<void> {
   const listing = await inside.run(['ip', '-o', 'address', 'show', 'dev', 'eth0', 'scope', 'global']);
   const addresses = [...listing.matchAll(/inet6? (\S+)/g)].map((match) => match[1] ?? '');
-  const defaults = await Promise.all(['-4', '-6'].map(async (family) => await inside.run(['ip', family, 'route', 'show', 'default'])));
+  const defaults = await Promise.all(
+    ['-4', '-6'].map(async (family) => await inside.run(['ip', family, 'route', 'show', 'default'])),
+  );
   const routers = defaults.map((text) => /via (\S+)/.exec(text)?.[1]).filter((router) => router !== undefined);
   await inside.ip(
     'link add lan type bridge mcast_snooping 0 stp_state 0 forward_delay 0',
     'address flush dev eth0',
-    'link set eth0 master lan', 'link set eth1 master lan', 'link set lan up',
+    'link set eth0 master lan',
+    'link set eth1 master lan',
+    'link set lan up',
     ...addresses.map((address) => `address add ${address} dev lan`),
     ...routers.map((router) => `route replace default via ${router}`),
   );
 }
 
 function configuration(side: Side, priority: number): string {
-  const instances = (['outer', 'inner'] as const).flatMap((place) => (['v4', 'v6'] as const).map((family) => ({ place, family, name: `${place}_${family}` })));
+  const instances = (['outer', 'inner'] as const).flatMap((place) =>
+    (['v4', 'v6'] as const).map((family) => ({ place, family, name: `${place}_${family}` })),
+  );
   const blocks = instances.map(({ place, family, name }) => {
     const virtual = (place === 'outer' ? side.outerVirtual : side.innerVirtual)[family];
     // An IPv6 instance must announce a link-local address first (RFC 5798, section 5.2.9).

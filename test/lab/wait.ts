@@ -11,7 +11,10 @@ export function patient(timeoutMs: number): number {
   return timeoutMs * Math.max(PATIENCE, SPARE);
 }
 
-/** A wait that passes in full where all is well, because nothing is to come: in milliseconds or seconds, longer on a slow machine alone. */
+/**
+ * A wait that passes in full where all is well, because nothing is to come: in milliseconds or seconds, longer on a
+ * slow machine alone.
+ */
 export function slowed(wait: number): number {
   return wait * PATIENCE;
 }

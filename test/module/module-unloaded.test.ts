@@ -12,12 +12,17 @@ describe('a kernel module that is unloaded while the sidecar runs', function () 
   this.timeout(patient(40_000));
   let lab: VpnLab;
   before(async () => {
-    assert.notEqual(MODULE_FILE, '', 'LAB_MODULE names the module: these tests unload it, so they run in a virtual machine (npm run test:vm)');
+    assert.notEqual(
+      MODULE_FILE,
+      '',
+      'LAB_MODULE names the module: these tests unload it, so they run in a virtual machine (npm run test:vm)',
+    );
     lab = await VpnLab.create({ transport: 'udp4' });
     await lab.startSidecar('--datapath', 'module');
     await lab.connect('client1', 'client2');
     await lab.introduceRouters();
-    for (const family of FAMILIES) await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
+    for (const family of FAMILIES)
+      await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 
@@ -27,7 +32,10 @@ describe('a kernel module that is unloaded while the sidecar runs', function () 
     await exec(['rmmod', 'gwmark']);
 
     const status = await lab.sidecar.statusWhere(({ ready }) => ready === false, 'the sidecar is not ready');
-    assert.match(status.problems?.join('\n') ?? '', /^read \/proc\/net\/gwmark\/\w+: the kernel module gwmark is not loaded$/m);
+    assert.match(
+      status.problems?.join('\n') ?? '',
+      /^read \/proc\/net\/gwmark\/\w+: the kernel module gwmark is not loaded$/m,
+    );
     assert.deepEqual({ gateways: status.gateways, uplink: status.uplink }, { gateways: [], uplink: null });
     const { fields } = await lab.sidecar.event('datapath.failed', { from });
     assert.equal(fields['level'], 'error');

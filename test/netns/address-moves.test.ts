@@ -38,7 +38,9 @@ describe('an address of a router that a machine claims which does not route', fu
 
   async function neighbourIs(address: string, mac: string): Promise<void> {
     const { endpoint } = lab.topology;
-    await eventually(async () => (await endpoint.run(['ip', 'neigh', 'show', address, 'dev', 'lan0'])).includes(mac), { what: `${address} is at ${mac} for the endpoint's kernel` });
+    await eventually(async () => (await endpoint.run(['ip', 'neigh', 'show', address, 'dev', 'lan0'])).includes(mac), {
+      what: `${address} is at ${mac} for the endpoint's kernel`,
+    });
   }
 
   it('is an alias: a flow that only answers stays with the router, which answers for its other addresses', async () => {
@@ -59,12 +61,18 @@ describe('an address of a router that a machine claims which does not route', fu
     await lab.topology.r1.ip(`address del ${ALIAS}/24 dev lan0`);
     await lab.topology.r1.sysctl('net.ipv6.conf.lan0.disable_ipv6=1');
     await claim(ADDRESS.r1.v4);
-    await lab.sidecar.statusWhere(({ gateways }) => gateways.some(({ state, mac }) => state === 'moved' && mac === MAC.local), 'what went to r1 goes to the other machine');
+    await lab.sidecar.statusWhere(
+      ({ gateways }) => gateways.some(({ state, mac }) => state === 'moved' && mac === MAC.local),
+      'what went to r1 goes to the other machine',
+    );
 
     const { received } = await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     assert.ok(received > 0);
     await answers.arrive(100);
-    await lab.sidecar.statusWhere(({ gateways }) => !gateways.some(({ state }) => state === 'moved'), 'it goes to r1 again');
+    await lab.sidecar.statusWhere(
+      ({ gateways }) => !gateways.some(({ state }) => state === 'moved'),
+      'it goes to r1 again',
+    );
     await unclaim(ADDRESS.r1.v4);
   });
 

@@ -13,16 +13,29 @@ describe('a sidecar behind a program that relays one reply a command', function 
   it('finds a server and its clients, those that come and those that go', async () => {
     await using lab = await VpnLab.create({ transport: 'udp4' });
     await using relay = await OneReplyRelay.listen(`unix:${lab.server.managementSocket}`);
-    await using sidecar = await Sidecar.start({ namespace: lab.topology.endpoint, directory: lab.pki.directory, managementSocket: relay.path });
+    await using sidecar = await Sidecar.start({
+      namespace: lab.topology.endpoint,
+      directory: lab.pki.directory,
+      managementSocket: relay.path,
+    });
     await lab.topology.u.run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint.v4]);
-    await sidecar.statusWhere(({ gateways }) => gateways.some(({ mac }) => mac === MAC.u), 'the upstream router is known');
+    await sidecar.statusWhere(
+      ({ gateways }) => gateways.some(({ mac }) => mac === MAC.u),
+      'the upstream router is known',
+    );
     const client = await lab.launchClient('client1');
-    await sidecar.statusWhere(({ clients }) => clients.some(({ addresses }) => addresses.includes(TUNNEL.client1.v4)), 'the client is known');
+    await sidecar.statusWhere(
+      ({ clients }) => clients.some(({ addresses }) => addresses.includes(TUNNEL.client1.v4)),
+      'the client is known',
+    );
     await client.connected();
 
     await client.stop();
     await sidecar.statusWhere(({ clients }) => clients.length === 0, 'the client is gone');
 
-    assert.deepEqual(sidecar.log.filter(({ event }) => event === 'management.lost' || event === 'management.protocol_error'), []);
+    assert.deepEqual(
+      sidecar.log.filter(({ event }) => event === 'management.lost' || event === 'management.protocol_error'),
+      [],
+    );
   });
 });

@@ -2,4 +2,7 @@
 import { describeNeighbours } from '../beside/describe.js';
 import { NEIGHBOURS } from '../beside/neighbours.js';
 
-describeNeighbours(NEIGHBOURS.filter(({ isQuick }) => isQuick === true), { isShort: true });
+describeNeighbours(
+  NEIGHBOURS.filter(({ isQuick }) => isQuick === true),
+  { isShort: true },
+);

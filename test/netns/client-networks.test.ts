@@ -9,9 +9,24 @@ import { assertExchange, assertSentVia } from './matrix.js';
 
 /** Both clients' real addresses are in it. */
 const AROUND_CLIENTS = '203.0.112.0/23';
-const HARMFUL = ['0.0.0.0/1', '128.0.0.0/1', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '192.0.2.0/24', '192.0.2.1', 'fe80::/64', '2001:db8::/64', '2001:db8::fe'];
+const HARMFUL = [
+  '0.0.0.0/1',
+  '128.0.0.0/1',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '192.0.2.0/24',
+  '192.0.2.1',
+  'fe80::/64',
+  '2001:db8::/64',
+  '2001:db8::fe',
+];
 
-for (const [transport, rpFilter] of [['udp4', 0], ['udp4', 1], ['tcp4', 0]] as const) {
+for (const [transport, rpFilter] of [
+  ['udp4', 0],
+  ['udp4', 1],
+  ['tcp4', 0],
+] as const) {
   describe(`a client with subnets behind it that hold other machines, over ${transport} with rp_filter ${rpFilter}`, function () {
     this.timeout(patient(60_000));
     let lab: VpnLab;
@@ -20,7 +35,17 @@ for (const [transport, rpFilter] of [['udp4', 0], ['udp4', 1], ['tcp4', 0]] as c
       const client = lab.server.options.clients?.['client1'] ?? {};
       await lab.server.configureClient('client1', {
         ...client,
-        subnets: [...(client.subnets ?? []), '203.0.112.0 255.255.254.0', '0.0.0.0 128.0.0.0', '128.0.0.0 128.0.0.0', '127.0.0.0 255.0.0.0', '169.254.0.0 255.255.0.0', '224.0.0.0 240.0.0.0', '192.0.2.0 255.255.255.0', '192.0.2.1 255.255.255.255'],
+        subnets: [
+          ...(client.subnets ?? []),
+          '203.0.112.0 255.255.254.0',
+          '0.0.0.0 128.0.0.0',
+          '128.0.0.0 128.0.0.0',
+          '127.0.0.0 255.0.0.0',
+          '169.254.0.0 255.255.0.0',
+          '224.0.0.0 240.0.0.0',
+          '192.0.2.0 255.255.255.0',
+          '192.0.2.1 255.255.255.255',
+        ],
         subnets6: [...(client.subnets6 ?? []), 'fe80::/64', '2001:db8::/64', '2001:db8::fe/128'],
       });
       await lab.startSidecar('--management-poll-interval-ms', '1000');
@@ -30,7 +55,11 @@ for (const [transport, rpFilter] of [['udp4', 0], ['udp4', 1], ['tcp4', 0]] as c
     after(async () => await lab?.[Symbol.asyncDispose]());
 
     it('is served with the subnet that its own real address lies in, and every tunnel goes on', async () => {
-      await eventually(async () => (await lab.topology.endpoint.run(['ip', 'route', 'show', 'table', '7700'])).includes(AROUND_CLIENTS), { what: `a route to ${AROUND_CLIENTS}` });
+      await eventually(
+        async () =>
+          (await lab.topology.endpoint.run(['ip', 'route', 'show', 'table', '7700'])).includes(AROUND_CLIENTS),
+        { what: `a route to ${AROUND_CLIENTS}` },
+      );
       await using capture = await lab.capture('port 1194');
 
       for (const client of ['client1', 'client2'] as const) {
@@ -44,7 +73,10 @@ for (const [transport, rpFilter] of [['udp4', 0], ['udp4', 1], ['tcp4', 0]] as c
 
     it('lets another client connect', async () => {
       await lab.client('client2').stop();
-      await lab.sidecar.statusWhere(({ clients }) => !clients.some(({ commonName }) => commonName === 'client2'), 'client2 is gone');
+      await lab.sidecar.statusWhere(
+        ({ clients }) => !clients.some(({ commonName }) => commonName === 'client2'),
+        'client2 is gone',
+      );
 
       await lab.connect('client2');
 
@@ -58,15 +90,28 @@ for (const [transport, rpFilter] of [['udp4', 0], ['udp4', 1], ['tcp4', 0]] as c
       assert.deepEqual(refused.map(({ network }) => network).toSorted(), HARMFUL.toSorted());
       assert.match(refused.find(({ network }) => network === '192.0.2.1')?.reason ?? '', /lies on the link lan0/);
       assert.match(refused.find(({ network }) => network === '0.0.0.0/1')?.reason ?? '', /holds 127\.0\.0\.0\/8/);
-      assert.equal(lab.sidecar.log.filter(({ event }) => event === 'client.refused_route').length, HARMFUL.length, 'each is said once');
+      assert.equal(
+        lab.sidecar.log.filter(({ event }) => event === 'client.refused_route').length,
+        HARMFUL.length,
+        'each is said once',
+      );
     });
 
     it('is named by doctor and trace', async () => {
       const { endpoint } = lab.topology;
       const report = await runDoctor(endpoint, { flags: ['--control-socket', lab.sidecar.controlSocket] });
 
-      assert.match(assertFound(report, 'client-networks', 'warn', /^192\.0\.2\.1 of client client1: .*link lan0/).remedy ?? '', /iroute/);
-      const { stdout } = await runGwmark(endpoint, ['trace', ADDRESS.hostA.v4, '64.0.0.9', '--control-socket', lab.sidecar.controlSocket]);
+      assert.match(
+        assertFound(report, 'client-networks', 'warn', /^192\.0\.2\.1 of client client1: .*link lan0/).remedy ?? '',
+        /iroute/,
+      );
+      const { stdout } = await runGwmark(endpoint, [
+        'trace',
+        ADDRESS.hostA.v4,
+        '64.0.0.9',
+        '--control-socket',
+        lab.sidecar.controlSocket,
+      ]);
       assert.match(stdout, /64\.0\.0\.9 is in 0\.0\.0\.0\/1 of client client1, which is not served/);
     });
 

@@ -35,7 +35,10 @@ describe('the endpoint of an OpenVPN client, when things go wrong', function () 
     lab.client.process.kill('SIGUSR1');
     await lab.client.connected({ from });
 
-    await lab.sidecar.statusWhere(({ servers, ready }) => ready === true && (servers[0]?.epoch ?? 0) > epoch, 'a later epoch');
+    await lab.sidecar.statusWhere(
+      ({ servers, ready }) => ready === true && (servers[0]?.epoch ?? 0) > epoch,
+      'a later epoch',
+    );
     await lab.rejoin();
     await assertJoined();
   });
@@ -43,7 +46,10 @@ describe('the endpoint of an OpenVPN client, when things go wrong', function () 
   it('keeps sending for its VPN while the server is gone, and goes on when it is back', async () => {
     const from = lab.client.process.lines.length;
     await lab.server.killHard();
-    await lab.client.process.waitFor(/Inactivity timeout|Connection reset|process restarting/, { from, timeoutMs: 30_000 });
+    await lab.client.process.waitFor(/Inactivity timeout|Connection reset|process restarting/, {
+      from,
+      timeoutMs: 30_000,
+    });
     assert.equal(await getsThrough('ping', lab.party('B', 'v4'), lab.party('A', 'v4'), 0), false);
 
     await lab.server.start();
@@ -64,7 +70,10 @@ describe('the endpoint of an OpenVPN client, when things go wrong', function () 
     assertSentTo((await capture.frames()).filter(isOwn), 'B', SITES.B.host.v6, SITES.B.mac.r);
     await lab.rejoin();
     await assertJoined();
-    assert.deepEqual(lab.sidecar.log.filter(({ event }) => event === 'firewall.repaired' || event === 'routing.repaired'), []);
+    assert.deepEqual(
+      lab.sidecar.log.filter(({ event }) => event === 'firewall.repaired' || event === 'routing.repaired'),
+      [],
+    );
   });
 
   it('lets the networks go with the tunnel when OpenVPN ends', async () => {
@@ -72,7 +81,9 @@ describe('the endpoint of an OpenVPN client, when things go wrong', function () 
 
     await lab.sidecar.statusWhere(({ servers }) => servers[0]?.networks?.length === 0, 'no networks');
     const ruleset = async (): Promise<string> => await lab.topology.sites.B.endpoint.run(['nft', 'list', 'ruleset']);
-    await eventually(async () => !/198\.51\.100\.0|2001:db8:a::/.test(await ruleset()), { what: 'the elements are gone' });
+    await eventually(async () => !/198\.51\.100\.0|2001:db8:a::/.test(await ruleset()), {
+      what: 'the elements are gone',
+    });
   });
 
   it('leaves nothing after `gwmark down`', async () => {
@@ -90,11 +101,21 @@ describe('the endpoint of an OpenVPN client that takes no route', function () {
 
   for (const [name, clientExtra, flags] of [
     ['route-noexec: what was pushed is taken from the log', ['route-noexec'], []],
-    ['route-nopull: the setting networks says where the tunnel leads to', ['route-nopull'], ['--networks', `${SITES.A.hosts.v4},${SITES.A.hosts.v6}`]],
+    [
+      'route-nopull: the setting networks says where the tunnel leads to',
+      ['route-nopull'],
+      ['--networks', `${SITES.A.hosts.v4},${SITES.A.hosts.v6}`],
+    ],
   ] as const) {
     it(`${name}; and uplink names the router`, async () => {
       await lab?.[Symbol.asyncDispose]();
-      lab = await TwoSitesLab.create({ shape: 'one-arm', transport: 'udp4', clientExtra, hold: true, flags: [...flags, '--uplink', `lan0 ${SITES.B.u.v4}`] });
+      lab = await TwoSitesLab.create({
+        shape: 'one-arm',
+        transport: 'udp4',
+        clientExtra,
+        hold: true,
+        flags: [...flags, '--uplink', `lan0 ${SITES.B.u.v4}`],
+      });
 
       await lab.join();
 
@@ -112,7 +133,11 @@ describe('the endpoint of an OpenVPN client that takes no route', function () {
 
   it('shows role, remote and networks in `gwmark status` and `gwmark clients`', async () => {
     const [status, clients] = await Promise.all(
-      ['status', 'clients'].map(async (command) => (await runGwmark(lab.topology.sites.B.endpoint, [command, '--control-socket', lab.sidecar.controlSocket])).stdout),
+      ['status', 'clients'].map(
+        async (command) =>
+          (await runGwmark(lab.topology.sites.B.endpoint, [command, '--control-socket', lab.sidecar.controlSocket]))
+            .stdout,
+      ),
     );
 
     assert.match(status ?? '', /client +ready +tun0 +udp to 192\.0\.2\.10:1194/);

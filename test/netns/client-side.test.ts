@@ -20,7 +20,14 @@ for (const transport of ['udp4', 'tcp6'] as const) {
     it('needs no route on either endpoint, but to its link and its tunnel', async () => {
       for (const site of ['A', 'B'] as const) {
         const routes = await lab.topology.sites[site].endpoint.run(['ip', '-4', 'route', 'show']);
-        assert.deepEqual(routes.trim().split('\n').filter((line) => !/dev tun0|dev lan0 proto kernel/.test(line)), [], `endpoint ${site}`);
+        assert.deepEqual(
+          routes
+            .trim()
+            .split('\n')
+            .filter((line) => !/dev tun0|dev lan0 proto kernel/.test(line)),
+          [],
+          `endpoint ${site}`,
+        );
       }
     });
 
@@ -29,17 +36,36 @@ for (const transport of ['udp4', 'tcp6'] as const) {
       const [client] = (await lab.sidecar.status()).servers;
 
       assert.equal(server?.role, 'server');
-      assert.deepEqual([client?.role, client?.device, client?.remote], ['client', 'tun0', { protocol: transport.slice(0, 3), address: SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'], port: 1194 }]);
+      assert.deepEqual(
+        [client?.role, client?.device, client?.remote],
+        [
+          'client',
+          'tun0',
+          {
+            protocol: transport.slice(0, 3),
+            address: SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'],
+            port: 1194,
+          },
+        ],
+      );
       assert.deepEqual(client?.networks, ['10.8.0.0/24', '198.51.100.0/25', '2001:db8:a::/64', 'fd00:8::/64']);
     });
 
     it('finds the router by which the server answers, and sends everything there', async () => {
-      await lab.sidecar.statusWhere(({ uplink, gateways }) => gateways.find(({ id }) => id === uplink)?.mac === SITES.B.mac.u, 'uB is the uplink');
+      await lab.sidecar.statusWhere(
+        ({ uplink, gateways }) => gateways.find(({ id }) => id === uplink)?.mac === SITES.B.mac.u,
+        'uB is the uplink',
+      );
       await using capture = await lab.capture('B', 'endpoint', 'port 1194');
 
       await assertExchange('ping', lab.party('B', 'v4'), lab.party('A', 'v4'));
 
-      assertSentTo(await capture.frames(), 'B', SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'], SITES.B.mac.u);
+      assertSentTo(
+        await capture.frames(),
+        'B',
+        SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'],
+        SITES.B.mac.u,
+      );
     });
 
     it('is explained by `gwmark trace`: what goes to the server, and answers to the site of the client', async () => {
@@ -47,11 +73,32 @@ for (const transport of ['udp4', 'tcp6'] as const) {
       await assertExchange('ping', lab.party('B', 'v4'), lab.party('A', 'v4'));
 
       const [toServer, answers] = await Promise.all(
-        [[SITES.A.endpoint[outer], SITES.B.endpoint[outer]], [SITES.B.host.v4, SITES.A.host.v4]].map(async (ends) => await runGwmark(lab.topology.sites.B.endpoint, ['trace', ...ends, '--control-socket', lab.sidecar.controlSocket])),
+        [
+          [SITES.A.endpoint[outer], SITES.B.endpoint[outer]],
+          [SITES.B.host.v4, SITES.A.host.v4],
+        ].map(
+          async (ends) =>
+            await runGwmark(lab.topology.sites.B.endpoint, [
+              'trace',
+              ...ends,
+              '--control-socket',
+              lab.sidecar.controlSocket,
+            ]),
+        ),
       );
 
-      assert.match(toServer?.stdout ?? '', new RegExp(`what ${SITES.B.endpoint[outer]} sends to ${SITES.A.endpoint[outer]} leaves lan0 to ${SITES.B.mac.u} `), toServer?.stderr);
-      assert.match(answers?.stdout ?? '', new RegExp(`behind the server of the OpenVPN client unix:.*over tun0`), answers?.stderr);
+      assert.match(
+        toServer?.stdout ?? '',
+        new RegExp(
+          `what ${SITES.B.endpoint[outer]} sends to ${SITES.A.endpoint[outer]} leaves lan0 to ${SITES.B.mac.u} `,
+        ),
+        toServer?.stderr,
+      );
+      assert.match(
+        answers?.stdout ?? '',
+        new RegExp(`behind the server of the OpenVPN client unix:.*over tun0`),
+        answers?.stderr,
+      );
       assert.match(answers?.stdout ?? '', new RegExp(`answers of this flow leave lan0 to ${SITES.B.mac.r} `));
     });
 
@@ -79,7 +126,10 @@ for (const transport of ['udp4', 'tcp6'] as const) {
       it(`answers pings to the client's own tunnel address over IP${family} by their router`, async () => {
         await using capture = await lab.capture('B');
 
-        await assertExchange('ping', lab.party('B', family), { namespace: lab.topology.sites.B.endpoint, address: TUNNEL_OF.B[family] });
+        await assertExchange('ping', lab.party('B', family), {
+          namespace: lab.topology.sites.B.endpoint,
+          address: TUNNEL_OF.B[family],
+        });
 
         assertSentTo(await capture.frames(), 'B', SITES.B.host[family], SITES.B.mac.r);
       });

@@ -24,26 +24,39 @@ for (const clientAuth of [true, false]) {
     after(async () => await lab?.[Symbol.asyncDispose]());
 
     it('are reported by `gwmark status --json` in the promised shape, and the routers of their traffic', async () => {
-      for (const host of ['hostA', 'hostB'] as const) await assertExchange('ping', lab.party(host, 'v4'), lab.party('client1', 'v4'));
+      for (const host of ['hostA', 'hostB'] as const)
+        await assertExchange('ping', lab.party(host, 'v4'), lab.party('client1', 'v4'));
 
-      const status = await lab.sidecar.statusWhere(({ gateways }) => [MAC.r1, MAC.r2].every((mac) => gateways.some((gateway) => gateway.mac === mac)), 'the sidecar knows the routers');
+      const status = await lab.sidecar.statusWhere(
+        ({ gateways }) => [MAC.r1, MAC.r2].every((mac) => gateways.some((gateway) => gateway.mac === mac)),
+        'the sidecar knows the routers',
+      );
 
       assert.match(status.version, /^\d+\.\d+\.\d+/);
       assert.equal(status.datapath, process.env['GWMARK_DATAPATH'] ?? 'nexthop');
-      assert.deepEqual(status.servers.map(({ management, state, device, transport }) => ({ management, state, device, transport })), [
-        {
-          management: `unix:${lab.server.managementSocket}`,
-          state: 'ready',
-          device: 'tun0',
-          transport: [{ protocol: 'tcp', address: '0.0.0.0', port: 1194 }],
-        },
-      ]);
+      assert.deepEqual(
+        status.servers.map(({ management, state, device, transport }) => ({ management, state, device, transport })),
+        [
+          {
+            management: `unix:${lab.server.managementSocket}`,
+            state: 'ready',
+            device: 'tun0',
+            transport: [{ protocol: 'tcp', address: '0.0.0.0', port: 1194 }],
+          },
+        ],
+      );
       const client1 = status.clients.find((client) => client.commonName === 'client1');
-      assert.deepEqual([...(client1?.addresses ?? [])].toSorted(), [TUNNEL.client1.v4, '192.168.77.0/24', TUNNEL.client1.v6, 'fd00:77::/64'].toSorted());
+      assert.deepEqual(
+        [...(client1?.addresses ?? [])].toSorted(),
+        [TUNNEL.client1.v4, '192.168.77.0/24', TUNNEL.client1.v6, 'fd00:77::/64'].toSorted(),
+      );
       assert.ok(client1?.realAddress?.includes(ADDRESS.client1.v4), `real address ${client1?.realAddress}`);
       // OpenVPN tells whole seconds.
       const sinceMs = Date.parse(client1?.since ?? '');
-      assert.ok(sinceMs > startedMs - 1000 && sinceMs <= Date.now(), `since ${client1?.since}, the lab began ${new Date(startedMs).toISOString()}`);
+      assert.ok(
+        sinceMs > startedMs - 1000 && sinceMs <= Date.now(),
+        `since ${client1?.since}, the lab began ${new Date(startedMs).toISOString()}`,
+      );
       assert.equal(typeof client1?.epoch, 'number');
       const byMac = new Map(status.gateways.map((gateway) => [gateway.mac, gateway]));
       assert.deepEqual([byMac.get(MAC.r1)?.device, byMac.get(MAC.r2)?.device], ['lan0', 'lan0']);
@@ -85,12 +98,19 @@ for (const clientAuth of [true, false]) {
       await assertExchange('udp', lab.party('hostA', 'v6'), lab.party('client2', 'v6'));
       const ruleset = async (): Promise<string> => await clientRules(lab.topology.endpoint);
       assert.ok((await ruleset()).includes(TUNNEL.client2.v4) && (await ruleset()).includes(TUNNEL.client2.v6));
-      assert.ok((await lab.conntrack(TUNNEL.client2.v4)).length > 0 && (await lab.conntrack(TUNNEL.client2.v6)).length > 0);
+      assert.ok(
+        (await lab.conntrack(TUNNEL.client2.v4)).length > 0 && (await lab.conntrack(TUNNEL.client2.v6)).length > 0,
+      );
 
       lab.client('client2').process.kill('SIGKILL');
-      await lab.sidecar.statusWhere(({ clients }) => clients.every((client) => client.commonName !== 'client2'), 'client2 is gone');
+      await lab.sidecar.statusWhere(
+        ({ clients }) => clients.every((client) => client.commonName !== 'client2'),
+        'client2 is gone',
+      );
 
-      await eventually(async () => !/10\.8\.0\.12|fd00:8::12/.test(await ruleset()), { what: "client2's rules are gone" });
+      await eventually(async () => !/10\.8\.0\.12|fd00:8::12/.test(await ruleset()), {
+        what: "client2's rules are gone",
+      });
       // They wait for it to come back; who else gets the address inherits none: lost-entries.test.ts.
       for (const family of FAMILIES) assert.notDeepEqual(await lab.conntrack(`=${TUNNEL.client2[family]} `), []);
       await assertExchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));

@@ -44,20 +44,30 @@ describe('an endpoint that has not heard of anybody yet', function () {
     for (const family of FAMILIES) await assertLearnt(lab, family);
   });
 
-  it('carries nothing without a sidecar, even where the operator routes the clients\' own addresses', async () => {
+  it("carries nothing without a sidecar, even where the operator routes the clients' own addresses", async () => {
     await using lab = await VpnLab.create({ transport: 'udp4' });
     await lab.topology.endpoint.ip(`route add 203.0.113.0/24 via ${ADDRESS.u.v4}`);
     await lab.connect('client1', 'client2');
-    const attempts = FAMILIES.flatMap((family) => KINDS.flatMap((kind) => [
-      [kind, lab.party('hostA', family), lab.party('client1', family)] as const,
-      [kind, lab.party('client2', family), lab.party('hostB', family)] as const,
-      [kind, lab.party('hostB', family), lab.party('site', family)] as const,
-    ]));
+    const attempts = FAMILIES.flatMap((family) =>
+      KINDS.flatMap((kind) => [
+        [kind, lab.party('hostA', family), lab.party('client1', family)] as const,
+        [kind, lab.party('client2', family), lab.party('hostB', family)] as const,
+        [kind, lab.party('hostB', family), lab.party('site', family)] as const,
+      ]),
+    );
 
-    const outcomes = await Promise.all(attempts.map(async ([kind, from, to], index) => await getsThrough(kind, from, to, 9000 + index)));
+    const outcomes = await Promise.all(
+      attempts.map(async ([kind, from, to], index) => await getsThrough(kind, from, to, 9000 + index)),
+    );
 
-    assert.deepEqual(outcomes, attempts.map(() => false));
-    const tunnel = await ping({ namespace: lab.topology.endpoint, address: TUNNEL.endpoint.v4 }, { address: TUNNEL.client1.v4 });
+    assert.deepEqual(
+      outcomes,
+      attempts.map(() => false),
+    );
+    const tunnel = await ping(
+      { namespace: lab.topology.endpoint, address: TUNNEL.endpoint.v4 },
+      { address: TUNNEL.client1.v4 },
+    );
     assert.equal(tunnel.received, 3, 'the tunnel itself is up');
   });
 

@@ -22,17 +22,31 @@ describe('a card in a zone of connection tracking', function () {
   const answersGoTo = async (): Promise<readonly (string | undefined)[]> => {
     await using capture = await lab.capture('icmp');
     await ping(lab.party('hostB', 'v4'), lab.party('client1', 'v4'), { count: 2 });
-    return [...new Set(sentTo(await capture.frames(), ADDRESS.hostB.v4).filter((frame) => frame.ip?.source === TUNNEL.client1.v4).map(({ destinationMac }) => destinationMac))];
+    return [
+      ...new Set(
+        sentTo(await capture.frames(), ADDRESS.hostB.v4)
+          .filter((frame) => frame.ip?.source === TUNNEL.client1.v4)
+          .map(({ destinationMac }) => destinationMac),
+      ),
+    ];
   };
   const zones = async (devices: string): Promise<void> => {
-    await lab.topology.endpoint.run(['nft', `table inet zones { chain z { type filter hook prerouting priority raw; iifname ${devices} ct zone set 5; }; }`]);
+    await lab.topology.endpoint.run([
+      'nft',
+      `table inet zones { chain z { type filter hook prerouting priority raw; iifname ${devices} ct zone set 5; }; }`,
+    ]);
   };
 
   it('has its answers sent to the uplink, and the doctor warns of it', async () => {
     await zones('"lan0"');
     try {
       assert.deepEqual(await answersGoTo(), [MAC.u]);
-      assertFound(await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', lab.sidecar.controlSocket] }), 'conntrack-zones', 'warn', /nftables chain inet zones z sets a zone/);
+      assertFound(
+        await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', lab.sidecar.controlSocket] }),
+        'conntrack-zones',
+        'warn',
+        /nftables chain inet zones z sets a zone/,
+      );
     } finally {
       await lab.topology.endpoint.run(['nft', 'delete', 'table', 'inet', 'zones']);
     }

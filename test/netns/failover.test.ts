@@ -10,8 +10,12 @@ import { patient } from '../lab/wait.js';
 /** The most that a move may take us, and a bound for the whole interruption on a busy machine. */
 const OURS_MAX_MS = patient(1_000);
 
-const onPort = (port: number) => (frame: Frame): boolean => frame.ports?.source === port || frame.ports?.destination === port;
-const isClient1 = (frame: Frame): boolean => frame.ip?.source === ADDRESS.client1.v4 || frame.ip?.destination === ADDRESS.client1.v4;
+const onPort =
+  (port: number) =>
+  (frame: Frame): boolean =>
+    frame.ports?.source === port || frame.ports?.destination === port;
+const isClient1 = (frame: Frame): boolean =>
+  frame.ip?.source === ADDRESS.client1.v4 || frame.ip?.destination === ADDRESS.client1.v4;
 
 describe('a router that gets another MAC address under a live flow', function () {
   this.timeout(patient(40_000));
@@ -19,7 +23,12 @@ describe('a router that gets another MAC address under a live flow', function ()
   before(async () => {
     lab = await VpnLab.create({ transport: 'udp4' });
     // A standby that takes over an address announces it, as keepalived and every router do.
-    await Promise.all((['r1', 'r2', 'u'] as const).map(async (router) => await lab.topology[router].sysctl('net.ipv4.conf.lan0.arp_notify=1', 'net.ipv6.conf.lan0.ndisc_notify=1')));
+    await Promise.all(
+      (['r1', 'r2', 'u'] as const).map(
+        async (router) =>
+          await lab.topology[router].sysctl('net.ipv4.conf.lan0.arp_notify=1', 'net.ipv6.conf.lan0.ndisc_notify=1'),
+      ),
+    );
     await lab.startSidecar();
     await lab.connect('client1', 'client2');
     await lab.introduceRouters();
@@ -32,7 +41,10 @@ describe('a router that gets another MAC address under a live flow', function ()
     await using udp = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 7811 });
     await using tcp = await Flow.start('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 7812 });
     // The module learns a router from its first frame of a flow, and the sidecar looks at times.
-    const { gateways: known } = await lab.sidecar.statusWhere((status) => status.gateways.some((gateway) => gateway.mac === MAC.r1), 'the sidecar knows r1');
+    const { gateways: known } = await lab.sidecar.statusWhere(
+      (status) => status.gateways.some((gateway) => gateway.mac === MAC.r1),
+      'the sidecar knows r1',
+    );
     const before = known.find((gateway) => gateway.mac === MAC.r1);
 
     await lab.topology.changeMac('r1', newMac);
@@ -43,10 +55,16 @@ describe('a router that gets another MAC address under a live flow', function ()
     console.log(`      ${describeFailover('new MAC of r1, UDP', times, udpSummary)}`);
     assert.ok(times.oursMs < OURS_MAX_MS, `ours ${times.oursMs} ms`);
     assert.equal(tcpSummary.lost, 0);
-    const { gateways } = await lab.sidecar.statusWhere((status) => status.gateways.some((gateway) => gateway.mac === newMac), 'the gateway moved');
+    const { gateways } = await lab.sidecar.statusWhere(
+      (status) => status.gateways.some((gateway) => gateway.mac === newMac),
+      'the gateway moved',
+    );
     assert.equal(gateways.find((gateway) => gateway.addresses.includes(ADDRESS.r1.v4))?.mac, newMac);
     // The module shows the new MAC also under an id of its own, once frames of it came: both lead to it.
-    assert.ok(gateways.some(({ id, mac }) => id === before?.id && mac === newMac), JSON.stringify(gateways));
+    assert.ok(
+      gateways.some(({ id, mac }) => id === before?.id && mac === newMac),
+      JSON.stringify(gateways),
+    );
   });
 
   it('keeps a flow alive whose data only a client sends', async () => {
@@ -75,6 +93,9 @@ describe('a router that gets another MAC address under a live flow', function ()
     const times = failoverTimes(await capture.frames(), isClient1, MAC.u, newMac);
     console.log(`      ${describeFailover("new MAC of u, OpenVPN's transport", times, summary)}`);
     assert.ok(times.oursMs < OURS_MAX_MS, `ours ${times.oursMs} ms`);
-    await lab.sidecar.statusWhere(({ gateways, uplink }) => gateways.some(({ id, mac }) => id === uplink && mac === newMac), 'the uplink moved');
+    await lab.sidecar.statusWhere(
+      ({ gateways, uplink }) => gateways.some(({ id, mac }) => id === uplink && mac === newMac),
+      'the uplink moved',
+    );
   });
 });

@@ -19,7 +19,12 @@ export interface FailoverTimes {
  *
  * @param isOwn whether a frame belongs to the flow, in either direction
  */
-export function failoverTimes(frames: readonly Frame[], isOwn: (frame: Frame) => boolean, oldMac: string, newMac: string): FailoverTimes {
+export function failoverTimes(
+  frames: readonly Frame[],
+  isOwn: (frame: Frame) => boolean,
+  oldMac: string,
+  newMac: string,
+): FailoverTimes {
   const own = frames.filter(isOwn);
   const firstNew = own.find((frame) => frame.sourceMac === newMac);
   assert.ok(firstNew, `a frame of the flow came from ${newMac}`);

@@ -1,4 +1,7 @@
-/** Real firewalld of Debian beside the endpoint: its reverse path filter for IPv6 is a rule, and its zones end in a reject. */
+/**
+ * Real firewalld of Debian beside the endpoint: its reverse path filter for IPv6 is a rule, and its zones end in a
+ * reject.
+ */
 import assert from 'node:assert/strict';
 
 import { Firewalld } from '../lab/beside/firewalld.js';
@@ -28,7 +31,10 @@ describe('an endpoint with firewalld', function () {
   });
 
   it('takes the datagrams of clients from far away, which its filter asks for the way back of', async () => {
-    assert.match(await lab.topology.endpoint.run(['nft', 'list', 'chain', 'inet', 'firewalld', 'filter_PREROUTING']), /ipv6 fib saddr \. mark \. iif oif missing drop/);
+    assert.match(
+      await lab.topology.endpoint.run(['nft', 'list', 'chain', 'inet', 'firewalld', 'filter_PREROUTING']),
+      /ipv6 fib saddr \. mark \. iif oif missing drop/,
+    );
     await lab.connect('client1', 'client2');
   });
 
@@ -41,13 +47,27 @@ describe('an endpoint with firewalld', function () {
     const report = await runDoctor(lab.topology.endpoint, { flags });
     const trace = await runGwmark(lab.topology.endpoint, ['trace', ADDRESS.hostB.v4, TUNNEL.client1.v4, ...flags]);
 
-    const [fromLink, fromTunnel] = ['comes by lan0 and goes to tun0', 'comes by tun0 and goes to lan0'].map((way) => assertFound(report, 'forward-policy', 'error', new RegExp(`chain inet firewalld filter_F\\w+ ends with reject for what ${way} \\(IPv4 and IPv6\\)`)));
+    const [fromLink, fromTunnel] = ['comes by lan0 and goes to tun0', 'comes by tun0 and goes to lan0'].map((way) =>
+      assertFound(
+        report,
+        'forward-policy',
+        'error',
+        new RegExp(`chain inet firewalld filter_F\\w+ ends with reject for what ${way} \\(IPv4 and IPv6\\)`),
+      ),
+    );
     assert.equal(trace.code, 1);
-    assert.match(trace.stdout, /firewall +nftables chain inet firewalld filter_F\w+ ends new flows from lan0 to tun0 with reject/);
+    assert.match(
+      trace.stdout,
+      /firewall +nftables chain inet firewalld filter_F\w+ ends new flows from lan0 to tun0 with reject/,
+    );
     // What they recommend, as it is printed.
-    for (const remedy of [fromTunnel?.remedy, fromLink?.remedy?.split(': ').slice(1).join(': ')]) await firewalld.shell(remedy ?? '');
+    for (const remedy of [fromTunnel?.remedy, fromLink?.remedy?.split(': ').slice(1).join(': ')])
+      await firewalld.shell(remedy ?? '');
     const after = await runDoctor(lab.topology.endpoint, { flags });
-    assert.deepEqual(after.findings.filter(({ severity }) => severity === 'error' || severity === 'warn'), []);
+    assert.deepEqual(
+      after.findings.filter(({ severity }) => severity === 'error' || severity === 'warn'),
+      [],
+    );
   });
 
   for (const family of FAMILIES) {

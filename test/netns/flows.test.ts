@@ -22,7 +22,14 @@ interface Listing {
   readonly datapath: string;
   readonly sidecarRunning: boolean;
   readonly truncated: boolean;
-  readonly flows: readonly { readonly protocol: string; readonly original: Tuple; readonly reply: Tuple; readonly gateway: number; readonly device: string | null; readonly mac: string | null }[];
+  readonly flows: readonly {
+    readonly protocol: string;
+    readonly original: Tuple;
+    readonly reply: Tuple;
+    readonly gateway: number;
+    readonly device: string | null;
+    readonly mac: string | null;
+  }[];
 }
 
 interface GatewayCounts {
@@ -46,7 +53,13 @@ describe('what the kernel has', function () {
   after(async () => await lab?.[Symbol.asyncDispose]());
 
   async function flows(...args: readonly string[]): Promise<Listing> {
-    const { code, stdout, stderr } = await runGwmark(lab.topology.endpoint, ['flows', '--json', '--control-socket', lab.sidecar.controlSocket, ...args]);
+    const { code, stdout, stderr } = await runGwmark(lab.topology.endpoint, [
+      'flows',
+      '--json',
+      '--control-socket',
+      lab.sidecar.controlSocket,
+      ...args,
+    ]);
     assert.equal(code, 0, stderr);
     return JSON.parse(stdout) as Listing;
   }
@@ -59,7 +72,9 @@ describe('what the kernel has', function () {
   }
 
   async function fallThrough(reason: string): Promise<number> {
-    const { fallThrough: counts } = (await lab.sidecar.status()) as unknown as { readonly fallThrough: Readonly<Record<string, number>> };
+    const { fallThrough: counts } = (await lab.sidecar.status()) as unknown as {
+      readonly fallThrough: Readonly<Record<string, number>>;
+    };
     return counts[reason] ?? 0;
   }
 
@@ -74,15 +89,26 @@ describe('what the kernel has', function () {
       assert.deepEqual([datapath, sidecarRunning, truncated], [DATAPATH, true, false]);
       const flow = listed.find(({ original }) => original.destinationPort === port);
       assert.ok(flow, JSON.stringify(listed));
-      assert.deepEqual([flow.protocol, flow.original.source, flow.original.destination], ['tcp', ADDRESS.hostA[family], TUNNEL.client1[family]]);
-      assert.deepEqual([flow.reply.source, flow.reply.destinationPort], [TUNNEL.client1[family], flow.original.sourcePort]);
+      assert.deepEqual(
+        [flow.protocol, flow.original.source, flow.original.destination],
+        ['tcp', ADDRESS.hostA[family], TUNNEL.client1[family]],
+      );
+      assert.deepEqual(
+        [flow.reply.source, flow.reply.destinationPort],
+        [TUNNEL.client1[family], flow.original.sourcePort],
+      );
       assert.deepEqual([flow.mac, flow.device, flow.gateway], [MAC.r1, 'lan0', (await gateway(MAC.r1)).id]);
       // The last acknowledgement of a connection may come after its end was seen.
       await eventually(
         async () => {
           const [entry = ''] = await lab.conntrack(`dport=${port}`, 'packets=');
-          const counts = [...entry.matchAll(/ packets=(\d+) bytes=(\d+)/g)].map(([, packets, bytes]) => ({ packets: Number(packets), bytes: Number(bytes) }));
-          const now = (await flows('--client', TUNNEL.client1[family])).flows.find(({ original }) => original.destinationPort === port);
+          const counts = [...entry.matchAll(/ packets=(\d+) bytes=(\d+)/g)].map(([, packets, bytes]) => ({
+            packets: Number(packets),
+            bytes: Number(bytes),
+          }));
+          const now = (await flows('--client', TUNNEL.client1[family])).flows.find(
+            ({ original }) => original.destinationPort === port,
+          );
           assert.deepEqual([now?.original.counted, now?.reply.counted], counts);
           assert.ok((now?.reply.counted?.bytes ?? 0) > 100_000);
           return true;
@@ -100,18 +126,28 @@ describe('what the kernel has', function () {
     const ofGateway = (await flows('--gateway', String(r2))).flows;
 
     assert.ok(ofClient.some(({ original, mac }) => original.destinationPort === 9200 && mac === MAC.r2));
-    assert.ok(ofClient.every(({ original, reply }) => [original.destination, reply.source].includes(TUNNEL.client2.v4)));
+    assert.ok(
+      ofClient.every(({ original, reply }) => [original.destination, reply.source].includes(TUNNEL.client2.v4)),
+    );
     assert.ok(ofGateway.length > 0 && ofGateway.every(({ mac }) => mac === MAC.r2), JSON.stringify(ofGateway));
   });
 
   it('leaves out flows that are not of the VPN', async () => {
-    const own = await exchange('tcp', { namespace: lab.topology.local, address: ADDRESS.local.v4 }, { namespace: lab.topology.endpoint, address: ADDRESS.endpoint.v4 }, { port: 9300 });
+    const own = await exchange(
+      'tcp',
+      { namespace: lab.topology.local, address: ADDRESS.local.v4 },
+      { namespace: lab.topology.endpoint, address: ADDRESS.endpoint.v4 },
+      { port: 9300 },
+    );
     assert.ok(own.ok);
 
     const listed = (await flows('--limit', '0')).flows;
 
     assert.equal((await lab.conntrack('dport=9300')).length, 1);
-    assert.deepEqual(listed.filter(({ original }) => original.destinationPort === 9300), []);
+    assert.deepEqual(
+      listed.filter(({ original }) => original.destinationPort === 9300),
+      [],
+    );
   });
 
   it('is counted by gwmark gateways, to the packet', async () => {
@@ -131,7 +167,11 @@ describe('what the kernel has', function () {
     const before = await fallThrough('return_no_gateway');
 
     // A host on the segment itself asks: ARP leads to it, so its flow has no gateway.
-    const { received } = await ping({ namespace: lab.topology.local, address: ADDRESS.local.v4 }, lab.party('client1', 'v4'), { count: 2 });
+    const { received } = await ping(
+      { namespace: lab.topology.local, address: ADDRESS.local.v4 },
+      lab.party('client1', 'v4'),
+      { count: 2 },
+    );
 
     assert.equal(received, 2);
     assert.equal((await fallThrough('return_no_gateway')) - before, 2);
@@ -140,36 +180,77 @@ describe('what the kernel has', function () {
   it('is shown as a table too', async () => {
     assert.ok((await exchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 9400 })).ok);
 
-    const { code, stdout } = await runGwmark(lab.topology.endpoint, ['flows', '--control-socket', lab.sidecar.controlSocket, '--client', TUNNEL.client1.v4]);
+    const { code, stdout } = await runGwmark(lab.topology.endpoint, [
+      'flows',
+      '--control-socket',
+      lab.sidecar.controlSocket,
+      '--client',
+      TUNNEL.client1.v4,
+    ]);
 
     assert.equal(code, 0);
     assert.match(stdout, /^PROTOCOL +FROM +TO +ANSWERED BY +GATEWAY +DEVICE +MAC +PACKETS +BYTES\n/);
-    assert.match(stdout, new RegExp(`^tcp +${ADDRESS.hostA.v4.replaceAll('.', String.raw`\.`)}:\\d+ .* lan0 +${MAC.r1} +\\d+/\\d+ +\\d+/\\d+$`, 'm'));
+    assert.match(
+      stdout,
+      new RegExp(
+        `^tcp +${ADDRESS.hostA.v4.replaceAll('.', String.raw`\.`)}:\\d+ .* lan0 +${MAC.r1} +\\d+/\\d+ +\\d+/\\d+$`,
+        'm',
+      ),
+    );
   });
 
   it('is not shown from another network namespace, where it would be another kernel state', async () => {
-    const { code, stderr } = await runGwmark(lab.topology.hostA, ['flows', '--control-socket', lab.sidecar.controlSocket]);
+    const { code, stderr } = await runGwmark(lab.topology.hostA, [
+      'flows',
+      '--control-socket',
+      lab.sidecar.controlSocket,
+    ]);
 
     assert.equal(code, 1);
-    assert.match(stderr, /^gwmark: the sidecar at .* works in the network namespace net:\[\d+\], and this command runs in net:\[\d+\]: run it where the sidecar runs\n$/);
+    assert.match(
+      stderr,
+      /^gwmark: the sidecar at .* works in the network namespace net:\[\d+\], and this command runs in net:\[\d+\]: run it where the sidecar runs\n$/,
+    );
   });
 
   // The module remembers flows by labels, which conntrack(8) cannot write.
   if (DATAPATH === 'nexthop') {
     it(`is listed in a heap of 24 MB when it is ${MANY} flows`, async () => {
       const { id } = await gateway(MAC.r1);
-      const lines = Array.from({ length: MANY }, (_, index) => `-I -p udp -s 10.99.${index >> 16}.1 -d ${TUNNEL.client1.v4} --sport ${1 + (index & 0x7fff)} --dport ${1 + ((index >> 15) & 0x7fff)} --timeout 600 --mark ${id << 24}`);
-      await lab.topology.endpoint.run(['sh', '-c', 'cat | conntrack --load-file -'], { input: `${lines.join('\n')}\n`, timeoutMs: patient(120_000) });
+      const lines = Array.from(
+        { length: MANY },
+        (_, index) =>
+          `-I -p udp -s 10.99.${index >> 16}.1 -d ${TUNNEL.client1.v4} --sport ${1 + (index & 0x7fff)} --dport ${1 + ((index >> 15) & 0x7fff)} --timeout 600 --mark ${id << 24}`,
+      );
+      await lab.topology.endpoint.run(['sh', '-c', 'cat | conntrack --load-file -'], {
+        input: `${lines.join('\n')}\n`,
+        timeoutMs: patient(120_000),
+      });
 
       const { code, stdout, stderr } = await runGwmark(
         lab.topology.endpoint,
-        ['flows', '--json', '--limit', '0', '--client', TUNNEL.client1.v4, '--control-socket', lab.sidecar.controlSocket],
+        [
+          'flows',
+          '--json',
+          '--limit',
+          '0',
+          '--client',
+          TUNNEL.client1.v4,
+          '--control-socket',
+          lab.sidecar.controlSocket,
+        ],
         { env: { ...process.env, NODE_OPTIONS: '--max-old-space-size=24' }, timeoutMs: patient(60_000) },
       );
 
       assert.equal(code, 0, stderr);
       const { flows: listed, truncated } = JSON.parse(stdout) as Listing;
-      assert.deepEqual([truncated, listed.filter(({ original, mac }) => original.source.startsWith('10.99.') && mac === MAC.r1).length], [false, MANY]);
+      assert.deepEqual(
+        [
+          truncated,
+          listed.filter(({ original, mac }) => original.source.startsWith('10.99.') && mac === MAC.r1).length,
+        ],
+        [false, MANY],
+      );
       await lab.topology.endpoint.run(['conntrack', '-D', '-p', 'udp', '--orig-dst', TUNNEL.client1.v4]);
     }).timeout(patient(240_000));
   }
@@ -178,21 +259,42 @@ describe('what the kernel has', function () {
     assert.ok((await exchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 9400 })).ok);
     await lab.sidecar.killHard();
 
-    const { code, stdout, stderr } = await runGwmark(lab.topology.endpoint, ['flows', '--json', '--control-socket', lab.sidecar.controlSocket, '--client', TUNNEL.client1.v4]);
+    const { code, stdout, stderr } = await runGwmark(lab.topology.endpoint, [
+      'flows',
+      '--json',
+      '--control-socket',
+      lab.sidecar.controlSocket,
+      '--client',
+      TUNNEL.client1.v4,
+    ]);
 
     assert.equal(code, 0);
-    assert.equal(stderr, `gwmark: no sidecar answers at ${lab.sidecar.controlSocket}; these are the flows that the kernel still has\n`);
+    assert.equal(
+      stderr,
+      `gwmark: no sidecar answers at ${lab.sidecar.controlSocket}; these are the flows that the kernel still has\n`,
+    );
     const { sidecarRunning, flows: listed } = JSON.parse(stdout) as Listing;
     assert.equal(sidecarRunning, false);
-    assert.ok(listed.some(({ original, mac }) => original.destinationPort === 9400 && mac === MAC.r1), stdout);
+    assert.ok(
+      listed.some(({ original, mac }) => original.destinationPort === 9400 && mac === MAC.r1),
+      stdout,
+    );
   });
 
   it('is nothing after gwmark down, and that is said', async () => {
     await lab.sidecar.down();
 
-    const { code, stdout, stderr } = await runGwmark(lab.topology.endpoint, ['flows', '--json', '--control-socket', lab.sidecar.controlSocket]);
+    const { code, stdout, stderr } = await runGwmark(lab.topology.endpoint, [
+      'flows',
+      '--json',
+      '--control-socket',
+      lab.sidecar.controlSocket,
+    ]);
 
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /^gwmark: nothing of gwmark is at work in this network namespace: no sidecar answers at .*, no ip rule has the protocol 147, and the kernel module is not enabled\n$/);
+    assert.match(
+      stderr,
+      /^gwmark: nothing of gwmark is at work in this network namespace: no sidecar answers at .*, no ip rule has the protocol 147, and the kernel module is not enabled\n$/,
+    );
   });
 });

@@ -8,7 +8,8 @@ import { VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 
 /** A machine that is slow at routes: a batch of them waits half a second. */
-const SLOW_IP = '#!/bin/sh\ncase "$*" in *-batch*) sleep 0.5 ;; esac\nexec "$(PATH="${PATH#*:}" command -v ip)" "$@"\n';
+const SLOW_IP =
+  '#!/bin/sh\ncase "$*" in *-batch*) sleep 0.5 ;; esac\nexec "$(PATH="${PATH#*:}" command -v ip)" "$@"\n';
 
 describe('the status of a sidecar', function () {
   this.timeout(patient(40_000));
@@ -18,16 +19,28 @@ describe('the status of a sidecar', function () {
     const { directory } = lab.pki;
     await writeFile(path.join(directory, 'ip'), SLOW_IP, { mode: 0o755 });
     await using sidecar = await Sidecar.start({
-      namespace: lab.topology.endpoint, directory, managementSocket: lab.server.managementSocket, env: { PATH: `${directory}:${process.env['PATH'] ?? ''}` },
+      namespace: lab.topology.endpoint,
+      directory,
+      managementSocket: lab.server.managementSocket,
+      env: { PATH: `${directory}:${process.env['PATH'] ?? ''}` },
     });
 
     await lab.topology.r2.run(['ping', '-n', '-c', '1', ADDRESS.endpoint.v4]);
-    const { gateways, appliedPass } = await sidecar.statusWhere(({ gateways: known }) => known.some(({ mac }) => mac === MAC.r2), 'r2 is known');
+    const { gateways, appliedPass } = await sidecar.statusWhere(
+      ({ gateways: known }) => known.some(({ mac }) => mac === MAC.r2),
+      'r2 is known',
+    );
 
     const neighbours = await lab.topology.endpoint.run(['ip', 'neigh', 'show', 'nud', 'permanent', 'dev', 'lan0']);
     const found = await sidecar.event('gateway.found');
-    assert.ok(Number(found.fields['pass']) >= 1 && Number(appliedPass) >= Number(found.fields['pass']), `pass ${String(found.fields['pass'])} took it in, ${appliedPass} is applied`);
-    assert.deepEqual(gateways.map(({ mac }) => mac), [MAC.r2]);
+    assert.ok(
+      Number(found.fields['pass']) >= 1 && Number(appliedPass) >= Number(found.fields['pass']),
+      `pass ${String(found.fields['pass'])} took it in, ${appliedPass} is applied`,
+    );
+    assert.deepEqual(
+      gateways.map(({ mac }) => mac),
+      [MAC.r2],
+    );
     assert.match(neighbours, new RegExp(`lladdr ${MAC.r2}`));
   });
 });

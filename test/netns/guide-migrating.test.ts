@@ -1,4 +1,7 @@
-/** docs/guides/migrating.md, typed as it stands on an endpoint that has routes and NAT: at each step everything is reached, and no flow breaks. */
+/**
+ * docs/guides/migrating.md, typed as it stands on an endpoint that has routes and NAT: at each step everything is
+ * reached, and no flow breaks.
+ */
 import assert from 'node:assert/strict';
 
 import { typeGuide } from '../lab/guide-run.js';
@@ -21,7 +24,11 @@ describe('the guide from static routes and NAT to gwmark', function () {
     // iptables makes its table with the first rule, and leaves it.
     await endpoint.run(['sh', '-ec', `${NAT}; ${NAT.replace('-A', '-D')}`]);
     const pristine = await networkState(endpoint);
-    await endpoint.ip(`route add ${NETWORK.hostA.v4} via ${ADDRESS.r1.v4}`, `route add ${NETWORK.hostB.v4} via ${ADDRESS.r2.v4}`, `route add default via ${ADDRESS.u.v4}`);
+    await endpoint.ip(
+      `route add ${NETWORK.hostA.v4} via ${ADDRESS.r1.v4}`,
+      `route add ${NETWORK.hostB.v4} via ${ADDRESS.r2.v4}`,
+      `route add default via ${ADDRESS.u.v4}`,
+    );
     await endpoint.run(['sh', '-ec', NAT]);
     await lab.connect('client1', 'client2');
     await using flow = await Flow.start('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
@@ -41,14 +48,26 @@ describe('the guide from static routes and NAT to gwmark', function () {
           assert.doesNotMatch(await endpoint.run(['ip', 'route', 'show']), /default|via/, 'no route is left');
           await using capture = await lab.capture('icmp');
           await ping(lab.party('hostB', 'v4'), lab.party('client2', 'v4'));
-          assertSentVia((await capture.frames()).filter((frame) => frame.ip?.source === TUNNEL.client2.v4), ADDRESS.hostB.v4, MAC.r2);
+          assertSentVia(
+            (await capture.frames()).filter((frame) => frame.ip?.source === TUNNEL.client2.v4),
+            ADDRESS.hostB.v4,
+            MAC.r2,
+          );
         },
       },
       after: async ({ text, words }) => {
         if (words.includes('back')) return;
         await flow.advance(5);
-        assert.equal((await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received, 1, text);
-        assert.equal((await ping(lab.party('client2', 'v4'), lab.party('hostB', 'v4'), { count: 1 })).received, 1, text);
+        assert.equal(
+          (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received,
+          1,
+          text,
+        );
+        assert.equal(
+          (await ping(lab.party('client2', 'v4'), lab.party('hostB', 'v4'), { count: 1 })).received,
+          1,
+          text,
+        );
         steps.push(text);
       },
     });

@@ -1,4 +1,6 @@
-/** docs/guides/one-arm.md, typed as it stands: each block on the machine that it names, in order, and then it works. */
+/**
+ * docs/guides/one-arm.md, typed as it stands: each block on the machine that it names, in order, and then it works.
+ */
 import assert from 'node:assert/strict';
 
 import { fencedBlocks, readGuide } from '../lab/guide.js';
@@ -27,7 +29,8 @@ describe('the guide of the one-arm topology', function () {
         connected: async () => {
           await lab.introduceRouters();
           await lab.connect('client1');
-          for (const family of FAMILIES) assert.equal((await ping(lab.party('hostA', family), lab.party('client1', family))).received, 3);
+          for (const family of FAMILIES)
+            assert.equal((await ping(lab.party('hostA', family), lab.party('client1', family))).received, 3);
         },
       },
     });

@@ -17,7 +17,10 @@ describe('the instruments of the lab', function () {
   let to: Party;
   before(async () => {
     [left, right] = await Promise.all([Namespace.create('left'), Namespace.create('right')]);
-    await connect({ namespace: left, device: 'eth0', mac: '02:00:00:00:aa:01' }, { namespace: right, device: 'eth0', mac: '02:00:00:00:bb:01' });
+    await connect(
+      { namespace: left, device: 'eth0', mac: '02:00:00:00:aa:01' },
+      { namespace: right, device: 'eth0', mac: '02:00:00:00:bb:01' },
+    );
     await left.ip('address add 192.0.2.1/24 dev eth0', 'address add 2001:db8::1/64 dev eth0');
     await right.ip('address add 192.0.2.2/24 dev eth0', 'address add 2001:db8::2/64 dev eth0');
     from = { namespace: left, address: '192.0.2.1' };
@@ -36,22 +39,31 @@ describe('the instruments of the lab', function () {
 
     const frames = await capture.stop();
     const echo = frames.filter((frame) => frame.ip?.protocol === PROTOCOL.icmp);
-    assert.deepEqual(echo.map((frame) => [frame.icmp?.type, frame.sourceMac, frame.destinationMac, frame.ip?.source]), Array.from({ length: 3 }, () => [
-      [8, '02:00:00:00:aa:01', '02:00:00:00:bb:01', '192.0.2.1'],
-      [0, '02:00:00:00:bb:01', '02:00:00:00:aa:01', '192.0.2.2'],
-    ]).flat());
+    assert.deepEqual(
+      echo.map((frame) => [frame.icmp?.type, frame.sourceMac, frame.destinationMac, frame.ip?.source]),
+      Array.from({ length: 3 }, () => [
+        [8, '02:00:00:00:aa:01', '02:00:00:00:bb:01', '192.0.2.1'],
+        [0, '02:00:00:00:bb:01', '02:00:00:00:aa:01', '192.0.2.2'],
+      ]).flat(),
+    );
     const requests6 = frames.filter((frame) => frame.icmp?.type === 128);
-    assert.deepEqual(requests6.map((frame) => [frame.ip?.version, frame.ip?.source, frame.ip?.destination, frame.ip?.ttl]), [
-      [6, '2001:db8::1', '2001:db8::2', 7],
-      [6, '2001:db8::1', '2001:db8::2', 7],
-    ]);
+    assert.deepEqual(
+      requests6.map((frame) => [frame.ip?.version, frame.ip?.source, frame.ip?.destination, frame.ip?.ttl]),
+      [
+        [6, '2001:db8::1', '2001:db8::2', 7],
+        [6, '2001:db8::1', '2001:db8::2', 7],
+      ],
+    );
     assert.ok(frames.some((frame) => frame.arp?.operation === 1 && frame.arp.target === '192.0.2.2'));
     assert.ok(frames.some((frame) => frame.icmp?.type === 135 && frame.icmp.target === '2001:db8::2'));
   });
 
   it('count the one datagram of a flow that was dropped', async () => {
     await using flow = await Flow.start('udp', from, to, { port: 7001 });
-    await right.run(['nft', '-f', '-'], { input: 'table ip t {\n chain c {\n type filter hook input priority 0\n udp dport 7001 limit rate over 1/day burst 1 packets accept\n udp dport 7001 drop\n }\n}\n' });
+    await right.run(['nft', '-f', '-'], {
+      input:
+        'table ip t {\n chain c {\n type filter hook input priority 0\n udp dport 7001 limit rate over 1/day burst 1 packets accept\n udp dport 7001 drop\n }\n}\n',
+    });
     await flow.advance(20);
 
     const summary = await flow.stop();
@@ -61,7 +73,9 @@ describe('the instruments of the lab', function () {
   });
 
   it('report a blocked exchange as failed, and one that is let through as complete', async () => {
-    await right.run(['nft', '-f', '-'], { input: 'table ip t {\n chain c {\n type filter hook input priority 0\n tcp dport 7002 drop\n }\n}\n' });
+    await right.run(['nft', '-f', '-'], {
+      input: 'table ip t {\n chain c {\n type filter hook input priority 0\n tcp dport 7002 drop\n }\n}\n',
+    });
     const blocked = await exchange('tcp', from, to, { port: 7002, timeoutMs: 500 });
     await right.run(['nft', 'delete', 'table', 'ip', 't']);
     const open = await exchange('tcp', from, to, { port: 7002, bytes: 300_000 });

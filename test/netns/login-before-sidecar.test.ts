@@ -5,7 +5,10 @@ import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
 
-/** The server gives up on a client that nobody answered after its hand-window, which is 60 s; well before that is early. */
+/**
+ * The server gives up on a client that nobody answered after its hand-window, which is 60 s; well before that is
+ * early.
+ */
 const EARLY_MS = 15_000;
 
 for (const transport of ['udp4', 'tcp6'] as const) {

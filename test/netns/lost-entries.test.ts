@@ -1,4 +1,7 @@
-/** What a flow remembers can be lost at any time: connection tracking is flushed, an entry times out, a client goes away and comes back. */
+/**
+ * What a flow remembers can be lost at any time: connection tracking is flushed, an entry times out, a client goes
+ * away and comes back.
+ */
 import assert from 'node:assert/strict';
 
 import type { Frame } from '../lab/frame.js';
@@ -14,11 +17,17 @@ type Family = (typeof FAMILIES)[number];
 const PORTS = { v4: 7831, v6: 7832 } as const;
 
 /** Of the direction that leaves the tunnel. */
-const isAnswer = (family: Family) => (frame: Frame): boolean => frame.ip?.source === TUNNEL.client1[family] && frame.ports?.source === PORTS[family];
+const isAnswer =
+  (family: Family) =>
+  (frame: Frame): boolean =>
+    frame.ip?.source === TUNNEL.client1[family] && frame.ports?.source === PORTS[family];
 
 /** Resolves when the endpoint sent something of the flow since, and fails unless all of it went to r1. */
 async function assertSentToR1(family: Family, frames: () => Promise<readonly Frame[]>): Promise<void> {
-  await eventually(async () => sentTo((await frames()).filter(isAnswer(family)), ADDRESS.hostA[family]).length > 0, { what: `client1 sent to hostA over IP${family}`, timeoutMs: 30_000 });
+  await eventually(async () => sentTo((await frames()).filter(isAnswer(family)), ADDRESS.hostA[family]).length > 0, {
+    what: `client1 sent to hostA over IP${family}`,
+    timeoutMs: 30_000,
+  });
   assertSentVia((await frames()).filter(isAnswer(family)), ADDRESS.hostA[family], MAC.r1);
 }
 
@@ -39,25 +48,39 @@ describe('a flow whose conntrack entry is lost', function () {
   /** Everything that hostA sends to clients is lost in r1, or arrives again; the other direction stays as it is. */
   const silence = async (isSilent: boolean): Promise<void> => {
     // More specific than the routes that r1 has.
-    await lab.topology.r1.ip(...['10.8.0.0/25', 'fd00:8::/65'].map((network) => `route ${isSilent ? 'add' : 'del'} blackhole ${network}`));
+    await lab.topology.r1.ip(
+      ...['10.8.0.0/25', 'fd00:8::/65'].map((network) => `route ${isSilent ? 'add' : 'del'} blackhole ${network}`),
+    );
   };
 
   /** Entries of the flow, with what stands first in them. */
-  const entries = async (family: Family): Promise<readonly string[]> => await lab.conntrack(`port=${PORTS[family]} `, `=${TUNNEL.client1[family]} `);
+  const entries = async (family: Family): Promise<readonly string[]> =>
+    await lab.conntrack(`port=${PORTS[family]} `, `=${TUNNEL.client1[family]} `);
 
   /** Send-Q of the echo server's connection, the second column of ss(8). */
   const waitsForAcknowledgement = async (family: Family): Promise<boolean> =>
-    / *\d+ +[1-9]\d* /.test(await lab.topology.client1.run(['ss', '-Htn', 'state', 'established', 'sport', '=', `:${PORTS[family]}`]));
+    / *\d+ +[1-9]\d* /.test(
+      await lab.topology.client1.run(['ss', '-Htn', 'state', 'established', 'sport', '=', `:${PORTS[family]}`]),
+    );
 
   for (const family of FAMILIES) {
     it(`finds its router again over IP${family}, although the client's packet came first`, async () => {
-      await using flow = await Flow.start('tcp', lab.party('hostA', family), lab.party('client1', family), { port: PORTS[family] });
+      await using flow = await Flow.start('tcp', lab.party('hostA', family), lab.party('client1', family), {
+        port: PORTS[family],
+      });
       await flow.advance(10);
       await silence(true);
       await lab.topology.endpoint.run(['conntrack', '-F']);
-      await eventually(async () => (await entries(family)).some((entry) => entry.indexOf(`src=${TUNNEL.client1[family]}`) < entry.indexOf(`src=${ADDRESS.hostA[family]}`)), {
-        what: "the flow's new entry begins with the client", timeoutMs: 30_000,
-      });
+      await eventually(
+        async () =>
+          (await entries(family)).some(
+            (entry) => entry.indexOf(`src=${TUNNEL.client1[family]}`) < entry.indexOf(`src=${ADDRESS.hostA[family]}`),
+          ),
+        {
+          what: "the flow's new entry begins with the client",
+          timeoutMs: 30_000,
+        },
+      );
 
       await silence(false);
       await flow.advance(20, 30_000);
@@ -76,20 +99,35 @@ describe('a flow whose conntrack entry is lost', function () {
     for (const family of FAMILIES) {
       const found = await lab.conntrack(`src=${TUNNEL.client1[family]} dst=${TUNNEL.client2[family]} `);
       assert.ok(found.length > 0);
-      assert.deepEqual(found.filter((entry) => !entry.includes('mark=0 ')), []);
+      assert.deepEqual(
+        found.filter((entry) => !entry.includes('mark=0 ')),
+        [],
+      );
     }
   });
 
   it('goes on when its client went away and comes back, although it sends first', async () => {
-    const flows = await Promise.all(FAMILIES.map(async (family) => await Flow.start('tcp', lab.party('hostA', family), lab.party('client1', family), { port: PORTS[family] })));
+    const flows = await Promise.all(
+      FAMILIES.map(
+        async (family) =>
+          await Flow.start('tcp', lab.party('hostA', family), lab.party('client1', family), { port: PORTS[family] }),
+      ),
+    );
     try {
       await Promise.all(flows.map(async (flow) => await flow.advance(10)));
       await silence(true);
       // Nobody acknowledges any more, so client1 has something to repeat.
-      await eventually(async () => (await Promise.all(FAMILIES.map(waitsForAcknowledgement))).every(Boolean), { what: 'client1 waits for acknowledgements' });
+      await eventually(async () => (await Promise.all(FAMILIES.map(waitsForAcknowledgement))).every(Boolean), {
+        what: 'client1 waits for acknowledgements',
+      });
       lab.client('client1').process.kill('SIGKILL');
-      await lab.sidecar.statusWhere(({ clients }) => clients.every(({ commonName }) => commonName !== 'client1'), 'client1 is gone');
-      await eventually(async () => !/10\.8\.0\.11\b|fd00:8::11\b/.test(await clientRules(lab.topology.endpoint)), { what: "client1's rules are gone" });
+      await lab.sidecar.statusWhere(
+        ({ clients }) => clients.every(({ commonName }) => commonName !== 'client1'),
+        'client1 is gone',
+      );
+      await eventually(async () => !/10\.8\.0\.11\b|fd00:8::11\b/.test(await clientRules(lab.topology.endpoint)), {
+        what: "client1's rules are gone",
+      });
       await using capture = await lab.capture();
 
       await lab.connect('client1');
@@ -104,14 +142,21 @@ describe('a flow whose conntrack entry is lost', function () {
 
   it('is not inherited by another client that gets the address, and goes nowhere while nobody has it', async () => {
     await using capture = await lab.capture();
-    await using stream = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: PORTS.v4 });
+    await using stream = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), {
+      port: PORTS.v4,
+    });
     await stream.advance(10);
     assert.notDeepEqual(await entries('v4'), []);
     lab.client('client1').process.kill('SIGKILL');
-    await lab.sidecar.statusWhere(({ clients }) => clients.every(({ commonName }) => commonName !== 'client1'), 'client1 is gone');
+    await lab.sidecar.statusWhere(
+      ({ clients }) => clients.every(({ commonName }) => commonName !== 'client1'),
+      'client1 is gone',
+    );
     const { sent } = await stream.report();
     await eventually(async () => (await stream.report()).sent > sent + 20, { what: 'hostA sends to nobody' });
-    const leaked = (await capture.frames()).filter((frame) => frame.sourceMac === MAC.endpoint && frame.ip?.destination === TUNNEL.client1.v4);
+    const leaked = (await capture.frames()).filter(
+      (frame) => frame.sourceMac === MAC.endpoint && frame.ip?.destination === TUNNEL.client1.v4,
+    );
     assert.deepEqual(leaked, []);
     await stream.stop();
     assert.notDeepEqual(await entries('v4'), [], 'the entry waits for its client');
@@ -119,11 +164,20 @@ describe('a flow whose conntrack entry is lost', function () {
     await lab.server.configureClient('client2', { address: TUNNEL.client1.v4, address6: TUNNEL.client1.v6 });
     await lab.client('client2').stop();
     await (await lab.launchClient('client2')).connected();
-    await lab.sidecar.statusWhere(({ clients }) => clients.some(({ commonName, addresses }) => commonName === 'client2' && addresses.includes(TUNNEL.client1.v4)), 'client2 has the address');
+    await lab.sidecar.statusWhere(
+      ({ clients }) =>
+        clients.some(({ commonName, addresses }) => commonName === 'client2' && addresses.includes(TUNNEL.client1.v4)),
+      'client2 has the address',
+    );
 
-    await eventually(async () => (await clientRules(lab.topology.endpoint)).includes(TUNNEL.client1.v4), { what: 'the rules of client2' });
+    await eventually(async () => (await clientRules(lab.topology.endpoint)).includes(TUNNEL.client1.v4), {
+      what: 'the rules of client2',
+    });
     assert.deepEqual(await entries('v4'), []);
-    await assertExchange('tcp', lab.party('hostB', 'v4'), { namespace: lab.topology.client2, address: TUNNEL.client1.v4 });
+    await assertExchange('tcp', lab.party('hostB', 'v4'), {
+      namespace: lab.topology.client2,
+      address: TUNNEL.client1.v4,
+    });
   });
 });
 
@@ -141,7 +195,9 @@ describe('a flow that a client opens', function () {
   for (const family of FAMILIES) {
     for (const protocol of ['tcp', 'udp'] as const) {
       it(`goes on through the router that its answers come from, ${protocol} over IP${family}`, async () => {
-        await using flow = await Flow.start(protocol, lab.party('client1', family), lab.party('hostA', family), { port: PORTS[family] });
+        await using flow = await Flow.start(protocol, lab.party('client1', family), lab.party('hostA', family), {
+          port: PORTS[family],
+        });
         await using capture = await lab.capture();
         await flow.advance(10);
 
@@ -158,7 +214,11 @@ describe('a flow that a client opens', function () {
       await using capture = await lab.capture();
       await flow.advance(10);
 
-      assertSentVia((await capture.frames()).filter((frame) => frame.ports?.destination === 7841), ADDRESS.hostA.v4, MAC.r1);
+      assertSentVia(
+        (await capture.frames()).filter((frame) => frame.ports?.destination === 7841),
+        ADDRESS.hostA.v4,
+        MAC.r1,
+      );
     } finally {
       await lab.topology.endpoint.ip('route del default');
     }
@@ -205,7 +265,9 @@ describe('a flow that the endpoint translates', function () {
         await flow.advance(10);
         assert.equal(server.port, 7777);
 
-        const answers = (await capture.frames()).filter((frame) => frame.ports?.source === 8080 && frame.ip?.source === ADDRESS.endpoint[family]);
+        const answers = (await capture.frames()).filter(
+          (frame) => frame.ports?.source === 8080 && frame.ip?.source === ADDRESS.endpoint[family],
+        );
         assertSentVia(answers, ADDRESS.hostA[family], MAC.r1);
       });
     }
@@ -216,24 +278,39 @@ describe('a flow that the endpoint translates', function () {
       const result = await exchange('tcp', lab.party('client2', family), lab.party('hostB', family), { port: 7790 });
 
       assert.ok(result.ok, JSON.stringify(result));
-      const sent = sentTo((await capture.frames()).filter((frame) => frame.ports?.destination === 7790), ADDRESS.hostB[family]);
+      const sent = sentTo(
+        (await capture.frames()).filter((frame) => frame.ports?.destination === 7790),
+        ADDRESS.hostB[family],
+      );
       assert.ok(sent.length > 5);
       const toUplink = sent.filter(({ destinationMac }) => destinationMac === MAC.u);
-      assert.ok(toUplink.length <= 2, `${toUplink.length} of ${sent.length} went to the uplink, more than its first packet`);
-      assert.deepEqual([...new Set(sent.filter((frame) => !toUplink.includes(frame)).map(({ destinationMac }) => destinationMac))], [MAC.r2]);
+      assert.ok(
+        toUplink.length <= 2,
+        `${toUplink.length} of ${sent.length} went to the uplink, more than its first packet`,
+      );
+      assert.deepEqual(
+        [...new Set(sent.filter((frame) => !toUplink.includes(frame)).map(({ destinationMac }) => destinationMac))],
+        [MAC.r2],
+      );
     });
   }
 
   it("from the endpoint's VPN address to a host on the link is answered through its router", async function () {
     if ((await lab.sidecar.status()).datapath === 'module') this.skip();
-    await using server = await EchoServer.start('tcp', { namespace: lab.topology.local, address: ADDRESS.local.v4 }, 7777);
+    await using server = await EchoServer.start(
+      'tcp',
+      { namespace: lab.topology.local, address: ADDRESS.local.v4 },
+      7777,
+    );
     await using capture = await lab.capture();
 
     await using flow = await Flow.toPort('tcp', lab.party('hostB', 'v4'), TUNNEL.endpoint.v4, 8081);
     await flow.advance(10);
     assert.equal(server.port, 7777);
 
-    const answers = (await capture.frames()).filter((frame) => frame.ports?.source === 8081 && frame.ip?.source === TUNNEL.endpoint.v4);
+    const answers = (await capture.frames()).filter(
+      (frame) => frame.ports?.source === 8081 && frame.ip?.source === TUNNEL.endpoint.v4,
+    );
     assertSentVia(answers, ADDRESS.hostB.v4, MAC.r2);
   });
 });

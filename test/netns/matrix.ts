@@ -25,7 +25,11 @@ let nextPort = 20_000;
  * Resolves with a test whether a frame belongs to it: each exchange has a port of its own, so that the last
  * acknowledgement of an earlier one is not taken for it.
  */
-export async function assertExchange(kind: TrafficKind, client: Party, server: Party): Promise<(frame: Frame) => boolean> {
+export async function assertExchange(
+  kind: TrafficKind,
+  client: Party,
+  server: Party,
+): Promise<(frame: Frame) => boolean> {
   if (kind === 'ping') {
     const result = await ping(client, server);
     assert.equal(result.received, 3, result.output);
@@ -38,7 +42,10 @@ export async function assertExchange(kind: TrafficKind, client: Party, server: P
   return (frame) => frame.ports?.source === port || frame.ports?.destination === port;
 }
 
-/** Whether one kind of traffic gets through, with a short wait. Every call must use a port of its own when they run at once. */
+/**
+ * Whether one kind of traffic gets through, with a short wait. Every call must use a port of its own when they run at
+ * once.
+ */
 export async function getsThrough(kind: TrafficKind, client: Party, server: Party, port: number): Promise<boolean> {
   if (kind === 'ping') return (await ping(client, server, { count: 2, waitSeconds: 0.5 })).received > 0;
   return (await exchange(kind, client, server, { bytes: 500, count: 2, timeoutMs: 750, port })).ok;
@@ -53,12 +60,17 @@ export function sentTo(frames: readonly Frame[], address: string): readonly Fram
 export function assertSentVia(frames: readonly Frame[], address: string, mac: string): void {
   const sent = sentTo(frames, address);
   assert.ok(sent.length > 0, `the endpoint sent nothing to ${address}`);
-  assert.deepEqual([...new Set(sent.map((frame) => frame.destinationMac))], [mac], `destination MAC of frames to ${address}`);
+  assert.deepEqual(
+    [...new Set(sent.map((frame) => frame.destinationMac))],
+    [mac],
+    `destination MAC of frames to ${address}`,
+  );
 }
 
 /**
- * Fails unless the endpoint sent frames of what a client opened to `address`, the first to the upstream router, and all others there or to
- * `mac`: how many were on their way before the first answer is not known. `lost-entries.test.ts` shows where those after it go.
+ * Fails unless the endpoint sent frames of what a client opened to `address`, the first to the upstream router, and
+ * all others there or to `mac`: how many were on their way before the first answer is not known.
+ * `lost-entries.test.ts` shows where those after it go.
  */
 export function assertOpenedVia(frames: readonly Frame[], address: string, mac: string): void {
   const macs = new Set(sentTo(frames, address).map((frame) => frame.destinationMac));
@@ -67,7 +79,10 @@ export function assertOpenedVia(frames: readonly Frame[], address: string, mac: 
   assert.deepEqual([...macs], [], `destination MAC of frames to ${address}`);
 }
 
-/** Pings client1 from hostB: from the first packet on it is answered, and through r2 once the sidecar knows r2, which so far it does not have to. */
+/**
+ * Pings client1 from hostB: from the first packet on it is answered, and through r2 once the sidecar knows r2, which
+ * so far it does not have to.
+ */
 export async function assertLearnt(lab: VpnLab, family: 'v4' | 'v6'): Promise<void> {
   const [host, client] = [lab.party('hostB', family), lab.party('client1', family)];
 
@@ -78,7 +93,9 @@ export async function assertLearnt(lab: VpnLab, family: 'v4' | 'v6'): Promise<vo
   const later = await ping(host, client, { count: 3 });
 
   assert.deepEqual([first.received, later.received], [3, 3], first.output + later.output);
-  const answers = sentTo(await capture.frames(), ADDRESS.hostB[family]).filter((frame) => frame.ip?.source === TUNNEL.client1[family]);
+  const answers = sentTo(await capture.frames(), ADDRESS.hostB[family]).filter(
+    (frame) => frame.ip?.source === TUNNEL.client1[family],
+  );
   assert.equal(answers.length, 3);
   assertSentVia(answers, ADDRESS.hostB[family], MAC.r2);
 }
@@ -94,7 +111,10 @@ export function resolved(frames: readonly Frame[]): readonly string[] {
 
 /** Fails when the endpoint tried to resolve an address that is not on its segment. */
 export function assertNothingFarResolved(frames: readonly Frame[]): void {
-  assert.deepEqual(resolved(frames).filter((address) => !ON_SEGMENT.test(address)), []);
+  assert.deepEqual(
+    resolved(frames).filter((address) => !ON_SEGMENT.test(address)),
+    [],
+  );
 }
 
 /** Declares the whole matrix of hosts, directions, families and kinds over one OpenVPN transport. */
@@ -118,15 +138,32 @@ export function describeMatrix(transport: Transport): void {
       const routes = await lab.topology.endpoint.run(['ip', '-4', 'route', 'show']);
       const routes6 = await lab.topology.endpoint.run(['ip', '-6', 'route', 'show']);
 
-      // With data channel offload OpenVPN gives its iroutes to the kernel; a device of that kind has no address of scope link.
-      assert.deepEqual(routes.trim().split('\n').map((line) => line.trim()), [
-        '10.8.0.0/24 dev tun0 proto kernel scope link src 10.8.0.1',
-        '192.0.2.0/24 dev lan0 proto kernel scope link src 192.0.2.10',
-        ...(OFFLOADS ? [`192.168.77.0/24 via ${TUNNEL.client1.v4} dev tun0 metric 100`] : []),
-      ]);
-      assert.deepEqual(routes6.trim().split('\n').map((line) => line.split(' proto')[0]), [
-        '2001:db8::/64 dev lan0', 'fd00:8::/64 dev tun0', ...(OFFLOADS ? ['fd00:77::/64 via fd00:8::11 dev tun0'] : []), 'fe80::/64 dev lan0', 'fe80::/64 dev tun0',
-      ]);
+      // With data channel offload OpenVPN gives its iroutes to the kernel; a device of that kind has no address of
+      // scope link.
+      assert.deepEqual(
+        routes
+          .trim()
+          .split('\n')
+          .map((line) => line.trim()),
+        [
+          '10.8.0.0/24 dev tun0 proto kernel scope link src 10.8.0.1',
+          '192.0.2.0/24 dev lan0 proto kernel scope link src 192.0.2.10',
+          ...(OFFLOADS ? [`192.168.77.0/24 via ${TUNNEL.client1.v4} dev tun0 metric 100`] : []),
+        ],
+      );
+      assert.deepEqual(
+        routes6
+          .trim()
+          .split('\n')
+          .map((line) => line.split(' proto')[0]),
+        [
+          '2001:db8::/64 dev lan0',
+          'fd00:8::/64 dev tun0',
+          ...(OFFLOADS ? ['fd00:77::/64 via fd00:8::11 dev tun0'] : []),
+          'fe80::/64 dev lan0',
+          'fe80::/64 dev tun0',
+        ],
+      );
     });
 
     for (const family of FAMILIES) {
@@ -157,7 +194,10 @@ export function describeMatrix(transport: Transport): void {
       it(`answers pings to its own tunnel address over IP${family} through the router that they came from`, async () => {
         await using capture = await lab.capture();
 
-        await assertExchange('ping', lab.party('hostB', family), { namespace: lab.topology.endpoint, address: TUNNEL.endpoint[family] });
+        await assertExchange('ping', lab.party('hostB', family), {
+          namespace: lab.topology.endpoint,
+          address: TUNNEL.endpoint[family],
+        });
 
         assertSentVia(await capture.frames(), ADDRESS.hostB[family], MAC.r2);
       });
@@ -179,9 +219,24 @@ export function describeMatrix(transport: Transport): void {
     it('is explained by `gwmark trace` as the frames show it', async () => {
       const outer = transport.endsWith('6') ? 'v6' : 'v4';
       const questions = [
-        { from: 'hostB', to: { name: 'client2', family: 'v6' }, words: [ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp'], says: `answers of this flow leave lan0 to ${MAC.r2} ` },
-        { from: 'client1', to: { name: 'hostB', family: 'v4' }, words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'], says: `what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves lan0 to ${MAC.r2} ` },
-        { from: 'client1', to: { name: 'hostB', family: 'v4' }, words: [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--dport', '1194'], says: `answers of this flow leave lan0 to ${MAC.u} ` },
+        {
+          from: 'hostB',
+          to: { name: 'client2', family: 'v6' },
+          words: [ADDRESS.hostB.v6, TUNNEL.client2.v6, '--proto', 'icmp'],
+          says: `answers of this flow leave lan0 to ${MAC.r2} `,
+        },
+        {
+          from: 'client1',
+          to: { name: 'hostB', family: 'v4' },
+          words: [ADDRESS.hostB.v4, TUNNEL.client1.v4, '--proto', 'icmp'],
+          says: `what ${TUNNEL.client1.v4} sends to ${ADDRESS.hostB.v4} leaves lan0 to ${MAC.r2} `,
+        },
+        {
+          from: 'client1',
+          to: { name: 'hostB', family: 'v4' },
+          words: [ADDRESS.client1[outer], ADDRESS.endpoint[outer], '--dport', '1194'],
+          says: `answers of this flow leave lan0 to ${MAC.u} `,
+        },
       ] as const;
       let wrong: readonly string[] = [];
 
@@ -192,9 +247,18 @@ export function describeMatrix(transport: Transport): void {
           // One by one: an entry of ICMP lives for 30 s.
           for (const { words, from, to } of questions) {
             await ping(lab.party(from, to.family), lab.party(to.name, to.family), { count: 1 });
-            told.push(await runGwmark(lab.topology.endpoint, ['trace', ...words, '--control-socket', lab.sidecar.controlSocket]));
+            told.push(
+              await runGwmark(lab.topology.endpoint, [
+                'trace',
+                ...words,
+                '--control-socket',
+                lab.sidecar.controlSocket,
+              ]),
+            );
           }
-          wrong = told.filter(({ stdout }, index) => !stdout.includes(questions[index]?.says ?? '')).map(({ stdout, stderr }) => stdout + stderr);
+          wrong = told
+            .filter(({ stdout }, index) => !stdout.includes(questions[index]?.says ?? ''))
+            .map(({ stdout, stderr }) => stdout + stderr);
           return wrong.length === 0;
         },
         { what: 'trace says where the frames went', timeoutMs: 15_000 },
@@ -205,13 +269,20 @@ export function describeMatrix(transport: Transport): void {
       await lab.sidecar.stop();
       await lab.sidecar.down();
 
-      const attempts = FAMILIES.flatMap((family) => KINDS.flatMap((kind) => [
-        [kind, lab.party('hostA', family), lab.party('client1', family)] as const,
-        [kind, lab.party('client2', family), lab.party('hostB', family)] as const,
-      ]));
-      const outcomes = await Promise.all(attempts.map(async ([kind, from, to], index) => await getsThrough(kind, from, to, 9000 + index)));
+      const attempts = FAMILIES.flatMap((family) =>
+        KINDS.flatMap((kind) => [
+          [kind, lab.party('hostA', family), lab.party('client1', family)] as const,
+          [kind, lab.party('client2', family), lab.party('hostB', family)] as const,
+        ]),
+      );
+      const outcomes = await Promise.all(
+        attempts.map(async ([kind, from, to], index) => await getsThrough(kind, from, to, 9000 + index)),
+      );
 
-      assert.deepEqual(outcomes, attempts.map(() => false));
+      assert.deepEqual(
+        outcomes,
+        attempts.map(() => false),
+      );
     });
   });
 }

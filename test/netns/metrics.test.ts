@@ -46,7 +46,9 @@ describe('metrics of a sidecar at work', function () {
 
   async function sent(): Promise<number> {
     const { body } = await get('/metrics');
-    const line = body.split('\n').find((each) => each.startsWith('gwmark_gateway_sent_packets_total{') && each.includes(MAC.r1));
+    const line = body
+      .split('\n')
+      .find((each) => each.startsWith('gwmark_gateway_sent_packets_total{') && each.includes(MAC.r1));
     return Number(line?.slice(line.lastIndexOf(' ') + 1) ?? Number.NaN);
   }
 
@@ -60,7 +62,8 @@ describe('metrics of a sidecar at work', function () {
   it('say what is so: ready, one client, its addresses, the routers', async () => {
     const { body } = await get('/metrics');
 
-    for (const line of ['gwmark_ready 1', 'gwmark_clients 1', 'gwmark_firewall_elements 4', 'gwmark_uplink_known 1']) assert.ok(body.split('\n').includes(line), `${line}\n${body}`);
+    for (const line of ['gwmark_ready 1', 'gwmark_clients 1', 'gwmark_firewall_elements 4', 'gwmark_uplink_known 1'])
+      assert.ok(body.split('\n').includes(line), `${line}\n${body}`);
     assert.ok(body.includes(`datapath="${DATAPATH}"`) && body.includes(`mac="${MAC.r1}"`));
     assert.ok((await value('gwmark_apply_duration_seconds_count')) >= 2);
     assert.equal(body.includes('gwmark_module_events_total{'), DATAPATH === 'module');
@@ -81,17 +84,22 @@ describe('metrics of a sidecar at work', function () {
     // Its own look may be quicker than our question; the reason is then in the log of the repair alone.
     await lab.topology.endpoint.run(['nft', 'delete', 'table', 'inet', 'gwmark']);
 
-    await eventually(async () => (await value('gwmark_repairs_total{object="firewall"}')) === before + 1, { what: 'the repair is counted' });
+    await eventually(async () => (await value('gwmark_repairs_total{object="firewall"}')) === before + 1, {
+      what: 'the repair is counted',
+    });
     await eventually(async () => (await get('/readyz')).status === 200, { what: 'ready again' });
   });
 
   it('tell by /readyz, with the reason, that OpenVPN is gone; /livez stays', async () => {
     await lab.server.stop();
 
-    const notReady = await eventually(async () => {
-      const answer = await get('/readyz');
-      return answer.status === 503 && answer;
-    }, { what: 'not ready' });
+    const notReady = await eventually(
+      async () => {
+        const answer = await get('/readyz');
+        return answer.status === 503 && answer;
+      },
+      { what: 'not ready' },
+    );
 
     assert.ok(notReady.body.includes(`unix:${lab.server.managementSocket}: `), notReady.body);
     assert.deepEqual(await get('/livez'), { status: 200, body: 'ok\n' });

@@ -28,13 +28,16 @@ describe('gwmark move', function () {
 
   /** The MAC that the next answers of the flow go to. */
   async function answersGoTo(mac: string): Promise<void> {
-    await eventually(async () => {
-      await using capture = await lab.capture('udp port 7931');
-      // By r2 they take a longer way, and come as well.
-      await answers.arrive(10);
-      const frames = await capture.frames();
-      return frames.length > 0 && frames.every(({ destinationMac }) => destinationMac === mac);
-    }, { what: `answers go to ${mac}` });
+    await eventually(
+      async () => {
+        await using capture = await lab.capture('udp port 7931');
+        // By r2 they take a longer way, and come as well.
+        await answers.arrive(10);
+        const frames = await capture.frames();
+        return frames.length > 0 && frames.every(({ destinationMac }) => destinationMac === mac);
+      },
+      { what: `answers go to ${mac}` },
+    );
   }
 
   it('sends answers of a router to another one, whatever frames and claims of the first say', async () => {
@@ -56,7 +59,9 @@ describe('gwmark move', function () {
 
     await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     await answersGoTo(MAC.r2);
-    assert.ok((await lab.sidecar.status()).gateways.some(({ mac, isOrdered }) => mac === MAC.r2 && isOrdered === true));
+    assert.ok(
+      (await lab.sidecar.status()).gateways.some(({ mac, isOrdered }) => mac === MAC.r2 && isOrdered === true),
+    );
   });
 
   it('ends with the MAC itself', async () => {
@@ -81,7 +86,19 @@ describe('gwmark move', function () {
     const { endpoint } = lab.topology;
     const { controlSocket } = lab.sidecar;
     assert.equal((await endpoint.run(['stat', '-c', '%a', `${controlSocket}.admin`])).trim(), '600');
-    const { stdout } = await endpoint.tryRun(['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', '-X', 'POST', '--unix-socket', controlSocket, 'http://gwmark/move']);
+    const { stdout } = await endpoint.tryRun([
+      'curl',
+      '-s',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{http_code}',
+      '-X',
+      'POST',
+      '--unix-socket',
+      controlSocket,
+      'http://gwmark/move',
+    ]);
     assert.equal(stdout, '405');
   });
 });

@@ -6,8 +6,8 @@ import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
 
 const RESTARTS = {
-  'SIGUSR1': async (lab: VpnLab) => await lab.server.signalRestart('SIGUSR1'),
-  'SIGHUP': async (lab: VpnLab) => await lab.server.signalRestart('SIGHUP'),
+  SIGUSR1: async (lab: VpnLab) => await lab.server.signalRestart('SIGUSR1'),
+  SIGHUP: async (lab: VpnLab) => await lab.server.signalRestart('SIGHUP'),
   'kill -9 and a new start': async (lab: VpnLab) => {
     await lab.server.killHard();
     await lab.deviceIs('tun0', false);
@@ -39,18 +39,27 @@ describe('an OpenVPN server that restarts', function () {
       await lab.client('client1').connected({ from });
 
       await lab.sidecar.statusWhere(
-        ({ clients }) => clients.length === 1 && clients.every((client) => client.commonName === 'client1' && client.epoch > epochBefore),
+        ({ clients }) =>
+          clients.length === 1 &&
+          clients.every((client) => client.commonName === 'client1' && client.epoch > epochBefore),
         'only client1, of a later epoch',
       );
       const ruleset = async (): Promise<string> => await clientRules(lab.topology.endpoint);
-      await eventually(async () => !(await ruleset()).includes(TUNNEL.client2.v4) && !(await ruleset()).includes(TUNNEL.client2.v6), { what: "client2's rules are gone" });
+      await eventually(
+        async () => !(await ruleset()).includes(TUNNEL.client2.v4) && !(await ruleset()).includes(TUNNEL.client2.v6),
+        { what: "client2's rules are gone" },
+      );
       for (const family of FAMILIES) {
         await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
         await assertExchange('udp', lab.party('client1', family), lab.party('hostB', family));
         await assertExchange('ping', lab.party('hostB', family), lab.party('site', family));
       }
       const blamed = new Set(['routing.repaired', 'firewall.failed', 'daemon.check_failed']);
-      assert.deepEqual(lab.sidecar.log.filter(({ event }) => blamed.has(event)), [], 'what OpenVPN does to its own tunnel is nobody else’s doing, and no error');
+      assert.deepEqual(
+        lab.sidecar.log.filter(({ event }) => blamed.has(event)),
+        [],
+        'what OpenVPN does to its own tunnel is nobody else’s doing, and no error',
+      );
     });
   }
 });

@@ -1,4 +1,7 @@
-/** Reverse path filters that other programs make of rules: served where they ask with the mark, else named and not called healthy. */
+/**
+ * Reverse path filters that other programs make of rules: served where they ask with the mark, else named and not
+ * called healthy.
+ */
 import assert from 'node:assert/strict';
 
 import { assertFound, runDoctor } from '../lab/doctor.js';
@@ -18,26 +21,57 @@ interface Filter {
 
 const table = (chain: string): Filter['make'] => `nft 'table inet other { chain rpf { ${chain}; }; }'`;
 const NO_TABLE = 'nft delete table inet other';
-const xtables = (verb: string): string => ['iptables-nft', 'ip6tables-nft'].map((program) => `${program} -t raw ${verb} PREROUTING -m rpfilter`).join(' && ');
-const iptables = (verb: string, options: string): string => xtables(verb).replaceAll('-m rpfilter', `-m rpfilter ${options} --invert -j DROP`);
+const xtables = (verb: string): string =>
+  ['iptables-nft', 'ip6tables-nft'].map((program) => `${program} -t raw ${verb} PREROUTING -m rpfilter`).join(' && ');
+const iptables = (verb: string, options: string): string =>
+  xtables(verb).replaceAll('-m rpfilter', `-m rpfilter ${options} --invert -j DROP`);
 
 const SERVED: readonly Filter[] = [
-  { title: '`fib saddr . mark . iif oif missing drop`', make: table('type filter hook prerouting priority raw; fib saddr . mark . iif oif missing drop'), unmake: NO_TABLE },
   {
-    title: 'the chain of NixOS, which drops all but what has a way back',
-    make: table('type filter hook prerouting priority mangle + 10; policy drop; meta nfproto ipv4 udp sport . udp dport { 68 . 67, 67 . 68 } accept; icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept; fib saddr . mark . iif oif exists accept'),
+    title: '`fib saddr . mark . iif oif missing drop`',
+    make: table('type filter hook prerouting priority raw; fib saddr . mark . iif oif missing drop'),
     unmake: NO_TABLE,
   },
-  { title: '`-m rpfilter --validmark` of iptables', make: iptables('-I', '--validmark'), unmake: iptables('-D', '--validmark') },
+  {
+    title: 'the chain of NixOS, which drops all but what has a way back',
+    make: table(
+      'type filter hook prerouting priority mangle + 10; policy drop; meta nfproto ipv4 udp sport . udp dport { 68 . 67, 67 . 68 } accept; icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept; fib saddr . mark . iif oif exists accept',
+    ),
+    unmake: NO_TABLE,
+  },
+  {
+    title: '`-m rpfilter --validmark` of iptables',
+    make: iptables('-I', '--validmark'),
+    unmake: iptables('-D', '--validmark'),
+  },
 ];
 
 /** Lets the sessions of OpenVPN live beside a filter that drops all else: the machine may be slow to look. */
 const SESSION = 'iptables-nft -t raw VERB PREROUTING -p udp --dport 1194 -j ACCEPT';
 
 const NAMED: readonly (Filter & { readonly where: RegExp })[] = [
-  { title: '`fib saddr . iif oif missing drop`', make: table('type filter hook prerouting priority filter; udp dport 1194 accept; fib saddr . iif oif missing drop'), unmake: NO_TABLE, where: /nftables chain inet other rpf.*without the mark/ },
-  { title: 'one before every chain of ours', make: table('type filter hook prerouting priority -390; udp dport 1194 accept; fib saddr . mark . iif oif missing drop'), unmake: NO_TABLE, where: /nftables chain inet other rpf.*at priority -390/ },
-  { title: '`-m rpfilter` of iptables', make: `${iptables('-I', '')}; ${SESSION.replaceAll('VERB', '-I')}`, unmake: `${iptables('-D', '')}; ${SESSION.replaceAll('VERB', '-D')}`, where: /iptables chain raw PREROUTING.*without the mark/ },
+  {
+    title: '`fib saddr . iif oif missing drop`',
+    make: table(
+      'type filter hook prerouting priority filter; udp dport 1194 accept; fib saddr . iif oif missing drop',
+    ),
+    unmake: NO_TABLE,
+    where: /nftables chain inet other rpf.*without the mark/,
+  },
+  {
+    title: 'one before every chain of ours',
+    make: table(
+      'type filter hook prerouting priority -390; udp dport 1194 accept; fib saddr . mark . iif oif missing drop',
+    ),
+    unmake: NO_TABLE,
+    where: /nftables chain inet other rpf.*at priority -390/,
+  },
+  {
+    title: '`-m rpfilter` of iptables',
+    make: `${iptables('-I', '')}; ${SESSION.replaceAll('VERB', '-I')}`,
+    unmake: `${iptables('-D', '')}; ${SESSION.replaceAll('VERB', '-D')}`,
+    where: /iptables chain raw PREROUTING.*without the mark/,
+  },
 ];
 
 describe('an endpoint with a reverse path filter made of rules', function () {
@@ -83,7 +117,11 @@ describe('an endpoint with a reverse path filter made of rules', function () {
 
       it('still drops who claims on the link to be a client', async () => {
         await lab.topology.r2.ip(`address add ${TUNNEL.client2.v4}/32 dev lo`);
-        const { received } = await ping({ namespace: lab.topology.r2, address: TUNNEL.client2.v4 }, lab.party('client1', 'v4'), { count: 1, waitSeconds: 0.3 });
+        const { received } = await ping(
+          { namespace: lab.topology.r2, address: TUNNEL.client2.v4 },
+          lab.party('client1', 'v4'),
+          { count: 1, waitSeconds: 0.3 },
+        );
         await lab.topology.r2.ip(`address del ${TUNNEL.client2.v4}/32 dev lo`);
         assert.equal(received, 0);
         assert.deepEqual(await lab.conntrack(`src=${TUNNEL.client2.v4} dst=${TUNNEL.client1.v4}`), []);
@@ -91,7 +129,12 @@ describe('an endpoint with a reverse path filter made of rules', function () {
 
       it('is ready, and the doctor is content', async () => {
         assert.deepEqual((await lab.sidecar.status()).problems, []);
-        assertFound(await runDoctor(lab.topology.endpoint, { flags: flags() }), 'path-filters', 'ok', /is told the way of the gateway/);
+        assertFound(
+          await runDoctor(lab.topology.endpoint, { flags: flags() }),
+          'path-filters',
+          'ok',
+          /is told the way of the gateway/,
+        );
       });
     });
   }
@@ -101,9 +144,17 @@ describe('an endpoint with a reverse path filter made of rules', function () {
       await shell(make);
       try {
         const { problems } = await lab.sidecar.statusWhere(({ ready }) => ready === false, 'not ready');
-        assert.match(problems?.join() ?? '', /chain (inet other rpf|raw PREROUTING) drops IPv4 packets that come by lan0/);
+        assert.match(
+          problems?.join() ?? '',
+          /chain (inet other rpf|raw PREROUTING) drops IPv4 packets that come by lan0/,
+        );
         assertFound(await runDoctor(lab.topology.endpoint, { flags: flags() }), 'path-filters', 'error', where);
-        const { code, stdout } = await runGwmark(lab.topology.endpoint, ['trace', ADDRESS.hostA.v4, TUNNEL.client1.v4, ...flags()]);
+        const { code, stdout } = await runGwmark(lab.topology.endpoint, [
+          'trace',
+          ADDRESS.hostA.v4,
+          TUNNEL.client1.v4,
+          ...flags(),
+        ]);
         assert.equal(code, 1);
         assert.match(stdout, where);
       } finally {
@@ -118,7 +169,12 @@ describe('an endpoint with a reverse path filter made of rules', function () {
     await shell(NAMED[0]?.make ?? '');
     try {
       const report = await runDoctor(lab.topology.endpoint, { flags: flags() });
-      assert.ok(report.findings.some(({ check, severity, found }) => check === 'path-filters' && severity === 'info' && /default route leads by every link/.test(found)));
+      assert.ok(
+        report.findings.some(
+          ({ check, severity, found }) =>
+            check === 'path-filters' && severity === 'info' && /default route leads by every link/.test(found),
+        ),
+      );
       await assertExchange('ping', lab.party('hostB', 'v4'), lab.party('client1', 'v4'));
     } finally {
       await shell(NO_TABLE);

@@ -22,9 +22,16 @@ describe('a sidecar under a service manager', function () {
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 
-  const start = async (receiver: NotifyReceiver, flags: readonly string[] = [], env: Record<string, string> = {}): Promise<Sidecar> =>
+  const start = async (
+    receiver: NotifyReceiver,
+    flags: readonly string[] = [],
+    env: Record<string, string> = {},
+  ): Promise<Sidecar> =>
     await Sidecar.start({
-      namespace: lab.topology.endpoint, directory: lab.pki.directory, managementSocket: lab.server.managementSocket, flags,
+      namespace: lab.topology.endpoint,
+      directory: lab.pki.directory,
+      managementSocket: lab.server.managementSocket,
+      flags,
       env: { NOTIFY_SOCKET: receiver.name, ...env },
     });
 
@@ -44,7 +51,9 @@ describe('a sidecar under a service manager', function () {
   it('writes to an abstract socket too, feeds a watchdog, and is ready though no OpenVPN answers', async () => {
     await using receiver = await NotifyReceiver.open(lab.topology.endpoint, `@gwmark-test-${process.pid}`);
     await using sidecar = Sidecar.launch({
-      namespace: lab.topology.endpoint, directory: lab.pki.directory, managementSocket: path.join(lab.pki.directory, 'nobody'),
+      namespace: lab.topology.endpoint,
+      directory: lab.pki.directory,
+      managementSocket: path.join(lab.pki.directory, 'nobody'),
       env: { NOTIFY_SOCKET: receiver.name, WATCHDOG_USEC: '200000' },
     });
 
@@ -57,7 +66,9 @@ describe('a sidecar under a service manager', function () {
 
   it('goes on when its service manager is not there, with one line in the log', async () => {
     await using sidecar = await Sidecar.start({
-      namespace: lab.topology.endpoint, directory: lab.pki.directory, managementSocket: lab.server.managementSocket,
+      namespace: lab.topology.endpoint,
+      directory: lab.pki.directory,
+      managementSocket: lab.server.managementSocket,
       env: { NOTIFY_SOCKET: path.join(lab.pki.directory, 'nobody') },
     });
 
@@ -69,14 +80,27 @@ describe('a sidecar under a service manager', function () {
   it('reads its configuration again on SIGHUP, and no flow notices', async () => {
     const file = path.join(lab.pki.directory, 'gwmark.yaml');
     await writeFile(file, 'log: {level: info}\n');
-    await using receiver = await NotifyReceiver.open(lab.topology.endpoint, path.join(lab.pki.directory, 'notify-reload'));
+    await using receiver = await NotifyReceiver.open(
+      lab.topology.endpoint,
+      path.join(lab.pki.directory, 'notify-reload'),
+    );
     await using sidecar = await start(receiver, ['--config', file]);
     await using client = await lab.launchClient('client1');
     await client.connected();
     await sidecar.statusWhere(({ clients }) => clients.length === 1, 'one client');
-    await Promise.all((['r1', 'u'] as const).map(async (router) => await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', '192.0.2.10'])));
-    await sidecar.statusWhere(({ gateways, datapath }) => datapath === 'module' || gateways.length >= 2, 'both routers');
-    await using flow = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 7811, intervalMs: 5 });
+    await Promise.all(
+      (['r1', 'u'] as const).map(
+        async (router) => await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', '192.0.2.10']),
+      ),
+    );
+    await sidecar.statusWhere(
+      ({ gateways, datapath }) => datapath === 'module' || gateways.length >= 2,
+      'both routers',
+    );
+    await using flow = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), {
+      port: 7811,
+      intervalMs: 5,
+    });
     await flow.advance(20);
 
     await writeFile(file, 'log: {level: debug}\nauthorize: accept\ntable: other\n');

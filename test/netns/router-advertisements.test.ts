@@ -9,7 +9,8 @@ describe('an endpoint with a card whose router is advertised, and that is no lin
   let lab: VpnLab;
   let isp: RouterAdvertiser;
   let later: RouterAdvertiser | undefined;
-  const value = async (name: string): Promise<string> => (await lab.topology.endpoint.run(['sysctl', '-n', `net.ipv6.${name}`])).trim();
+  const value = async (name: string): Promise<string> =>
+    (await lab.topology.endpoint.run(['sysctl', '-n', `net.ipv6.${name}`])).trim();
   before(async () => {
     lab = await VpnLab.create({ transport: 'udp6' });
     const { endpoint } = lab.topology;
@@ -53,7 +54,13 @@ describe('an endpoint with a card whose router is advertised, and that is no lin
 
     await lab.sidecar.down();
 
-    for (const [name, before] of [['conf.all.forwarding', '0'], ['conf.isp0.accept_ra', '1'], ['conf.isp1.accept_ra', '1'], ['conf.lan0.accept_ra', '1'], ['fwmark_reflect', '0']] as const) {
+    for (const [name, before] of [
+      ['conf.all.forwarding', '0'],
+      ['conf.isp0.accept_ra', '1'],
+      ['conf.isp1.accept_ra', '1'],
+      ['conf.lan0.accept_ra', '1'],
+      ['fwmark_reflect', '0'],
+    ] as const) {
       assert.equal(await value(name), before, name);
     }
     await isp.isRouter();

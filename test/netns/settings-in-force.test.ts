@@ -14,7 +14,10 @@ describe('trace and doctor, told nothing, beside a sidecar that has settings of 
     await lab.startSidecar('--gateways-learn-onlink', '--table', 'vpn_answers', '--routing-protocol', '97');
     await lab.connect('client1');
     await lab.topology.local.run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint.v4]);
-    await lab.sidecar.statusWhere(({ gateways }) => gateways.some(({ mac }) => mac === MAC.local), 'the host on the link is known');
+    await lab.sidecar.statusWhere(
+      ({ gateways }) => gateways.some(({ mac }) => mac === MAC.local),
+      'the host on the link is known',
+    );
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 
@@ -30,15 +33,25 @@ describe('trace and doctor, told nothing, beside a sidecar that has settings of 
     // Printed by the program under test.
     const { sentence, steps } = JSON.parse(stdout) as { sentence: string; steps: { step: string; text: string }[] };
     assert.match(sentence, new RegExp(`leave lan0 to ${MAC.local} `));
-    assert.match(steps.find(({ step }) => step === 'rules')?.text ?? '', /vpn_answers.*gateways\.learnOnlink is true there and false here/);
+    assert.match(
+      steps.find(({ step }) => step === 'rules')?.text ?? '',
+      /vpn_answers.*gateways\.learnOnlink is true there and false here/,
+    );
   });
 
   it('doctor takes its table and numbers for ours, and names what differs', async () => {
     const { stdout } = await run('doctor');
     const { findings } = JSON.parse(stdout) as { findings: { check: string; severity: string; subject: string }[] };
 
-    const differing = findings.filter(({ check }) => check === 'settings').map(({ severity, subject }) => `${severity} ${subject}`);
+    const differing = findings
+      .filter(({ check }) => check === 'settings')
+      .map(({ severity, subject }) => `${severity} ${subject}`);
     assert.deepEqual(differing.toSorted(), ['info gateways.learnOnlink', 'info routing.protocol', 'info table']);
-    assert.deepEqual(findings.filter(({ check, severity }) => ['table', 'marks', 'routing-numbers'].includes(check) && severity !== 'ok'), []);
+    assert.deepEqual(
+      findings.filter(
+        ({ check, severity }) => ['table', 'marks', 'routing-numbers'].includes(check) && severity !== 'ok',
+      ),
+      [],
+    );
   });
 });

@@ -62,8 +62,12 @@ describe('a sidecar that dies, stops or is disturbed', function () {
       await lab.topology.endpoint.run(command);
 
       await lab.sidecar.event('firewall.repaired', { from });
-      await eventually(async () => /10\.8\.0\.11[\s\S]*fd00:8::11|fd00:8::11[\s\S]*10\.8\.0\.11/.test(await ruleset()), { what: "client1's addresses are back" });
-      for (const family of FAMILIES) await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
+      await eventually(
+        async () => /10\.8\.0\.11[\s\S]*fd00:8::11|fd00:8::11[\s\S]*10\.8\.0\.11/.test(await ruleset()),
+        { what: "client1's addresses are back" },
+      );
+      for (const family of FAMILIES)
+        await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
     });
   }
 
@@ -71,7 +75,9 @@ describe('a sidecar that dies, stops or is disturbed', function () {
     const from = lab.sidecar.log.length;
     const { endpoint } = lab.topology;
 
-    const ours = (await endpoint.run(['ip', '-4', 'rule', 'show'])).split('\n').map((line) => Number(line.split(':')[0]))
+    const ours = (await endpoint.run(['ip', '-4', 'rule', 'show']))
+      .split('\n')
+      .map((line) => Number(line.split(':')[0]))
       .filter((priority) => priority > 0 && priority !== 32_766 && priority !== 32_767);
     assert.ok(ours.length > 0, 'the sidecar has rules');
     for (const priority of ours) await endpoint.run(['ip', '-4', 'rule', 'del', 'priority', String(priority)]);
@@ -89,7 +95,11 @@ describe('a sidecar that dies, stops or is disturbed', function () {
     await lab.sidecar.down();
 
     assert.deepEqual(await networkState(lab.topology.endpoint), pristine);
-    assert.deepEqual((await lab.conntrack('mark=')).filter((entry) => !/ mark=0 /.test(entry)), [], 'no conntrack entry keeps a mark');
+    assert.deepEqual(
+      (await lab.conntrack('mark=')).filter((entry) => !/ mark=0 /.test(entry)),
+      [],
+      'no conntrack entry keeps a mark',
+    );
   });
 
   it('takes `gwmark down` twice, and comes back after it', async () => {

@@ -22,11 +22,18 @@ describe('gwmark run refuses to start', function () {
   let base: readonly string[];
   before(async () => {
     lab = await VpnLab.create({ transport: 'udp4', management: { password: 'open sesame' } });
-    base = ['run', '--management', `unix:${lab.server.managementSocket}`, '--control-socket', path.join(lab.pki.directory, 'gwmark.sock')];
+    base = [
+      'run',
+      '--management',
+      `unix:${lab.server.managementSocket}`,
+      '--control-socket',
+      path.join(lab.pki.directory, 'gwmark.sock'),
+    ];
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 
-  const run = async (...flags: readonly string[]): Promise<ExecResult> => await runGwmark(lab.topology.endpoint, [...base, ...flags], { timeoutMs: 10_000 });
+  const run = async (...flags: readonly string[]): Promise<ExecResult> =>
+    await runGwmark(lab.topology.endpoint, [...base, ...flags], { timeoutMs: 10_000 });
 
   it('with an unknown option: usage, exit code 2', async () => {
     assertRefused(await run('--no-such-option'), 2, /no-such-option/);
@@ -45,13 +52,18 @@ describe('gwmark run refuses to start', function () {
 
   it('as an ordinary user: exit code 1, and says what it needs', async () => {
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--inh-caps', '-all', '--'];
-    const result = await lab.topology.endpoint.tryRun([...nobody, process.execPath, PROGRAM, ...base], { timeoutMs: 10_000 });
+    const result = await lab.topology.endpoint.tryRun([...nobody, process.execPath, PROGRAM, ...base], {
+      timeoutMs: 10_000,
+    });
 
     assertRefused(result, 1, /root|CAP_NET_ADMIN/);
   });
 
   it('where its table is in use by somebody else: exit code 1, and names it', async () => {
-    await lab.topology.endpoint.run(['nft', 'add table inet gwmark; add chain inet gwmark theirs; add rule inet gwmark theirs counter']);
+    await lab.topology.endpoint.run([
+      'nft',
+      'add table inet gwmark; add chain inet gwmark theirs; add rule inet gwmark theirs counter',
+    ]);
 
     const result = await run();
     await lab.topology.endpoint.run(['nft', 'delete', 'table', 'inet', 'gwmark']);
@@ -83,7 +95,10 @@ describe('gwmark run refuses to start', function () {
     await mkdir(onlyBusyBox);
     await symlink((await endpoint.run(['sh', '-c', 'command -v busybox'])).trim(), path.join(onlyBusyBox, 'ip'));
 
-    const result = await endpoint.tryRun(['env', `PATH=${onlyBusyBox}:${process.env['PATH'] ?? ''}`, process.execPath, PROGRAM, ...base], { timeoutMs: 10_000 });
+    const result = await endpoint.tryRun(
+      ['env', `PATH=${onlyBusyBox}:${process.env['PATH'] ?? ''}`, process.execPath, PROGRAM, ...base],
+      { timeoutMs: 10_000 },
+    );
 
     assertRefused(result, 1, /BusyBox/, /install iproute2 5\.10 or later/);
   });
@@ -93,7 +108,10 @@ describe('gwmark run refuses to start', function () {
     await mkdir(onlyIp);
     await symlink((await lab.topology.endpoint.run(['sh', '-c', 'command -v ip'])).trim(), path.join(onlyIp, 'ip'));
 
-    const result = await lab.topology.endpoint.tryRun(['env', `PATH=${onlyIp}`, process.execPath, PROGRAM, ...base, '--executor', 'process'], { timeoutMs: 10_000 });
+    const result = await lab.topology.endpoint.tryRun(
+      ['env', `PATH=${onlyIp}`, process.execPath, PROGRAM, ...base, '--executor', 'process'],
+      { timeoutMs: 10_000 },
+    );
 
     assertRefused(result, 1, /nft/);
   });
@@ -131,34 +149,61 @@ describe('gwmark run keeps trying and says why', function () {
   });
 
   it('at the one endpoint whose password is refused; the others work, and it does once its password file is right', async () => {
-    const { topology: { endpoint: namespace }, pki } = lab;
+    const {
+      topology: { endpoint: namespace },
+      pki,
+    } = lab;
     const server = await OpenVpnServer.start({
-      namespace, pki, identity: await pki.issue('second', 'server'), transport: 'udp4', port: 1195, device: 'tun1', network: '10.9.0.0 255.255.255.0', management: { password: 'open barley' },
+      namespace,
+      pki,
+      identity: await pki.issue('second', 'server'),
+      transport: 'udp4',
+      port: 1195,
+      device: 'tun1',
+      network: '10.9.0.0 255.255.255.0',
+      management: { password: 'open barley' },
     });
     const file = (name: string): string => path.join(pki.directory, name);
     await writeFile(file('first.password'), 'open sesame\n', { mode: 0o600 });
     await writeFile(file('second.password'), 'open sesame\n', { mode: 0o600 });
-    await writeFile(file('two.yaml'), [
-      `controlSocket: ${file('two.sock')}`,
-      'management:',
-      '  passwordFile: first.password',
-      '  endpoints:',
-      `    - unix:${lab.server.managementSocket}`,
-      `    - {address: "unix:${server.managementSocket}", passwordFile: second.password}`,
-    ].join('\n'));
-    const sidecar = namespace.spawn([process.execPath, PROGRAM, 'run', '--config', file('two.yaml')], { name: 'gwmark run' });
+    await writeFile(
+      file('two.yaml'),
+      [
+        `controlSocket: ${file('two.sock')}`,
+        'management:',
+        '  passwordFile: first.password',
+        '  endpoints:',
+        `    - unix:${lab.server.managementSocket}`,
+        `    - {address: "unix:${server.managementSocket}", passwordFile: second.password}`,
+      ].join('\n'),
+    );
+    const sidecar = namespace.spawn([process.execPath, PROGRAM, 'run', '--config', file('two.yaml')], {
+      name: 'gwmark run',
+    });
     const status = async (): Promise<SidecarStatus | undefined> => {
       const { stdout } = await runGwmark(namespace, ['status', '--json', '--control-socket', file('two.sock')]);
       return stdout === '' ? undefined : (JSON.parse(stdout) as SidecarStatus);
     };
     try {
-      const refused = await eventually(async () => {
-        const now = await status();
-        return now?.servers[0]?.state === 'ready' && (now.problems ?? []).some((problem) => /refused/.test(problem)) && now;
-      }, { what: 'the first server ready, the second refused', timeoutMs: 15_000 });
+      const refused = await eventually(
+        async () => {
+          const now = await status();
+          return (
+            now?.servers[0]?.state === 'ready' &&
+            (now.problems ?? []).some((problem) => /refused/.test(problem)) &&
+            now
+          );
+        },
+        { what: 'the first server ready, the second refused', timeoutMs: 15_000 },
+      );
       assert.equal(refused.ready, false);
-      assert.deepEqual(refused.servers.map(({ state }) => state), ['ready', 'connecting']);
-      assert.deepEqual(refused.problems, [`unix:${server.managementSocket}: connect to unix:${server.managementSocket}: the daemon refused the management password`]);
+      assert.deepEqual(
+        refused.servers.map(({ state }) => state),
+        ['ready', 'connecting'],
+      );
+      assert.deepEqual(refused.problems, [
+        `unix:${server.managementSocket}: connect to unix:${server.managementSocket}: the daemon refused the management password`,
+      ]);
 
       await writeFile(file('second.password'), 'open barley\n');
       sidecar.kill('SIGHUP');
@@ -174,12 +219,20 @@ describe('gwmark run keeps trying and says why', function () {
 
   it('at a management interface that another program holds', async () => {
     const from = lab.server.process.lines.length;
-    const holder = lab.topology.endpoint.spawn(['socat', '-', `UNIX-CONNECT:${lab.server.managementSocket}`], { stdin: 'pipe' });
+    const holder = lab.topology.endpoint.spawn(['socat', '-', `UNIX-CONNECT:${lab.server.managementSocket}`], {
+      stdin: 'pipe',
+    });
     try {
       await lab.server.process.waitFor(/MANAGEMENT: Client connected/, { from });
       const passwordFile = path.join(lab.pki.directory, 'right.password');
       await writeFile(passwordFile, 'open sesame\n', { mode: 0o600 });
-      await using sidecar = launch(lab.server.managementSocket, '--management-password-file', passwordFile, '--management-connect-timeout-ms', '500');
+      await using sidecar = launch(
+        lab.server.managementSocket,
+        '--management-password-file',
+        passwordFile,
+        '--management-connect-timeout-ms',
+        '500',
+      );
 
       await sidecar.event('management.busy');
       await holder.stop();

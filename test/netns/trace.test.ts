@@ -1,4 +1,7 @@
-/** `gwmark trace` on the real thing: what it says agrees with the frames, and each thing that can be in the way is named. */
+/**
+ * `gwmark trace` on the real thing: what it says agrees with the frames, and each thing that can be in the way is
+ * named.
+ */
 import assert from 'node:assert/strict';
 
 import { runGwmark } from '../lab/sidecar.js';
@@ -12,7 +15,12 @@ import { assertSentVia } from './matrix.js';
 interface PrintedTrace {
   readonly code: number;
   readonly goesByMac: boolean;
-  readonly steps: readonly { readonly step: string; readonly ok: boolean; readonly text: string; readonly remedy: string | null }[];
+  readonly steps: readonly {
+    readonly step: string;
+    readonly ok: boolean;
+    readonly text: string;
+    readonly remedy: string | null;
+  }[];
   readonly sentence: string;
   readonly instead: string | null;
 }
@@ -22,7 +30,11 @@ function assertStopped(trace: PrintedTrace | undefined, step: string, text: RegE
   assert.ok(trace);
   const { code, goesByMac, steps, sentence, instead } = trace;
   const last = steps.at(-1);
-  assert.deepEqual([code, goesByMac, last?.step, last?.ok], [1, false, step, false], JSON.stringify(steps, undefined, 1));
+  assert.deepEqual(
+    [code, goesByMac, last?.step, last?.ok],
+    [1, false, step, false],
+    JSON.stringify(steps, undefined, 1),
+  );
   assert.match(last?.text ?? '', text);
   assert.ok(last?.remedy, 'says how to fix it');
   assert.match(sentence, /do not go by MAC/);
@@ -42,7 +54,13 @@ describe('gwmark trace', function () {
   after(async () => await lab?.[Symbol.asyncDispose]());
 
   const trace = async (...args: readonly string[]): Promise<PrintedTrace> => {
-    const { code, stdout, stderr } = await runGwmark(lab.topology.endpoint, ['trace', ...args, '--json', '--control-socket', lab.sidecar.controlSocket]);
+    const { code, stdout, stderr } = await runGwmark(lab.topology.endpoint, [
+      'trace',
+      ...args,
+      '--json',
+      '--control-socket',
+      lab.sidecar.controlSocket,
+    ]);
     assert.ok(stdout.startsWith('{'), `exit code ${code}: ${stderr}`);
     // Printed by the program under test; the tests look at the fields.
     return { code, ...(JSON.parse(stdout) as Omit<PrintedTrace, 'code'>) };
@@ -57,9 +75,28 @@ describe('gwmark trace', function () {
 
       assert.equal(result.code, 0, JSON.stringify(result));
       assert.match(result.sentence, new RegExp(`^answers of this flow leave lan0 to ${MAC.r2} \\(gateway \\d+\\)$`));
-      assert.deepEqual(result.steps.map(({ step }) => step), ['rules', 'destination', 'selection', 'conntrack', 'gateway', 'device', 'forwarding', 'rule', 'route', 'neighbour', 'kernel']);
+      assert.deepEqual(
+        result.steps.map(({ step }) => step),
+        [
+          'rules',
+          'destination',
+          'selection',
+          'conntrack',
+          'gateway',
+          'device',
+          'forwarding',
+          'rule',
+          'route',
+          'neighbour',
+          'kernel',
+        ],
+      );
       assert.match(result.steps[1]?.text ?? '', /client client1 \(CID \d+\)/);
-      assertSentVia((await capture.frames()).filter((frame) => frame.ip?.source === TUNNEL.client1[family]), ADDRESS.hostB[family], MAC.r2);
+      assertSentVia(
+        (await capture.frames()).filter((frame) => frame.ip?.source === TUNNEL.client1[family]),
+        ADDRESS.hostB[family],
+        MAC.r2,
+      );
     });
   }
 
@@ -67,7 +104,9 @@ describe('gwmark trace', function () {
     await exchange('udp', lab.party('hostA', 'v4'), lab.party('client2', 'v4'), { port: 7801 });
 
     const [meant, otherPort, otherProtocol] = await Promise.all(
-      [['udp', '--dport', '7801'], ['udp', '--dport', '7802'], ['tcp']].map(async (words) => await trace(ADDRESS.hostA.v4, TUNNEL.client2.v4, '--proto', ...words)),
+      [['udp', '--dport', '7801'], ['udp', '--dport', '7802'], ['tcp']].map(
+        async (words) => await trace(ADDRESS.hostA.v4, TUNNEL.client2.v4, '--proto', ...words),
+      ),
     );
 
     assert.equal(meant?.code, 0);
@@ -92,7 +131,13 @@ describe('gwmark trace', function () {
   it('prints a table and a sentence for eyes', async () => {
     await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
 
-    const { code, stdout } = await runGwmark(lab.topology.endpoint, ['trace', ADDRESS.hostA.v4, TUNNEL.client1.v4, '--control-socket', lab.sidecar.controlSocket]);
+    const { code, stdout } = await runGwmark(lab.topology.endpoint, [
+      'trace',
+      ADDRESS.hostA.v4,
+      TUNNEL.client1.v4,
+      '--control-socket',
+      lab.sidecar.controlSocket,
+    ]);
 
     assert.equal(code, 0);
     assert.match(stdout, /ok +neighbour +169\.254\.119\.\d+ is 02:00:00:00:01:01/);
@@ -101,7 +146,12 @@ describe('gwmark trace', function () {
 
   it('stops at a source on the link itself, where there is no such flow, at what is no VPN address, and at answers that come back into the tunnel', async () => {
     const [onLink, noFlow, noClient, back] = await Promise.all(
-      [[ADDRESS.local.v4, TUNNEL.client1.v4], ['198.51.100.99', TUNNEL.client1.v4], [ADDRESS.hostA.v4, '203.0.113.77'], [TUNNEL.client1.v4, ADDRESS.hostA.v4]].map(async (ends) => await trace(...ends)),
+      [
+        [ADDRESS.local.v4, TUNNEL.client1.v4],
+        ['198.51.100.99', TUNNEL.client1.v4],
+        [ADDRESS.hostA.v4, '203.0.113.77'],
+        [TUNNEL.client1.v4, ADDRESS.hostA.v4],
+      ].map(async (ends) => await trace(...ends)),
     );
 
     assertStopped(onLink, 'selection', /on the link of lan0/, /the normal route, dev lan0, no next hop/);
@@ -113,7 +163,20 @@ describe('gwmark trace', function () {
   it('stops at a flow that is older than the rules, and says where its answers go instead', async () => {
     await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     const { endpoint } = lab.topology;
-    await endpoint.run(['conntrack', '-U', '-f', 'ipv4', '-p', 'icmp', '-s', ADDRESS.hostA.v4, '-d', TUNNEL.client1.v4, '--mark', '0']);
+    await endpoint.run([
+      'conntrack',
+      '-U',
+      '-f',
+      'ipv4',
+      '-p',
+      'icmp',
+      '-s',
+      ADDRESS.hostA.v4,
+      '-d',
+      TUNNEL.client1.v4,
+      '--mark',
+      '0',
+    ]);
 
     const result = await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4, '--proto', 'icmp');
 
@@ -130,9 +193,19 @@ describe('gwmark trace', function () {
     const result = await trace('2001:db8:b::99', TUNNEL.client2.v6, '--proto', 'icmp');
 
     assert.equal(answered.code, 0, JSON.stringify(answered));
-    assert.match(answered.sentence, new RegExp(`^what ${TUNNEL.client2.v6} sends to ${ADDRESS.hostB.v6} leaves lan0 to ${MAC.r2} \\(gateway \\d+\\)$`));
+    assert.match(
+      answered.sentence,
+      new RegExp(
+        `^what ${TUNNEL.client2.v6} sends to ${ADDRESS.hostB.v6} leaves lan0 to ${MAC.r2} \\(gateway \\d+\\)$`,
+      ),
+    );
     assert.equal(result.code, 0, JSON.stringify(result));
-    assert.match(result.sentence, new RegExp(`^what ${TUNNEL.client2.v6} sends to 2001:db8:b::99 leaves lan0 to ${MAC.u} \\(gateway \\d+, the uplink\\)$`));
+    assert.match(
+      result.sentence,
+      new RegExp(
+        `^what ${TUNNEL.client2.v6} sends to 2001:db8:b::99 leaves lan0 to ${MAC.u} \\(gateway \\d+, the uplink\\)$`,
+      ),
+    );
     const sent = (await capture.frames()).filter((frame) => frame.ip?.source === TUNNEL.client2.v6);
     assertSentVia(sent, '2001:db8:b::99', MAC.u);
   });
@@ -142,7 +215,11 @@ describe('gwmark trace', function () {
     await lab.topology.endpoint.ip(`route add ${nobody} via ${ADDRESS.r2.v4}`);
     await ping(lab.party('client2', 'v4'), { address: nobody }, { count: 1, waitSeconds: 0.2 });
     try {
-      assertStopped(await trace(nobody, TUNNEL.client2.v4, '--proto', 'icmp'), 'route', /via 192\.0\.2\.2 dev lan0: a route of the endpoint comes before the uplink/);
+      assertStopped(
+        await trace(nobody, TUNNEL.client2.v4, '--proto', 'icmp'),
+        'route',
+        /via 192\.0\.2\.2 dev lan0: a route of the endpoint comes before the uplink/,
+      );
     } finally {
       await lab.topology.endpoint.ip(`route del ${nobody}`);
     }
@@ -152,7 +229,11 @@ describe('gwmark trace', function () {
     await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     await lab.topology.endpoint.sysctl('net.ipv4.conf.tun0.forwarding=0');
     try {
-      assertStopped(await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4), 'forwarding', /forwards nothing that comes out of tun0/);
+      assertStopped(
+        await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4),
+        'forwarding',
+        /forwards nothing that comes out of tun0/,
+      );
     } finally {
       await lab.topology.endpoint.sysctl('net.ipv4.conf.tun0.forwarding=1');
     }
@@ -162,7 +243,12 @@ describe('gwmark trace', function () {
     await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     await lab.topology.endpoint.ip('route add default via 192.0.2.254 table 99', 'rule add pref 5 iif tun0 lookup 99');
     try {
-      assertStopped(await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4), 'kernel', /via 192\.0\.2\.254 dev lan0: a rule of somebody else/, /via 192\.0\.2\.254 dev lan0/);
+      assertStopped(
+        await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4),
+        'kernel',
+        /via 192\.0\.2\.254 dev lan0: a rule of somebody else/,
+        /via 192\.0\.2\.254 dev lan0/,
+      );
     } finally {
       await lab.topology.endpoint.ip('rule del pref 5', 'route flush table 99');
     }
@@ -178,17 +264,31 @@ describe('gwmark trace', function () {
   it('stops at a gateway that is down, with a sidecar and after one was killed', async () => {
     await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     await lab.topology.switch.ip('link set to-endpoint down');
-    await eventually(async () => /NO-CARRIER/.test(await lab.topology.endpoint.run(['ip', 'link', 'show', 'lan0'])), { what: 'the cable is out' });
+    await eventually(async () => /NO-CARRIER/.test(await lab.topology.endpoint.run(['ip', 'link', 'show', 'lan0'])), {
+      what: 'the cable is out',
+    });
 
-    assertStopped(await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4), 'device', /gateway \d+ is down: lan0 has no carrier/);
+    assertStopped(
+      await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4),
+      'device',
+      /gateway \d+ is down: lan0 has no carrier/,
+    );
     await lab.sidecar.killHard();
     await lab.topology.endpoint.ip('link set lan0 down');
-    assertStopped(await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4), 'gateway', /gateway \d+ is gone: its device lan0 is down/);
+    assertStopped(
+      await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4),
+      'gateway',
+      /gateway \d+ is gone: its device lan0 is down/,
+    );
   });
 
   it('stops where no rules are installed', async () => {
     await lab.sidecar.down();
 
-    assertStopped(await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4), 'rules', /nftables table inet gwmark is not there/);
+    assertStopped(
+      await trace(ADDRESS.hostA.v4, TUNNEL.client1.v4),
+      'rules',
+      /nftables table inet gwmark is not there/,
+    );
   });
 });

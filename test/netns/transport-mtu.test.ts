@@ -14,7 +14,10 @@ const ROUTER_OF = { client1: MAC.u, client2: MAC.r2 } as const;
 /** Routers beyond u have a link to the client of this MTU: u says so, and forwards nothing larger. */
 async function narrow(lab: VpnLab, client: Remote, mtu: number): Promise<void> {
   const device = DEVICE_TO[client];
-  await lab.topology.u.ip(`route replace ${ADDRESS[client].v4} dev ${device} mtu ${mtu}`, `route replace ${ADDRESS[client].v6} dev ${device} mtu ${mtu}`);
+  await lab.topology.u.ip(
+    `route replace ${ADDRESS[client].v4} dev ${device} mtu ${mtu}`,
+    `route replace ${ADDRESS[client].v6} dev ${device} mtu ${mtu}`,
+  );
 }
 
 /** How many packets u found too big for their next link, and told their sender. */
@@ -83,14 +86,32 @@ for (const transport of ['udp4', 'udp6', 'tcp4', 'tcp6'] as const) {
     it('gives another socket of the endpoint no route', async () => {
       const flag = version === 'v6' ? '-6' : '-4';
       for (const protocol of ['udp', 'tcp']) {
-        const question = ['ip', flag, 'route', 'get', ADDRESS.client1[version], 'from', ADDRESS.endpoint[version], 'ipproto', protocol, 'sport', '22', 'dport', '40000'];
+        const question = [
+          'ip',
+          flag,
+          'route',
+          'get',
+          ADDRESS.client1[version],
+          'from',
+          ADDRESS.endpoint[version],
+          'ipproto',
+          protocol,
+          'sport',
+          '22',
+          'dport',
+          '40000',
+        ];
         assert.notEqual((await lab.topology.endpoint.tryRun(question)).code, 0, question.join(' '));
       }
     });
 
     for (const client of ['client1', 'client2'] as const) {
       it(`carries TCP to ${client} over a path of 1280, also where main has a default route through another router`, async () => {
-        if (client === 'client1') await lab.topology.endpoint.ip(`route add default via ${ADDRESS.r1.v4}`, `route add default via ${ADDRESS.r1.v6}`);
+        if (client === 'client1')
+          await lab.topology.endpoint.ip(
+            `route add default via ${ADDRESS.r1.v4}`,
+            `route add default via ${ADDRESS.r1.v6}`,
+          );
         await narrow(lab, client, 1280);
         await using capture = await lab.capture('port 1194');
 

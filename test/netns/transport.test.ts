@@ -1,4 +1,6 @@
-/** Which sockets are OpenVPN's: who tells, with which privileges, and what becomes of a server of which nobody does. */
+/**
+ * Which sockets are OpenVPN's: who tells, with which privileges, and what becomes of a server of which nobody does.
+ */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -18,7 +20,12 @@ import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
 
 /** What else listens on a machine. */
-const LISTENERS = ['TCP4-LISTEN:22,fork,reuseaddr', 'TCP6-LISTEN:22,fork,reuseaddr,ipv6only=1', 'UDP4-RECV:123', 'TCP4-LISTEN:443,bind=192.0.2.10,fork'] as const;
+const LISTENERS = [
+  'TCP4-LISTEN:22,fork,reuseaddr',
+  'TCP6-LISTEN:22,fork,reuseaddr,ipv6only=1',
+  'UDP4-RECV:123',
+  'TCP4-LISTEN:443,bind=192.0.2.10,fork',
+] as const;
 
 interface Beside extends AsyncDisposable {
   readonly lab: VpnLab;
@@ -27,16 +34,28 @@ interface Beside extends AsyncDisposable {
 /** A lab with programs beside OpenVPN that listen, by socat's words. */
 async function labBeside(options: Partial<VpnLabOptions>, listeners: readonly string[] = LISTENERS): Promise<Beside> {
   const lab = await VpnLab.create({ transport: 'udp4', ...options });
-  const others = listeners.map((listener) => lab.topology.endpoint.spawn(['socat', listener, '-'], { name: listener }));
-  return { lab, [Symbol.asyncDispose]: async () => {
-    await Promise.all(others.map((other: LabProcess) => other.stop()));
-    await lab[Symbol.asyncDispose]();
-  } };
+  const others = listeners.map((listener) =>
+    lab.topology.endpoint.spawn(['socat', listener, '-'], { name: listener }),
+  );
+  return {
+    lab,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(others.map((other: LabProcess) => other.stop()));
+      await lab[Symbol.asyncDispose]();
+    },
+  };
 }
 
 const launch = (lab: VpnLab, prefix: readonly string[], ...flags: readonly string[]): Sidecar =>
-  Sidecar.launch({ namespace: lab.topology.endpoint, directory: lab.pki.directory, managementSocket: lab.server.managementSocket, flags, prefix });
-const sockets = ({ servers }: SidecarStatus): string => (servers[0]?.transport ?? []).map(({ protocol, address, port }) => `${protocol} ${address} ${port}`).join(', ');
+  Sidecar.launch({
+    namespace: lab.topology.endpoint,
+    directory: lab.pki.directory,
+    managementSocket: lab.server.managementSocket,
+    flags,
+    prefix,
+  });
+const sockets = ({ servers }: SidecarStatus): string =>
+  (servers[0]?.transport ?? []).map(({ protocol, address, port }) => `${protocol} ${address} ${port}`).join(', ');
 
 /** The status of `/readyz`. */
 async function readiness(socketPath: string): Promise<number | undefined> {
@@ -77,9 +96,13 @@ describe('sockets of OpenVPN', function () {
       assert.equal(status.servers[0]?.transportSource, source, sidecar.process.log);
       assert.equal(status.servers[0].device, 'tun0');
       // Nothing but the transport's rules lets its answers out: the endpoint has no route to the client.
-      for (const router of ['r1', 'u'] as const) await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint.v4]);
+      for (const router of ['r1', 'u'] as const)
+        await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint.v4]);
       await lab.connect('client1');
-      await eventually(async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1, { what: 'traffic' });
+      await eventually(
+        async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1,
+        { what: 'traffic' },
+      );
     });
   }
 
@@ -87,7 +110,10 @@ describe('sockets of OpenVPN', function () {
     const program = path.join(await mkdtemp(path.join(tmpdir(), `gwmark-lab-${process.pid}-`)), 'vpnd');
     const asVpnd = 'cp "$(command -v openvpn)" "$0" && exec unshare --pid --fork --kill-child=SIGTERM "$0" "$@"';
     await using lab = await VpnLab.create({ transport: 'tcp4', serverProgram: ['sh', '-c', asVpnd, program] });
-    for (const [prefix, source] of [[[], 'process'], [NET_ADMIN_ALONE, 'log']] as const) {
+    for (const [prefix, source] of [
+      [[], 'process'],
+      [NET_ADMIN_ALONE, 'log'],
+    ] as const) {
       await using sidecar = launch(lab, prefix);
       const status = await sidecar.ready();
 
@@ -107,15 +133,29 @@ describe('sockets of OpenVPN', function () {
     const metrics = path.join(lab.pki.directory, 'metrics.sock');
     await using sidecar = launch(lab, NET_ADMIN_ALONE, '--metrics-listen', `unix:${metrics}`);
 
-    const status = await sidecar.statusWhere(({ problems = [] }) => problems.some((problem) => /on which sockets/.test(problem)), 'a problem that names the sockets');
+    const status = await sidecar.statusWhere(
+      ({ problems = [] }) => problems.some((problem) => /on which sockets/.test(problem)),
+      'a problem that names the sockets',
+    );
 
     assert.equal(status.ready, false);
     assert.equal(status.servers[0]?.state, 'waiting');
     assert.equal(sockets(status), '');
     assert.match(status.problems?.join() ?? '', /setting transport, for example udp\/1194/);
     await sidecar.event('server.transport_unknown');
-    assertFound(await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', sidecar.controlSocket] }), 'transport', 'error', /not known/);
-    const trace = await runGwmark(lab.topology.endpoint, ['trace', ADDRESS.local.v4, ADDRESS.endpoint.v4, '--control-socket', sidecar.controlSocket]);
+    assertFound(
+      await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', sidecar.controlSocket] }),
+      'transport',
+      'error',
+      /not known/,
+    );
+    const trace = await runGwmark(lab.topology.endpoint, [
+      'trace',
+      ADDRESS.local.v4,
+      ADDRESS.endpoint.v4,
+      '--control-socket',
+      sidecar.controlSocket,
+    ]);
     assert.match(trace.stdout, /not known on which sockets OpenVPN serves/, trace.stdout + trace.stderr);
     assert.equal(await readiness(metrics), 503);
     // A client on the segment itself needs no rule of ours.
@@ -130,7 +170,10 @@ describe('sockets of OpenVPN', function () {
     assert.equal((await sidecar.ready()).servers[0]?.transportSource, 'log');
     await rm(path.join(path.dirname(lab.server.managementSocket), 'server.conf'));
     // Each look of the sidecar is a line of the history.
-    await eventually(() => lab.server.process.lines.filter((line) => /MANAGEMENT: CMD/.test(line)).length > 40, { what: 'a log that has forgotten the start', timeoutMs: 60_000 });
+    await eventually(() => lab.server.process.lines.filter((line) => /MANAGEMENT: CMD/.test(line)).length > 40, {
+      what: 'a log that has forgotten the start',
+      timeoutMs: 60_000,
+    });
 
     await sidecar.stop();
     await sidecar.restart();
@@ -161,12 +204,18 @@ describe('sockets of OpenVPN', function () {
       await eventually(() => /sport 1194/.test(monitor.log), { what: 'rules for the transport' });
 
       await lab.server.stop();
-      await sidecar.statusWhere(({ servers: [server] }) => server?.state === 'connecting' && server.device === null, 'a server that is gone');
+      await sidecar.statusWhere(
+        ({ servers: [server] }) => server?.state === 'connecting' && server.device === null,
+        'a server that is gone',
+      );
       await lab.server.start();
       await sidecar.ready();
 
       assert.doesNotMatch(monitor.log, /sport 22\b/);
-      assert.doesNotMatch(JSON.stringify(sidecar.log.filter(({ event }) => event === 'server.transport')), /"port":22\b/);
+      assert.doesNotMatch(
+        JSON.stringify(sidecar.log.filter(({ event }) => event === 'server.transport')),
+        /"port":22\b/,
+      );
     });
   }
 });
@@ -176,17 +225,45 @@ describe('an OpenVPN 2.7 with several local lines', function () {
 
   it('has all its sockets before the first client and after it, and clients of each live', async () => {
     const serverProgram = await openVpnOfVersion('2.7');
-    await using beside = await labBeside({ serverProgram, serverExtra: ['local 192.0.2.10 1194 udp', 'local 192.0.2.10 443 tcp', 'local 2001:db8::10 1196 udp6'] }, ['TCP4-LISTEN:22,fork']);
+    await using beside = await labBeside(
+      {
+        serverProgram,
+        serverExtra: ['local 192.0.2.10 1194 udp', 'local 192.0.2.10 443 tcp', 'local 2001:db8::10 1196 udp6'],
+      },
+      ['TCP4-LISTEN:22,fork'],
+    );
     const { lab } = beside;
     const all = 'udp 192.0.2.10 1194, tcp 192.0.2.10 443, udp 2001:db8::10 1196';
     for (const prefix of [[], NET_ADMIN_ALONE]) {
       await using sidecar = launch(lab, prefix);
-      assert.deepEqual(sockets(await sidecar.ready()).split(', ').toSorted(), all.split(', ').toSorted());
-      for (const family of ['v4', 'v6'] as const) await lab.topology.u.run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint[family]]);
+      assert.deepEqual(
+        sockets(await sidecar.ready())
+          .split(', ')
+          .toSorted(),
+        all.split(', ').toSorted(),
+      );
+      for (const family of ['v4', 'v6'] as const)
+        await lab.topology.u.run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint[family]]);
       await lab.topology.r1.run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint.v4]);
-      await using first = await OpenVpnClient.start({ pki: lab.pki, namespace: lab.topology.client1, identity: lab.identity('client1'), transport: 'udp4', remote: ADDRESS.endpoint.v4 });
-      await using second = await OpenVpnClient.start({ pki: lab.pki, namespace: lab.topology.client2, identity: lab.identity('client2'), transport: 'tcp4', remote: ADDRESS.endpoint.v4, port: 443 });
-      const status = await sidecar.statusWhere(({ clients }) => clients.filter(({ addresses }) => addresses.length > 0).length === 2, 'both clients');
+      await using first = await OpenVpnClient.start({
+        pki: lab.pki,
+        namespace: lab.topology.client1,
+        identity: lab.identity('client1'),
+        transport: 'udp4',
+        remote: ADDRESS.endpoint.v4,
+      });
+      await using second = await OpenVpnClient.start({
+        pki: lab.pki,
+        namespace: lab.topology.client2,
+        identity: lab.identity('client2'),
+        transport: 'tcp4',
+        remote: ADDRESS.endpoint.v4,
+        port: 443,
+      });
+      const status = await sidecar.statusWhere(
+        ({ clients }) => clients.filter(({ addresses }) => addresses.length > 0).length === 2,
+        'both clients',
+      );
 
       assert.deepEqual(sockets(status).split(', ').toSorted(), all.split(', ').toSorted());
       await assertExchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));

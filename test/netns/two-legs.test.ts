@@ -37,7 +37,9 @@ describe('an endpoint with two legs and strict rp_filter', function () {
 
             const isOwn = await assertExchange(kind, lab.party('client2', family), lab.party('hostA', family));
 
-            const sent = (await capture.frames()).filter((frame) => isOwn(frame) && frame.ip?.destination === ADDRESS.hostA[family]);
+            const sent = (await capture.frames()).filter(
+              (frame) => isOwn(frame) && frame.ip?.destination === ADDRESS.hostA[family],
+            );
             assert.ok(sent.length > 0, 'nothing left by wan0');
             assert.deepEqual([...new Set(sent.map((frame) => frame.destinationMac))], [SECOND_LEG.u.mac]);
           });
@@ -47,20 +49,32 @@ describe('an endpoint with two legs and strict rp_filter', function () {
       it('answers a host that speaks to its own tunnel address', async () => {
         await using capture = await lab.capture();
 
-        await assertExchange('ping', lab.party('hostA', 'v4'), { namespace: lab.topology.endpoint, address: TUNNEL.endpoint.v4 });
+        await assertExchange('ping', lab.party('hostA', 'v4'), {
+          namespace: lab.topology.endpoint,
+          address: TUNNEL.endpoint.v4,
+        });
 
         assertSentVia(await capture.frames(), ADDRESS.hostA.v4, MAC.r1);
       });
 
       it('is told by the doctor that the filter is served', async () => {
-        assertFound(await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', lab.sidecar.controlSocket] }), 'rp-filter', 'ok', /wan0: 1/);
+        assertFound(
+          await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', lab.sidecar.controlSocket] }),
+          'rp-filter',
+          'ok',
+          /wan0: 1/,
+        );
       });
 
       it('still drops what a host of one leg claims to send from the other', async () => {
         const before = await lab.topology.endpoint.run(['nstat', '-asz', 'TcpExtIPReversePathFilter']);
         // An address of the LAN's own network, by wan0: main knows better.
         await lab.topology.u.ip('address add 192.0.2.77/32 dev lo');
-        const { received } = await ping({ namespace: lab.topology.u, address: '192.0.2.77' }, { address: SECOND_LEG.endpoint.v4 }, { count: 1, waitSeconds: 0.5 });
+        const { received } = await ping(
+          { namespace: lab.topology.u, address: '192.0.2.77' },
+          { address: SECOND_LEG.endpoint.v4 },
+          { count: 1, waitSeconds: 0.5 },
+        );
         assert.equal(received, 0);
         assert.notEqual(await lab.topology.endpoint.run(['nstat', '-asz', 'TcpExtIPReversePathFilter']), before);
       });

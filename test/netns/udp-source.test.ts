@@ -15,12 +15,29 @@ for (const isMultihome of [false, true]) {
   describe(`a UDP server ${isMultihome ? 'with multihome' : 'that is bound to no address'}, on an endpoint with two`, function () {
     this.timeout(patient(60_000));
     let lab: VpnLab;
-    const doctor = async (): Promise<DoctorReport> => await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', lab.sidecar.controlSocket] });
+    const doctor = async (): Promise<DoctorReport> =>
+      await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', lab.sidecar.controlSocket] });
     const trace = async (): Promise<string> =>
-      (await runGwmark(lab.topology.endpoint, ['trace', ADDRESS.client1.v4, ADDRESS.endpoint.v4, '--proto', 'udp', '--dport', '1194', '--control-socket', lab.sidecar.controlSocket])).stdout;
+      (
+        await runGwmark(lab.topology.endpoint, [
+          'trace',
+          ADDRESS.client1.v4,
+          ADDRESS.endpoint.v4,
+          '--proto',
+          'udp',
+          '--dport',
+          '1194',
+          '--control-socket',
+          lab.sidecar.controlSocket,
+        ])
+      ).stdout;
     before(async () => {
       lab = await VpnLab.create({ transport: 'udp4', ...(isMultihome ? { serverExtra: ['multihome'] } : {}) });
-      await lab.topology.endpoint.ip(`address del ${ADDRESS.endpoint.v4}/24 dev lan0`, `address add ${OTHER}/24 dev lan0`, `address add ${ADDRESS.endpoint.v4}/24 dev lan0`);
+      await lab.topology.endpoint.ip(
+        `address del ${ADDRESS.endpoint.v4}/24 dev lan0`,
+        `address add ${OTHER}/24 dev lan0`,
+        `address add ${ADDRESS.endpoint.v4}/24 dev lan0`,
+      );
       await lab.startSidecar();
       await lab.introduceRouters();
     });
@@ -46,7 +63,9 @@ for (const isMultihome of [false, true]) {
 
         await client.process.waitFor(/Server poll timeout/);
 
-        assert.ok((await capture.frames()).some(({ ip }) => ip?.source === OTHER && ip.destination === ADDRESS.client1.v4));
+        assert.ok(
+          (await capture.frames()).some(({ ip }) => ip?.source === OTHER && ip.destination === ADDRESS.client1.v4),
+        );
       });
 
       it('is named by doctor and by trace, with what to set', async () => {

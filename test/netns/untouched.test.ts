@@ -59,7 +59,10 @@ describe('a flow that is not of the VPN', function () {
       assert.ok((await packets('unmarked')) > unmarkedBefore + 10);
       const entries = await lab.conntrack(`dport=${PORT}`, ADDRESS.local[family]);
       assert.ok(entries.length > 0, 'the flow has a conntrack entry');
-      assert.deepEqual(entries.filter((entry) => !entry.includes('mark=0 ')), []);
+      assert.deepEqual(
+        entries.filter((entry) => !entry.includes('mark=0 ')),
+        [],
+      );
     });
 
     it(`keeps the kernel's route over IP${family}: to a far host there is none`, async () => {
@@ -73,7 +76,12 @@ describe('a flow that is not of the VPN', function () {
       await using capture = await lab.capture();
       const from = lab.party('hostA', family);
 
-      const result = await exchange('tcp', from, { namespace: lab.topology.endpoint, address: ADDRESS.endpoint[family] }, { port: PORT, timeoutMs: 1_000 });
+      const result = await exchange(
+        'tcp',
+        from,
+        { namespace: lab.topology.endpoint, address: ADDRESS.endpoint[family] },
+        { port: PORT, timeoutMs: 1_000 },
+      );
 
       assert.equal(result.ok, false);
       assert.deepEqual(sentTo(await capture.frames(), from.address), []);

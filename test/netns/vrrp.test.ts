@@ -32,11 +32,17 @@ describe('a VRRP pair of routers (keepalived) whose master dies under live flows
   });
 
   /** Runs a UDP and a TCP flow through a failover and returns what the cable saw. */
-  async function failOverUnderFlows(pair: VrrpPair, what: string, oldMac: string, isOwn: (frame: Frame) => boolean): Promise<void> {
+  async function failOverUnderFlows(
+    pair: VrrpPair,
+    what: string,
+    oldMac: string,
+    isOwn: (frame: Frame) => boolean,
+  ): Promise<void> {
     await using capture = await lab.capture();
     await using udp = await Flow.start('udp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { port: 7821 });
     await using tcp = await Flow.start('tcp', lab.party('hostA', 'v6'), lab.party('client1', 'v6'), { port: 7822 });
-    // Nothing but the claim of an address tells where its router is; those that the dead one had beside it stay with it.
+    // Nothing but the claim of an address tells where its router is; those that the dead one had beside it stay with
+    // it.
     await using answers = await Answers.start(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), 7823);
     await udp.advance(20);
 
@@ -54,7 +60,12 @@ describe('a VRRP pair of routers (keepalived) whose master dies under live flows
   it('keeps both alive when it is the LAN router', async () => {
     assert.ok(lanPair);
 
-    await failOverUnderFlows(lanPair, 'VRRP pair r1, UDP', MAC.r1, (frame) => frame.ports?.source === 7821 || frame.ports?.destination === 7821);
+    await failOverUnderFlows(
+      lanPair,
+      'VRRP pair r1, UDP',
+      MAC.r1,
+      (frame) => frame.ports?.source === 7821 || frame.ports?.destination === 7821,
+    );
 
     await assertExchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
   });
@@ -62,8 +73,14 @@ describe('a VRRP pair of routers (keepalived) whose master dies under live flows
   it('keeps both alive when it is the upstream router', async () => {
     assert.ok(upstreamPair);
 
-    await failOverUnderFlows(upstreamPair, "VRRP pair u, OpenVPN's transport", MAC.u, (frame) =>
-      frame.ports !== undefined && (frame.ip?.source === ADDRESS.client1.v4 || frame.ip?.destination === ADDRESS.client1.v4));
+    await failOverUnderFlows(
+      upstreamPair,
+      "VRRP pair u, OpenVPN's transport",
+      MAC.u,
+      (frame) =>
+        frame.ports !== undefined &&
+        (frame.ip?.source === ADDRESS.client1.v4 || frame.ip?.destination === ADDRESS.client1.v4),
+    );
 
     await assertExchange('tcp', lab.party('client1', 'v6'), lab.party('hostA', 'v6'));
   });

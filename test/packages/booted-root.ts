@@ -5,7 +5,10 @@ import { exec, type ExecResult, LabProcess, tryExec } from '../lab/process.js';
 import { eventually } from '../lab/wait.js';
 import type { DebianRoot } from './root.js';
 
-/** systemd manages a cgroup2 of its own; everything mounted here is gone with the shell. systemd-nspawn without a systemd outside of it. */
+/**
+ * systemd manages a cgroup2 of its own; everything mounted here is gone with the shell. systemd-nspawn without a
+ * systemd outside of it.
+ */
 const BOOT = `
 root=$1; network=$2; shared=$3; place=$4; group=$5
 mount --make-rprivate /
@@ -19,7 +22,9 @@ exec systemd-nspawn --quiet --register=no --keep-unit --console=pipe --machine="
 /** Where a booted root sees the directory that it shares with this machine; /tmp is each service's own. */
 export const SHARED = '/srv/lab';
 
-/** A Debian root in which its own systemd runs as process 1, in a network namespace of the lab. Disposal powers it off. */
+/**
+ * A Debian root in which its own systemd runs as process 1, in a network namespace of the lab. Disposal powers it off.
+ */
 export class BootedRoot implements AsyncDisposable {
   readonly #nspawn: LabProcess;
   readonly #leader: string;
@@ -31,16 +36,35 @@ export class BootedRoot implements AsyncDisposable {
 
   /** @param shared a directory of this machine, seen in the root as {@link SHARED} */
   static async boot(root: DebianRoot, namespace: Namespace, shared: string): Promise<BootedRoot> {
-    const argv = ['unshare', '--mount', 'sh', '-e', '-c', BOOT, 'sh', root.directory, `/run/netns/${namespace.name}`, shared, SHARED, `gwmark-${process.pid}`];
+    const argv = [
+      'unshare',
+      '--mount',
+      'sh',
+      '-e',
+      '-c',
+      BOOT,
+      'sh',
+      root.directory,
+      `/run/netns/${namespace.name}`,
+      shared,
+      SHARED,
+      `gwmark-${process.pid}`,
+    ];
     // nspawn makes /proc/sys/net writable where the network is the container's own.
-    const nspawn = LabProcess.spawn(argv, { name: 'systemd-nspawn', env: { ...process.env, SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network' } });
+    const nspawn = LabProcess.spawn(argv, {
+      name: 'systemd-nspawn',
+      env: { ...process.env, SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'network' },
+    });
     try {
       const leader = await eventually(async () => await leaderOf(nspawn.pid), { what: 'process 1' });
       const booted = new BootedRoot(nspawn, leader);
-      await eventually(async () => {
-        if (nspawn.exitStatus !== undefined) return true;
-        return /running|degraded/.test((await booted.try('systemctl', 'is-system-running')).stdout);
-      }, { what: 'systemd', timeoutMs: 60_000 });
+      await eventually(
+        async () => {
+          if (nspawn.exitStatus !== undefined) return true;
+          return /running|degraded/.test((await booted.try('systemctl', 'is-system-running')).stdout);
+        },
+        { what: 'systemd', timeoutMs: 60_000 },
+      );
       if (nspawn.exitStatus !== undefined) throw new Error('it ended');
       return booted;
     } catch (error) {
@@ -70,8 +94,27 @@ export class BootedRoot implements AsyncDisposable {
   }
 
   #inside(argv: readonly string[]): string[] {
-    return ['nsenter', '--target', this.#leader, '--mount', '--pid', '--uts', '--ipc', '--net', '--cgroup', '--root',
-      'env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL=C', 'sh', '-c', 'cd / && exec "$@"', 'sh', ...argv];
+    return [
+      'nsenter',
+      '--target',
+      this.#leader,
+      '--mount',
+      '--pid',
+      '--uts',
+      '--ipc',
+      '--net',
+      '--cgroup',
+      '--root',
+      'env',
+      '-i',
+      'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+      'LC_ALL=C',
+      'sh',
+      '-c',
+      'cd / && exec "$@"',
+      'sh',
+      ...argv,
+    ];
   }
 }
 

@@ -10,7 +10,14 @@ const UNIT = path.join(CHECKOUT, 'deploy/systemd/gwmark@.service');
 describe('gwmark@.service', () => {
   it('has an exposure of 2.5 at most by systemd-analyze', async () => {
     // The threshold is in tenths.
-    const { code, stdout, stderr } = await tryExec(['systemd-analyze', 'security', '--offline=true', '--no-pager', '--threshold=25', UNIT]);
+    const { code, stdout, stderr } = await tryExec([
+      'systemd-analyze',
+      'security',
+      '--offline=true',
+      '--no-pager',
+      '--threshold=25',
+      UNIT,
+    ]);
 
     assert.equal(code, 0, stdout.split('\n').slice(-2).join('') + stderr);
   });

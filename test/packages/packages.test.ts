@@ -35,7 +35,13 @@ describe('Debian packages', function () {
       before(async () => {
         root = await DebianRoot.create(suite);
         if (suite === 'bookworm') await root.installNode();
-        await root.install(...(suite === 'bookworm' ? [] : ['nodejs']), 'iproute2', 'libnftables1', 'nftables', 'conntrack');
+        await root.install(
+          ...(suite === 'bookworm' ? [] : ['nodejs']),
+          'iproute2',
+          'libnftables1',
+          'nftables',
+          'conntrack',
+        );
         untouched = await root.paths();
         lab = await VpnLab.create({ transport: 'udp4' });
         pristine = await networkState(lab.topology.endpoint);
@@ -48,7 +54,10 @@ describe('Debian packages', function () {
       it('gwmark is installed, with nothing missing', async () => {
         await root.install(...(await root.bring(await builtPackage('gwmark'))));
 
-        assert.equal((await root.run('gwmark', '--version')).trim(), (await root.run('dpkg-query', '-W', '-f', '${Version}', 'gwmark')).trim());
+        assert.equal(
+          (await root.run('gwmark', '--version')).trim(),
+          (await root.run('dpkg-query', '-W', '-f', '${Version}', 'gwmark')).trim(),
+        );
         assert.equal(await root.run('dpkg', '--verify', 'gwmark'), '');
       });
 
@@ -57,20 +66,34 @@ describe('Debian packages', function () {
         const shared = lab.pki.directory;
         await using receiver = await NotifyReceiver.open(lab.topology.endpoint, path.join(shared, 'notify'));
         const env = {
-          ...unit.environment, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', NOTIFY_SOCKET: receiver.name,
-          GWMARK_MANAGEMENT: `unix:${lab.server.managementSocket}`, GWMARK_GATEWAYS_POLL_INTERVAL_MS: '200',
+          ...unit.environment,
+          PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+          NOTIFY_SOCKET: receiver.name,
+          GWMARK_MANAGEMENT: `unix:${lab.server.managementSocket}`,
+          GWMARK_GATEWAYS_POLL_INTERVAL_MS: '200',
           GWMARK_MANAGEMENT_POLL_INTERVAL_MS: '500',
         };
-        await using sidecar = LabProcess.spawn(lab.topology.endpoint.argv(root.argv(unit.execStart, shared)), { name: 'gwmark of the package', env });
+        await using sidecar = LabProcess.spawn(lab.topology.endpoint.argv(root.argv(unit.execStart, shared)), {
+          name: 'gwmark of the package',
+          env,
+        });
         const socket = unit.environment['GWMARK_CONTROL_SOCKET'] ?? '';
 
         await sidecar.waitFor(/"event":"server.ready"/, { timeoutMs: 60_000 });
         await receiver.waitFor(/^READY=1$/);
         await lab.connect('client1');
-        for (const router of ['r1', 'u'] as const) await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', '192.0.2.10']);
-        await eventually(async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1, { what: 'traffic', timeoutMs: 30_000 });
+        for (const router of ['r1', 'u'] as const)
+          await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', '192.0.2.10']);
+        await eventually(
+          async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1,
+          { what: 'traffic', timeoutMs: 30_000 },
+        );
         assert.equal((await exchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'))).ok, true);
-        const status = await root.tryIn(lab.topology.endpoint, ['gwmark', 'status', '--control-socket', socket], shared);
+        const status = await root.tryIn(
+          lab.topology.endpoint,
+          ['gwmark', 'status', '--control-socket', socket],
+          shared,
+        );
 
         assert.equal(status.code, 0, status.stdout + status.stderr);
         assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
@@ -88,7 +111,9 @@ describe('Debian packages', function () {
       it('gwmark-dkms builds against the headers of the release, and leaves nothing', async () => {
         await root.install('dkms', 'linux-headers-amd64');
         const before = await root.paths();
-        const release = (await readdir(path.join(root.directory, 'lib/modules'))).find((name) => name.endsWith('-amd64'));
+        const release = (await readdir(path.join(root.directory, 'lib/modules'))).find((name) =>
+          name.endsWith('-amd64'),
+        );
         assert.ok(release !== undefined);
         const [file = ''] = await root.bring(await builtPackage('gwmark-dkms'));
         await root.run('dpkg', '--install', file);
@@ -99,7 +124,10 @@ describe('Debian packages', function () {
         assert.equal((await root.run('modinfo', '-k', release, '-F', 'vermagic', 'gwmark')).split(' ')[0], release);
         await root.run('dpkg', '--purge', 'gwmark-dkms');
         // depmod writes its indices anew.
-        assert.deepEqual((await added(root, before)).filter((entry) => !entry.includes('/modules.')), []);
+        assert.deepEqual(
+          (await added(root, before)).filter((entry) => !entry.includes('/modules.')),
+          [],
+        );
       });
     });
   }

@@ -14,7 +14,18 @@ if [ -n "$shared" ]; then mkdir -p "$root$shared" && mount --bind "$shared" "$ro
 exec chroot "$root" "$@"`;
 
 /** Where packages put what is no file of theirs, or what changes with every installation of anything. */
-const NOISE = ['./var/lib/dpkg', './var/lib/apt', './var/cache', './var/log', './var/lib/systemd', './tmp', './run', './proc', './sys', './etc/ld.so.cache'];
+const NOISE = [
+  './var/lib/dpkg',
+  './var/lib/apt',
+  './var/cache',
+  './var/log',
+  './var/lib/systemd',
+  './tmp',
+  './run',
+  './proc',
+  './sys',
+  './etc/ld.so.cache',
+];
 
 /** The path of a package that scripts/package-deb.sh built. */
 export async function builtPackage(name: string): Promise<string> {
@@ -51,9 +62,25 @@ export class DebianRoot implements AsyncDisposable {
     return root;
   }
 
-  /** The argument list that runs `argv` in the root; `shared` is a directory of this machine that is seen there under its own name. */
+  /**
+   * The argument list that runs `argv` in the root; `shared` is a directory of this machine that is seen there under
+   * its own name.
+   */
   argv(argv: readonly string[], shared = ''): string[] {
-    return ['unshare', '--mount', '--propagation', 'private', 'sh', '-e', '-c', ENTER, 'sh', this.directory, shared, ...argv];
+    return [
+      'unshare',
+      '--mount',
+      '--propagation',
+      'private',
+      'sh',
+      '-e',
+      '-c',
+      ENTER,
+      'sh',
+      this.directory,
+      shared,
+      ...argv,
+    ];
   }
 
   /** Runs a command in the root, in the network of this machine; rejects unless it exits with 0. */
@@ -74,22 +101,28 @@ export class DebianRoot implements AsyncDisposable {
 
   /** Puts files of this machine into the root's /tmp and returns their paths there. */
   async bring(...files: readonly string[]): Promise<string[]> {
-    return await Promise.all(files.map(async (file) => {
-      const inside = `/tmp/${path.basename(file)}`;
-      await copyFile(file, path.join(this.directory, inside));
-      return inside;
-    }));
+    return await Promise.all(
+      files.map(async (file) => {
+        const inside = `/tmp/${path.basename(file)}`;
+        await copyFile(file, path.join(this.directory, inside));
+        return inside;
+      }),
+    );
   }
 
   /** Every path in the root but for the noise of package management. */
   async paths(): Promise<readonly string[]> {
     const prune = NOISE.flatMap((place, index) => [...(index === 0 ? [] : ['-o']), '-path', place]);
-    const text = await exec(['sh', '-c', 'cd "$1" && shift && find . \\( "$@" \\) -prune -o -print', 'sh', this.directory, ...prune], { timeoutMs: 300_000 });
+    const text = await exec(
+      ['sh', '-c', 'cd "$1" && shift && find . \\( "$@" \\) -prune -o -print', 'sh', this.directory, ...prune],
+      { timeoutMs: 300_000 },
+    );
     return text.trim().split('\n').toSorted();
   }
 
   /**
-   * Debian 12 has Node 18, so gwmark needs one from elsewhere there. This is it: a package of the same name as the usual ones, with the node that runs this test.
+   * Debian 12 has Node 18, so gwmark needs one from elsewhere there. This is it: a package of the same name as the
+   * usual ones, with the node that runs this test.
    */
   async installNode(): Promise<void> {
     const tree = path.join(this.#top, 'nodejs');
@@ -97,10 +130,18 @@ export class DebianRoot implements AsyncDisposable {
     await mkdir(path.join(tree, 'usr/bin'), { recursive: true });
     await copyFile(process.execPath, path.join(tree, 'usr/bin/node'));
     const architecture = (await this.run('dpkg', '--print-architecture')).trim();
-    await writeFile(path.join(tree, 'DEBIAN/control'), [
-      'Package: nodejs', `Version: ${process.versions.node}-1`, `Architecture: ${architecture}`, 'Maintainer: test <test@localhost>',
-      'Depends: libc6, libstdc++6', 'Description: node of this machine', '',
-    ].join('\n'));
+    await writeFile(
+      path.join(tree, 'DEBIAN/control'),
+      [
+        'Package: nodejs',
+        `Version: ${process.versions.node}-1`,
+        `Architecture: ${architecture}`,
+        'Maintainer: test <test@localhost>',
+        'Depends: libc6, libstdc++6',
+        'Description: node of this machine',
+        '',
+      ].join('\n'),
+    );
     const file = path.join(this.#top, 'nodejs.deb');
     await exec(['dpkg-deb', '-Znone', '--root-owner-group', '--build', tree, file], OPTIONS);
     await this.install(...(await this.bring(file)));
@@ -111,4 +152,7 @@ export class DebianRoot implements AsyncDisposable {
   }
 }
 
-const OPTIONS: ExecOptions = { timeoutMs: 3_600_000, env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' } };
+const OPTIONS: ExecOptions = {
+  timeoutMs: 3_600_000,
+  env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
+};

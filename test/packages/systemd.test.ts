@@ -24,13 +24,28 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
   before(async () => {
     await exec([path.join(CHECKOUT, 'scripts/package-deb.sh')], { timeoutMs: 1_200_000 });
     root = await DebianRoot.create('trixie');
-    await root.install('nodejs', 'systemd-sysv', 'iproute2', 'libnftables1', 'nftables', 'conntrack', 'iptables', 'ipset', 'openvpn');
+    await root.install(
+      'nodejs',
+      'systemd-sysv',
+      'iproute2',
+      'libnftables1',
+      'nftables',
+      'conntrack',
+      'iptables',
+      'ipset',
+      'openvpn',
+    );
     await root.install(...(await root.bring(await builtPackage('gwmark'))));
     // As nobody it may not be looked into, and has to read what it gives to a client; other programs listen beside it.
     // It is outside of the root's PID namespace, so only its log tells; each look of the sidecar is a line of that.
-    lab = await VpnLab.create({ transport: 'udp4', serverExtra: ['user nobody', 'group nogroup', 'management-log-cache 5000'] });
+    lab = await VpnLab.create({
+      transport: 'udp4',
+      serverExtra: ['user nobody', 'group nogroup', 'management-log-cache 5000'],
+    });
     await chmod(lab.pki.directory, 0o755);
-    others = ['TCP4-LISTEN:22,fork', 'TCP6-LISTEN:22,fork,ipv6only=1', 'UDP4-RECV:123'].map((listener) => lab.topology.endpoint.spawn(['socat', listener, '-'], { name: listener }));
+    others = ['TCP4-LISTEN:22,fork', 'TCP6-LISTEN:22,fork,ipv6only=1', 'UDP4-RECV:123'].map((listener) =>
+      lab.topology.endpoint.spawn(['socat', listener, '-'], { name: listener }),
+    );
     await settings();
     booted = await BootedRoot.boot(root, lab.topology.endpoint, lab.pki.directory);
   });
@@ -44,12 +59,20 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
   /** /etc/gwmark/office.env of the root. */
   async function settings(...more: readonly string[]): Promise<void> {
     const socket = path.join(SHARED, path.relative(lab.pki.directory, lab.server.managementSocket));
-    const lines = [`GWMARK_MANAGEMENT=unix:${socket}`, 'GWMARK_GATEWAYS_POLL_INTERVAL_MS=200', 'GWMARK_MANAGEMENT_POLL_INTERVAL_MS=500', ...more];
+    const lines = [
+      `GWMARK_MANAGEMENT=unix:${socket}`,
+      'GWMARK_GATEWAYS_POLL_INTERVAL_MS=200',
+      'GWMARK_MANAGEMENT_POLL_INTERVAL_MS=500',
+      ...more,
+    ];
     await writeFile(path.join(root.directory, 'etc/gwmark/office.env'), lines.map((line) => `${line}\n`).join(''));
   }
 
   async function journal(): Promise<string> {
-    return (await booted.try('journalctl', '--no-pager', '-o', 'cat', '-u', UNIT)).stdout.split('\n').slice(-30).join('\n');
+    return (await booted.try('journalctl', '--no-pager', '-o', 'cat', '-u', UNIT)).stdout
+      .split('\n')
+      .slice(-30)
+      .join('\n');
   }
 
   /** What `systemctl` says goes into the message when it fails. */
@@ -59,7 +82,10 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
   }
 
   async function assertTraffic(): Promise<void> {
-    await eventually(async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1, { what: 'traffic', timeoutMs: 30_000 }).catch(async (error: unknown) => {
+    await eventually(
+      async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1,
+      { what: 'traffic', timeoutMs: 30_000 },
+    ).catch(async (error: unknown) => {
       const { stdout } = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
       throw new Error(`${stdout}\n${await journal()}`, { cause: error });
     });
@@ -68,7 +94,11 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
 
   /** What the running sidecar says of its one server. */
   async function server(): Promise<SidecarStatus['servers'][number]> {
-    const { servers: [one] } = JSON.parse(await booted.run('gwmark', 'status', '--json', '--control-socket', '/run/gwmark/office.sock')) as SidecarStatus;
+    const {
+      servers: [one],
+    } = JSON.parse(
+      await booted.run('gwmark', 'status', '--json', '--control-socket', '/run/gwmark/office.sock'),
+    ) as SidecarStatus;
     assert.ok(one);
     return one;
   }
@@ -79,7 +109,8 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
     const started = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
     assert.match(started.stdout, /nftables/, started.stderr + (await journal()));
     await lab.connect('client1');
-    for (const router of ['r1', 'u'] as const) await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', '192.0.2.10']);
+    for (const router of ['r1', 'u'] as const)
+      await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', '192.0.2.10']);
     await assertTraffic();
     const ready = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
     assert.equal(ready.code, 0, ready.stdout + ready.stderr);
@@ -91,17 +122,39 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
   it("knows the sockets of Debian's openvpn-server@.service by its control group, long after its log has forgotten the start", async () => {
     const pki = (name: string): string => path.join(SHARED, path.relative(lab.pki.directory, name));
     const { identity } = lab.server.options;
-    await writeFile(path.join(root.directory, 'etc/openvpn/server/office.conf'), [
-      'port 1195', 'proto udp4', 'dev tun1', 'dev-type tun', 'disable-dco', 'topology subnet', 'server 10.9.0.0 255.255.255.0',
-      `ca ${pki(lab.pki.ca)}`, `cert ${pki(identity.certificate)}`, `key ${pki(identity.key)}`, 'dh none', 'keepalive 10 60',
-      'management /run/openvpn-server/office.sock unix', 'management-log-cache 2', 'user nobody', 'group nogroup', 'persist-key', 'persist-tun', '',
-    ].join('\n'));
+    await writeFile(
+      path.join(root.directory, 'etc/openvpn/server/office.conf'),
+      [
+        'port 1195',
+        'proto udp4',
+        'dev tun1',
+        'dev-type tun',
+        'disable-dco',
+        'topology subnet',
+        'server 10.9.0.0 255.255.255.0',
+        `ca ${pki(lab.pki.ca)}`,
+        `cert ${pki(identity.certificate)}`,
+        `key ${pki(identity.key)}`,
+        'dh none',
+        'keepalive 10 60',
+        'management /run/openvpn-server/office.sock unix',
+        'management-log-cache 2',
+        'user nobody',
+        'group nogroup',
+        'persist-key',
+        'persist-tun',
+        '',
+      ].join('\n'),
+    );
     await systemctl('start', 'openvpn-server@office.service');
     await writeFile(path.join(root.directory, 'etc/gwmark/office.env'), 'GWMARK_GATEWAYS_POLL_INTERVAL_MS=200\n');
 
     await systemctl('restart', UNIT);
 
-    await eventually(async () => (await server()).state === 'ready', { what: 'a server whose sockets are known', timeoutMs: 30_000 }).catch(async (error: unknown) => {
+    await eventually(async () => (await server()).state === 'ready', {
+      what: 'a server whose sockets are known',
+      timeoutMs: 30_000,
+    }).catch(async (error: unknown) => {
       throw new Error(`${JSON.stringify(await server())}\n${await journal()}`, { cause: error });
     });
     const { device, deviceSource, transport, transportSource } = await server();
@@ -120,7 +173,9 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
 
     await systemctl('reload', UNIT);
 
-    await eventually(async () => (await journal()).includes('config.reloaded'), { what: 'settings that were read again' });
+    await eventually(async () => (await journal()).includes('config.reloaded'), {
+      what: 'settings that were read again',
+    });
     await flow.advance(100);
     assert.equal((await flow.stop()).lost, 0);
     assert.equal(await booted.property(UNIT, 'MainPID'), pid);
@@ -133,7 +188,11 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
 
     await systemctl('kill', '--signal=SIGKILL', UNIT);
 
-    await eventually(async () => (await booted.property(UNIT, 'ActiveState')) === 'active' && (await booted.property(UNIT, 'MainPID')) !== pid, { what: 'a new sidecar', timeoutMs: 60_000 });
+    await eventually(
+      async () =>
+        (await booted.property(UNIT, 'ActiveState')) === 'active' && (await booted.property(UNIT, 'MainPID')) !== pid,
+      { what: 'a new sidecar', timeoutMs: 60_000 },
+    );
     await flow.advance(100);
     assert.equal((await flow.stop()).lost, 0);
   });
@@ -154,7 +213,13 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
   for (const flavour of ['nft', 'legacy'] as const) {
     it(`carries traffic with iptables-${flavour}, with what the guide adds to the unit`, async () => {
       await systemctl('stop', UNIT);
-      await booted.run('gwmark', 'down', '--control-socket', '/run/gwmark/office.sock', ...(flavour === 'legacy' ? ['--firewall', 'iptables', '--iptables-flavour', 'nft'] : []));
+      await booted.run(
+        'gwmark',
+        'down',
+        '--control-socket',
+        '/run/gwmark/office.sock',
+        ...(flavour === 'legacy' ? ['--firewall', 'iptables', '--iptables-flavour', 'nft'] : []),
+      );
       const dropIn = path.join(root.directory, 'etc/systemd/system/gwmark@office.service.d');
       await mkdir(dropIn, { recursive: true });
       await writeFile(path.join(dropIn, 'override.conf'), guideDropIn());

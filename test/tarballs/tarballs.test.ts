@@ -16,8 +16,15 @@ const PACKAGES = ['gwmark', 'iptables-wrapper', 'nftables-json', 'openvpn-manage
 /** Strict, and with a look into every declaration that is shipped, as the most careful user would compile. */
 const TSCONFIG = {
   compilerOptions: {
-    strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false,
-    module: 'nodenext', moduleResolution: 'nodenext', target: 'es2022', lib: ['es2023', 'esnext.disposable'], types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    module: 'nodenext',
+    moduleResolution: 'nodenext',
+    target: 'es2022',
+    lib: ['es2023', 'esnext.disposable'],
+    types: ['node'],
     typeRoots: [path.join(CHECKOUT, 'node_modules/@types')],
   },
 };
@@ -29,12 +36,36 @@ describe('the npm tarballs, installed into an empty folder', function () {
 
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'gwmark-tarballs-'));
-    await exec(['npm', 'pack', '--silent', '--pack-destination', folder, CHECKOUT, ...PACKAGES.slice(1).map((name) => path.join(CHECKOUT, 'packages', name))], { timeoutMs: 60_000 });
-    const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz')).map((name) => path.join(folder, name));
+    await exec(
+      [
+        'npm',
+        'pack',
+        '--silent',
+        '--pack-destination',
+        folder,
+        CHECKOUT,
+        ...PACKAGES.slice(1).map((name) => path.join(CHECKOUT, 'packages', name)),
+      ],
+      { timeoutMs: 60_000 },
+    );
+    const tarballs = (await readdir(folder))
+      .filter((name) => name.endsWith('.tgz'))
+      .map((name) => path.join(folder, name));
     assert.equal(tarballs.length, PACKAGES.length);
-    contents = new Map(await Promise.all(tarballs.map(async (tarball) => [nameOf(tarball), (await exec(['tar', '-tzf', tarball])).trim().split('\n')] as const)));
-    await writeFile(path.join(folder, 'package.json'), JSON.stringify({ name: 'empty', version: '1.0.0', private: true, type: 'module' }));
-    await exec(['npm', 'install', '--prefix', folder, '--prefer-offline', '--no-audit', '--no-fund', ...tarballs], { timeoutMs: 150_000 });
+    contents = new Map(
+      await Promise.all(
+        tarballs.map(
+          async (tarball) => [nameOf(tarball), (await exec(['tar', '-tzf', tarball])).trim().split('\n')] as const,
+        ),
+      ),
+    );
+    await writeFile(
+      path.join(folder, 'package.json'),
+      JSON.stringify({ name: 'empty', version: '1.0.0', private: true, type: 'module' }),
+    );
+    await exec(['npm', 'install', '--prefix', folder, '--prefer-offline', '--no-audit', '--no-fund', ...tarballs], {
+      timeoutMs: 150_000,
+    });
   });
   after(async () => {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
@@ -43,8 +74,13 @@ describe('the npm tarballs, installed into an empty folder', function () {
   it('hold a licence, a README and compiled code, and neither sources nor what a build leaves behind', () => {
     for (const name of PACKAGES) {
       const files = contents.get(name) ?? [];
-      for (const needed of ['package/LICENSE', 'package/README.md', 'package/package.json']) assert.ok(files.includes(needed), `${name}: ${needed}`);
-      assert.deepEqual(files.filter((file) => /tsbuildinfo|\.map$|(?<!\.d)\.ts$|\.test\./.test(file)), [], name);
+      for (const needed of ['package/LICENSE', 'package/README.md', 'package/package.json'])
+        assert.ok(files.includes(needed), `${name}: ${needed}`);
+      assert.deepEqual(
+        files.filter((file) => /tsbuildinfo|\.map$|(?<!\.d)\.ts$|\.test\./.test(file)),
+        [],
+        name,
+      );
     }
   });
 
@@ -52,9 +88,19 @@ describe('the npm tarballs, installed into an empty folder', function () {
     for (const name of PACKAGES) {
       const manifest = await manifestOf(name);
       assert.equal(manifest['license'], 'MIT', name);
-      assert.deepEqual(Object.keys(manifest).filter((key) => ['repository', 'keywords', 'engines', 'description'].includes(key)).toSorted(), ['description', 'engines', 'keywords', 'repository'], name);
+      assert.deepEqual(
+        Object.keys(manifest)
+          .filter((key) => ['repository', 'keywords', 'engines', 'description'].includes(key))
+          .toSorted(),
+        ['description', 'engines', 'keywords', 'repository'],
+        name,
+      );
       const ranges = Object.values((manifest['dependencies'] ?? {}) as Record<string, string>);
-      assert.deepEqual(ranges.filter((range) => !/^\^\d/.test(range)), [], `${name}: dependencies that are no semver range`);
+      assert.deepEqual(
+        ranges.filter((range) => !/^\^\d/.test(range)),
+        [],
+        `${name}: dependencies that are no semver range`,
+      );
     }
   });
 
@@ -71,7 +117,10 @@ describe('the npm tarballs, installed into an empty folder', function () {
       await writeFile(path.join(folder, file), source);
       await writeFile(path.join(folder, `${name}.json`), JSON.stringify({ ...TSCONFIG, files: [file] }));
 
-      const compiled = await tryExec([path.join(CHECKOUT, 'node_modules/.bin/tsc'), '-p', path.join(folder, `${name}.json`)], { timeoutMs: 60_000 });
+      const compiled = await tryExec(
+        [path.join(CHECKOUT, 'node_modules/.bin/tsc'), '-p', path.join(folder, `${name}.json`)],
+        { timeoutMs: 60_000 },
+      );
       assert.equal(compiled.code, 0, compiled.stdout + compiled.stderr);
       // A network namespace of its own: whatever it does to a firewall ends with it.
       const ran = await tryExec(['unshare', '-n', process.execPath, path.join(folder, `${name}.js`)]);
@@ -83,16 +132,29 @@ describe('the npm tarballs, installed into an empty folder', function () {
 
   it('keep fakes out of what a program imports by default', async () => {
     for (const name of PACKAGES.slice(1)) {
-      const main = await exec([process.execPath, '--input-type=module', '-e', `console.log(Object.keys(await import(${JSON.stringify(path.join(folder, 'node_modules', name, 'dist/index.js'))})).join(' '))`]);
+      const main = await exec([
+        process.execPath,
+        '--input-type=module',
+        '-e',
+        `console.log(Object.keys(await import(${JSON.stringify(path.join(folder, 'node_modules', name, 'dist/index.js'))})).join(' '))`,
+      ]);
       assert.doesNotMatch(main, /fake|scripted/i, name);
-      const testing = await exec([process.execPath, '--input-type=module', '-e', `console.log(Object.keys(await import(${JSON.stringify(path.join(folder, 'node_modules', name, 'dist/testing/index.js'))})).join(' '))`]);
+      const testing = await exec([
+        process.execPath,
+        '--input-type=module',
+        '-e',
+        `console.log(Object.keys(await import(${JSON.stringify(path.join(folder, 'node_modules', name, 'dist/testing/index.js'))})).join(' '))`,
+      ]);
       assert.match(testing, /Fake/, name);
     }
   });
 
   async function manifestOf(name: string): Promise<Record<string, unknown>> {
     // The parse border: npm made the file.
-    return JSON.parse(await readFile(path.join(folder, 'node_modules', name, 'package.json'), 'utf8')) as Record<string, unknown>;
+    return JSON.parse(await readFile(path.join(folder, 'node_modules', name, 'package.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
   }
 });
 

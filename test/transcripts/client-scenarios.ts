@@ -4,15 +4,23 @@ import { greet, type Scenarios } from './recording-lab.js';
 const CONNECTED = />STATE:[^\r]*,CONNECTED,[^\r]*\r\n/;
 /** What a server pushes to its clients. */
 const PUSHED = [
-  'route 203.0.113.0 255.255.255.128', 'route 203.0.113.200', 'route 203.0.113.192 255.255.255.248 vpn_gateway', 'route 192.0.2.0 255.255.255.0 net_gateway',
-  'route-ipv6 2001:db8:77::/64', 'redirect-gateway def1',
+  'route 203.0.113.0 255.255.255.128',
+  'route 203.0.113.200',
+  'route 203.0.113.192 255.255.255.248 vpn_gateway',
+  'route 192.0.2.0 255.255.255.0 net_gateway',
+  'route-ipv6 2001:db8:77::/64',
+  'redirect-gateway def1',
 ];
-const MANY = Array.from({ length: 60 }, (_, index) => [`route 198.18.${index}.0 255.255.255.0`, `route-ipv6 2001:db8:${(0x7000 + index).toString(16)}::/48`]).flat();
+const MANY = Array.from({ length: 60 }, (_, index) => [
+  `route 198.18.${index}.0 255.255.255.0`,
+  `route-ipv6 2001:db8:${(0x7000 + index).toString(16)}::/48`,
+]).flat();
 
 /** Beside an OpenVPN client. */
 export const CLIENT_SCENARIOS: Scenarios = {
   'client-hold': {
-    about: 'a client (--client) under management-hold: what it answers before it begins, its states, PUSH_REPLY, status, SIGUSR1, its end',
+    about:
+      'a client (--client) under management-hold: what it answers before it begins, its states, PUSH_REPLY, status, SIGUSR1, its end',
     run: async (lab) => {
       await using server = await lab.serve({ push: PUSHED });
       await using client = await lab.dial('site', { management: { hold: true }, extra: [] });
@@ -41,10 +49,14 @@ export const CLIENT_SCENARIOS: Scenarios = {
     },
   },
   'client-late': {
-    about: 'the management client comes to a connected OpenVPN client: many pushed routes in several PUSH_REPLY pieces, some filtered',
+    about:
+      'the management client comes to a connected OpenVPN client: many pushed routes in several PUSH_REPLY pieces, some filtered',
     run: async (lab) => {
       await using server = await lab.serve({ push: [...PUSHED, ...MANY] });
-      await using client = await lab.dial('site', { management: {}, extra: ['pull-filter ignore "route 198.18.7."', 'pull-filter ignore "route-ipv6 2001:db8:7007"'] });
+      await using client = await lab.dial('site', {
+        management: {},
+        extra: ['pull-filter ignore "route 198.18.7."', 'pull-filter ignore "route-ipv6 2001:db8:7007"'],
+      });
       await client.connected();
       const recording = await Recording.open(client.managementSocket);
       await greet(recording);
@@ -61,7 +73,11 @@ export const CLIENT_SCENARIOS: Scenarios = {
     about: 'a client with route-nopull over TCP, whose server is not there at first',
     run: async (lab) => {
       const options = { transport: 'tcp4', push: PUSHED } as const;
-      const client = await lab.dial('site', { management: {}, transport: 'tcp4', extra: ['route-nopull', 'route 198.51.100.77'] });
+      const client = await lab.dial('site', {
+        management: {},
+        transport: 'tcp4',
+        extra: ['route-nopull', 'route 198.51.100.77'],
+      });
       const recording = await Recording.open(client.managementSocket);
       await greet(recording);
       await recording.askRows('log on all');

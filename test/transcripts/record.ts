@@ -23,13 +23,21 @@ async function accept(recording: Recording): Promise<string> {
   return cid;
 }
 
-const SUBNETS = { subnets: ['203.0.113.0 255.255.255.128', '203.0.113.128 255.255.255.192'], subnets6: ['2001:db8:77::/64'] };
+const SUBNETS = {
+  subnets: ['203.0.113.0 255.255.255.128', '203.0.113.128 255.255.255.192'],
+  subnets6: ['2001:db8:77::/64'],
+};
 
 const SERVER_SCENARIOS: Scenarios = {
   'client-auth': {
-    about: 'with management-client-auth: login, addresses, subnets (iroutes), renegotiation, byte counts, orderly leave',
+    about:
+      'with management-client-auth: login, addresses, subnets (iroutes), renegotiation, byte counts, orderly leave',
     run: async (lab) => {
-      await using server = await lab.serve({ management: { clientAuth: true }, clients: { site: SUBNETS }, extra: ['reneg-sec 4', 'tran-window 2'] });
+      await using server = await lab.serve({
+        management: { clientAuth: true },
+        clients: { site: SUBNETS },
+        extra: ['reneg-sec 4', 'tran-window 2'],
+      });
       const recording = await Recording.open(server.managementSocket);
       await greet(recording);
       await recording.askRows('status 3');
@@ -134,9 +142,13 @@ const SERVER_SCENARIOS: Scenarios = {
     },
   },
   reject: {
-    about: 'a login refused by client-deny, and one that client-config-dir disables: ESTABLISHED comes after DISCONNECT',
+    about:
+      'a login refused by client-deny, and one that client-config-dir disables: ESTABLISHED comes after DISCONNECT',
     run: async (lab) => {
-      await using server = await lab.serve({ management: { clientAuth: true }, clients: { banned: { extra: ['disable'] } } });
+      await using server = await lab.serve({
+        management: { clientAuth: true },
+        clients: { banned: { extra: ['disable'] } },
+      });
       const recording = await Recording.open(server.managementSocket);
       await greet(recording);
       await using denied = await lab.dial('denied');
@@ -203,7 +215,8 @@ const SERVER_SCENARIOS: Scenarios = {
     },
   },
   hold: {
-    about: 'management-hold: HOLD with the banner, commands of the server mode refused, a signal answered by HOLD again, release',
+    about:
+      'management-hold: HOLD with the banner, commands of the server mode refused, a signal answered by HOLD again, release',
     run: async (lab) => {
       await using server = await lab.serve({ management: { hold: true, clientAuth: true } });
       const recording = await Recording.open(server.managementSocket);
@@ -229,7 +242,10 @@ const SERVER_SCENARIOS: Scenarios = {
       await using plain = await lab.dial('plain');
       await accept(recording);
       await recording.hear(ESTABLISHED);
-      await using nasty = await lab.dial('nasty', { namespace: lab.far, login: { username: 'x'.repeat(450), password: LOGIN.password } });
+      await using nasty = await lab.dial('nasty', {
+        namespace: lab.far,
+        login: { username: 'x'.repeat(450), password: LOGIN.password },
+      });
       await accept(recording);
       await recording.hear(ESTABLISHED);
       await recording.askRows('status 3');
@@ -242,7 +258,8 @@ const SERVER_SCENARIOS: Scenarios = {
     },
   },
   'odd-text': {
-    about: 'values with commas, equals signs, END, quotes and UTF-8; the log of our own commands between replies; commands that are refused',
+    about:
+      'values with commas, equals signs, END, quotes and UTF-8; the log of our own commands between replies; commands that are refused',
     run: async (lab) => {
       await using server = await lab.serve({ management: { clientAuth: true } });
       const recording = await Recording.open(server.managementSocket);
@@ -251,7 +268,14 @@ const SERVER_SCENARIOS: Scenarios = {
       await recording.ask('verb 4');
       await using client = await lab.dial('odd', {
         login: { username: 'Zoë, "quoted"=END \u{1f511}', password: 'END' },
-        extra: ['ifconfig-noexec', 'route-noexec', 'push-peer-info', 'setenv UV_END END', 'setenv UV_WIRE >CLIENT:ENV,END', 'setenv UV_EMPTY ""'],
+        extra: [
+          'ifconfig-noexec',
+          'route-noexec',
+          'push-peer-info',
+          'setenv UV_END END',
+          'setenv UV_WIRE >CLIENT:ENV,END',
+          'setenv UV_EMPTY ""',
+        ],
       });
       await accept(recording);
       await recording.hear(ESTABLISHED);
@@ -268,9 +292,15 @@ const SERVER_SCENARIOS: Scenarios = {
     },
   },
   twins: {
-    about: 'over IPv6 from one host, under duplicate-cn: real addresses have no port, so three clients look alike in status 3 but for their names, of which two are one; the latest of that name has the subnet',
+    about:
+      'over IPv6 from one host, under duplicate-cn: real addresses have no port, so three clients look alike in status 3 but for their names, of which two are one; the latest of that name has the subnet',
     run: async (lab) => {
-      await using server = await lab.serve({ transport: 'udp6', duplicateCn: true, management: { clientAuth: true }, clients: { site: { subnets: ['203.0.113.0 255.255.255.128'] } } });
+      await using server = await lab.serve({
+        transport: 'udp6',
+        duplicateCn: true,
+        management: { clientAuth: true },
+        clients: { site: { subnets: ['203.0.113.0 255.255.255.128'] } },
+      });
       const recording = await Recording.open(server.managementSocket);
       await greet(recording);
       const dial = async (name: string, device: string): Promise<OpenVpnClient> => {
@@ -291,11 +321,21 @@ const SERVER_SCENARIOS: Scenarios = {
     },
   },
   'no-address': {
-    about: 'a server that gives out no addresses: one client with subnets alone; one with halves of everything, which status 3 writes without their zeros; one that has nothing; status 1 too',
+    about:
+      'a server that gives out no addresses: one client with subnets alone; one with halves of everything, which status 3 writes without their zeros; one that has nothing; status 1 too',
     run: async (lab) => {
-      const clients = { site: SUBNETS, halves: { subnets: ['0.0.0.0 128.0.0.0', '128.0.0.0 128.0.0.0'], subnets6: ['::/1', '8000::/1'] } };
+      const clients = {
+        site: SUBNETS,
+        halves: { subnets: ['0.0.0.0 128.0.0.0', '128.0.0.0 128.0.0.0'], subnets6: ['::/1', '8000::/1'] },
+      };
       await using server = await OpenVpnServer.start({
-        namespace: lab.server, pki: lab.pki, identity: await lab.pki.issue('server', 'server'), transport: 'udp4', network: '198.51.100.0 255.255.255.0 nopool', management: { clientAuth: true }, clients,
+        namespace: lab.server,
+        pki: lab.pki,
+        identity: await lab.pki.issue('server', 'server'),
+        transport: 'udp4',
+        network: '198.51.100.0 255.255.255.0 nopool',
+        management: { clientAuth: true },
+        clients,
       });
       const recording = await Recording.open(server.managementSocket);
       await greet(recording);
@@ -317,11 +357,17 @@ const SERVER_SCENARIOS: Scenarios = {
 };
 
 const [directory = '.', ...wanted] = process.argv.slice(2);
-const version = (execFileSync('sh', ['-c', 'openvpn --version | head -1'], { encoding: 'utf8' }).split(' ').slice(0, 2)).join(' ');
+const version = execFileSync('sh', ['-c', 'openvpn --version | head -1'], { encoding: 'utf8' })
+  .split(' ')
+  .slice(0, 2)
+  .join(' ');
 for (const [name, { about, run }] of Object.entries({ ...SERVER_SCENARIOS, ...CLIENT_SCENARIOS })) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   await using lab = await RecordingLab.create();
   using recording = await run(lab);
-  await writeFile(path.join(directory, `${name}.txt`), recording.transcript(lab.pki.directory).format(`${version}; recorded by record.ts, scenario ${name}:\n${about}`));
+  await writeFile(
+    path.join(directory, `${name}.txt`),
+    recording.transcript(lab.pki.directory).format(`${version}; recorded by record.ts, scenario ${name}:\n${about}`),
+  );
   console.log(`recorded ${name}`);
 }

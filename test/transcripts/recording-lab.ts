@@ -24,10 +24,20 @@ export class RecordingLab implements AsyncDisposable {
   }
 
   static async create(): Promise<RecordingLab> {
-    const [pki, server, near, far] = [await Pki.create(), await Namespace.create('server'), await Namespace.create('near'), await Namespace.create('far')];
+    const [pki, server, near, far] = [
+      await Pki.create(),
+      await Namespace.create('server'),
+      await Namespace.create('near'),
+      await Namespace.create('far'),
+    ];
     await connect({ namespace: server, device: 'eth1' }, { namespace: near, device: 'eth0' });
     await connect({ namespace: server, device: 'eth2' }, { namespace: far, device: 'eth0' });
-    await server.ip('addr add 192.0.2.1/25 dev eth1', 'addr add 192.0.2.129/25 dev eth2', 'addr add 2001:db8:1::1/64 dev eth1', 'addr add 2001:db8:2::1/64 dev eth2');
+    await server.ip(
+      'addr add 192.0.2.1/25 dev eth1',
+      'addr add 192.0.2.129/25 dev eth2',
+      'addr add 2001:db8:1::1/64 dev eth1',
+      'addr add 2001:db8:2::1/64 dev eth2',
+    );
     await near.ip('addr add 192.0.2.10/25 dev eth0', 'addr add 2001:db8:1::10/64 dev eth0');
     await far.ip('addr add 192.0.2.140/25 dev eth0', 'addr add 2001:db8:2::10/64 dev eth0');
     return new RecordingLab(pki, server, near, far);

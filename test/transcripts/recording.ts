@@ -43,7 +43,10 @@ export class Recording implements Disposable {
     this.#socket.write(bytes);
   }
 
-  /** Waits until the daemon has said something that matches, and drops it and all before it from what is looked at next. */
+  /**
+   * Waits until the daemon has said something that matches, and drops it and all before it from what is looked at
+   * next.
+   */
   async hear(pattern: RegExp): Promise<RegExpExecArray> {
     const match = await eventually(() => pattern.exec(this.#unread) ?? undefined, {
       what: `${String(pattern)} from the daemon, which said ${JSON.stringify(this.#unread.slice(-400))}`,
@@ -70,7 +73,10 @@ export class Recording implements Disposable {
     await eventually(() => this.#isEnded, { what: 'the end of the management connection' });
   }
 
-  /** What was said, with `directory` (a random name) written as /etc/openvpn, and without this machine's kernel release. */
+  /**
+   * What was said, with `directory` (a random name) written as /etc/openvpn, and without this machine's kernel
+   * release.
+   */
   transcript(directory: string): Transcript {
     const records: TranscriptRecord[] = [];
     for (const { from, bytes } of this.#records) {
@@ -81,7 +87,10 @@ export class Recording implements Disposable {
     return new Transcript(
       records.map(({ from, bytes }) => ({
         from,
-        bytes: Buffer.from(bytes.toString('latin1').replaceAll(directory, '/etc/openvpn').replaceAll(release(), '6.1.0'), 'latin1'),
+        bytes: Buffer.from(
+          bytes.toString('latin1').replaceAll(directory, '/etc/openvpn').replaceAll(release(), '6.1.0'),
+          'latin1',
+        ),
       })),
     );
   }

@@ -12,28 +12,28 @@ const read = (file) => readFileSync(`${directory}/${file}`, 'utf8');
 const control = (line) => writeFileSync(`${directory}/control`, line);
 
 function refusal(line) {
-	try {
-		control(line);
-	} catch (error) {
-		return error.code;
-	}
-	return 'accepted';
+  try {
+    control(line);
+  } catch (error) {
+    return error.code;
+  }
+  return 'accepted';
 }
 
 // mulberry32: the same lines for the same seed, everywhere.
 function random(state) {
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let t = Math.imul(state ^ (state >>> 15), 1 | state);
-		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-		return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-	};
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
 
 let checks = 0;
 function ok(title) {
-	checks += 1;
-	console.log(`ok - ${title}`);
+  checks += 1;
+  console.log(`ok - ${title}`);
 }
 
 run('modprobe', '-a', 'nf_conntrack', 'veth');
@@ -57,7 +57,10 @@ control('set reply_mark 0x1200/0xff00');
 control('set orig_mark 7');
 control('  set\tlearn_onlink   on ');
 assert.match(read('config'), /^reply_mark 0x1200\/0xff00\norig_mark 0x7\/0xff\nlearn_onlink on$/m);
-assert.match(read('gateways'), new RegExp(`dev=lan0 .* mac=${mac} .*addresses=(192.0.2.251,2001:db8::1|2001:db8::1,192.0.2.251)\n`));
+assert.match(
+  read('gateways'),
+  new RegExp(`dev=lan0 .* mac=${mac} .*addresses=(192.0.2.251,2001:db8::1|2001:db8::1,192.0.2.251)\n`),
+);
 control(`uplink lan0 ${mac}`);
 assert.match(read('config'), new RegExp(`^uplink lan0 ${mac}$`, 'm'));
 control('uplink none');
@@ -67,42 +70,79 @@ assert.match(read('config'), /^uplink auto$/m);
 ok('commands do what they say, and the files show it');
 
 const malformed = [
-	['', 'EINVAL'], ['\n', 'EINVAL'], [' ', 'EINVAL'], ['enabled', 'EINVAL'], ['Enable', 'EINVAL'],
-	['enable now', 'EINVAL'], ['enable\nenable', 'EINVAL'], ['enable\0', 'EINVAL'], ['\0', 'EINVAL'],
-	['set', 'EINVAL'], ['set reply_mark', 'EINVAL'], ['set reply_mark 1 2', 'EINVAL'],
-	['set reply_mark 0', 'EINVAL'], ['set reply_mark 0x32/0', 'EINVAL'],
-	['set reply_mark 0x132', 'EINVAL'], ['set reply_mark 0x32/0xf', 'EINVAL'],
-	['set reply_mark 0x32/', 'EINVAL'], ['set reply_mark /0xff', 'EINVAL'],
-	['set reply_mark -1', 'EINVAL'], ['set reply_mark 4294967296/0xffffffff', 'EINVAL'],
-	['set reply_mark 0x32/0xff/0xff', 'EINVAL'], ['set mark 1', 'EINVAL'],
-	['set learn_onlink yes', 'EINVAL'], ['set learn_onlink 1', 'EINVAL'],
-	['gateway', 'EINVAL'], ['gateway add lan0', 'EINVAL'], ['gateway drop lan0 ' + mac, 'EINVAL'],
-	['gateway add lan0 02:00:00:00:00', 'EINVAL'], ['gateway add lan0 02-00-00-00-00-51', 'EINVAL'],
-	['gateway add lan0 020000000051', 'EINVAL'], ['gateway add lan0 02:00:00:00:00:5g', 'EINVAL'],
-	['gateway add lan0 02:00:00:00:00:51:52', 'EINVAL'],
-	['gateway add lan0 ff:ff:ff:ff:ff:ff', 'EINVAL'], ['gateway add lan0 01:00:5e:00:00:01', 'EINVAL'],
-	['gateway add lan0 00:00:00:00:00:00', 'EINVAL'], [`gateway add lan0 ${mac} 192.0.2.256`, 'EINVAL'],
-	[`gateway add lan0 ${mac} 192.0.2.1/24`, 'EINVAL'], [`gateway add lan0 ${mac} fe80::1%lan0`, 'EINVAL'],
-	[`gateway add lan0 ${mac} ::g`, 'EINVAL'], [`gateway add lan0 ${mac} 1.1.1.1 x`, 'EINVAL'],
-	[`gateway add lan0 ${mac} ${'1.1.1.1 '.repeat(9)}`, 'EINVAL'],
-	[`gateway add nope0 ${mac}`, 'ENODEV'], [`gateway add lo ${mac}`, 'ENOTSUP'],
-	[`gateway add ${'x'.repeat(100)} ${mac}`, 'ENODEV'], [`gateway add down0 ${mac}`, 'ENETDOWN'],
-	[`gateway del lan0 ${mac} 192.0.2.251`, 'EINVAL'], ['gateway del lan0 02:00:00:00:00:99', 'ENOENT'],
-	['uplink', 'EINVAL'], ['uplink sometimes', 'EINVAL'], [`uplink nope0 ${mac}`, 'ENODEV'],
-	['uplink auto now', 'EINVAL'], [`uplink lan0 ${mac} ${mac}`, 'EINVAL'],
-	['move lan0', 'EINVAL'], [`move lan0 ${mac}`, 'EINVAL'], [`move lan0 ${mac} 01:00:00:00:00:01`, 'EINVAL'],
-	[`move lan0 ${mac} ${mac} always`, 'EINVAL'], [`move lan0 ${mac} ${mac} keep it`, 'EINVAL'], [`move lan0 02:00:00:00:00:99 ${mac} keep`, 'ENOENT'],
-	[`move lan0 02:00:00:00:00:99 ${mac}`, 'ENOENT'], [`move lan1 ${mac} ${mac}`, 'ENOENT'],
-	['flush lan0 lan1', 'EINVAL'], ['flush nope0', 'ENODEV'],
-	['x'.repeat(256), 'E2BIG'], [`enable${' '.repeat(250)}`, 'E2BIG'], ['x'.repeat(255), 'EINVAL'],
-	['x'.repeat(5000), 'EINVAL'],
+  ['', 'EINVAL'],
+  ['\n', 'EINVAL'],
+  [' ', 'EINVAL'],
+  ['enabled', 'EINVAL'],
+  ['Enable', 'EINVAL'],
+  ['enable now', 'EINVAL'],
+  ['enable\nenable', 'EINVAL'],
+  ['enable\0', 'EINVAL'],
+  ['\0', 'EINVAL'],
+  ['set', 'EINVAL'],
+  ['set reply_mark', 'EINVAL'],
+  ['set reply_mark 1 2', 'EINVAL'],
+  ['set reply_mark 0', 'EINVAL'],
+  ['set reply_mark 0x32/0', 'EINVAL'],
+  ['set reply_mark 0x132', 'EINVAL'],
+  ['set reply_mark 0x32/0xf', 'EINVAL'],
+  ['set reply_mark 0x32/', 'EINVAL'],
+  ['set reply_mark /0xff', 'EINVAL'],
+  ['set reply_mark -1', 'EINVAL'],
+  ['set reply_mark 4294967296/0xffffffff', 'EINVAL'],
+  ['set reply_mark 0x32/0xff/0xff', 'EINVAL'],
+  ['set mark 1', 'EINVAL'],
+  ['set learn_onlink yes', 'EINVAL'],
+  ['set learn_onlink 1', 'EINVAL'],
+  ['gateway', 'EINVAL'],
+  ['gateway add lan0', 'EINVAL'],
+  ['gateway drop lan0 ' + mac, 'EINVAL'],
+  ['gateway add lan0 02:00:00:00:00', 'EINVAL'],
+  ['gateway add lan0 02-00-00-00-00-51', 'EINVAL'],
+  ['gateway add lan0 020000000051', 'EINVAL'],
+  ['gateway add lan0 02:00:00:00:00:5g', 'EINVAL'],
+  ['gateway add lan0 02:00:00:00:00:51:52', 'EINVAL'],
+  ['gateway add lan0 ff:ff:ff:ff:ff:ff', 'EINVAL'],
+  ['gateway add lan0 01:00:5e:00:00:01', 'EINVAL'],
+  ['gateway add lan0 00:00:00:00:00:00', 'EINVAL'],
+  [`gateway add lan0 ${mac} 192.0.2.256`, 'EINVAL'],
+  [`gateway add lan0 ${mac} 192.0.2.1/24`, 'EINVAL'],
+  [`gateway add lan0 ${mac} fe80::1%lan0`, 'EINVAL'],
+  [`gateway add lan0 ${mac} ::g`, 'EINVAL'],
+  [`gateway add lan0 ${mac} 1.1.1.1 x`, 'EINVAL'],
+  [`gateway add lan0 ${mac} ${'1.1.1.1 '.repeat(9)}`, 'EINVAL'],
+  [`gateway add nope0 ${mac}`, 'ENODEV'],
+  [`gateway add lo ${mac}`, 'ENOTSUP'],
+  [`gateway add ${'x'.repeat(100)} ${mac}`, 'ENODEV'],
+  [`gateway add down0 ${mac}`, 'ENETDOWN'],
+  [`gateway del lan0 ${mac} 192.0.2.251`, 'EINVAL'],
+  ['gateway del lan0 02:00:00:00:00:99', 'ENOENT'],
+  ['uplink', 'EINVAL'],
+  ['uplink sometimes', 'EINVAL'],
+  [`uplink nope0 ${mac}`, 'ENODEV'],
+  ['uplink auto now', 'EINVAL'],
+  [`uplink lan0 ${mac} ${mac}`, 'EINVAL'],
+  ['move lan0', 'EINVAL'],
+  [`move lan0 ${mac}`, 'EINVAL'],
+  [`move lan0 ${mac} 01:00:00:00:00:01`, 'EINVAL'],
+  [`move lan0 ${mac} ${mac} always`, 'EINVAL'],
+  [`move lan0 ${mac} ${mac} keep it`, 'EINVAL'],
+  [`move lan0 02:00:00:00:00:99 ${mac} keep`, 'ENOENT'],
+  [`move lan0 02:00:00:00:00:99 ${mac}`, 'ENOENT'],
+  [`move lan1 ${mac} ${mac}`, 'ENOENT'],
+  ['flush lan0 lan1', 'EINVAL'],
+  ['flush nope0', 'ENODEV'],
+  ['x'.repeat(256), 'E2BIG'],
+  [`enable${' '.repeat(250)}`, 'E2BIG'],
+  ['x'.repeat(255), 'EINVAL'],
+  ['x'.repeat(5000), 'EINVAL'],
 ];
 const before = read('config') + read('gateways').replace(/idle_ms=\S+/g, '');
 const log = run('dmesg').length;
 for (const [line, code] of malformed) {
-	if (line === '') continue; // a write of nothing never reaches the file
-	assert.equal(refusal(line), code, JSON.stringify(line.slice(0, 80)));
-	assert.equal(read('config') + read('gateways').replace(/idle_ms=\S+/g, ''), before, JSON.stringify(line));
+  if (line === '') continue; // a write of nothing never reaches the file
+  assert.equal(refusal(line), code, JSON.stringify(line.slice(0, 80)));
+  assert.equal(read('config') + read('gateways').replace(/idle_ms=\S+/g, ''), before, JSON.stringify(line));
 }
 ok(`${malformed.length} malformed commands: each its errno, no change`);
 assert.equal(run('dmesg').length, log);
@@ -128,26 +168,72 @@ ok('ids are not given out twice in a row');
 const next = random(seed);
 const pick = (list) => list[Math.floor(next() * list.length)];
 const words = [
-	'enable', 'disable', 'set', 'reply_mark', 'orig_mark', 'learn_onlink', 'on', 'off', 'gateway', 'add',
-	'del', 'uplink', 'auto', 'none', 'move', 'keep', 'flush', 'lan0', 'lan1', 'down0', 'lo', 'nope0', '0x32', '0x32/0xff',
-	'1/1', '0', '4294967295/4294967295', mac, '02:00:00:00:01:01', '02:00:00:00:01:02', 'ff:ff:ff:ff:ff:ff',
-	'192.0.2.251', '2001:db8::1', '::', '0.0.0.0', '-1', '/', '\t', '\0', '\n', '\xff\xfe', 'x'.repeat(60),
+  'enable',
+  'disable',
+  'set',
+  'reply_mark',
+  'orig_mark',
+  'learn_onlink',
+  'on',
+  'off',
+  'gateway',
+  'add',
+  'del',
+  'uplink',
+  'auto',
+  'none',
+  'move',
+  'keep',
+  'flush',
+  'lan0',
+  'lan1',
+  'down0',
+  'lo',
+  'nope0',
+  '0x32',
+  '0x32/0xff',
+  '1/1',
+  '0',
+  '4294967295/4294967295',
+  mac,
+  '02:00:00:00:01:01',
+  '02:00:00:00:01:02',
+  'ff:ff:ff:ff:ff:ff',
+  '192.0.2.251',
+  '2001:db8::1',
+  '::',
+  '0.0.0.0',
+  '-1',
+  '/',
+  '\t',
+  '\0',
+  '\n',
+  '\xff\xfe',
+  'x'.repeat(60),
 ];
 const templates = [
-	() => `gateway add ${pick(['lan0', 'lan1'])} 02:00:00:00:02:${Math.floor(next() * 256).toString(16).padStart(2, '0')}`,
-	() => `move lan0 02:00:00:00:01:0${Math.floor(next() * 9)} ${mac}`,
-	() => `set ${pick(['reply_mark', 'orig_mark'])} ${Math.floor(next() * 2 ** 33)}/${Math.floor(next() * 2 ** 33)}`,
-	() => Array.from({ length: Math.floor(next() * 14) }, () => pick(words)).join(pick([' ', ' ', '\t', ''])),
-	() => Array.from({ length: 1 + Math.floor(next() * 300) }, () => String.fromCharCode(Math.floor(next() * 256))).join(''),
+  () =>
+    `gateway add ${pick(['lan0', 'lan1'])} 02:00:00:00:02:${Math.floor(next() * 256)
+      .toString(16)
+      .padStart(2, '0')}`,
+  () => `move lan0 02:00:00:00:01:0${Math.floor(next() * 9)} ${mac}`,
+  () => `set ${pick(['reply_mark', 'orig_mark'])} ${Math.floor(next() * 2 ** 33)}/${Math.floor(next() * 2 ** 33)}`,
+  () => Array.from({ length: Math.floor(next() * 14) }, () => pick(words)).join(pick([' ', ' ', '\t', ''])),
+  () =>
+    Array.from({ length: 1 + Math.floor(next() * 300) }, () => String.fromCharCode(Math.floor(next() * 256))).join(''),
 ];
 const answers = new Map();
-const said = () => run('dmesg').split('\n').filter((line) => line.includes('gwmark')).length;
+const said = () =>
+  run('dmesg')
+    .split('\n')
+    .filter((line) => line.includes('gwmark')).length;
 const saidBefore = said();
 for (let n = 0; n < 10_000; n += 1) {
-	const line = Buffer.from(pick(templates)(), 'latin1');
-	const code = line.length > 0 ? refusal(line) : 'empty';
-	answers.set(code, (answers.get(code) ?? 0) + 1);
-	if (n % 500 === 0) for (const file of ['config', 'gateways', 'flows', 'stats']) assert.match(read(file), /^gwmark 1\n/);
+  const line = Buffer.from(pick(templates)(), 'latin1');
+  const code = line.length > 0 ? refusal(line) : 'empty';
+  answers.set(code, (answers.get(code) ?? 0) + 1);
+  if (n % 500 === 0)
+    for (const file of ['config', 'gateways', 'flows', 'stats']) assert.match(read(file), /^gwmark 1\n/);
 }
 const known = new Set(['accepted', 'empty', 'EINVAL', 'E2BIG', 'ENODEV', 'ENOTSUP', 'ENETDOWN', 'ENOENT', 'ENOSPC']);
 for (const code of answers.keys()) assert.ok(known.has(code), code);

@@ -20,12 +20,17 @@ describe('a server with data channel offload that is killed', function () {
   it('leaves its device behind, and its clients are gone at once', async () => {
     await lab.server.killHard();
 
-    await lab.sidecar.statusWhere(({ clients, ready }) => clients.length === 0 && ready === false, 'no client, and not ready');
+    await lab.sidecar.statusWhere(
+      ({ clients, ready }) => clients.length === 0 && ready === false,
+      'no client, and not ready',
+    );
     assert.match(await lab.tunnelKind(), /^ovpn/);
   });
 
   it('is named by the doctor: a device that was left behind', async () => {
-    const report = await runDoctor(lab.topology.endpoint, { flags: ['--management', `unix:${lab.server.managementSocket}`, '--control-socket', lab.sidecar.controlSocket] });
+    const report = await runDoctor(lab.topology.endpoint, {
+      flags: ['--management', `unix:${lab.server.managementSocket}`, '--control-socket', lab.sidecar.controlSocket],
+    });
 
     assertFound(report, 'tunnel', 'warn', /tunnel tun0: has data channel offload, and no OpenVPN answers/);
   });
@@ -38,12 +43,16 @@ describe('a server with data channel offload that is killed', function () {
 
     await lab.client('client1').connected({ from });
     await lab.known('client1', 'client2');
-    for (const family of FAMILIES) await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
+    for (const family of FAMILIES)
+      await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
   });
 
   it('loses a client that is killed', async () => {
     lab.client('client2').process.kill('SIGKILL');
 
-    await lab.sidecar.statusWhere(({ clients }) => clients.every(({ commonName }) => commonName !== 'client2'), 'client2 is gone');
+    await lab.sidecar.statusWhere(
+      ({ clients }) => clients.every(({ commonName }) => commonName !== 'client2'),
+      'client2 is gone',
+    );
   });
 });

@@ -51,9 +51,16 @@ for (const transport of ['udp6', 'tcp4'] as const) {
       it(`sends what a client and its subnet open over IP${family} to the upstream router first`, async () => {
         await using capture = await lab.capture();
 
-        const own = [await assertExchange('tcp', lab.party('client1', family), lab.party('hostA', family)), await assertExchange('udp', lab.party('site', family), lab.party('hostA', family))];
+        const own = [
+          await assertExchange('tcp', lab.party('client1', family), lab.party('hostA', family)),
+          await assertExchange('udp', lab.party('site', family), lab.party('hostA', family)),
+        ];
 
-        assertOpenedVia((await capture.frames()).filter((frame) => own.some((test) => test(frame))), ADDRESS.hostA[family], MAC.r1);
+        assertOpenedVia(
+          (await capture.frames()).filter((frame) => own.some((test) => test(frame))),
+          ADDRESS.hostA[family],
+          MAC.r1,
+        );
       });
     }
 
@@ -62,7 +69,10 @@ for (const transport of ['udp6', 'tcp4'] as const) {
 
       await lab.topology.changeMac('u', MOVED);
       await flow.advance(50);
-      await lab.sidecar.statusWhere(({ gateways, uplink }) => gateways.some(({ id, mac }) => id === uplink && mac === MOVED), 'the uplink moved');
+      await lab.sidecar.statusWhere(
+        ({ gateways, uplink }) => gateways.some(({ id, mac }) => id === uplink && mac === MOVED),
+        'the uplink moved',
+      );
       // From here on: what two processors send while it moves is captured in no order.
       await using capture = await lab.capture('port 1194');
       await flow.advance(50);
@@ -74,11 +84,21 @@ for (const transport of ['udp6', 'tcp4'] as const) {
 
     it('is named by the doctor, which says that mssfix has no effect, and nowhere that it helps', async () => {
       await lab.topology.endpoint.ip('link set tun0 mtu 1500');
-      const flags = ['--management', `unix:${lab.server.managementSocket}`, '--control-socket', lab.sidecar.controlSocket];
+      const flags = [
+        '--management',
+        `unix:${lab.server.managementSocket}`,
+        '--control-socket',
+        lab.sidecar.controlSocket,
+      ];
 
       const report = await runDoctor(lab.topology.endpoint, { flags });
 
-      assertFound(report, 'openvpn-options', 'info', /data channel offload: on \(device of kind ovpn.*mssfix .*no effect/);
+      assertFound(
+        report,
+        'openvpn-options',
+        'info',
+        /data channel offload: on \(device of kind ovpn.*mssfix .*no effect/,
+      );
       assertFound(report, 'mtu', 'warn', /tun0: 1500.*mssfix has no effect/);
       assert.doesNotMatch(JSON.stringify(report.findings), /keeps TCP below/);
       await lab.topology.endpoint.ip('link set tun0 mtu 1400');

@@ -1,4 +1,7 @@
-/** Beside another program's flowtable that holds our devices: flows that it takes, gives back when they are idle, and takes again. In a guest, whose kernel has flowtables. */
+/**
+ * Beside another program's flowtable that holds our devices: flows that it takes, gives back when they are idle, and
+ * takes again. In a guest, whose kernel has flowtables.
+ */
 import assert from 'node:assert/strict';
 
 import type { Frame } from '../lab/frame.js';
@@ -21,7 +24,10 @@ describe("another program's flowtable that holds our devices", function () {
   let lab: VpnLab;
   before(async () => {
     lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.topology.endpoint.sysctl(`net.netfilter.nf_flowtable_udp_timeout=${IDLE_SECONDS}`, `net.netfilter.nf_flowtable_tcp_timeout=${IDLE_SECONDS}`);
+    await lab.topology.endpoint.sysctl(
+      `net.netfilter.nf_flowtable_udp_timeout=${IDLE_SECONDS}`,
+      `net.netfilter.nf_flowtable_tcp_timeout=${IDLE_SECONDS}`,
+    );
     await lab.startSidecar();
     await lab.introduceRouters();
     await lab.connect('client1');
@@ -36,7 +42,9 @@ describe("another program's flowtable that holds our devices", function () {
       const isTaken = async (): Promise<boolean> => (await lab.conntrack('OFFLOAD', `port=${port} `)).length > 0;
 
       it(`takes a ${protocol} flow over IP${family}, and its answers go to its router`, async () => {
-        await using flow = await Flow.start(protocol, lab.party('hostA', family), lab.party('client1', family), { port });
+        await using flow = await Flow.start(protocol, lab.party('hostA', family), lab.party('client1', family), {
+          port,
+        });
         await eventually(isTaken, { what: 'the flowtable has the flow' });
         await using capture = await lab.capture();
 
@@ -46,16 +54,24 @@ describe("another program's flowtable that holds our devices", function () {
       });
 
       it(`gives a ${protocol} flow over IP${family} back when it is idle, which goes on, each answer once and to its router`, async () => {
-        // Each record finds the flow given back, and is followed by an answer that may make the flowtable take it again.
-        await using flow = await Flow.start(protocol, lab.party('hostA', family), lab.party('client1', family), { port: port + 1, intervalMs: IDLE_SECONDS * 4000 });
+        // Each record finds the flow given back, and is followed by an answer that may make the flowtable take it
+        // again.
+        await using flow = await Flow.start(protocol, lab.party('hostA', family), lab.party('client1', family), {
+          port: port + 1,
+          intervalMs: IDLE_SECONDS * 4000,
+        });
         await using capture = await lab.capture();
 
         const { sent } = await flow.advance(3, 60_000);
 
-        const own = (await capture.frames()).filter((frame) => frame.ports?.source === port + 1 || frame.ports?.destination === port + 1);
+        const own = (await capture.frames()).filter(
+          (frame) => frame.ports?.source === port + 1 || frame.ports?.destination === port + 1,
+        );
         assertSentVia(own, ADDRESS.hostA[family], MAC.r1);
         // A loop shows as dozens.
-        const answers = sentTo(own, ADDRESS.hostA[family]).filter((frame) => frame.ip?.source === TUNNEL.client1[family]);
+        const answers = sentTo(own, ADDRESS.hostA[family]).filter(
+          (frame) => frame.ip?.source === TUNNEL.client1[family],
+        );
         assert.ok(answers.length <= (sent + 1) * 2, `${answers.length} frames for ${sent} records`);
       });
     }
@@ -63,11 +79,17 @@ describe("another program's flowtable that holds our devices", function () {
 
   it('takes a flow that a client opens, and sends it where its answers come from', async () => {
     await using flow = await Flow.start('udp', lab.party('client1', 'v4'), lab.party('hostA', 'v4'), { port: 7860 });
-    await eventually(async () => (await lab.conntrack('OFFLOAD', 'port=7860 ')).length > 0, { what: 'the flowtable has the flow' });
+    await eventually(async () => (await lab.conntrack('OFFLOAD', 'port=7860 ')).length > 0, {
+      what: 'the flowtable has the flow',
+    });
     await using capture = await lab.capture();
 
     await flow.advance(20);
 
-    assertSentVia((await capture.frames()).filter((frame) => frame.ports?.destination === 7860), ADDRESS.hostA.v4, MAC.r1);
+    assertSentVia(
+      (await capture.frames()).filter((frame) => frame.ports?.destination === 7860),
+      ADDRESS.hostA.v4,
+      MAC.r1,
+    );
   });
 });

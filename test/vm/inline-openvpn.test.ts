@@ -38,8 +38,14 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
   });
 
   /** Runs `action` and resolves with the frames that crossed the cable to either router meanwhile. */
-  async function watching(action: () => Promise<void>, filter = '', snapshotBytes?: number): Promise<Record<'r1' | 'r2', readonly Frame[]>> {
-    const [r1, r2] = await Promise.all((['r1', 'r2'] as const).map(async (router) => await lab.capture(router, filter, snapshotBytes)));
+  async function watching(
+    action: () => Promise<void>,
+    filter = '',
+    snapshotBytes?: number,
+  ): Promise<Record<'r1' | 'r2', readonly Frame[]>> {
+    const [r1, r2] = await Promise.all(
+      (['r1', 'r2'] as const).map(async (router) => await lab.capture(router, filter, snapshotBytes)),
+    );
     try {
       await action();
       return { r1: (await r1?.frames()) ?? [], r2: (await r2?.frames()) ?? [] };
@@ -49,7 +55,9 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
   }
 
   async function bridgeFilter(value: 0 | 1): Promise<void> {
-    await lab.endpoint.sysctl(...['iptables', 'ip6tables'].map((tables) => `net.bridge.bridge-nf-call-${tables}=${value}`));
+    await lab.endpoint.sysctl(
+      ...['iptables', 'ip6tables'].map((tables) => `net.bridge.bridge-nf-call-${tables}=${value}`),
+    );
   }
 
   async function pings(from: 'host' | 'client2', address: string): Promise<boolean> {
@@ -61,11 +69,29 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
     const { datapath, servers } = await lab.sidecar.status();
 
     assert.equal(datapath, 'module');
-    assert.deepEqual(servers.map(({ device }) => device), ['tun0']);
-    for (const box of ['host', 'r2', 'r1', 'away'] as const) assert.doesNotMatch(await lab.topology.routes(box), /10\.8\.|fd00:8:|192\.168\.77\.|fd00:77:|192\.0\.2\.10|2001:db8::10/, box);
+    assert.deepEqual(
+      servers.map(({ device }) => device),
+      ['tun0'],
+    );
+    for (const box of ['host', 'r2', 'r1', 'away'] as const)
+      assert.doesNotMatch(
+        await lab.topology.routes(box),
+        /10\.8\.|fd00:8:|192\.168\.77\.|fd00:77:|192\.0\.2\.10|2001:db8::10/,
+        box,
+      );
     const own = (await lab.topology.routes('endpoint')).split('\n');
-    assert.deepEqual(own.filter((route) => / via /.test(route)), [], 'no route of the endpoint has a router');
-    assert.deepEqual(own.filter((route) => /dev (br0|p1|p2)/.test(route) && /10\.8|fd00|192\.168\.77|198\.51|2001:db8:[abc]/.test(route)), [], 'nothing far is routed to the bridge');
+    assert.deepEqual(
+      own.filter((route) => / via /.test(route)),
+      [],
+      'no route of the endpoint has a router',
+    );
+    assert.deepEqual(
+      own.filter(
+        (route) => /dev (br0|p1|p2)/.test(route) && /10\.8|fd00|192\.168\.77|198\.51|2001:db8:[abc]/.test(route),
+      ),
+      [],
+      'nothing far is routed to the bridge',
+    );
   });
 
   for (const family of FAMILIES) {
@@ -73,12 +99,19 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
       const { r1, r2 } = await watching(async () => {
         for (const kind of KINDS) await assertExchange(kind, lab.party('host', family), lab.party('client1', family));
         await assertExchange('ping', lab.party('host', family), lab.party('site', family));
-        await assertExchange('ping', lab.party('host', family), { namespace: lab.endpoint, address: TUNNEL.endpoint[family] });
+        await assertExchange('ping', lab.party('host', family), {
+          namespace: lab.endpoint,
+          address: TUNNEL.endpoint[family],
+        });
       });
 
       assertSentVia(r2, ADDRESS.hostA[family], MAC.r2);
       assert.deepEqual(sentTo(r1, ADDRESS.hostA[family]), []);
-      assert.deepEqual(r1.filter(({ ip }) => VPN.test(ip?.destination ?? '')), [], 'no question passed the bridge');
+      assert.deepEqual(
+        r1.filter(({ ip }) => VPN.test(ip?.destination ?? '')),
+        [],
+        'no question passed the bridge',
+      );
       assertSentVia(r1, ADDRESS.client1.v4, MAC.r1);
       assert.deepEqual(sentTo(r2, ADDRESS.client1.v4), [], "OpenVPN's datagrams left by r1's port alone");
       assertNothingFarResolved([...r1, ...r2]);
@@ -97,23 +130,49 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
       assertSentVia(r1, host, MAC.r1);
       assertSentVia(r2, host, MAC.r2);
       const isOwn = (frame: Frame): boolean => own.some((test) => test(frame));
-      assert.ok(r2.some((frame) => isOwn(frame) && frame.ip?.source === host), 'an answer was captured off the bridge');
-      assert.deepEqual(sentTo(r1, host).filter((frame) => isOwn(frame) && acknowledges(frame)), [], 'what a client sends once it has an answer goes to r2');
+      assert.ok(
+        r2.some((frame) => isOwn(frame) && frame.ip?.source === host),
+        'an answer was captured off the bridge',
+      );
+      assert.deepEqual(
+        sentTo(r1, host).filter((frame) => isOwn(frame) && acknowledges(frame)),
+        [],
+        'what a client sends once it has an answer goes to r2',
+      );
       assertSentVia(r1, ADDRESS.client2.v6, MAC.r1);
       assertNothingFarResolved([...r1, ...r2]);
     });
 
     it(`passes over IP${family} what is not of the VPN, each frame byte for byte`, async () => {
       const far = ADDRESS.hostB[family];
-      const { r1, r2 } = await watching(async () => {
-        for (const kind of KINDS) await assertExchange(kind, lab.party('host', family), lab.party('away', family));
-        if (family === 'v4') assert.equal((await ping(lab.party('host', family), { address: far }, { count: 1, size: 4000 })).received, 1);
-      }, `host ${far}`, WHOLE);
+      const { r1, r2 } = await watching(
+        async () => {
+          for (const kind of KINDS) await assertExchange(kind, lab.party('host', family), lab.party('away', family));
+          if (family === 'v4')
+            assert.equal(
+              (await ping(lab.party('host', family), { address: far }, { count: 1, size: 4000 })).received,
+              1,
+            );
+        },
+        `host ${far}`,
+        WHOLE,
+      );
 
       assert.ok(r1.length > 20, `${r1.length} frames`);
-      for (const [from, to] of [[MAC.r2, MAC.r1], [MAC.r1, MAC.r2]]) assert.deepEqual(bytesOf(r1, from, to), bytesOf(r2, from, to));
-      assert.deepEqual([...new Set(r1.map(({ sourceMac, destinationMac }) => `${sourceMac} ${destinationMac}`))].toSorted(), [`${MAC.r1} ${MAC.r2}`, `${MAC.r2} ${MAC.r1}`]);
-      assert.deepEqual([...new Set(r2.filter(({ sourceMac }) => sourceMac === MAC.r1).map(({ ip }) => ip?.ttl))], [63], 'one router on the way, and the bridge is none');
+      for (const [from, to] of [
+        [MAC.r2, MAC.r1],
+        [MAC.r1, MAC.r2],
+      ])
+        assert.deepEqual(bytesOf(r1, from, to), bytesOf(r2, from, to));
+      assert.deepEqual(
+        [...new Set(r1.map(({ sourceMac, destinationMac }) => `${sourceMac} ${destinationMac}`))].toSorted(),
+        [`${MAC.r1} ${MAC.r2}`, `${MAC.r2} ${MAC.r1}`],
+      );
+      assert.deepEqual(
+        [...new Set(r2.filter(({ sourceMac }) => sourceMac === MAC.r1).map(({ ip }) => ip?.ttl))],
+        [63],
+        'one router on the way, and the bridge is none',
+      );
     });
   }
 
@@ -122,23 +181,39 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
     const { r1: first } = lab.topology.boxes;
     await first.ip(`address add ${TUNNEL.client1.v4}/32 dev lo`);
 
-    const { r1, r2 } = await watching(async () => {
-      const from = { namespace: lab.topology.boxes.r2, address: VLAN_ADDRESS.r2.v4 };
-      assert.equal((await ping(from, { address: VLAN_ADDRESS.r1.v4 }, { count: 1 })).received, 1);
-      await lab.topology.boxes.r2.ip(`route add ${TUNNEL.client1.v4} via ${VLAN_ADDRESS.r1.v4}`);
-      assert.equal((await ping(from, { address: TUNNEL.client1.v4 }, { count: 1 })).received, 1, 'r1 itself answered');
-      await lab.topology.boxes.r2.ip(`route del ${TUNNEL.client1.v4}`);
-    }, 'vlan 10', WHOLE);
+    const { r1, r2 } = await watching(
+      async () => {
+        const from = { namespace: lab.topology.boxes.r2, address: VLAN_ADDRESS.r2.v4 };
+        assert.equal((await ping(from, { address: VLAN_ADDRESS.r1.v4 }, { count: 1 })).received, 1);
+        await lab.topology.boxes.r2.ip(`route add ${TUNNEL.client1.v4} via ${VLAN_ADDRESS.r1.v4}`);
+        assert.equal(
+          (await ping(from, { address: TUNNEL.client1.v4 }, { count: 1 })).received,
+          1,
+          'r1 itself answered',
+        );
+        await lab.topology.boxes.r2.ip(`route del ${TUNNEL.client1.v4}`);
+      },
+      'vlan 10',
+      WHOLE,
+    );
     await first.ip(`address del ${TUNNEL.client1.v4}/32 dev lo`);
 
     assert.ok(r1.length >= 4, `${r1.length} frames`);
-    for (const [from, to] of [[MAC.r2, MAC.r1], [MAC.r1, MAC.r2]]) assert.deepEqual(bytesOf(r1, from, to), bytesOf(r2, from, to));
+    for (const [from, to] of [
+      [MAC.r2, MAC.r1],
+      [MAC.r1, MAC.r2],
+    ])
+      assert.deepEqual(bytesOf(r1, from, to), bytesOf(r2, from, to));
   });
 
   it('takes a client to the internet with one rule that masquerades, and r1 needs no route for that', async () => {
-    await lab.endpoint.run(['nft', '-f', '-'], { input: 'table inet user { chain post { type nat hook postrouting priority srcnat; oifname "br0" iifname "tun0" masquerade; }; }\n' });
+    await lab.endpoint.run(['nft', '-f', '-'], {
+      input:
+        'table inet user { chain post { type nat hook postrouting priority srcnat; oifname "br0" iifname "tun0" masquerade; }; }\n',
+    });
     try {
-      for (const family of FAMILIES) await assertExchange('tcp', lab.party('client1', family), lab.party('away', family));
+      for (const family of FAMILIES)
+        await assertExchange('tcp', lab.party('client1', family), lab.party('away', family));
     } finally {
       await lab.endpoint.run(['nft', 'delete', 'table', 'inet', 'user']);
     }
@@ -166,7 +241,12 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
     await lab.sidecar.statusWhere(({ clients }) => clients.length === 1, 'client2 is gone');
 
     const { r1 } = await watching(async () => assert.equal(await pings('host', TUNNEL.client2.v6), false));
-    assert.ok(r1.some(({ ip, sourceMac, destinationMac }) => ip?.destination === TUNNEL.client2.v6 && sourceMac === MAC.r2 && destinationMac === MAC.r1));
+    assert.ok(
+      r1.some(
+        ({ ip, sourceMac, destinationMac }) =>
+          ip?.destination === TUNNEL.client2.v6 && sourceMac === MAC.r2 && destinationMac === MAC.r1,
+      ),
+    );
     const from = asking.lines.length;
     await lab.connect('client2');
 
@@ -175,7 +255,9 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
   });
 
   it('loses not one packet to a kill -9 of the sidecar, nor to its restart', async () => {
-    await using flow = await Flow.start('udp', lab.party('host', 'v4'), lab.party('client1', 'v4'), { intervalMs: 20 });
+    await using flow = await Flow.start('udp', lab.party('host', 'v4'), lab.party('client1', 'v4'), {
+      intervalMs: 20,
+    });
     const before = await lab.endpoint.run(['nft', '-s', 'list', 'table', 'bridge', 'gwmark']);
 
     await lab.sidecar.killHard();
@@ -184,7 +266,8 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
     await lab.known('client1', 'client2');
     await flow.advance(20);
 
-    // Not their order: a veth hands a packet to the processor of its sender, and two processors of a guest run at their own pace.
+    // Not their order: a veth hands a packet to the processor of its sender, and two processors of a guest run at
+    // their own pace.
     const { lost } = await flow.stop();
     assert.equal(lost, 0);
     assert.equal(await lab.endpoint.run(['nft', '-s', 'list', 'table', 'bridge', 'gwmark']), before);
@@ -207,12 +290,18 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
       for (const family of FAMILIES) assert.equal(await pings('host', TUNNEL.client1[family]), false);
     });
     for (const family of FAMILIES) {
-      assert.ok(r1.some(({ ip, destinationMac }) => ip?.destination === TUNNEL.client1[family] && destinationMac === MAC.r1), 'the question went where it was sent');
+      assert.ok(
+        r1.some(({ ip, destinationMac }) => ip?.destination === TUNNEL.client1[family] && destinationMac === MAC.r1),
+        'the question went where it was sent',
+      );
       await assertExchange('ping', lab.party('host', family), lab.party('away', family));
     }
     await insertModule();
     await lab.sidecar.statusWhere(({ ready }) => ready === true, 'the sidecar is ready again');
-    await eventually(async () => await pings('host', TUNNEL.client1.v4) && await pings('host', TUNNEL.client1.v6), { what: 'the client is back in reach', timeoutMs: 20_000 });
+    await eventually(
+      async () => (await pings('host', TUNNEL.client1.v4)) && (await pings('host', TUNNEL.client1.v6)),
+      { what: 'the client is back in reach', timeoutMs: 20_000 },
+    );
   });
 
   it('is as before once `gwmark down` has run: no table, no rule, no route, no setting, and the module is off', async () => {
@@ -224,18 +313,30 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
 
     assert.deepEqual(await networkState(lab.endpoint), pristine);
     assert.match(await lab.moduleFile('config'), /^enabled 0$/m);
-    const attempts = FAMILIES.map((family: Family) => [lab.party('host', family), lab.party('client1', family)] as const);
-    for (const [from, to] of attempts) assert.equal((await ping(from, to, { count: 1, waitSeconds: 0.05 })).received, 0);
+    const attempts = FAMILIES.map(
+      (family: Family) => [lab.party('host', family), lab.party('client1', family)] as const,
+    );
+    for (const [from, to] of attempts)
+      assert.equal((await ping(from, to, { count: 1, waitSeconds: 0.05 })).received, 0);
     await assertExchange('ping', lab.party('host', 'v4'), lab.party('away', 'v4'));
   });
 });
 
-/** Whether a frame of TCP over IP without options answers another: only the first of a client does not (RFC 9293, section 3.1). */
+/**
+ * Whether a frame of TCP over IP without options answers another: only the first of a client does not (RFC 9293,
+ * section 3.1).
+ */
 function acknowledges({ bytes, ip }: Frame): boolean {
   return (bytes.readUInt8(14 + (ip?.version === 6 ? 40 : 20) + 13) & 0x10) !== 0;
 }
 
-/** The frames from one MAC to another as text, sorted: two processors of a guest may pass two frames of a flow at once, and captures of two devices then differ in their order. */
+/**
+ * The frames from one MAC to another as text, sorted: two processors of a guest may pass two frames of a flow at once,
+ * and captures of two devices then differ in their order.
+ */
 function bytesOf(frames: readonly Frame[], from: string | undefined, to: string | undefined): readonly string[] {
-  return frames.filter(({ sourceMac, destinationMac }) => sourceMac === from && destinationMac === to).map(({ bytes }) => bytes.toString('hex')).toSorted();
+  return frames
+    .filter(({ sourceMac, destinationMac }) => sourceMac === from && destinationMac === to)
+    .map(({ bytes }) => bytes.toString('hex'))
+    .toSorted();
 }

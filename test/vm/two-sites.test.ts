@@ -33,15 +33,30 @@ for (const shape of ['inline', 'one-arm'] as const) {
 
       assert.deepEqual([a.datapath, b.datapath], ['module', 'module']);
       assert.deepEqual([a.servers[0]?.role, b.servers[0]?.role], ['server', 'client']);
-      await lab.sidecar.statusWhere(({ uplink, gateways }) => gateways.find(({ id }) => id === uplink)?.mac === SITES.B.mac.u, 'uB is the uplink');
+      await lab.sidecar.statusWhere(
+        ({ uplink, gateways }) => gateways.find(({ id }) => id === uplink)?.mac === SITES.B.mac.u,
+        'uB is the uplink',
+      );
     });
 
     it('have no route to each other on any router or endpoint but the tunnels', async () => {
       for (const site of ['A', 'B'] as const) {
         const boxes = lab.topology.sites[site];
-        for (const box of shape === 'inline' ? [boxes.host, boxes.r, boxes.u, boxes.endpoint] : [boxes.host, boxes.endpoint]) {
-          const routes = (await Promise.all(['-4', '-6'].map(async (family) => await box.run(['ip', family, 'route', 'show', 'table', 'all'])))).join('');
-          const found = routes.split('\n').filter((line) => OF_THE_OTHER[site].test(line) && !/dev tun0|^local|^broadcast|^anycast|dev lan0 proto kernel|dev br0 proto kernel/.test(line));
+        for (const box of shape === 'inline'
+          ? [boxes.host, boxes.r, boxes.u, boxes.endpoint]
+          : [boxes.host, boxes.endpoint]) {
+          const routes = (
+            await Promise.all(
+              ['-4', '-6'].map(async (family) => await box.run(['ip', family, 'route', 'show', 'table', 'all'])),
+            )
+          ).join('');
+          const found = routes
+            .split('\n')
+            .filter(
+              (line) =>
+                OF_THE_OTHER[site].test(line) &&
+                !/dev tun0|^local|^broadcast|^anycast|dev lan0 proto kernel|dev br0 proto kernel/.test(line),
+            );
           assert.deepEqual(found, [], box.role);
         }
       }
@@ -70,7 +85,10 @@ for (const shape of ['inline', 'one-arm'] as const) {
       }
 
       it(`reach the server's tunnel address over IP${family} from the client's site`, async () => {
-        await assertExchange('ping', lab.party('B', family), { namespace: lab.topology.sites.A.endpoint, address: TUNNEL_OF.A[family] });
+        await assertExchange('ping', lab.party('B', family), {
+          namespace: lab.topology.sites.A.endpoint,
+          address: TUNNEL_OF.A[family],
+        });
       });
     }
 

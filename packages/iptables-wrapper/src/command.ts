@@ -27,8 +27,8 @@ export interface Jump extends ChainRef {
 /**
  * One change. Commands take effect in their order: a chain is created before a rule leads to it.
  *
- * Only chains whose name starts with the prefix of the instance can be changed; `jump` and `unjump` touch in any other chain the rules
- * that lead to `target`, and no other rule.
+ * Only chains whose name starts with the prefix of the instance can be changed; `jump` and `unjump` touch in any other
+ * chain the rules that lead to `target`, and no other rule.
  */
 export type Command =
   /** Makes a chain with these rules; EEXIST where it exists. */
@@ -45,7 +45,10 @@ export type Command =
   | { readonly insert: ChainRule }
   /** Removes the first rule of a chain that has these words, as `list` gives them; ENOENT where there is none. */
   | { readonly remove: ChainRule }
-  /** Makes sure that exactly one rule of `chain` leads to `target`, and that it is in its place. One that is right already is not touched. */
+  /**
+   * Makes sure that exactly one rule of `chain` leads to `target`, and that it is in its place. One that is right
+   * already is not touched.
+   */
   | { readonly jump: Jump }
   /** Removes every rule of `chain` that leads to `target`. */
   | { readonly unjump: ChainRef & { readonly target: string } };

@@ -13,8 +13,8 @@ export interface Failure {
 export const NO_REASON = 'no reason given';
 
 /**
- * Texts of iptables 1.8 and of strerror(3), the more telling first. They are stable: the programs run under LC_ALL=C, and
- * other tools (kube-proxy, firewalld) match the same ones.
+ * Texts of iptables 1.8 and of strerror(3), the more telling first. They are stable: the programs run under LC_ALL=C,
+ * and other tools (kube-proxy, firewalld) match the same ones.
  */
 const TEXTS: readonly (readonly [text: string, code: IptablesErrorCode])[] = [
   ['xtables lock', 'ELOCKED'],
@@ -57,21 +57,31 @@ const PARAMETER_PROBLEM = 2;
 export function explainIptables(exitCode: number, stderr: string): Failure {
   const lines = stderr.split('\n').map((line) => line.trim());
   const warning = lines.find((line) => line.includes('missing kernel module'));
-  const messages = lines.filter((line) => line !== '' && !/^(Try `|Warning:|# Warning|Error occurred at line|Can't lock )/u.test(line));
+  const messages = lines.filter(
+    (line) => line !== '' && !/^(Try `|Warning:|# Warning|Error occurred at line|Can't lock )/u.test(line),
+  );
 
-  // nft: `line 4: RULE_APPEND failed (Invalid argument): rule in chain X`; both: `line 4 failed: reason.`, or `line 4 failed`.
+  // nft: `line 4: RULE_APPEND failed (Invalid argument): rule in chain X`; both: `line 4 failed: reason.`, or `line 4
+  // failed`.
   for (const message of messages) {
     const refused = /^line (\d+): (.*)$/u.exec(message) ?? /line (\d+) failed(?:: (.*?)\.?)?$/u.exec(message);
     if (!refused) continue;
     const reason = refused[2] ?? warning ?? NO_REASON;
     const code = warning === undefined ? classify(reason) : 'EOPNOTSUPP';
-    return { code: code ?? 'EINVAL', reason: warning === undefined ? reason : `${reason} (${warning})`, line: Number(refused[1]) };
+    return {
+      code: code ?? 'EINVAL',
+      reason: warning === undefined ? reason : `${reason} (${warning})`,
+      line: Number(refused[1]),
+    };
   }
 
   // `iptables-restore v1.8.9 (legacy): reason`, and the line in a message of its own.
   const line = /Error occurred at line: (\d+)/u.exec(stderr)?.[1];
   const telling = messages.map(withoutProgram).filter((message) => message !== '');
-  const reason = telling.find((message) => classify(message) !== undefined) ?? telling[0] ?? (stderr.trim() || `exit code ${exitCode}`);
+  const reason =
+    telling.find((message) => classify(message) !== undefined) ??
+    telling[0] ??
+    (stderr.trim() || `exit code ${exitCode}`);
   const code = classify(reason) ?? (exitCode === PARAMETER_PROBLEM || line !== undefined ? 'EINVAL' : 'UNKNOWN');
   return { code, reason, line: line === undefined ? undefined : Number(line) };
 }

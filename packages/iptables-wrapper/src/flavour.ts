@@ -3,7 +3,10 @@ import { explainIptables } from './failure.js';
 import type { ProgramRunner } from './program-runner.js';
 import { readTables, type Family, type ListedTable } from './table.js';
 
-/** The two implementations that bear the name iptables: in nf_tables, or in the ip_tables of before. A packet passes the rules of both. */
+/**
+ * The two implementations that bear the name iptables: in nf_tables, or in the ip_tables of before. A packet passes
+ * the rules of both.
+ */
 export type Flavour = 'legacy' | 'nft';
 
 export const FLAVOURS: readonly Flavour[] = ['nft', 'legacy'];
@@ -60,13 +63,16 @@ export async function inspectFlavour(
 }
 
 /** Why `auto` takes this flavour, or the error that it takes none. */
-export type FlavourChoice = { readonly ok: true; readonly flavour: Flavour; readonly reason: string } | { readonly ok: false; readonly error: IptablesError };
+export type FlavourChoice =
+  | { readonly ok: true; readonly flavour: Flavour; readonly reason: string }
+  | { readonly ok: false; readonly error: IptablesError };
 
 /**
- * The flavour for `auto`: where our own chains are; else the one that holds rules; else what the name `iptables` runs; else the one that works.
+ * The flavour for `auto`: where our own chains are; else the one that holds rules; else what the name `iptables` runs;
+ * else the one that works.
  *
- * Rules in both flavours are never added to: packets would pass both, in an order that nobody wrote down, and a tool of one flavour does not
- * see the other. Such a machine needs a decision by whoever runs it.
+ * Rules in both flavours are never added to: packets would pass both, in an order that nobody wrote down, and a tool
+ * of one flavour does not see the other. Such a machine needs a decision by whoever runs it.
  */
 export function chooseFlavour(reports: readonly FlavourReport[]): FlavourChoice {
   const usable = reports.filter((report) => report.isUsable);
@@ -77,12 +83,21 @@ export function chooseFlavour(reports: readonly FlavourReport[]): FlavourChoice 
     const reasons = reports.map((report) => (report.isUsable ? '' : `${report.flavour}: ${report.reason}`));
     return { ok: false, error: new IptablesError(code, `no iptables can be used (${reasons.join('; ')})`) };
   }
-  for (const [holds, what] of [['ownChains', 'our chains'], ['foreignTables', 'rules']] as const) {
+  for (const [holds, what] of [
+    ['ownChains', 'our chains'],
+    ['foreignTables', 'rules'],
+  ] as const) {
     const holders = usable.filter((report) => report[holds].length > 0);
     const [holder, other] = holders;
     if (holder && other) {
       const where = holders.map((report) => `${report.flavour} (${report[holds].join(', ')})`).join(' and ');
-      return { ok: false, error: new IptablesError('EMIXED', `both flavours of iptables hold ${what}: ${where}; name the flavour to use, or clear one`) };
+      return {
+        ok: false,
+        error: new IptablesError(
+          'EMIXED',
+          `both flavours of iptables hold ${what}: ${where}; name the flavour to use, or clear one`,
+        ),
+      };
     }
     if (holder) return { ok: true, flavour: holder.flavour, reason: `it holds ${what} (${holder[holds].join(', ')})` };
   }
@@ -105,12 +120,18 @@ async function findPrograms(
     throw new IptablesError('UNAVAILABLE', `there is no program iptables-${flavour}${instead}`);
   }
   const infix = named?.flavour === flavour ? `-${flavour}` : '';
-  const programs = (base: string): FlavourPrograms => ({ save: `${base}${infix}-save`, restore: `${base}${infix}-restore` });
+  const programs = (base: string): FlavourPrograms => ({
+    save: `${base}${infix}-save`,
+    restore: `${base}${infix}-restore`,
+  });
   return { version, isDefault, programs: { 4: programs('iptables'), 6: programs('ip6tables') } };
 }
 
 /** `iptables v1.8.9 (nf_tables)`; before 1.8 there was one flavour, and no word for it. */
-async function readVersion(program: string, run: ProgramRunner): Promise<{ flavour: Flavour; version: string } | undefined> {
+async function readVersion(
+  program: string,
+  run: ProgramRunner,
+): Promise<{ flavour: Flavour; version: string } | undefined> {
   try {
     const { stdout } = await run(program, ['-V']);
     const printed = /^ip6?tables v([\d.]+)(?: \((nf_tables|legacy)\))?/u.exec(stdout);
@@ -121,7 +142,13 @@ async function readVersion(program: string, run: ProgramRunner): Promise<{ flavo
   }
 }
 
-async function existingTables(flavour: Flavour, family: Family, save: string, run: ProgramRunner, readProc: ProcReader): Promise<ListedTable[]> {
+async function existingTables(
+  flavour: Flavour,
+  family: Family,
+  save: string,
+  run: ProgramRunner,
+  readProc: ProcReader,
+): Promise<ListedTable[]> {
   // iptables-legacy makes a table that it is asked for by name; without a name it shows the tables of this file.
   const names = `/proc/net/${family === 4 ? 'ip' : 'ip6'}_tables_names`;
   if (flavour === 'legacy' && (await readProc(names).catch(() => '')) === '') return [];
@@ -137,5 +164,7 @@ async function existingTables(flavour: Flavour, family: Family, save: string, ru
 const INCOMPATIBLE = /^# Table [`'][^']+' is incompatible, use 'nft' tool\.\n/gmu;
 
 function isForeign(table: ListedTable, own: readonly string[]): boolean {
-  return table.chains.some(({ name, policy, rules }) => !own.includes(name) && (policy === null || policy !== 'ACCEPT' || rules.length > 0));
+  return table.chains.some(
+    ({ name, policy, rules }) => !own.includes(name) && (policy === null || policy !== 'ACCEPT' || rules.length > 0),
+  );
 }

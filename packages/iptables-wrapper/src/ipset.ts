@@ -10,7 +10,10 @@ export interface SetSpec {
   readonly type: SetType;
   /** Of the addresses; default 4. A set of MAC addresses has none. */
   readonly family?: Family;
-  /** Elements expire, after this many seconds where they do not say otherwise; 0..2147483, 0 = never. Default: no element ever can. */
+  /**
+   * Elements expire, after this many seconds where they do not say otherwise; 0..2147483, 0 = never. Default: no
+   * element ever can.
+   */
   readonly timeoutSeconds?: number;
   /** Default 65536, as ipset has it. */
   readonly maxElements?: number;
@@ -18,7 +21,10 @@ export interface SetSpec {
   readonly hasMarks?: boolean;
 }
 
-/** `value`: an address, an address with prefix length, or a MAC address, in the form in which ipset lists it (lower case). */
+/**
+ * `value`: an address, an address with prefix length, or a MAC address, in the form in which ipset lists it (lower
+ * case).
+ */
 export interface SetElement {
   readonly value: string;
   /** 0..2147483, 0 = never; only in a set that has a timeout. */
@@ -28,8 +34,9 @@ export interface SetElement {
 }
 
 /**
- * One change of sets. Those of one `run` go into `ipset restore` in their order, as one stream where that can be. `put` and `discard` are `add` and `delete` for which
- * an element that is there already, or not there, is nothing to mind; `put` also renews the timeout and the mark.
+ * One change of sets. Those of one `run` go into `ipset restore` in their order, as one stream where that can be.
+ * `put` and `discard` are `add` and `delete` for which an element that is there already, or not there, is nothing to
+ * mind; `put` also renews the timeout and the mark.
  */
 export type SetCommand =
   | { readonly create: SetSpec }
@@ -70,21 +77,23 @@ export interface ListedSet {
 /**
  * The sets of one network namespace, which rules of iptables refer to by `-m set --match-set NAME src`.
  *
- * Calls are served strictly one at a time, in the order of the calls. Every rejection is an IptablesError, or the reason of an aborted signal.
+ * Calls are served strictly one at a time, in the order of the calls. Every rejection is an IptablesError, or the
+ * reason of an aborted signal.
  */
 export interface Ipset extends AsyncDisposable {
   /** As ipset prints it, for example `7.17`. */
   readonly version: string;
 
   /**
-   * Applies commands. Not atomic, as ipset is not: of a rejected call, what came before `index` was applied, and nothing after it. What is malformed is refused
-   * before anything is applied (EINVAL). Only `replace` is all or nothing.
+   * Applies commands. Not atomic, as ipset is not: of a rejected call, what came before `index` was applied, and
+   * nothing after it. What is malformed is refused before anything is applied (EINVAL). Only `replace` is all or
+   * nothing.
    */
   run(commands: readonly SetCommand[], options?: RunOptions): Promise<void>;
 
   /**
-   * Gives a set exactly these elements in one step, by a second set and `swap`; creates it where it is missing. Rules that refer to it never see
-   * it half full. All or nothing.
+   * Gives a set exactly these elements in one step, by a second set and `swap`; creates it where it is missing. Rules
+   * that refer to it never see it half full. All or nothing.
    */
   replace(spec: SetSpec, elements: readonly SetElement[], options?: RunOptions): Promise<void>;
 

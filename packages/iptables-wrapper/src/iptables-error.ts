@@ -7,10 +7,11 @@ import type { Family, TableName } from './table.js';
 export const IPTABLES_ERROR_CODES = {
   EBUSY: 'deleting a chain that a rule elsewhere leads to, or a set that a rule refers to',
   EEXIST: '`create` of what exists; a set of other make; an element that is there',
-  EINVAL: 'a name or word that cannot be; a chain that is not ours; an option that iptables does not understand, or a rule that the kernel does not take; an option of ours out of range',
+  EINVAL:
+    'a name or word that cannot be; a chain that is not ours; an option that iptables does not understand, or a rule that the kernel does not take; an option of ours out of range',
   ELOCKED: 'another program kept the lock for longer than `lockWaitSeconds`; the message names it',
   ELOOP: 'jumps that lead a packet in a circle, or too deep',
-  EMIXED: 'both flavours hold rules and none was named; nft\'s own rules have made a table unreadable',
+  EMIXED: "both flavours hold rules and none was named; nft's own rules have made a table unreadable",
   ENFILE: 'the set is full',
   ENOENT: 'what is named, or referred to, does not exist: a chain, a rule, a target, a set, an element',
   ENOMEM: 'as the kernel says',

@@ -18,7 +18,8 @@ export interface RunResult {
 /**
  * The iptables of one network namespace, the one in which the instance was opened: one flavour, one or two families.
  *
- * Calls are served strictly one at a time, in the order of the calls. Every rejection is an IptablesError, or the reason of an aborted signal.
+ * Calls are served strictly one at a time, in the order of the calls. Every rejection is an IptablesError, or the
+ * reason of an aborted signal.
  */
 export interface Iptables extends AsyncDisposable {
   readonly flavour: Flavour;
@@ -29,8 +30,9 @@ export interface Iptables extends AsyncDisposable {
   readonly prefix: string;
 
   /**
-   * Applies commands: all those of one table and family atomically. Where commands are of several tables or families, each is tried first and then
-   * applied in the order in which it is first named; an error tells in `applied` which had been applied by then. An empty list does nothing.
+   * Applies commands: all those of one table and family atomically. Where commands are of several tables or families,
+   * each is tried first and then applied in the order in which it is first named; an error tells in `applied` which
+   * had been applied by then. An empty list does nothing.
    */
   run(commands: readonly Command[], options?: RunOptions): Promise<RunResult>;
 
@@ -40,7 +42,10 @@ export interface Iptables extends AsyncDisposable {
   /** Reads one table; one that is not there yet is one of empty chains. With counters. */
   list(table: TableRef, options?: RunOptions): Promise<ListedTable>;
 
-  /** Removes every chain of ours from every table of the families, and every rule that leads to one. Returns what it removed: `IPv4 mangle VPN-in`. */
+  /**
+   * Removes every chain of ours from every table of the families, and every rule that leads to one. Returns what it
+   * removed: `IPv4 mangle VPN-in`.
+   */
   sweep(options?: RunOptions): Promise<readonly string[]>;
 
   /** Waits for the calls under way. What is installed stays. Idempotent. Later calls reject with UNAVAILABLE. */

@@ -4,7 +4,8 @@ import { promises as fs } from 'node:fs';
 export const DEFAULT_LOCK_FILE = '/run/xtables.lock';
 
 /**
- * Who holds the lock of iptables-legacy just now: `firewalld (process 812)`. undefined: nobody any more, or not to be seen from here.
+ * Who holds the lock of iptables-legacy just now: `firewalld (process 812)`. undefined: nobody any more, or not to be
+ * seen from here.
  *
  * @see proc(5) /proc/locks: kind, mode, access, pid, MAJOR:MINOR:INODE (hexadecimal device, decimal inode)
  */

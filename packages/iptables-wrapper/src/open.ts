@@ -1,5 +1,12 @@
 import { promises as fs } from 'node:fs';
-import { chooseFlavour, FLAVOURS, inspectFlavour, type Flavour, type FlavourReport, type ProcReader } from './flavour.js';
+import {
+  chooseFlavour,
+  FLAVOURS,
+  inspectFlavour,
+  type Flavour,
+  type FlavourReport,
+  type ProcReader,
+} from './flavour.js';
 import { IptablesError } from './iptables-error.js';
 import type { Iptables } from './iptables.js';
 import { ProgramIptables } from './program-iptables.js';
@@ -8,11 +15,15 @@ import type { Family, TableName } from './table.js';
 import { faultOfPrefix } from './validation.js';
 
 export interface IptablesOptions {
-  /** What the names of our chains start with: 1 to 20 letters, digits, `_`, `.`, `-`. Everything of this name is ours, nothing else is. */
+  /**
+   * What the names of our chains start with: 1 to 20 letters, digits, `_`, `.`, `-`. Everything of this name is ours,
+   * nothing else is.
+   */
   readonly prefix: string;
   /**
-   * `auto` (default): the flavour that our chains are in, else the one that holds rules, else what the name `iptables` runs, else the one that works; EMIXED
-   * where both hold rules. A flavour that is named is taken, whatever the other holds.
+   * `auto` (default): the flavour that our chains are in, else the one that holds rules, else what the name `iptables`
+   * runs, else the one that works; EMIXED where both hold rules. A flavour that is named is taken, whatever the other
+   * holds.
    */
   readonly flavour?: 'auto' | Flavour;
   /** Default both. */
@@ -22,7 +33,8 @@ export interface IptablesOptions {
   /** 1..600 s that iptables-legacy waits for the lock, default 5. */
   readonly lockWaitSeconds?: number;
   /**
-   * File that iptables-legacy locks, default /run/xtables.lock. For a read-only root; another file does not keep off programs that lock the usual one.
+   * File that iptables-legacy locks, default /run/xtables.lock. For a read-only root; another file does not keep off
+   * programs that lock the usual one.
    */
   readonly lockFile?: string;
   /** 1.. ms for one program, default 30000. More than `lockWaitSeconds`. */
@@ -34,11 +46,13 @@ export interface IptablesOptions {
 }
 
 /**
- * Opens the iptables of the present network namespace, and tries it, so that a missing program, kernel part or right is known at once.
+ * Opens the iptables of the present network namespace, and tries it, so that a missing program, kernel part or right
+ * is known at once.
  *
  * The caller owns the result and disposes it.
  *
- * @throws IptablesError UNAVAILABLE with the reason; EPERM without CAP_NET_ADMIN; EMIXED where both flavours are in use; EINVAL for an option
+ * @throws IptablesError UNAVAILABLE with the reason; EPERM without CAP_NET_ADMIN; EMIXED where both flavours are in
+ * use; EINVAL for an option
  */
 export async function openIptables(options: IptablesOptions): Promise<Iptables> {
   const timeoutMs = within('timeoutMs', options.timeoutMs ?? 30_000, Number.MAX_SAFE_INTEGER);
@@ -48,7 +62,9 @@ export async function openIptables(options: IptablesOptions): Promise<Iptables> 
 }
 
 /** What each flavour is, and holds, here; for diagnosis. Changes nothing. Options as for `openIptables`. */
-export async function inspectIptables(options: Pick<IptablesOptions, 'families' | 'prefix'>): Promise<readonly FlavourReport[]> {
+export async function inspectIptables(
+  options: Pick<IptablesOptions, 'families' | 'prefix'>,
+): Promise<readonly FlavourReport[]> {
   const run = spawnRunner({ timeoutMs: 30_000, maxOutputBytes: 64 * 1024 * 1024 });
   return inspectAll(options, run, (path) => fs.readFile(path, 'utf8'));
 }
@@ -61,24 +77,50 @@ export async function openWith(options: IptablesOptions, run: ProgramRunner, rea
   if (fault !== undefined) throw new IptablesError('EINVAL', fault);
 
   // Who names a flavour and asks for no reason need not wait for a look at the other.
-  const looked = wanted === 'auto' || options.onChoice !== undefined ? FLAVOURS : FLAVOURS.filter((flavour) => flavour === wanted);
+  const looked =
+    wanted === 'auto' || options.onChoice !== undefined ? FLAVOURS : FLAVOURS.filter((flavour) => flavour === wanted);
   const reports = await inspectAll(options, run, readProc, looked);
-  const choice = wanted === 'auto' ? chooseFlavour(reports) : ({ ok: true, flavour: wanted, reason: 'it was asked for' } as const);
+  const choice =
+    wanted === 'auto' ? chooseFlavour(reports) : ({ ok: true, flavour: wanted, reason: 'it was asked for' } as const);
   if (!choice.ok) throw choice.error;
   const report = reports.find(({ flavour }) => flavour === choice.flavour);
-  if (!report?.isUsable) throw report?.error ?? new IptablesError('EINVAL', `flavour ${JSON.stringify(choice.flavour)} is none of auto, nft, legacy`);
+  if (!report?.isUsable)
+    throw (
+      report?.error ??
+      new IptablesError('EINVAL', `flavour ${JSON.stringify(choice.flavour)} is none of auto, nft, legacy`)
+    );
   const { flavour, version, programs } = report;
-  const iptables = new ProgramIptables({ flavour, version, programs, families, prefix, lockWaitSeconds, lockFile: options.lockFile, run });
+  const iptables = new ProgramIptables({
+    flavour,
+    version,
+    programs,
+    families,
+    prefix,
+    lockWaitSeconds,
+    lockFile: options.lockFile,
+    run,
+  });
   for (const family of families) for (const table of tables) await iptables.list({ family, table });
   options.onChoice?.(describeChoice(report, choice.reason, reports));
   return iptables;
 }
 
-function inspectAll(options: Pick<IptablesOptions, 'families' | 'prefix'>, run: ProgramRunner, readProc: ProcReader, flavours = FLAVOURS): Promise<FlavourReport[]> {
-  return Promise.all(flavours.map((flavour) => inspectFlavour(flavour, options.families ?? [4, 6], options.prefix, run, readProc)));
+function inspectAll(
+  options: Pick<IptablesOptions, 'families' | 'prefix'>,
+  run: ProgramRunner,
+  readProc: ProcReader,
+  flavours = FLAVOURS,
+): Promise<FlavourReport[]> {
+  return Promise.all(
+    flavours.map((flavour) => inspectFlavour(flavour, options.families ?? [4, 6], options.prefix, run, readProc)),
+  );
 }
 
-function describeChoice({ flavour, version }: { flavour: Flavour; version: string }, reason: string, reports: readonly FlavourReport[]): string {
+function describeChoice(
+  { flavour, version }: { flavour: Flavour; version: string },
+  reason: string,
+  reports: readonly FlavourReport[],
+): string {
   const others = reports.filter((report) => report.isUsable && report.flavour !== flavour);
   const held = others.flatMap((report) => (report.isUsable ? [...report.ownChains, ...report.foreignTables] : []));
   const beside = held.length === 0 ? '' : `; the other flavour holds ${held.join(', ')}, and packets pass both`;

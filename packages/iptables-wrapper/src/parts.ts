@@ -69,16 +69,30 @@ export function commandError(
   const what = command ? describeCommand(command) : '?';
   const rule = context.text === undefined ? '' : `: ${context.text}`;
   const place = commands.length > 1 ? ` (command ${index + 1} of ${commands.length})` : '';
-  return new IptablesError(refusal.code, `${what} (${describePart(part)})${rule}: ${refusal.message}${place}`, { part, index, ...context });
+  return new IptablesError(refusal.code, `${what} (${describePart(part)})${rule}: ${refusal.message}${place}`, {
+    part,
+    index,
+    ...context,
+  });
 }
 
-/** The commands that remove everything of ours from a listed table: first what leads there, then the chains, none of which leads to another by then. */
-export function sweepCommands(ref: TableRef, table: ListedTable, prefix: string, targetOf: (words: readonly string[]) => string | undefined): Command[] {
+/**
+ * The commands that remove everything of ours from a listed table: first what leads there, then the chains, none of
+ * which leads to another by then.
+ */
+export function sweepCommands(
+  ref: TableRef,
+  table: ListedTable,
+  prefix: string,
+  targetOf: (words: readonly string[]) => string | undefined,
+): Command[] {
   const own = table.chains.filter(({ name }) => name.startsWith(prefix));
   const foreign = table.chains.filter(({ name }) => !name.startsWith(prefix));
   const unjumps = foreign.flatMap(({ name: chain, rules }) => {
     const targets = new Set(rules.map(({ words }) => targetOf(words)).filter((target) => target?.startsWith(prefix)));
-    return own.filter(({ name }) => targets.has(name)).map(({ name: target }): Command => ({ unjump: { ...ref, chain, target } }));
+    return own
+      .filter(({ name }) => targets.has(name))
+      .map(({ name: target }): Command => ({ unjump: { ...ref, chain, target } }));
   });
   return [
     ...unjumps,

@@ -4,7 +4,15 @@ import type { Flavour, FlavourPrograms } from './flavour.js';
 import { describePart, IptablesError, type TableRef } from './iptables-error.js';
 import type { Iptables, RunOptions, RunResult } from './iptables.js';
 import { findLockHolder } from './lock-holder.js';
-import { commandError, lowerPart, splitParts, sweepCommands, type Lowered, type Part, type RestoreLine } from './parts.js';
+import {
+  commandError,
+  lowerPart,
+  splitParts,
+  sweepCommands,
+  type Lowered,
+  type Part,
+  type RestoreLine,
+} from './parts.js';
 import type { ProgramRunner } from './program-runner.js';
 import { SerialQueue } from './serial-queue.js';
 import { readTables, ruleTarget, withBuiltIns, type Family, type ListedTable } from './table.js';
@@ -65,7 +73,11 @@ export class ProgramIptables implements Iptables {
           // iptables-save prints no other names.
           const ref: TableRef = { family, table: table.name as TableRef['table'] };
           commands.push(...sweepCommands(ref, table, this.prefix, ruleTarget));
-          removed.push(...table.chains.filter(({ name }) => name.startsWith(this.prefix)).map(({ name }) => `${describePart(ref)} ${name}`));
+          removed.push(
+            ...table.chains
+              .filter(({ name }) => name.startsWith(this.prefix))
+              .map(({ name }) => `${describePart(ref)} ${name}`),
+          );
         }
       }
       await this.#run(commands);
@@ -118,7 +130,10 @@ export class ProgramIptables implements Iptables {
       const failure = await this.#restore(part.ref, lowered.lines, []);
       if (!failure) return true;
       if (attempt < MAX_ATTEMPTS && (await this.#isStale(part, lowered))) continue;
-      const rule = this.flavour === 'legacy' && failure.line === lowered.lines.length + 2 ? await this.#findRule(part.ref, lowered.lines) : undefined;
+      const rule =
+        this.flavour === 'legacy' && failure.line === lowered.lines.length + 2
+          ? await this.#findRule(part.ref, lowered.lines)
+          : undefined;
       throw this.#explain(commands, part.ref, lowered.lines, failure, rule);
     }
   }
@@ -126,30 +141,53 @@ export class ProgramIptables implements Iptables {
   /** Another program has changed the table since it was read, so that other lines would be written now. */
   async #isStale(part: Part, lowered: Lowered): Promise<boolean> {
     const again = lowerPart(part, await this.#list(part.ref), this.prefix);
-    return again.refusal !== undefined || again.lines.map(({ text }) => text).join('\n') !== lowered.lines.map(({ text }) => text).join('\n');
+    return (
+      again.refusal !== undefined ||
+      again.lines.map(({ text }) => text).join('\n') !== lowered.lines.map(({ text }) => text).join('\n')
+    );
   }
 
   async #findRule(ref: TableRef, lines: readonly RestoreLine[]): Promise<RestoreLine | undefined> {
     const accepts = async (trial: readonly string[]): Promise<boolean> => {
-      const failure = await this.#restore(ref, trial.map((text) => ({ text, index: 0 })), []);
+      const failure = await this.#restore(
+        ref,
+        trial.map((text) => ({ text, index: 0 })),
+        [],
+      );
       return failure === undefined;
     };
     return firstRefusedRule(lines, this.prefix, accepts);
   }
 
-  #explain(commands: readonly Command[], part: TableRef, lines: readonly RestoreLine[], failure: Failure & { detail: string }, rule?: RestoreLine): IptablesError {
+  #explain(
+    commands: readonly Command[],
+    part: TableRef,
+    lines: readonly RestoreLine[],
+    failure: Failure & { detail: string },
+    rule?: RestoreLine,
+  ): IptablesError {
     const { detail } = failure;
     // Line 1 names the table.
-    const failed = rule ?? (failure.line === undefined ? undefined : (lines[failure.line - 2] ?? lineOfTarget(lines, failure.reason)));
+    const failed =
+      rule ??
+      (failure.line === undefined ? undefined : (lines[failure.line - 2] ?? lineOfTarget(lines, failure.reason)));
     const code = failed && failure.reason === NO_REASON ? codeOfLine(failed.text, rule !== undefined) : failure.code;
-    if (!failed) return new IptablesError(code, `${describePart(part)}: ${failure.reason}`, { part, line: failure.line, detail });
+    if (!failed)
+      return new IptablesError(code, `${describePart(part)}: ${failure.reason}`, { part, line: failure.line, detail });
     const line = lines.indexOf(failed) + 2;
-    return commandError({ code, message: failure.reason }, commands, failed.index, part, { line, text: failed.text, detail });
+    return commandError({ code, message: failure.reason }, commands, failed.index, part, {
+      line,
+      text: failed.text,
+      detail,
+    });
   }
 
   async #list({ family, table }: TableRef): Promise<ListedTable> {
     const tables = await this.#save(family, ['-t', table]);
-    return withBuiltIns(table, tables.find(({ name }) => name === table));
+    return withBuiltIns(
+      table,
+      tables.find(({ name }) => name === table),
+    );
   }
 
   async #save(family: Family, args: readonly string[]): Promise<ListedTable[]> {
@@ -161,10 +199,18 @@ export class ProgramIptables implements Iptables {
   }
 
   /** One transaction. Returns why it was refused. */
-  async #restore({ family, table }: TableRef, lines: readonly RestoreLine[], args: readonly string[]): Promise<(Failure & { detail: string }) | undefined> {
+  async #restore(
+    { family, table }: TableRef,
+    lines: readonly RestoreLine[],
+    args: readonly string[],
+  ): Promise<(Failure & { detail: string }) | undefined> {
     const { programs, lockWaitSeconds, lockFile, run } = this.#options;
     const input = [`*${table}`, ...lines.map(({ text }) => text), 'COMMIT', ''].join('\n');
-    const { exitCode, stderr } = await run(programs[family].restore, ['--noflush', '-w', String(lockWaitSeconds), ...args], input);
+    const { exitCode, stderr } = await run(
+      programs[family].restore,
+      ['--noflush', '-w', String(lockWaitSeconds), ...args],
+      input,
+    );
     if (exitCode === 0) return undefined;
     const failure = explainIptables(exitCode, stderr);
     if (failure.code !== 'ELOCKED') return { ...failure, detail: stderr };
@@ -190,5 +236,9 @@ function codeOfLine(text: string, isByKernel: boolean): IptablesError['code'] {
 
 function withApplied(error: IptablesError, applied: readonly TableRef[]): IptablesError {
   const { part, index, line, text, detail, cause } = error;
-  return new IptablesError(error.code, `${error.message}; applied before that: ${applied.map(describePart).join(', ')}`, { part, index, line, text, detail, cause, applied });
+  return new IptablesError(
+    error.code,
+    `${error.message}; applied before that: ${applied.map(describePart).join(', ')}`,
+    { part, index, line, text, detail, cause, applied },
+  );
 }

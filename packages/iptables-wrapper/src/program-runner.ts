@@ -13,7 +13,8 @@ export interface ProgramResult {
 /**
  * Runs one program to its end, with text on its standard input.
  *
- * Rejects only if there was no answer at all: IptablesError UNAVAILABLE (no such program, ended by a signal), TIMEOUT, OVERFLOW.
+ * Rejects only if there was no answer at all: IptablesError UNAVAILABLE (no such program, ended by a signal), TIMEOUT,
+ * OVERFLOW.
  */
 export type ProgramRunner = (program: string, args: readonly string[], input?: string) => Promise<ProgramResult>;
 
@@ -29,11 +30,15 @@ export interface RunnerLimits {
 /**
  * Spawns programs under LC_ALL=C.
  *
- * The input goes through a pipe, which Node makes a socketpair: iptables-restore and ipset read their standard input as it is (nft reopens it by
- * name, which fails on a socket), so no file is needed and a read-only root is enough.
+ * The input goes through a pipe, which Node makes a socketpair: iptables-restore and ipset read their standard input
+ * as it is (nft reopens it by name, which fails on a socket), so no file is needed and a read-only root is enough.
  */
 export function spawnRunner(limits: RunnerLimits): ProgramRunner {
-  const env = { ...process.env, LC_ALL: 'C', ...(limits.lockFile === undefined ? {} : { XTABLES_LOCKFILE: limits.lockFile }) };
+  const env = {
+    ...process.env,
+    LC_ALL: 'C',
+    ...(limits.lockFile === undefined ? {} : { XTABLES_LOCKFILE: limits.lockFile }),
+  };
   return (program, args, input = '') =>
     new Promise((resolve, reject) => {
       const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
@@ -53,7 +58,8 @@ export function spawnRunner(limits: RunnerLimits): ProgramRunner {
 
       child.stdout.on('data', (chunk: Buffer) => {
         outputBytes += chunk.length;
-        if (outputBytes > limits.maxOutputBytes) stop(new IptablesError('OVERFLOW', `${program}: more than ${limits.maxOutputBytes} bytes of output`));
+        if (outputBytes > limits.maxOutputBytes)
+          stop(new IptablesError('OVERFLOW', `${program}: more than ${limits.maxOutputBytes} bytes of output`));
         else output.push(chunk);
       });
       child.stderr.on('data', (chunk: Buffer) => {
@@ -74,7 +80,11 @@ export function spawnRunner(limits: RunnerLimits): ProgramRunner {
         } else if (signal !== null || exitCode === null) {
           reject(new IptablesError('UNAVAILABLE', `${program} was ended by ${signal ?? 'nobody'}, outcome unknown`));
         } else {
-          resolve({ exitCode, stdout: Buffer.concat(output).toString('utf8'), stderr: Buffer.concat(errors).toString('utf8') });
+          resolve({
+            exitCode,
+            stdout: Buffer.concat(output).toString('utf8'),
+            stderr: Buffer.concat(errors).toString('utf8'),
+          });
         }
       });
     });

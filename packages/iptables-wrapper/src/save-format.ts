@@ -13,8 +13,8 @@ export interface RuleLine {
   readonly words: readonly string[];
   readonly counters?: Counters;
   /**
-   * How the words were written, from the end of the chain's name, where it is not how `printSave` would write them. Ignored as soon as it
-   * does not say the same as `words`.
+   * How the words were written, from the end of the chain's name, where it is not how `printSave` would write them.
+   * Ignored as soon as it does not say the same as `words`.
    */
   readonly verbatim?: string;
 }
@@ -35,14 +35,16 @@ export type SaveLine =
 /**
  * Parses the format of iptables-save, losslessly: `printSave(parseSave(text)) === text`.
  *
- * Matches and targets stay the words that they are, so nothing depends on knowing them. A word that holds a newline (a comment can) goes on in the
- * next line, as iptables-save prints it; iptables-restore cannot read such a rule. For bytes that are not UTF-8 decode as latin1.
+ * Matches and targets stay the words that they are, so nothing depends on knowing them. A word that holds a newline (a
+ * comment can) goes on in the next line, as iptables-save prints it; iptables-restore cannot read such a rule. For
+ * bytes that are not UTF-8 decode as latin1.
  *
  * @throws IptablesError EINVAL with the number and text of the line; a last line without its end is one that was cut
  */
 export function parseSave(text: string): SaveLine[] {
   if (text === '') return [];
-  if (!text.endsWith('\n')) throw refused(text.split('\n').length, text.slice(text.lastIndexOf('\n') + 1), 'is cut: no newline at its end');
+  if (!text.endsWith('\n'))
+    throw refused(text.split('\n').length, text.slice(text.lastIndexOf('\n') + 1), 'is cut: no newline at its end');
   const source = text.slice(0, -1).split('\n');
   const lines: SaveLine[] = [];
   for (let at = 0; at < source.length; at += 1) {
@@ -55,7 +57,8 @@ export function parseSave(text: string): SaveLine[] {
       parsed = parseLine(line);
     }
     if (parsed === 'open') throw refused(first + 1, source[first] ?? '', 'opens a quote that nothing closes');
-    if (parsed === 'unknown') throw refused(first + 1, line, 'is none of: *table, :chain, -A and other commands, COMMIT, # comment');
+    if (parsed === 'unknown')
+      throw refused(first + 1, line, 'is none of: *table, :chain, -A and other commands, COMMIT, # comment');
     lines.push(parsed);
   }
   return lines;
@@ -98,7 +101,9 @@ function parseLine(line: string): SaveLine | 'open' | 'unknown' {
   if (rule) {
     const [, packets, bytes, chain = '', rest = ''] = rule;
     const { words, isOpen } = splitWords(rest);
-    return isOpen ? 'open' : { kind: 'rule', chain, words, ...parseCounters(packets, bytes), ...unlessPlain(words, rest) };
+    return isOpen
+      ? 'open'
+      : { kind: 'rule', chain, words, ...parseCounters(packets, bytes), ...unlessPlain(words, rest) };
   }
   if (!/^-[A-Za-z-]/u.test(line)) return 'unknown';
   const { words, isOpen } = splitWords(line);
@@ -113,7 +118,9 @@ function parseChain(line: string): SaveLine | 'unknown' {
 }
 
 function parseCounters(packets: string | undefined, bytes: string | undefined): { counters?: Counters } {
-  return packets === undefined || bytes === undefined ? {} : { counters: { packets: BigInt(packets), bytes: BigInt(bytes) } };
+  return packets === undefined || bytes === undefined
+    ? {}
+    : { counters: { packets: BigInt(packets), bytes: BigInt(bytes) } };
 }
 
 function printCounters({ packets, bytes }: Counters): string {
@@ -135,7 +142,10 @@ function plain(words: readonly string[]): string {
 }
 
 function refused(line: number, text: string, reason: string): IptablesError {
-  return new IptablesError('EINVAL', `line ${line} of the iptables-save format ${reason}: ${JSON.stringify(text)}`, { line, text });
+  return new IptablesError('EINVAL', `line ${line} of the iptables-save format ${reason}: ${JSON.stringify(text)}`, {
+    line,
+    text,
+  });
 }
 
 function assertNever(line: never): never {

@@ -2,7 +2,10 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { IptablesError } from './iptables-error.js';
 import type { SetCommand, SetElement, SetSpec } from './ipset.js';
 
-/** With the final NUL 32 (linux/netfilter/ipset/ip_set.h IPSET_MAXNAMELEN); one is kept for the second set of `replace`. */
+/**
+ * With the final NUL 32 (linux/netfilter/ipset/ip_set.h IPSET_MAXNAMELEN); one is kept for the second set of
+ * `replace`.
+ */
 const MAX_NAME_BYTES = 30;
 
 /** IPSET_MAX_TIMEOUT, UINT_MAX / 1000 halved (linux/netfilter/ipset/ip_set_timeout.h) */
@@ -19,20 +22,24 @@ export interface SetLine {
 /**
  * The lines of commands for `ipset restore`.
  *
- * @throws IptablesError EINVAL with the index of a command that is malformed. ipset would ask the DNS for what is no address
+ * @throws IptablesError EINVAL with the index of a command that is malformed. ipset would ask the DNS for what is no
+ * address
  */
 export function lowerSetCommands(commands: readonly SetCommand[]): SetLine[] {
   return commands.flatMap((command, index) => {
     const fault = faultOfCommand(command);
-    if (fault !== undefined) throw new IptablesError('EINVAL', `${describeSetCommand(command)}: ${fault}${placeOf(commands, index)}`, { index });
+    if (fault !== undefined)
+      throw new IptablesError('EINVAL', `${describeSetCommand(command)}: ${fault}${placeOf(commands, index)}`, {
+        index,
+      });
     const isLenient = 'ensure' in command || 'put' in command || 'discard' in command;
     return lowerOne(command).map((text) => ({ text, index, isLenient }));
   });
 }
 
 /**
- * Splits lines where strict and lenient ones meet. `-exist` cannot be said of a line alone: in one stream it holds for every later line, and elements
- * that follow each other share the word of the first (ipset 7.17).
+ * Splits lines where strict and lenient ones meet. `-exist` cannot be said of a line alone: in one stream it holds for
+ * every later line, and elements that follow each other share the word of the first (ipset 7.17).
  */
 export function splitStreams(lines: readonly SetLine[]): SetLine[][] {
   const streams: SetLine[][] = [];
@@ -87,15 +94,23 @@ export function addLine(name: string, { value, timeoutSeconds, mark }: SetElemen
 /** What is wrong with a set's make; undefined if nothing is. */
 export function faultOfSpec({ name, type, family, timeoutSeconds, maxElements }: SetSpec): string | undefined {
   // Callers without types may pass anything.
-  if (!['hash:ip', 'hash:mac', 'hash:net'].includes(type)) return `type ${JSON.stringify(type)} is none of hash:ip, hash:mac, hash:net`;
+  if (!['hash:ip', 'hash:mac', 'hash:net'].includes(type))
+    return `type ${JSON.stringify(type)} is none of hash:ip, hash:mac, hash:net`;
   if (family !== undefined && family !== 4 && family !== 6) return `family ${String(family)} is neither 4 nor 6`;
-  if (maxElements !== undefined && !(Number.isInteger(maxElements) && maxElements >= 1 && maxElements <= 0xffff_ffff)) return `maxElements ${maxElements} is not in 1..4294967295`;
+  if (maxElements !== undefined && !(Number.isInteger(maxElements) && maxElements >= 1 && maxElements <= 0xffff_ffff))
+    return `maxElements ${maxElements} is not in 1..4294967295`;
   return faultOfName(name) ?? faultOfTimeout(timeoutSeconds);
 }
 
-/** What is wrong with an element, given what its set holds; undefined if nothing is. Without a spec any kind of value is right. */
+/**
+ * What is wrong with an element, given what its set holds; undefined if nothing is. Without a spec any kind of value
+ * is right.
+ */
 export function faultOfElement({ value, timeoutSeconds, mark }: SetElement, spec?: SetSpec): string | undefined {
-  if (mark !== undefined && ![mark.value, mark.mask ?? 0].every((word) => Number.isInteger(word) && word >= 0 && word <= 0xffff_ffff)) {
+  if (
+    mark !== undefined &&
+    ![mark.value, mark.mask ?? 0].every((word) => Number.isInteger(word) && word >= 0 && word <= 0xffff_ffff)
+  ) {
     return `mark ${mark.value}/${mark.mask ?? ''} of ${value} is not of 32 bits`;
   }
   return faultOfValue(value, spec) ?? faultOfTimeout(timeoutSeconds);
@@ -129,11 +144,14 @@ function lowerOne(command: SetCommand): string[] {
 
 function faultOfName(name: string): string | undefined {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.:-]*$/u.test(name)) return `${JSON.stringify(name)} cannot be the name of a set`;
-  return name.length > MAX_NAME_BYTES ? `set name ${name} has ${name.length} bytes, more than ${MAX_NAME_BYTES}` : undefined;
+  return name.length > MAX_NAME_BYTES
+    ? `set name ${name} has ${name.length} bytes, more than ${MAX_NAME_BYTES}`
+    : undefined;
 }
 
 function faultOfTimeout(seconds: number | undefined): string | undefined {
-  if (seconds === undefined || (Number.isInteger(seconds) && seconds >= 0 && seconds <= MAX_TIMEOUT_SECONDS)) return undefined;
+  if (seconds === undefined || (Number.isInteger(seconds) && seconds >= 0 && seconds <= MAX_TIMEOUT_SECONDS))
+    return undefined;
   return `timeoutSeconds ${seconds} is not a whole number in 0..${MAX_TIMEOUT_SECONDS}`;
 }
 
@@ -141,7 +159,9 @@ function faultOfValue(value: string, spec?: SetSpec): string | undefined {
   const kinds: readonly SetSpec['type'][] = spec ? [spec.type] : ['hash:ip', 'hash:net', 'hash:mac'];
   const families = spec ? [spec.family ?? 4] : [4, 6];
   if (kinds.some((kind) => families.some((family) => isValue(value, kind, family)))) return undefined;
-  const expected = spec ? `${spec.type}${spec.type === 'hash:mac' ? '' : ` of IPv${spec.family ?? 4}`}` : 'an address, a network or a MAC address';
+  const expected = spec
+    ? `${spec.type}${spec.type === 'hash:mac' ? '' : ` of IPv${spec.family ?? 4}`}`
+    : 'an address, a network or a MAC address';
   return `${JSON.stringify(value)} is not ${spec ? `an element of ${expected}` : expected}`;
 }
 

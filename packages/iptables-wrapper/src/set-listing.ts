@@ -59,7 +59,11 @@ function readOptions(words: readonly string[], flags: ReadonlySet<string>): Map<
   return options;
 }
 
-function numberOf<Name extends 'maxElements' | 'timeoutSeconds'>(options: ReadonlyMap<string, string>, option: string, name: Name): { [K in Name]?: number } {
+function numberOf<Name extends 'maxElements' | 'timeoutSeconds'>(
+  options: ReadonlyMap<string, string>,
+  option: string,
+  name: Name,
+): { [K in Name]?: number } {
   const value = options.get(option);
   // The computed key is the one of the type.
   return (value === undefined ? {} : { [name]: Number(value) }) as { [K in Name]?: number };

@@ -21,8 +21,9 @@ interface ModelChain {
 /**
  * One table with what iptables knows of it: chains, their rules as words, and which chain leads to which.
  *
- * Commands are translated on it into lines of iptables-restore. That is how a jump knows where it stands, why a refusal of iptables-legacy,
- * which names no reason, gets one, and what the fake is made of. What a word means it does not know.
+ * Commands are translated on it into lines of iptables-restore. That is how a jump knows where it stands, why a
+ * refusal of iptables-legacy, which names no reason, gets one, and what the fake is made of. What a word means it does
+ * not know.
  */
 export class TableModel {
   readonly #prefix: string;
@@ -31,17 +32,26 @@ export class TableModel {
   constructor(table: TableName, listed: ListedTable | undefined, prefix: string) {
     this.#prefix = prefix;
     for (const name of BUILT_IN_CHAINS[table]) this.#chains.set(name, { policy: 'ACCEPT', rules: [] });
-    for (const { name, policy, rules } of listed?.chains ?? []) this.#chains.set(name, { policy, rules: rules.map(({ words }) => words) });
+    for (const { name, policy, rules } of listed?.chains ?? [])
+      this.#chains.set(name, { policy, rules: rules.map(({ words }) => words) });
   }
 
   /** Chains in the order in which iptables-save lists them: built-in ones, then the others by name. */
   list(table: TableName): ListedTable {
-    const [builtIn, made] = [[...this.#chains].filter(([, { policy }]) => policy !== null), [...this.#chains].filter(([, { policy }]) => policy === null)];
+    const [builtIn, made] = [
+      [...this.#chains].filter(([, { policy }]) => policy !== null),
+      [...this.#chains].filter(([, { policy }]) => policy === null),
+    ];
     const ordered = [...builtIn, ...made.toSorted(([a], [b]) => (a < b ? -1 : 1))];
     const none = { packets: 0n, bytes: 0n };
     return {
       name: table,
-      chains: ordered.map(([name, { policy, rules }]) => ({ name, policy, counters: none, rules: rules.map((words) => ({ words: [...words], counters: none })) })),
+      chains: ordered.map(([name, { policy, rules }]) => ({
+        name,
+        policy,
+        counters: none,
+        rules: rules.map((words) => ({ words: [...words], counters: none })),
+      })),
     };
   }
 
@@ -54,7 +64,8 @@ export class TableModel {
     if ('create' in command) return this.#create(command.create.chain, command.create.rules);
     if ('replace' in command) return this.#replace(command.replace.chain, command.replace.rules);
     if ('delete' in command) return this.#delete(command.delete.chain);
-    if ('destroy' in command) return this.#chains.has(command.destroy.chain) ? this.#delete(command.destroy.chain) : [];
+    if ('destroy' in command)
+      return this.#chains.has(command.destroy.chain) ? this.#delete(command.destroy.chain) : [];
     if ('append' in command) return [this.#add('-A', command.append.chain, command.append.rule)];
     if ('insert' in command) return [this.#add('-I', command.insert.chain, command.insert.rule)];
     if ('remove' in command) return [this.#remove(command.remove.chain, command.remove.rule)];
@@ -88,7 +99,8 @@ export class TableModel {
     const { rules } = this.#chain(name);
     const target = ruleTarget(rule);
     // Any other word may be a target that an extension gives.
-    if (target?.startsWith(this.#prefix) === true && !this.#chains.has(target)) throw new ModelRefusal('ENOENT', `chain ${target} does not exist`);
+    if (target?.startsWith(this.#prefix) === true && !this.#chains.has(target))
+      throw new ModelRefusal('ENOENT', `chain ${target} does not exist`);
     if (verb === '-A') rules.push(rule);
     else rules.unshift(rule);
     if (target !== undefined && this.#chains.has(target)) this.#refuseLoops(name, target);
@@ -115,7 +127,9 @@ export class TableModel {
 
   #unjump(name: string, target: string): string[] {
     const chain = this.#chains.get(name);
-    return (chain?.rules ?? []).filter((words) => ruleTarget(words) === target).map((words) => this.#remove(name, words));
+    return (chain?.rules ?? [])
+      .filter((words) => ruleTarget(words) === target)
+      .map((words) => this.#remove(name, words));
   }
 
   #chain(name: string): ModelChain {

@@ -14,7 +14,10 @@ export const BUILT_IN_CHAINS: Readonly<Record<TableName, readonly string[]>> = {
   security: ['INPUT', 'FORWARD', 'OUTPUT'],
 };
 
-/** A rule as words of iptables(8), from the first match to the last option of its target: `['-i', 'lan0', '-j', 'ACCEPT']`. */
+/**
+ * A rule as words of iptables(8), from the first match to the last option of its target: `['-i', 'lan0', '-j',
+ * 'ACCEPT']`.
+ */
 export type RuleWords = readonly string[];
 
 export interface ListedRule {
@@ -39,7 +42,8 @@ export interface ListedTable {
 /**
  * Reads the output of `iptables-save` into tables.
  *
- * @throws IptablesError EINVAL with the line that is not of the format, or where a table ends early; EMIXED for a table that nft's own
+ * @throws IptablesError EINVAL with the line that is not of the format, or where a table ends early; EMIXED for a
+ * table that nft's own
  *   rules have made unreadable
  */
 export function readTables(text: string): ListedTable[] {
@@ -50,7 +54,11 @@ export function readTables(text: string): ListedTable[] {
       case 'comment': {
         const incompatible = /Table [`']([^`']+)' is incompatible, use 'nft' tool/u.exec(line.text);
         if (incompatible) {
-          throw new IptablesError('EMIXED', `table ${incompatible[1] ?? ''} holds rules that only nft can read: iptables cannot use it beside them`, { detail: text });
+          throw new IptablesError(
+            'EMIXED',
+            `table ${incompatible[1] ?? ''} holds rules that only nft can read: iptables cannot use it beside them`,
+            { detail: text },
+          );
         }
         break;
       }
@@ -70,7 +78,9 @@ export function readTables(text: string): ListedTable[] {
         open = undefined;
         break;
       case 'command':
-        throw new IptablesError('EINVAL', `iptables-save printed a command: ${line.words.join(' ')}`, { detail: text });
+        throw new IptablesError('EINVAL', `iptables-save printed a command: ${line.words.join(' ')}`, {
+          detail: text,
+        });
     }
   }
   if (open) throw new IptablesError('EINVAL', `table ${open.name} ends without COMMIT`, { detail: text });
@@ -82,13 +92,17 @@ export function withBuiltIns(name: TableName, listed: ListedTable | undefined): 
   const chains = listed?.chains ?? [];
   const none = { packets: 0n, bytes: 0n };
   const missing = BUILT_IN_CHAINS[name].filter((builtIn) => !chains.some((chain) => chain.name === builtIn));
-  return { name, chains: [...missing.map((chain) => ({ name: chain, policy: 'ACCEPT', counters: none, rules: [] })), ...chains] };
+  return {
+    name,
+    chains: [...missing.map((chain) => ({ name: chain, policy: 'ACCEPT', counters: none, rules: [] })), ...chains],
+  };
 }
 
 /**
  * The chain or target that a rule leads to, by `-j` or `-g`; undefined for a rule that only counts.
  *
- * Words of unknown extensions are passed over; a free text that reads `-j` is only told apart where its option is known.
+ * Words of unknown extensions are passed over; a free text that reads `-j` is only told apart where its option is
+ * known.
  */
 export function ruleTarget(words: RuleWords): string | undefined {
   let target: string | undefined;

@@ -1,7 +1,8 @@
 import type { ChainRef, ChainRule, ChainRules, Command, Jump } from './command.js';
 
 /**
- * Collects commands for `Iptables.run`. Building never fails; what is wrong with a command is reported by `run`, with its index in `commands`.
+ * Collects commands for `Iptables.run`. Building never fails; what is wrong with a command is reported by `run`, with
+ * its index in `commands`.
  *
  *     const place = {family: 4, table: 'mangle'} as const;
  *     const transaction = new Transaction()

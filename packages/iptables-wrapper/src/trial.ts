@@ -8,8 +8,9 @@ const TRIAL_SUFFIX = '.trial';
 /**
  * Finds the rule that the kernel refuses, where iptables-legacy only says that it refused the whole.
  *
- * Rules are put into a chain that nothing leads to, by bisection: a handful of transactions without effect on any packet, on the failure path only.
- * undefined: each rule is accepted there, so it is their place that the kernel minds.
+ * Rules are put into a chain that nothing leads to, by bisection: a handful of transactions without effect on any
+ * packet, on the failure path only. undefined: each rule is accepted there, so it is their place that the kernel
+ * minds.
  *
  * @param accepts whether a transaction of these lines is accepted; it takes effect
  */
@@ -25,7 +26,8 @@ export async function firstRefusedRule(
     const isTried = (verb === '-A' || verb === '-I') && ruleTarget(words)?.startsWith(prefix) !== true;
     return isTried ? [{ line, trial: line.text.replace(/^-[AI] \S+/u, `-A ${chain}`) }] : [];
   });
-  const holds = (count: number): Promise<boolean> => accepts([`:${chain} - [0:0]`, ...rules.slice(0, count).map(({ trial }) => trial)]);
+  const holds = (count: number): Promise<boolean> =>
+    accepts([`:${chain} - [0:0]`, ...rules.slice(0, count).map(({ trial }) => trial)]);
   try {
     if (await holds(rules.length)) return undefined;
     let accepted = 0;

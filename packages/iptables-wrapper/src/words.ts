@@ -1,6 +1,12 @@
-/** Longest word that iptables-restore takes, in bytes (xshared.c struct xt_param_buf, 1024 with the final NUL; iptables 1.8.9). */
+/**
+ * Longest word that iptables-restore takes, in bytes (xshared.c struct xt_param_buf, 1024 with the final NUL; iptables
+ * 1.8.9).
+ */
 export const MAX_WORD_BYTES = 1023;
-/** Longest line without its end that iptables-restore reads whole (iptables-restore.c `char buffer[10240]`; a longer one is read as two). */
+/**
+ * Longest line without its end that iptables-restore reads whole (iptables-restore.c `char buffer[10240]`; a longer
+ * one is read as two).
+ */
 export const MAX_LINE_BYTES = 10_238;
 
 export interface SplitWords {
@@ -10,8 +16,8 @@ export interface SplitWords {
 }
 
 /**
- * Splits text into words as iptables-restore does: at spaces, tabs and newlines; `"` opens a quoted part in which `\` takes the next
- * character as it is; the closing `"` ends the word.
+ * Splits text into words as iptables-restore does: at spaces, tabs and newlines; `"` opens a quoted part in which `\`
+ * takes the next character as it is; the closing `"` ends the word.
  *
  * @see xshared.c add_param_to_argv (iptables 1.8.9)
  */

@@ -1,6 +1,20 @@
-/** Commands: one change of the ruleset each, the JSON object itself, in the words of libnftables-json(5) "COMMAND OBJECTS". */
+/**
+ * Commands: one change of the ruleset each, the JSON object itself, in the words of libnftables-json(5) "COMMAND
+ * OBJECTS".
+ */
 import type {
-  Chain, Counter, Element, Family, Flowtable, NamedReference, NftMap, NftObject, NftSet, Rule, RuleReference, Table,
+  Chain,
+  Counter,
+  Element,
+  Family,
+  Flowtable,
+  NamedReference,
+  NftMap,
+  NftObject,
+  NftSet,
+  Rule,
+  RuleReference,
+  Table,
   TableReference,
 } from './objects.js';
 
@@ -19,8 +33,9 @@ export type DeleteObject =
   | { readonly flowtable: NamedReference };
 
 /**
- * An object that `destroy` removes if it is there. It is given in full, since where nft knows no `destroy` (before 1.0.8) it is
- * first added and then deleted, in the same transaction. Its table must exist, and an element of a map must have the value given.
+ * An object that `destroy` removes if it is there. It is given in full, since where nft knows no `destroy` (before
+ * 1.0.8) it is first added and then deleted, in the same transaction. Its table must exist, and an element of a map
+ * must have the value given.
  */
 export type DestroyObject =
   | { readonly table: Table }

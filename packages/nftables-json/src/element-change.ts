@@ -4,8 +4,9 @@ import type { Command } from './command.js';
 import type { Element, Family } from './objects.js';
 
 /**
- * Most elements of one transaction that go to the kernel from the event loop, which each holds for about a microsecond. More of them go through
- * libnftables on its thread: from here on that costs no more. All of them fit into one attribute (64 KiB).
+ * Most elements of one transaction that go to the kernel from the event loop, which each holds for about a
+ * microsecond. More of them go through libnftables on its thread: from here on that costs no more. All of them fit
+ * into one attribute (64 KiB).
  */
 const MAX_ELEMENTS = 1000;
 
@@ -35,8 +36,8 @@ export interface ElementChange {
 }
 
 /**
- * The commands as changes, or undefined if any of them is more than `add element` or `delete element` of plain addresses of one family, or if they
- * have more than MAX_ELEMENTS elements.
+ * The commands as changes, or undefined if any of them is more than `add element` or `delete element` of plain
+ * addresses of one family, or if they have more than MAX_ELEMENTS elements.
  */
 export function toElementChanges(commands: readonly Command[]): readonly ElementChange[] | undefined {
   const changes: ElementChange[] = [];
@@ -68,7 +69,13 @@ function toChange(verb: 'add' | 'delete', { elem, family, table, name, ...rest }
   }
   const keyBytes = keys[0]?.length;
   const protocol = PROTOCOL.get(family);
-  if (protocol === undefined || (keyBytes !== 4 && keyBytes !== 16) || Object.keys(rest).length > 0 || !isName(table) || !isName(name)) {
+  if (
+    protocol === undefined ||
+    (keyBytes !== 4 && keyBytes !== 16) ||
+    Object.keys(rest).length > 0 ||
+    !isName(table) ||
+    !isName(name)
+  ) {
     return undefined;
   }
   return { verb, protocol, table, name, keyBytes, keys };
@@ -95,7 +102,10 @@ export function parseAddress(text: string): Uint8Array | undefined {
   return key;
 }
 
-/** Dotted decimal without leading zeros. By hand: where a change is rare, the regular expression of node:net costs as much as the kernel does. */
+/**
+ * Dotted decimal without leading zeros. By hand: where a change is rare, the regular expression of node:net costs as
+ * much as the kernel does.
+ */
 function parseIPv4(text: string): Uint8Array | undefined {
   const key = new Uint8Array(4);
   let position = 0;

@@ -1,10 +1,18 @@
 /**
- * The few messages of nf_tables that are sent without libnftables: which generation, which kind of set, and elements of it.
+ * The few messages of nf_tables that are sent without libnftables: which generation, which kind of set, and elements
+ * of it.
  *
  * @see linux/netfilter/nf_tables.h; linux/netfilter/nfnetlink.h NFNL_MSG_BATCH_BEGIN
  */
 import type { ElementChange } from './element-change.js';
-import { NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, type MessageHeader, type MessageWriter, type Reply } from './netlink-message.js';
+import {
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_REQUEST,
+  type MessageHeader,
+  type MessageWriter,
+  type Reply,
+} from './netlink-message.js';
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const SUBSYSTEM = NFNL_SUBSYS_NFTABLES << 8;
@@ -43,7 +51,9 @@ export function writeGetGeneration(writer: MessageWriter, sequence: number): voi
 
 /** The generation, undefined in any other reply. */
 export function readGeneration(reply: Reply | undefined): number | undefined {
-  return reply?.kind === 'object' && reply.type === (SUBSYSTEM | NFT_MSG_NEWGEN) ? reply.attributes.get(NFTA_GEN_ID) : undefined;
+  return reply?.kind === 'object' && reply.type === (SUBSYSTEM | NFT_MSG_NEWGEN)
+    ? reply.attributes.get(NFTA_GEN_ID)
+    : undefined;
 }
 
 /** Asks what kind of set it is that a change is for. */
@@ -55,8 +65,8 @@ export function writeGetSet(writer: MessageWriter, sequence: number, { protocol,
 }
 
 /**
- * True if the reply describes a set whose elements are single addresses of this length and nothing else: no intervals, values, timeouts or
- * statements. An element that is put into any other set needs more than its key.
+ * True if the reply describes a set whose elements are single addresses of this length and nothing else: no intervals,
+ * values, timeouts or statements. An element that is put into any other set needs more than its key.
  */
 export function isPlainSet(reply: Reply | undefined, keyBytes: 4 | 16): boolean {
   if (reply?.kind !== 'object' || reply.type !== (SUBSYSTEM | NFT_MSG_NEWSET)) {
@@ -77,7 +87,12 @@ export function isPlainSet(reply: Reply | undefined, keyBytes: 4 | 16): boolean 
  *
  * Its last change is acknowledged. Errors are reported without being asked for.
  */
-export function writeBatch(writer: MessageWriter, sequence: number, changes: readonly ElementChange[], generation: number): void {
+export function writeBatch(
+  writer: MessageWriter,
+  sequence: number,
+  changes: readonly ElementChange[],
+  generation: number,
+): void {
   writer.message(bracket(NFNL_MSG_BATCH_BEGIN, sequence), () => {
     writer.uint32(NFNL_BATCH_GENID, generation);
   });

@@ -32,10 +32,12 @@ interface Exchange {
 }
 
 /**
- * Reads the generation, and adds and deletes single addresses of plain sets, with messages of its own instead of libnftables.
+ * Reads the generation, and adds and deletes single addresses of plain sets, with messages of its own instead of
+ * libnftables.
  *
- * A transaction is bound to the generation at which its sets were seen to be plain: were a set deleted and made anew as another kind since, the kernel
- * refuses the transaction (ERESTART) and is asked again. So what was seen can not become wrong, only useless. Owns the socket.
+ * A transaction is bound to the generation at which its sets were seen to be plain: were a set deleted and made anew
+ * as another kind since, the kernel refuses the transaction (ERESTART) and is asked again. So what was seen can not
+ * become wrong, only useless. Owns the socket.
  */
 export class ElementWriter {
   readonly #socket: NetlinkSocket;
@@ -63,7 +65,8 @@ export class ElementWriter {
   /**
    * Applies all changes in one transaction. The calling thread waits for the kernel.
    *
-   * @returns false if nothing was applied, for whatever reason: libnftables may be asked to do the same, and will say what is wrong
+   * @returns false if nothing was applied, for whatever reason: libnftables may be asked to do the same, and will say
+   * what is wrong
    * @throws NftError UNAVAILABLE if the outcome is unknown
    */
   apply(changes: readonly ElementChange[]): boolean {
@@ -92,7 +95,10 @@ export class ElementWriter {
     return false;
   }
 
-  /** Looks at the sets of the last transaction, so that the next need not, if it is for the same and nothing changes until then. */
+  /**
+   * Looks at the sets of the last transaction, so that the next need not, if it is for the same and nothing changes
+   * until then.
+   */
   prepare(): void {
     const generation = this.#lastSets.length === 0 ? undefined : this.#look(this.#lastSets);
     this.#sight = generation === undefined ? undefined : { generation, sets: this.#lastSets };
@@ -117,11 +123,14 @@ export class ElementWriter {
     if (sets === undefined) {
       return undefined;
     }
-    return sight && sets.every((set) => sight.sets.some((seen) => isSameSet(seen, set))) ? sight.generation : this.#look(sets);
+    return sight && sets.every((set) => sight.sets.some((seen) => isSameSet(seen, set)))
+      ? sight.generation
+      : this.#look(sets);
   }
 
   #look(sets: readonly ElementChange[]): number | undefined {
-    // The generation comes first: a set that is replaced after it was read then makes the transaction fail, whenever that happens.
+    // The generation comes first: a set that is replaced after it was read then makes the transaction fail, whenever
+    // that happens.
     const { replies, isWhole } = this.#exchange((sequence) => {
       writeGetGeneration(this.#request, sequence);
       for (const set of sets) {
@@ -129,12 +138,16 @@ export class ElementWriter {
       }
     }, sets.length + 1);
     const [first, ...others] = replies;
-    const isPlain = isWhole && others.length === sets.length && sets.every(({ keyBytes }, index) => isPlainSet(others[index], keyBytes));
+    const isPlain =
+      isWhole &&
+      others.length === sets.length &&
+      sets.every(({ keyBytes }, index) => isPlainSet(others[index], keyBytes));
     return isPlain ? readGeneration(first) : undefined;
   }
 
   /**
-   * The acknowledgement comes last. A refusal comes before it, even one of a transaction that failed only when it was committed, and holds.
+   * The acknowledgement comes last. A refusal comes before it, even one of a transaction that failed only when it was
+   * committed, and holds.
    *
    * @see net/netfilter/nfnetlink.c nfnetlink_rcv_batch()
    */
@@ -152,7 +165,9 @@ export class ElementWriter {
     return isWhole && verdicts.length === 1 ? 'applied' : 'unknown';
   }
 
-  /** @param expected number of answers if all goes well, after which none is waited for unless one of them is a refusal */
+  /**
+   * @param expected number of answers if all goes well, after which none is waited for unless one of them is a refusal
+   */
   #exchange(write: (sequence: number) => void, expected: number): Exchange {
     this.#sequence = (this.#sequence + 1) >>> 0;
     const sequence = this.#sequence;
@@ -191,7 +206,12 @@ function isRefusal(reply: Reply): boolean {
 }
 
 function isSameSet(one: ElementChange, other: ElementChange): boolean {
-  return one.name === other.name && one.table === other.table && one.protocol === other.protocol && one.keyBytes === other.keyBytes;
+  return (
+    one.name === other.name &&
+    one.table === other.table &&
+    one.protocol === other.protocol &&
+    one.keyBytes === other.keyBytes
+  );
 }
 
 /** Each set once; undefined if there are too many, or one is given keys of two kinds. */

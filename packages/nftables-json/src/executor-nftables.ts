@@ -13,7 +13,9 @@ import { SerialQueue } from './serial-queue.js';
 const APPLY: ExecutionMode = { check: false, terse: false };
 const CHECK: ExecutionMode = { check: true, terse: false };
 
-/** Nftables over any executor: queue, lowering, errors and listings are the same for all of them. Owns the executor. */
+/**
+ * Nftables over any executor: queue, lowering, errors and listings are the same for all of them. Owns the executor.
+ */
 export class ExecutorNftables implements Nftables {
   readonly executor: 'library' | 'process';
   readonly #executor: Executor;
@@ -47,9 +49,13 @@ export class ExecutorNftables implements Nftables {
       const plan = planListing(selector, options.terse === true);
       const result = await this.#list(plan.list, plan.terse);
       if (!result.ok) {
-        throw new NftError(classifyErrors(result.errors), `list ${JSON.stringify(selector)}: ${firstMessage(result.errors)}`, {
-          detail: result.errors,
-        });
+        throw new NftError(
+          classifyErrors(result.errors),
+          `list ${JSON.stringify(selector)}: ${firstMessage(result.errors)}`,
+          {
+            detail: result.errors,
+          },
+        );
       }
       return select(plan, selector, parseListing(result.output).objects);
     }, options.signal);
@@ -96,7 +102,9 @@ export class ExecutorNftables implements Nftables {
   async #explain(commands: readonly Command[], result: ExecutionResult): Promise<NftError> {
     const { origin } = await this.#lower(commands);
     const line = parseFailureIndex(result.errors);
-    return explainFailure(commands, result, line === undefined ? undefined : origin[line], (prefix) => this.#attempt(prefix));
+    return explainFailure(commands, result, line === undefined ? undefined : origin[line], (prefix) =>
+      this.#attempt(prefix),
+    );
   }
 
   async #lower(commands: readonly Command[]): Promise<ReturnType<typeof lower>> {
@@ -116,14 +124,18 @@ export class ExecutorNftables implements Nftables {
     if (!chains.ok) {
       const code = classifyErrors(chains.errors);
       const hint = code === 'EPERM' ? ' (CAP_NET_ADMIN is needed in the network namespace)' : '';
-      throw new NftError(code, `nftables cannot be read: ${firstMessage(chains.errors)}${hint}`, { detail: chains.errors });
+      throw new NftError(code, `nftables cannot be read: ${firstMessage(chains.errors)}${hint}`, {
+        detail: chains.errors,
+      });
     }
     // Tried in check mode, on a table that nobody has, inside a transaction that would remove it again.
     const table = { family: 'inet', name: 'nftables-json-probe' };
     const destroy = await this.#try([{ add: { table } }, { destroy: { table } }]);
     const dynamic = await this.#try([
       { add: { table } },
-      { add: { set: { family: 'inet', table: table.name, name: 'probe', type: 'mark', flags: ['dynamic'], size: 1 } } },
+      {
+        add: { set: { family: 'inet', table: table.name, name: 'probe', type: 'mark', flags: ['dynamic'], size: 1 } },
+      },
     ]);
     this.#features = { version: parseListing(chains.output).version, destroy, jsonDynamicFlag: dynamic };
     return this.#features;

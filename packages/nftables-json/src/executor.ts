@@ -19,15 +19,15 @@ export interface ExecutionResult {
 /**
  * One way to nftables: JSON text in, JSON text and messages out.
  *
- * The caller never has two executions under way. An execution rejects only if there was no answer at all (NftError UNAVAILABLE, TIMEOUT,
- * OVERFLOW); what nftables refuses is a result with `ok: false`.
+ * The caller never has two executions under way. An execution rejects only if there was no answer at all (NftError
+ * UNAVAILABLE, TIMEOUT, OVERFLOW); what nftables refuses is a result with `ok: false`.
  */
 export interface Executor extends AsyncDisposable {
   readonly kind: 'library' | 'process';
   execute(input: string, mode: ExecutionMode): Promise<ExecutionResult>;
   /**
-   * A shorter way for changes of single addresses, atomic as well. Resolves with false if nothing was applied and `execute` is to do it; rejects
-   * only if the outcome is unknown, or there was no answer at all.
+   * A shorter way for changes of single addresses, atomic as well. Resolves with false if nothing was applied and
+   * `execute` is to do it; rejects only if the outcome is unknown, or there was no answer at all.
    */
   applyElements(changes: readonly ElementChange[]): Promise<boolean>;
   /** Of the ruleset; undefined where it cannot be read. */

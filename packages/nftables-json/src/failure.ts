@@ -1,8 +1,9 @@
 /**
  * Finds the command that a refused transaction failed at.
  *
- * In JSON mode libnftables gives every message the location internal:0:0-0. But a transaction fails at command n exactly if its first n commands
- * fail and its first n - 1 do not; both can be tried without effect in check mode. So n is found by bisection, on the failure path only.
+ * In JSON mode libnftables gives every message the location internal:0:0-0. But a transaction fails at command n
+ * exactly if its first n commands fail and its first n - 1 do not; both can be tried without effect in check mode. So
+ * n is found by bisection, on the failure path only.
  */
 import type { Command } from './command.js';
 import type { ExecutionResult } from './executor.js';
@@ -39,7 +40,11 @@ export async function explainFailure(
   }
   const command = index === undefined ? undefined : commands[index];
   if (index === undefined || command === undefined) {
-    return new NftError(classifyErrors(detail), `transaction of ${commands.length} commands: ${firstMessage(detail)}`, { detail });
+    return new NftError(
+      classifyErrors(detail),
+      `transaction of ${commands.length} commands: ${firstMessage(detail)}`,
+      { detail },
+    );
   }
   const element = await findElement(commands, index, command, attempt);
   const value = element === undefined ? undefined : elementsOf(command)?.elem[element];
@@ -79,7 +84,10 @@ async function findElement(
   return found === undefined ? undefined : found.length - 1;
 }
 
-/** The shortest prefix that is refused, or undefined if the whole is accepted (the ruleset has changed since, or it fails at commit only). */
+/**
+ * The shortest prefix that is refused, or undefined if the whole is accepted (the ruleset has changed since, or it
+ * fails at commit only).
+ */
 async function bisect(
   total: number,
   attempt: (length: number) => Promise<ExecutionResult>,
@@ -103,11 +111,16 @@ async function bisect(
 }
 
 function elementsOf(command: Command): Element | undefined {
-  const object = 'add' in command ? command.add
-    : 'create' in command ? command.create
-    : 'delete' in command ? command.delete
-    : 'destroy' in command ? command.destroy
-    : undefined;
+  const object =
+    'add' in command
+      ? command.add
+      : 'create' in command
+        ? command.create
+        : 'delete' in command
+          ? command.delete
+          : 'destroy' in command
+            ? command.destroy
+            : undefined;
   return object && 'element' in object ? object.element : undefined;
 }
 

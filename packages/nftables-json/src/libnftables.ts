@@ -12,8 +12,9 @@ const OUTPUT_TERSE = 1 << 11;
 const INPUT_NO_DNS = 1 << 0;
 
 /**
- * koffi runs asynchronous calls on stacks of its own, 128 KiB unless told otherwise. libnftables keeps netlink buffers of more than 64 KiB on
- * the stack (mnl.c, NFT_NLMSG_MAXSIZE) and its parsers recurse: 64 KiB end in a segmentation fault, 128 KiB leave little.
+ * koffi runs asynchronous calls on stacks of its own, 128 KiB unless told otherwise. libnftables keeps netlink buffers
+ * of more than 64 KiB on the stack (mnl.c, NFT_NLMSG_MAXSIZE) and its parsers recurse: 64 KiB end in a segmentation
+ * fault, 128 KiB leave little.
  */
 const ASYNC_STACK_BYTES = 1 << 20;
 
@@ -118,7 +119,9 @@ async function loadBindings(libraryPath: string): Promise<Bindings> {
       getOutput: library.func('const char *nft_ctx_get_output_buffer(void *ctx)'),
       getError: library.func('const char *nft_ctx_get_error_buffer(void *ctx)'),
       outputSetFlags: library.func('void nft_ctx_output_set_flags(void *ctx, unsigned int flags)'),
-      inputSetFlags: optional(() => library.func('unsigned int nft_ctx_input_set_flags(void *ctx, unsigned int flags)')),
+      inputSetFlags: optional(() =>
+        library.func('unsigned int nft_ctx_input_set_flags(void *ctx, unsigned int flags)'),
+      ),
       setDryRun: library.func('void nft_ctx_set_dry_run(void *ctx, bool dry)'),
       runFromBuffer: library.func('int nft_run_cmd_from_buffer(void *nft, const uint8_t *buf)'),
     };

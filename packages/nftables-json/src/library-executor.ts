@@ -8,14 +8,15 @@ import { NftError } from './nft-error.js';
 /**
  * libnftables inside this process.
  *
- * One context for all calls. It compares the ruleset's generation number before each use of its cache, so changes by other programs are
- * seen. A call cannot be cut short: after a timeout the caller is told so, and the next call waits for the late one.
+ * One context for all calls. It compares the ruleset's generation number before each use of its cache, so changes by
+ * other programs are seen. A call cannot be cut short: after a timeout the caller is told so, and the next call waits
+ * for the late one.
  */
 export class LibraryExecutor implements Executor {
   readonly kind = 'library';
   /**
-   * One lane for all instances of the process: libnftables keeps tables of its own that are not per context (iface.c, datatype.c), and
-   * promises nothing about threads.
+   * One lane for all instances of the process: libnftables keeps tables of its own that are not per context (iface.c,
+   * datatype.c), and promises nothing about threads.
    */
   static #lane: Promise<unknown> = Promise.resolve();
   readonly #context: NftContext;
@@ -93,7 +94,10 @@ export class LibraryExecutor implements Executor {
     const status = await this.#context.run(input);
     const { output, errors } = this.#context.take();
     if (output.length > this.#limits.maxOutputBytes) {
-      throw new NftError('OVERFLOW', `listing of ${output.length} bytes is larger than ${this.#limits.maxOutputBytes}`);
+      throw new NftError(
+        'OVERFLOW',
+        `listing of ${output.length} bytes is larger than ${this.#limits.maxOutputBytes}`,
+      );
     }
     return { ok: status === 0, output, errors };
   }

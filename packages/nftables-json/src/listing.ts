@@ -1,14 +1,21 @@
 /**
  * Reads what libnftables prints for `list` into typed objects.
  *
- * Tolerant: objects of a kind that we do not know are passed over, unknown properties are kept, and the forms in which versions differ
- * (a list of one printed without its brackets) are made one.
+ * Tolerant: objects of a kind that we do not know are passed over, unknown properties are kept, and the forms in which
+ * versions differ (a list of one printed without its brackets) are made one.
  */
 import { NftError } from './nft-error.js';
 import type { NftObject, ObjectKind } from './objects.js';
 
 const KINDS: ReadonlySet<string> = new Set<ObjectKind>([
-  'table', 'chain', 'rule', 'set', 'map', 'element', 'counter', 'flowtable',
+  'table',
+  'chain',
+  'rule',
+  'set',
+  'map',
+  'element',
+  'counter',
+  'flowtable',
 ]);
 
 export interface Listing {
@@ -29,7 +36,8 @@ export function parseListing(text: string): Listing {
       if (kind === 'metainfo') {
         version = typeof value['version'] === 'string' ? value['version'] : version;
       } else if (KINDS.has(kind)) {
-        // The parse border: libnftables promises this shape (libnftables-json(5)), and the forms that vary are made one.
+        // The parse border: libnftables promises this shape (libnftables-json(5)), and the forms that vary are made
+        // one.
         objects.push({ [kind]: normalize(value) } as unknown as NftObject);
       }
     }

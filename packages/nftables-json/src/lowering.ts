@@ -18,7 +18,10 @@ export interface Lowered {
 /** True if the commands cannot be lowered without knowing the features. */
 export function needsFeatures(commands: readonly Command[]): boolean {
   return commands.some(
-    (command) => 'destroy' in command || ('add' in command && hasDynamicFlag(command.add)) || ('create' in command && hasDynamicFlag(command.create)),
+    (command) =>
+      'destroy' in command ||
+      ('add' in command && hasDynamicFlag(command.add)) ||
+      ('create' in command && hasDynamicFlag(command.create)),
   );
 }
 
@@ -75,19 +78,28 @@ function withElements(command: Command, elements: readonly unknown[]): readonly 
 }
 
 /**
- * nft 1.0.6 passes over `flags` that are no list without a word, refuses the flag `dynamic` (parser_json.c string_to_set_flag) and an
- * empty list of elements.
+ * nft 1.0.6 passes over `flags` that are no list without a word, refuses the flag `dynamic` (parser_json.c
+ * string_to_set_flag) and an empty list of elements.
  */
-function lowerDefinition(definition: NftSet | NftMap, index: number, command: Command, features: Features | undefined): object {
+function lowerDefinition(
+  definition: NftSet | NftMap,
+  index: number,
+  command: Command,
+  features: Features | undefined,
+): object {
   const { elem, flags, ...rest } = definition;
   let flagList = flagsOf(flags);
   if (flagList.includes('dynamic') && features?.jsonDynamicFlag !== true) {
     if (!flagList.includes('timeout')) {
       const name = `${definition.table} ${definition.name}`;
-      throw new NftError('EOPNOTSUPP', `set ${name}: this nft takes the flag dynamic in JSON only together with timeout`, {
-        index,
-        command,
-      });
+      throw new NftError(
+        'EOPNOTSUPP',
+        `set ${name}: this nft takes the flag dynamic in JSON only together with timeout`,
+        {
+          index,
+          command,
+        },
+      );
     }
     flagList = flagList.filter((flag) => flag !== 'dynamic');
   }

@@ -33,7 +33,8 @@ export interface MessageHeader {
 }
 
 /**
- * Writes messages one after the other into memory that it keeps: a buffer for each message costs more than all that the kernel does with it.
+ * Writes messages one after the other into memory that it keeps: a buffer for each message costs more than all that
+ * the kernel does with it.
  *
  * No attribute may be longer than 65,535 bytes, header included.
  */
@@ -143,18 +144,23 @@ export function decodeReply(view: DataView, received: number): Reply | undefined
   if (type === NLMSG_ERROR) {
     return { kind: 'verdict', errno: Math.abs(view.getInt32(NETLINK_HEADER_BYTES, IS_LITTLE_ENDIAN)), sequence };
   }
-  return length < HEADER_BYTES || length > received ? undefined : { kind: 'object', type, sequence, attributes: decodeAttributes(view, length) };
+  return length < HEADER_BYTES || length > received
+    ? undefined
+    : { kind: 'object', type, sequence, attributes: decodeAttributes(view, length) };
 }
 
 function decodeAttributes(view: DataView, end: number): ReadonlyMap<number, number | undefined> {
   const attributes = new Map<number, number | undefined>();
-  for (let offset = HEADER_BYTES; offset + ATTRIBUTE_HEADER_BYTES <= end; ) {
+  for (let offset = HEADER_BYTES; offset + ATTRIBUTE_HEADER_BYTES <= end;) {
     const length = view.getUint16(offset, IS_LITTLE_ENDIAN);
     if (length < ATTRIBUTE_HEADER_BYTES || offset + length > end) {
       break;
     }
     const type = view.getUint16(offset + 2, IS_LITTLE_ENDIAN) & NLA_TYPE_MASK;
-    attributes.set(type, length === ATTRIBUTE_HEADER_BYTES + 4 ? view.getUint32(offset + ATTRIBUTE_HEADER_BYTES) : undefined);
+    attributes.set(
+      type,
+      length === ATTRIBUTE_HEADER_BYTES + 4 ? view.getUint32(offset + ATTRIBUTE_HEADER_BYTES) : undefined,
+    );
     offset += align(length);
   }
   return attributes;

@@ -1,7 +1,8 @@
 /**
  * The border to a netlink socket of the netfilter subsystem, through koffi.
  *
- * The kernel serves such a request inside send(2): all answers wait when it returns. So nothing here waits or needs a thread.
+ * The kernel serves such a request inside send(2): all answers wait when it returns. So nothing here waits or needs a
+ * thread.
  *
  * @see netlink(7); net/netfilter/nfnetlink.c nfnetlink_rcv()
  */
@@ -17,9 +18,15 @@ const EAGAIN = 11;
 
 /** A socket in the network namespace in which it was opened. Whoever opened it closes it. */
 export interface NetlinkSocket {
-  /** Gives the first `length` bytes to the kernel as one datagram, which has served it when this returns. False: it has not seen them. */
+  /**
+   * Gives the first `length` bytes to the kernel as one datagram, which has served it when this returns. False: it has
+   * not seen them.
+   */
   send(bytes: Uint8Array, length: number): boolean;
-  /** Takes the next answer, cut to the room there is. Its length; `none` when all were taken; `lost` when the kernel dropped some. */
+  /**
+   * Takes the next answer, cut to the room there is. Its length; `none` when all were taken; `lost` when the kernel
+   * dropped some.
+   */
   receive(into: Uint8Array): number | 'none' | 'lost';
   close(): void;
 }

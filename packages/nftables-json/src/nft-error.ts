@@ -22,8 +22,10 @@ export const NFT_ERROR_CODES = {
   ERANGE: 'as the kernel says',
   OVERFLOW: 'a listing larger than `maxOutputBytes`',
   SYNTAX: 'libnftables did not understand a command, or refused it before the kernel saw it',
-  TIMEOUT: 'no answer within `timeoutMs`; the outcome is unknown. The spawned program is killed; a call into the library goes on, and the next one waits for it',
-  UNAVAILABLE: 'no library, no program, koffi in use with small stacks, or closed; an answer was lost ("outcome unknown")',
+  TIMEOUT:
+    'no answer within `timeoutMs`; the outcome is unknown. The spawned program is killed; a call into the library goes on, and the next one waits for it',
+  UNAVAILABLE:
+    'no library, no program, koffi in use with small stacks, or closed; an answer was lost ("outcome unknown")',
   UNKNOWN: 'none of these; read `detail`',
 } as const satisfies Record<string, string>;
 
@@ -40,7 +42,10 @@ interface NftErrorContext {
   readonly cause?: unknown;
 }
 
-/** The one error of this package. Nothing of the transaction was applied, unless the code is TIMEOUT or the message says that the outcome is unknown. */
+/**
+ * The one error of this package. Nothing of the transaction was applied, unless the code is TIMEOUT or the message
+ * says that the outcome is unknown.
+ */
 export class NftError extends Error {
   override readonly name = 'NftError';
   readonly code: NftErrorCode;
@@ -70,7 +75,8 @@ export function isAlreadyExists(error: unknown): error is NftError {
 }
 
 /**
- * Messages of strerror(3). They are stable: neither libnftables nor Node calls setlocale(3), and the spawned nft runs under LC_ALL=C.
+ * Messages of strerror(3). They are stable: neither libnftables nor Node calls setlocale(3), and the spawned nft runs
+ * under LC_ALL=C.
  */
 const STRERROR: readonly (readonly [text: string, code: NftErrorCode])[] = [
   ['No such file or directory', 'ENOENT'],
@@ -131,7 +137,10 @@ export function describeCommand(command: Command): string {
   return words.join(' ');
 }
 
-/** The one property that tells a command or an object apart. A caller without types may pass none: the message then says `?`. */
+/**
+ * The one property that tells a command or an object apart. A caller without types may pass none: the message then
+ * says `?`.
+ */
 function soleEntry(value: unknown): readonly [string, unknown] {
   const entries: readonly (readonly [string, unknown])[] =
     typeof value === 'object' && value !== null ? Object.entries(value) : [];

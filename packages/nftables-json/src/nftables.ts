@@ -1,7 +1,10 @@
 import type { Command } from './command.js';
 import type { Family, NftObject } from './objects.js';
 
-/** What a listing covers. Objects come in the order of libnftables: tables, then sets, maps and counters, then chains, then rules. */
+/**
+ * What a listing covers. Objects come in the order of libnftables: tables, then sets, maps and counters, then chains,
+ * then rules.
+ */
 export type Selector =
   | { readonly ruleset: null | { readonly family: Family } }
   | { readonly tables: null | { readonly family: Family } }
@@ -21,8 +24,8 @@ export interface Features {
   /** `destroy` is known; otherwise it is emulated by `add` and `delete` in the same transaction. */
   readonly destroy: boolean;
   /**
-   * The set flag `dynamic` is known in JSON. Where it is not (1.0.6), it is left out of a set that has the flag `timeout`, which rules
-   * can fill all the same, and refused (EOPNOTSUPP) for any other set.
+   * The set flag `dynamic` is known in JSON. Where it is not (1.0.6), it is left out of a set that has the flag
+   * `timeout`, which rules can fill all the same, and refused (EOPNOTSUPP) for any other set.
    */
   readonly jsonDynamicFlag: boolean;
 }
@@ -33,7 +36,10 @@ export interface RunResult {
 }
 
 export interface RunOptions {
-  /** Withdraws a call that waits in the queue. A transaction that has begun is never cut short: its outcome is reported. */
+  /**
+   * Withdraws a call that waits in the queue. A transaction that has begun is never cut short: its outcome is
+   * reported.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -47,27 +53,32 @@ export interface ListOptions extends RunOptions {
 /**
  * The nftables of one network namespace: the one in which the instance was opened.
  *
- * Calls are served strictly one at a time, in the order of the calls. Every rejection is an NftError, or the reason of an aborted signal.
+ * Calls are served strictly one at a time, in the order of the calls. Every rejection is an NftError, or the reason of
+ * an aborted signal.
  */
 export interface Nftables extends AsyncDisposable {
   /** How changes reach the kernel. */
   readonly executor: 'library' | 'process' | 'fake';
 
   /**
-   * Applies all commands atomically. On rejection nothing has changed, unless the code is TIMEOUT or the message says that the outcome is unknown.
-   * An empty list does nothing.
+   * Applies all commands atomically. On rejection nothing has changed, unless the code is TIMEOUT or the message says
+   * that the outcome is unknown. An empty list does nothing.
    */
   run(commands: readonly Command[], options?: RunOptions): Promise<RunResult>;
 
   /** As `run`, up to the point where it would take effect. */
   check(commands: readonly Command[], options?: RunOptions): Promise<void>;
 
-  /** Reads objects. One that is named and does not exist rejects with ENOENT. Never restore from a listing: it is not lossless. */
+  /**
+   * Reads objects. One that is named and does not exist rejects with ENOENT. Never restore from a listing: it is not
+   * lossless.
+   */
   list(selector: Selector, options?: ListOptions): Promise<readonly NftObject[]>;
 
   /**
-   * The ruleset's generation, a 32-bit number: each transaction of any program raises it, elements that rules add do not. Two equal numbers mean
-   * that nothing was changed in between; some microseconds, whatever is installed. undefined: the executor cannot read it, compare listings.
+   * The ruleset's generation, a 32-bit number: each transaction of any program raises it, elements that rules add do
+   * not. Two equal numbers mean that nothing was changed in between; some microseconds, whatever is installed.
+   * undefined: the executor cannot read it, compare listings.
    */
   generation(): Promise<number | undefined>;
 

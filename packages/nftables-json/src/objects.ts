@@ -30,7 +30,9 @@ export interface Chain {
   readonly handle?: number;
   readonly type?: 'filter' | 'nat' | 'route';
   readonly hook?: Hook;
-  /** -400 defrag, -300 raw, -200 conntrack, -150 mangle, -100 dstnat, 0 filter, 100 srcnat; a chain may lie between. */
+  /**
+   * -400 defrag, -300 raw, -200 conntrack, -150 mangle, -100 dstnat, 0 filter, 100 srcnat; a chain may lie between.
+   */
   readonly prio?: number;
   /** Device of a netdev chain. */
   readonly dev?: string | readonly string[];

@@ -22,11 +22,13 @@ export interface NftablesOptions {
 }
 
 /**
- * Opens the nftables of the present network namespace and probes it, so that a missing library, program or right is known at once.
+ * Opens the nftables of the present network namespace and probes it, so that a missing library, program or right is
+ * known at once.
  *
  * The caller owns the result and disposes it.
  *
- * @throws NftError UNAVAILABLE with the reason, among them rules that this version of nftables crashes on; EPERM without CAP_NET_ADMIN
+ * @throws NftError UNAVAILABLE with the reason, among them rules that this version of nftables crashes on; EPERM
+ * without CAP_NET_ADMIN
  */
 export async function openNftables(options: NftablesOptions = {}): Promise<Nftables> {
   const limits: ExecutorLimits = {
@@ -50,8 +52,8 @@ export async function openNftables(options: NftablesOptions = {}): Promise<Nftab
 }
 
 /**
- * nftables 1.0.6 falls over named sets that 1.1 made (a segmentation fault, whatever is listed), and a library takes this process with it: so another process looks first.
- * Without the program nobody can.
+ * nftables 1.0.6 falls over named sets that 1.1 made (a segmentation fault, whatever is listed), and a library takes
+ * this process with it: so another process looks first. Without the program nobody can.
  */
 async function refuseCrash(program: string, timeoutMs: number): Promise<void> {
   const signal = await new Promise<NodeJS.Signals | null>((resolve) => {
@@ -60,7 +62,10 @@ async function refuseCrash(program: string, timeoutMs: number): Promise<void> {
     child.once('exit', (_code, by) => resolve(by));
   });
   if (signal !== 'SIGSEGV' && signal !== 'SIGABRT' && signal !== 'SIGBUS') return;
-  throw new NftError('UNAVAILABLE', `${program} crashes (${signal}) as it reads the rules that are here: a newer nftables made them, and the library of this one would crash as well; use the same version of nftables as the program that made them`);
+  throw new NftError(
+    'UNAVAILABLE',
+    `${program} crashes (${signal}) as it reads the rules that are here: a newer nftables made them, and the library of this one would crash as well; use the same version of nftables as the program that made them`,
+  );
 }
 
 async function probed(nftables: Nftables): Promise<Nftables> {

@@ -12,8 +12,9 @@ const MAX_ERROR_BYTES = 64 * 1024;
 /**
  * One spawned `nft -j` per exchange.
  *
- * The commands reach it through a file: nft reopens /dev/stdin, and what Node gives a child as a pipe is a socket, which cannot be reopened
- * (ENXIO). The file is opened 0600, passed as an open descriptor, and has no name while nft runs.
+ * The commands reach it through a file: nft reopens /dev/stdin, and what Node gives a child as a pipe is a socket,
+ * which cannot be reopened (ENXIO). The file is opened 0600, passed as an open descriptor, and has no name while nft
+ * runs.
  */
 export class ProcessExecutor implements Executor {
   readonly kind = 'process';
@@ -69,7 +70,9 @@ export class ProcessExecutor implements Executor {
         child.kill('SIGKILL');
       };
       const timer = setTimeout(() => {
-        stop(new NftError('TIMEOUT', `${this.#program}: no answer within ${this.#limits.timeoutMs} ms, outcome unknown`));
+        stop(
+          new NftError('TIMEOUT', `${this.#program}: no answer within ${this.#limits.timeoutMs} ms, outcome unknown`),
+        );
       }, this.#limits.timeoutMs);
 
       child.stdout?.on('data', (chunk: Buffer) => {
@@ -115,7 +118,7 @@ async function openUnlinked(content: string): Promise<fs.FileHandle> {
     await fs.unlink(path);
     // Written at positions, so that the offset stays at the start for a program that reads the descriptor itself.
     const bytes = Buffer.from(content, 'utf8');
-    for (let position = 0; position < bytes.length; ) {
+    for (let position = 0; position < bytes.length;) {
       const { bytesWritten } = await file.write(bytes, position, bytes.length - position, position);
       position += bytesWritten;
     }

@@ -8,8 +8,8 @@ export class SerialQueue {
   #isClosed = false;
 
   /**
-   * Starts the task once all earlier ones are settled, at once when there are none: before this call returns, so that what the
-   * caller does next does not delay it. An aborted signal withdraws a task up to its start.
+   * Starts the task once all earlier ones are settled, at once when there are none: before this call returns, so that
+   * what the caller does next does not delay it. An aborted signal withdraws a task up to its start.
    */
   async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();

@@ -1,4 +1,12 @@
-import type { AddObject, Command, DeleteObject, DestroyObject, FlushObject, ReplaceRule, ResetObject } from './command.js';
+import type {
+  AddObject,
+  Command,
+  DeleteObject,
+  DestroyObject,
+  FlushObject,
+  ReplaceRule,
+  ResetObject,
+} from './command.js';
 import type { Rule } from './objects.js';
 
 /**

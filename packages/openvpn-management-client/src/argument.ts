@@ -14,7 +14,8 @@ export const MAX_LINE_BYTES = 1023;
  * Quotes a text as one parameter of the daemon's lexer, whatever is in it.
  *
  * @param name what it is, for the error
- * @throws ManagementError MGMT_ARGUMENT for a control character (the daemon deletes them in silence) and beyond 256 bytes of UTF-8
+ * @throws ManagementError MGMT_ARGUMENT for a control character (the daemon deletes them in silence) and beyond 256
+ * bytes of UTF-8
  * @see options_parse.c parse_line: inside `"` only `\\` and `\"` are legal escapes
  */
 export function quoteArgument(name: string, text: string): string {
@@ -27,11 +28,17 @@ export function checkText(name: string, text: string, mostBytes: number): void {
   const bytes = encodeText(text);
   for (const byte of bytes) {
     if (byte < 32 || byte === 127) {
-      throw new ManagementError('MGMT_ARGUMENT', `${name} holds the control character 0x${byte.toString(16).padStart(2, '0')}`);
+      throw new ManagementError(
+        'MGMT_ARGUMENT',
+        `${name} holds the control character 0x${byte.toString(16).padStart(2, '0')}`,
+      );
     }
   }
   if (bytes.length > mostBytes) {
-    throw new ManagementError('MGMT_ARGUMENT', `${name} has ${bytes.length} bytes, more than the ${mostBytes} that OpenVPN takes`);
+    throw new ManagementError(
+      'MGMT_ARGUMENT',
+      `${name} has ${bytes.length} bytes, more than the ${mostBytes} that OpenVPN takes`,
+    );
   }
 }
 

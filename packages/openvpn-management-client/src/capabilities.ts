@@ -21,8 +21,8 @@ export interface Capabilities {
   /** The parameters of client-pending-auth: 2.6.2 and later take all, 2.6.0 no KID, 2.5 no timeout either. */
   readonly pendingAuth: 'none' | 'cid-extra' | 'cid-extra-timeout' | 'cid-kid-extra-timeout';
   /**
-   * The key id of the first key exchange of a client that nothing disturbed: 1 since 2.6, which begins every session as TM_INITIAL
-   * (ssl.c tls_pre_decrypt), 0 before.
+   * The key id of the first key exchange of a client that nothing disturbed: 1 since 2.6, which begins every session
+   * as TM_INITIAL (ssl.c tls_pre_decrypt), 0 before.
    */
   readonly firstKid: 0 | 1;
 }
@@ -33,12 +33,18 @@ export interface Capabilities {
  * @throws ManagementError MGMT_PROTOCOL where there is no OpenVPN version in them
  */
 export function parseVersion(lines: readonly string[]): DaemonVersion {
-  const title = /^OpenVPN Version: (.*)$/.exec(lines.find((line) => line.startsWith('OpenVPN Version:')) ?? '')?.[1] ?? '';
+  const title =
+    /^OpenVPN Version: (.*)$/.exec(lines.find((line) => line.startsWith('OpenVPN Version:')) ?? '')?.[1] ?? '';
   const match = /^OpenVPN (\d{1,4})\.(\d{1,4})(?:\.(\d{1,6}))?/.exec(title);
   // 2.3 and older call the second row so too, with the number 1.
-  const management = /^Management (?:Interface )?Version: (\d{1,9})$/.exec(lines.find((line) => line.startsWith('Management')) ?? '')?.[1];
+  const management = /^Management (?:Interface )?Version: (\d{1,9})$/.exec(
+    lines.find((line) => line.startsWith('Management')) ?? '',
+  )?.[1];
   if (match === null || management === undefined) {
-    throw new ManagementError('MGMT_PROTOCOL', `command "version": no version in ${JSON.stringify(lines.slice(0, 3))}`);
+    throw new ManagementError(
+      'MGMT_PROTOCOL',
+      `command "version": no version in ${JSON.stringify(lines.slice(0, 3))}`,
+    );
   }
   return {
     title,

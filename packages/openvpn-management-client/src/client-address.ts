@@ -12,7 +12,8 @@ export interface ClientAddress {
 }
 
 /**
- * Parses what `>CLIENT:ADDRESS` carries: `10.8.0.2`, `192.168.77.0/255.255.255.0`, `192.168.77.0/24`, `fd00::2`, `fd00:77::/64`.
+ * Parses what `>CLIENT:ADDRESS` carries: `10.8.0.2`, `192.168.77.0/255.255.255.0`, `192.168.77.0/24`, `fd00::2`,
+ * `fd00:77::/64`.
  *
  * @returns undefined for anything else, a netmask with holes included
  * @see OpenVPN mroute.c mroute_addr_print_ex (v2.6)

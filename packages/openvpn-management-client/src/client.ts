@@ -28,7 +28,10 @@ export interface ManagementClientOptions {
   readonly commandTimeoutMs?: number | undefined;
   /** Waits between attempts; see {@link Backoff} for the defaults. */
   readonly backoff?: Partial<Backoff> | undefined;
-  /** Wait before the next attempt after the daemon refused the password, or none is configured: 1..3600000 ms. Without it the client ends then. */
+  /**
+   * Wait before the next attempt after the daemon refused the password, or none is configured: 1..3600000 ms. Without
+   * it the client ends then.
+   */
   readonly authRetryMs?: number | undefined;
   /** Most lines of one reply, 1000..10000000, default 500000. */
   readonly maxReplyLines?: number | undefined;
@@ -64,7 +67,9 @@ interface Live {
   readonly session: Session;
 }
 
-/** How one attempt ended. A cause from opening can be terminal; one from a hook is the hook's own and is tried again. */
+/**
+ * How one attempt ended. A cause from opening can be terminal; one from a hook is the hook's own and is tried again.
+ */
 interface Outcome {
   readonly cause: ManagementError;
   readonly wasOpened: boolean;
@@ -112,11 +117,15 @@ export class ManagementClient extends CommandSet {
     this.#options = options;
     this.#endpoint = typeof options.endpoint === 'string' ? parseEndpoint(options.endpoint) : options.endpoint;
     const baseMs = checkInteger('backoff.baseMs', options.backoff?.baseMs ?? 250, 1, 60_000);
-    this.#backoff = { baseMs, maxMs: checkInteger('backoff.maxMs', options.backoff?.maxMs ?? Math.max(baseMs, 10_000), baseMs, 3_600_000) };
+    this.#backoff = {
+      baseMs,
+      maxMs: checkInteger('backoff.maxMs', options.backoff?.maxMs ?? Math.max(baseMs, 10_000), baseMs, 3_600_000),
+    };
     this.#connectTimeoutMs = checkInteger('connectTimeoutMs', options.connectTimeoutMs ?? 5000, 1, 600_000);
     this.#commandTimeoutMs = checkInteger('commandTimeoutMs', options.commandTimeoutMs ?? 10_000, 1, 600_000);
     this.#maxReplyLines = checkInteger('maxReplyLines', options.maxReplyLines ?? 500_000, 1000, 10_000_000);
-    this.#authRetryMs = options.authRetryMs === undefined ? undefined : checkInteger('authRetryMs', options.authRetryMs, 1, 3_600_000);
+    this.#authRetryMs =
+      options.authRetryMs === undefined ? undefined : checkInteger('authRetryMs', options.authRetryMs, 1, 3_600_000);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
   }
@@ -152,7 +161,8 @@ export class ManagementClient extends CommandSet {
 
   /**
    * Runs on every new connection, after `version` and before `ready`. If a hook rejects, the connection is given up
-   * and tried again later; on closing, nobody waits for it (its commands reject, and its session's `closeSignal` fires).
+   * and tried again later; on closing, nobody waits for it (its commands reject, and its session's `closeSignal`
+   * fires).
    */
   onConnected(hook: ConnectedHook): Disposable {
     this.#hooks.add(hook);
@@ -167,7 +177,8 @@ export class ManagementClient extends CommandSet {
   /**
    * Connects and stays connected.
    *
-   * @returns a promise that resolves when the client is closed, and without `authRetryMs` rejects with a cause that a retry
+   * @returns a promise that resolves when the client is closed, and without `authRetryMs` rejects with a cause that a
+   * retry
    *   alone cannot cure (MGMT_AUTH, MGMT_PASSWORD_REQUIRED, MGMT_ARGUMENT). Calling again returns the same promise.
    */
   async run(): Promise<void> {
@@ -176,7 +187,9 @@ export class ManagementClient extends CommandSet {
     return this.#running;
   }
 
-  /** Resolves with the session as soon as one is ready; rejects when the client ends first. Does not start the client. */
+  /**
+   * Resolves with the session as soon as one is ready; rejects when the client ends first. Does not start the client.
+   */
   async ready(options: { readonly signal?: AbortSignal } = {}): Promise<Session> {
     const { signal } = options;
     if (this.#phase === 'ready' && this.#live !== undefined) return this.#live.session;
@@ -207,7 +220,9 @@ export class ManagementClient extends CommandSet {
   /** Notifications as an async iterable with a bounded queue; it ends with the client. */
   messages(options: MessageStreamOptions = {}): MessageStream {
     const stream = new MessageStream(options);
-    const listener = this.#messageListeners.add((message, origin) => stream.push({ message, origin } satisfies Delivery));
+    const listener = this.#messageListeners.add((message, origin) =>
+      stream.push({ message, origin } satisfies Delivery),
+    );
     const endListener = this.#endListeners.add(() => stream.end());
     stream.onEnd(() => {
       listener[Symbol.dispose]();
@@ -219,7 +234,8 @@ export class ManagementClient extends CommandSet {
 
   override async execute<T>(command: Command<T>, options?: ExecuteOptions, key?: ClientKey): Promise<T> {
     const connection = this.#connection;
-    if (connection === undefined) throw this.#phase === 'closed' ? this.#closedError() : this.#notConnected(command.label);
+    if (connection === undefined)
+      throw this.#phase === 'closed' ? this.#closedError() : this.#notConnected(command.label);
     return this.#executeOn(connection, command, options, key);
   }
 
@@ -254,7 +270,9 @@ export class ManagementClient extends CommandSet {
         if (this.#closing.signal.aborted) break;
         failedAttempts = wasReady ? 0 : failedAttempts + 1;
         const isRefused = !wasOpened && TERMINAL_CODES.has(cause.code);
-        const retryInMs = isRefused ? this.#authRetryMs : backoffDelayMs(this.#backoff, Math.max(1, failedAttempts), this.#random());
+        const retryInMs = isRefused
+          ? this.#authRetryMs
+          : backoffDelayMs(this.#backoff, Math.max(1, failedAttempts), this.#random());
         this.#phase = 'waiting';
         this.#disconnectListeners.emit({ cause, wasReady, failedAttempts, retryInMs });
         if (retryInMs === undefined) {
@@ -334,11 +352,17 @@ export class ManagementClient extends CommandSet {
     }
   }
 
-  async #executeOn<T>(connection: Connection, command: Command<T>, options?: ExecuteOptions, key?: ClientKey): Promise<T> {
+  async #executeOn<T>(
+    connection: Connection,
+    command: Command<T>,
+    options?: ExecuteOptions,
+    key?: ClientKey,
+  ): Promise<T> {
     const precondition =
       key === undefined
         ? undefined
-        : (): ManagementError | undefined => (key.epoch === this.#epoch ? undefined : staleError(command.label, key, this.#epoch));
+        : (): ManagementError | undefined =>
+            key.epoch === this.#epoch ? undefined : staleError(command.label, key, this.#epoch);
     const value = await connection.execute(command, options, precondition);
     if (command.line === 'hold release') this.#isHeld = false;
     return value;
@@ -349,7 +373,11 @@ export class ManagementClient extends CommandSet {
     // CIDs start at 0 again inside, while this connection stays open.
     if (message.kind === 'state' && (message.name === 'RECONNECTING' || message.name === 'EXITING')) this.#epoch += 1;
     this.#sequence += 1;
-    this.#messageListeners.emit(message, { epoch: this.#epoch, sequence: this.#sequence, receivedAtMs: this.#clock.now() });
+    this.#messageListeners.emit(message, {
+      epoch: this.#epoch,
+      sequence: this.#sequence,
+      receivedAtMs: this.#clock.now(),
+    });
   }
 
   async #wait(delayMs: number): Promise<void> {
@@ -381,19 +409,31 @@ export class ManagementClient extends CommandSet {
   }
 
   #notConnected(what: string): ManagementError {
-    return new ManagementError('MGMT_NOT_CONNECTED', `command "${what}": not connected to ${formatEndpoint(this.#endpoint)} now`, {
-      context: { command: what, endpoint: formatEndpoint(this.#endpoint) },
-    });
+    return new ManagementError(
+      'MGMT_NOT_CONNECTED',
+      `command "${what}": not connected to ${formatEndpoint(this.#endpoint)} now`,
+      {
+        context: { command: what, endpoint: formatEndpoint(this.#endpoint) },
+      },
+    );
   }
 }
 
 function staleError(label: string, key: ClientKey, epoch: number): ManagementError {
-  return new ManagementError('MGMT_STALE_EPOCH', `command "${label}": client ${key.cid} is of epoch ${key.epoch}, and it is ${epoch} now`, {
-    context: { command: label },
-  });
+  return new ManagementError(
+    'MGMT_STALE_EPOCH',
+    `command "${label}": client ${key.cid} is of epoch ${key.epoch}, and it is ${epoch} now`,
+    {
+      context: { command: label },
+    },
+  );
 }
 
 function asManagementError(error: unknown): ManagementError {
   if (isManagementError(error)) return error;
-  return new ManagementError('MGMT_LOST', `management connection given up: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  return new ManagementError(
+    'MGMT_LOST',
+    `management connection given up: ${error instanceof Error ? error.message : String(error)}`,
+    { cause: error },
+  );
 }

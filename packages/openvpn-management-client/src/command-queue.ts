@@ -81,7 +81,8 @@ export class CommandQueue {
   /**
    * Appends a command; resolves with its parsed reply.
    *
-   * @throws ManagementError MGMT_ARGUMENT, MGMT_COMMAND, MGMT_UNSUPPORTED, MGMT_TIMEOUT, MGMT_TRUNCATED, MGMT_OVERFLOW, MGMT_ABORTED,
+   * @throws ManagementError MGMT_ARGUMENT, MGMT_COMMAND, MGMT_UNSUPPORTED, MGMT_TIMEOUT, MGMT_TRUNCATED,
+   * MGMT_OVERFLOW, MGMT_ABORTED,
    *   what `precondition` returns, or what `fail` was called with
    */
   async execute<T>(command: Command<T>, options: ExecuteOptions = {}, precondition?: Precondition): Promise<T> {
@@ -146,7 +147,13 @@ export class CommandQueue {
         this.#strayLines += 1;
         return;
       case 'full':
-        this.#giveUp(job, new ManagementError('MGMT_OVERFLOW', `command "${job.command.label}": more than ${this.#options.maxReplyLines} reply lines`));
+        this.#giveUp(
+          job,
+          new ManagementError(
+            'MGMT_OVERFLOW',
+            `command "${job.command.label}": more than ${this.#options.maxReplyLines} reply lines`,
+          ),
+        );
         return;
       case 'done':
         this.#complete(job);
@@ -187,7 +194,14 @@ export class CommandQueue {
   #send(job: Job): void {
     this.#current = job;
     job.timer = this.#clock.startTimer(job.timeoutMs, () => {
-      this.#giveUp(job, new ManagementError('MGMT_TIMEOUT', `command "${job.command.label}": no whole reply within ${job.timeoutMs} ms`, context(job)));
+      this.#giveUp(
+        job,
+        new ManagementError(
+          'MGMT_TIMEOUT',
+          `command "${job.command.label}": no whole reply within ${job.timeoutMs} ms`,
+          context(job),
+        ),
+      );
     });
     if (job.command.grammar === 'single') this.#options.write(job.bytes);
     else {
@@ -215,7 +229,10 @@ export class CommandQueue {
   #complete(job: Job): void {
     try {
       const reply = job.collector.reply(job.position ?? this.#position());
-      this.#settleWith(job, job.reader === undefined ? job.command.parse(reply, job.answer) : job.reader.finish(reply));
+      this.#settleWith(
+        job,
+        job.reader === undefined ? job.command.parse(reply, job.answer) : job.reader.finish(reply),
+      );
     } catch (error) {
       this.#settle(job, error);
     }
@@ -224,7 +241,11 @@ export class CommandQueue {
 
   #awaitSentinel(job: Job): void {
     job.timer = this.#clock.startTimer(job.timeoutMs, () => {
-      const error = new ManagementError('MGMT_TIMEOUT', `get back in step after command "${job.command.label}": no answer within ${job.timeoutMs} ms`, context(job));
+      const error = new ManagementError(
+        'MGMT_TIMEOUT',
+        `get back in step after command "${job.command.label}": no answer within ${job.timeoutMs} ms`,
+        context(job),
+      );
       this.fail(error);
       this.#options.onStuck(error);
     });
@@ -256,9 +277,13 @@ export class CommandQueue {
 }
 
 function truncated(job: Job): ManagementError {
-  return new ManagementError('MGMT_TRUNCATED', `command "${job.command.label}": the daemon broke the reply off after ${job.collector.rowCount} lines`, {
-    context: { command: job.command.label, lines: job.collector.lastRows() },
-  });
+  return new ManagementError(
+    'MGMT_TRUNCATED',
+    `command "${job.command.label}": the daemon broke the reply off after ${job.collector.rowCount} lines`,
+    {
+      context: { command: job.command.label, lines: job.collector.lastRows() },
+    },
+  );
 }
 
 function context(job: Job): { readonly context: { readonly command: string } } {

@@ -8,9 +8,9 @@ import type { LinkRemote } from './push-reply.js';
 import type { PositionedStatus } from './status.js';
 
 /**
- * The commands of a server as methods, one at a time in the order of the calls. Each takes a timeout and an AbortSignal, and
- * rejects with what `CommandQueue.execute` names. Those for one client take its key, and reject with MGMT_STALE_EPOCH
- * when the daemon restarted inside since: the CID may be somebody else's.
+ * The commands of a server as methods, one at a time in the order of the calls. Each takes a timeout and an
+ * AbortSignal, and rejects with what `CommandQueue.execute` names. Those for one client take its key, and reject with
+ * MGMT_STALE_EPOCH when the daemon restarted inside since: the CID may be somebody else's.
  */
 export abstract class CommandSet {
   /**
@@ -52,9 +52,9 @@ export abstract class CommandSet {
   }
 
   /**
-   * Turns state notifications on, and gives the history after that: a state is never lost in between, and one that was notified up to
-   * the position is in the history too. Two commands, because `state on all` has two replies, and a program between (the pass-through of
-   * openvpn-auth-oauth2) relays one a command.
+   * Turns state notifications on, and gives the history after that: a state is never lost in between, and one that was
+   * notified up to the position is in the history too. Two commands, because `state on all` has two replies, and a
+   * program between (the pass-through of openvpn-auth-oauth2) relays one a command.
    */
   async setStateWithHistory(options?: ExecuteOptions): Promise<commands.History<State>> {
     await this.setState(true, options);
@@ -118,18 +118,39 @@ export abstract class CommandSet {
   }
 
   /** Accepts a login with directives as of a client-config-dir file. */
-  async clientAuth(client: ClientKey, kid: Kid, directives: readonly string[], options?: ExecuteOptions): Promise<void> {
+  async clientAuth(
+    client: ClientKey,
+    kid: Kid,
+    directives: readonly string[],
+    options?: ExecuteOptions,
+  ): Promise<void> {
     return this.execute(commands.clientAuth(client.cid, kid, directives), options, client);
   }
 
   /** Refuses a login. `reason` goes to the daemon's log, `clientReason` to the client. */
-  async clientDeny(client: ClientKey, kid: Kid, reason: string, clientReason?: string, options?: ExecuteOptions): Promise<void> {
+  async clientDeny(
+    client: ClientKey,
+    kid: Kid,
+    reason: string,
+    clientReason?: string,
+    options?: ExecuteOptions,
+  ): Promise<void> {
     return this.execute(commands.clientDeny(client.cid, kid, reason, clientReason), options, client);
   }
 
   /** Asks a client that logs in for more, `WEB_AUTH::URL` or `CR_TEXT:...`. */
-  async clientPendingAuth(client: ClientKey, kid: Kid, extra: string, timeoutSeconds: number, options?: ExecuteOptions): Promise<void> {
-    return this.execute(commands.clientPendingAuth(this.capabilities, client.cid, kid, extra, timeoutSeconds), options, client);
+  async clientPendingAuth(
+    client: ClientKey,
+    kid: Kid,
+    extra: string,
+    timeoutSeconds: number,
+    options?: ExecuteOptions,
+  ): Promise<void> {
+    return this.execute(
+      commands.clientPendingAuth(this.capabilities, client.cid, kid, extra, timeoutSeconds),
+      options,
+      client,
+    );
   }
 
   /** Ends a client. OpenVPN takes 5 s for it: take its permissions away yourself, at once. */
@@ -143,7 +164,11 @@ export abstract class CommandSet {
   }
 
   /** Changes options of connected clients (2.7); resolves with how many took it. */
-  async pushUpdate(target: ClientKey | 'all', optionLines: readonly string[], options?: ExecuteOptions): Promise<number> {
+  async pushUpdate(
+    target: ClientKey | 'all',
+    optionLines: readonly string[],
+    options?: ExecuteOptions,
+  ): Promise<number> {
     if (target === 'all') return this.execute(commands.pushUpdate(this.capabilities, 'all', optionLines), options);
     return this.execute(commands.pushUpdate(this.capabilities, target.cid, optionLines), options, target);
   }

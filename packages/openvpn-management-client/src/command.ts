@@ -52,7 +52,10 @@ export function serializeCommand(command: Command<unknown>): Buffer {
     checkText(name, line, MAX_BODY_LINE_BYTES);
     const firstWord = /^[\s"']*([^\s"']*)/.exec(line)?.[1] ?? '';
     if (line.trim() === 'END' || COMMAND_NAMES.has(firstWord)) {
-      throw new ManagementError('MGMT_ARGUMENT', `${name} begins with "${firstWord}", which the management interface takes for its own`);
+      throw new ManagementError(
+        'MGMT_ARGUMENT',
+        `${name} begins with "${firstWord}", which the management interface takes for its own`,
+      );
     }
   }
   return encodeText([command.line, ...command.body, 'END', ''].join('\n'));

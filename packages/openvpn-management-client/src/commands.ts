@@ -31,7 +31,9 @@ export function version(): Command<DaemonVersion> {
   return rows('version', parseVersion);
 }
 
-/** `version n`: announces what this client understands. Daemons before 2.7.1 say nothing to it, nor any for n below 4. */
+/**
+ * `version n`: announces what this client understands. Daemons before 2.7.1 say nothing to it, nor any for n below 4.
+ */
 export function announceVersion(managementVersion: number): Command<void> {
   return acknowledged(`version ${checkInteger('version', managementVersion, 1, 99)}`, 'optional');
 }
@@ -67,11 +69,15 @@ export function status(format: 1 | 3 = 3): Command<PositionedStatus> {
 
 /** `load-stats`. It is not logged by the daemon, so it is cheap to poll. */
 export function loadStats(): Command<LoadStats> {
-  return fact('load-stats', /^nclients=(\d+),bytesin=(\d+),bytesout=(\d+)$/, ([, clients = '0', bytesIn = '0', bytesOut = '0']) => ({
-    clients: Number(clients),
-    bytesIn: BigInt(bytesIn),
-    bytesOut: BigInt(bytesOut),
-  }));
+  return fact(
+    'load-stats',
+    /^nclients=(\d+),bytesin=(\d+),bytesout=(\d+)$/,
+    ([, clients = '0', bytesIn = '0', bytesOut = '0']) => ({
+      clients: Number(clients),
+      bytesIn: BigInt(bytesIn),
+      bytesOut: BigInt(bytesOut),
+    }),
+  );
 }
 
 /** `state`: the last `count` states, oldest first; the newest alone by default. */
@@ -87,12 +93,18 @@ export interface History<T> {
 
 /** `state all`, with its place. */
 export function stateHistory(): Command<History<State>> {
-  return rows('state all', (lines, position) => ({ rows: lines.map((line) => required('state all', line, parseState(line))), position }));
+  return rows('state all', (lines, position) => ({
+    rows: lines.map((line) => required('state all', line, parseState(line))),
+    position,
+  }));
 }
 
 /** `log all`, with its place. */
 export function logHistory(): Command<History<LogMessage>> {
-  return rows('log all', (lines, position) => ({ rows: lines.map((line) => required('log all', line, parseLog(line))), position }));
+  return rows('log all', (lines, position) => ({
+    rows: lines.map((line) => required('log all', line, parseLog(line))),
+    position,
+  }));
 }
 
 /** `state on` and `state off`. */
@@ -100,9 +112,15 @@ export function setState(isOn: boolean): Command<void> {
   return acknowledged(`state ${isOn ? 'on' : 'off'}`);
 }
 
-/** `state on all`: turns notifications on and gives the history. It has two replies: behind a program that relays one a command, use {@link stateHistory}. */
+/**
+ * `state on all`: turns notifications on and gives the history. It has two replies: behind a program that relays one a
+ * command, use {@link stateHistory}.
+ */
 export function setStateWithHistory(): Command<readonly State[]> {
-  return { ...rows('state on all', (lines) => lines.map((line) => required('state on all', line, parseState(line)))), grammar: 'single-multi' };
+  return {
+    ...rows('state on all', (lines) => lines.map((line) => required('state on all', line, parseState(line)))),
+    grammar: 'single-multi',
+  };
 }
 
 /** `log N` and `log all`: the last lines of the log. */
@@ -110,12 +128,21 @@ export function log(count: number | 'all' = 'all'): Command<readonly LogMessage[
   return rows(historyLine('log', count), (lines) => lines.map((line) => required('log', line, parseLog(line))));
 }
 
-/** `log on all`: turns notifications on and gives the history. It has two replies: behind a program that relays one a command, use {@link logHistory}. */
+/**
+ * `log on all`: turns notifications on and gives the history. It has two replies: behind a program that relays one a
+ * command, use {@link logHistory}.
+ */
 export function setLogWithHistory(): Command<readonly LogMessage[]> {
-  return { ...rows('log on all', (lines) => lines.map((line) => required('log on all', line, parseLog(line)))), grammar: 'single-multi' };
+  return {
+    ...rows('log on all', (lines) => lines.map((line) => required('log on all', line, parseLog(line)))),
+    grammar: 'single-multi',
+  };
 }
 
-/** `remote-entry-get all`: where a client may connect to, names left out (2.6). A server, and a client in hold, refuse it. */
+/**
+ * `remote-entry-get all`: where a client may connect to, names left out (2.6). A server, and a client in hold, refuse
+ * it.
+ */
 export function remoteEntries(): Command<readonly LinkRemote[]> {
   return rows('remote-entry-get all', (lines) => lines.map(parseRemoteEntry).filter((entry) => entry !== undefined));
 }
@@ -160,7 +187,9 @@ export function setVerb(level: number): Command<void> {
   return acknowledged(`verb ${checkInteger('verb', level, 0, 15)}`);
 }
 
-/** `env-filter`: 0 = everything. The daemon keeps it across connections, so another client's choice may be in force. */
+/**
+ * `env-filter`: 0 = everything. The daemon keeps it across connections, so another client's choice may be in force.
+ */
 export function envFilter(level: number): Command<void> {
   return acknowledged(`env-filter ${checkInteger('env-filter', level, 0, 3)}`);
 }
@@ -176,7 +205,10 @@ export function clientAuthNt(cid: Cid, kid: Kid): Command<void> {
   return acknowledged(`client-auth-nt ${parseCid(cid)} ${parseKid(kid)}`);
 }
 
-/** `client-auth`: accepts a login with directives as of a client-config-dir file, one a line, never made of a client's words. */
+/**
+ * `client-auth`: accepts a login with directives as of a client-config-dir file, one a line, never made of a client's
+ * words.
+ */
 export function clientAuth(cid: Cid, kid: Kid, directives: readonly string[]): Command<void> {
   return { ...acknowledged(`client-auth ${parseCid(cid)} ${parseKid(kid)}`, 'statuses'), body: directives };
 }
@@ -184,11 +216,19 @@ export function clientAuth(cid: Cid, kid: Kid, directives: readonly string[]): C
 /** `client-deny`: refuses a login; `reason` is logged by the daemon, `clientReason` is sent to the client. */
 export function clientDeny(cid: Cid, kid: Kid, reason: string, clientReason?: string): Command<void> {
   const head = `client-deny ${parseCid(cid)} ${parseKid(kid)} ${quoteArgument('client-deny reason', reason)}`;
-  return acknowledged(clientReason === undefined ? head : `${head} ${quoteArgument('client-deny client reason', clientReason)}`);
+  return acknowledged(
+    clientReason === undefined ? head : `${head} ${quoteArgument('client-deny client reason', clientReason)}`,
+  );
 }
 
 /** `client-pending-auth`: asks the client for more. `extra` as in `WEB_AUTH::https://...`, at most 256 bytes. */
-export function clientPendingAuth(capabilities: Capabilities, cid: Cid, kid: Kid, extra: string, timeoutSeconds: number): Command<void> {
+export function clientPendingAuth(
+  capabilities: Capabilities,
+  cid: Cid,
+  kid: Kid,
+  extra: string,
+  timeoutSeconds: number,
+): Command<void> {
   const extraText = quoteArgument('client-pending-auth extra', extra);
   const timeout = checkInteger('client-pending-auth timeout', timeoutSeconds, 1, 86400);
   switch (capabilities.pendingAuth) {
@@ -206,24 +246,45 @@ export function clientPendingAuth(capabilities: Capabilities, cid: Cid, kid: Kid
 /** `kill` by common name: everyone of that name, at once. Prefer {@link clientKill}. */
 export function kill(commonName: string): Command<void> {
   // man_kill looks for an address first, and 2.7 cuts a name at its first colon: it would end somebody else.
-  if (commonName.includes(':')) throw new ManagementError('MGMT_ARGUMENT', `kill: the common name ${JSON.stringify(commonName)} has a colon: use client-kill`);
+  if (commonName.includes(':'))
+    throw new ManagementError(
+      'MGMT_ARGUMENT',
+      `kill: the common name ${JSON.stringify(commonName)} has a colon: use client-kill`,
+    );
   if (commonName === '') throw new ManagementError('MGMT_ARGUMENT', 'kill: the common name is empty');
   checkText('kill common name', commonName, 127);
   return acknowledged(`kill ${quoteArgument('kill common name', commonName)}`);
 }
 
 /** `kill` by real address, IPv4 only, as the daemon knows nothing else here. */
-export function killAddress(capabilities: Capabilities, address: string, port: number, protocol: 'udp' | 'tcp'): Command<void> {
-  if (canonicalAddress(address)?.family !== 4) throw new ManagementError('MGMT_ARGUMENT', `kill: ${JSON.stringify(address)} is not an IPv4 address`);
+export function killAddress(
+  capabilities: Capabilities,
+  address: string,
+  port: number,
+  protocol: 'udp' | 'tcp',
+): Command<void> {
+  if (canonicalAddress(address)?.family !== 4)
+    throw new ManagementError('MGMT_ARGUMENT', `kill: ${JSON.stringify(address)} is not an IPv4 address`);
   const target = `${address}:${checkInteger('kill port', port, 1, 65535)}`;
   return acknowledged(`kill ${capabilities.killNeedsProtocol ? `${protocol}:${target}` : target}`);
 }
 
-/** `push-update-broad` and `push-update-cid`: changes options of connected clients (2.7); resolves with how many took it. */
-export function pushUpdate(capabilities: Capabilities, target: Cid | 'all', options: readonly string[]): Command<number> {
+/**
+ * `push-update-broad` and `push-update-cid`: changes options of connected clients (2.7); resolves with how many took
+ * it.
+ */
+export function pushUpdate(
+  capabilities: Capabilities,
+  target: Cid | 'all',
+  options: readonly string[],
+): Command<number> {
   if (!capabilities.hasPushUpdate) throw unsupported('push-update', '2.7');
   for (const option of options) {
-    if (option.includes(',')) throw new ManagementError('MGMT_ARGUMENT', `push-update: the option ${JSON.stringify(option)} holds a comma, which parts options`);
+    if (option.includes(','))
+      throw new ManagementError(
+        'MGMT_ARGUMENT',
+        `push-update: the option ${JSON.stringify(option)} holds a comma, which parts options`,
+      );
   }
   const text = quoteArgument('push-update options', options.join(','));
   const line = target === 'all' ? `push-update-broad ${text}` : `push-update-cid ${parseCid(target)} ${text}`;
@@ -231,7 +292,9 @@ export function pushUpdate(capabilities: Capabilities, target: Cid | 'all', opti
     ...plain(line, 'statuses'),
     parse: (reply) => {
       checkSuccess(line, reply);
-      const counted = reply.statuses.map(({ text: words }) => /^(\d+) client\(s\) updated$/.exec(words)?.[1]).find((digits) => digits !== undefined);
+      const counted = reply.statuses
+        .map(({ text: words }) => /^(\d+) client\(s\) updated$/.exec(words)?.[1])
+        .find((digits) => digits !== undefined);
       return Number(counted ?? 0);
     },
   };
@@ -255,7 +318,10 @@ export function pkcs11IdCount(): Command<number> {
     isAnswer: (message) => message.kind === 'pkcs11:count',
     parse: (reply, answer) => {
       checkSuccess('pkcs11-id-count', reply);
-      if (answer?.kind !== 'pkcs11:count') throw new ManagementError('MGMT_TRUNCATED', 'command "pkcs11-id-count": not answered', { context: { command: 'pkcs11-id-count' } });
+      if (answer?.kind !== 'pkcs11:count')
+        throw new ManagementError('MGMT_TRUNCATED', 'command "pkcs11-id-count": not answered', {
+          context: { command: 'pkcs11-id-count' },
+        });
       return answer.count;
     },
   };
@@ -277,7 +343,10 @@ export function raw(line: string, grammar: ReplyGrammar): Command<Reply> {
   };
 }
 
-function plain(line: string, grammar: ReplyGrammar): { readonly label: string; readonly line: string; readonly grammar: ReplyGrammar } {
+function plain(
+  line: string,
+  grammar: ReplyGrammar,
+): { readonly label: string; readonly line: string; readonly grammar: ReplyGrammar } {
   return { label: line, line, grammar };
 }
 
@@ -320,11 +389,18 @@ function checkSuccess(label: string, reply: Reply): void {
 
 function required<T>(label: string, text: string, value: T | undefined): T {
   if (value !== undefined) return value;
-  throw new ManagementError('MGMT_PROTOCOL', `command "${label}": the reply ${JSON.stringify(text.slice(0, 200))} does not parse`, {
-    context: { command: label },
-  });
+  throw new ManagementError(
+    'MGMT_PROTOCOL',
+    `command "${label}": the reply ${JSON.stringify(text.slice(0, 200))} does not parse`,
+    {
+      context: { command: label },
+    },
+  );
 }
 
 function unsupported(name: string, since: string): ManagementError {
-  return new ManagementError('MGMT_UNSUPPORTED', `command "${name}": this daemon does not have it, OpenVPN ${since} does`);
+  return new ManagementError(
+    'MGMT_UNSUPPORTED',
+    `command "${name}": this daemon does not have it, OpenVPN ${since} does`,
+  );
 }

@@ -59,7 +59,10 @@ export class Connection {
     this.#endpointText = formatEndpoint(options.endpoint);
     this.#decoder = new Decoder(options.decoder);
     const { endpoint } = options;
-    this.#socket = endpoint.kind === 'unix' ? connect({ path: endpoint.path }) : connect({ host: endpoint.host, port: endpoint.port, noDelay: true });
+    this.#socket =
+      endpoint.kind === 'unix'
+        ? connect({ path: endpoint.path })
+        : connect({ host: endpoint.host, port: endpoint.port, noDelay: true });
     this.#queue = new CommandQueue({
       write: (bytes) => {
         this.#socket.write(bytes);
@@ -88,7 +91,8 @@ export class Connection {
   /**
    * Connects, logs in and waits for the banner. Notifications of the same moment (HOLD) may come before this resolves.
    *
-   * @throws ManagementError MGMT_NOT_FOUND, MGMT_REFUSED, MGMT_REJECTED, MGMT_BUSY, MGMT_AUTH, MGMT_PASSWORD_REQUIRED, MGMT_CONNECT,
+   * @throws ManagementError MGMT_NOT_FOUND, MGMT_REFUSED, MGMT_REJECTED, MGMT_BUSY, MGMT_AUTH, MGMT_PASSWORD_REQUIRED,
+   * MGMT_CONNECT,
    *   MGMT_PROTOCOL, MGMT_OVERFLOW, MGMT_TIMEOUT, MGMT_ABORTED
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
@@ -100,7 +104,9 @@ export class Connection {
       if (signal !== undefined) connection.#destroy(abortError(signal, action));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    const timer = (options.clock ?? systemClock).startTimer(options.connectTimeoutMs, () => connection.#destroy(connection.#openTimeout()));
+    const timer = (options.clock ?? systemClock).startTimer(options.connectTimeoutMs, () =>
+      connection.#destroy(connection.#openTimeout()),
+    );
     try {
       const failure = await new Promise<ManagementError | undefined>((resolve) => {
         connection.#onOpened = resolve;
@@ -114,11 +120,12 @@ export class Connection {
   }
 
   /**
-   * The file descriptor of the socket, for getsockopt(2) (SO_PEERCRED); undefined once it is closed, and where Node keeps none. Borrowed:
-   * not to be read, written or closed.
+   * The file descriptor of the socket, for getsockopt(2) (SO_PEERCRED); undefined once it is closed, and where Node
+   * keeps none. Borrowed: not to be read, written or closed.
    */
   get descriptor(): number | undefined {
-    // Node has no public name for it; libuv's stream handles bear it on every POSIX system (lib/net.js, src/stream_base.cc GetFD).
+    // Node has no public name for it; libuv's stream handles bear it on every POSIX system (lib/net.js,
+    // src/stream_base.cc GetFD).
     const { _handle: handle } = this.#socket as { readonly _handle?: { readonly fd?: number } | null };
     return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
   }
@@ -133,13 +140,17 @@ export class Connection {
     return this.#queue.execute(command, options, precondition);
   }
 
-  /** Ends the connection; commands in it reject with `cause`. Resolves when the socket is gone, within about a second. */
+  /**
+   * Ends the connection; commands in it reject with `cause`. Resolves when the socket is gone, within about a second.
+   */
   async close(cause: ManagementError): Promise<void> {
     if (this.#phase !== 'closed' && this.#cause === undefined) {
       this.#cause = cause;
       this.#queue.fail(cause);
       this.#socket.end();
-      const timer: Timer = (this.#options.clock ?? systemClock).startTimer(CLOSE_TIMEOUT_MS, () => this.#socket.destroy());
+      const timer: Timer = (this.#options.clock ?? systemClock).startTimer(CLOSE_TIMEOUT_MS, () =>
+        this.#socket.destroy(),
+      );
       await this.#gone;
       timer.cancel();
     }
@@ -181,7 +192,9 @@ export class Connection {
     } else if (this.#phase === 'ready') {
       this.#queue.push(message);
     } else if (this.#phase !== 'authenticating' || message.kind !== 'success') {
-      this.#destroy(this.#error('MGMT_PROTOCOL', 'the first line is not the banner of OpenVPN\'s management interface'));
+      this.#destroy(
+        this.#error('MGMT_PROTOCOL', "the first line is not the banner of OpenVPN's management interface"),
+      );
     }
   }
 
@@ -191,7 +204,9 @@ export class Connection {
       // A refusal has no text of its own: the daemon just asks again (manage.c man_check_password, v2.6).
       this.#destroy(this.#error('MGMT_AUTH', 'the daemon refused the management password'));
     } else if (password === undefined) {
-      this.#destroy(this.#error('MGMT_PASSWORD_REQUIRED', 'the daemon asks for a management password, and none is configured'));
+      this.#destroy(
+        this.#error('MGMT_PASSWORD_REQUIRED', 'the daemon asks for a management password, and none is configured'),
+      );
     } else if (/[\0\r\n]/.test(password.reveal())) {
       this.#destroy(this.#error('MGMT_ARGUMENT', 'the management password holds a line end or NUL'));
     } else {
@@ -203,8 +218,13 @@ export class Connection {
   #openTimeout(): ManagementError {
     const within = `within ${this.#options.connectTimeoutMs} ms`;
     if (this.#phase === 'connecting') return this.#error('MGMT_TIMEOUT', `no connection ${within}`);
-    if (this.#phase === 'silent') return this.#error('MGMT_BUSY', `connected, but not a byte ${within}: another program holds the only management slot`);
-    if (this.#phase === 'greeting') return this.#error('MGMT_PROTOCOL', `no banner of OpenVPN's management interface ${within}`);
+    if (this.#phase === 'silent')
+      return this.#error(
+        'MGMT_BUSY',
+        `connected, but not a byte ${within}: another program holds the only management slot`,
+      );
+    if (this.#phase === 'greeting')
+      return this.#error('MGMT_PROTOCOL', `no banner of OpenVPN's management interface ${within}`);
     return this.#error('MGMT_TIMEOUT', `no banner ${within} after the password`);
   }
 
@@ -220,8 +240,17 @@ export class Connection {
 
   #endOfStream(phase: Phase): ManagementError {
     if (phase === 'authenticating') return this.#error('MGMT_AUTH', 'the daemon hung up on the management password');
-    if (phase === 'silent') return this.#error('MGMT_REJECTED', 'accepted and hung up without a byte: see --management-client-user and --management-client-group');
-    return this.#error('MGMT_LOST', this.#decoder.isMidMessage ? 'the daemon hung up in the middle of a message, which is dropped' : 'the daemon hung up');
+    if (phase === 'silent')
+      return this.#error(
+        'MGMT_REJECTED',
+        'accepted and hung up without a byte: see --management-client-user and --management-client-group',
+      );
+    return this.#error(
+      'MGMT_LOST',
+      this.#decoder.isMidMessage
+        ? 'the daemon hung up in the middle of a message, which is dropped'
+        : 'the daemon hung up',
+    );
   }
 
   #socketError(error: NodeJS.ErrnoException): ManagementError {
@@ -233,7 +262,11 @@ export class Connection {
         return this.#error('MGMT_REFUSED', 'nobody listens there', error);
       case 'EAGAIN':
         // A unix listener with a full backlog of one: somebody has the slot, and somebody else waits for it.
-        return this.#error('MGMT_BUSY', 'another program holds the only management slot, and others wait for it', error);
+        return this.#error(
+          'MGMT_BUSY',
+          'another program holds the only management slot, and others wait for it',
+          error,
+        );
       default:
         return this.#error('MGMT_CONNECT', error.message, error);
     }

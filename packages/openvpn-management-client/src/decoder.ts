@@ -9,7 +9,10 @@ import { countLines, decodeText, type ByteString } from './text.js';
 
 /** Limits of a {@link Decoder}; beyond one of them it fails with MGMT_OVERFLOW rather than grow. */
 export interface DecoderOptions {
-  /** Longest line without its CRLF, 1024..1048576 bytes, default 32768. OpenVPN's own is 10240 (error.h ERR_BUF_SIZE), and two of them may come glued. */
+  /**
+   * Longest line without its CRLF, 1024..1048576 bytes, default 32768. OpenVPN's own is 10240 (error.h ERR_BUF_SIZE),
+   * and two of them may come glued.
+   */
   readonly maxLineBytes?: number;
   /** Most variables in one environment block, 64..65536, default 1024. About 55 are usual. */
   readonly maxEnvVariables?: number;
@@ -24,7 +27,10 @@ const UPDOWN = '>UPDOWN:';
 const UPDOWN_ENV = '>UPDOWN:ENV,';
 const NOTHING: readonly Message[] = [];
 const GREATER_THAN = 0x3e;
-/** The end of the first line that is not followed by another variable of a client's block. One call for some fifty lines. */
+/**
+ * The end of the first line that is not followed by another variable of a client's block. One call for some fifty
+ * lines.
+ */
 const END_OF_VARIABLES = /\r\n(?!>CLIENT:ENV,(?!END\r\n))/g;
 
 /** An environment block of which the end has not come yet. */
@@ -43,7 +49,8 @@ interface OpenBlock {
 }
 
 /**
- * Bytes of the management interface to messages: incremental, without I/O, and the same messages wherever the stream is cut.
+ * Bytes of the management interface to messages: incremental, without I/O, and the same messages wherever the stream
+ * is cut.
  *
  * It holds no more than one line and one environment block, both bounded. A piece without a line
  * end is set aside unread, so a stream of single bytes costs no more than linear time.
@@ -80,7 +87,9 @@ export class Decoder {
     return this.#failure;
   }
 
-  /** True while an environment block or a line is incomplete. At the stream's end, what is incomplete is to be dropped. */
+  /**
+   * True while an environment block or a line is incomplete. At the stream's end, what is incomplete is to be dropped.
+   */
   get isMidMessage(): boolean {
     return this.#pending !== '' || this.#block !== undefined;
   }
@@ -171,13 +180,14 @@ export class Decoder {
     }
     this.#isPromptPossible = false;
     if (text.startsWith(CLIENT, start)) this.#readClient(text.slice(start + CLIENT.length, end), end + 2, messages);
-    else if (text.startsWith(UPDOWN, start)) this.#readUpdown(text.slice(start + UPDOWN.length, end), end + 2, messages);
+    else if (text.startsWith(UPDOWN, start))
+      this.#readUpdown(text.slice(start + UPDOWN.length, end), end + 2, messages);
     else messages.push(parseNotification(text.slice(start, end), this.#isAscii));
   }
 
   /**
-   * Passes over the variables of an open block from `at`, the start of a line, as long as no limit can be near; the rest
-   * goes line by line. Returns where it stopped, the start of a line.
+   * Passes over the variables of an open block from `at`, the start of a line, as long as no limit can be near; the
+   * rest goes line by line. Returns where it stopped, the start of a line.
    */
   #skipVariables(block: OpenBlock, text: ByteString, at: number): number {
     if (!text.startsWith(CLIENT_ENV, at) || text.startsWith('END\r\n', at + CLIENT_ENV.length)) return at;
@@ -232,7 +242,11 @@ export class Decoder {
     }
     const build = clientBuilder(rest);
     if (build === undefined) messages.push(unknown('CLIENT', rest, 'no such client event, or it does not parse'));
-    this.#openBlock({ prefix: CLIENT_ENV, source: 'CLIENT', header: rest, build, body: '', variables: undefined, bytes: 0 }, next, messages);
+    this.#openBlock(
+      { prefix: CLIENT_ENV, source: 'CLIENT', header: rest, build, body: '', variables: undefined, bytes: 0 },
+      next,
+      messages,
+    );
   }
 
   #readUpdown(rest: ByteString, next: number, messages: Message[]): void {
@@ -240,9 +254,16 @@ export class Decoder {
       messages.push(unknown('UPDOWN', maskedVariable(rest), 'outside of an environment block'));
       return;
     }
-    const build = rest === 'UP' || rest === 'DOWN' ? (env: Environment): Notification => ({ kind: 'updown', direction: rest, env }) : undefined;
+    const build =
+      rest === 'UP' || rest === 'DOWN'
+        ? (env: Environment): Notification => ({ kind: 'updown', direction: rest, env })
+        : undefined;
     if (build === undefined) messages.push(unknown('UPDOWN', rest, 'neither UP nor DOWN'));
-    this.#openBlock({ prefix: UPDOWN_ENV, source: 'UPDOWN', header: rest, build, body: '', variables: undefined, bytes: 0 }, next, messages);
+    this.#openBlock(
+      { prefix: UPDOWN_ENV, source: 'UPDOWN', header: rest, build, body: '', variables: undefined, bytes: 0 },
+      next,
+      messages,
+    );
   }
 
   #openBlock(block: OpenBlock, next: number, messages: Message[]): void {

@@ -1,6 +1,9 @@
 const COUNTER = /^\d{1,20}$/;
 
-/** Reads `text` from `start` to before `end` as a counter of 64 bits in decimal digits, or undefined. Small ones go through a number, which is quicker than a text. */
+/**
+ * Reads `text` from `start` to before `end` as a counter of 64 bits in decimal digits, or undefined. Small ones go
+ * through a number, which is quicker than a text.
+ */
 export function readCounter(text: string, start: number, end: number): bigint | undefined {
   const small = readDigits(text, start, end);
   if (small !== -1) return BigInt(small);

@@ -9,7 +9,8 @@ export type Endpoint =
 const MAX_PATH_BYTES = 107;
 
 /**
- * Parses `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, `tcp:[::1]:7505`; `//` after the scheme is allowed.
+ * Parses `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, `tcp:[::1]:7505`; `//` after the scheme is
+ * allowed.
  *
  * @throws ManagementError MGMT_ARGUMENT
  */
@@ -17,7 +18,11 @@ export function parseEndpoint(text: string): Endpoint {
   const unix = /^unix:(?:\/\/(?=\/))?(.+)$/s.exec(text)?.[1];
   if (unix !== undefined) {
     const length = Buffer.byteLength(unix);
-    if (length > MAX_PATH_BYTES) throw new ManagementError('MGMT_ARGUMENT', `endpoint "${text}": the path has ${length} bytes, more than the ${MAX_PATH_BYTES} of a unix socket`);
+    if (length > MAX_PATH_BYTES)
+      throw new ManagementError(
+        'MGMT_ARGUMENT',
+        `endpoint "${text}": the path has ${length} bytes, more than the ${MAX_PATH_BYTES} of a unix socket`,
+      );
     return { kind: 'unix', path: unix };
   }
   const tcp = /^tcp:(?:\/\/)?(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);

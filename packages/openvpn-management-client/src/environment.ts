@@ -8,8 +8,8 @@ const SECRET_NAMES = new Set(['password', 'auth_token', 'session_id']);
 /**
  * The environment block of one notification, read only.
  *
- * It keeps the block as it came and reads a variable when asked: a sidecar looks at a handful of some fifty. Names come
- * from clients and certificates, so this is no plain object: `__proto__` is a name like any other.
+ * It keeps the block as it came and reads a variable when asked: a sidecar looks at a handful of some fifty. Names
+ * come from clients and certificates, so this is no plain object: `__proto__` is a name like any other.
  */
 export class Environment {
   readonly #block: ByteString;

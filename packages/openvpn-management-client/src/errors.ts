@@ -1,6 +1,6 @@
 /** What each code of a {@link ManagementError} says. Stable: once published, a code keeps its meaning. */
 export const MANAGEMENT_ERROR_CODES = {
-  MGMT_ABORTED: 'the caller\'s AbortSignal fired',
+  MGMT_ABORTED: "the caller's AbortSignal fired",
   MGMT_ARGUMENT: 'refused before anything was sent: the protocol cannot carry this value',
   MGMT_AUTH: 'the daemon refused the management password (it asked again, or hung up)',
   MGMT_BUSY: 'connected, but silent: another program holds the only management slot',
@@ -15,7 +15,7 @@ export const MANAGEMENT_ERROR_CODES = {
   MGMT_PROTOCOL: 'bytes that OpenVPN does not send: not a management interface, or out of step',
   MGMT_REFUSED: 'ECONNREFUSED: nobody listens (a stale socket file, or a stopped daemon)',
   MGMT_REJECTED: 'accepted and hung up without a byte (`--management-client-user/-group`)',
-  MGMT_STALE_EPOCH: 'the client belongs to an earlier epoch; its CID may be somebody else\'s now',
+  MGMT_STALE_EPOCH: "the client belongs to an earlier epoch; its CID may be somebody else's now",
   MGMT_TIMEOUT: 'no whole reply in time',
   MGMT_TRUNCATED: 'the daemon finished the command without finishing its reply',
   MGMT_UNSUPPORTED: 'this daemon, or its mode at this moment, does not have the command',

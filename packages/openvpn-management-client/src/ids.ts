@@ -2,7 +2,8 @@ import { ManagementError } from './errors.js';
 
 /**
  * OpenVPN's client id: decimal digits, no leading zero. Text, because the daemon counts in an `unsigned long`
- * (64 bits) and a number would round. Unique only within one epoch: the daemon starts at 0 again after SIGUSR1 and SIGHUP.
+ * (64 bits) and a number would round. Unique only within one epoch: the daemon starts at 0 again after SIGUSR1 and
+ * SIGHUP.
  */
 export type Cid = string & { readonly __brand: 'Cid' };
 
@@ -24,13 +25,15 @@ function isId(text: string): boolean {
 
 /** @throws ManagementError MGMT_ARGUMENT unless `text` is 0..2^64-1 in decimal digits */
 export function parseCid(text: string): Cid {
-  if (!isId(text)) throw new ManagementError('MGMT_ARGUMENT', `CID ${JSON.stringify(text)} is not a number in 0..2^64-1`);
+  if (!isId(text))
+    throw new ManagementError('MGMT_ARGUMENT', `CID ${JSON.stringify(text)} is not a number in 0..2^64-1`);
   return text as Cid; // checked on the line above
 }
 
 /** @throws ManagementError MGMT_ARGUMENT unless `text` is 0..2^64-1 in decimal digits */
 export function parseKid(text: string): Kid {
-  if (!isId(text)) throw new ManagementError('MGMT_ARGUMENT', `KID ${JSON.stringify(text)} is not a number in 0..2^64-1`);
+  if (!isId(text))
+    throw new ManagementError('MGMT_ARGUMENT', `KID ${JSON.stringify(text)} is not a number in 0..2^64-1`);
   return text as Kid; // checked on the line above
 }
 

@@ -19,11 +19,24 @@ export { Connection, type ConnectionOptions } from './connection.js';
 export { Decoder, type DecoderOptions } from './decoder.js';
 export { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.js';
 export { Environment } from './environment.js';
-export { isManagementError, MANAGEMENT_ERROR_CODES, ManagementError, type ErrorContext, type ManagementErrorCode } from './errors.js';
+export {
+  isManagementError,
+  MANAGEMENT_ERROR_CODES,
+  ManagementError,
+  type ErrorContext,
+  type ManagementErrorCode,
+} from './errors.js';
 export { parseCid, parseKid, type Cid, type ClientKey, type Kid } from './ids.js';
 export { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
 export * from './messages.js';
-export { MAX_PUSHED_ROUTES, parseLinkRemote, parseRemoteEntry, PushReplyReader, type LinkRemote, type PushedNetworks } from './push-reply.js';
+export {
+  MAX_PUSHED_ROUTES,
+  parseLinkRemote,
+  parseRemoteEntry,
+  PushReplyReader,
+  type LinkRemote,
+  type PushedNetworks,
+} from './push-reply.js';
 export { parseRealAddress, type RealAddress } from './real-address.js';
 export type { Reply, ReplyGrammar, RowReader, StreamPosition } from './reply.js';
 export { Secret } from './secret.js';

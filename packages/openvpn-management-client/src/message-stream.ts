@@ -17,16 +17,25 @@ export interface Delivery {
 export interface MessageStreamOptions {
   /** From so many unread messages on, those that can be missed are dropped, 1..1000000, default 1000. */
   readonly highWaterMark?: number;
-  /** With so many unread messages that cannot be missed, reading fails with MGMT_OVERFLOW; default 100 times the mark. */
+  /**
+   * With so many unread messages that cannot be missed, reading fails with MGMT_OVERFLOW; default 100 times the mark.
+   */
   readonly limit?: number;
 }
 
 /** Missing one of these costs nothing but a line of a log or a sample of a counter. */
-const MISSABLE: ReadonlySet<Notification['kind']> = new Set<Notification['kind']>(['log', 'echo', 'bytecount', 'client:bytecount', 'infomsg']);
+const MISSABLE: ReadonlySet<Notification['kind']> = new Set<Notification['kind']>([
+  'log',
+  'echo',
+  'bytecount',
+  'client:bytecount',
+  'infomsg',
+]);
 
 /**
- * Messages for a reader that takes its time. The socket is read on regardless: log lines and byte counts are dropped and
- * counted when the reader is behind, nothing else is; too far behind, the reader gets an error and must start over from a snapshot.
+ * Messages for a reader that takes its time. The socket is read on regardless: log lines and byte counts are dropped
+ * and counted when the reader is behind, nothing else is; too far behind, the reader gets an error and must start over
+ * from a snapshot.
  */
 export class MessageStream implements AsyncIterableIterator<Delivery, undefined>, AsyncDisposable {
   readonly #highWaterMark: number;
@@ -68,7 +77,10 @@ export class MessageStream implements AsyncIterableIterator<Delivery, undefined>
       return;
     }
     if (this.unread >= this.#limit) {
-      this.#failure = new ManagementError('MGMT_OVERFLOW', `read management messages: ${this.#limit} are unread, start over from a snapshot`);
+      this.#failure = new ManagementError(
+        'MGMT_OVERFLOW',
+        `read management messages: ${this.#limit} are unread, start over from a snapshot`,
+      );
       this.#queue = [];
       this.#head = 0;
       this.end();

@@ -35,8 +35,8 @@ export interface ClientCrResponse {
 }
 
 /**
- * The connection is set up. OpenVPN says so for a rejected client too, after its DISCONNECT: ignore an ESTABLISHED of a
- * CID that is gone (manage.c management_connection_established).
+ * The connection is set up. OpenVPN says so for a rejected client too, after its DISCONNECT: ignore an ESTABLISHED of
+ * a CID that is gone (manage.c management_connection_established).
  */
 export interface ClientEstablished {
   readonly kind: 'client:established';
@@ -78,7 +78,19 @@ export type ClientMessage =
   | ClientBytecount;
 
 /** States of a server; a client has more, so any word is possible. */
-export type KnownStateName = 'CONNECTING' | 'ASSIGN_IP' | 'ADD_ROUTES' | 'CONNECTED' | 'RECONNECTING' | 'EXITING' | 'WAIT' | 'AUTH' | 'GET_CONFIG' | 'RESOLVE' | 'TCP_CONNECT' | 'AUTH_PENDING';
+export type KnownStateName =
+  | 'CONNECTING'
+  | 'ASSIGN_IP'
+  | 'ADD_ROUTES'
+  | 'CONNECTED'
+  | 'RECONNECTING'
+  | 'EXITING'
+  | 'WAIT'
+  | 'AUTH'
+  | 'GET_CONFIG'
+  | 'RESOLVE'
+  | 'TCP_CONNECT'
+  | 'AUTH_PENDING';
 
 /** One row of the state history. Empty fields are undefined. */
 export interface State {
@@ -133,7 +145,9 @@ export interface BytecountMessage {
 export interface InfoMessage {
   readonly kind: 'info';
   readonly text: string;
-  /** The number in the banner: 1 = 2.4, 3 = 2.5, 4 = 2.6.0, 5 = 2.6.2 to 2.7.1, 6 = 2.7.2. Undefined on other texts. */
+  /**
+   * The number in the banner: 1 = 2.4, 3 = 2.5, 4 = 2.6.0, 5 = 2.6.2 to 2.7.1, 6 = 2.7.2. Undefined on other texts.
+   */
   readonly managementVersion: number | undefined;
 }
 

@@ -63,7 +63,8 @@ export function parseClientAddressLine(rest: ByteString): Notification {
   const [, cidText = '', addressText = '', primary = '', ...more] = rest.split(',');
   const cid = readCid(cidText);
   const address = parseClientAddress(addressText);
-  if (cid === undefined || more.length > 0 || (primary !== '0' && primary !== '1')) return unknown('CLIENT', rest, 'does not parse');
+  if (cid === undefined || more.length > 0 || (primary !== '0' && primary !== '1'))
+    return unknown('CLIENT', rest, 'does not parse');
   if (address === undefined) return unknown('CLIENT', rest, 'no address, or a netmask with holes');
   return { kind: 'client:address', cid, address, isPrimary: primary === '1' };
 }
@@ -79,7 +80,8 @@ export function unknown(source: string, text: ByteString, reason: string): Unkno
  * @see management-notes.txt "state"; 2.3 has fewer fields, 2.4 and later may have the IPv6 tunnel address as ninth
  */
 export function parseState(text: string): State | undefined {
-  const [time = '', name = '', description = '', tunnel, remote, remotePort, local, localPort, tunnel6] = text.split(',');
+  const [time = '', name = '', description = '', tunnel, remote, remotePort, local, localPort, tunnel6] =
+    text.split(',');
   if (!DIGITS.test(time) || name === '') return undefined;
   return {
     timeSeconds: Number(time),
@@ -95,12 +97,16 @@ export function parseState(text: string): State | undefined {
 }
 
 /** Parses a row of `log all`, which has the form of `>LOG:`. */
-export function parseLog(rest: string): { readonly kind: 'log'; readonly timeSeconds: number; readonly flags: string; readonly text: string } | undefined {
+export function parseLog(
+  rest: string,
+): { readonly kind: 'log'; readonly timeSeconds: number; readonly flags: string; readonly text: string } | undefined {
   const first = rest.indexOf(',');
   const second = rest.indexOf(',', first + 1);
   if (first === -1 || second === -1) return undefined;
   const timeSeconds = readDigits(rest, 0, first);
-  return timeSeconds === -1 ? undefined : { kind: 'log', timeSeconds, flags: rest.slice(first + 1, second), text: detach(rest.slice(second + 1)) };
+  return timeSeconds === -1
+    ? undefined
+    : { kind: 'log', timeSeconds, flags: rest.slice(first + 1, second), text: detach(rest.slice(second + 1)) };
 }
 
 /** The management version in the banner, undefined for any other text. */
@@ -111,7 +117,11 @@ function bannerVersion(text: string): number | undefined {
 
 function parseHold(rest: string): Notification {
   const match = /^(.*):(\d{1,9})$/s.exec(rest);
-  return { kind: 'hold', text: match?.[1] ?? rest, waitSeconds: match?.[2] === undefined ? undefined : Number(match[2]) };
+  return {
+    kind: 'hold',
+    text: match?.[1] ?? rest,
+    waitSeconds: match?.[2] === undefined ? undefined : Number(match[2]),
+  };
 }
 
 function parseEcho(rest: string): Notification | undefined {
@@ -139,7 +149,8 @@ function parseClientBytecount(rest: string): Notification | undefined {
 }
 
 function parsePassword(rest: string): Notification | undefined {
-  if (rest.startsWith('Auth-Token:')) return { kind: 'password:auth-token', token: new Secret(rest.slice('Auth-Token:'.length)) };
+  if (rest.startsWith('Auth-Token:'))
+    return { kind: 'password:auth-token', token: new Secret(rest.slice('Auth-Token:'.length)) };
   return parsePasswordNeed(rest) ?? parsePasswordFailed(rest);
 }
 
@@ -148,7 +159,12 @@ function parsePasswordNeed(rest: string): PasswordNeed | undefined {
   if (match === null) return undefined;
   const [, type = '', needs, flags, text = ''] = match;
   if (needs !== 'password' && needs !== 'username' && needs !== 'username/password') return undefined;
-  return { kind: 'password:need', type, needs, challenge: flags === undefined ? undefined : { flags: Number(flags), text } };
+  return {
+    kind: 'password:need',
+    type,
+    needs,
+    challenge: flags === undefined ? undefined : { flags: Number(flags), text },
+  };
 }
 
 function parsePasswordFailed(rest: string): PasswordFailed | undefined {
@@ -180,12 +196,16 @@ function parseProxy(rest: string): Notification | undefined {
 
 function parseNotify(rest: string): Notification | undefined {
   const match = /^([^,]*),([^,]*),(.*)$/s.exec(rest);
-  return match === null ? undefined : { kind: 'notify', severity: match[1] ?? '', type: match[2] ?? '', text: match[3] ?? '' };
+  return match === null
+    ? undefined
+    : { kind: 'notify', severity: match[1] ?? '', type: match[2] ?? '', text: match[3] ?? '' };
 }
 
 function parsePkcs11Entry(rest: string): Notification | undefined {
   const match = /^'(\d{1,9})', ID:'(.*)', BLOB:'(.*)'$/s.exec(rest);
-  return match === null ? undefined : { kind: 'pkcs11:entry', index: Number(match[1]), id: match[2] ?? '', blob: match[3] ?? '' };
+  return match === null
+    ? undefined
+    : { kind: 'pkcs11:entry', index: Number(match[1]), id: match[2] ?? '', blob: match[3] ?? '' };
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -19,7 +19,10 @@ export interface RealAddress {
 export function parseRealAddress(text: string): RealAddress | undefined {
   const only = text.indexOf(':');
   // The usual form needs no patterns: a table has one for each client.
-  const usual = only !== -1 && only === text.lastIndexOf(':') ? withPort(text.slice(0, only), text.slice(only + 1), undefined) : undefined;
+  const usual =
+    only !== -1 && only === text.lastIndexOf(':')
+      ? withPort(text.slice(0, only), text.slice(only + 1), undefined)
+      : undefined;
   if (usual !== undefined) return usual;
   const match = /^(?:(udp|tcp)[46]?(?:-server|-client)?:)?(.+)$/.exec(text);
   const protocol = match?.[1] === 'udp' || match?.[1] === 'tcp' ? match[1] : undefined;
@@ -32,7 +35,11 @@ export function parseRealAddress(text: string): RealAddress | undefined {
   return colon === -1 ? undefined : withPort(rest.slice(0, colon), rest.slice(colon + 1), protocol);
 }
 
-function withPort(host: string, portText: string | undefined, protocol: 'udp' | 'tcp' | undefined): RealAddress | undefined {
+function withPort(
+  host: string,
+  portText: string | undefined,
+  protocol: 'udp' | 'tcp' | undefined,
+): RealAddress | undefined {
   const canonical = canonicalAddress(host);
   if (canonical === undefined) return undefined;
   const { family, address } = canonical;

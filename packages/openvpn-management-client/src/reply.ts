@@ -72,7 +72,8 @@ export class ReplyCollector {
   /**
    * Takes the next line.
    *
-   * @returns `done` when the reply is whole, `more` when it is not, `stray` when the line is no part of it, `full` when it has too many lines
+   * @returns `done` when the reply is whole, `more` when it is not, `stray` when the line is no part of it, `full`
+   * when it has too many lines
    */
   push(line: ReplyLine): 'done' | 'more' | 'stray' | 'full' {
     if (this.#rowCount + this.#statuses.length >= this.#maxLines) return 'full';
@@ -149,10 +150,12 @@ export function isSentinel(line: ReplyLine): boolean {
  * Makes an error of the daemon's `ERROR:` text.
  *
  * @param label the command without its secrets
- * @see manage.c man_command_unsupported and man_dispatch_command: both texts are unchanged since 2.1, but for 2.7's `[name]` in the second
+ * @see manage.c man_command_unsupported and man_dispatch_command: both texts are unchanged since 2.1, but for 2.7's
+ * `[name]` in the second
  */
 export function commandError(label: string, text: string): ManagementError {
-  const isUnsupported = text.includes('is not supported by the current daemon mode') || text.startsWith('unknown command');
+  const isUnsupported =
+    text.includes('is not supported by the current daemon mode') || text.startsWith('unknown command');
   return new ManagementError(isUnsupported ? 'MGMT_UNSUPPORTED' : 'MGMT_COMMAND', `command "${label}": ${text}`, {
     context: { command: label, reply: text },
   });

@@ -55,8 +55,8 @@ export function parseStatus1(lines: readonly string[]): StatusSnapshot {
  * Parses `status 3` row by row. Columns are found by the names in the HEADER rows, so a version that adds or moves one
  * changes nothing.
  *
- * Tens of thousands of rows come in one reply: nothing is made for a row but what the snapshot keeps, and a text that an
- * earlier row had already is not copied again.
+ * Tens of thousands of rows come in one reply: nothing is made for a row but what the snapshot keeps, and a text that
+ * an earlier row had already is not copied again.
  */
 export class Status3Parser {
   readonly #row = new TabbedRow();
@@ -85,7 +85,13 @@ export class Status3Parser {
   /** @throws ManagementError MGMT_PROTOCOL where a table had no header */
   finish(): StatusSnapshot {
     if (this.#failure !== undefined) throw this.#failure;
-    return this.#tables.snapshot({ format: 3, daemonMode: this.#daemonMode, title: this.#title, timeSeconds: this.#timeSeconds, isDcoEnabled: this.#isDcoEnabled });
+    return this.#tables.snapshot({
+      format: 3,
+      daemonMode: this.#daemonMode,
+      title: this.#title,
+      timeSeconds: this.#timeSeconds,
+      isDcoEnabled: this.#isDcoEnabled,
+    });
   }
 
   #readHeader(): void {
@@ -105,8 +111,19 @@ export class Status3Parser {
     this.#cipher = keepName(row, columns.cipher, this.#cipher);
     const cid = readCid(row.keep(columns.cid));
     const [ipv4, ipv6] = [parseClientAddress(row.text(columns.ipv4)), parseClientAddress(row.text(columns.ipv6))];
-    const isWhole = (cid !== undefined || columns.cid === -1) && (ipv4 !== undefined || row.is(columns.ipv4, '')) && (ipv6 !== undefined || row.is(columns.ipv6, ''));
-    if (!isWhole) this.#tables.addUnread('CLIENT_LIST', row.text(columns.commonName), realAddressText, row.text(columns.ipv4), row.text(columns.ipv6), row.text(columns.cid));
+    const isWhole =
+      (cid !== undefined || columns.cid === -1) &&
+      (ipv4 !== undefined || row.is(columns.ipv4, '')) &&
+      (ipv6 !== undefined || row.is(columns.ipv6, ''));
+    if (!isWhole)
+      this.#tables.addUnread(
+        'CLIENT_LIST',
+        row.text(columns.commonName),
+        realAddressText,
+        row.text(columns.ipv4),
+        row.text(columns.ipv6),
+        row.text(columns.cid),
+      );
     this.#tables.addClient({
       cid,
       commonName,
@@ -165,7 +182,13 @@ export class Status1Parser {
   }
 
   finish(): StatusSnapshot {
-    return this.#tables.snapshot({ format: 1, daemonMode: this.#daemonMode, title: '', timeSeconds: undefined, isDcoEnabled: undefined });
+    return this.#tables.snapshot({
+      format: 1,
+      daemonMode: this.#daemonMode,
+      title: '',
+      timeSeconds: undefined,
+      isDcoEnabled: undefined,
+    });
   }
 
   #readClient(line: string): void {
@@ -200,7 +223,11 @@ export class Status1Parser {
       this.#tables.addUnread('status 1', line);
       return;
     }
-    const route = makeRoute(address, definedName(name), this.#tables.someClientAt(realAddress)?.realAddressText ?? detach(realAddress));
+    const route = makeRoute(
+      address,
+      definedName(name),
+      this.#tables.someClientAt(realAddress)?.realAddressText ?? detach(realAddress),
+    );
     if (isRead(route)) this.#tables.addRoute(route);
     else this.#tables.addUnread('ROUTING TABLE', address, name, realAddress);
   }
@@ -213,7 +240,10 @@ function findColumns<Name extends string>(names: Readonly<Record<Name, string>>,
     return -1;
   };
   // The same keys with other values, which fromEntries does not know.
-  return Object.fromEntries(Object.entries<string>(names).map(([key, name]) => [key, find(name)])) as Record<Name, number>;
+  return Object.fromEntries(Object.entries<string>(names).map(([key, name]) => [key, find(name)])) as Record<
+    Name,
+    number
+  >;
 }
 
 function makeRoute(text: string, commonName: string | undefined, realAddressText: string): StatusRoute {
@@ -229,7 +259,10 @@ function makeRoute(text: string, commonName: string | undefined, realAddressText
   };
 }
 
-/** OpenVPN writes 0.0.0.0/1 as `/1` in this table, and nowhere else: mroute.c mroute_addr_print_ex, MAPF_IA_EMPTY_IF_UNDEF. */
+/**
+ * OpenVPN writes 0.0.0.0/1 as `/1` in this table, and nowhere else: mroute.c mroute_addr_print_ex,
+ * MAPF_IA_EMPTY_IF_UNDEF.
+ */
 function withZeros(text: string): string {
   return text.startsWith('/') ? `0.0.0.0${text}` : text;
 }

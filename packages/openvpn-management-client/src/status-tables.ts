@@ -5,7 +5,10 @@ import type { StatusClient, StatusRoute, StatusSnapshot } from './status.js';
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A client's row; its addresses may be incomplete until its routes are known. */
-export type ClientRow = Mutable<Omit<StatusClient, 'addresses' | 'subnets'>> & { addresses: ClientAddress[]; subnets: ClientAddress[] };
+export type ClientRow = Mutable<Omit<StatusClient, 'addresses' | 'subnets'>> & {
+  addresses: ClientAddress[];
+  subnets: ClientAddress[];
+};
 
 export type StatusHead = Pick<StatusSnapshot, 'format' | 'daemonMode' | 'title' | 'timeSeconds' | 'isDcoEnabled'>;
 
@@ -34,7 +37,13 @@ export class StatusTables {
     else if (known instanceof Map) known.set(client.commonName, known.has(client.commonName) ? null : client);
     else {
       const isTwin = known.commonName === client.commonName;
-      this.#byRealAddress.set(client.realAddressText, new Map([[known.commonName, isTwin ? null : known], ...(isTwin ? [] : [[client.commonName, client] as const])]));
+      this.#byRealAddress.set(
+        client.realAddressText,
+        new Map([
+          [known.commonName, isTwin ? null : known],
+          ...(isTwin ? [] : [[client.commonName, client] as const]),
+        ]),
+      );
     }
   }
 
@@ -47,7 +56,9 @@ export class StatusTables {
     if (this.#unread.length < MAX_UNREAD) this.#unread.push(detach(columns.join('\t').slice(0, MAX_UNREAD_LENGTH)));
   }
 
-  /** A client with this real address among the rows so far, whatever its name: so that its route can share the texts. */
+  /**
+   * A client with this real address among the rows so far, whatever its name: so that its route can share the texts.
+   */
   someClientAt(realAddressText: string): ClientRow | undefined {
     const known = this.#byRealAddress.get(realAddressText);
     return known instanceof Map ? undefined : known;
@@ -76,7 +87,8 @@ export class StatusTables {
 function assign(format: 1 | 3, client: ClientRow, address: ClientAddress): void {
   if (client.addresses.some(({ cidr }) => cidr === address.cidr)) return;
   // `status 1` has no virtual address columns: a host route is the client's own, as far as one can tell.
-  if (format === 1 && address.prefixLength === (address.family === 4 ? 32 : 128)) client.addresses = added(client.addresses, address);
+  if (format === 1 && address.prefixLength === (address.family === 4 ? 32 : 128))
+    client.addresses = added(client.addresses, address);
   else client.subnets = added(client.subnets, address);
 }
 

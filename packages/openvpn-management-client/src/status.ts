@@ -22,7 +22,10 @@ export interface StatusClient {
   readonly connectedSinceSeconds: number | undefined;
   readonly peerId: number | undefined;
   readonly cipher: string | undefined;
-  /** False for a client that did not log in yet (or never will): no address leads to it, neither one of its own nor a subnet. Under TAP too. */
+  /**
+   * False for a client that did not log in yet (or never will): no address leads to it, neither one of its own nor a
+   * subnet. Under TAP too.
+   */
   readonly hasAddress: boolean;
 }
 
@@ -38,25 +41,39 @@ export interface StatusRoute {
   readonly realAddressText: string;
 }
 
-/** What `status` says: who is connected, at one instant of the daemon. Equal texts and addresses in it are one object. */
+/**
+ * What `status` says: who is connected, at one instant of the daemon. Equal texts and addresses in it are one object.
+ */
 export interface StatusSnapshot {
   readonly format: 1 | 3;
-  /** `client`: an OpenVPN client, or one side of a point-to-point tunnel. It answers any `status` with statistics, and has no clients. */
+  /**
+   * `client`: an OpenVPN client, or one side of a point-to-point tunnel. It answers any `status` with statistics, and
+   * has no clients.
+   */
   readonly daemonMode: 'server' | 'client';
   /** `OpenVPN 2.6.14 x86_64-pc-linux-gnu ...`; empty in `status 1`. */
   readonly title: string;
   readonly timeSeconds: number | undefined;
   readonly clients: readonly StatusClient[];
   readonly routes: readonly StatusRoute[];
-  /** Routes that no client row, or more than one, explains: without ports (IPv6 before 2.7) two clients can look the same. */
+  /**
+   * Routes that no client row, or more than one, explains: without ports (IPv6 before 2.7) two clients can look the
+   * same.
+   */
   readonly unassignedRoutes: readonly StatusRoute[];
-  /** Rows of which an address or the CID does not parse, the first few, without their counters and times: the same in every status. */
+  /**
+   * Rows of which an address or the CID does not parse, the first few, without their counters and times: the same in
+   * every status.
+   */
   readonly unread: readonly string[];
   /** 2.6 and later. */
   readonly isDcoEnabled: boolean | undefined;
 }
 
-/** A snapshot with its place in the stream of notifications: events after it may change what it says, events before it are in it. */
+/**
+ * A snapshot with its place in the stream of notifications: events after it may change what it says, events before it
+ * are in it.
+ */
 export interface PositionedStatus extends StatusSnapshot {
   readonly position: StreamPosition;
 }

@@ -3,7 +3,10 @@ import { detach } from './text.js';
 
 const TAB = '\t';
 
-/** One row of columns between tabs, cut in place: a column becomes a text only when somebody wants it. Made to be used again and again. */
+/**
+ * One row of columns between tabs, cut in place: a column becomes a text only when somebody wants it. Made to be used
+ * again and again.
+ */
 export class TabbedRow {
   #line = '';
   #count = 0;

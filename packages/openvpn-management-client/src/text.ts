@@ -32,7 +32,8 @@ export function detach(text: string): string {
 
 /**
  * Turns bytes into text: UTF-8, and a byte that is no valid UTF-8 becomes U+DC00 + byte, as Python's
- * `surrogateescape` does. So two names that differ in bytes differ as text, and {@link encodeText} gives the bytes back.
+ * `surrogateescape` does. So two names that differ in bytes differ as text, and {@link encodeText} gives the bytes
+ * back.
  */
 export function decodeText(bytes: ByteString): string {
   if (!HIGH_BYTE.test(bytes)) return detach(bytes);
@@ -93,7 +94,8 @@ function sequenceLength(bytes: Buffer, at: number): number {
   if (lead >= 0xf0 && lead <= 0xf4) {
     const low = lead === 0xf0 ? 0x90 : 0x80;
     const high = lead === 0xf4 ? 0x8f : 0xbf;
-    const isValid = second >= low && second <= high && isContinuation(bytes[at + 2] ?? 0) && isContinuation(bytes[at + 3] ?? 0);
+    const isValid =
+      second >= low && second <= high && isContinuation(bytes[at + 2] ?? 0) && isContinuation(bytes[at + 3] ?? 0);
     return isValid ? 4 : 0;
   }
   return 0;

@@ -1,5 +1,11 @@
 import type { IptablesMachine, IptablesRules, Link, Policy, Site } from '../../../rules/index.js';
-import { compileBridgeStructure, compileIptablesModule, compileModuleRouting, compileModuleStructure, moduleMark } from '../../../rules/index.js';
+import {
+  compileBridgeStructure,
+  compileIptablesModule,
+  compileModuleRouting,
+  compileModuleStructure,
+  moduleMark,
+} from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
 import type { MoveOrder } from '../../control/move-order.js';
 import type { Firewall } from '../../firewall/firewall.js';
@@ -26,8 +32,8 @@ export interface ModuleDatapathOptions {
 }
 
 /**
- * The datapath of gwmark.ko: rules mark the packets of VPN flows, the module learns, sends and follows moves by itself.
- * What is left to do here is to switch it on, to watch that it stays, and to show what it knows.
+ * The datapath of gwmark.ko: rules mark the packets of VPN flows, the module learns, sends and follows moves by
+ * itself. What is left to do here is to switch it on, to watch that it stays, and to show what it knows.
  */
 export class ModuleDatapath implements Datapath {
   readonly kind = 'module';
@@ -46,7 +52,12 @@ export class ModuleDatapath implements Datapath {
 
   constructor(options: ModuleDatapathOptions) {
     this.#options = options;
-    this.#uplink = new ModuleUplink({ configured: options.configuredUplink, protocol: options.policy.routing.protocol, firewall: options.firewall, logger: options.logger });
+    this.#uplink = new ModuleUplink({
+      configured: options.configuredUplink,
+      protocol: options.policy.routing.protocol,
+      firewall: options.firewall,
+      logger: options.logger,
+    });
   }
 
   get sources(): SourceLists {
@@ -73,7 +84,8 @@ export class ModuleDatapath implements Datapath {
   compileForIptables(site: Site, machine: IptablesMachine): Compiled<IptablesRules> {
     const inline = site.links.filter(({ isBridge }) => isBridge).map(({ device }) => device);
     // A bridge may well be the link of an endpoint that is not inline.
-    if (inline.length > 0 && inline.join() !== this.#warnedOf) this.#options.logger.warn('firewall.no_bridge', { devices: inline });
+    if (inline.length > 0 && inline.join() !== this.#warnedOf)
+      this.#options.logger.warn('firewall.no_bridge', { devices: inline });
     this.#warnedOf = inline.join();
     return { rules: compileIptablesModule(site, machine), bridge: null, routing: compileModuleRouting(site) };
   }
@@ -117,7 +129,10 @@ export class ModuleDatapath implements Datapath {
     if (!event.isOurs && this.#options.sources.take(event)) this.#options.onChanged();
   }
 
-  /** What it learnt before it was on a list is forgotten: packets of these flows take the normal route then. The uplink is one to send to. */
+  /**
+   * What it learnt before it was on a list is forgotten: packets of these flows take the normal route then. The uplink
+   * is one to send to.
+   */
   async #forgetExempt(): Promise<void> {
     const { sources } = this.#options;
     const exempt = this.#known.filter(({ device, mac, isUplink }) => !isUplink && !sources.isLearntFrom(device, mac));
@@ -163,19 +178,21 @@ export class ModuleDatapath implements Datapath {
   }
 
   status(): readonly GatewayStatus[] {
-    return this.#known.map(({ id, device, send, mac, addresses, idleMs, learned, sentPackets, sentBytes, moves, isOrdered }) => ({
-      id,
-      device,
-      mac: send,
-      addresses,
-      state: send !== mac ? 'moved' : idleMs === null ? 'known' : 'active',
-      received: null,
-      sent: { packets: sentPackets, bytes: sentBytes },
-      learnedFlows: learned,
-      moves,
-      isOrdered,
-      idleMs,
-    }));
+    return this.#known.map(
+      ({ id, device, send, mac, addresses, idleMs, learned, sentPackets, sentBytes, moves, isOrdered }) => ({
+        id,
+        device,
+        mac: send,
+        addresses,
+        state: send !== mac ? 'moved' : idleMs === null ? 'known' : 'active',
+        received: null,
+        sent: { packets: sentPackets, bytes: sentBytes },
+        learnedFlows: learned,
+        moves,
+        isOrdered,
+        idleMs,
+      }),
+    );
   }
 
   #note(gateways: readonly ModuleGateway[]): void {
@@ -189,7 +206,8 @@ export class ModuleDatapath implements Datapath {
       else if (known.send !== send) logger.info('gateway.moved', { gateway: id, device, mac: send, from: known.send });
       before.delete(id);
     }
-    for (const { id, device, mac } of before.values()) logger.info('gateway.gone', { gateway: id, device, mac, reason: 'device' });
+    for (const { id, device, mac } of before.values())
+      logger.info('gateway.gone', { gateway: id, device, mac, reason: 'device' });
     if (this.uplinkId !== uplinkBefore) logger.info('uplink.changed', { gateway: this.uplinkId });
   }
 }

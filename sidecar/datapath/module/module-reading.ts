@@ -19,5 +19,9 @@ export function parseModuleConfig(text: string | null): ModuleReading {
   if (text === null) return { state: 'absent' };
   const [firstLine = '', ...records] = text.split('\n');
   if (firstLine !== `gwmark ${MODULE_ABI}`) return { state: 'foreign', firstLine };
-  return { state: 'present', isEnabled: records.includes('enabled 1'), records: records.filter((record) => record !== '') };
+  return {
+    state: 'present',
+    isEnabled: records.includes('enabled 1'),
+    records: records.filter((record) => record !== ''),
+  };
 }

@@ -16,8 +16,8 @@ export interface ModuleUplinkOptions {
 }
 
 /**
- * Tells the module its uplink where it cannot find one by itself: it learns one from replies of this host, which an OpenVPN client
- * does not send, and from captured frames.
+ * Tells the module its uplink where it cannot find one by itself: it learns one from replies of this host, which an
+ * OpenVPN client does not send, and from captured frames.
  */
 export class ModuleUplink {
   readonly #options: ModuleUplinkOptions;
@@ -32,8 +32,8 @@ export class ModuleUplink {
   }
 
   /**
-   * Goes on from how the module stands. Whatever it is told, `auto` included, makes it forget the uplink that it has, and clients'
-   * packets have no way until it found another: so it is told nothing that it does already.
+   * Goes on from how the module stands. Whatever it is told, `auto` included, makes it forget the uplink that it has,
+   * and clients' packets have no way until it found another: so it is told nothing that it does already.
    *
    * @param config the records of the file `config`
    * @throws GwmarkError DATAPATH_FAILED when it refuses
@@ -59,7 +59,9 @@ export class ModuleUplink {
       this.#told = null;
       return;
     }
-    const seen = (await firewall.seenMacs('uplinks')).filter(({ device }) => links.some((link) => link.device === device));
+    const seen = (await firewall.seenMacs('uplinks')).filter(({ device }) =>
+      links.some((link) => link.device === device),
+    );
     const latest = seen.toSorted((a, b) => (b.expiresSeconds ?? 0) - (a.expiresSeconds ?? 0))[0];
     const isCurrentSeen = seen.some((router) => isSame(router, this.#told));
     if (latest !== undefined && !isCurrentSeen) {

@@ -2,7 +2,10 @@ import { open, readFile } from 'node:fs/promises';
 import { GwmarkError } from '../../errors.js';
 import { exec } from '../../system/exec.js';
 
-/** The ABI that this sidecar speaks: GWMARK_ABI of module/include/uapi/gwmark.h, which is the manual of all that follows. */
+/**
+ * The ABI that this sidecar speaks: GWMARK_ABI of module/include/uapi/gwmark.h, which is the manual of all that
+ * follows.
+ */
 export const MODULE_ABI = 1;
 
 /** Where the module's files are, in every network namespace. */
@@ -35,8 +38,8 @@ export interface ModuleGateway {
 }
 
 /**
- * Whether the module is loaded, after one attempt to load it. The files are there in every namespace, also where a container
- * cannot load anything itself.
+ * Whether the module is loaded, after one attempt to load it. The files are there in every namespace, also where a
+ * container cannot load anything itself.
  */
 export async function loadModule(): Promise<boolean> {
   if (await isLoaded()) return true;
@@ -69,7 +72,11 @@ export async function writeControl(command: string): Promise<void> {
     // One write a command: a partial one would be another command.
     await file.write(command);
   } catch (error) {
-    throw new GwmarkError('DATAPATH_FAILED', `write "${command}" to ${MODULE_DIRECTORY}/control: ${(error as Error).message}`, { cause: error });
+    throw new GwmarkError(
+      'DATAPATH_FAILED',
+      `write "${command}" to ${MODULE_DIRECTORY}/control: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 
@@ -83,7 +90,11 @@ export async function readRecords(file: ModuleFile): Promise<readonly string[]> 
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     // EIO: it is being unloaded at this moment.
     const isGone = error.code === 'ENOENT' || error.code === 'EIO';
-    throw new GwmarkError('DATAPATH_FAILED', `read ${path}: ${isGone ? 'the kernel module gwmark is not loaded' : error.message}`, { cause: error });
+    throw new GwmarkError(
+      'DATAPATH_FAILED',
+      `read ${path}: ${isGone ? 'the kernel module gwmark is not loaded' : error.message}`,
+      { cause: error },
+    );
   });
   const [first = '', ...records] = text.split('\n');
   checkAbi(path, first);
@@ -93,7 +104,10 @@ export async function readRecords(file: ModuleFile): Promise<readonly string[]> 
 /** @throws GwmarkError DATAPATH_ABI when the first line of a file is that of another ABI */
 export function checkAbi(path: string, first: string): void {
   if (first === `gwmark ${MODULE_ABI}`) return;
-  throw new GwmarkError('DATAPATH_ABI', `${path} begins with "${first}", expected "gwmark ${MODULE_ABI}": the module and the sidecar are of different versions`);
+  throw new GwmarkError(
+    'DATAPATH_ABI',
+    `${path} begins with "${first}", expected "gwmark ${MODULE_ABI}": the module and the sidecar are of different versions`,
+  );
 }
 
 /** Parses a line of `gateways`; null for one that lacks what every version has. */
@@ -120,7 +134,11 @@ export function parseModuleGateway(record: string): ModuleGateway | null {
 
 /** Parses the lines of `stats`: name -> count, exact up to 2^53. */
 export function parseModuleStats(records: readonly string[]): ReadonlyMap<string, number> {
-  return new Map(records.map((record) => record.split(' ')).flatMap(([name, count]) => (name === undefined || count === undefined ? [] : [[name, Number(count)] as const])));
+  return new Map(
+    records
+      .map((record) => record.split(' '))
+      .flatMap(([name, count]) => (name === undefined || count === undefined ? [] : [[name, Number(count)] as const])),
+  );
 }
 
 /** The `name=value` fields of a record. */

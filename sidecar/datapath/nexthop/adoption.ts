@@ -4,7 +4,10 @@ import { nexthopAddress, routingTables } from '../../../rules/index.js';
 /**
  * Which gateways the permanent neighbours of an earlier run stand for: id -> where answers go.
  */
-export function gatewayNeighbours(policy: Policy, plan: RoutingPlan): ReadonlyMap<number, { readonly device: string; readonly mac: string }> {
+export function gatewayNeighbours(
+  policy: Policy,
+  plan: RoutingPlan,
+): ReadonlyMap<number, { readonly device: string; readonly mac: string }> {
   const gateways = new Map<number, { device: string; mac: string }>();
   const firstTable = routingTables(policy).gateway(0);
   for (const route of plan.routes) {

@@ -25,7 +25,13 @@ export type MoveReason = 'claim' | 'frame' | 'answer' | 'silence' | 'command';
 /** What happened to a gateway; the caller logs it and cleans up after `gone`. */
 export type GatewayChange =
   | { readonly kind: 'found'; readonly gateway: Gateway; readonly by: 'neighbour' | 'frame' }
-  | { readonly kind: 'moved'; readonly gateway: Gateway; readonly from: string; readonly by: MoveReason; readonly address?: string }
+  | {
+      readonly kind: 'moved';
+      readonly gateway: Gateway;
+      readonly from: string;
+      readonly by: MoveReason;
+      readonly address?: string;
+    }
   /** Nothing moved yet: the caller finds out whether the old router lives, and says `alive` or `silent`. */
   | { readonly kind: 'doubted'; readonly doubt: Doubt }
   | { readonly kind: 'gone'; readonly gateway: Gateway; readonly why: 'device' | 'unused' | 'excluded' }
@@ -57,9 +63,9 @@ export interface NeighbourState {
  * Ids live on in conntrack marks, so an id is given to another MAC only after `gone` was reported for it and the
  * caller had the chance to clear those marks; fresh ids are taken in rotation for the same reason.
  *
- * A gateway is a MAC whose frames are learnt as it; where its answers go is another matter. When the last known address of MAC A is
- * claimed by MAC B, what went to A goes to B from then on. When A has other addresses, or had, it is asked first. A that proves alive
- * has everything back that was taken from it: the freshest evidence wins.
+ * A gateway is a MAC whose frames are learnt as it; where its answers go is another matter. When the last known
+ * address of MAC A is claimed by MAC B, what went to A goes to B from then on. When A has other addresses, or had, it
+ * is asked first. A that proves alive has everything back that was taken from it: the freshest evidence wins.
  */
 export class GatewayTable {
   readonly #entries = new Map<number, Entry>();
@@ -141,18 +147,31 @@ export class GatewayTable {
 
   /** Senders are no gateways any more that were. */
   removeExempt(): GatewayChange[] {
-    const exempt = [...this.#entries.values()].filter(({ device, home, mac }) => !this.#isLearntFrom(device, home ?? mac));
+    const exempt = [...this.#entries.values()].filter(
+      ({ device, home, mac }) => !this.#isLearntFrom(device, home ?? mac),
+    );
     return exempt.map((entry) => this.#remove(entry, 'excluded'));
   }
 
-  /** Takes over a gateway that an earlier run of the sidecar left in the kernel. False when the id or a source is taken. */
+  /**
+   * Takes over a gateway that an earlier run of the sidecar left in the kernel. False when the id or a source is
+   * taken.
+   */
   adopt(gateway: Gateway): boolean {
     if (gateway.id < 1 || gateway.id > this.#max || this.#entries.has(gateway.id)) return false;
     const [home = null, ...others] = gateway.sources;
     // Only a table that somebody else wrote has several.
     if (others.length > 0 || (home !== null && this.#bySource.has(key(gateway.device, home)))) return false;
     const isOrdered = gateway.isOrdered === true;
-    this.#insert({ id: gateway.id, device: gateway.device, home, mac: gateway.mac, left: gateway.mac === home ? null : home, isActive: true, isOrdered });
+    this.#insert({
+      id: gateway.id,
+      device: gateway.device,
+      home,
+      mac: gateway.mac,
+      left: gateway.mac === home ? null : home,
+      isActive: true,
+      isOrdered,
+    });
     this.#lastId = Math.max(this.#lastId, gateway.id);
     return true;
   }
@@ -170,14 +189,19 @@ export class GatewayTable {
     this.#neighbours.set(address, { ...state, mac });
     this.#forgetOldest();
     // Who claims an address is there, whatever was thought of it.
-    const changes = known === undefined ? [] : [...this.alive(state.device, mac, 'claim'), ...this.#claimed(state.device, state.address, known.mac, mac)];
+    const changes =
+      known === undefined
+        ? []
+        : [...this.alive(state.device, mac, 'claim'), ...this.#claimed(state.device, state.address, known.mac, mac)];
     return [...changes, ...this.#find(state.device, mac, 'neighbour')];
   }
 
   /** A MAC proved to be alive after an address of its was claimed: what was taken from it goes to it again. */
   alive(device: string, mac: string, by: MoveReason): GatewayChange[] {
     this.#doubts.delete(key(device, mac));
-    const lost = [...this.#entries.values()].filter((entry) => entry.device === device && (entry.home === mac || entry.left === mac));
+    const lost = [...this.#entries.values()].filter(
+      (entry) => entry.device === device && (entry.home === mac || entry.left === mac),
+    );
     return this.#send(lost, mac, by);
   }
 
@@ -200,8 +224,8 @@ export class GatewayTable {
   }
 
   /**
-   * A command: answers of the gateway that frames of `from` are learnt as go to `to`, whatever evidence says, until another command.
-   * The MAC of the gateway itself ends that. Null where there is no such gateway.
+   * A command: answers of the gateway that frames of `from` are learnt as go to `to`, whatever evidence says, until
+   * another command. The MAC of the gateway itself ends that. Null where there is no such gateway.
    */
   order(device: string, from: string, to: string): GatewayChange[] | null {
     const entry = this.#bySource.get(key(device, from));
@@ -233,14 +257,23 @@ export class GatewayTable {
     for (const [address, neighbour] of this.#neighbours) {
       if (neighbour.device === device) this.#neighbours.delete(address);
     }
-    return [...this.#entries.values()].filter((entry) => entry.device === device).map((entry) => this.#remove(entry, 'device'));
+    return [...this.#entries.values()]
+      .filter((entry) => entry.device === device)
+      .map((entry) => this.#remove(entry, 'device'));
   }
 
   #claimed(device: string, address: string, from: string, to: string): GatewayChange[] {
     if (this.#at(device, from).length === 0) return [];
     const others = this.#addressesAt(device, from);
     if (others.length > 0) {
-      const doubt: Doubt = { device, mac: from, claimedBy: to, address, others, wasClaimantActive: this.#bySource.get(key(device, to))?.isActive === true };
+      const doubt: Doubt = {
+        device,
+        mac: from,
+        claimedBy: to,
+        address,
+        others,
+        wasClaimantActive: this.#bySource.get(key(device, to))?.isActive === true,
+      };
       this.#doubts.set(key(device, from), doubt);
       return [{ kind: 'doubted', doubt }];
     }
@@ -254,7 +287,9 @@ export class GatewayTable {
   }
 
   #addressesAt(device: string, mac: string): string[] {
-    return [...this.#neighbours.values()].filter((neighbour) => neighbour.device === device && neighbour.mac === mac).map(({ address }) => address);
+    return [...this.#neighbours.values()]
+      .filter((neighbour) => neighbour.device === device && neighbour.mac === mac)
+      .map(({ address }) => address);
   }
 
   #send(entries: readonly Entry[], to: string, by: MoveReason, address?: string): GatewayChange[] {
@@ -263,7 +298,9 @@ export class GatewayTable {
       const from = entry.mac;
       entry.mac = to;
       entry.left = to === entry.home ? null : from;
-      return [{ kind: 'moved', gateway: toGateway(entry), from, by, ...(address === undefined ? {} : { address }) } as const];
+      return [
+        { kind: 'moved', gateway: toGateway(entry), from, by, ...(address === undefined ? {} : { address }) } as const,
+      ];
     });
   }
 
@@ -283,9 +320,9 @@ export class GatewayTable {
   }
 
   /**
-   * When ids are used up, a gateway that frames came from displaces one that is known from the neighbour table only. Next
-   * come gateways whose answers go elsewhere, the longest known first: a router that was replaced leaves one, and only
-   * flows from before it still have its id.
+   * When ids are used up, a gateway that frames came from displaces one that is known from the neighbour table only.
+   * Next come gateways whose answers go elsewhere, the longest known first: a router that was replaced leaves one, and
+   * only flows from before it still have its id.
    */
   #makeRoom(by: 'neighbour' | 'frame'): GatewayChange[] {
     if (this.#entries.size < this.#limit(by)) return [];
@@ -332,5 +369,9 @@ function key(device: string, mac: string): string {
 
 /** Group addresses and the zero address are nobody's source. */
 function isUnicast(mac: string): boolean {
-  return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) && (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== '00:00:00:00:00:00';
+  return (
+    /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) &&
+    (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 &&
+    mac !== '00:00:00:00:00:00'
+  );
 }

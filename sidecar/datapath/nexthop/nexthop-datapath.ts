@@ -1,5 +1,20 @@
-import type { Gateway, IptablesMachine, IptablesRules, Link, Policy, RoutingPlan, Site } from '../../../rules/index.js';
-import { compileIptablesNexthop, compileNexthopStructure, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
+import type {
+  Gateway,
+  IptablesMachine,
+  IptablesRules,
+  Link,
+  Policy,
+  RoutingPlan,
+  Site,
+} from '../../../rules/index.js';
+import {
+  compileIptablesNexthop,
+  compileNexthopStructure,
+  compileRouting,
+  contains,
+  gatewayMark,
+  parseNetwork,
+} from '../../../rules/index.js';
 import type { Compiled, Datapath } from '../datapath.js';
 import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
@@ -39,8 +54,8 @@ export interface NexthopDatapathOptions {
 }
 
 /**
- * The datapath that needs no code in the kernel. It keeps the gateways itself: fed by neighbour events, by the neighbour table at the start, and by
- * the sets that the packet path fills with source MACs it does not know.
+ * The datapath that needs no code in the kernel. It keeps the gateways itself: fed by neighbour events, by the
+ * neighbour table at the start, and by the sets that the packet path fills with source MACs it does not know.
  */
 export class NexthopDatapath implements Datapath {
   readonly kind = 'nexthop';
@@ -68,7 +83,13 @@ export class NexthopDatapath implements Datapath {
     this.#options = options;
     this.#table = new GatewayTable(options.max, (device, mac) => this.#isLearntFrom(device, mac));
     const { firewall, logger } = options;
-    this.#checks = new RouterChecks({ table: this.#table, firewall, logger, onChanges: (changes) => this.#note(changes), onCounters: (counters) => this.counted(counters) });
+    this.#checks = new RouterChecks({
+      table: this.#table,
+      firewall,
+      logger,
+      onChanges: (changes) => this.#note(changes),
+      onCounters: (counters) => this.counted(counters),
+    });
   }
 
   get sources(): SourceLists {
@@ -133,7 +154,10 @@ export class NexthopDatapath implements Datapath {
     const protocol = String(this.#options.policy.routing.protocol);
     if (this.#options.configuredUplink !== null) await resolveRouter(this.#options.configuredUplink);
     const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
-    const usable = neighbours.filter(({ state, protocol: by }) => by !== protocol && !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'));
+    const usable = neighbours.filter(
+      ({ state, protocol: by }) =>
+        by !== protocol && !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'),
+    );
     this.#heard(usable.map(({ dev, dst, lladdr }) => ({ device: dev, address: dst, mac: lladdr ?? null })));
   }
 
@@ -154,7 +178,8 @@ export class NexthopDatapath implements Datapath {
     const before = this.#uplink;
     const { configuredUplink } = this.#options;
     if (configuredUplink !== null) {
-      if (configuredUplink.mac !== null && this.#devices.has(configuredUplink.device)) changes.push(...this.#table.frame(configuredUplink.device, configuredUplink.mac));
+      if (configuredUplink.mac !== null && this.#devices.has(configuredUplink.device))
+        changes.push(...this.#table.frame(configuredUplink.device, configuredUplink.mac));
       else if (this.uplink === null) await resolveRouter(configuredUplink);
     }
     this.#chooseUplink(uplinks);
@@ -174,7 +199,11 @@ export class NexthopDatapath implements Datapath {
   }
 
   get wantsCounters(): boolean {
-    return this.#hasOtherUplinks || this.#checks.isWatching || this.#table.list().some(({ id }) => !this.#table.isActive(id));
+    return (
+      this.#hasOtherUplinks ||
+      this.#checks.isWatching ||
+      this.#table.list().some(({ id }) => !this.#table.isActive(id))
+    );
   }
 
   get fallThrough(): ReadonlyMap<string, number> {
@@ -216,13 +245,21 @@ export class NexthopDatapath implements Datapath {
     const own = neighbours.filter(({ device, address }) => this.#devices.has(device) && !this.#isNexthop(address));
     const hasListChanged = own.filter((neighbour) => this.#options.sources.take(neighbour)).length > 0;
     // Who is on a list now must not become a gateway before.
-    this.#note([...own.flatMap((neighbour) => this.#table.neighbour(neighbour)), ...this.#table.removeExempt()], hasListChanged);
+    this.#note(
+      [...own.flatMap((neighbour) => this.#table.neighbour(neighbour)), ...this.#table.removeExempt()],
+      hasListChanged,
+    );
   }
 
-  /** The configured uplink is a gateway whatever the lists say: it is sent to, and the rules see to it that nothing is learnt from it. */
+  /**
+   * The configured uplink is a gateway whatever the lists say: it is sent to, and the rules see to it that nothing is
+   * learnt from it.
+   */
   #isLearntFrom(device: string, mac: string): boolean {
     const { configuredUplink: uplink, sources } = this.#options;
-    const isUplink = uplink?.device === device && (uplink.mac === mac || (uplink.address !== null && this.#table.macOf(device, uplink.address) === mac));
+    const isUplink =
+      uplink?.device === device &&
+      (uplink.mac === mac || (uplink.address !== null && this.#table.macOf(device, uplink.address) === mac));
     return isUplink || sources.isLearntFrom(device, mac);
   }
 
@@ -233,14 +270,16 @@ export class NexthopDatapath implements Datapath {
   }
 
   /**
-   * Of two uplinks that both carry clients neither is better, so it stays. It changes when it is gone, or when nothing came from
-   * it for a while (clients send at least keepalives) and something did from another.
+   * Of two uplinks that both carry clients neither is better, so it stays. It changes when it is gone, or when nothing
+   * came from it for a while (clients send at least keepalives) and something did from another.
    */
   #chooseUplink(uplinks: Installed['uplinks']): void {
     const { configuredUplink } = this.#options;
     if (configuredUplink !== null) {
       const { device, mac, address } = configuredUplink;
-      this.#setUplink(address === null ? this.#table.bySource(device, mac ?? '') : this.#table.byAddress(device, address));
+      this.#setUplink(
+        address === null ? this.#table.bySource(device, mac ?? '') : this.#table.byAddress(device, address),
+      );
       return;
     }
     const current = this.#uplink === null ? null : this.#table.get(this.#uplink);
@@ -249,7 +288,12 @@ export class NexthopDatapath implements Datapath {
       .map(({ device, mac }) => this.#table.bySource(device, mac))
       .filter((gateway) => gateway !== null);
     this.#hasOtherUplinks = recent.some(({ id }) => id !== current?.id);
-    const chosen = current === null || (this.#isUplinkGuessed && recent.length > 0) ? recent[0] : this.#isSilent(current.id) ? recent.find(({ id }) => !this.#isSilent(id)) : undefined;
+    const chosen =
+      current === null || (this.#isUplinkGuessed && recent.length > 0)
+        ? recent[0]
+        : this.#isSilent(current.id)
+          ? recent.find(({ id }) => !this.#isSilent(id))
+          : undefined;
     if (chosen === undefined && current !== null) return;
     this.#isUplinkGuessed = false;
     this.#setUplink(chosen ?? null);
@@ -283,17 +327,25 @@ export class NexthopDatapath implements Datapath {
       if (change.kind === 'doubted') continue;
       if (change.kind === 'limit') {
         // Once until there is room again: every further MAC would say the same.
-        if (!this.#isFull) logger.warn('gateway.limit', { device: change.device, mac: change.mac, max: this.#options.max });
+        if (!this.#isFull)
+          logger.warn('gateway.limit', { device: change.device, mac: change.mac, max: this.#options.max });
         this.#isFull = true;
         continue;
       }
       if (change.kind === 'gone') this.#isFull = false;
       const { id, device, mac } = change.gateway;
       const fields = { gateway: id, device, mac };
-      if (change.kind === 'found') logger.info('gateway.found', { ...fields, by: change.by, pass: this.#options.nextPass() });
+      if (change.kind === 'found')
+        logger.info('gateway.found', { ...fields, by: change.by, pass: this.#options.nextPass() });
       else if (change.kind === 'moved') {
         this.#moves.set(id, (this.#moves.get(id) ?? 0) + 1);
-        logger.info('gateway.moved', { ...fields, from: change.from, by: change.by, address: change.address, pass: this.#options.nextPass() });
+        logger.info('gateway.moved', {
+          ...fields,
+          from: change.from,
+          by: change.by,
+          address: change.address,
+          pass: this.#options.nextPass(),
+        });
       } else {
         logger.info('gateway.gone', { ...fields, reason: change.why });
         this.#counted.delete(id);
@@ -301,12 +353,15 @@ export class NexthopDatapath implements Datapath {
         this.#forgetMarks(id);
       }
     }
-    if (changes.some(({ kind }) => kind !== 'limit' && kind !== 'doubted') || isOtherwiseChanged) this.#options.onChanged();
+    if (changes.some(({ kind }) => kind !== 'limit' && kind !== 'doubted') || isOtherwiseChanged)
+      this.#options.onChanged();
   }
 
   /** Until its marks are gone from conntrack, an id may not mean another MAC; ids rotate, so there is time. */
   #forgetMarks(id: number): void {
     const { policy, logger } = this.#options;
-    flushMark(gatewayMark(policy, id), policy.markMask).catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
+    flushMark(gatewayMark(policy, id), policy.markMask).catch((error: unknown) =>
+      logger.warn('conntrack.unavailable', { error }),
+    );
   }
 }

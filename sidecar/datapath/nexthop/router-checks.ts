@@ -9,11 +9,17 @@ import type { Doubt, GatewayChange, GatewayTable } from './gateway-table.js';
 const RULES_MS = 50;
 /** An answer takes less than a millisecond on an idle link, and a busy router some ten. */
 const ANSWER_MS = 200;
-/** After a move, an answer may come late: the kernel repeats a lost question after one second and after two (neigh/default/retrans_time_ms). */
+/**
+ * After a move, an answer may come late: the kernel repeats a lost question after one second and after two
+ * (neigh/default/retrans_time_ms).
+ */
 const LATE_ANSWERS_MS = [1000, 2000];
 /** After a move, frames of the old MAC are looked for at these times, and from then on with each poll. */
 const LOOKS_MS = [100, 200, 300, 400];
-/** A router that answers and has sent nothing of a VPN flow for so long, while the one that took its address did, has handed over. */
+/**
+ * A router that answers and has sent nothing of a VPN flow for so long, while the one that took its address did, has
+ * handed over.
+ */
 const HANDED_OVER_MS = 3000;
 /** For how long that is watched for. */
 const WATCHED_MS = 60_000;
@@ -37,8 +43,9 @@ interface Rival {
 }
 
 /**
- * Finds out whether a router lives that lost an address: by asking it for its other addresses, and by the frames that the rules count.
- * A frame is evidence only where it came after the claim, so counters are compared with those of a reading that began after it.
+ * Finds out whether a router lives that lost an address: by asking it for its other addresses, and by the frames that
+ * the rules count. A frame is evidence only where it came after the claim, so counters are compared with those of a
+ * reading that began after it.
  */
 export class RouterChecks {
   readonly #options: RouterChecksOptions;
@@ -84,7 +91,9 @@ export class RouterChecks {
     const nowMs = performance.now();
     for (const [name, rival] of this.#rivals) {
       const { device, mac, claimedBy } = rival.doubt;
-      const [old, claimant] = [table.bySource(device, mac), table.bySource(device, claimedBy)].map((gateway) => (gateway === null ? 0 : packetsOf(gateway.id)));
+      const [old, claimant] = [table.bySource(device, mac), table.bySource(device, claimedBy)].map((gateway) =>
+        gateway === null ? 0 : packetsOf(gateway.id),
+      );
       rival.before ??= { old: old ?? 0, claimant: 0 };
       if (old !== rival.before.old || nowMs - rival.sinceMs > WATCHED_MS) this.#rivals.delete(name);
       else if ((claimant ?? 0) > rival.before.claimant && nowMs - rival.sinceMs > HANDED_OVER_MS) {
@@ -109,7 +118,8 @@ export class RouterChecks {
       await askNeighbours(device, mac, others);
       await delay(ANSWER_MS, undefined, { ref: false });
       // Its other addresses may have gone as well by now.
-      if (table.doubtOf(device, mac) !== null && (await hasAnswered(device, mac, others))) this.#found(device, mac, 'answer');
+      if (table.doubtOf(device, mac) !== null && (await hasAnswered(device, mac, others)))
+        this.#found(device, mac, 'answer');
       if (table.doubtOf(device, mac) !== null) await this.#readCounters();
       const changes = table.silent(device, mac);
       this.#options.onChanges(changes);
@@ -129,7 +139,8 @@ export class RouterChecks {
     onChanges(table.alive(device, mac, by));
     if (doubt === null) return;
     logger.info('gateway.kept', { device, mac, address: doubt.address, claimedBy: doubt.claimedBy, by });
-    if (by === 'answer' && !doubt.wasClaimantActive) this.#rivals.set(`${device} ${mac}`, { doubt, sinceMs: performance.now(), before: null });
+    if (by === 'answer' && !doubt.wasClaimantActive)
+      this.#rivals.set(`${device} ${mac}`, { doubt, sinceMs: performance.now(), before: null });
   }
 
   async #lookAfterMove(id: number): Promise<void> {
@@ -176,18 +187,21 @@ export class RouterChecks {
 }
 
 /**
- * Makes the kernel ask for addresses: those that it has at this MAC there (NUD_PROBE), others by broadcast or multicast. What an
- * administrator or a routing daemon entered is left as it is.
+ * Makes the kernel ask for addresses: those that it has at this MAC there (NUD_PROBE), others by broadcast or
+ * multicast. What an administrator or a routing daemon entered is left as it is.
  */
 async function askNeighbours(device: string, mac: string, addresses: readonly string[]): Promise<void> {
-  const known = new Map((await ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'dev', device])).map((neighbour) => [neighbour.dst, neighbour]));
+  const known = new Map(
+    (await ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'dev', device])).map((neighbour) => [neighbour.dst, neighbour]),
+  );
   for (const family of [4, 6] as const) {
     const lines = addresses
       .filter((address) => address.includes(':') === (family === 6))
       .flatMap((address) => {
         const neighbour = known.get(address);
         if (neighbour === undefined || !isUsable(neighbour)) return [`neigh replace ${address} dev ${device} use`];
-        if (neighbour.lladdr !== mac || neighbour.state.includes('PERMANENT') || 'extern_learn' in neighbour) return [];
+        if (neighbour.lladdr !== mac || neighbour.state.includes('PERMANENT') || 'extern_learn' in neighbour)
+          return [];
         // Without the word, the kernel would take the flag away (NEIGH_UPDATE_F_OVERRIDE_ISROUTER).
         return [`neigh change ${address} dev ${device} nud probe${'router' in neighbour ? ' router' : ''}`];
       });
@@ -198,7 +212,9 @@ async function askNeighbours(device: string, mac: string, addresses: readonly st
 
 async function hasAnswered(device: string, mac: string, addresses: readonly string[]): Promise<boolean> {
   const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'dev', device]);
-  return neighbours.some(({ dst, lladdr, state }) => lladdr === mac && state.includes('REACHABLE') && addresses.includes(dst));
+  return neighbours.some(
+    ({ dst, lladdr, state }) => lladdr === mac && state.includes('REACHABLE') && addresses.includes(dst),
+  );
 }
 
 function isUsable({ state }: IpNeighbour): boolean {

@@ -17,15 +17,21 @@ export const bridgeNetfilter: Check = {
   doc: 'br_netfilter does not send frames that only pass a bridge of ours through conntrack and the rules for routed packets. Docker loads it.',
   needsNetAdmin: false,
   look: async (system) => {
-    const calls = await Promise.all(NAMES.map(async (name) => [name, await readSysctl(`net/bridge/${name}`)] as const));
-    const bridges = (await system.links()).filter(({ linkinfo }) => linkinfo?.info_kind === 'bridge').map(({ ifname }) => ifname);
+    const calls = await Promise.all(
+      NAMES.map(async (name) => [name, await readSysctl(`net/bridge/${name}`)] as const),
+    );
+    const bridges = (await system.links())
+      .filter(({ linkinfo }) => linkinfo?.info_kind === 'bridge')
+      .map(({ ifname }) => ifname);
     return [judgeBridgeNetfilter({ calls: Object.fromEntries(calls), bridges })];
   },
 };
 
 export function judgeBridgeNetfilter({ calls, bridges }: Facts): Judgement {
   const subject = 'br_netfilter';
-  const on = Object.entries(calls).filter(([, value]) => value === '1').map(([name]) => name);
+  const on = Object.entries(calls)
+    .filter(([, value]) => value === '1')
+    .map(([name]) => name);
   if (on.length === 0) return fine(subject, 'off', 'off on the bridges of an endpoint');
   if (bridges.length === 0) return fine(subject, 'on, and no link is a bridge', 'off on the bridges of an endpoint');
   return {

@@ -16,5 +16,11 @@ export function judgeClock(nowMs: number): Judgement {
   const now = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
   const expected = `after ${new Date(WRITTEN_MS).toISOString().slice(0, 10)}`;
   if (nowMs >= WRITTEN_MS) return fine('clock', now, expected);
-  return { severity: 'error', subject: 'clock', found: now, expected, remedy: 'set the clock (timedatectl set-ntp true): OpenVPN refuses certificates that are not valid yet' };
+  return {
+    severity: 'error',
+    subject: 'clock',
+    found: now,
+    expected,
+    remedy: 'set the clock (timedatectl set-ntp true): OpenVPN refuses certificates that are not valid yet',
+  };
 }

@@ -9,7 +9,8 @@ export const conntrackZones: Check = {
   name: 'conntrack-zones',
   doc: 'No rule puts packets into a zone of connection tracking (`ct zone set` in nftables, CT --zone in iptables). A card in a zone of its own has entries of its own: what comes out of the tunnel is looked up in another zone, where no entry knows a gateway.',
   needsNetAdmin: true,
-  look: async (system) => judgeZones([...nftZones(await system.ruleset()), ...iptablesZones(await system.savedIptables())]),
+  look: async (system) =>
+    judgeZones([...nftZones(await system.ruleset()), ...iptablesZones(await system.savedIptables())]),
 };
 
 /** @param where chains with such rules */
@@ -29,7 +30,13 @@ export function judgeZones(where: readonly string[]): readonly Judgement[] {
 /** Chains of nftables with `ct zone set`, with a direction or without. */
 export function nftZones(objects: readonly NftObject[]): readonly string[] {
   return objects.flatMap((object) => {
-    if (!('rule' in object) || !object.rule.expr.some((statement) => 'mangle' in statement && JSON.stringify(statement.mangle.key).startsWith('{"ct":{"key":"zone"'))) return [];
+    if (
+      !('rule' in object) ||
+      !object.rule.expr.some(
+        (statement) => 'mangle' in statement && JSON.stringify(statement.mangle.key).startsWith('{"ct":{"key":"zone"'),
+      )
+    )
+      return [];
     const { family, table, chain } = object.rule;
     return [`nftables chain ${family} ${table} ${chain}`];
   });

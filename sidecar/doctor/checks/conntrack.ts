@@ -12,8 +12,13 @@ export const conntrack: Check = {
   doc: 'Connection tracking is there, and its table is not nearly full: a flow without an entry has no memory of its gateway. How long a UDP flow is remembered that was not answered yet: an answer after that goes to the uplink.',
   needsNetAdmin: false,
   look: async () => {
-    const [count, max] = await Promise.all(['count', 'max'].map((name) => readSysctl(`net/netfilter/nf_conntrack_${name}`)));
-    return [judgeConntrack(count ?? null, max ?? null), ...judgeUdpTimeout((await readSysctl('net/netfilter/nf_conntrack_udp_timeout')) ?? null)];
+    const [count, max] = await Promise.all(
+      ['count', 'max'].map((name) => readSysctl(`net/netfilter/nf_conntrack_${name}`)),
+    );
+    return [
+      judgeConntrack(count ?? null, max ?? null),
+      ...judgeUdpTimeout((await readSysctl('net/netfilter/nf_conntrack_udp_timeout')) ?? null),
+    ];
   },
 };
 
@@ -22,15 +27,30 @@ export function judgeConntrack(count: string | null, max: string | null): Judgem
   const subject = 'conntrack table';
   const expected = `less than ${WARN_SHARE * 100} % full`;
   if (count === null || max === null) {
-    return { severity: 'info', subject, found: 'connection tracking is not loaded yet', expected, remedy: 'none needed: the rules of gwmark load it' };
+    return {
+      severity: 'info',
+      subject,
+      found: 'connection tracking is not loaded yet',
+      expected,
+      remedy: 'none needed: the rules of gwmark load it',
+    };
   }
   const share = Number(count) / Number(max);
   const found = `${count} of ${max} entries`;
   if (!(share >= WARN_SHARE)) return fine(subject, found, expected);
-  return { severity: share >= ERROR_SHARE ? 'error' : 'warn', subject, found, expected, remedy: `sysctl -w net.netfilter.nf_conntrack_max=${Number(max) * 2} (on the host)` };
+  return {
+    severity: share >= ERROR_SHARE ? 'error' : 'warn',
+    subject,
+    found,
+    expected,
+    remedy: `sysctl -w net.netfilter.nf_conntrack_max=${Number(max) * 2} (on the host)`,
+  };
 }
 
-/** @param seconds after which the kernel forgets a UDP flow that was not answered; null where connection tracking is not loaded */
+/**
+ * @param seconds after which the kernel forgets a UDP flow that was not answered; null where connection tracking is
+ * not loaded
+ */
 export function judgeUdpTimeout(seconds: string | null): readonly Judgement[] {
   if (seconds === null) return [];
   const found = `${seconds} s: a UDP answer that takes longer is of no flow any more, and goes to the uplink`;

@@ -18,16 +18,38 @@ export const devices: Check = {
 };
 
 export function judgeDevices({ devices: all, wanted }: Facts): readonly Judgement[] {
-  if (wanted.length > 0) return wanted.map((name) => judgeWanted(name, all.find(({ ifname }) => ifname === name)));
-  const links = all.filter(({ link_type, master, ifname, linkinfo }) => link_type === 'ether' && master === undefined && ifname !== 'lo' && linkinfo?.info_kind !== 'vrf');
+  if (wanted.length > 0)
+    return wanted.map((name) =>
+      judgeWanted(
+        name,
+        all.find(({ ifname }) => ifname === name),
+      ),
+    );
+  const links = all.filter(
+    ({ link_type, master, ifname, linkinfo }) =>
+      link_type === 'ether' && master === undefined && ifname !== 'lo' && linkinfo?.info_kind !== 'vrf',
+  );
   const judged = links.map((link) => judgeLink(link));
   const usable = judged.filter(({ severity }) => severity === 'ok');
   // Devices that nobody named may well be down on purpose.
-  const members = all.filter(isVrfMember).map((device) => judgeVrfMember(device, usable.length > 0 ? 'info' : 'error'));
+  const members = all
+    .filter(isVrfMember)
+    .map((device) => judgeVrfMember(device, usable.length > 0 ? 'info' : 'error'));
   if (usable.length > 0) return [...usable, ...members];
   if (members.length > 0) return members;
-  const found = judged.length === 0 ? 'no Ethernet device' : judged.map(({ subject, found: why }) => `${subject} ${why}`).join('; ');
-  return [{ severity: 'error', subject: 'links', found, expected: 'an Ethernet device that is up and has an address', remedy: 'bring the link up and give it its one address (ip link set DEV up; ip address add ADDRESS dev DEV)' }];
+  const found =
+    judged.length === 0
+      ? 'no Ethernet device'
+      : judged.map(({ subject, found: why }) => `${subject} ${why}`).join('; ');
+  return [
+    {
+      severity: 'error',
+      subject: 'links',
+      found,
+      expected: 'an Ethernet device that is up and has an address',
+      remedy: 'bring the link up and give it its one address (ip link set DEV up; ip address add ADDRESS dev DEV)',
+    },
+  ];
 }
 
 function judgeWanted(name: string, device: DeviceDetails | undefined): Judgement {
@@ -35,9 +57,23 @@ function judgeWanted(name: string, device: DeviceDetails | undefined): Judgement
   const expected = 'an Ethernet device that is up and has an address';
   const remedy = 'compare the setting devices with "ip link"';
   if (device === undefined) return { severity: 'error', subject, found: 'does not exist', expected, remedy };
-  if (device.link_type !== 'ether') return { severity: 'error', subject, found: `is no Ethernet device (link type ${device.link_type})`, expected, remedy };
+  if (device.link_type !== 'ether')
+    return {
+      severity: 'error',
+      subject,
+      found: `is no Ethernet device (link type ${device.link_type})`,
+      expected,
+      remedy,
+    };
   if (isVrfMember(device)) return judgeVrfMember(device, 'error');
-  if (device.master !== undefined) return { severity: 'error', subject, found: `is a part of ${device.master}`, expected, remedy: `name ${device.master} in the setting devices` };
+  if (device.master !== undefined)
+    return {
+      severity: 'error',
+      subject,
+      found: `is a part of ${device.master}`,
+      expected,
+      remedy: `name ${device.master} in the setting devices`,
+    };
   return judgeLink(device);
 }
 
@@ -47,16 +83,36 @@ function judgeVrfMember({ ifname, master = '' }: DeviceDetails, severity: 'info'
     subject: `device ${ifname}`,
     found: `is in VRF ${master}: gwmark learns no gateway on it, for its routes are in tables that neither OpenVPN's sockets nor rules of gwmark look into`,
     expected: 'no VRF below the VPN',
-    remedy: severity === 'info' ? null : `take it out (ip link set ${ifname} nomaster; systemd-networkd: no VRF= in its .network), or move card and OpenVPN into a network namespace of their own`,
+    remedy:
+      severity === 'info'
+        ? null
+        : `take it out (ip link set ${ifname} nomaster; systemd-networkd: no VRF= in its .network), or move card and OpenVPN into a network namespace of their own`,
   };
 }
 
 function judgeLink({ ifname, flags, addr_info = [] }: DeviceDetails): Judgement {
   const subject = `device ${ifname}`;
   const expected = 'up, with an address';
-  if (!flags.includes('UP')) return { severity: 'error', subject, found: 'is down', expected, remedy: `ip link set ${ifname} up` };
-  if (!flags.includes('LOWER_UP')) return { severity: 'error', subject, found: 'has no carrier', expected, remedy: 'plug the cable in; look at the switch port' };
-  const addresses = addr_info.filter(({ scope }) => scope === 'global').map(({ local, prefixlen }) => `${local}/${prefixlen}`);
-  if (addresses.length === 0) return { severity: 'error', subject, found: 'has no address', expected, remedy: `ip address add ADDRESS dev ${ifname}` };
+  if (!flags.includes('UP'))
+    return { severity: 'error', subject, found: 'is down', expected, remedy: `ip link set ${ifname} up` };
+  if (!flags.includes('LOWER_UP'))
+    return {
+      severity: 'error',
+      subject,
+      found: 'has no carrier',
+      expected,
+      remedy: 'plug the cable in; look at the switch port',
+    };
+  const addresses = addr_info
+    .filter(({ scope }) => scope === 'global')
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+  if (addresses.length === 0)
+    return {
+      severity: 'error',
+      subject,
+      found: 'has no address',
+      expected,
+      remedy: `ip address add ADDRESS dev ${ifname}`,
+    };
   return fine(subject, `up, ${addresses.join(' ')}`, expected);
 }

@@ -10,18 +10,30 @@ export const flowtables: Check = {
   needsNetAdmin: true,
   look: async (system) => {
     const devices = [...(await system.links()), ...(await system.tunnels())].map(({ ifname }) => ifname);
-    return judgeFlowtables(foreignFlowtables(await system.ruleset(), system.settings.table, devices), await system.datapath());
+    return judgeFlowtables(
+      foreignFlowtables(await system.ruleset(), system.settings.table, devices),
+      await system.datapath(),
+    );
   },
 };
 
-export function judgeFlowtables(found: readonly ForeignFlowtable[], datapath: 'nexthop' | 'module'): readonly Judgement[] {
+export function judgeFlowtables(
+  found: readonly ForeignFlowtable[],
+  datapath: 'nexthop' | 'module',
+): readonly Judgement[] {
   const subject = 'flowtables of other programs';
   const expected = 'none that holds devices of the VPN, or the datapath nexthop';
   if (found.length === 0) return [fine(subject, 'none that holds a link or a tunnel', expected)];
   return found.map((flowtable): Judgement => {
     const holds = `${flowtable.where} holds ${flowtable.devices.join(', ')}`;
     if (datapath === 'nexthop') return fine(subject, `${holds}: it is told the way to the gateway`, expected);
-    return { severity: 'error', subject, found: `${holds}: flows that it takes pass the module, and their answers do not reach the router`, expected, remedy: remedyOfFlowtable(flowtable) };
+    return {
+      severity: 'error',
+      subject,
+      found: `${holds}: flows that it takes pass the module, and their answers do not reach the router`,
+      expected,
+      remedy: remedyOfFlowtable(flowtable),
+    };
   });
 }
 

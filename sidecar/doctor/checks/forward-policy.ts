@@ -24,8 +24,14 @@ export const forwardPolicy: Check = {
   needsNetAdmin: true,
   look: async (system) => {
     const [ruleset, legacy] = [await system.ruleset(), await system.legacyIptables()];
-    const ways = waysBetween((await system.links()).map(({ ifname }) => ifname), (await system.tunnels()).map(({ ifname }) => ifname));
-    return judgeForwardPolicy({ dropping: [...nftDropping(ruleset), ...legacyDropping(legacy)], refused: refusedWays(ruleset, ways) });
+    const ways = waysBetween(
+      (await system.links()).map(({ ifname }) => ifname),
+      (await system.tunnels()).map(({ ifname }) => ifname),
+    );
+    return judgeForwardPolicy({
+      dropping: [...nftDropping(ruleset), ...legacyDropping(legacy)],
+      refused: refusedWays(ruleset, ways),
+    });
   },
 };
 
@@ -45,7 +51,8 @@ export function judgeForwardPolicy({ dropping, refused }: Facts): readonly Judge
     subject,
     found: `${where} has policy drop: packets of the VPN are lost unless a rule there accepts them`,
     expected,
-    remedy: 'accept the tunnel in both directions there (Docker: in chain DOCKER-USER): iptables -I FORWARD -i tun0 -j ACCEPT; iptables -I FORWARD -o tun0 -j ACCEPT, and the same with ip6tables',
+    remedy:
+      'accept the tunnel in both directions there (Docker: in chain DOCKER-USER): iptables -I FORWARD -i tun0 -j ACCEPT; iptables -I FORWARD -o tun0 -j ACCEPT, and the same with ip6tables',
   }));
   return [...byPolicy, ...byRules];
 }
@@ -67,7 +74,12 @@ export interface Way {
 
 /** Between every link and every tunnel, in both directions. */
 export function waysBetween(links: readonly string[], tunnels: readonly string[]): readonly Way[] {
-  return links.flatMap((link) => tunnels.flatMap((tunnel) => [{ from: link, to: tunnel, isFromTunnel: false }, { from: tunnel, to: link, isFromTunnel: true }]));
+  return links.flatMap((link) =>
+    tunnels.flatMap((tunnel) => [
+      { from: link, to: tunnel, isFromTunnel: false },
+      { from: tunnel, to: link, isFromTunnel: true },
+    ]),
+  );
 }
 
 /** The ways on which rules of nftables end a new flow. */
@@ -79,7 +91,12 @@ function refusedWays(objects: readonly NftObject[], ways: readonly Way[]): reado
       if (refusal === null) continue;
       const key = JSON.stringify([way, refusal.where, refusal.verdict]);
       const known = found.get(key);
-      found.set(key, { ...way, ...refusal, mayBeAccepted: refusal.mayBeAccepted || known?.mayBeAccepted === true, families: [...(known?.families ?? []), family] });
+      found.set(key, {
+        ...way,
+        ...refusal,
+        mayBeAccepted: refusal.mayBeAccepted || known?.mayBeAccepted === true,
+        families: [...(known?.families ?? []), family],
+      });
     }
   }
   return [...found.values()];
@@ -90,11 +107,15 @@ function nftDropping(objects: readonly NftObject[]): readonly string[] {
     if (!('chain' in object) || object.chain.hook !== 'forward' || object.chain.policy !== 'drop') return [];
     const { family, table, name } = object.chain;
     // Frames that a bridge passes on are nothing that the endpoint forwards.
-    return family === 'ip' || family === 'ip6' || family === 'inet' ? [`nftables chain ${family} ${table} ${name}`] : [];
+    return family === 'ip' || family === 'ip6' || family === 'inet'
+      ? [`nftables chain ${family} ${table} ${name}`]
+      : [];
   });
 }
 
 /** @param saved as of iptables-save: `*filter`, `:FORWARD DROP [0:0]` */
 export function legacyDropping(saved: string): readonly string[] {
-  return savedLines(saved).flatMap(({ table, line }) => (line.startsWith(':FORWARD DROP ') ? [`iptables chain ${table} FORWARD`] : []));
+  return savedLines(saved).flatMap(({ table, line }) =>
+    line.startsWith(':FORWARD DROP ') ? [`iptables chain ${table} FORWARD`] : [],
+  );
 }

@@ -21,22 +21,47 @@ export const forwarding: Check = {
   doc: 'IPv4 forwarding, and IPv6 forwarding where a link has an IPv6 address, are on, or the sidecar can turn them on; and no link or tunnel has IPv4 forwarding off by itself.',
   needsNetAdmin: false,
   look: async (system) => {
-    const hasIpv6 = (await system.links()).some(({ addr_info = [] }) => addr_info.some(({ family, scope }) => family === 'inet6' && scope === 'global'));
+    const hasIpv6 = (await system.links()).some(({ addr_info = [] }) =>
+      addr_info.some(({ family, scope }) => family === 'inet6' && scope === 'global'),
+    );
     const names = ['net/ipv4/ip_forward', ...(hasIpv6 ? ['net/ipv6/conf/all/forwarding'] : [])];
     const isRunning = (await system.status().catch(() => null)) !== null;
     const isManaged = system.settings.sysctl === 'manage';
-    const devices = await Promise.all([...(await system.links()), ...(await system.tunnels())].map(async ({ ifname }) => ({ ifname, value: await readSysctl(`net/ipv4/conf/${ifname}/forwarding`) })));
-    const judgements = await Promise.all(names.map(async (name) => judgeForwarding({ name, value: await readSysctl(name), isWritable: await isWritable(name), isManaged, isRunning })));
+    const devices = await Promise.all(
+      [...(await system.links()), ...(await system.tunnels())].map(async ({ ifname }) => ({
+        ifname,
+        value: await readSysctl(`net/ipv4/conf/${ifname}/forwarding`),
+      })),
+    );
+    const judgements = await Promise.all(
+      names.map(async (name) =>
+        judgeForwarding({
+          name,
+          value: await readSysctl(name),
+          isWritable: await isWritable(name),
+          isManaged,
+          isRunning,
+        }),
+      ),
+    );
     // Turning it on for all turns it on for each.
     const isOn = (await readSysctl('net/ipv4/ip_forward')) !== '0';
-    return isOn ? [...judgements, ...devices.filter(({ value }) => value === '0').map(({ ifname }) => judgeDevice(ifname))] : judgements;
+    return isOn
+      ? [...judgements, ...devices.filter(({ value }) => value === '0').map(({ ifname }) => judgeDevice(ifname))]
+      : judgements;
   },
 };
 
 /** @param device that forwards nothing, where the machine does */
 export function judgeDevice(device: string): Judgement {
   const subject = `net.ipv4.conf.${device}.forwarding`;
-  return { severity: 'error', subject, found: '0, though net.ipv4.ip_forward is on', expected: '1', remedy: `sysctl -w ${subject}=1 (systemd-networkd: IPForward=yes, IPv4Forwarding=yes)` };
+  return {
+    severity: 'error',
+    subject,
+    found: '0, though net.ipv4.ip_forward is on',
+    expected: '1',
+    remedy: `sysctl -w ${subject}=1 (systemd-networkd: IPForward=yes, IPv4Forwarding=yes)`,
+  };
 }
 
 export function judgeForwarding({ name, value, isWritable: canWrite, isManaged, isRunning }: Facts): Judgement {
@@ -45,7 +70,14 @@ export function judgeForwarding({ name, value, isWritable: canWrite, isManaged, 
   const remedy = `sysctl -w ${subject}=1`;
   const found = value ?? 'cannot be read';
   if (isRunning || !isManaged) return { severity: 'error', subject, found, expected: '1', remedy };
-  if (!canWrite) return { severity: 'error', subject, found: `${found}, and cannot be written from here`, expected: '1', remedy: `${remedy} outside of the container` };
+  if (!canWrite)
+    return {
+      severity: 'error',
+      subject,
+      found: `${found}, and cannot be written from here`,
+      expected: '1',
+      remedy: `${remedy} outside of the container`,
+    };
   return { severity: 'info', subject, found, expected: '1', remedy: 'none needed: gwmark run turns it on' };
 }
 

@@ -29,21 +29,42 @@ export const iptables: Check = {
     const reports = await system.iptables();
     const status = await system.status().catch(() => null);
     const prefix = iptablesPrefix(system.settings.table);
-    const running = status?.firewall === 'iptables-nft' ? 'nft' : status?.firewall === 'iptables-legacy' ? 'legacy' : null;
+    const running =
+      status?.firewall === 'iptables-nft' ? 'nft' : status?.firewall === 'iptables-legacy' ? 'legacy' : null;
     const flavour = running ?? chooseFlavour(system.settings.iptables.flavour, reports);
     const ipset = await readIpsetVersion();
-    return judgeIptables({ prefix, flavour, reports, ipset, owner: await readOwner(prefix, flavour, reports, system.settings.table), isRunning: status !== null });
+    return judgeIptables({
+      prefix,
+      flavour,
+      reports,
+      ipset,
+      owner: await readOwner(prefix, flavour, reports, system.settings.table),
+      isRunning: status !== null,
+    });
   },
 };
 
 export function judgeIptables({ prefix, flavour, reports, ipset, owner, isRunning }: Facts): readonly Judgement[] {
   const report = reports.find((candidate) => candidate.flavour === flavour);
   if (report?.isUsable !== true) {
-    const found = reports.flatMap((candidate) => (candidate.isUsable ? [] : `${candidate.flavour}: ${candidate.reason}`)).join('; ');
-    return [{ severity: 'error', subject: 'iptables', found, expected: 'one flavour that works', remedy: 'install iptables, or nftables, or change iptables.flavour' }];
+    const found = reports
+      .flatMap((candidate) => (candidate.isUsable ? [] : `${candidate.flavour}: ${candidate.reason}`))
+      .join('; ');
+    return [
+      {
+        severity: 'error',
+        subject: 'iptables',
+        found,
+        expected: 'one flavour that works',
+        remedy: 'install iptables, or nftables, or change iptables.flavour',
+      },
+    ];
   }
   const expected = 'made by gwmark, in one flavour';
-  const judgements: Judgement[] = [fine('iptables', `${report.version}, flavour ${report.flavour}`), judgeIpset(ipset)];
+  const judgements: Judgement[] = [
+    fine('iptables', `${report.version}, flavour ${report.flavour}`),
+    judgeIpset(ipset),
+  ];
   for (const other of reports) {
     if (!other.isUsable || other.flavour === report.flavour || other.ownChains.length === 0) continue;
     judgements.push({
@@ -59,19 +80,43 @@ export function judgeIptables({ prefix, flavour, reports, ipset, owner, isRunnin
 
 function judgeIpset(ipset: Facts['ipset']): Judgement {
   if (typeof ipset === 'string') return fine('ipset', ipset);
-  return { severity: 'error', subject: 'ipset', found: ipset.message, expected: 'sets that rules can refer to', remedy: 'install ipset, and use a kernel with CONFIG_IP_SET and NETFILTER_XT_SET' };
+  return {
+    severity: 'error',
+    subject: 'ipset',
+    found: ipset.message,
+    expected: 'sets that rules can refer to',
+    remedy: 'install ipset, and use a kernel with CONFIG_IP_SET and NETFILTER_XT_SET',
+  };
 }
 
 function judgeChains(subject: string, expected: string, owner: Facts['owner'], isRunning: boolean): Judgement {
   switch (owner) {
     case 'foreign':
-      return { severity: 'error', subject, found: "somebody else's", expected, remedy: 'name others with the setting table' };
+      return {
+        severity: 'error',
+        subject,
+        found: "somebody else's",
+        expected,
+        remedy: 'name others with the setting table',
+      };
     case 'none':
       if (!isRunning) return fine(subject, 'not there: no sidecar runs', expected);
-      return { severity: 'error', subject, found: 'missing', expected, remedy: 'see "gwmark status": the sidecar repairs them, or says why it cannot' };
+      return {
+        severity: 'error',
+        subject,
+        found: 'missing',
+        expected,
+        remedy: 'see "gwmark status": the sidecar repairs them, or says why it cannot',
+      };
     default:
       if (isRunning) return fine(subject, 'made by gwmark', expected);
-      return { severity: 'info', subject, found: 'left by an earlier run: its rules are in force', expected: 'a running sidecar', remedy: 'start gwmark run, or remove them with gwmark down' };
+      return {
+        severity: 'info',
+        subject,
+        found: 'left by an earlier run: its rules are in force',
+        expected: 'a running sidecar',
+        remedy: 'start gwmark run, or remove them with gwmark down',
+      };
   }
 }
 
@@ -79,7 +124,9 @@ function judgeChains(subject: string, expected: string, owner: Facts['owner'], i
 function chooseFlavour(wanted: 'auto' | Flavour, reports: readonly FlavourReport[]): Flavour | null {
   if (wanted !== 'auto') return wanted;
   const usable = reports.filter((report) => report.isUsable);
-  const holder = usable.find(({ ownChains }) => ownChains.length > 0) ?? usable.find(({ foreignTables }) => foreignTables.length > 0);
+  const holder =
+    usable.find(({ ownChains }) => ownChains.length > 0) ??
+    usable.find(({ foreignTables }) => foreignTables.length > 0);
   return (holder ?? usable.find(({ isDefault }) => isDefault) ?? usable[0])?.flavour ?? null;
 }
 
@@ -94,7 +141,12 @@ async function readIpsetVersion(): Promise<string | IptablesError> {
 }
 
 /** The table is read only where chains of our names are in it: iptables-legacy would make one that is missing. */
-async function readOwner(prefix: string, flavour: Flavour | null, reports: readonly FlavourReport[], table: string): Promise<InstalledChains['owner']> {
+async function readOwner(
+  prefix: string,
+  flavour: Flavour | null,
+  reports: readonly FlavourReport[],
+  table: string,
+): Promise<InstalledChains['owner']> {
   const report = reports.find((candidate) => candidate.flavour === flavour);
   if (flavour === null || report?.isUsable !== true || report.ownChains.length === 0) return 'none';
   await using opened = await openIptables({ prefix, flavour, families: kernelFamilies() });

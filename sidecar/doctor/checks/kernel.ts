@@ -19,5 +19,11 @@ export function judgeKernel(text: string): Judgement {
   const version = parseVersion(text);
   const expected = '5.10 or later';
   if (version === null || isAtLeast(version, LEAST)) return fine('kernel', text, expected);
-  return { severity: 'warn', subject: 'kernel', found: text, expected, remedy: 'upgrade the kernel; gwmark is not tested on one as old' };
+  return {
+    severity: 'warn',
+    subject: 'kernel',
+    found: text,
+    expected,
+    remedy: 'upgrade the kernel; gwmark is not tested on one as old',
+  };
 }

@@ -43,7 +43,20 @@ export function judgeLabels({ datapath, writes, hasOpenvswitch, firstBit }: Fact
     const users = [...new Set(writes.map(({ where }) => where)), ...(hasOpenvswitch ? ['Open vSwitch'] : [])];
     return [fine(subject, users.length === 0 ? 'unused' : `used by ${users.join(', ')}`, expected)];
   }
-  const found = clashes.map(({ where, bit }): Judgement => ({ severity: 'error', subject, found: `${where} sets ${bit === null ? 'bits that cannot be told' : `bit ${bit}`}`, expected, remedy }));
-  if (hasOpenvswitch) found.push({ severity: 'warn', subject, found: 'Open vSwitch is at work, whose flows may write labels', expected, remedy });
+  const found = clashes.map(({ where, bit }): Judgement => ({
+    severity: 'error',
+    subject,
+    found: `${where} sets ${bit === null ? 'bits that cannot be told' : `bit ${bit}`}`,
+    expected,
+    remedy,
+  }));
+  if (hasOpenvswitch)
+    found.push({
+      severity: 'warn',
+      subject,
+      found: 'Open vSwitch is at work, whose flows may write labels',
+      expected,
+      remedy,
+    });
   return found.length > 0 ? found : [fine(subject, 'unused by others', expected)];
 }

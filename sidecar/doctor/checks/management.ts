@@ -1,6 +1,12 @@
 import { stat } from 'node:fs/promises';
 
-import { commands, Connection, isManagementError, ManagementError, type ManagementErrorCode } from 'openvpn-management-client';
+import {
+  commands,
+  Connection,
+  isManagementError,
+  ManagementError,
+  type ManagementErrorCode,
+} from 'openvpn-management-client';
 
 import { passwordNow } from '../../config/password.js';
 import type { Settings } from '../../config/settings.js';
@@ -18,10 +24,16 @@ const LONGEST_WAIT_MS = 2000;
 const ACTS_ON_DISCONNECT = ['management-signal', 'management-forget-disconnect'] as const;
 
 /** What became of one try to connect. */
-type Trial = { readonly ok: true; readonly title: string; readonly question: string | null } | { readonly ok: false; readonly code: ManagementErrorCode; readonly reason: string };
+type Trial =
+  | { readonly ok: true; readonly title: string; readonly question: string | null }
+  | { readonly ok: false; readonly code: ManagementErrorCode; readonly reason: string };
 
 /** Why nothing was tried; undefined where a try is harmless. */
-type Abstention = { readonly severity: 'ok' | 'info' | 'error'; readonly found: string; readonly remedy: string | null };
+type Abstention = {
+  readonly severity: 'ok' | 'info' | 'error';
+  readonly found: string;
+  readonly remedy: string | null;
+};
 
 /** OpenVPN's management interface can be used. */
 export const management: Check = {
@@ -52,8 +64,10 @@ function judgeNoEndpoint(): Judgement {
 }
 
 const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
-  MGMT_AUTH: 'compare management.passwordFile, or the passwordFile of this endpoint, with the password file in the line "management" of OpenVPN',
-  MGMT_PASSWORD_REQUIRED: 'set management.passwordFile, or passwordFile of this endpoint, to the password file in the line "management" of OpenVPN',
+  MGMT_AUTH:
+    'compare management.passwordFile, or the passwordFile of this endpoint, with the password file in the line "management" of OpenVPN',
+  MGMT_PASSWORD_REQUIRED:
+    'set management.passwordFile, or passwordFile of this endpoint, to the password file in the line "management" of OpenVPN',
   MGMT_BUSY: 'end the other program, or attach it to the sidecar: OpenVPN serves one management client at a time',
   MGMT_REFUSED: 'start OpenVPN; a socket file that nobody serves is left of an earlier run',
   MGMT_NOT_FOUND: 'start OpenVPN with the line "management PATH unix", or correct management.endpoints',
@@ -69,33 +83,73 @@ const ANSWER =
 export function judgeManagement({ name }: Pick<ServerView, 'name'>, outcome: Trial | Abstention): Judgement {
   const subject = `management ${name}`;
   const expected = 'OpenVPN answers, and the one slot is free or held by the sidecar';
-  if ('found' in outcome) return { severity: outcome.severity, subject, found: outcome.found, expected, remedy: outcome.remedy };
-  if (outcome.ok && outcome.question !== null) return { severity: 'error', subject, found: `free; OpenVPN waits for ${outcome.question}`, expected, remedy: ANSWER };
+  if ('found' in outcome)
+    return { severity: outcome.severity, subject, found: outcome.found, expected, remedy: outcome.remedy };
+  if (outcome.ok && outcome.question !== null)
+    return {
+      severity: 'error',
+      subject,
+      found: `free; OpenVPN waits for ${outcome.question}`,
+      expected,
+      remedy: ANSWER,
+    };
   if (outcome.ok) return fine(subject, `free; ${outcome.title} answers`, expected);
-  return { severity: 'error', subject, found: outcome.reason, expected, remedy: REMEDIES[outcome.code] ?? 'see the reason, and the log of OpenVPN' };
+  return {
+    severity: 'error',
+    subject,
+    found: outcome.reason,
+    expected,
+    remedy: REMEDIES[outcome.code] ?? 'see the reason, and the log of OpenVPN',
+  };
 }
 
 /** Everything that can be told without connecting. */
-async function whyNotTry(server: ServerView, problems: readonly string[], controlSocket: string): Promise<Abstention | undefined> {
+async function whyNotTry(
+  server: ServerView,
+  problems: readonly string[],
+  controlSocket: string,
+): Promise<Abstention | undefined> {
   const { name, endpoint, reported, isTaken, holders, options } = server;
-  if (reported?.question != null) return { severity: 'error', found: `held by the sidecar; OpenVPN waits for ${reported.question}`, remedy: ANSWER };
-  if (reported !== null && reported.state !== 'connecting') return { severity: 'ok', found: 'held by the sidecar', remedy: null };
+  if (reported?.question != null)
+    return { severity: 'error', found: `held by the sidecar; OpenVPN waits for ${reported.question}`, remedy: ANSWER };
+  if (reported !== null && reported.state !== 'connecting')
+    return { severity: 'ok', found: 'held by the sidecar', remedy: null };
   const sidecar = holders.find(isSidecar);
   if (isTaken && sidecar !== undefined) {
-    return { severity: 'info', found: `held by gwmark run (pid ${sidecar.pid}), which did not answer at ${controlSocket}`, remedy: 'name its control socket with --control-socket; if it is this one, see its log' };
+    return {
+      severity: 'info',
+      found: `held by gwmark run (pid ${sidecar.pid}), which did not answer at ${controlSocket}`,
+      remedy: 'name its control socket with --control-socket; if it is this one, see its log',
+    };
   }
   if (isTaken) {
-    const who = holders.length === 0 ? 'another program' : holders.map((holder) => `${holder.name} (pid ${holder.pid})`).join(', ');
+    const who =
+      holders.length === 0
+        ? 'another program'
+        : holders.map((holder) => `${holder.name} (pid ${holder.pid})`).join(', ');
     return { severity: 'error', found: `held by ${who}`, remedy: REMEDIES.MGMT_BUSY ?? null };
   }
   const problem = problems.find((text) => text.startsWith(`${name}:`));
-  if (reported !== null) return { severity: 'error', found: problem ?? 'the sidecar is not connected', remedy: problem !== undefined && /password/.test(problem) ? (REMEDIES.MGMT_AUTH ?? null) : 'see the log of the sidecar and of OpenVPN' };
+  if (reported !== null)
+    return {
+      severity: 'error',
+      found: problem ?? 'the sidecar is not connected',
+      remedy:
+        problem !== undefined && /password/.test(problem)
+          ? (REMEDIES.MGMT_AUTH ?? null)
+          : 'see the log of the sidecar and of OpenVPN',
+    };
   if (endpoint.kind === 'unix') {
     const reason = await pathProblem(endpoint.path);
     if (reason !== null) return { severity: 'error', ...reason };
   }
   const acts = ACTS_ON_DISCONNECT.find((option) => options !== null && optionOf(options, option) !== undefined);
-  if (acts !== undefined) return { severity: 'info', found: `free; not tried, because OpenVPN acts when a client leaves (${acts})`, remedy: null };
+  if (acts !== undefined)
+    return {
+      severity: 'info',
+      found: `free; not tried, because OpenVPN acts when a client leaves (${acts})`,
+      remedy: null,
+    };
   return undefined;
 }
 
@@ -106,7 +160,11 @@ async function pathProblem(path: string): Promise<{ readonly found: string; read
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { found: 'the socket does not exist', remedy: REMEDIES.MGMT_NOT_FOUND ?? '' };
-    if (code === 'EACCES') return { found: 'permission denied', remedy: 'run as root, or give this user access to the directory of the socket' };
+    if (code === 'EACCES')
+      return {
+        found: 'permission denied',
+        remedy: 'run as root, or give this user access to the directory of the socket',
+      };
     return { found: (error as Error).message, remedy: 'correct management.endpoints' };
   }
 }

@@ -12,12 +12,25 @@ interface Facts {
   readonly rules: readonly IpRule[];
 }
 
-/** Programs that are known for their marks: the bits that they use unless told otherwise, and how they are recognised. */
-const KNOWN: readonly { readonly name: string; readonly bits: number; readonly chain?: RegExp; readonly mark?: number; readonly setting: string }[] = [
+/**
+ * Programs that are known for their marks: the bits that they use unless told otherwise, and how they are recognised.
+ */
+const KNOWN: readonly {
+  readonly name: string;
+  readonly bits: number;
+  readonly chain?: RegExp;
+  readonly mark?: number;
+  readonly setting: string;
+}[] = [
   { name: 'kube-proxy', bits: 0xc000, chain: /\bKUBE-/, setting: '--iptables-masquerade-bit' },
   { name: 'Calico', bits: 0xffff_0000, chain: /\bcali-/, setting: 'IptablesMarkMask (NftablesMarkMask) of Felix' },
   { name: 'Cilium', bits: 0xffff_0f00, chain: /\bCILIUM_/, setting: 'none: it uses these bits always' },
-  { name: 'Tailscale', bits: 0x00ff_0000, chain: /\bts-(?:input|forward|postrouting)\b/, setting: 'none: it uses these bits always' },
+  {
+    name: 'Tailscale',
+    bits: 0x00ff_0000,
+    chain: /\bts-(?:input|forward|postrouting)\b/,
+    setting: 'none: it uses these bits always',
+  },
   { name: 'WireGuard (wg-quick)', bits: 0xca6c, chain: /\bwg-quick-/, mark: 0xca6c, setting: 'FwMark' },
   { name: 'Docker', bits: 0, chain: /\bDOCKER\b/, setting: 'none' },
 ];
@@ -28,7 +41,11 @@ export const marks: Check = {
   doc: 'Nobody else writes or looks at the bits of `mark.mask`: nftables, iptables of both flavours, `ip rule`. kube-proxy, Calico, Cilium, Tailscale, wg-quick and Docker are known by name.',
   needsNetAdmin: true,
   look: async (system) => {
-    const [objects, { rules }, saved] = await Promise.all([system.ruleset(), system.routing(), system.savedIptables()]);
+    const [objects, { rules }, saved] = await Promise.all([
+      system.ruleset(),
+      system.routing(),
+      system.savedIptables(),
+    ]);
     const { table } = system.settings;
     return judgeMarks({
       mask: system.policy.markMask,
@@ -43,28 +60,47 @@ export function judgeMarks({ mask, writes, chains, rules }: Facts): readonly Jud
   const subject = 'mark bits';
   const expected = `${hex(mask)} (mark.mask) unused by others`;
   const judgements = new Map<string, Judgement>();
-  const note = (severity: 'error' | 'warn', found: string, remedy: string): void => void judgements.set(found, { severity, subject, found, expected, remedy });
+  const note = (severity: 'error' | 'warn', found: string, remedy: string): void =>
+    void judgements.set(found, { severity, subject, found, expected, remedy });
 
   for (const { where, touched, sets, copies } of writes) {
-    if ((sets & mask) !== 0) note('error', `${where} sets ${hex(sets & mask)}`, 'give one of the two other bits: mark.mask here');
-    else if ((copies & mask) !== 0) note('warn', `${where} copies ${hex(copies & mask)} between packet mark and conntrack mark`, `let it copy under a mask without ${hex(mask)}, or change mark.mask`);
-    else if ((touched & mask) !== 0) note('warn', `${where} erases ${hex(touched & mask)}`, `let it write under a mask without ${hex(mask)}`);
+    if ((sets & mask) !== 0)
+      note('error', `${where} sets ${hex(sets & mask)}`, 'give one of the two other bits: mark.mask here');
+    else if ((copies & mask) !== 0)
+      note(
+        'warn',
+        `${where} copies ${hex(copies & mask)} between packet mark and conntrack mark`,
+        `let it copy under a mask without ${hex(mask)}, or change mark.mask`,
+      );
+    else if ((touched & mask) !== 0)
+      note('warn', `${where} erases ${hex(touched & mask)}`, `let it write under a mask without ${hex(mask)}`);
   }
   for (const { priority, fwmark, fwmask } of rules) {
     const used = Number(fwmark ?? 0) & Number(fwmask ?? 0xffff_ffff) & mask;
-    if (used !== 0) note('error', `ip rule ${priority} looks at ${hex(used)}`, 'give one of the two other bits: mark.mask here');
+    if (used !== 0)
+      note('error', `ip rule ${priority} looks at ${hex(used)}`, 'give one of the two other bits: mark.mask here');
   }
-  const known = KNOWN.filter(({ chain, mark }) => chains.some((name) => chain?.test(name)) || rules.some(({ fwmark }) => mark !== undefined && Number(fwmark ?? 0) === mark));
+  const known = KNOWN.filter(
+    ({ chain, mark }) =>
+      chains.some((name) => chain?.test(name)) ||
+      rules.some(({ fwmark }) => mark !== undefined && Number(fwmark ?? 0) === mark),
+  );
   for (const { name, bits, setting } of known) {
     const shared = bits & mask;
-    if (shared !== 0) note('warn', `${name} is at work, which uses ${hex(bits)} unless told otherwise`, `choose a mark.mask outside of it, or change its bits (${setting})`);
+    if (shared !== 0)
+      note(
+        'warn',
+        `${name} is at work, which uses ${hex(bits)} unless told otherwise`,
+        `choose a mark.mask outside of it, or change its bits (${setting})`,
+      );
   }
   if (judgements.size > 0) return [...judgements.values()];
   const others = known.map(({ name }) => name).join(', ');
-  return [fine(subject, others === '' ? 'unused by others' : `unused by others (${others} uses different ones)`, expected)];
+  return [
+    fine(subject, others === '' ? 'unused by others' : `unused by others (${others} uses different ones)`, expected),
+  ];
 }
 
 function hex(value: number): string {
   return `0x${(value >>> 0).toString(16)}`;
 }
-

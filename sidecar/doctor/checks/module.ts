@@ -18,7 +18,13 @@ export const kernelModule: Check = {
   needsNetAdmin: false,
   look: async (system) => {
     const status = await system.status().catch(() => null);
-    return [judgeModule({ reading: await system.module(), wanted: system.settings.datapath, running: status?.datapath ?? null })];
+    return [
+      judgeModule({
+        reading: await system.module(),
+        wanted: system.settings.datapath,
+        running: status?.datapath ?? null,
+      }),
+    ];
   },
 };
 
@@ -29,16 +35,42 @@ export function judgeModule({ reading, wanted, running }: Facts): Judgement {
   switch (reading.state) {
     case 'absent':
       if (!isNeeded) return fine(subject, 'not loaded: the datapath is nexthop', expected);
-      return { severity: 'error', subject, found: 'not loaded', expected, remedy: 'modprobe gwmark (package gwmark-dkms, or make in module/), or set datapath: auto' };
+      return {
+        severity: 'error',
+        subject,
+        found: 'not loaded',
+        expected,
+        remedy: 'modprobe gwmark (package gwmark-dkms, or make in module/), or set datapath: auto',
+      };
     case 'foreign':
-      if (wanted === 'nexthop') return fine(subject, `another version ("${reading.firstLine}"), and not used`, expected);
-      return { severity: 'error', subject, found: `another version ("${reading.firstLine}")`, expected, remedy: 'upgrade the older of module and sidecar and load the module anew, or set datapath: nexthop' };
+      if (wanted === 'nexthop')
+        return fine(subject, `another version ("${reading.firstLine}"), and not used`, expected);
+      return {
+        severity: 'error',
+        subject,
+        found: `another version ("${reading.firstLine}")`,
+        expected,
+        remedy: 'upgrade the older of module and sidecar and load the module anew, or set datapath: nexthop',
+      };
     default:
       if (running === 'module' && !reading.isEnabled) {
-        return { severity: 'error', subject, found: 'loaded, and not enabled here', expected: 'enabled by the running sidecar', remedy: 'see "gwmark status"; the sidecar enables it within a second or says why it cannot' };
+        return {
+          severity: 'error',
+          subject,
+          found: 'loaded, and not enabled here',
+          expected: 'enabled by the running sidecar',
+          remedy: 'see "gwmark status"; the sidecar enables it within a second or says why it cannot',
+        };
       }
       if (running === 'nexthop' && reading.isEnabled) {
-        return { severity: 'warn', subject, found: 'enabled here, while the sidecar works by the datapath nexthop: it may take marks of gateways for its own', expected: 'not enabled, or used', remedy: 'echo disable > /proc/net/gwmark/control, or restart the sidecar with datapath: auto' };
+        return {
+          severity: 'warn',
+          subject,
+          found:
+            'enabled here, while the sidecar works by the datapath nexthop: it may take marks of gateways for its own',
+          expected: 'not enabled, or used',
+          remedy: 'echo disable > /proc/net/gwmark/control, or restart the sidecar with datapath: auto',
+        };
       }
       return fine(subject, `loaded, ABI ${MODULE_ABI}${reading.isEnabled ? ', enabled' : ''}`, expected);
   }

@@ -29,12 +29,25 @@ export const pathFilters: Check = {
       firewall: await system.firewall(),
       stranded: await system.linksWithoutDefault(),
       isRunning: (await system.status().catch(() => null)) !== null,
-      isAnswering: (await system.ruleset()).some((object) => 'chain' in object && object.chain.family === 'inet' && object.chain.table === table && object.chain.name === 'before_filters'),
+      isAnswering: (await system.ruleset()).some(
+        (object) =>
+          'chain' in object &&
+          object.chain.family === 'inet' &&
+          object.chain.table === table &&
+          object.chain.name === 'before_filters',
+      ),
     });
   },
 };
 
-export function judgePathFilters({ filters, datapath, firewall, stranded, isRunning, isAnswering }: Facts): readonly Judgement[] {
+export function judgePathFilters({
+  filters,
+  datapath,
+  firewall,
+  stranded,
+  isRunning,
+  isAnswering,
+}: Facts): readonly Judgement[] {
   const subject = 'reverse path filters made of rules';
   const expected = 'none, or such as ask with the mark of the packet';
   if (filters.length === 0) return [fine(subject, 'none', expected)];
@@ -42,11 +55,29 @@ export function judgePathFilters({ filters, datapath, firewall, stranded, isRunn
     const { where, families } = filter;
     const reason = whyUnanswerable(filter, datapath, firewall);
     if (reason === null) {
-      if (isAnswering || !isRunning) return fine(subject, `${where} asks with the mark, and ${isAnswering ? 'is told' : 'gwmark run tells it'} the way of the gateway`, expected);
-      return { severity: 'warn', subject, found: `${where} asks with the mark, and is not told the way of the gateway yet`, expected, remedy: 'none needed: the sidecar finds it within seconds; if not, look into its log' };
+      if (isAnswering || !isRunning)
+        return fine(
+          subject,
+          `${where} asks with the mark, and ${isAnswering ? 'is told' : 'gwmark run tells it'} the way of the gateway`,
+          expected,
+        );
+      return {
+        severity: 'warn',
+        subject,
+        found: `${where} asks with the mark, and is not told the way of the gateway yet`,
+        expected,
+        remedy: 'none needed: the sidecar finds it within seconds; if not, look into its log',
+      };
     }
     const family = families.find((candidate) => stranded.has(candidate));
-    if (family === undefined) return { severity: 'info', subject, found: `${where}: ${reason}, and the default route leads by every link`, expected, remedy: null };
+    if (family === undefined)
+      return {
+        severity: 'info',
+        subject,
+        found: `${where}: ${reason}, and the default route leads by every link`,
+        expected,
+        remedy: null,
+      };
     return {
       severity: 'error',
       subject,
@@ -58,16 +89,24 @@ export function judgePathFilters({ filters, datapath, firewall, stranded, isRunn
 }
 
 /** Why a filter cannot be told of gateways; null where it can. */
-export function whyUnanswerable(filter: PathFilter, datapath: 'nexthop' | 'module', firewall: 'nftables' | 'iptables'): string | null {
+export function whyUnanswerable(
+  filter: PathFilter,
+  datapath: 'nexthop' | 'module',
+  firewall: 'nftables' | 'iptables',
+): string | null {
   if (datapath === 'module') return 'the datapath module has no routes that it could be told';
   if (firewall === 'iptables') return 'gwmark makes its rules with iptables, which has no place behind such a filter';
   if (!filter.asksWithMark) return 'it asks without the mark of the packet';
-  return isAnswerable(filter) ? null : `it is in hook ${filter.hook} at priority ${filter.priority}, where no rule of gwmark comes before it and one behind it`;
+  return isAnswerable(filter)
+    ? null
+    : `it is in hook ${filter.hook} at priority ${filter.priority}, where no rule of gwmark comes before it and one behind it`;
 }
 
 /** How an unanswered filter is kept from dropping. */
 export function remedyOfFilter({ where }: Pick<PathFilter, 'where'>): string {
-  if (where.includes(' firewalld ')) return 'IPv6_rpfilter=no in /etc/firewalld/firewalld.conf, then firewall-cmd --reload';
-  if (/nixos|rpfilter/.test(where)) return 'networking.firewall.checkReversePath = false (NixOS), or a default route by that link';
+  if (where.includes(' firewalld '))
+    return 'IPv6_rpfilter=no in /etc/firewalld/firewalld.conf, then firewall-cmd --reload';
+  if (/nixos|rpfilter/.test(where))
+    return 'networking.firewall.checkReversePath = false (NixOS), or a default route by that link';
   return 'let the rule ask with the mark (fib saddr . mark . iif; -m rpfilter --validmark) in prerouting, let it leave out that link, or remove it; or give the endpoint a default route by that link';
 }

@@ -20,7 +20,13 @@ export const pathMtu: Check = {
     const transports = status?.servers.flatMap(({ transport }) => transport) ?? [];
     const hasUdp6 = transports.some(({ protocol, address }) => protocol === 'udp' && address.includes(':'));
     if (!hasUdp6) return [];
-    return [judgePathMtu({ reflect: await readSysctl('net/ipv6/fwmark_reflect'), isManaged: system.settings.sysctl === 'manage', isRunning: status !== null })];
+    return [
+      judgePathMtu({
+        reflect: await readSysctl('net/ipv6/fwmark_reflect'),
+        isManaged: system.settings.sysctl === 'manage',
+        isRunning: status !== null,
+      }),
+    ];
   },
 };
 
@@ -28,6 +34,13 @@ export function judgePathMtu({ reflect, isManaged, isRunning }: Facts): Judgemen
   const subject = 'net.ipv6.fwmark_reflect';
   if (reflect === '1') return fine(subject, '1');
   const found = `${reflect ?? 'cannot be read'}: OpenVPN over IPv6 does not learn that the path to a client is narrower than the link`;
-  if (isManaged && !isRunning) return { severity: 'info', subject, found, expected: '1', remedy: 'none needed: gwmark run turns it on' };
-  return { severity: 'warn', subject, found, expected: '1', remedy: `sysctl -w ${subject}=1 (outside of the container, if it is one), or mssfix and tun-mtu in OpenVPN's configuration small enough for every path` };
+  if (isManaged && !isRunning)
+    return { severity: 'info', subject, found, expected: '1', remedy: 'none needed: gwmark run turns it on' };
+  return {
+    severity: 'warn',
+    subject,
+    found,
+    expected: '1',
+    remedy: `sysctl -w ${subject}=1 (outside of the container, if it is one), or mssfix and tun-mtu in OpenVPN's configuration small enough for every path`,
+  };
 }

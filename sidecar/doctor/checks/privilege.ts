@@ -12,6 +12,8 @@ export const privilege: Check = {
 export function judgePrivilege(hasNetAdmin: boolean, isRoot: boolean): Judgement {
   const expected = 'root, to look at everything';
   if (hasNetAdmin && isRoot) return fine('privilege', 'root', expected);
-  const found = hasNetAdmin ? 'CAP_NET_ADMIN, but not root: other processes are out of sight' : 'no CAP_NET_ADMIN: some checks are left out';
+  const found = hasNetAdmin
+    ? 'CAP_NET_ADMIN, but not root: other processes are out of sight'
+    : 'no CAP_NET_ADMIN: some checks are left out';
   return { severity: 'info', subject: 'privilege', found, expected, remedy: 'run gwmark doctor as root' };
 }

@@ -17,7 +17,13 @@ interface Program {
 /** Debian 11 has the oldest of what is tested: iproute2 5.10. conntrack reads commands from a file since 1.4.7. */
 const PROGRAMS: readonly Program[] = [
   { name: 'ip', versionFlag: '-V', least: [5, 10, 0], package: 'iproute2', lost: null },
-  { name: 'conntrack', versionFlag: '--version', least: [1, 4, 7], package: 'conntrack', lost: 'flows of clients that left are not ended' },
+  {
+    name: 'conntrack',
+    versionFlag: '--version',
+    least: [1, 4, 7],
+    package: 'conntrack',
+    lost: 'flows of clients that left are not ended',
+  },
 ];
 
 /** The programs that the sidecar runs: there, and new enough. */
@@ -46,10 +52,15 @@ export function judgeProgram(program: Program, output: string | null): Judgement
   if (output === null) return { severity, subject, found: 'missing', expected, remedy };
   const version = parseVersion(output);
   if (version === null) return { severity: 'info', subject, found: 'of an unknown version', expected, remedy: null };
-  return isAtLeast(version, program.least) ? fine(subject, version.join('.'), expected) : { severity, subject, found: version.join('.'), expected, remedy };
+  return isAtLeast(version, program.least)
+    ? fine(subject, version.join('.'), expected)
+    : { severity, subject, found: version.join('.'), expected, remedy };
 }
 
-/** The first version number in a text: `ip utility, iproute2-6.1.0` -> 6.1.0; an old iproute2 has a date (`ss200127`) for one, which is null. */
+/**
+ * The first version number in a text: `ip utility, iproute2-6.1.0` -> 6.1.0; an old iproute2 has a date (`ss200127`)
+ * for one, which is null.
+ */
 export function parseVersion(text: string): Version | null {
   const match = /(\d+)\.(\d+)(?:\.(\d+))?/.exec(text);
   return match === null ? null : [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];

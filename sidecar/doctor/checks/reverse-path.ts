@@ -14,7 +14,9 @@ interface Facts {
   /** The sidecar turns the device's own one off, with the datapath `module`. */
   readonly isManaged: boolean;
   readonly isRunning: boolean;
-  /** With several links: devices of the route that a strict filter is told, as the kernel has it. Null with one link. */
+  /**
+   * With several links: devices of the route that a strict filter is told, as the kernel has it. Null with one link.
+   */
   readonly legs: readonly string[] | null;
 }
 
@@ -32,7 +34,15 @@ export const reversePath: Check = {
     return Promise.all(
       links.map(async ({ ifname: device }) => {
         const own = Number((await readSysctl(`net/ipv4/conf/${device}/rp_filter`)) ?? 0);
-        return judgeReversePath({ device, all, own, datapath, isManaged: system.settings.sysctl === 'manage', isRunning, legs });
+        return judgeReversePath({
+          device,
+          all,
+          own,
+          datapath,
+          isManaged: system.settings.sysctl === 'manage',
+          isRunning,
+          legs,
+        });
       }),
     );
   },
@@ -40,8 +50,12 @@ export const reversePath: Check = {
 
 async function readLegs(policy: Policy): Promise<readonly string[]> {
   // A table that nothing was ever in is refused.
-  const routes = await ipJson<IpRoute>(['-N', '-4', 'route', 'show', 'table', String(legsTable(policy))]).catch(() => []);
-  return routes.flatMap(({ dev, nexthops = [] }) => [dev, ...nexthops.map((nexthop) => nexthop.dev)].filter((leg) => leg !== undefined));
+  const routes = await ipJson<IpRoute>(['-N', '-4', 'route', 'show', 'table', String(legsTable(policy))]).catch(
+    () => [],
+  );
+  return routes.flatMap(({ dev, nexthops = [] }) =>
+    [dev, ...nexthops.map((nexthop) => nexthop.dev)].filter((leg) => leg !== undefined),
+  );
 }
 
 export function judgeReversePath({ device, all, own, datapath, isManaged, isRunning, legs }: Facts): Judgement {
@@ -52,13 +66,21 @@ export function judgeReversePath({ device, all, own, datapath, isManaged, isRunn
     return {
       severity: 'error',
       subject,
-      found: '1 (strict), and no route of gwmark leads over this device: what comes by it is dropped where the endpoint has no route back',
+      found:
+        '1 (strict), and no route of gwmark leads over this device: what comes by it is dropped where the endpoint has no route back',
       expected: 'a multipath route over every link in the table of the legs',
       remedy: `a running sidecar makes it, or says in "gwmark status" why it cannot (a kernel without CONFIG_IP_ROUTE_MULTIPATH); else sysctl -w net.ipv4.conf.${device}.rp_filter=2`,
     };
   }
   if (datapath === 'nexthop') return fine(subject, `${value}`, 'any: the routes of nexthop satisfy it');
-  if (all === 0 && isManaged && !isRunning) return { severity: 'info', subject, found: `${value}`, expected: '0', remedy: 'none needed: gwmark run turns it off' };
+  if (all === 0 && isManaged && !isRunning)
+    return {
+      severity: 'info',
+      subject,
+      found: `${value}`,
+      expected: '0',
+      remedy: 'none needed: gwmark run turns it off',
+    };
   const culprit = all > 0 ? 'all' : device;
   return {
     severity: 'error',

@@ -11,13 +11,22 @@ export const settings: Check = {
 };
 
 export function judgeSettings({ from, differences }: SettingsInForce): readonly Judgement[] {
-  if (from === 'command') return [fine('settings', 'those of this command: no sidecar runs here, or it does not say what it works with', 'those of the running sidecar')];
-  if (differences.length === 0) return [fine('settings', 'those of the running sidecar, and this command has the same')];
+  if (from === 'command')
+    return [
+      fine(
+        'settings',
+        'those of this command: no sidecar runs here, or it does not say what it works with',
+        'those of the running sidecar',
+      ),
+    ];
+  if (differences.length === 0)
+    return [fine('settings', 'those of the running sidecar, and this command has the same')];
   return differences.map(({ path, running, own }) => ({
     severity: 'info',
     subject: path,
     found: `${running} in the running sidecar, which is what counts; ${own} in this command`,
     expected: 'the same in both',
-    remedy: 'give this command the same configuration (--config); if the sidecar is to take over a changed one, send it SIGHUP or restart it',
+    remedy:
+      'give this command the same configuration (--config); if the sidecar is to take over a changed one, send it SIGHUP or restart it',
   }));
 }

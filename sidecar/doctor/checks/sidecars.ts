@@ -19,7 +19,8 @@ export const sidecars: Check = {
     const running = (await readProcesses()).filter(isSidecar);
     const numbers = new Set(running.map(({ pid }) => pid));
     // One that is about to start a program has a child that still looks like itself.
-    const isOwn = async (pid: number): Promise<boolean> => (await isInOurNamespace(pid)) && !numbers.has((await parentOf(pid)) ?? 0);
+    const isOwn = async (pid: number): Promise<boolean> =>
+      (await isInOurNamespace(pid)) && !numbers.has((await parentOf(pid)) ?? 0);
     const isOurs = await Promise.all(running.map(({ pid }) => isOwn(pid)));
     const pids = running.filter((_, index) => isOurs[index] === true).map(({ pid }) => pid);
     return judgeSidecars({ controlSocket: system.settings.controlSocket, status: await system.status(), pids });
@@ -40,12 +41,26 @@ export function judgeSidecars({ controlSocket, status, pids }: Facts): readonly 
   }
   if (status === null) {
     const found = pids.length === 0 ? 'none runs' : `one runs (pid ${pids.join(', ')}), but not at ${controlSocket}`;
-    judgements.push({ severity: 'info', subject, found, expected: `one at ${controlSocket}`, remedy: pids.length === 0 ? 'gwmark run' : 'name its control socket with --control-socket' });
+    judgements.push({
+      severity: 'info',
+      subject,
+      found,
+      expected: `one at ${controlSocket}`,
+      remedy: pids.length === 0 ? 'gwmark run' : 'name its control socket with --control-socket',
+    });
   } else if (status.ready) {
     judgements.push(fine(subject, `${status.version}, ready, datapath ${status.datapath}`));
   } else {
     const problems = status.problems.length > 0 ? status.problems : ['not ready'];
-    judgements.push(...problems.map((problem): Judgement => ({ severity: 'error', subject, found: problem, expected: 'ready', remedy: 'see the log of the sidecar' })));
+    judgements.push(
+      ...problems.map((problem): Judgement => ({
+        severity: 'error',
+        subject,
+        found: problem,
+        expected: 'ready',
+        remedy: 'see the log of the sidecar',
+      })),
+    );
   }
   return judgements;
 }

@@ -22,15 +22,24 @@ export const table: Check = {
     const { table: name } = system.settings;
     const ruleset = await system.ruleset();
     const isRunning = (await system.status().catch(() => null)) !== null;
-    const isInline = (await system.datapath()) === 'module' && (await system.links()).some(({ linkinfo }) => linkinfo?.info_kind === 'bridge');
+    const isInline =
+      (await system.datapath()) === 'module' &&
+      (await system.links()).some(({ linkinfo }) => linkinfo?.info_kind === 'bridge');
     const firewall = await system.firewall();
     const families = isInline ? (['inet', 'bridge'] as const) : (['inet'] as const);
-    return families.map((family) => judgeTable({ family, table: name, state: stateOf(ruleset, family, name), isRunning, firewall }));
+    return families.map((family) =>
+      judgeTable({ family, table: name, state: stateOf(ruleset, family, name), isRunning, firewall }),
+    );
   },
 };
 
 function stateOf(ruleset: readonly NftObject[], family: Facts['family'], name: string): Facts['state'] {
-  const objects = ruleset.filter((object) => Object.values(object).some((value: { family?: string; table?: string; name?: string }) => value.family === family && (value.table ?? value.name) === name));
+  const objects = ruleset.filter((object) =>
+    Object.values(object).some(
+      (value: { family?: string; table?: string; name?: string }) =>
+        value.family === family && (value.table ?? value.name) === name,
+    ),
+  );
   return objects.length === 0 ? 'missing' : readTable(objects, () => '').owner;
 }
 
@@ -38,16 +47,40 @@ export function judgeTable({ family, table: name, state, isRunning, firewall }: 
   const subject = `nftables table ${family} ${name}`;
   if (firewall === 'iptables') {
     if (state === 'missing' || state === 'foreign') return fine(subject, 'not used: rules are made with iptables');
-    return { severity: 'error', subject, found: 'left by an earlier run, beside the rules of iptables: packets pass both', expected: 'not there', remedy: 'stop gwmark run, then run gwmark down' };
+    return {
+      severity: 'error',
+      subject,
+      found: 'left by an earlier run, beside the rules of iptables: packets pass both',
+      expected: 'not there',
+      remedy: 'stop gwmark run, then run gwmark down',
+    };
   }
   switch (state) {
     case 'foreign':
-      return { severity: 'error', subject, found: "somebody else's", expected: 'free, or made by gwmark', remedy: 'name another with the setting table' };
+      return {
+        severity: 'error',
+        subject,
+        found: "somebody else's",
+        expected: 'free, or made by gwmark',
+        remedy: 'name another with the setting table',
+      };
     case 'missing':
       if (!isRunning) return fine(subject, 'not there: no sidecar runs', 'free, or made by gwmark');
-      return { severity: 'error', subject, found: 'missing', expected: 'made by the running sidecar', remedy: 'see "gwmark status": the sidecar repairs it, or says why it cannot' };
+      return {
+        severity: 'error',
+        subject,
+        found: 'missing',
+        expected: 'made by the running sidecar',
+        remedy: 'see "gwmark status": the sidecar repairs it, or says why it cannot',
+      };
     default:
       if (isRunning) return fine(subject, 'made by gwmark');
-      return { severity: 'info', subject, found: 'left by an earlier run: its rules are in force', expected: 'a running sidecar', remedy: 'start gwmark run, or remove it with gwmark down' };
+      return {
+        severity: 'info',
+        subject,
+        found: 'left by an earlier run: its rules are in force',
+        expected: 'a running sidecar',
+        remedy: 'start gwmark run, or remove it with gwmark down',
+      };
   }
 }

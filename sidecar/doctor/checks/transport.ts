@@ -23,12 +23,27 @@ export const transport: Check = {
 /** Pure. */
 export function judgeTransport({ reported, problems }: Facts): readonly Judgement[] {
   // Without a device there is nothing to carry yet, and another check says why.
-  return reported.filter(({ role, state, device }) => role === 'server' && state !== 'connecting' && device !== null).map(({ management, transport: sockets, transportSource }) => {
-    const subject = `sockets of ${management}`;
-    const expected = 'known, with their ports';
-    const list = sockets.map(({ protocol, address, port }) => `${protocol}/${address.includes(':') ? `[${address}]` : address}:${port}`).join(', ');
-    if (sockets.length > 0) return fine(subject, `${list}, told by: ${transportSource ?? 'unknown'}`, expected);
-    const why = problems.find((problem) => problem.startsWith(`${management}:`))?.slice(management.length + 2) ?? 'they are not known';
-    return { severity: 'error', subject, found: why, expected, remedy: 'name them in the setting transport, for example transport: udp/1194; or let OpenVPN tell: start it anew with verb 1 or more while the sidecar runs' };
-  });
+  return reported
+    .filter(({ role, state, device }) => role === 'server' && state !== 'connecting' && device !== null)
+    .map(({ management, transport: sockets, transportSource }) => {
+      const subject = `sockets of ${management}`;
+      const expected = 'known, with their ports';
+      const list = sockets
+        .map(
+          ({ protocol, address, port }) => `${protocol}/${address.includes(':') ? `[${address}]` : address}:${port}`,
+        )
+        .join(', ');
+      if (sockets.length > 0) return fine(subject, `${list}, told by: ${transportSource ?? 'unknown'}`, expected);
+      const why =
+        problems.find((problem) => problem.startsWith(`${management}:`))?.slice(management.length + 2) ??
+        'they are not known';
+      return {
+        severity: 'error',
+        subject,
+        found: why,
+        expected,
+        remedy:
+          'name them in the setting transport, for example transport: udp/1194; or let OpenVPN tell: start it anew with verb 1 or more while the sidecar runs',
+      };
+    });
 }

@@ -20,7 +20,11 @@ export const tunnels: Check = {
   needsNetAdmin: false,
   look: async (system) => {
     const status = await system.status().catch(() => null);
-    return judgeTunnels({ tunnels: await system.tunnels(), reported: status?.servers ?? [], problems: status?.problems ?? [] });
+    return judgeTunnels({
+      tunnels: await system.tunnels(),
+      reported: status?.servers ?? [],
+      problems: status?.problems ?? [],
+    });
   },
 };
 
@@ -28,23 +32,59 @@ export function judgeTunnels({ tunnels: found, reported, problems }: Facts): rea
   const expected = 'up, with an address';
   const lost = reported.filter(({ device, state }) => state !== 'connecting' && device === null);
   const judgements = lost.map(({ management, question }): Judgement => {
-    const problem = problems.find((text) => text.startsWith(`${management}: `))?.slice(management.length + 2) ?? 'OpenVPN has opened none';
-    const remedy = question == null ? 'look into the log of OpenVPN; in hold it waits for a release (setting hold); with "dev tap" there is nothing for gwmark to do' : 'see the check management';
-    return { severity: 'error', subject: `tunnel of ${management}`, found: question == null ? problem : `OpenVPN has opened none: it waits for ${question}`, expected, remedy };
+    const problem =
+      problems.find((text) => text.startsWith(`${management}: `))?.slice(management.length + 2) ??
+      'OpenVPN has opened none';
+    const remedy =
+      question == null
+        ? 'look into the log of OpenVPN; in hold it waits for a release (setting hold); with "dev tap" there is nothing for gwmark to do'
+        : 'see the check management';
+    return {
+      severity: 'error',
+      subject: `tunnel of ${management}`,
+      found: question == null ? problem : `OpenVPN has opened none: it waits for ${question}`,
+      expected,
+      remedy,
+    };
   });
-  if (found.length > 0) return [...leftBehind(found, reported), ...found.map(({ ifname, addr_info = [] }) => fine(`tunnel ${ifname}`, `up, ${addr_info.filter(({ scope }) => scope === 'global').map(({ local }) => local).join(' ')}`, expected)), ...judgements];
+  if (found.length > 0)
+    return [
+      ...leftBehind(found, reported),
+      ...found.map(({ ifname, addr_info = [] }) =>
+        fine(
+          `tunnel ${ifname}`,
+          `up, ${addr_info
+            .filter(({ scope }) => scope === 'global')
+            .map(({ local }) => local)
+            .join(' ')}`,
+          expected,
+        ),
+      ),
+      ...judgements,
+    ];
   if (judgements.length > 0) return judgements;
-  return [{ severity: 'warn', subject: 'tunnel', found: 'no device without a link layer is up', expected: 'the tunnel device of OpenVPN, in this network namespace', remedy: 'start OpenVPN with "dev tun" in this network namespace; with "dev tap" there is nothing for gwmark to do' }];
+  return [
+    {
+      severity: 'warn',
+      subject: 'tunnel',
+      found: 'no device without a link layer is up',
+      expected: 'the tunnel device of OpenVPN, in this network namespace',
+      remedy:
+        'start OpenVPN with "dev tun" in this network namespace; with "dev tap" there is nothing for gwmark to do',
+    },
+  ];
 }
 
 /** Devices that encrypt in the kernel outlive an OpenVPN that was killed; those of user space go with it. */
 function leftBehind(found: readonly DeviceDetails[], reported: readonly ServerStatus[]): readonly Judgement[] {
   if (reported.length === 0 || !reported.every(({ state }) => state === 'connecting')) return [];
-  return found.filter(({ linkinfo }) => isOffloaded(linkinfo?.info_kind)).map(({ ifname }) => ({
-    severity: 'warn',
-    subject: `tunnel ${ifname}`,
-    found: 'has data channel offload, and no OpenVPN answers: one that was killed leaves its device behind',
-    expected: 'no device while OpenVPN is not running',
-    remedy: `before OpenVPN starts again: ip link delete ${ifname}; OpenVPN 2.7 takes the device that is there, and ends at its first client ("netlink reports device not found"). In its unit: ExecStopPost=-ip link delete ${ifname}`,
-  }));
+  return found
+    .filter(({ linkinfo }) => isOffloaded(linkinfo?.info_kind))
+    .map(({ ifname }) => ({
+      severity: 'warn',
+      subject: `tunnel ${ifname}`,
+      found: 'has data channel offload, and no OpenVPN answers: one that was killed leaves its device behind',
+      expected: 'no device while OpenVPN is not running',
+      remedy: `before OpenVPN starts again: ip link delete ${ifname}; OpenVPN 2.7 takes the device that is there, and ends at its first client ("netlink reports device not found"). In its unit: ExecStopPost=-ip link delete ${ifname}`,
+    }));
 }

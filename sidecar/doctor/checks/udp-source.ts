@@ -22,7 +22,11 @@ export const udpSource: Check = {
   look: async (system) => {
     const servers = await system.servers();
     const addresses = await addressesOf(system);
-    return servers.flatMap((server) => familiesOf(server).map((family) => judgeUdpSource({ name: server.name, family, addresses: addresses[family], isMultihome: isMultihome(server) })));
+    return servers.flatMap((server) =>
+      familiesOf(server).map((family) =>
+        judgeUdpSource({ name: server.name, family, addresses: addresses[family], isMultihome: isMultihome(server) }),
+      ),
+    );
   },
 };
 
@@ -44,11 +48,14 @@ export function judgeUdpSource({ name, family, addresses, isMultihome: is }: Fac
 /** Families in which a server serves UDP on every address; of one that no sidecar reports, by its options. */
 function familiesOf({ reported, options }: ServerView): readonly (4 | 6)[] {
   if (reported !== null && reported.transport.length > 0) {
-    const unbound = reported.transport.filter(({ protocol, address }) => protocol === 'udp' && (address === '0.0.0.0' || address === '::')).map(({ address }) => address);
+    const unbound = reported.transport
+      .filter(({ protocol, address }) => protocol === 'udp' && (address === '0.0.0.0' || address === '::'))
+      .map(({ address }) => address);
     // A socket that is bound to :: takes IPv4 too, unless it is told not to.
     return unbound.includes('::') ? [4, 6] : unbound.length > 0 ? [4] : [];
   }
-  if (options === null || ['local', 'client', 'tls-client'].some((name) => optionOf(options, name) !== undefined)) return [];
+  if (options === null || ['local', 'client', 'tls-client'].some((name) => optionOf(options, name) !== undefined))
+    return [];
   const protocol = optionOf(options, 'proto')?.values[0] ?? 'udp';
   if (!protocol.startsWith('udp')) return [];
   return protocol.endsWith('6') ? [4, 6] : [4];
@@ -59,7 +66,11 @@ function isMultihome({ options }: ServerView): boolean | null {
 }
 
 async function addressesOf(system: System): Promise<Record<4 | 6, readonly string[]>> {
-  const devices = (await system.devices()).filter(({ link_type: type, flags }) => type !== 'none' && type !== 'loopback' && flags.includes('UP'));
-  const all = devices.flatMap(({ addr_info = [] }) => addr_info.filter(({ scope }) => scope === 'global').map(({ local }) => local));
+  const devices = (await system.devices()).filter(
+    ({ link_type: type, flags }) => type !== 'none' && type !== 'loopback' && flags.includes('UP'),
+  );
+  const all = devices.flatMap(({ addr_info = [] }) =>
+    addr_info.filter(({ scope }) => scope === 'global').map(({ local }) => local),
+  );
   return { 4: all.filter((address) => !address.includes(':')), 6: all.filter((address) => address.includes(':')) };
 }

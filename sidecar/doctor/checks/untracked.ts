@@ -9,7 +9,8 @@ export const untracked: Check = {
   name: 'untracked',
   doc: 'No rule takes packets out of connection tracking (`notrack` in nftables, NOTRACK and CT --notrack in iptables): a flow without an entry has no memory of its gateway.',
   needsNetAdmin: true,
-  look: async (system) => judgeUntracked([...nftUntracked(await system.ruleset()), ...iptablesUntracked(await system.savedIptables())]),
+  look: async (system) =>
+    judgeUntracked([...nftUntracked(await system.ruleset()), ...iptablesUntracked(await system.savedIptables())]),
 };
 
 /** @param where chains with such rules */

@@ -5,6 +5,32 @@ const VERSIONS = { Linux: ['host:uname', '-r'], OpenVPN: [`host:${OPENVPN}`, '--
 
 /** Rows that test/vm/dco.sh runs, each in the kernel that has its device. */
 export const DCO_NEIGHBOURS: Readonly<Record<'ovpn' | 'ovpn-dco-v2', Neighbour>> = {
-  ovpn: { name: 'data channel offload, `ovpn` of the kernel', group: 'OpenVPN', where: 'vm', versions: VERSIONS, named: [{ by: 'doctor', check: 'openvpn-options', severity: 'info', text: /data channel offload: on \(device of kind ovpn\)/ }] },
-  'ovpn-dco-v2': { name: 'data channel offload, ovpn-dco of openvpn-dco-dkms', group: 'OpenVPN', where: 'vm', versions: VERSIONS, named: [{ by: 'doctor', check: 'openvpn-options', severity: 'info', text: /data channel offload: on \(device of kind ovpn-dco\)/ }] },
+  ovpn: {
+    name: 'data channel offload, `ovpn` of the kernel',
+    group: 'OpenVPN',
+    where: 'vm',
+    versions: VERSIONS,
+    named: [
+      {
+        by: 'doctor',
+        check: 'openvpn-options',
+        severity: 'info',
+        text: /data channel offload: on \(device of kind ovpn\)/,
+      },
+    ],
+  },
+  'ovpn-dco-v2': {
+    name: 'data channel offload, ovpn-dco of openvpn-dco-dkms',
+    group: 'OpenVPN',
+    where: 'vm',
+    versions: VERSIONS,
+    named: [
+      {
+        by: 'doctor',
+        check: 'openvpn-options',
+        severity: 'info',
+        text: /data channel offload: on \(device of kind ovpn-dco\)/,
+      },
+    ],
+  },
 };

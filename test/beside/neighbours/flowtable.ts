@@ -1,7 +1,10 @@
 import type { Neighbour } from '../neighbour.js';
 import type { Scene } from '../scene.js';
 
-/** Another program's flowtable with the endpoint's devices, as a router's firewall has it: every flow that is answered goes past the hooks from then on. */
+/**
+ * Another program's flowtable with the endpoint's devices, as a router's firewall has it: every flow that is answered
+ * goes past the hooks from then on.
+ */
 async function flowtable({ endpoint }: Scene): Promise<void> {
   await endpoint.run(['nft', '-f', '-'], {
     input: `table inet other {

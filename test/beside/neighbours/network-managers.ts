@@ -11,7 +11,10 @@ import type { Scene } from '../scene.js';
 
 const GROUP = 'Network managers';
 
-/** systemd-networkd with its defaults: it owns the card, and the routes and rules that it does not know are foreign to it. */
+/**
+ * systemd-networkd with its defaults: it owns the card, and the routes and rules that it does not know are foreign to
+ * it.
+ */
 const NETWORKD = `[Match]
 Name=lan0
 
@@ -22,7 +25,8 @@ IPv6AcceptRA=no
 `;
 
 const NETWORK_MANAGER = {
-  'etc/NetworkManager/conf.d/lab.conf': '[keyfile]\nunmanaged-devices=*,except:interface-name:lan0\n\n[main]\nno-auto-default=*\n',
+  'etc/NetworkManager/conf.d/lab.conf':
+    '[keyfile]\nunmanaged-devices=*,except:interface-name:lan0\n\n[main]\nno-auto-default=*\n',
   'etc/NetworkManager/system-connections/lan0.nmconnection': `[connection]
 id=lan0
 uuid=5f0a1d2e-6f0b-4c39-9a53-0d7f0f2a9a11
@@ -41,9 +45,11 @@ address1=${ADDRESS.endpoint.v6}/64
 const booted = new WeakMap<Scene, BootedRoot>();
 
 /** Runs a command in the booted system; what fails says why. */
-const inside = (...argv: readonly string[]) => async (scene: Scene): Promise<void> => {
-  await booted.get(scene)?.run(...argv);
-};
+const inside =
+  (...argv: readonly string[]) =>
+  async (scene: Scene): Promise<void> => {
+    await booted.get(scene)?.run(...argv);
+  };
 
 /** @param mode networkd reads as a user of its own; NetworkManager takes no connection that others can read */
 async function write(root: DebianRoot, mode: number, files: Readonly<Record<string, string>>): Promise<void> {
@@ -54,13 +60,28 @@ async function write(root: DebianRoot, mode: number, files: Readonly<Record<stri
   }
 }
 
-/** The machine's addresses become the manager's business: those that the lab gave are taken away, and the manager gives them. */
+/**
+ * The machine's addresses become the manager's business: those that the lab gave are taken away, and the manager gives
+ * them.
+ */
 async function boot(scene: Scene, unit: string, prepare: (root: DebianRoot) => Promise<void>): Promise<void> {
   await serveDhcp4(scene);
   await scene.endpoint.ip('address flush dev lan0 scope global');
   const machine = await scene.boot(async (root) => {
     // Each manager alone, and no service that has nothing to do here.
-    const units = ['systemd-networkd.service', 'NetworkManager.service', 'firewalld.service', 'ufw.service', 'fail2ban.service', 'ssh.service', 'ssh.socket', 'radvd.service', 'systemd-networkd-wait-online.service', 'NetworkManager-wait-online.service', 'nftables.service'];
+    const units = [
+      'systemd-networkd.service',
+      'NetworkManager.service',
+      'firewalld.service',
+      'ufw.service',
+      'fail2ban.service',
+      'ssh.service',
+      'ssh.socket',
+      'radvd.service',
+      'systemd-networkd-wait-online.service',
+      'NetworkManager-wait-online.service',
+      'nftables.service',
+    ];
     await root.run('systemctl', 'disable', '--quiet', ...units).catch(() => undefined);
     await root.run('systemctl', 'mask', '--quiet', ...units.filter((name) => name !== unit));
     await root.run('systemctl', 'unmask', '--quiet', unit);
@@ -72,21 +93,33 @@ async function boot(scene: Scene, unit: string, prepare: (root: DebianRoot) => P
 }
 
 async function addressed(scene: Scene): Promise<void> {
-  await eventually(async () => {
-    const text = await scene.endpoint.run(['ip', '-o', 'address', 'show', 'dev', 'lan0']);
-    return text.includes(` ${ADDRESS.endpoint.v4}/24 `) && text.includes(` ${ADDRESS.endpoint.v6}/64 `);
-  }, { what: 'the manager gave the addresses', timeoutMs: 30_000 });
+  await eventually(
+    async () => {
+      const text = await scene.endpoint.run(['ip', '-o', 'address', 'show', 'dev', 'lan0']);
+      return text.includes(` ${ADDRESS.endpoint.v4}/24 `) && text.includes(` ${ADDRESS.endpoint.v6}/64 `);
+    },
+    { what: 'the manager gave the addresses', timeoutMs: 30_000 },
+  );
 }
 
-const then = (act: (scene: Scene) => Promise<void>) => async (scene: Scene): Promise<void> => {
-  await act(scene);
-  await addressed(scene);
-};
+const then =
+  (act: (scene: Scene) => Promise<void>) =>
+  async (scene: Scene): Promise<void> => {
+    await act(scene);
+    await addressed(scene);
+  };
 
 export const NETWORK_MANAGER_NEIGHBOURS: readonly Neighbour[] = [
   {
-    name: 'systemd-networkd that owns the card, DHCPv4', group: GROUP, versions: { systemd: ['systemctl', '--version'] },
-    prepare: async (scene) => await boot(scene, 'systemd-networkd.service', async (root) => await write(root, 0o644, { 'etc/systemd/network/10-lan0.network': NETWORKD })),
+    name: 'systemd-networkd that owns the card, DHCPv4',
+    group: GROUP,
+    versions: { systemd: ['systemctl', '--version'] },
+    prepare: async (scene) =>
+      await boot(
+        scene,
+        'systemd-networkd.service',
+        async (root) => await write(root, 0o644, { 'etc/systemd/network/10-lan0.network': NETWORKD }),
+      ),
     disturbances: {
       'a renew': then(inside('networkctl', 'renew', 'lan0')),
       'a reconfigure': then(inside('networkctl', 'reconfigure', 'lan0')),
@@ -94,8 +127,11 @@ export const NETWORK_MANAGER_NEIGHBOURS: readonly Neighbour[] = [
     },
   },
   {
-    name: 'NetworkManager that owns the card, DHCPv4', group: GROUP, versions: { NetworkManager: ['NetworkManager', '--version'] },
-    prepare: async (scene) => await boot(scene, 'NetworkManager.service', async (root) => await write(root, 0o600, NETWORK_MANAGER)),
+    name: 'NetworkManager that owns the card, DHCPv4',
+    group: GROUP,
+    versions: { NetworkManager: ['NetworkManager', '--version'] },
+    prepare: async (scene) =>
+      await boot(scene, 'NetworkManager.service', async (root) => await write(root, 0o600, NETWORK_MANAGER)),
     disturbances: {
       'a renew': then(inside('nmcli', 'connection', 'up', 'lan0')),
       'a reapply': then(inside('nmcli', 'device', 'reapply', 'lan0')),

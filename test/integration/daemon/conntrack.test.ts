@@ -7,7 +7,32 @@ import { client } from '../firewall/rig.js';
 
 /** Makes an entry: original source and destination, and what the reply comes from when it was translated. */
 async function entry(source: string, destination: string, replySource = destination, mark = '0'): Promise<void> {
-  await exec(['conntrack', '-I', '-p', 'udp', '-t', '300', '-s', source, '-d', destination, '-r', replySource, '-q', source, '--sport', '1000', '--dport', '53', '--reply-port-src', '53', '--reply-port-dst', '1000', '-m', mark]);
+  await exec([
+    'conntrack',
+    '-I',
+    '-p',
+    'udp',
+    '-t',
+    '300',
+    '-s',
+    source,
+    '-d',
+    destination,
+    '-r',
+    replySource,
+    '-q',
+    source,
+    '--sport',
+    '1000',
+    '--dport',
+    '53',
+    '--reply-port-src',
+    '53',
+    '--reply-port-dst',
+    '1000',
+    '-m',
+    mark,
+  ]);
 }
 
 /** `source>destination` of every entry, sorted. */
@@ -65,9 +90,12 @@ describe('connection tracking', () => {
   });
 
   it('takes a mixture of hosts and subnets of both families at once', async () => {
-    for (const destination of ['198.51.100.2', '10.99.1.1', '2001:db8:8::1000', '2001:db8:77::1']) await entry(destination.includes(':') ? '2001:db8:1::1' : '203.0.113.1', destination);
+    for (const destination of ['198.51.100.2', '10.99.1.1', '2001:db8:8::1000', '2001:db8:77::1'])
+      await entry(destination.includes(':') ? '2001:db8:1::1' : '203.0.113.1', destination);
 
-    await flushClients(['198.51.100.2', '10.99.0.0/16', '2001:db8:8::1000', '2001:db8:77::/64', '198.51.100.77'].map(client));
+    await flushClients(
+      ['198.51.100.2', '10.99.0.0/16', '2001:db8:8::1000', '2001:db8:77::/64', '198.51.100.77'].map(client),
+    );
 
     assert.deepEqual(await entries(), []);
   });
@@ -96,13 +124,20 @@ describe('connection tracking', () => {
   });
 
   it('clears thousands of marks', async () => {
-    const lines = Array.from({ length: 2000 }, (_, index) => `-I -p udp -t 300 -s 203.0.${index >> 8}.${index & 255} -d 198.51.100.2 --sport 1000 --dport 53 -m 0x01000000`);
+    const lines = Array.from(
+      { length: 2000 },
+      (_, index) =>
+        `-I -p udp -t 300 -s 203.0.${index >> 8}.${index & 255} -d 198.51.100.2 --sport 1000 --dport 53 -m 0x01000000`,
+    );
     await exec(['sh', '-c', 'cat | conntrack --load-file -'], { input: `${lines.join('\n')}\n` });
 
     await clearMarks(0xff000000);
 
     const listed = (await exec(['conntrack', '-L'])).trim().split('\n');
     assert.equal(listed.length, 2000);
-    assert.deepEqual(listed.filter((line) => !line.includes(' mark=0 ')), []);
+    assert.deepEqual(
+      listed.filter((line) => !line.includes(' mark=0 ')),
+      [],
+    );
   });
 });

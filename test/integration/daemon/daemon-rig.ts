@@ -11,12 +11,19 @@ import { settingsFor } from '../../protocol/daemon/server-rig.js';
 import { elementsOf } from '../firewall/kernel.js';
 
 /** What the suite does not want to wait for, and what it must not touch. */
-const DEFAULTS: Partial<FlatSettings> = { sysctl: 'leave', 'gateways.pollIntervalMs': 100, 'management.connectTimeoutMs': 500 };
+const DEFAULTS: Partial<FlatSettings> = {
+  sysctl: 'leave',
+  'gateways.pollIntervalMs': 100,
+  'management.connectTimeoutMs': 500,
+};
 
 function settingsOf(fakes: readonly (FakeManagementServer | string)[], overrides: Partial<FlatSettings>): Settings {
   const [first = '', ...others] = fakes.map((fake) => (typeof fake === 'string' ? fake : fake.endpoint));
   const one = settingsFor(first, { ...DEFAULTS, ...overrides });
-  const endpoints = [...one.management.endpoints, ...others.flatMap((endpoint) => settingsFor(endpoint).management.endpoints)];
+  const endpoints = [
+    ...one.management.endpoints,
+    ...others.flatMap((endpoint) => settingsFor(endpoint).management.endpoints),
+  ];
   return { ...one, management: { ...one.management, endpoints } };
 }
 
@@ -37,15 +44,25 @@ export class DaemonRig implements AsyncDisposable {
     this.#running.catch(() => undefined);
   }
 
-  static async start(fakes: readonly (FakeManagementServer | string)[], overrides: Partial<FlatSettings> = {}): Promise<DaemonRig> {
+  static async start(
+    fakes: readonly (FakeManagementServer | string)[],
+    overrides: Partial<FlatSettings> = {},
+  ): Promise<DaemonRig> {
     const settings = settingsOf(fakes, overrides);
     const nft = await openNftables();
     const log = captureLog();
-    return new DaemonRig(nft, new Daemon(settings, policyOf(settings), 'nexthop', { kind: 'nftables', nft }, log.logger), log);
+    return new DaemonRig(
+      nft,
+      new Daemon(settings, policyOf(settings), 'nexthop', { kind: 'nftables', nft }, log.logger),
+      log,
+    );
   }
 
   /** What SIGHUP does with a configuration that names these. */
-  async reconfigure(fakes: readonly (FakeManagementServer | string)[], overrides: Partial<FlatSettings> = {}): Promise<void> {
+  async reconfigure(
+    fakes: readonly (FakeManagementServer | string)[],
+    overrides: Partial<FlatSettings> = {},
+  ): Promise<void> {
     await this.daemon.reconfigure(settingsOf(fakes, overrides));
   }
 
@@ -72,13 +89,18 @@ export class DaemonRig implements AsyncDisposable {
     try {
       await eventually(condition, { what, timeoutMs: 8000, intervalMs: 10 });
     } catch (error) {
-      throw new Error(`${what}: ${JSON.stringify(this.daemon.status().problems)}\n${this.log.text()}`, { cause: error });
+      throw new Error(`${what}: ${JSON.stringify(this.daemon.status().problems)}\n${this.log.text()}`, {
+        cause: error,
+      });
     }
   }
 
   /** Waits until client4 has exactly these. */
   async has(...addresses: readonly string[]): Promise<void> {
-    const wanted = addresses.map((address) => JSON.stringify(address)).toSorted().join();
+    const wanted = addresses
+      .map((address) => JSON.stringify(address))
+      .toSorted()
+      .join();
     await this.until(async () => (await this.elements('client4')).join() === wanted, `client4 = ${wanted}`);
   }
 

@@ -21,7 +21,10 @@ describe('Daemon', function () {
     await using rig = await DaemonRig.start([fake]);
     await rig.ready();
 
-    const cid = await fake.connectClient({ addresses: ['10.64.0.9', '2001:db8:8::9'], subnets: ['10.20.0.0/255.255.0.0'] });
+    const cid = await fake.connectClient({
+      addresses: ['10.64.0.9', '2001:db8:8::9'],
+      subnets: ['10.20.0.0/255.255.0.0'],
+    });
     await rig.has('10.64.0.9');
     await rig.until(async () => (await rig.elements('subnet4_16')).join() === '"10.20.0.0"', 'the subnet');
     assert.match(await ipShow('route show table 7700'), /10\.20\.0\.0\/16 dev tun0/);
@@ -40,7 +43,10 @@ describe('Daemon', function () {
     await rig.until(async () => (await ipShow('neigh show nud permanent')).includes(ROUTER), 'a permanent neighbour');
     await ip('neigh replace 192.0.2.1 lladdr 02:00:00:00:00:02 dev lan0 nud reachable');
 
-    await rig.until(async () => /169\.254\.119\.1 dev lan0 lladdr 02:00:00:00:00:02/.test(await ipShow('neigh show nud permanent')), 'the move');
+    await rig.until(
+      async () => /169\.254\.119\.1 dev lan0 lladdr 02:00:00:00:00:02/.test(await ipShow('neigh show nud permanent')),
+      'the move',
+    );
     assert.equal(rig.daemon.status().gateways[0]?.state, 'moved');
   });
 
@@ -48,20 +54,29 @@ describe('Daemon', function () {
     setSysctl('net/ipv4/conf/all/rp_filter', '0');
     setSysctl('net/ipv4/conf/lan0/rp_filter', '0');
     await using fake = await FakeManagementServer.listen();
-    await using rig = await DaemonRig.start([fake], { 'management.snapshotIntervalMs': 3_600_000, 'routing.rereadIntervalMs': 1000 });
+    await using rig = await DaemonRig.start([fake], {
+      'management.snapshotIntervalMs': 3_600_000,
+      'routing.rereadIntervalMs': 1000,
+    });
     await rig.ready();
 
     // The first change may be found by the start itself; those behind it by nothing but a new reading.
     for (const value of ['2', '0', '1', '0']) {
       setSysctl('net/ipv4/conf/lan0/rp_filter', value);
-      await rig.until(async () => (await ipShow('rule show')).includes('lookup 7703') === (value !== '0'), `the rule that rp_filter ${value} needs or not`);
+      await rig.until(
+        async () => (await ipShow('rule show')).includes('lookup 7703') === (value !== '0'),
+        `the rule that rp_filter ${value} needs or not`,
+      );
     }
   });
 
   it('is not ready while a device that it is to learn on does not exist, says so, and takes it once it is there', async () => {
     await using fake = await FakeManagementServer.listen();
     await using rig = await DaemonRig.start([fake], { devices: ['lan0', 'eht0'] });
-    await rig.until(() => rig.daemon.status().problems.includes('devices: eht0 does not exist, so no gateway is learnt on it'), 'the problem');
+    await rig.until(
+      () => rig.daemon.status().problems.includes('devices: eht0 does not exist, so no gateway is learnt on it'),
+      'the problem',
+    );
     assert.deepEqual([rig.daemon.status().ready, rig.log.of('device.unusable').length], [false, 1]);
 
     await makeLan('eht0', '198.51.100.5/24');
@@ -95,16 +110,37 @@ describe('Daemon', function () {
     await using rig = await DaemonRig.start([fake]);
     await rig.ready();
     await fake.connectClient({ addresses: ['10.64.0.9'], subnets: ['10.20.0.0/255.255.0.0'] });
-    await rig.until(async () => (await ipShow('route show table 7700')).includes('10.20.0.0/16 dev tun0'), 'the route');
+    await rig.until(
+      async () => (await ipShow('route show table 7700')).includes('10.20.0.0/16 dev tun0'),
+      'the route',
+    );
 
-    await rig.until(() => rig.log.of('server.device').some(({ fields }) => fields['source'] === 'environment'), 'the device from the environment of a client');
+    await rig.until(
+      () => rig.log.of('server.device').some(({ fields }) => fields['source'] === 'environment'),
+      'the device from the environment of a client',
+    );
 
     // In one moment: most often nobody sees the kernel without it.
-    const lines = ['link del tun0', 'tuntap add dev tun0 mode tun', 'addr add 10.64.0.1/10 dev tun0', 'addr add 2001:db8:8::1/64 dev tun0', 'link set tun0 up'];
+    const lines = [
+      'link del tun0',
+      'tuntap add dev tun0 mode tun',
+      'addr add 10.64.0.1/10 dev tun0',
+      'addr add 2001:db8:8::1/64 dev tun0',
+      'link set tun0 up',
+    ];
     await exec(['sh', '-c', `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} | ip -batch -`]);
 
-    await rig.until(() => (['routing.renewed', 'routing.repaired', 'client.gone'] as const).some((event) => rig.log.of(event).length > 0), 'the log of it');
-    await rig.until(async () => (await ipShow('route show table 7700')).includes('10.20.0.0/16 dev tun0'), 'the route again');
+    await rig.until(
+      () =>
+        (['routing.renewed', 'routing.repaired', 'client.gone'] as const).some(
+          (event) => rig.log.of(event).length > 0,
+        ),
+      'the log of it',
+    );
+    await rig.until(
+      async () => (await ipShow('route show table 7700')).includes('10.20.0.0/16 dev tun0'),
+      'the route again',
+    );
     assert.deepEqual(rig.log.of('routing.repaired'), []);
     assert.equal(rig.daemon.status().repairs.routing, 0);
   });
@@ -115,14 +151,23 @@ describe('Daemon', function () {
     await rig.ready();
 
     for (let index = 0; index < 20; index += 1) {
-      const cid = await fake.connectClient({ addresses: [`10.64.0.${10 + index}`], subnets: [`10.${10 + index}.0.0/255.255.0.0`] });
-      await ip(`neigh replace 192.0.2.${10 + index} lladdr 02:00:00:00:01:${(16 + index).toString(16)} dev lan0 nud reachable`);
+      const cid = await fake.connectClient({
+        addresses: [`10.64.0.${10 + index}`],
+        subnets: [`10.${10 + index}.0.0/255.255.0.0`],
+      });
+      await ip(
+        `neigh replace 192.0.2.${10 + index} lladdr 02:00:00:00:01:${(16 + index).toString(16)} dev lan0 nud reachable`,
+      );
       if (index % 2 === 0) await fake.disconnectClient(cid);
     }
     await rig.until(async () => (await rig.elements('client4')).length === 10, 'ten clients');
     await rig.until(() => rig.daemon.status().gateways.length === 20, 'twenty gateways');
 
-    assert.deepEqual([...rig.log.of('routing.repaired'), ...rig.log.of('firewall.repaired'), ...rig.log.of('firewall.failed')], [], rig.log.text());
+    assert.deepEqual(
+      [...rig.log.of('routing.repaired'), ...rig.log.of('firewall.repaired'), ...rig.log.of('firewall.failed')],
+      [],
+      rig.log.text(),
+    );
   });
 
   it('takes clients away with their tunnel, and finds them again', async () => {
@@ -137,7 +182,10 @@ describe('Daemon', function () {
     await makeTunnel('tun0', '10.64.0.1/10', '2001:db8:8::1/64');
 
     await rig.has('10.64.0.9');
-    await rig.until(async () => (await ipShow('route show table 7700')).includes('10.20.0.0/16 dev tun0'), 'the route');
+    await rig.until(
+      async () => (await ipShow('route show table 7700')).includes('10.20.0.0/16 dev tun0'),
+      'the route',
+    );
     await rig.ready();
   });
 
@@ -156,8 +204,14 @@ describe('Daemon', function () {
     await rig.has('10.64.0.9', '10.64.0.11');
     await rig.ready();
 
-    assert.deepEqual(rig.daemon.status().servers.map(({ management }) => management), [kept.endpoint, added.endpoint]);
-    assert.deepEqual(rig.log.of('client.gone').map(({ fields }) => fields['reason']), ['retired']);
+    assert.deepEqual(
+      rig.daemon.status().servers.map(({ management }) => management),
+      [kept.endpoint, added.endpoint],
+    );
+    assert.deepEqual(
+      rig.log.of('client.gone').map(({ fields }) => fields['reason']),
+      ['retired'],
+    );
     assert.equal(rig.log.of('management.connected').length, 3, 'the connection that was kept was not made anew');
   });
 
@@ -209,7 +263,11 @@ describe('Daemon', function () {
       await fake.connectClient({ addresses: ['10.64.0.10'] });
       await rig.has('10.64.0.10', '10.64.0.9');
       const changes = rig.log.of('firewall.applied').map(({ fields }) => Number(fields['changes']));
-      assert.equal(Math.max(...changes), 1, `no pass but that of the new client changed any: ${changes.join()}\n${rig.log.text()}`);
+      assert.equal(
+        Math.max(...changes),
+        1,
+        `no pass but that of the new client changed any: ${changes.join()}\n${rig.log.text()}`,
+      );
       assert.deepEqual([...rig.log.of('conntrack.flushed'), ...rig.log.of('conntrack.unavailable')], []);
     });
 
@@ -242,7 +300,10 @@ describe('Daemon', function () {
         await rig.ready();
         await nft('add', 'element', 'inet', 'gwmark', 'uplinks', `{ "lan0" . ${ROUTER} timeout 10s }`);
         await rig.until(() => rig.daemon.status().uplink !== null, 'an uplink');
-        await rig.until(async () => (await ipShow('route show table 7701')).includes('via 169.254.119.1'), 'its route');
+        await rig.until(
+          async () => (await ipShow('route show table 7701')).includes('via 169.254.119.1'),
+          'its route',
+        );
       }
       await nft('flush', 'set', 'inet', 'gwmark', 'uplinks');
 
@@ -264,7 +325,11 @@ describe('Daemon', function () {
 
       await rig.has('10.64.0.10', '10.64.0.9');
       await ip(`neigh replace 192.0.2.1 lladdr 02:00:00:00:00:02 dev lan0 nud reachable`);
-      await rig.until(async () => /169\.254\.119\.1 dev lan0 lladdr 02:00:00:00:00:02/.test(await ipShow('neigh show nud permanent')), 'a failover that is followed');
+      await rig.until(
+        async () =>
+          /169\.254\.119\.1 dev lan0 lladdr 02:00:00:00:00:02/.test(await ipShow('neigh show nud permanent')),
+        'a failover that is followed',
+      );
     });
 
     it('takes away who left while it was not there', async () => {
@@ -286,5 +351,9 @@ async function leaveBehind(fake: FakeManagementServer): Promise<void> {
   await ip(`neigh replace 192.0.2.1 lladdr ${ROUTER} dev lan0 nud reachable`);
   await using rig = await DaemonRig.start([fake]);
   await rig.ready();
-  await rig.until(async () => (await rig.elements('client4')).length === fake.clients.size && (await rig.elements('gateways')).length === 1, 'everything in the kernel');
+  await rig.until(
+    async () =>
+      (await rig.elements('client4')).length === fake.clients.size && (await rig.elements('gateways')).length === 1,
+    'everything in the kernel',
+  );
 }

@@ -9,12 +9,23 @@ import { makeLan, resetKernel, setSysctl } from '../firewall/kernel.js';
 /** The value in force is the larger of `all` and the device's own. */
 async function values(): Promise<Record<string, string | null>> {
   const names = ['all', 'default', 'lan0', 'other0'];
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await readSysctl(`net/ipv4/conf/${name}/rp_filter`)] as const)));
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await readSysctl(`net/ipv4/conf/${name}/rp_filter`)] as const)),
+  );
 }
 
 async function change(withoutReversePathFilter: boolean): Promise<{ restore: () => Promise<void> }> {
   const { links } = await readDevices(['lan0']);
-  const changes = (await planForwarding({ links, tunnels: [], ipv6: false, hasTurnedOnIpv6: false, withMarkedErrors: false, withoutReversePathFilter })).filter(({ name }) => name.endsWith('/rp_filter'));
+  const changes = (
+    await planForwarding({
+      links,
+      tunnels: [],
+      ipv6: false,
+      hasTurnedOnIpv6: false,
+      withMarkedErrors: false,
+      withoutReversePathFilter,
+    })
+  ).filter(({ name }) => name.endsWith('/rp_filter'));
   await applySysctls(changes, captureLog().logger);
   return { restore: async () => assert.deepEqual(await restoreSysctls(changes), []) };
 }

@@ -9,9 +9,19 @@ import { OpenVpnEvidence } from '../../../sidecar/discovery/openvpn-evidence.js'
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 
 const BANNER = 'OpenVPN 2.7.8 x86_64-pc-linux-gnu [SSL (OpenSSL)]';
-const start = (...ports: readonly number[]): string[] => [BANNER, 'TUN/TAP device tun0 opened', ...ports.map((port) => `UDPv4 link local (bound): [AF_INET][undef]:${port}`), 'Initialization Sequence Completed'];
+const start = (...ports: readonly number[]): string[] => [
+  BANNER,
+  'TUN/TAP device tun0 opened',
+  ...ports.map((port) => `UDPv4 link local (bound): [AF_INET][undef]:${port}`),
+  'Initialization Sequence Completed',
+];
 const udp = (port: number): Transport => ({ protocol: 'udp', address: null, families: [4], port });
-const login = (port: number): Environment => Environment.from([['local_port_1', String(port)], ['proto_1', 'udp4'], ['dev', 'tun3']]);
+const login = (port: number): Environment =>
+  Environment.from([
+    ['local_port_1', String(port)],
+    ['proto_1', 'udp4'],
+    ['dev', 'tun3'],
+  ]);
 const NOTHING = { links: [], tunnels: [], taps: [] };
 
 /** A connection to an OpenVPN whose process cannot be told, with that in the history of its log. */
@@ -21,7 +31,9 @@ function connection(lines: readonly string[]): Session {
   return { daemon: { major: 2, minor: 7 }, descriptor: undefined, log } as unknown as Session;
 }
 
-function evidence(options: { configured?: readonly Transport[]; earlier?: readonly Transport[] } = {}): OpenVpnEvidence {
+function evidence(
+  options: { configured?: readonly Transport[]; earlier?: readonly Transport[] } = {},
+): OpenVpnEvidence {
   return new OpenVpnEvidence({
     endpoint: { kind: 'unix', path: '/nonexistent/management.sock' },
     configured: () => options.configured ?? [],

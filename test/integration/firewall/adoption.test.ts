@@ -9,7 +9,11 @@ import { ipShow, makeLan, makeTunnel, normalized, resetKernel } from './kernel.j
 import { Rig } from './rig.js';
 
 const MOVED = gateway(2, { mac: '02:00:00:00:00:99', sources: [] });
-const WANTED: Partial<Site> = { gateways: [gateway(1), MOVED], uplink: gateway(1), savedSysctls: [{ name: 'net/ipv4/ip_forward', value: '0' }] };
+const WANTED: Partial<Site> = {
+  gateways: [gateway(1), MOVED],
+  uplink: gateway(1),
+  savedSysctls: [{ name: 'net/ipv4/ip_forward', value: '0' }],
+};
 const CLIENTS = ['198.51.100.2', '2001:db8:8::1000', '10.99.0.0/16', '2001:db8:77::/64'];
 
 describe('a restart', () => {
@@ -72,8 +76,20 @@ describe('a restart', () => {
     const table = await rig.firewall.adopt(() => 'tun0');
     const plan = await readRouting(POLICY);
 
-    assert.deepEqual([...(table?.gateways ?? [])].toSorted(([a], [b]) => a - b), [[1, [{ device: 'lan0', mac: gateway(1).mac }]], [2, []]]);
-    assert.deepEqual([...gatewayNeighbours(POLICY, plan)], [[1, { device: 'lan0', mac: gateway(1).mac }], [2, { device: 'lan0', mac: '02:00:00:00:00:99' }]]);
+    assert.deepEqual(
+      [...(table?.gateways ?? [])].toSorted(([a], [b]) => a - b),
+      [
+        [1, [{ device: 'lan0', mac: gateway(1).mac }]],
+        [2, []],
+      ],
+    );
+    assert.deepEqual(
+      [...gatewayNeighbours(POLICY, plan)],
+      [
+        [1, { device: 'lan0', mac: gateway(1).mac }],
+        [2, { device: 'lan0', mac: '02:00:00:00:00:99' }],
+      ],
+    );
     assert.equal(adoptedUplink(POLICY, plan), 1, 'although the set of recent uplinks is empty');
     assert.deepEqual(table?.uplinks, []);
     assert.deepEqual(table?.savedSysctls, WANTED.savedSysctls);
@@ -82,8 +98,19 @@ describe('a restart', () => {
 });
 
 async function everything(rig: Rig): Promise<readonly string[]> {
-  const shown = await Promise.all(['-4 rule show', '-6 rule show', '-4 route show table all', '-6 route show table all', 'neigh show nud permanent'].map(ipShow));
-  return [...(await normalized(rig.nft, POLICY.table)), ...shown.map((text) => text.split('\n').toSorted().join('\n'))];
+  const shown = await Promise.all(
+    [
+      '-4 rule show',
+      '-6 rule show',
+      '-4 route show table all',
+      '-6 route show table all',
+      'neigh show nud permanent',
+    ].map(ipShow),
+  );
+  return [
+    ...(await normalized(rig.nft, POLICY.table)),
+    ...shown.map((text) => text.split('\n').toSorted().join('\n')),
+  ];
 }
 
 /** Everything of ours goes, devices stay. */

@@ -47,7 +47,9 @@ describe('routing of the datapath nexthop', function () {
       fc.asyncProperty(nexthop6, async (prefix) => {
         await change(await readRouting(POLICY), EMPTY_PLAN);
         const routing = { ...POLICY.routing, nexthop6: prefix };
-        const plan = compileRouting(site({ policy: { ...POLICY, routing }, gateways: [gateway(7)], uplink: gateway(7) }));
+        const plan = compileRouting(
+          site({ policy: { ...POLICY, routing }, gateways: [gateway(7)], uplink: gateway(7) }),
+        );
         await change(EMPTY_PLAN, plan);
         assert.deepEqual(contents(await readRouting(POLICY)), contents(plan));
         await change(plan, EMPTY_PLAN);
@@ -84,17 +86,28 @@ describe('routing of the datapath nexthop', function () {
   });
 
   it('names the line that the kernel refuses, and leaves the lines before it for the next reading', async () => {
-    const plan = compileRouting(site({ gateways: [gateway(1), gateway(2, { device: 'lan9' })], links: [LAN, { ...LAN, device: 'lan9' }] }));
+    const plan = compileRouting(
+      site({ gateways: [gateway(1), gateway(2, { device: 'lan9' })], links: [LAN, { ...LAN, device: 'lan9' }] }),
+    );
 
-    await assert.rejects(addRouting(POLICY, diffRouting(EMPTY_PLAN, plan)), { code: 'ROUTING_FAILED', message: /^ip -4 neigh replace 169\.254\.119\.2 lladdr 02:00:00:00:00:02 dev lan9 .*lan9/ });
+    await assert.rejects(addRouting(POLICY, diffRouting(EMPTY_PLAN, plan)), {
+      code: 'ROUTING_FAILED',
+      message: /^ip -4 neigh replace 169\.254\.119\.2 lladdr 02:00:00:00:00:02 dev lan9 .*lan9/,
+    });
 
     const left = await readRouting(POLICY);
-    assert.deepEqual(left.neighbours.filter(({ family }) => family === 4), [{ family: 4, address: '169.254.119.1', device: 'lan0', mac: '02:00:00:00:00:01' }]);
+    assert.deepEqual(
+      left.neighbours.filter(({ family }) => family === 4),
+      [{ family: 4, address: '169.254.119.1', device: 'lan0', mac: '02:00:00:00:00:01' }],
+    );
   });
 
   it('keeps the endpoint’s own LAN, though a tunnel and a client have a network around it', async () => {
     await ip('route add 192.0.0.0/8 dev tun0');
-    const wide = { clients: [{ ...network('192.0.0.0/12'), device: 'tun0' }], site: site({ clientRouteFamilies: [4] }) };
+    const wide = {
+      clients: [{ ...network('192.0.0.0/12'), device: 'tun0' }],
+      site: site({ clientRouteFamilies: [4] }),
+    };
     assert.match(await ipShow('route get 192.0.2.9'), /dev lan0/);
     for (const filter of [false, true]) {
       const plan = planOf({ ...wide, site: { ...wide.site, links: [{ ...LAN, hasReversePathFilter: filter }] } });
@@ -107,7 +120,10 @@ describe('routing of the datapath nexthop', function () {
   });
 
   it('sends a marked packet by its gateway, one for a client to its tunnel, and leaves all others to main', async () => {
-    const plan = planOf({ clients: [{ ...network('10.99.0.0/16'), device: 'tun0' }], site: site({ gateways: [gateway(1), gateway(2)], clientRouteFamilies: [4] }) });
+    const plan = planOf({
+      clients: [{ ...network('10.99.0.0/16'), device: 'tun0' }],
+      site: site({ gateways: [gateway(1), gateway(2)], clientRouteFamilies: [4] }),
+    });
     await ip('route add 203.0.113.64/27 via 192.0.2.1');
     await change(EMPTY_PLAN, plan);
 
@@ -120,7 +136,21 @@ describe('routing of the datapath nexthop', function () {
 
   it('works on a link that has no address of its own', async () => {
     await makeLan('bare0');
-    const plan = compileRouting(site({ links: [{ device: 'bare0', addresses: [], onlink: [], families: [4, 6], hasReversePathFilter: false, isBridge: false }], gateways: [gateway(1, { device: 'bare0' })] }));
+    const plan = compileRouting(
+      site({
+        links: [
+          {
+            device: 'bare0',
+            addresses: [],
+            onlink: [],
+            families: [4, 6],
+            hasReversePathFilter: false,
+            isBridge: false,
+          },
+        ],
+        gateways: [gateway(1, { device: 'bare0' })],
+      }),
+    );
 
     await change(EMPTY_PLAN, plan);
 
@@ -149,15 +179,28 @@ async function change(from: RoutingPlan, to: RoutingPlan): Promise<void> {
 
 function planOf({ site: drawn, clients }: World): RoutingPlan {
   const plan = compileRouting(drawn);
-  return { ...plan, routes: [...plan.routes, ...clients.map((client) => clientRoute(drawn, client)).filter((route) => route !== null)] };
+  return {
+    ...plan,
+    routes: [...plan.routes, ...clients.map((client) => clientRoute(drawn, client)).filter((route) => route !== null)],
+  };
 }
 
 function contents(plan: RoutingPlan): string[] {
-  return [...plan.rules, ...plan.routes, ...plan.neighbours].map((item) => JSON.stringify(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))).toSorted();
+  return [...plan.rules, ...plan.routes, ...plan.neighbours]
+    .map((item) => JSON.stringify(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1))))
+    .toSorted();
 }
 
 /** Rules, routes and permanent neighbours of the namespace, ours or not. */
 async function everything(): Promise<string> {
-  const parts = await Promise.all(['-4 rule show', '-6 rule show', '-4 route show table all', '-6 route show table all', 'neigh show nud permanent'].map(ipShow));
+  const parts = await Promise.all(
+    [
+      '-4 rule show',
+      '-6 rule show',
+      '-4 route show table all',
+      '-6 route show table all',
+      'neigh show nud permanent',
+    ].map(ipShow),
+  );
   return parts.join('\n');
 }

@@ -27,7 +27,9 @@ describe('NftablesFirewall with the rules of any site', function () {
   beforeEach(() => nft('flush', 'ruleset'));
 
   it('leaves in the kernel after a change what a fresh start makes, and nobody else’s table is touched', async () => {
-    await nft(`table inet bystander { set s { type ipv4_addr; elements = { 192.0.2.1 } }; chain c { type filter hook prerouting priority -150; ct mark set ct mark or 0x1; counter; }; }`);
+    await nft(
+      `table inet bystander { set s { type ipv4_addr; elements = { 192.0.2.1 } }; chain c { type filter hook prerouting priority -150; ct mark set ct mark or 0x1; counter; }; }`,
+    );
     await nft('table bridge bystander { chain c { type filter hook prerouting priority 0; policy accept; }; }');
     await fc.assert(
       fc.asyncProperty(twoWorlds, async ([a, b]) => {
@@ -102,11 +104,17 @@ describe('NftablesFirewall with the rules of any site', function () {
     await firewall.apply(structure, [add('198.51.100.2')]);
     const before = await normalized(nftables, null);
 
-    await assert.rejects(firewall.apply(compileNexthopStructure(site({ gateways: [gateway(1)] })), [add('198.51.100.3'), { op: 'remove', network: client('198.51.100.77') }]), (error: unknown) => {
-      assert.equal((error as { code: string }).code, 'FIREWALL_FAILED');
-      assert.match((error as Error).message, /198\.51\.100\.77/, 'the message names the object');
-      return true;
-    });
+    await assert.rejects(
+      firewall.apply(compileNexthopStructure(site({ gateways: [gateway(1)] })), [
+        add('198.51.100.3'),
+        { op: 'remove', network: client('198.51.100.77') },
+      ]),
+      (error: unknown) => {
+        assert.equal((error as { code: string }).code, 'FIREWALL_FAILED');
+        assert.match((error as Error).message, /198\.51\.100\.77/, 'the message names the object');
+        return true;
+      },
+    );
 
     assert.deepEqual(await normalized(nftables, null), before);
     await firewall.apply(compileNexthopStructure(site({ gateways: [gateway(1)] })), [add('198.51.100.3')]);
@@ -114,16 +122,23 @@ describe('NftablesFirewall with the rules of any site', function () {
   });
 
   it('refuses a table of that name that is not ours, before it changes anything', async () => {
-    await nft(`table inet ${POLICY.table} { set client4 { type ipv4_addr; }; chain about { counter comment "something else"; }; }`);
+    await nft(
+      `table inet ${POLICY.table} { set client4 { type ipv4_addr; }; chain about { counter comment "something else"; }; }`,
+    );
     const before = await normalized(nftables, null);
 
-    await assert.rejects(new NftablesFirewall(nftables, POLICY.table).adopt(() => ''), { name: 'GwmarkError', code: 'FIREWALL_CLASH' });
+    await assert.rejects(
+      new NftablesFirewall(nftables, POLICY.table).adopt(() => ''),
+      { name: 'GwmarkError', code: 'FIREWALL_CLASH' },
+    );
 
     assert.deepEqual(await normalized(nftables, null), before);
   });
 
   it('replaces a table of another layout as a whole, clients and all, and keeps what sysctls had been', async () => {
-    await nft(`table inet ${POLICY.table} { set client4 { type ipv4_addr; elements = { 198.51.100.9 }; }; set old { type ipv4_addr; }; chain about { return comment "gwmark layout 0"; return comment "sysctl net/ipv4/ip_forward=0"; }; }`);
+    await nft(
+      `table inet ${POLICY.table} { set client4 { type ipv4_addr; elements = { 198.51.100.9 }; }; set old { type ipv4_addr; }; chain about { return comment "gwmark layout 0"; return comment "sysctl net/ipv4/ip_forward=0"; }; }`,
+    );
     const firewall = new NftablesFirewall(nftables, POLICY.table);
 
     const table = await firewall.adopt(() => 'tun0');
@@ -139,10 +154,15 @@ describe('NftablesFirewall with the rules of any site', function () {
   it('counts 300 subnets in 12 lengths as what they are', async () => {
     const texts = Array.from({ length: 300 }, (_, index) => `10.${index % 250}.0.0/${16 + (index % 12)}`);
     const clients = [...new Map(texts.map((text) => [text, client(text)])).values()];
-    const lengths = [...new Set(clients.map(({ prefixLength }) => prefixLength))].map((prefixLength) => ({ family: 4, prefixLength }) as const);
+    const lengths = [...new Set(clients.map(({ prefixLength }) => prefixLength))].map(
+      (prefixLength) => ({ family: 4, prefixLength }) as const,
+    );
     const firewall = new NftablesFirewall(nftables, POLICY.table);
 
-    await firewall.apply(compileNexthopStructure(site({ subnetLengths: lengths })), clients.map((network) => ({ op: 'add', network })));
+    await firewall.apply(
+      compileNexthopStructure(site({ subnetLengths: lengths })),
+      clients.map((network) => ({ op: 'add', network })),
+    );
 
     const read = await firewall.readAll(() => 'tun0');
     assert.deepEqual([...(read?.clients.keys() ?? [])].toSorted(), clients.map(networkKey).toSorted());
@@ -158,8 +178,12 @@ async function bring(firewall: NftablesFirewall, from: World | null, to: World):
   const before = new Map((from?.clients ?? []).map((network) => [networkKey(network), network]));
   const after = new Map(to.clients.map((network) => [networkKey(network), network]));
   await firewall.apply(compileNexthopStructure(to.site), [
-    ...[...before].filter(([key]) => !after.has(key)).map(([, network]): ClientNetworkChange => ({ op: 'remove', network })),
-    ...[...after].filter(([key]) => !before.has(key)).map(([, network]): ClientNetworkChange => ({ op: 'add', network })),
+    ...[...before]
+      .filter(([key]) => !after.has(key))
+      .map(([, network]): ClientNetworkChange => ({ op: 'remove', network })),
+    ...[...after]
+      .filter(([key]) => !before.has(key))
+      .map(([, network]): ClientNetworkChange => ({ op: 'add', network })),
   ]);
 }
 

@@ -18,7 +18,11 @@ const TABLE_DAMAGE: readonly (readonly [what: string, how: readonly string[], is
   ['the set of clients is flushed', ['flush', 'set', 'inet', POLICY.table, 'client4'], false],
   ['one client is deleted', ['delete', 'element', 'inet', POLICY.table, 'client6', '{ 2001:db8:8::1000 }'], false],
   ['a stranger is made a client', ['add', 'element', 'inet', POLICY.table, 'client4', '{ 203.0.113.9 }'], false],
-  ['a gateway’s source is deleted', ['delete', 'element', 'inet', POLICY.table, 'gateways', '{ "lan0" . 02:00:00:00:00:01 }'], false],
+  [
+    'a gateway’s source is deleted',
+    ['delete', 'element', 'inet', POLICY.table, 'gateways', '{ "lan0" . 02:00:00:00:00:01 }'],
+    false,
+  ],
   ['the map of marks is flushed', ['flush', 'map', 'inet', POLICY.table, 'returns'], false],
 ];
 
@@ -83,7 +87,11 @@ describe('damage by somebody else', function () {
   }
 
   it('of other people’s rules and routes is none of our business', async () => {
-    await ip('rule add pref 5000 lookup main', 'route add 203.0.113.128/25 via 192.0.2.1', 'neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev lan0 nud permanent');
+    await ip(
+      'rule add pref 5000 lookup main',
+      'route add 203.0.113.128/25 via 192.0.2.1',
+      'neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev lan0 nud permanent',
+    );
 
     assert.deepEqual(await rig.reconciler.verifyRouting(), []);
 

@@ -19,7 +19,11 @@ describe('a pass that writes the whole table', () => {
 
     await rig.want();
 
-    assert.deepEqual(await elementsOf(rig.nft, POLICY.table, 'client4'), ['"198.51.100.2"', '"198.51.100.3"'], rig.log.text());
+    assert.deepEqual(
+      await elementsOf(rig.nft, POLICY.table, 'client4'),
+      ['"198.51.100.2"', '"198.51.100.3"'],
+      rig.log.text(),
+    );
     assert.equal(rig.reconciler.elements, 2);
   });
 
@@ -43,7 +47,11 @@ describe('a pass that writes the whole table', () => {
     rig.reconciler.rewriteFirewall();
     await rig.settled();
 
-    assert.deepEqual(await elementsOf(rig.nft, POLICY.table, 'client4'), ['"198.51.100.2"', '"198.51.100.4"'], rig.log.text());
+    assert.deepEqual(
+      await elementsOf(rig.nft, POLICY.table, 'client4'),
+      ['"198.51.100.2"', '"198.51.100.4"'],
+      rig.log.text(),
+    );
     assert.deepEqual(rig.removed, ['198.51.100.3']);
   });
 });

@@ -25,25 +25,41 @@ const CLIENTS = ['198.51.100.2', '2001:db8:8::1000', '10.99.0.0/16', '10.99.3.0/
 export function describeIptablesFirewall(title: string, harness: IptablesHarness): void {
   describe(`IptablesFirewall, ${title}`, function () {
     this.timeout(600_000);
-    const full: World = { site: { ...FULL_SITE, subnetLengths: [{ family: 4, prefixLength: 24 }, { family: 4, prefixLength: 16 }, { family: 4, prefixLength: 0 }, { family: 6, prefixLength: 64 }] }, clients: CLIENTS.map(client) };
+    const full: World = {
+      site: {
+        ...FULL_SITE,
+        subnetLengths: [
+          { family: 4, prefixLength: 24 },
+          { family: 4, prefixLength: 16 },
+          { family: 4, prefixLength: 0 },
+          { family: 6, prefixLength: 64 },
+        ],
+      },
+      clients: CLIENTS.map(client),
+    };
     const alike: World = { site: site({ gateways: [gateway(1), gateway(3)] }), clients: [client('198.51.100.3')] };
 
     it('leaves after a change what a fresh start makes, and nobody else’s rules are touched', async () => {
       await fc.assert(
-        fc.asyncProperty(policy.chain((drawn) => fc.tuple(world(drawn), world(drawn))), async ([a, b]) => {
-          const tools = await harness.open();
-          harness.disturb(tools, [{ append: { ...MANGLE4, chain: 'PREROUTING', rule: ['-i', 'other0', '-j', 'ACCEPT'] } }]);
-          const firewall = new IptablesFirewall(tools, POLICY.table);
-          await bring(firewall, null, a);
-          await bring(firewall, a, b);
-          const changed = await dump(tools);
-          await firewall.remove();
-          assert.doesNotMatch(await dump(tools), /gwmark/);
-          await bring(new IptablesFirewall(tools, POLICY.table), null, b);
+        fc.asyncProperty(
+          policy.chain((drawn) => fc.tuple(world(drawn), world(drawn))),
+          async ([a, b]) => {
+            const tools = await harness.open();
+            harness.disturb(tools, [
+              { append: { ...MANGLE4, chain: 'PREROUTING', rule: ['-i', 'other0', '-j', 'ACCEPT'] } },
+            ]);
+            const firewall = new IptablesFirewall(tools, POLICY.table);
+            await bring(firewall, null, a);
+            await bring(firewall, a, b);
+            const changed = await dump(tools);
+            await firewall.remove();
+            assert.doesNotMatch(await dump(tools), /gwmark/);
+            await bring(new IptablesFirewall(tools, POLICY.table), null, b);
 
-          assert.equal(changed, await dump(tools));
-          assert.match(changed, /other0/);
-        }),
+            assert.equal(changed, await dump(tools));
+            assert.match(changed, /other0/);
+          },
+        ),
         { numRuns: harness.runs },
       );
     });
@@ -73,7 +89,10 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
 
       const installed = await new IptablesFirewall(tools, POLICY.table).adopt(() => 'tun0');
 
-      assert.deepEqual([...(installed?.gateways ?? [])].toSorted(([a], [b]) => a - b), FULL_SITE.gateways.map(({ id, device, sources }) => [id, sources.map((mac) => ({ device, mac }))]));
+      assert.deepEqual(
+        [...(installed?.gateways ?? [])].toSorted(([a], [b]) => a - b),
+        FULL_SITE.gateways.map(({ id, device, sources }) => [id, sources.map((mac) => ({ device, mac }))]),
+      );
       assert.deepEqual(installed?.savedSysctls, FULL_SITE.savedSysctls);
       assert.deepEqual(installed?.transports, FULL_SITE.transports);
       assert.deepEqual([...(installed?.clients.keys() ?? [])].toSorted(), full.clients.map(networkKey).toSorted());
@@ -83,7 +102,10 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
       'a rule of ours gone': [{ replace: { ...MANGLE4, chain: 'gwmark-select', rules: [] } }],
       'a foreign rule in a chain of ours': [{ insert: { ...MANGLE4, chain: 'gwmark-in', rule: ['-j', 'RETURN'] } }],
       'the way into a chain of ours gone': [{ unjump: { ...MANGLE4, chain: 'PREROUTING', target: 'gwmark-in' } }],
-      'IPv6 emptied': [{ unjump: { family: 6, table: 'mangle', chain: 'OUTPUT', target: 'gwmark-out' } }, { destroy: { family: 6, table: 'mangle', chain: 'gwmark-out' } }],
+      'IPv6 emptied': [
+        { unjump: { family: 6, table: 'mangle', chain: 'OUTPUT', target: 'gwmark-out' } },
+        { destroy: { family: 6, table: 'mangle', chain: 'gwmark-out' } },
+      ],
     };
     for (const [damage, commands] of Object.entries(damages)) {
       it(`notices ${damage}, and the next change repairs it`, async () => {
@@ -125,15 +147,28 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
       const written: string[] = [];
       const run = tools.iptables.run.bind(tools.iptables);
       tools.iptables.run = (commands, options) => {
-        written.push(...commands.flatMap((command) => ('replace' in command && command.replace.family === 4 ? [command.replace.chain] : [])));
+        written.push(
+          ...commands.flatMap((command) =>
+            'replace' in command && command.replace.family === 4 ? [command.replace.chain] : [],
+          ),
+        );
         return run(commands, options);
       };
       await bring(firewall, null, alike);
       written.length = 0;
 
-      await firewall.apply(rulesOf(firewall, { ...alike, site: { ...alike.site, gateways: [gateway(1), gateway(3), gateway(4)] } }), []);
+      await firewall.apply(
+        rulesOf(firewall, { ...alike, site: { ...alike.site, gateways: [gateway(1), gateway(3), gateway(4)] } }),
+        [],
+      );
 
-      assert.deepEqual(written, ['gwmark-learn-4', 'gwmark-return-4', 'gwmark-learn', 'gwmark-transport', 'gwmark-return']);
+      assert.deepEqual(written, [
+        'gwmark-learn-4',
+        'gwmark-return-4',
+        'gwmark-learn',
+        'gwmark-transport',
+        'gwmark-return',
+      ]);
     });
 
     it('refuses chains of that name that are not ours, before it changes anything', async () => {
@@ -141,7 +176,10 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
       await tools.iptables.run([{ create: { ...MANGLE4, chain: 'gwmark-theirs', rules: [['-j', 'ACCEPT']] } }]);
       const before = await dump(tools);
 
-      await assert.rejects(new IptablesFirewall(tools, POLICY.table).adopt(() => ''), { name: 'GwmarkError', code: 'FIREWALL_CLASH' });
+      await assert.rejects(
+        new IptablesFirewall(tools, POLICY.table).adopt(() => ''),
+        { name: 'GwmarkError', code: 'FIREWALL_CLASH' },
+      );
 
       assert.equal(await dump(tools), before);
     });
@@ -154,7 +192,9 @@ export function describeIptablesFirewall(title: string, harness: IptablesHarness
 
       harness.disturb(tools, [markRule('0x1000000/0xffffffff')]);
 
-      assert.deepEqual(await firewall.markClashes(POLICY), ['iptables chain PREROUTING (IPv4 mangle) sets mark bits of mark.mask (0xff000000): change mark.mask']);
+      assert.deepEqual(await firewall.markClashes(POLICY), [
+        'iptables chain PREROUTING (IPv4 mangle) sets mark bits of mark.mask (0xff000000): change mark.mask',
+      ]);
     });
   });
 }
@@ -176,8 +216,12 @@ async function bring(firewall: IptablesFirewall, from: World | null, to: World, 
   const before = new Map((from?.clients ?? []).map((item) => [networkKey(item), item]));
   const after = new Map(to.clients.map((item) => [networkKey(item), item]));
   await firewall.apply(rulesOf(firewall, to, isModule), [
-    ...[...before].filter(([key]) => !after.has(key)).map(([, gone]): ClientNetworkChange => ({ op: 'remove', network: gone })),
-    ...[...after].filter(([key]) => !before.has(key)).map(([, fresh]): ClientNetworkChange => ({ op: 'add', network: fresh })),
+    ...[...before]
+      .filter(([key]) => !after.has(key))
+      .map(([, gone]): ClientNetworkChange => ({ op: 'remove', network: gone })),
+    ...[...after]
+      .filter(([key]) => !before.has(key))
+      .map(([, fresh]): ClientNetworkChange => ({ op: 'add', network: fresh })),
   ]);
 }
 
@@ -186,8 +230,20 @@ async function dump({ iptables, ipset }: IptablesTools): Promise<string> {
   const lines: string[] = [];
   for (const family of iptables.families) {
     const { chains } = await iptables.list({ family, table: 'mangle' } satisfies TableRef);
-    for (const { name, rules } of chains) lines.push(`IPv${family} ${name}`, ...rules.map(({ words }) => `  ${words.join(' ')}`));
+    for (const { name, rules } of chains)
+      lines.push(`IPv${family} ${name}`, ...rules.map(({ words }) => `  ${words.join(' ')}`));
   }
   const sets = await ipset.list();
-  return [...lines, ...sets.map(({ name, type, elements }) => `${name} ${type} ${elements.map(({ value }) => value).toSorted().join()}`).toSorted()].join('\n');
+  return [
+    ...lines,
+    ...sets
+      .map(
+        ({ name, type, elements }) =>
+          `${name} ${type} ${elements
+            .map(({ value }) => value)
+            .toSorted()
+            .join()}`,
+      )
+      .toSorted(),
+  ].join('\n');
 }

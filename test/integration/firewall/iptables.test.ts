@@ -11,7 +11,11 @@ for (const flavour of await testableFlavours()) {
   describeIptablesFirewall(flavour, {
     async open() {
       clear(flavour);
-      return { iptables: await openIptables({ prefix: 'gwmark-', flavour, lockFile: LOCK_FILE }), ipset: await openIpset(), hasMacSets };
+      return {
+        iptables: await openIptables({ prefix: 'gwmark-', flavour, lockFile: LOCK_FILE }),
+        ipset: await openIpset(),
+        hasMacSets,
+      };
     },
     disturb(_tools, commands) {
       for (const command of commands) shell(flavour, command);

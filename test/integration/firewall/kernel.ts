@@ -40,12 +40,21 @@ export async function resetKernel(): Promise<void> {
 
 /** An Ethernet device with its cable's other end, both up. The peer is named `DEVICEp`. */
 export async function makeLan(device: string, ...addresses: readonly string[]): Promise<void> {
-  await ip(`link add ${device} type veth peer name ${device}p`, ...addresses.map((address) => `addr add ${address} dev ${device}`), `link set ${device}p up`, `link set ${device} up`);
+  await ip(
+    `link add ${device} type veth peer name ${device}p`,
+    ...addresses.map((address) => `addr add ${address} dev ${device}`),
+    `link set ${device}p up`,
+    `link set ${device} up`,
+  );
 }
 
 /** A tunnel device, up, as OpenVPN would open it. */
 export async function makeTunnel(device: string, ...addresses: readonly string[]): Promise<void> {
-  await ip(`tuntap add dev ${device} mode tun`, ...addresses.map((address) => `addr add ${address} dev ${device}`), `link set ${device} up`);
+  await ip(
+    `tuntap add dev ${device} mode tun`,
+    ...addresses.map((address) => `addr add ${address} dev ${device}`),
+    `link set ${device} up`,
+  );
 }
 
 /** Deletes a device. */
@@ -54,8 +63,8 @@ export async function removeDevice(device: string): Promise<void> {
 }
 
 /**
- * A listing in which two tables that do the same read the same: without handles, counters and expiry, objects by name, elements
- * sorted; the order of rules within their chain stays.
+ * A listing in which two tables that do the same read the same: without handles, counters and expiry, objects by name,
+ * elements sorted; the order of rules within their chain stays.
  */
 export async function normalized(nftables: Nftables, table: string | null): Promise<readonly string[]> {
   const objects = await nftables.list(table === null ? { ruleset: null } : { table: { family: 'inet', name: table } });
@@ -68,15 +77,20 @@ export async function normalized(nftables: Nftables, table: string | null): Prom
       rules.set(chain, [...(rules.get(chain) ?? []), text]);
     } else others.push(text);
   }
-  return [...others.toSorted(), ...[...rules].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([chain, texts]) => `${chain}: ${texts.join(' ')}`)];
+  return [
+    ...others.toSorted(),
+    ...[...rules].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([chain, texts]) => `${chain}: ${texts.join(' ')}`),
+  ];
 }
 
 /** Elements of one of our sets or maps as sorted texts. */
 export async function elementsOf(nftables: Nftables, table: string, name: string): Promise<readonly string[]> {
   const objects: readonly NftObject[] = await nftables.list({ table: { family: 'inet', name: table } });
   for (const object of objects) {
-    if ('set' in object && object.set.name === name) return (object.set.elem ?? []).map((element) => JSON.stringify(element, withoutVolatile)).toSorted();
-    if ('map' in object && object.map.name === name) return (object.map.elem ?? []).map((element) => JSON.stringify(element, withoutVolatile)).toSorted();
+    if ('set' in object && object.set.name === name)
+      return (object.set.elem ?? []).map((element) => JSON.stringify(element, withoutVolatile)).toSorted();
+    if ('map' in object && object.map.name === name)
+      return (object.map.elem ?? []).map((element) => JSON.stringify(element, withoutVolatile)).toSorted();
   }
   throw new Error(`table ${table} has no set or map ${name}`);
 }

@@ -1,4 +1,7 @@
-/** A program for a test: writes a routing plan to the kernel, reads it back, and says whether they differ. Expects the devices lan0 and tun0. */
+/**
+ * A program for a test: writes a routing plan to the kernel, reads it back, and says whether they differ. Expects the
+ * devices lan0 and tun0.
+ */
 import { EMPTY_PLAN, compileRouting, diffRouting, isEmptyRoutingDiff } from '../../../rules/index.js';
 import { addRouting, readRouting, removeRouting } from '../../../sidecar/routing/plan.js';
 import { POLICY, gateway, site } from '../../unit/rules/sample-site.js';

@@ -22,7 +22,11 @@ describe('a change that the kernel refuses', () => {
     await rig.connect('198.51.100.3');
     await rig.settled();
 
-    assert.deepEqual(await elementsOf(rig.nft, POLICY.table, 'client4'), ['"198.51.100.2"', '"198.51.100.3"'], rig.log.text());
+    assert.deepEqual(
+      await elementsOf(rig.nft, POLICY.table, 'client4'),
+      ['"198.51.100.2"', '"198.51.100.3"'],
+      rig.log.text(),
+    );
   });
 
   it('is no error where the tunnel went during the pass, as with an OpenVPN that is killed', async () => {
@@ -110,13 +114,27 @@ describe('a change that the kernel refuses', () => {
   it('of one client does not keep other clients out: a subnet of a family that the tunnel has not', async () => {
     setSysctl('net/ipv6/conf/tun0/disable_ipv6', '1');
     await using rig = await Rig.open();
-    await rig.want({ tunnels: [{ device: 'tun0', families: [4], addresses: [network('198.51.100.1')], connected: [network('198.51.100.0/24')], covered: [network('198.51.100.0/24')] }] });
+    await rig.want({
+      tunnels: [
+        {
+          device: 'tun0',
+          families: [4],
+          addresses: [network('198.51.100.1')],
+          connected: [network('198.51.100.0/24')],
+          covered: [network('198.51.100.0/24')],
+        },
+      ],
+    });
 
     await rig.connect('198.51.100.2', '2001:db8:77::/64');
     await rig.connect('198.51.100.3');
     await rig.settled();
 
-    assert.deepEqual(await elementsOf(rig.nft, POLICY.table, 'client4'), ['"198.51.100.2"', '"198.51.100.3"'], rig.log.text());
+    assert.deepEqual(
+      await elementsOf(rig.nft, POLICY.table, 'client4'),
+      ['"198.51.100.2"', '"198.51.100.3"'],
+      rig.log.text(),
+    );
   });
 
   it('of routing is tried again until the device is up, with nothing of it in nftables meanwhile', async () => {

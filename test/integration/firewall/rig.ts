@@ -67,7 +67,9 @@ export class Rig implements AsyncDisposable {
     await this.reconciler.idle();
   }
 
-  /** During the next pass, when the kernel has taken its transaction and the pass is not over yet, clients come and go. */
+  /**
+   * During the next pass, when the kernel has taken its transaction and the pass is not over yet, clients come and go.
+   */
   duringNextPass(change: { readonly come?: readonly string[]; readonly go?: readonly string[] }): void {
     const { firewall } = this;
     const apply = firewall.apply.bind(firewall);
@@ -75,7 +77,8 @@ export class Rig implements AsyncDisposable {
       firewall.apply = apply;
       await apply(...args);
       for (const text of change.come ?? []) this.#note(this.clients.add(OWNER, client(text)) !== null, text);
-      for (const text of change.go ?? []) this.#note(this.clients.remove(OWNER, networkKey(client(text))) !== null, text);
+      for (const text of change.go ?? [])
+        this.#note(this.clients.remove(OWNER, networkKey(client(text))) !== null, text);
     };
   }
 

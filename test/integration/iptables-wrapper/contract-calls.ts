@@ -26,7 +26,10 @@ export function describeCalls(harness: Harness): void {
       }),
     );
 
-    assert.deepEqual(order, Array.from({ length: 10 }, (_, index) => index));
+    assert.deepEqual(
+      order,
+      Array.from({ length: 10 }, (_, index) => index),
+    );
   });
 
   it('withdraws a call whose signal is aborted while it waits, and serves the next one', async () => {
@@ -34,7 +37,9 @@ export function describeCalls(harness: Harness): void {
     await iptables.run([{ create: { ...IN, rules: [] } }]);
 
     const first = iptables.run([{ append: { ...IN, rule: ACCEPT } }]);
-    const withdrawn = iptables.run([{ append: { ...IN, rule: ['-i', 'withdrawn', '-j', 'ACCEPT'] } }], { signal: controller.signal });
+    const withdrawn = iptables.run([{ append: { ...IN, rule: ['-i', 'withdrawn', '-j', 'ACCEPT'] } }], {
+      signal: controller.signal,
+    });
     const last = iptables.run([{ append: { ...IN, rule: RETURN } }]);
     controller.abort(new Error('not wanted'));
 

@@ -18,7 +18,11 @@ const REFUSALS: readonly (readonly [fact: string, code: IptablesErrorCode, comma
   ['exchanging with a set of another family', 'EINVAL', { swap: { name: 'clients', with: 'six' } }],
   ['an element of another family', 'EINVAL', { add: { name: 'clients', elements: [{ value: '2001:db8::1' }] } }],
   ['one element more than the set can hold', 'ENFILE', { add: { name: 'small', elements: [A, B, C] } }],
-  ['a timeout in a set that has none', 'EINVAL', { add: { name: 'clients', elements: [{ ...C, timeoutSeconds: 3 }] } }],
+  [
+    'a timeout in a set that has none',
+    'EINVAL',
+    { add: { name: 'clients', elements: [{ ...C, timeoutSeconds: 3 }] } },
+  ],
   ['a mark in a set that has none', 'EINVAL', { add: { name: 'clients', elements: [{ ...C, mark: { value: 1 } }] } }],
   ['a name instead of an address', 'EINVAL', { add: { name: 'clients', elements: [{ value: 'localhost' }] } }],
   ['a line end in a name', 'EINVAL', { flush: { name: 'clients\ndestroy six' } }],
@@ -47,7 +51,15 @@ export function describeSets(open: () => Promise<Ipset>, hasMacSets: boolean): v
   it('lists sets with their make and their elements', async () => {
     await ipset.run([
       { create: { name: 'marked', type: 'hash:net', family: 6, timeoutSeconds: 0, maxElements: 50, hasMarks: true } },
-      { add: { name: 'marked', elements: [{ value: '2001:db8:1::/48', mark: { value: 0x700, mask: 0xff00 } }, { value: '2001:db8::7', mark: { value: 5 } }] } },
+      {
+        add: {
+          name: 'marked',
+          elements: [
+            { value: '2001:db8:1::/48', mark: { value: 0x700, mask: 0xff00 } },
+            { value: '2001:db8::7', mark: { value: 5 } },
+          ],
+        },
+      },
     ]);
 
     const [set] = await ipset.list('marked');
@@ -64,7 +76,13 @@ export function describeSets(open: () => Promise<Ipset>, hasMacSets: boolean): v
         { value: '2001:db8::7', timeoutSeconds: 0, mark: { value: 5 } },
       ],
     });
-    assert.deepEqual((await ipset.list()).map(({ name }) => name).toSorted(), ['clients', 'marked', 'nets', 'six', 'small']);
+    assert.deepEqual((await ipset.list()).map(({ name }) => name).toSorted(), [
+      'clients',
+      'marked',
+      'nets',
+      'six',
+      'small',
+    ]);
   });
 
   it('adds, puts, deletes and discards in one run', async () => {
@@ -79,7 +97,10 @@ export function describeSets(open: () => Promise<Ipset>, hasMacSets: boolean): v
   });
 
   it('gives an element its own timeout, and the one of the set where it has none', async () => {
-    await ipset.run([{ create: { name: 'brief', type: 'hash:ip', timeoutSeconds: 3000 } }, { add: { name: 'brief', elements: [A, { ...B, timeoutSeconds: 600 }] } }]);
+    await ipset.run([
+      { create: { name: 'brief', type: 'hash:ip', timeoutSeconds: 3000 } },
+      { add: { name: 'brief', elements: [A, { ...B, timeoutSeconds: 600 }] } },
+    ]);
 
     const [a, b] = await elements('brief');
 
@@ -89,7 +110,12 @@ export function describeSets(open: () => Promise<Ipset>, hasMacSets: boolean): v
   });
 
   it('exchanges two sets, and empties one', async () => {
-    await ipset.run([{ create: { name: 'other', type: 'hash:ip' } }, { add: { name: 'other', elements: [C] } }, { swap: { name: 'clients', with: 'other' } }, { flush: { name: 'other' } }]);
+    await ipset.run([
+      { create: { name: 'other', type: 'hash:ip' } },
+      { add: { name: 'other', elements: [C] } },
+      { swap: { name: 'clients', with: 'other' } },
+      { flush: { name: 'other' } },
+    ]);
 
     assert.deepEqual(await elements('clients'), [C]);
     assert.deepEqual(await elements('other'), []);
@@ -101,7 +127,13 @@ export function describeSets(open: () => Promise<Ipset>, hasMacSets: boolean): v
 
     assert.deepEqual(await elements('clients'), [B, C]);
     assert.deepEqual(await elements('fresh'), [{ value: '192.0.2.0/24' }]);
-    assert.deepEqual((await ipset.list()).map(({ name }) => name).toSorted(), ['clients', 'fresh', 'nets', 'six', 'small']);
+    assert.deepEqual((await ipset.list()).map(({ name }) => name).toSorted(), [
+      'clients',
+      'fresh',
+      'nets',
+      'six',
+      'small',
+    ]);
   });
 
   it('leaves a set as it was when its replacement is refused, and no second set', async () => {
@@ -125,13 +157,21 @@ export function describeSets(open: () => Promise<Ipset>, hasMacSets: boolean): v
   }
 
   it('applies what comes before a refused command, and nothing after it', async () => {
-    await refusal(ipset.run([{ add: { name: 'clients', elements: [C] } }, { add: { name: 'clients', elements: [A] } }, { flush: { name: 'clients' } }]));
+    await refusal(
+      ipset.run([
+        { add: { name: 'clients', elements: [C] } },
+        { add: { name: 'clients', elements: [A] } },
+        { flush: { name: 'clients' } },
+      ]),
+    );
 
     assert.deepEqual(await elements('clients'), [A, B, C]);
   });
 
   it('applies nothing of a run in which a command is malformed', async () => {
-    await refusal(ipset.run([{ flush: { name: 'clients' } }, { add: { name: 'clients', elements: [{ value: 'no address' }] } }]));
+    await refusal(
+      ipset.run([{ flush: { name: 'clients' } }, { add: { name: 'clients', elements: [{ value: 'no address' }] } }]),
+    );
 
     assert.deepEqual(await elements('clients'), [A, B]);
   });
@@ -142,7 +182,10 @@ export function describeSets(open: () => Promise<Ipset>, hasMacSets: boolean): v
 
   if (hasMacSets) {
     it('keeps MAC addresses with marks, and lists them in small letters', async () => {
-      await ipset.run([{ create: { name: 'macs', type: 'hash:mac', hasMarks: true } }, { add: { name: 'macs', elements: [{ value: '02:AB:00:00:00:01', mark: { value: 1, mask: 0xff } }] } }]);
+      await ipset.run([
+        { create: { name: 'macs', type: 'hash:mac', hasMarks: true } },
+        { add: { name: 'macs', elements: [{ value: '02:AB:00:00:00:01', mark: { value: 1, mask: 0xff } }] } },
+      ]);
 
       assert.deepEqual(await elements('macs'), [{ value: '02:ab:00:00:00:01', mark: { value: 1, mask: 0xff } }]);
     });

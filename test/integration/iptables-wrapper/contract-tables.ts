@@ -1,7 +1,32 @@
-/** What every implementation of Iptables promises about chains, rules and jumps. Run on the fake and on each flavour of the kernel. */
+/**
+ * What every implementation of Iptables promises about chains, rules and jumps. Run on the fake and on each flavour of
+ * the kernel.
+ */
 import assert from 'node:assert/strict';
-import { BUILT_IN_CHAINS, isAlreadyExists, isNotFound, Transaction, type Iptables, type Ipset } from 'iptables-wrapper';
-import { ACCEPT, addChains, COMMENTED, IN, MANGLE4, MANGLE6, MARK, OUT, refusal, REFUSALS, RETURN, rules, withoutCounters, type Harness } from './contract-fixture.js';
+import {
+  BUILT_IN_CHAINS,
+  isAlreadyExists,
+  isNotFound,
+  Transaction,
+  type Iptables,
+  type Ipset,
+} from 'iptables-wrapper';
+import {
+  ACCEPT,
+  addChains,
+  COMMENTED,
+  IN,
+  MANGLE4,
+  MANGLE6,
+  MARK,
+  OUT,
+  refusal,
+  REFUSALS,
+  RETURN,
+  rules,
+  withoutCounters,
+  type Harness,
+} from './contract-fixture.js';
 
 const FOREIGN = ['-i', 'eth9', '-j', 'ACCEPT'];
 const PREROUTING = { ...MANGLE4, chain: 'PREROUTING' } as const;
@@ -24,7 +49,10 @@ export function describeTables(harness: Harness): void {
   it('lists an untouched table as its built-in chains, empty and accepting', async () => {
     const table = await iptables.list(MANGLE4);
 
-    assert.deepEqual(withoutCounters(table), BUILT_IN_CHAINS.mangle.map((name) => ({ name, policy: 'ACCEPT', rules: [] })));
+    assert.deepEqual(
+      withoutCounters(table),
+      BUILT_IN_CHAINS.mangle.map((name) => ({ name, policy: 'ACCEPT', rules: [] })),
+    );
   });
 
   it('makes chains with rules and a jump in one transaction, and lists them as they were given', async () => {
@@ -92,7 +120,10 @@ export function describeTables(harness: Harness): void {
       await iptables.run([{ create: { ...IN, rules: [] } }]);
     });
 
-    for (const [jump, before, after] of [[FIRST, [], [FOREIGN]], [LAST, [FOREIGN], []]] as const) {
+    for (const [jump, before, after] of [
+      [FIRST, [], [FOREIGN]],
+      [LAST, [FOREIGN], []],
+    ] as const) {
       it(`is the ${jump.at} rule of its chain, once, however often it is asked for`, async () => {
         harness.foreign(iptables, [{ append: { ...PREROUTING, rule: FOREIGN } }]);
 
@@ -123,7 +154,9 @@ export function describeTables(harness: Harness): void {
     it('takes the place of several that lead to the same chain, whatever they match', async () => {
       harness.foreign(
         iptables,
-        [['-j', 'VPN-in'], FOREIGN, ['-p', 'udp', '-g', 'VPN-in'], ['-j', 'VPN-in']].map((rule) => ({ append: { ...PREROUTING, rule } })),
+        [['-j', 'VPN-in'], FOREIGN, ['-p', 'udp', '-g', 'VPN-in'], ['-j', 'VPN-in']].map((rule) => ({
+          append: { ...PREROUTING, rule },
+        })),
       );
 
       await iptables.run([{ jump: { ...FIRST, match: ['-i', 'lan0'] } }]);
@@ -132,7 +165,10 @@ export function describeTables(harness: Harness): void {
     });
 
     it('can start in a chain that another program made', async () => {
-      harness.foreign(iptables, [{ create: { ...MANGLE4, chain: 'OTHER', rules: [] } }, { append: { ...MANGLE4, chain: 'OTHER', rule: FOREIGN } }]);
+      harness.foreign(iptables, [
+        { create: { ...MANGLE4, chain: 'OTHER', rules: [] } },
+        { append: { ...MANGLE4, chain: 'OTHER', rule: FOREIGN } },
+      ]);
 
       await iptables.run([{ jump: { ...FIRST, chain: 'OTHER' } }]);
 
@@ -140,9 +176,15 @@ export function describeTables(harness: Harness): void {
     });
 
     it('is removed with all its likes, or is nothing to remove, and no other rule goes', async () => {
-      harness.foreign(iptables, [['-j', 'VPN-in'], FOREIGN, ['-j', 'VPN-in']].map((rule) => ({ append: { ...PREROUTING, rule } })));
+      harness.foreign(
+        iptables,
+        [['-j', 'VPN-in'], FOREIGN, ['-j', 'VPN-in']].map((rule) => ({ append: { ...PREROUTING, rule } })),
+      );
 
-      await iptables.run([{ unjump: { ...PREROUTING, target: 'VPN-in' } }, { unjump: { ...MANGLE4, chain: 'OUTPUT', target: 'VPN-in' } }]);
+      await iptables.run([
+        { unjump: { ...PREROUTING, target: 'VPN-in' } },
+        { unjump: { ...MANGLE4, chain: 'OUTPUT', target: 'VPN-in' } },
+      ]);
 
       assert.deepEqual(await rules(iptables, 'PREROUTING'), [FOREIGN]);
     });
@@ -194,7 +236,11 @@ export function describeTables(harness: Harness): void {
     const before = withoutCounters(await iptables.list(MANGLE4));
 
     const error = await refusal(
-      iptables.run([{ append: { ...IN, rule: RETURN } }, { unjump: { ...PREROUTING, target: 'VPN-in' } }, { delete: { ...MANGLE4, chain: 'VPN-absent' } }]),
+      iptables.run([
+        { append: { ...IN, rule: RETURN } },
+        { unjump: { ...PREROUTING, target: 'VPN-in' } },
+        { delete: { ...MANGLE4, chain: 'VPN-absent' } },
+      ]),
     );
 
     assert.equal(error.index, 2);
@@ -203,7 +249,9 @@ export function describeTables(harness: Harness): void {
   });
 
   it('changes neither family when the other is refused', async () => {
-    const error = await refusal(iptables.run([{ create: { ...IN, rules: [] } }, { append: { ...MANGLE6, chain: 'VPN-absent', rule: ACCEPT } }]));
+    const error = await refusal(
+      iptables.run([{ create: { ...IN, rules: [] } }, { append: { ...MANGLE6, chain: 'VPN-absent', rule: ACCEPT } }]),
+    );
 
     assert.deepEqual([error.code, error.part, error.applied], ['ENOENT', MANGLE6, []]);
     assert.equal(await rules(iptables, 'VPN-in'), undefined);
@@ -222,13 +270,22 @@ export function describeTables(harness: Harness): void {
     await addChains(iptables);
     const before = withoutCounters(await iptables.list(MANGLE4));
 
-    await iptables.check([{ replace: { ...IN, rules: [RETURN] } }, { unjump: { ...PREROUTING, target: 'VPN-in' } }, { delete: IN }, { delete: OUT }]);
+    await iptables.check([
+      { replace: { ...IN, rules: [RETURN] } },
+      { unjump: { ...PREROUTING, target: 'VPN-in' } },
+      { delete: IN },
+      { delete: OUT },
+    ]);
 
     assert.deepEqual(withoutCounters(await iptables.list(MANGLE4)), before);
   });
 
   it('leaves a circle of chains alone that no packet comes into', async () => {
-    await iptables.run([{ create: { ...OUT, rules: [] } }, { create: { ...IN, rules: [['-j', 'VPN-out']] } }, { append: { ...OUT, rule: ['-j', 'VPN-in'] } }]);
+    await iptables.run([
+      { create: { ...OUT, rules: [] } },
+      { create: { ...IN, rules: [['-j', 'VPN-out']] } },
+      { append: { ...OUT, rule: ['-j', 'VPN-in'] } },
+    ]);
 
     const error = await refusal(iptables.run([{ jump: FIRST }]));
 
@@ -237,7 +294,9 @@ export function describeTables(harness: Harness): void {
 
   it('does not let a set go that a rule refers to', async () => {
     await ipset.run([{ create: { name: 'clients', type: 'hash:ip' } }]);
-    await iptables.run([{ create: { ...IN, rules: [['-m', 'set', '--match-set', 'clients', 'dst', '-j', 'RETURN']] } }]);
+    await iptables.run([
+      { create: { ...IN, rules: [['-m', 'set', '--match-set', 'clients', 'dst', '-j', 'RETURN']] } },
+    ]);
 
     const error = await refusal(ipset.run([{ destroy: { name: 'clients' } }]));
     await iptables.sweep();

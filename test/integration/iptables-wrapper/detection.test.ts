@@ -21,7 +21,10 @@ describe('the flavour that is taken by itself', () => {
       await using iptables = await openIptables({ ...options, onChoice: (reason) => reasons.push(reason) });
 
       assert.equal(iptables.flavour, flavour);
-      assert.match(reasons.join('|'), new RegExp(`^iptables [\\d.]+, flavour ${flavour}: it holds rules \\(IPv4 mangle\\)$`, 'u'));
+      assert.match(
+        reasons.join('|'),
+        new RegExp(`^iptables [\\d.]+, flavour ${flavour}: it holds rules \\(IPv4 mangle\\)$`, 'u'),
+      );
     });
   }
 
@@ -57,7 +60,8 @@ describe('the flavour that is taken by itself', () => {
 
   it('is refused with EMIXED where rules of nft have made the table unreadable', async () => {
     execFileSync('nft', ['-f', '-'], {
-      input: 'table ip mangle { chain PREROUTING { type filter hook prerouting priority mangle; ct state vmap { new : accept }; }; }\n',
+      input:
+        'table ip mangle { chain PREROUTING { type filter hook prerouting priority mangle; ct state vmap { new : accept }; }; }\n',
     });
     try {
       const error = await refusal(openIptables({ ...options, flavour: 'nft' }));
@@ -90,7 +94,10 @@ describe('a look at the flavours', () => {
 
     const reports = await inspectIptables({ prefix: PREFIX });
 
-    assert.deepEqual(reports.filter(({ isUsable }) => isUsable).map(({ flavour }) => flavour), flavours);
+    assert.deepEqual(
+      reports.filter(({ isUsable }) => isUsable).map(({ flavour }) => flavour),
+      flavours,
+    );
     assert.deepEqual(legacyTables(), before);
   });
 });
@@ -106,4 +113,3 @@ function legacyTables(): string {
     return '';
   }
 }
-

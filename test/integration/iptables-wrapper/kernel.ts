@@ -1,9 +1,21 @@
-/** The iptables that this machine has: which flavours can be tested, and how to touch them as another program would. */
+/**
+ * The iptables that this machine has: which flavours can be tested, and how to touch them as another program would.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { inspectIptables, joinWords, openIpset, openIptables, readTables, type Command, type Family, type Flavour, type TableRef } from 'iptables-wrapper';
+import {
+  inspectIptables,
+  joinWords,
+  openIpset,
+  openIptables,
+  readTables,
+  type Command,
+  type Family,
+  type Flavour,
+  type TableRef,
+} from 'iptables-wrapper';
 import { requireOwnNamespace } from '../nftables-json/namespace-guard.js';
 import { PREFIX, type Harness } from './contract-fixture.js';
 
@@ -60,12 +72,19 @@ export function environment(): NodeJS.ProcessEnv {
 
 /** Everything that one flavour holds, as it prints it. */
 export function saved(flavour: Flavour, family: Family, args: readonly string[] = []): string {
-  return execFileSync(program(flavour, family, 'save'), args, { encoding: 'utf8', env: environment(), stdio: ['ignore', 'pipe', 'ignore'] });
+  return execFileSync(program(flavour, family, 'save'), args, {
+    encoding: 'utf8',
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
 }
 
 /** Runs one command as a person at a shell would. */
 export function shell(flavour: Flavour, { family, table }: TableRef, ...words: readonly string[]): void {
-  execFileSync(program(flavour, family), ['-w', '5', '-t', table, ...words], { env: environment(), stdio: ['ignore', 'ignore', 'pipe'] });
+  execFileSync(program(flavour, family), ['-w', '5', '-t', table, ...words], {
+    env: environment(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
 }
 
 /** The harness of a flavour of this kernel. */
@@ -73,7 +92,10 @@ export function kernelHarness(flavour: Flavour): Harness {
   return {
     async open(families = [4, 6]) {
       clear(flavour);
-      return { iptables: await openIptables({ prefix: PREFIX, flavour, families, lockFile: LOCK_FILE }), ipset: await openIpset() };
+      return {
+        iptables: await openIptables({ prefix: PREFIX, flavour, families, lockFile: LOCK_FILE }),
+        ipset: await openIpset(),
+      };
     },
     foreign(_iptables, commands) {
       for (const command of commands) change(flavour, command);

@@ -1,4 +1,7 @@
-/** What the real programs do beyond the contract: refusals that only they or the kernel can make, the lock, other programs' rules. */
+/**
+ * What the real programs do beyond the contract: refusals that only they or the kernel can make, the lock, other
+ * programs' rules.
+ */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { openIptables, type Flavour, type Iptables, type IptablesErrorCode, type RuleWords } from 'iptables-wrapper';
@@ -33,10 +36,18 @@ for (const flavour of flavours) {
 
     for (const [fact, code, rule] of REFUSED) {
       it(`refuse ${fact} with ${code}; the error names the rule, and nothing is changed`, async () => {
-        await iptables.run([{ create: { ...IN, rules: [RETURN] } }, { jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'first' } }]);
+        await iptables.run([
+          { create: { ...IN, rules: [RETURN] } },
+          { jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'first' } },
+        ]);
         const before = withoutCounters(await iptables.list(MANGLE4));
 
-        const error = await refusal(iptables.run([{ create: { ...OUT, rules: [ACCEPT] } }, { replace: { ...IN, rules: [ACCEPT, RETURN, rule, ACCEPT] } }]));
+        const error = await refusal(
+          iptables.run([
+            { create: { ...OUT, rules: [ACCEPT] } },
+            { replace: { ...IN, rules: [ACCEPT, RETURN, rule, ACCEPT] } },
+          ]),
+        );
 
         assert.equal(error.code, code, error.message);
         assert.equal(error.index, 1);
@@ -48,10 +59,15 @@ for (const flavour of flavours) {
     }
 
     it('refuse a rule in a place where the kernel does not take it, and nothing is changed', async () => {
-      await iptables.run([{ create: { ...IN, rules: [] } }, { jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'first' } }]);
+      await iptables.run([
+        { create: { ...IN, rules: [] } },
+        { jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'first' } },
+      ]);
       const before = withoutCounters(await iptables.list(MANGLE4));
 
-      const error = await refusal(iptables.run([{ append: { ...IN, rule: ['-m', 'owner', '--uid-owner', '0', '-j', 'ACCEPT'] } }]));
+      const error = await refusal(
+        iptables.run([{ append: { ...IN, rule: ['-m', 'owner', '--uid-owner', '0', '-j', 'ACCEPT'] } }]),
+      );
 
       assert.equal(error.code, 'EINVAL', error.message);
       assert.deepEqual(withoutCounters(await iptables.list(MANGLE4)), before);
@@ -67,7 +83,12 @@ for (const flavour of flavours) {
     });
 
     it('read a whole transaction of thousands of rules from a pipe', async () => {
-      const many = Array.from({ length: 3000 }, (_, index) => ['-s', `10.${index >> 8}.${index & 255}.1/32`, '-j', 'RETURN']);
+      const many = Array.from({ length: 3000 }, (_, index) => [
+        '-s',
+        `10.${index >> 8}.${index & 255}.1/32`,
+        '-j',
+        'RETURN',
+      ]);
 
       await iptables.run([{ create: { ...IN, rules: many } }]);
 
@@ -83,7 +104,9 @@ for (const flavour of flavours) {
     });
 
     it('show another program either all old or all new rules of a chain that is replaced', async () => {
-      const versions = [1, 2].map((mark) => Array.from({ length: 20 }, (_, index) => ['-i', `lan${index}`, '-j', 'MARK', '--set-xmark', `0x${mark}/0xff`]));
+      const versions = [1, 2].map((mark) =>
+        Array.from({ length: 20 }, (_, index) => ['-i', `lan${index}`, '-j', 'MARK', '--set-xmark', `0x${mark}/0xff`]),
+      );
       const [first = [], second = []] = versions;
       await iptables.run([{ create: { ...IN, rules: first } }]);
       await using other = await openIptables({ prefix: PREFIX, flavour, lockFile: LOCK_FILE });
@@ -96,14 +119,34 @@ for (const flavour of flavours) {
       }
 
       const whole = new Set(versions.map((version) => JSON.stringify(version)));
-      assert.deepEqual([...seen].filter((text) => !whole.has(text)), []);
+      assert.deepEqual(
+        [...seen].filter((text) => !whole.has(text)),
+        [],
+      );
       assert.equal(seen.size, 2);
     });
 
     it('leave what others have written as it was, in words and counters', async () => {
       shell(flavour, MANGLE4, '-N', 'OTHER');
       shell(flavour, MANGLE4, '-A', 'OTHER', '-m', 'comment', '--comment', 'a "quoted" \\ text', '-j', 'RETURN');
-      shell(flavour, MANGLE4, '-A', 'PREROUTING', '-c', '7', '588', '!', '-i', 'lan0', '-m', 'limit', '--limit', '5/sec', '-j', 'OTHER');
+      shell(
+        flavour,
+        MANGLE4,
+        '-A',
+        'PREROUTING',
+        '-c',
+        '7',
+        '588',
+        '!',
+        '-i',
+        'lan0',
+        '-m',
+        'limit',
+        '--limit',
+        '5/sec',
+        '-j',
+        'OTHER',
+      );
       shell(flavour, MANGLE4, '-P', 'FORWARD', 'DROP');
       const before = foreignLines(flavour);
 
@@ -115,9 +158,15 @@ for (const flavour of flavours) {
       const during = foreignLines(flavour);
       await iptables.sweep();
 
-      assert.deepEqual(during.filter((line) => !line.includes('VPN-')), before);
+      assert.deepEqual(
+        during.filter((line) => !line.includes('VPN-')),
+        before,
+      );
       assert.deepEqual(foreignLines(flavour), before);
-      assert.ok(before.some((line) => line.startsWith('[7:588] -A PREROUTING ! -i lan0')), before.join('\n'));
+      assert.ok(
+        before.some((line) => line.startsWith('[7:588] -A PREROUTING ! -i lan0')),
+        before.join('\n'),
+      );
     });
 
     it('refuse a user without rights with EPERM', () => {
@@ -125,7 +174,11 @@ for (const flavour of flavours) {
         const { openIptables } = await import(process.argv[1]);
         await openIptables({ prefix: 'VPN-', flavour: '${flavour}' }).then(() => console.log('opened'), (error) => console.log(error.code, error.message));`;
 
-      const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script, import.meta.resolve('iptables-wrapper')], { uid: 65534, gid: 65534, encoding: 'utf8' });
+      const { stdout } = spawnSync(
+        process.execPath,
+        ['--input-type=module', '--eval', script, import.meta.resolve('iptables-wrapper')],
+        { uid: 65534, gid: 65534, encoding: 'utf8' },
+      );
 
       assert.match(stdout, /^EPERM .*you must be root/u);
     });
@@ -162,7 +215,9 @@ for (const flavour of flavours.filter((name) => name === 'legacy')) {
 
 /** Lines of the table that others wrote, with counters. */
 function foreignLines(flavour: Flavour): string[] {
-  return saved(flavour, 4, ['-c', '-t', 'mangle']).split('\n').filter((line) => !line.startsWith('#') && !line.includes('VPN-'));
+  return saved(flavour, 4, ['-c', '-t', 'mangle'])
+    .split('\n')
+    .filter((line) => !line.startsWith('#') && !line.includes('VPN-'));
 }
 
 /** Another program that holds the lock until it is told not to. */

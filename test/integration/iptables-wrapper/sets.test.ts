@@ -51,7 +51,9 @@ describe('the real ipset', () => {
     const elements = Array.from({ length: 30_000 }, (_, index) => ({ value: `10.${index >> 8}.${index & 255}.1` }));
     await ipset.run([{ create: { name: 'clients', type: 'hash:ip' } }]);
     await using iptables = await openIptables({ prefix: PREFIX, flavour, lockFile: LOCK_FILE });
-    await iptables.run([{ create: { ...IN, rules: [['-m', 'set', '--match-set', 'clients', 'dst', '-j', 'RETURN']] } }]);
+    await iptables.run([
+      { create: { ...IN, rules: [['-m', 'set', '--match-set', 'clients', 'dst', '-j', 'RETURN']] } },
+    ]);
 
     await ipset.replace({ name: 'clients', type: 'hash:ip' }, elements);
 
@@ -64,7 +66,16 @@ describe('the real ipset', () => {
 
     await ipset.replace({ name: 'clients', type: 'hash:ip', maxElements: 10 }, [{ value: '10.8.0.2' }]);
 
-    assert.deepEqual(await ipset.list(), [{ name: 'clients', type: 'hash:ip', family: 4, maxElements: 10, hasMarks: false, elements: [{ value: '10.8.0.2' }] }]);
+    assert.deepEqual(await ipset.list(), [
+      {
+        name: 'clients',
+        type: 'hash:ip',
+        family: 4,
+        maxElements: 10,
+        hasMarks: false,
+        elements: [{ value: '10.8.0.2' }],
+      },
+    ]);
   });
 
   it('does not replace a set of another type', async () => {
@@ -73,11 +84,17 @@ describe('the real ipset', () => {
     const error = await refusal(ipset.replace({ name: 'clients', type: 'hash:ip' }, []));
 
     assert.equal(error.code, 'EINVAL');
-    assert.deepEqual((await ipset.list()).map(({ name, type }) => [name, type]), [['clients', 'hash:net']]);
+    assert.deepEqual(
+      (await ipset.list()).map(({ name, type }) => [name, type]),
+      [['clients', 'hash:net']],
+    );
   });
 
   it('renews the timeout of an element that is put', async () => {
-    await ipset.run([{ create: { name: 'brief', type: 'hash:ip', timeoutSeconds: 10 } }, { add: { name: 'brief', elements: [{ value: '10.8.0.2' }] } }]);
+    await ipset.run([
+      { create: { name: 'brief', type: 'hash:ip', timeoutSeconds: 10 } },
+      { add: { name: 'brief', elements: [{ value: '10.8.0.2' }] } },
+    ]);
 
     await ipset.run([{ put: { name: 'brief', elements: [{ value: '10.8.0.2', timeoutSeconds: 5000 }] } }]);
 
@@ -86,7 +103,9 @@ describe('the real ipset', () => {
   });
 
   it('takes every type of set that this kernel has, and is refused the others with EOPNOTSUPP', async () => {
-    const missing = ['hash:mac', 'hash:net'].find((type) => spawnSync('ipset', ['create', 'probe', type]).status !== 0);
+    const missing = ['hash:mac', 'hash:net'].find(
+      (type) => spawnSync('ipset', ['create', 'probe', type]).status !== 0,
+    );
     spawnSync('ipset', ['destroy', 'probe']);
     if (missing !== 'hash:mac') {
       // This kernel has all of them: what is left to show is that it takes them.
@@ -97,7 +116,10 @@ describe('the real ipset', () => {
     const error = await refusal(ipset.run([{ create: { name: 'macs', type: 'hash:mac' } }]));
 
     assert.equal(error.code, 'EOPNOTSUPP');
-    assert.equal(error.message, 'create set macs: create macs hash:mac: Kernel error received: set type not supported');
+    assert.equal(
+      error.message,
+      'create set macs: create macs hash:mac: Kernel error received: set type not supported',
+    );
   });
 
   it('is UNAVAILABLE where there is no program', async () => {
@@ -112,7 +134,11 @@ describe('the real ipset', () => {
       const { openIpset } = await import(process.argv[1]);
       await openIpset().then(() => console.log('opened'), (error) => console.log(error.code, error.message));`;
 
-    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script, import.meta.resolve('iptables-wrapper')], { uid: 65534, gid: 65534, encoding: 'utf8' });
+    const { stdout } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '--eval', script, import.meta.resolve('iptables-wrapper')],
+      { uid: 65534, gid: 65534, encoding: 'utf8' },
+    );
 
     assert.match(stdout, /^EPERM ipset: .*Operation not permitted/u);
   });

@@ -28,12 +28,19 @@ export function describeCalls(
     await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {
         const elem = ['192.0.2.200'];
-        await nftables.run([index % 2 === 0 ? { create: { element: { ...IN, name: 'clients', elem } } } : { delete: { element: { ...IN, name: 'clients', elem } } }]);
+        await nftables.run([
+          index % 2 === 0
+            ? { create: { element: { ...IN, name: 'clients', elem } } }
+            : { delete: { element: { ...IN, name: 'clients', elem } } },
+        ]);
         order.push(index);
       }),
     );
 
-    assert.deepEqual(order, Array.from({ length: 20 }, (_, index) => index));
+    assert.deepEqual(
+      order,
+      Array.from({ length: 20 }, (_, index) => index),
+    );
   });
 
   it('withdraws a call whose signal is aborted while it waits, and serves the next one', async () => {
@@ -48,7 +55,10 @@ export function describeCalls(
     await assert.rejects(withdrawn, /not wanted/u);
     await Promise.all([first, last]);
     const chains = await nftables.list({ chains: null });
-    assert.deepEqual(chains.map((object) => ('chain' in object ? object.chain.name : '')), ['first', 'last']);
+    assert.deepEqual(
+      chains.map((object) => ('chain' in object ? object.chain.name : '')),
+      ['first', 'last'],
+    );
   });
 
   it('sees what another program has changed since', async () => {
@@ -56,7 +66,11 @@ export function describeCalls(
     await nftables.run([{ add: { element: { ...IN, name: 'clients', elem: ['192.0.2.50'] } } }]);
 
     await foreign(nftables, [{ delete: { table: TABLE } }]);
-    assert.ok(isNotFound(await refusal(nftables.run([{ add: { element: { ...IN, name: 'clients', elem: ['192.0.2.51'] } } }]))));
+    assert.ok(
+      isNotFound(
+        await refusal(nftables.run([{ add: { element: { ...IN, name: 'clients', elem: ['192.0.2.51'] } } }])),
+      ),
+    );
     await foreign(nftables, [{ add: { table: TABLE } }, { add: { set: { ...CLIENTS, type: 'ipv6_addr' } } }]);
     await nftables.run([{ add: { element: { ...IN, name: 'clients', elem: ['2001:db8::1'] } } }]);
 

@@ -1,8 +1,24 @@
-/** What every implementation of Nftables promises about objects. Run on the fake, on libnftables and on the spawned nft. */
+/**
+ * What every implementation of Nftables promises about objects. Run on the fake, on libnftables and on the spawned
+ * nft.
+ */
 import assert from 'node:assert/strict';
 import { isAlreadyExists, isNotFound, Transaction, type Command, type Nftables } from 'nftables-json';
-import { addClients, addRule, CLIENTS, elements, FAMILY, handleOf, IN, matchSource, refusal, REFUSALS, source, TABLE, withoutHandle } from './contract-fixture.js';
-
+import {
+  addClients,
+  addRule,
+  CLIENTS,
+  elements,
+  FAMILY,
+  handleOf,
+  IN,
+  matchSource,
+  refusal,
+  REFUSALS,
+  source,
+  TABLE,
+  withoutHandle,
+} from './contract-fixture.js';
 
 export function describeObjects(open: () => Promise<Nftables>): void {
   let nftables: Nftables;
@@ -24,7 +40,14 @@ export function describeObjects(open: () => Promise<Nftables>): void {
         .add({ set: CLIENTS })
         .add({ chain: { ...IN, name: 'input', type: 'filter', hook: 'input', prio: 5 } })
         .add({ chain: { ...IN, name: 'known' } })
-        .add({ rule: { ...IN, chain: 'input', comment: 'ours', expr: [matchSource('@clients'), { goto: { target: 'known' } }] } }).commands,
+        .add({
+          rule: {
+            ...IN,
+            chain: 'input',
+            comment: 'ours',
+            expr: [matchSource('@clients'), { goto: { target: 'known' } }],
+          },
+        }).commands,
     );
 
     const objects = await nftables.list({ table: TABLE });
@@ -35,7 +58,14 @@ export function describeObjects(open: () => Promise<Nftables>): void {
       { set: CLIENTS },
       { chain: { ...IN, name: 'input', type: 'filter', hook: 'input', prio: 5, policy: 'accept' } },
       { chain: { ...IN, name: 'known' } },
-      { rule: { ...IN, chain: 'input', comment: 'ours', expr: [matchSource('@clients'), { goto: { target: 'known' } }] } },
+      {
+        rule: {
+          ...IN,
+          chain: 'input',
+          comment: 'ours',
+          expr: [matchSource('@clients'), { goto: { target: 'known' } }],
+        },
+      },
     ]);
   });
 
@@ -63,7 +93,11 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     await addClients(nftables);
 
     const error = await refusal(
-      nftables.run([{ create: { table: TABLE } }, { delete: { set: { ...IN, name: 'absent' } } }, { add: { chain: { ...IN, name: 'x' } } }]),
+      nftables.run([
+        { create: { table: TABLE } },
+        { delete: { set: { ...IN, name: 'absent' } } },
+        { add: { chain: { ...IN, name: 'x' } } },
+      ]),
     );
 
     assert.equal(error.code, 'EEXIST');
@@ -74,7 +108,11 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     await addClients(nftables);
 
     const error = await refusal(
-      nftables.run([{ delete: { element: { ...IN, name: 'clients', elem: ['192.0.2.1', '192.0.2.2', '192.0.2.99', '192.0.2.3'] } } }]),
+      nftables.run([
+        {
+          delete: { element: { ...IN, name: 'clients', elem: ['192.0.2.1', '192.0.2.2', '192.0.2.99', '192.0.2.3'] } },
+        },
+      ]),
     );
 
     assert.equal(error.code, 'ENOENT');
@@ -160,11 +198,19 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     ]);
 
     const chains = await nftables.list({ chains: { family: FAMILY } });
-    assert.deepEqual(chains.map((object) => ('chain' in object ? object.chain.name : '')), ['input', 'policed']);
+    assert.deepEqual(
+      chains.map((object) => ('chain' in object ? object.chain.name : '')),
+      ['input', 'policed'],
+    );
   });
 
   it('keeps rules in the order of add, insert, replace and index', async () => {
-    await nftables.run([{ add: { table: TABLE } }, { add: { chain: { ...IN, name: 'x' } } }, addRule('b'), addRule('d')]);
+    await nftables.run([
+      { add: { table: TABLE } },
+      { add: { chain: { ...IN, name: 'x' } } },
+      addRule('b'),
+      addRule('d'),
+    ]);
     const [, last] = await rules('x');
 
     await nftables.run([
@@ -174,20 +220,29 @@ export function describeObjects(open: () => Promise<Nftables>): void {
       { add: { rule: { ...IN, chain: 'x', comment: 'a2', index: 0, expr: [{ accept: null }] } } },
     ]);
 
-    assert.deepEqual((await rules('x')).map((rule) => rule.comment), ['a', 'a2', 'b', 'c', 'D']);
+    assert.deepEqual(
+      (await rules('x')).map((rule) => rule.comment),
+      ['a', 'a2', 'b', 'c', 'D'],
+    );
   });
 
   it('flushes a set, a map, a chain and a table of rules, and keeps the rest', async () => {
     await addReferences();
 
-    await nftables.run([{ flush: { set: { ...IN, name: 'clients' } } }, { flush: { map: { ...IN, name: 'policy' } } }]);
+    await nftables.run([
+      { flush: { set: { ...IN, name: 'clients' } } },
+      { flush: { map: { ...IN, name: 'policy' } } },
+    ]);
     assert.deepEqual([await elements(nftables, 'clients'), await elements(nftables, 'policy', 'map')], [[], []]);
     await nftables.run([{ flush: { chain: { ...IN, name: 'used' } } }]);
     assert.equal((await rules('input')).length > 0, true);
     await nftables.run([{ flush: { table: TABLE } }]);
 
     assert.deepEqual(await rules('input'), []);
-    await nftables.run([{ delete: { chain: { ...IN, name: 'used' } } }, { delete: { set: { ...IN, name: 'clients' } } }]);
+    await nftables.run([
+      { delete: { chain: { ...IN, name: 'used' } } },
+      { delete: { set: { ...IN, name: 'clients' } } },
+    ]);
   });
 
   it('deletes objects by handle', async () => {
@@ -220,7 +275,10 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     const before = await nftables.generation();
 
     await nftables.run([]);
-    await nftables.run([{ add: { element: { ...IN, name: 'clients', elem: [] } } }, { delete: { element: { ...IN, name: 'clients', elem: [] } } }]);
+    await nftables.run([
+      { add: { element: { ...IN, name: 'clients', elem: [] } } },
+      { delete: { element: { ...IN, name: 'clients', elem: [] } } },
+    ]);
 
     assert.deepEqual(await elements(nftables, 'clients'), ['"192.0.2.1"', '"192.0.2.2"', '"192.0.2.3"']);
     assert.ok(before === undefined || before > 0);
@@ -231,7 +289,12 @@ export function describeObjects(open: () => Promise<Nftables>): void {
 
     await nftables.run([{ add: { set: { ...CLIENTS, elem: ['192.0.2.3', '192.0.2.4'] } } }]);
 
-    assert.deepEqual(await elements(nftables, 'clients'), ['"192.0.2.1"', '"192.0.2.2"', '"192.0.2.3"', '"192.0.2.4"']);
+    assert.deepEqual(await elements(nftables, 'clients'), [
+      '"192.0.2.1"',
+      '"192.0.2.2"',
+      '"192.0.2.3"',
+      '"192.0.2.4"',
+    ]);
   });
 
   it('leaves elements out of terse listings of a table, a set and a map', async () => {
@@ -243,7 +306,10 @@ export function describeObjects(open: () => Promise<Nftables>): void {
       await nftables.list({ map: { ...IN, name: 'policy' } }, { terse: true }),
     ];
 
-    assert.deepEqual(listings.map((objects) => objects.length > 0), [true, true, true]);
+    assert.deepEqual(
+      listings.map((objects) => objects.length > 0),
+      [true, true, true],
+    );
     for (const object of listings.flat()) {
       assert.equal('set' in object ? object.set.elem : 'map' in object ? object.map.elem : undefined, undefined);
     }
@@ -254,7 +320,10 @@ export function describeObjects(open: () => Promise<Nftables>): void {
 
     const objects = await nftables.list({ chain: { ...IN, name: 'input' } });
 
-    assert.deepEqual(objects.map((object) => Object.keys(object)[0]), ['chain', 'rule', 'rule', 'rule']);
+    assert.deepEqual(
+      objects.map((object) => Object.keys(object)[0]),
+      ['chain', 'rule', 'rule', 'rule'],
+    );
   });
 
   it('rejects listings of what does not exist with ENOENT, terse or not', async () => {
@@ -275,7 +344,10 @@ export function describeObjects(open: () => Promise<Nftables>): void {
 
   it('takes a set with the flags dynamic and timeout, and refuses dynamic alone with EOPNOTSUPP', async () => {
     const set = { ...IN, name: 'candidates', type: ['ifname', 'ether_addr'], size: 1024 } as const;
-    await nftables.run([{ add: { table: TABLE } }, { add: { set: { ...set, flags: ['dynamic', 'timeout'], timeout: 60 } } }]);
+    await nftables.run([
+      { add: { table: TABLE } },
+      { add: { set: { ...set, flags: ['dynamic', 'timeout'], timeout: 60 } } },
+    ]);
 
     const [listed] = await nftables.list({ set: { ...IN, name: 'candidates' } });
     const features = await nftables.features();
@@ -289,7 +361,10 @@ export function describeObjects(open: () => Promise<Nftables>): void {
   });
 
   it('adds and deletes 20,000 elements in one transaction each', async () => {
-    const addresses = Array.from({ length: 20_000 }, (_, index) => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
+    const addresses = Array.from(
+      { length: 20_000 },
+      (_, index) => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`,
+    );
     await addClients(nftables);
 
     await nftables.run([{ add: { element: { ...IN, name: 'clients', elem: addresses } } }]);
@@ -312,7 +387,9 @@ export function describeObjects(open: () => Promise<Nftables>): void {
         .add({ chain: { ...IN, name: 'policed' } })
         .add({ element: { ...IN, name: 'policy', elem: [['192.0.2.1', { goto: { target: 'policed' } }]] } })
         .add({ rule: { ...IN, chain: 'input', expr: [{ jump: { target: 'used' } }] } })
-        .add({ rule: { ...IN, chain: 'input', expr: [matchSource('@clients'), { counter: 'hits' }, { accept: null }] } })
+        .add({
+          rule: { ...IN, chain: 'input', expr: [matchSource('@clients'), { counter: 'hits' }, { accept: null }] },
+        })
         .add({ rule: { ...IN, chain: 'input', expr: [{ vmap: { key: source(), data: '@policy' } }] } })
         .add({ rule: { ...IN, chain: 'used', expr: [{ drop: null }] } }).commands,
     );
@@ -332,7 +409,10 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     const objects = await nftables.list({ ruleset: null });
     return objects.map((object) => {
       const elem = 'set' in object ? object.set.elem : 'map' in object ? object.map.elem : undefined;
-      return JSON.stringify([object, elem?.map((element) => JSON.stringify(element)).toSorted()], (key, value: unknown) => (key === 'elem' ? undefined : value));
+      return JSON.stringify(
+        [object, elem?.map((element) => JSON.stringify(element)).toSorted()],
+        (key, value: unknown) => (key === 'elem' ? undefined : value),
+      );
     });
   }
 }

@@ -14,7 +14,10 @@ describe('the in-memory fake', () => {
   });
 });
 
-for (const [executor, otherExecutor] of [['library', 'process'], ['process', 'library']] as const) {
+for (const [executor, otherExecutor] of [
+  ['library', 'process'],
+  ['process', 'library'],
+] as const) {
   describe(`the ${executor} executor`, () => {
     before(requireOwnNamespace);
 

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { NftError, openNftables, type Command } from 'nftables-json';
-import { ElementWriter, openNetlinkSocket, toElementChanges, type ElementChange, type NetlinkSocket } from 'nftables-json/testing';
+import {
+  ElementWriter,
+  openNetlinkSocket,
+  toElementChanges,
+  type ElementChange,
+  type NetlinkSocket,
+} from 'nftables-json/testing';
 import { requireOwnNamespace } from './namespace-guard.js';
 
 const SET = { family: 'inet', table: 'writer', name: 'clients' } as const;
@@ -20,7 +26,9 @@ describe('a transaction of elements on a netlink socket', () => {
   });
 
   beforeEach(async () => {
-    nft('flush ruleset; add table inet writer; add set inet writer clients { type ipv4_addr; }; add element inet writer clients { 192.0.2.1 }');
+    nft(
+      'flush ruleset; add table inet writer; add set inet writer clients { type ipv4_addr; }; add element inet writer clients { 192.0.2.1 }',
+    );
     socket = await openNetlinkSocket();
   });
 
@@ -39,7 +47,10 @@ describe('a transaction of elements on a netlink socket', () => {
   });
 
   it('is not applied at all if one element of it is refused', () => {
-    assert.equal(new ElementWriter(socket).apply(changes({ add: '192.0.2.2' }, { delete: '192.0.2.99' }, { add: '192.0.2.3' })), false);
+    assert.equal(
+      new ElementWriter(socket).apply(changes({ add: '192.0.2.2' }, { delete: '192.0.2.99' }, { add: '192.0.2.3' })),
+      false,
+    );
     assert.equal(listed(), '192.0.2.1');
   });
 
@@ -110,7 +121,9 @@ describe('a transaction of elements on a netlink socket', () => {
     assert.equal(writer.apply(changes({ add: '192.0.2.2' })), true);
     writer.prepare();
 
-    const other = toElementChanges([{ add: { element: { ...SET, name: 'other', elem: ['192.0.2.3'] } } }]) ?? assert.fail('no plain addresses');
+    const other =
+      toElementChanges([{ add: { element: { ...SET, name: 'other', elem: ['192.0.2.3'] } } }]) ??
+      assert.fail('no plain addresses');
     assert.equal(writer.apply(other), false);
   });
 
@@ -140,7 +153,11 @@ describe('a transaction of elements on a netlink socket', () => {
     it(`has an unknown outcome if it was applied and the answer is ${loss}, so that nobody applies it twice`, () => {
       const writer = deaf(loss);
 
-      assert.throws(() => writer.apply(changes({ delete: '192.0.2.1' })), (error) => error instanceof NftError && error.code === 'UNAVAILABLE' && error.message.includes('outcome unknown'));
+      assert.throws(
+        () => writer.apply(changes({ delete: '192.0.2.1' })),
+        (error) =>
+          error instanceof NftError && error.code === 'UNAVAILABLE' && error.message.includes('outcome unknown'),
+      );
       assert.equal(listed(), '');
     });
 
@@ -198,9 +215,13 @@ describe('a transaction of elements on a netlink socket', () => {
   }
 });
 
-function changes(...steps: readonly ({ readonly add: string } | { readonly delete: string })[]): readonly ElementChange[] {
+function changes(
+  ...steps: readonly ({ readonly add: string } | { readonly delete: string })[]
+): readonly ElementChange[] {
   const commands = steps.map((step): Command =>
-    'add' in step ? { add: { element: { ...SET, elem: [step.add] } } } : { delete: { element: { ...SET, elem: [step.delete] } } },
+    'add' in step
+      ? { add: { element: { ...SET, elem: [step.add] } } }
+      : { delete: { element: { ...SET, elem: [step.delete] } } },
   );
   return toElementChanges(commands) ?? assert.fail('no plain addresses');
 }
@@ -211,5 +232,9 @@ function nft(input: string): string {
 
 function listed(): string {
   const [, elements = ''] = /elements = \{ ([^}]*) \}/u.exec(nft('list set inet writer clients')) ?? [];
-  return elements.split(',').map((each) => each.trim()).toSorted().join(' ');
+  return elements
+    .split(',')
+    .map((each) => each.trim())
+    .toSorted()
+    .join(' ');
 }

@@ -19,7 +19,12 @@ const SKELETON: readonly Command[] = [
 ];
 
 type Kind = 'four' | 'six';
-type Change = { readonly verb: 'add' | 'delete'; readonly kind: Kind; readonly numbers: readonly number[]; readonly form: number };
+type Change = {
+  readonly verb: 'add' | 'delete';
+  readonly kind: Kind;
+  readonly numbers: readonly number[];
+  readonly form: number;
+};
 
 describe('elements written without libnftables', () => {
   let nftables: Nftables;
@@ -43,22 +48,31 @@ describe('elements written without libnftables', () => {
       form: fc.nat(2),
     });
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 6 }), async (transactions) => {
-        await nftables.run([{ flush: { set: { ...IN, name: 'four' } } }, { flush: { set: { ...IN, name: 'six' } } }]);
-        const model = new Model();
-        for (const transaction of transactions) {
-          const failure = model.apply(transaction);
-          const commands = transaction.map(toCommand);
-          if (failure === undefined) {
-            await nftables.run(commands);
-          } else {
-            const error = await refusal(nftables.run(commands));
-            assert.deepEqual({ code: error.code, index: error.index, element: error.element }, { code: 'ENOENT', ...failure });
+      fc.asyncProperty(
+        fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 6 }),
+        async (transactions) => {
+          await nftables.run([
+            { flush: { set: { ...IN, name: 'four' } } },
+            { flush: { set: { ...IN, name: 'six' } } },
+          ]);
+          const model = new Model();
+          for (const transaction of transactions) {
+            const failure = model.apply(transaction);
+            const commands = transaction.map(toCommand);
+            if (failure === undefined) {
+              await nftables.run(commands);
+            } else {
+              const error = await refusal(nftables.run(commands));
+              assert.deepEqual(
+                { code: error.code, index: error.index, element: error.element },
+                { code: 'ENOENT', ...failure },
+              );
+            }
           }
-        }
-        assert.deepEqual(listedByProgram('four'), model.listing('four'));
-        assert.deepEqual(listedByProgram('six'), model.listing('six'));
-      }),
+          assert.deepEqual(listedByProgram('four'), model.listing('four'));
+          assert.deepEqual(listedByProgram('six'), model.listing('six'));
+        },
+      ),
       { numRuns: 15 },
     );
   });
@@ -73,11 +87,13 @@ describe('elements written without libnftables', () => {
         [{ verb: 'add', kind: 'six', numbers, form: 1 }],
         ...(half.length === 0
           ? []
-          : [[
-              { verb: 'delete', kind: 'four', numbers: half, form: 0 },
-              { verb: 'add', kind: 'four', numbers: [...half, count], form: 0 },
-              { verb: 'delete', kind: 'six', numbers: half, form: 2 },
-            ]]),
+          : [
+              [
+                { verb: 'delete', kind: 'four', numbers: half, form: 0 },
+                { verb: 'add', kind: 'four', numbers: [...half, count], form: 0 },
+                { verb: 'delete', kind: 'six', numbers: half, form: 2 },
+              ],
+            ]),
       ] as readonly (readonly Change[])[]) {
         model.apply(transaction);
         await nftables.run(transaction.map(toCommand));
@@ -90,18 +106,36 @@ describe('elements written without libnftables', () => {
 
   const refused: readonly (readonly [what: string, code: string, command: Command])[] = [
     ['a set that does not exist', 'ENOENT', element('add', 'absent', '192.0.2.1')],
-    ['a table that does not exist', 'ENOENT', { add: { element: { ...IN, table: 'absent', name: 'four', elem: ['192.0.2.1'] } } }],
-    ['a table of another family', 'ENOENT', { add: { element: { ...IN, family: 'ip', name: 'four', elem: ['192.0.2.1'] } } }],
+    [
+      'a table that does not exist',
+      'ENOENT',
+      { add: { element: { ...IN, table: 'absent', name: 'four', elem: ['192.0.2.1'] } } },
+    ],
+    [
+      'a table of another family',
+      'ENOENT',
+      { add: { element: { ...IN, family: 'ip', name: 'four', elem: ['192.0.2.1'] } } },
+    ],
     ['a map, without a value', 'EINVAL', element('add', 'marks', '192.0.2.1')],
-    ['a set that is full', 'ENFILE', { add: { element: { ...IN, name: 'small', elem: ['192.0.2.1', '192.0.2.2', '192.0.2.3'] } } }],
+    [
+      'a set that is full',
+      'ENFILE',
+      { add: { element: { ...IN, name: 'small', elem: ['192.0.2.1', '192.0.2.2', '192.0.2.3'] } } },
+    ],
     ['an element that is not there', 'ENOENT', element('delete', 'four', '192.0.2.1')],
-    ['an element deleted before in the same transaction', 'ENOENT', { delete: { element: { ...IN, name: 'four', elem: ['192.0.2.200', '192.0.2.200'] } } }],
+    [
+      'an element deleted before in the same transaction',
+      'ENOENT',
+      { delete: { element: { ...IN, name: 'four', elem: ['192.0.2.200', '192.0.2.200'] } } },
+    ],
   ];
   for (const [what, code, command] of refused) {
     it(`are refused with ${code} for ${what}, with all that came before and after in the transaction`, async () => {
       await nftables.run([element('add', 'four', '192.0.2.200')]);
 
-      const error = await refusal(nftables.run([element('add', 'four', '192.0.2.9'), command, element('add', 'six', '2001:db8::9')]));
+      const error = await refusal(
+        nftables.run([element('add', 'four', '192.0.2.9'), command, element('add', 'six', '2001:db8::9')]),
+      );
 
       assert.deepEqual([error.code, error.index, error.command], [code, 1, command]);
       assert.deepEqual([...listedByProgram('four'), ...listedByProgram('six')], ['192.0.2.200']);
@@ -115,7 +149,11 @@ describe('elements written without libnftables', () => {
   });
 
   it('are left to libnftables in sets of intervals, with timeouts and of other keys, where they need more than a key', async () => {
-    await nftables.run([element('add', 'ranges', '192.0.2.1'), element('add', 'ranges', '192.0.2.5'), element('add', 'brief', '192.0.2.7')]);
+    await nftables.run([
+      element('add', 'ranges', '192.0.2.1'),
+      element('add', 'ranges', '192.0.2.5'),
+      element('add', 'brief', '192.0.2.7'),
+    ]);
     await nftables.run([element('delete', 'ranges', '192.0.2.1')]);
 
     assert.deepEqual(listedByProgram('ranges'), ['192.0.2.5']);
@@ -144,7 +182,10 @@ describe('elements written without libnftables', () => {
       nftables.list({ set: { ...IN, name: 'four' } }),
     ]);
 
-    assert.deepEqual([results[1], results[4]].map(([set]) => (set && 'set' in set ? set.set.elem : undefined)), [['192.0.2.1'], ['192.0.2.2']]);
+    assert.deepEqual(
+      [results[1], results[4]].map(([set]) => (set && 'set' in set ? set.set.elem : undefined)),
+      [['192.0.2.1'], ['192.0.2.2']],
+    );
   });
 
   it('cost the same beside 20,000 intervals of another table', async () => {
@@ -152,7 +193,16 @@ describe('elements written without libnftables', () => {
     await nftables.run([
       { add: { table: { family: 'ip', name: 'foreign' } } },
       { add: { set: { family: 'ip', table: 'foreign', name: 'subnets', type: 'ipv4_addr', flags: ['interval'] } } },
-      { add: { element: { family: 'ip', table: 'foreign', name: 'subnets', elem: Array.from({ length: 20_000 }, (_, index) => address('four', index * 2, 0)) } } },
+      {
+        add: {
+          element: {
+            family: 'ip',
+            table: 'foreign',
+            name: 'subnets',
+            elem: Array.from({ length: 20_000 }, (_, index) => address('four', index * 2, 0)),
+          },
+        },
+      },
     ]);
     const beside = await medianMs(nftables);
 
@@ -171,7 +221,11 @@ describe('elements written without libnftables', () => {
       await nftables[Symbol.asyncDispose]();`;
     await nftables.run([element('add', 'four', '192.0.2.1')]);
 
-    const output = execFileSync('unshare', ['-n', process.execPath, '--input-type=module', '--eval', program, import.meta.resolve('nftables-json')], { encoding: 'utf8' });
+    const output = execFileSync(
+      'unshare',
+      ['-n', process.execPath, '--input-type=module', '--eval', program, import.meta.resolve('nftables-json')],
+      { encoding: 'utf8' },
+    );
 
     assert.equal(output.trim(), '["192.0.2.77"]');
     assert.deepEqual(listedByProgram('four'), ['192.0.2.1']);
@@ -209,7 +263,13 @@ function address(kind: Kind, number: number, form: number): string {
     return `10.0.${number >> 8}.${number & 255}`;
   }
   const group = (number + 1).toString(16);
-  return [`2001:db8::${group}`, `2001:0DB8:0:0:0:0:0:${group.toUpperCase()}`, `2001:db8:0::0.0.${(number + 1) >> 8}.${(number + 1) & 255}`][form] ?? '';
+  return (
+    [
+      `2001:db8::${group}`,
+      `2001:0DB8:0:0:0:0:0:${group.toUpperCase()}`,
+      `2001:db8:0::0.0.${(number + 1) >> 8}.${(number + 1) & 255}`,
+    ][form] ?? ''
+  );
 }
 
 function toCommand({ verb, kind, numbers, form }: Change): Command {
@@ -225,7 +285,9 @@ function element(verb: 'add' | 'delete', name: string, text: string): Command {
 /** As the spawned program lists them: nothing here is believed to itself. */
 function listedByProgram(name: string): readonly string[] {
   const output = execFileSync('nft', ['--json', 'list', 'set', 'inet', 'fast', name], { encoding: 'utf8' });
-  const { nftables: objects } = JSON.parse(output) as { readonly nftables: readonly { readonly set?: { readonly elem?: readonly unknown[] } }[] };
+  const { nftables: objects } = JSON.parse(output) as {
+    readonly nftables: readonly { readonly set?: { readonly elem?: readonly unknown[] } }[];
+  };
   const elements = objects.flatMap((object) => object.set?.elem ?? []);
   return elements.map((each) => (typeof each === 'string' ? each : JSON.stringify(each))).toSorted();
 }

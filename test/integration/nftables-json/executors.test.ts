@@ -28,7 +28,10 @@ describe('the choice of an executor', () => {
   it('falls back to the spawned program, and says why', async () => {
     const reasons: string[] = [];
 
-    await using nftables = await openNftables({ libraryPath: 'libabsent.so.1', onFallback: (reason) => reasons.push(reason) });
+    await using nftables = await openNftables({
+      libraryPath: 'libabsent.so.1',
+      onFallback: (reason) => reasons.push(reason),
+    });
 
     assert.equal(nftables.executor, 'process');
     assert.match(reasons.join('|'), /^libabsent\.so\.1 cannot be loaded: /u);
@@ -73,7 +76,11 @@ describe('the choice of an executor', () => {
         await openNftables({ executor: '${executor}' }).then(() => console.log('opened'), (error) => console.log(error.code, error.message));`;
       const packageUrl = import.meta.resolve('nftables-json');
 
-      const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program, packageUrl], { uid: 65534, gid: 65534, encoding: 'utf8' });
+      const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program, packageUrl], {
+        uid: 65534,
+        gid: 65534,
+        encoding: 'utf8',
+      });
 
       assert.match(stdout, /^EPERM nftables cannot be read: .*CAP_NET_ADMIN is needed/u);
     });
@@ -129,9 +136,13 @@ describe('libnftables in process', () => {
 
   it('polls a terse listing of a table with 100,000 elements at about the cost of one with 100', async () => {
     await nftables.run([addAddresses(100)]);
-    const few = await medianMs(30, () => nftables.list({ table: { family: 'inet', name: 'executors' } }, { terse: true }));
+    const few = await medianMs(30, () =>
+      nftables.list({ table: { family: 'inet', name: 'executors' } }, { terse: true }),
+    );
     await nftables.run([addAddresses(100_000)]);
-    const many = await medianMs(30, () => nftables.list({ table: { family: 'inet', name: 'executors' } }, { terse: true }));
+    const many = await medianMs(30, () =>
+      nftables.list({ table: { family: 'inet', name: 'executors' } }, { terse: true }),
+    );
 
     assert.ok(many < few * 20, `${many} ms with 100,000 elements, ${few} ms with 100`);
   });
@@ -149,14 +160,38 @@ describe('libnftables in process', () => {
   it('lets rules fill a set whose flag dynamic it had to leave out', async () => {
     execFileSync('ip', ['link', 'set', 'lo', 'up']);
     await nftables.run([
-      { add: { set: { ...IN, name: 'seen', type: ['ipv4_addr', 'inet_service'], flags: ['dynamic', 'timeout'], timeout: 300, size: 16 } } },
+      {
+        add: {
+          set: {
+            ...IN,
+            name: 'seen',
+            type: ['ipv4_addr', 'inet_service'],
+            flags: ['dynamic', 'timeout'],
+            timeout: 300,
+            size: 16,
+          },
+        },
+      },
       { add: { chain: { ...IN, name: 'input', type: 'filter', hook: 'input', prio: 0 } } },
       {
         add: {
           rule: {
             ...IN,
             chain: 'input',
-            expr: [{ set: { op: 'update', elem: { concat: [{ payload: { protocol: 'ip', field: 'daddr' } }, { payload: { protocol: 'udp', field: 'dport' } }] }, set: '@seen' } }],
+            expr: [
+              {
+                set: {
+                  op: 'update',
+                  elem: {
+                    concat: [
+                      { payload: { protocol: 'ip', field: 'daddr' } },
+                      { payload: { protocol: 'udp', field: 'dport' } },
+                    ],
+                  },
+                  set: '@seen',
+                },
+              },
+            ],
           },
         },
       },
@@ -187,7 +222,9 @@ describe('the spawned program', () => {
 
   it('is given the commands in a file that only its user can read and that has no name any more', async () => {
     const report = join(directory, 'report');
-    const program = script(`{ stat -L -c %a /proc/self/fd/0; readlink /proc/self/fd/0; echo "$LC_ALL $*"; cat; } > ${report}`);
+    const program = script(
+      `{ stat -L -c %a /proc/self/fd/0; readlink /proc/self/fd/0; echo "$LC_ALL $*"; cat; } > ${report}`,
+    );
 
     await openNftables({ executor: 'process', program }).then((nftables) => nftables[Symbol.asyncDispose]());
 
@@ -199,13 +236,17 @@ describe('the spawned program', () => {
   });
 
   it('is killed when it gives no answer in time', async () => {
-    const error = await refusal(openNftables({ executor: 'process', program: script('exec tail -f /dev/null'), timeoutMs: 100 }));
+    const error = await refusal(
+      openNftables({ executor: 'process', program: script('exec tail -f /dev/null'), timeoutMs: 100 }),
+    );
 
     assert.equal(error.code, 'TIMEOUT');
   });
 
   it('is killed when it prints more than it may', async () => {
-    const error = await refusal(openNftables({ executor: 'process', program: script('exec yes'), maxOutputBytes: 100_000 }));
+    const error = await refusal(
+      openNftables({ executor: 'process', program: script('exec yes'), maxOutputBytes: 100_000 }),
+    );
 
     assert.equal(error.code, 'OVERFLOW');
   });

@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
- * Tests here flush the ruleset: they must not run in the network namespace of the machine. Where that cannot be told from /proc/1 (hidden
- * in some containers), a default route gives it away: a namespace made for tests has none.
+ * Tests here flush the ruleset: they must not run in the network namespace of the machine. Where that cannot be told
+ * from /proc/1 (hidden in some containers), a default route gives it away: a namespace made for tests has none.
  */
 export function requireOwnNamespace(): void {
   if (isNamespaceOfInit() ?? hasDefaultRoute()) {

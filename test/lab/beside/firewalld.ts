@@ -35,16 +35,38 @@ export class Firewalld implements AsyncDisposable {
     const socket = `unix:path=${path.join(directory, 'bus')}`;
     await writeFile(path.join(directory, 'bus.conf'), busConfig(socket));
     await cp(path.join(root, 'etc/firewalld'), path.join(directory, 'etc'), { recursive: true });
-    const env = { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: socket, PYTHONPATH: path.join(root, 'usr/lib/python3/dist-packages') };
-    const bus = LabProcess.spawn(['dbus-daemon', `--config-file=${path.join(directory, 'bus.conf')}`, '--nofork', '--print-address=1'], { name: 'dbus-daemon of firewalld' });
+    const env = {
+      ...process.env,
+      DBUS_SYSTEM_BUS_ADDRESS: socket,
+      PYTHONPATH: path.join(root, 'usr/lib/python3/dist-packages'),
+    };
+    const bus = LabProcess.spawn(
+      ['dbus-daemon', `--config-file=${path.join(directory, 'bus.conf')}`, '--nofork', '--print-address=1'],
+      { name: 'dbus-daemon of firewalld' },
+    );
     await bus.waitFor(/^unix:path=/);
     const daemon = namespace.spawn(
-      [PYTHON, path.join(root, 'usr/sbin/firewalld'), '--nofork', '--nopid', '--system-config', path.join(directory, 'etc'), '--default-config', path.join(root, 'usr/lib/firewalld'), '--log-file', path.join(directory, 'log')],
+      [
+        PYTHON,
+        path.join(root, 'usr/sbin/firewalld'),
+        '--nofork',
+        '--nopid',
+        '--system-config',
+        path.join(directory, 'etc'),
+        '--default-config',
+        path.join(root, 'usr/lib/firewalld'),
+        '--log-file',
+        path.join(directory, 'log'),
+      ],
       { env },
     );
     const firewalld = new Firewalld(root, directory, env, [daemon, bus]);
     try {
-      await eventually(async () => (await firewalld.command('--state')).includes('running'), { what: 'firewalld is running', timeoutMs: 20_000, intervalMs: 200 });
+      await eventually(async () => (await firewalld.command('--state')).includes('running'), {
+        what: 'firewalld is running',
+        timeoutMs: 20_000,
+        intervalMs: 200,
+      });
     } catch (error) {
       await firewalld[Symbol.asyncDispose]();
       throw error;
@@ -52,14 +74,20 @@ export class Firewalld implements AsyncDisposable {
     return firewalld;
   }
 
-  /** Runs `firewall-cmd` with these words and resolves with what it printed. Changes hold until a reload unless `--permanent` is among them. */
+  /**
+   * Runs `firewall-cmd` with these words and resolves with what it printed. Changes hold until a reload unless
+   * `--permanent` is among them.
+   */
   async command(...words: readonly string[]): Promise<string> {
     return await exec([PYTHON, path.join(this.#root, 'usr/bin/firewall-cmd'), ...words], { env: this.#env });
   }
 
   /** Runs lines of bash in which `firewall-cmd` is that of this firewall; rejects unless the last one exits with 0. */
   async shell(text: string): Promise<string> {
-    return await exec(['bash', '-c', `firewall-cmd() { ${PYTHON} ${path.join(this.#root, 'usr/bin/firewall-cmd')} "$@"; }\n${text}`], { env: this.#env });
+    return await exec(
+      ['bash', '-c', `firewall-cmd() { ${PYTHON} ${path.join(this.#root, 'usr/bin/firewall-cmd')} "$@"; }\n${text}`],
+      { env: this.#env },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -69,7 +97,10 @@ export class Firewalld implements AsyncDisposable {
   }
 }
 
-/** A bus on which everybody may do everything, and that starts no services: root needs no polkit there. @see dbus-daemon(1) */
+/**
+ * A bus on which everybody may do everything, and that starts no services: root needs no polkit there. @see
+ * dbus-daemon(1)
+ */
 function busConfig(socket: string): string {
   return `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>

@@ -1,5 +1,5 @@
-// Echo servers and exchanges of one namespace, as lines on standard input ask for them; an answer is a line with the request's id. One
-// program for all of them, because starting one takes an emulated machine seconds.
+// Echo servers and exchanges of one namespace, as lines on standard input ask for them; an answer is a line with the
+// request's id. One program for all of them, because starting one takes an emulated machine seconds.
 import readline from 'node:readline';
 
 import { echo } from './echo.js';

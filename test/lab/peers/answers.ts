@@ -1,8 +1,9 @@
 import { createSocket } from 'node:dgram';
 
 /**
- * One end of a flow that only answers. `ask ADDRESS PORT OWN`: sends one datagram, then counts what comes. `answer ADDRESS PORT`: once a datagram
- * came, sends one every ten milliseconds, for two minutes at most. Prints `ready`, and `count N` for every tenth.
+ * One end of a flow that only answers. `ask ADDRESS PORT OWN`: sends one datagram, then counts what comes. `answer
+ * ADDRESS PORT`: once a datagram came, sends one every ten milliseconds, for two minutes at most. Prints `ready`, and
+ * `count N` for every tenth.
  */
 const [role = '', address = '', port = '', own = ''] = process.argv.slice(2);
 const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');

@@ -4,7 +4,10 @@ import net from 'node:net';
 
 import type { PeerOptions } from './options.js';
 
-/** Sends back what it receives, over TCP (until the peer's end) or UDP. Resolves once it listens, with a function that ends it. */
+/**
+ * Sends back what it receives, over TCP (until the peer's end) or UDP. Resolves once it listens, with a function that
+ * ends it.
+ */
 export async function echo({ protocol, address, port }: PeerOptions): Promise<() => void> {
   if (protocol === 'tcp') {
     const open = new Set<net.Socket>();

@@ -28,12 +28,16 @@ async function exchangeStream(options: PeerOptions): Promise<number> {
   const sent = randomBytes(bytes);
   const chunks: Buffer[] = [];
   const socket = net.connect({ host: address, port, ...(source === undefined ? {} : { localAddress: source }) });
-  await settled(timeoutMs, () => socket.destroy(), (resolve, reject) => {
-    socket.on('error', reject);
-    socket.on('data', (chunk) => chunks.push(chunk));
-    socket.on('connect', () => socket.end(sent));
-    socket.on('close', resolve);
-  });
+  await settled(
+    timeoutMs,
+    () => socket.destroy(),
+    (resolve, reject) => {
+      socket.on('error', reject);
+      socket.on('data', (chunk) => chunks.push(chunk));
+      socket.on('connect', () => socket.end(sent));
+      socket.on('close', resolve);
+    },
+  );
   const received = Buffer.concat(chunks);
   if (received.length !== bytes) throw new Error(`${received.length} of ${bytes} bytes came back`);
   if (sha256(received) !== sha256(sent)) throw new Error('the bytes that came back are not those that were sent');
@@ -44,26 +48,35 @@ async function exchangeDatagrams(options: PeerOptions): Promise<number> {
   const { address, port, source, bytes, count, timeoutMs } = { ...DEFAULTS, ...options };
   const outstanding = new Set<string>();
   const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  await settled(timeoutMs, () => socket.close(), (resolve, reject) => {
-    socket.on('error', reject);
-    socket.on('message', (message) => {
-      if (!outstanding.delete(sha256(message))) reject(new Error('a datagram came back that was never sent, or twice'));
-      if (outstanding.size === 0) resolve();
-    });
-    socket.bind({ address: source ?? (address.includes(':') ? '::' : '0.0.0.0') }, () => {
-      for (const datagram of Array.from({ length: count }, () => randomBytes(bytes))) {
-        outstanding.add(sha256(datagram));
-        socket.send(datagram, port, address, (error) => {
-          if (error !== null) reject(error);
-        });
-      }
-    });
-  });
+  await settled(
+    timeoutMs,
+    () => socket.close(),
+    (resolve, reject) => {
+      socket.on('error', reject);
+      socket.on('message', (message) => {
+        if (!outstanding.delete(sha256(message)))
+          reject(new Error('a datagram came back that was never sent, or twice'));
+        if (outstanding.size === 0) resolve();
+      });
+      socket.bind({ address: source ?? (address.includes(':') ? '::' : '0.0.0.0') }, () => {
+        for (const datagram of Array.from({ length: count }, () => randomBytes(bytes))) {
+          outstanding.add(sha256(datagram));
+          socket.send(datagram, port, address, (error) => {
+            if (error !== null) reject(error);
+          });
+        }
+      });
+    },
+  );
   return bytes * count;
 }
 
 /** Runs `start`, and `end` whatever becomes of it. */
-async function settled(timeoutMs: number, end: () => void, start: (resolve: () => void, reject: (error: Error) => void) => void): Promise<void> {
+async function settled(
+  timeoutMs: number,
+  end: () => void,
+  start: (resolve: () => void, reject: (error: Error) => void) => void,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   try {
     await new Promise<void>((resolve, reject) => {

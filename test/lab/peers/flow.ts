@@ -1,5 +1,6 @@
-// Keeps one flow to an echo server alive: numbered records at a steady pace until told to stop by a line on standard input.
-// "report" prints a JSON line at once; "stop" sends no more, waits for what is outstanding (bounded), prints the line and ends.
+// Keeps one flow to an echo server alive: numbered records at a steady pace until told to stop by a line on standard
+// input. "report" prints a JSON line at once; "stop" sends no more, waits for what is outstanding (bounded), prints
+// the line and ends.
 import dgram from 'node:dgram';
 import net from 'node:net';
 import readline from 'node:readline';
@@ -61,7 +62,11 @@ function run(send: (data: Buffer) => void): void {
 }
 
 if (options.protocol === 'tcp') {
-  const socket = net.connect({ host: address, port, ...(options.source === undefined ? {} : { localAddress: options.source }) });
+  const socket = net.connect({
+    host: address,
+    port,
+    ...(options.source === undefined ? {} : { localAddress: options.source }),
+  });
   let rest: Buffer = Buffer.alloc(0);
   socket.setNoDelay(true);
   socket.on('error', fail);

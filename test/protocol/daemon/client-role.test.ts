@@ -4,7 +4,16 @@ import type { FakeManagementServer } from 'openvpn-management-client/testing';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
 import { ServerRig, TUN0 } from './server-rig.js';
 
-const STATISTICS = ['OpenVPN STATISTICS', 'Updated,2026-01-01 00:00:00', 'TUN/TAP read bytes,0', 'TUN/TAP write bytes,0', 'TCP/UDP read bytes,0', 'TCP/UDP write bytes,0', 'Auth read bytes,0', 'END'];
+const STATISTICS = [
+  'OpenVPN STATISTICS',
+  'Updated,2026-01-01 00:00:00',
+  'TUN/TAP read bytes,0',
+  'TUN/TAP write bytes,0',
+  'TCP/UDP read bytes,0',
+  'TCP/UDP write bytes,0',
+  'Auth read bytes,0',
+  'END',
+];
 const CONNECTED = '1795733190,CONNECTED,SUCCESS,10.64.0.1,203.0.113.9,1194,,,2001:db8:8::1';
 const OWN = ['10.64.0.0/10', '2001:db8:8::/64'];
 
@@ -14,7 +23,10 @@ interface FakeClientState {
   entries: readonly string[];
 }
 
-/** Makes the fake a client, as recorded of a real one in client-late.txt; what it says can be changed between connections. */
+/**
+ * Makes the fake a client, as recorded of a real one in client-late.txt; what it says can be changed between
+ * connections.
+ */
 function beClient(fake: FakeManagementServer, state: FakeClientState): void {
   fake.on('status', () => STATISTICS);
   fake.history('state', () => state.states);
@@ -22,12 +34,21 @@ function beClient(fake: FakeManagementServer, state: FakeClientState): void {
   fake.on('remote-entry-get', () => [...state.entries, 'END']);
 }
 
-const pushed = (...options: readonly string[]): string => `PUSH: Received control message: 'PUSH_REPLY,${options.join(',')}'`;
+const pushed = (...options: readonly string[]): string =>
+  `PUSH: Received control message: 'PUSH_REPLY,${options.join(',')}'`;
 const log = (text: string): string => `>LOG:1795733200,,${text}\r\n`;
 const state = (text: string): string => `>STATE:${text}\r\n`;
 
-async function startClient(overrides: Partial<FakeClientState> = {}, settings: Partial<FlatSettings> = {}): Promise<{ rig: ServerRig; said: FakeClientState }> {
-  const said: FakeClientState = { states: [CONNECTED], log: [pushed('route 10.1.0.0 255.255.0.0', 'route-ipv6 2001:db8:77::/64')], entries: ['0,203.0.113.9,1194,udp4,enabled'], ...overrides };
+async function startClient(
+  overrides: Partial<FakeClientState> = {},
+  settings: Partial<FlatSettings> = {},
+): Promise<{ rig: ServerRig; said: FakeClientState }> {
+  const said: FakeClientState = {
+    states: [CONNECTED],
+    log: [pushed('route 10.1.0.0 255.255.0.0', 'route-ipv6 2001:db8:77::/64')],
+    entries: ['0,203.0.113.9,1194,udp4,enabled'],
+    ...overrides,
+  };
   return { rig: await ServerRig.start(settings, {}, undefined, (fake) => beClient(fake, said)), said };
 }
 
@@ -40,7 +61,9 @@ describe('ManagedServer beside an OpenVPN client', () => {
     assert.equal(rig.server.role, 'client');
     assert.deepEqual(rig.networks, [...OWN, '10.1.0.0/16', '2001:db8:77::/64'].toSorted());
     assert.deepEqual(rig.server.vpnClient?.remote, { protocol: 'udp', address: '203.0.113.9', port: 1194 });
-    assert.deepEqual(rig.server.place.transports, [{ protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } }]);
+    assert.deepEqual(rig.server.place.transports, [
+      { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } },
+    ]);
   });
 
   it('knows it by status alone, where the states say nothing', async () => {
@@ -61,7 +84,10 @@ describe('ManagedServer beside an OpenVPN client', () => {
   });
 
   it('takes what management.role says instead', async () => {
-    const { rig } = await startClient({ states: ['1795733190,CONNECTED,SUCCESS,10.64.0.1,,,,,'], log: [] }, { 'management.role': 'server' });
+    const { rig } = await startClient(
+      { states: ['1795733190,CONNECTED,SUCCESS,10.64.0.1,,,,,'], log: [] },
+      { 'management.role': 'server' },
+    );
     await using _ = rig;
     await rig.ready();
 
@@ -74,7 +100,10 @@ describe('ManagedServer beside an OpenVPN client', () => {
     await using rig = await ServerRig.start();
     await rig.ready();
 
-    assert.deepEqual(rig.fake.commands.filter((line) => line.startsWith('log') || line.startsWith('remote')), ['log all']);
+    assert.deepEqual(
+      rig.fake.commands.filter((line) => line.startsWith('log') || line.startsWith('remote')),
+      ['log all'],
+    );
   });
 
   it('finds out after hold, from the first state that only a client has, and knows the remote before the first packet', async () => {
@@ -115,9 +144,16 @@ describe('ManagedServer beside an OpenVPN client', () => {
     await using _ = rig;
     await rig.ready();
 
-    await rig.fake.send(state('1795733200,RECONNECTING,SIGUSR1,,,,,') + state('1795733201,WAIT,,,,,,') + log(pushed('route 10.2.0.0 255.255.0.0')));
+    await rig.fake.send(
+      state('1795733200,RECONNECTING,SIGUSR1,,,,,') +
+        state('1795733201,WAIT,,,,,,') +
+        log(pushed('route 10.2.0.0 255.255.0.0')),
+    );
     await rig.until(() => rig.server.epoch === 2, 'the epoch');
-    assert.ok(rig.networks.includes('10.1.0.0/16') && !rig.networks.includes('10.2.0.0/16'), 'what is pushed counts from CONNECTED on');
+    assert.ok(
+      rig.networks.includes('10.1.0.0/16') && !rig.networks.includes('10.2.0.0/16'),
+      'what is pushed counts from CONNECTED on',
+    );
     assert.ok(rig.server.isSeeking);
     await rig.fake.send(state('1795733202,CONNECTED,SUCCESS,10.64.0.1,203.0.113.9,1194,,,'));
 
@@ -139,12 +175,22 @@ describe('ManagedServer beside an OpenVPN client', () => {
   });
 
   it('counts no epoch for attempts that fail', async () => {
-    const { rig } = await startClient({ states: ['1795733190,CONNECTING,,,,,,', '1795733190,TCP_CONNECT,,,,,,', '1795733190,RECONNECTING,connection-failed,,,,,'], log: [] });
+    const { rig } = await startClient({
+      states: [
+        '1795733190,CONNECTING,,,,,,',
+        '1795733190,TCP_CONNECT,,,,,,',
+        '1795733190,RECONNECTING,connection-failed,,,,,',
+      ],
+      log: [],
+    });
     await using _ = rig;
     rig.tunnels = [];
     await rig.until(() => rig.server.state === 'waiting', 'the connection');
 
-    for (let attempt = 0; attempt < 5; attempt += 1) await rig.fake.send(state('1795733191,TCP_CONNECT,,,,,,') + state('1795733191,RECONNECTING,connection-failed,,,,,'));
+    for (let attempt = 0; attempt < 5; attempt += 1)
+      await rig.fake.send(
+        state('1795733191,TCP_CONNECT,,,,,,') + state('1795733191,RECONNECTING,connection-failed,,,,,'),
+      );
     await rig.fake.send(log('Attempting to establish TCP connection with [AF_INET]203.0.113.77:443'));
 
     await rig.until(() => rig.server.vpnClient?.remote?.address === '203.0.113.77', 'the last line');
@@ -157,7 +203,12 @@ describe('ManagedServer beside an OpenVPN client', () => {
     await using _ = rig;
     await rig.ready();
     rig.fake.on('pid', () => ['SUCCESS: pid=2000']);
-    rig.fake.on('status', () => ['TITLE\tOpenVPN 2.6.14', 'HEADER\tCLIENT_LIST\tCommon Name\tReal Address', 'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address', 'END']);
+    rig.fake.on('status', () => [
+      'TITLE\tOpenVPN 2.6.14',
+      'HEADER\tCLIENT_LIST\tCommon Name\tReal Address',
+      'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address',
+      'END',
+    ]);
     rig.fake.history('state', () => ['1795733300,CONNECTED,SUCCESS,10.64.0.1,,,,,']);
 
     await rig.fake.hangUp();
@@ -167,7 +218,11 @@ describe('ManagedServer beside an OpenVPN client', () => {
   });
 
   it('adds the networks of the setting, those of its own device alone', async () => {
-    const networks = [{ network: '10.7.0.0/16', device: null }, { network: '10.8.0.0/16', device: 'tun0' }, { network: '10.9.0.0/16', device: 'tun9' }];
+    const networks = [
+      { network: '10.7.0.0/16', device: null },
+      { network: '10.8.0.0/16', device: 'tun0' },
+      { network: '10.9.0.0/16', device: 'tun9' },
+    ];
     const { rig } = await startClient({ log: [] }, { networks });
     await using _ = rig;
     await rig.ready();
@@ -176,13 +231,30 @@ describe('ManagedServer beside an OpenVPN client', () => {
   });
 
   it('refuses what would take other traffic over, and says so once', async () => {
-    const { rig } = await startClient({ log: [pushed('route 203.0.113.0 255.255.255.0', 'route 0.0.0.0 0.0.0.0', 'route 128.0.0.0 128.0.0.0', 'route-ipv6 ff05::/16', 'redirect-gateway def1', 'route 10.1.0.0 255.255.0.0')] });
+    const { rig } = await startClient({
+      log: [
+        pushed(
+          'route 203.0.113.0 255.255.255.0',
+          'route 0.0.0.0 0.0.0.0',
+          'route 128.0.0.0 128.0.0.0',
+          'route-ipv6 ff05::/16',
+          'redirect-gateway def1',
+          'route 10.1.0.0 255.255.0.0',
+        ),
+      ],
+    });
     await using _ = rig;
     await rig.ready();
     await rig.server.resolve({ links: [], tunnels: [TUN0], taps: [] });
 
     assert.deepEqual(rig.networks, [...OWN, '10.1.0.0/16'].toSorted());
-    assert.deepEqual(rig.log.of('network.refused').map(({ fields }) => String(fields?.['network'])).toSorted(), ['0.0.0.0/0', '128.0.0.0/1', '203.0.113.0/24', 'ff05::/16', 'redirect-gateway']);
+    assert.deepEqual(
+      rig.log
+        .of('network.refused')
+        .map(({ fields }) => String(fields?.['network']))
+        .toSorted(),
+      ['0.0.0.0/0', '128.0.0.0/1', '203.0.113.0/24', 'ff05::/16', 'redirect-gateway'],
+    );
   });
 
   it('goes on after a log that makes no sense', async () => {
@@ -190,8 +262,18 @@ describe('ManagedServer beside an OpenVPN client', () => {
     await using _ = rig;
     await rig.ready();
 
-    await rig.fake.send(log('x'.repeat(9000)) + log("PUSH: Received control message: 'PUSH_REPLY") + log('PUSH: ') + log('') + log('UDPv4 link remote: [AF_INET]'));
-    await rig.fake.send(state('1795733200,RECONNECTING,SIGUSR1,,,,,') + log(pushed('route 10.3.0.0 255.255.0.0')) + state('1795733202,CONNECTED,SUCCESS,10.64.0.1,203.0.113.9,1194,,,'));
+    await rig.fake.send(
+      log('x'.repeat(9000)) +
+        log("PUSH: Received control message: 'PUSH_REPLY") +
+        log('PUSH: ') +
+        log('') +
+        log('UDPv4 link remote: [AF_INET]'),
+    );
+    await rig.fake.send(
+      state('1795733200,RECONNECTING,SIGUSR1,,,,,') +
+        log(pushed('route 10.3.0.0 255.255.0.0')) +
+        state('1795733202,CONNECTED,SUCCESS,10.64.0.1,203.0.113.9,1194,,,'),
+    );
 
     await rig.have(...OWN, '10.3.0.0/16');
   });

@@ -13,13 +13,23 @@ describe('ManagedServer and its connection', () => {
     await using rig = await ServerRig.start();
     await rig.ready();
 
-    assert.deepEqual(rig.fake.commands.filter((line) => !line.startsWith('pid')).slice(0, 4), ['version', 'env-filter 0', 'state on', 'state all']);
+    assert.deepEqual(rig.fake.commands.filter((line) => !line.startsWith('pid')).slice(0, 4), [
+      'version',
+      'env-filter 0',
+      'state on',
+      'state all',
+    ]);
     assert.equal(rig.server.place.tunnel?.device, 'tun0');
     assert.equal(rig.server.problem, null);
   });
 
   it('takes who is connected already from the first snapshot, before it is ready', async () => {
-    await using rig = await ServerRig.start({}, {}, undefined, (fake) => void fake.connectClient({ addresses: ['10.64.0.9'], subnets: ['10.99.0.0/255.255.0.0'] }));
+    await using rig = await ServerRig.start(
+      {},
+      {},
+      undefined,
+      (fake) => void fake.connectClient({ addresses: ['10.64.0.9'], subnets: ['10.99.0.0/255.255.0.0'] }),
+    );
     await rig.ready();
 
     assert.deepEqual(rig.networks, ['10.64.0.9', '10.99.0.0/16']);
@@ -163,7 +173,9 @@ describe('ManagedServer and its connection', () => {
     await using rig = await ServerRig.start();
     await rig.ready();
 
-    await rig.fake.send('>\r\n>:\r\n>CLIENT:\r\n>CLIENT:ADDRESS,x,y,z\r\n>CLIENT:ADDRESS,1,10.0.0.0/255.0.255.0,0\r\n>CLIENT:BAR,7\r\n>FOO:\u00ff\u00fe\r\n>STATE:\r\n>CLIENT:ENV,END\r\n');
+    await rig.fake.send(
+      '>\r\n>:\r\n>CLIENT:\r\n>CLIENT:ADDRESS,x,y,z\r\n>CLIENT:ADDRESS,1,10.0.0.0/255.0.255.0,0\r\n>CLIENT:BAR,7\r\n>FOO:\u00ff\u00fe\r\n>STATE:\r\n>CLIENT:ENV,END\r\n',
+    );
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
 
     await rig.have('10.64.0.9');
@@ -191,7 +203,10 @@ describe('ManagedServer and its connection', () => {
       await rig.until(() => rig.asked('status 3') > before, 'another status');
     }
 
-    assert.deepEqual(rig.log.of('management.unread').map(({ fields }) => fields['text']), ['CLIENT_LIST\tx\t192.0.2.10:1024\t10.64.0.300\t\t7', 'ROUTING_TABLE\t/33\tx\t192.0.2.10:1024']);
+    assert.deepEqual(
+      rig.log.of('management.unread').map(({ fields }) => fields['text']),
+      ['CLIENT_LIST\tx\t192.0.2.10:1024\t10.64.0.300\t\t7', 'ROUTING_TABLE\t/33\tx\t192.0.2.10:1024'],
+    );
   });
 
   it('tries again quietly while nobody listens, and says once what is the matter', async () => {
@@ -237,7 +252,10 @@ describe('ManagedServer and its connection', () => {
     const directory = await mkdtemp(join(tmpdir(), 'managed-server-'));
     const passwordFile = join(directory, 'password');
     await writeFile(passwordFile, 'wrong\n');
-    await using rig = await ServerRig.start({ 'management.passwordFile': passwordFile, 'management.backoffMaxMs': 600_000 }, { password: 'secret' });
+    await using rig = await ServerRig.start(
+      { 'management.passwordFile': passwordFile, 'management.backoffMaxMs': 600_000 },
+      { password: 'secret' },
+    );
     await rig.until(() => rig.log.of('management.auth_failed').length === 1, 'a refusal');
 
     await writeFile(passwordFile, 'secret\n');
@@ -250,7 +268,10 @@ describe('ManagedServer and its connection', () => {
   it('works behind a program that relays one reply a command and keeps the events of clients', async () => {
     await using fake = await FakeManagementServer.listen();
     await using relay = await OneReplyRelay.listen(fake.endpoint);
-    await using rig = await ServerRig.start({ 'management.endpoints': [{ kind: 'unix', path: relay.path }], 'management.pollIntervalMs': 500 });
+    await using rig = await ServerRig.start({
+      'management.endpoints': [{ kind: 'unix', path: relay.path }],
+      'management.pollIntervalMs': 500,
+    });
     await rig.ready();
 
     const cid = await fake.connectClient({ addresses: ['10.64.0.9'] });
@@ -279,9 +300,15 @@ describe('ManagedServer and its connection', () => {
   it('counts a restart once that comes between turning states on and reading their history', async () => {
     await using rig = await ServerRig.start({}, {}, undefined, (fake) => {
       fake.on('state', ([what]) => {
-        if (what !== 'on') return [stateRow(100, 'CONNECTED'), stateRow(200, 'RECONNECTING'), stateRow(201, 'CONNECTED'), 'END'];
+        if (what !== 'on')
+          return [stateRow(100, 'CONNECTED'), stateRow(200, 'RECONNECTING'), stateRow(201, 'CONNECTED'), 'END'];
         // The answer first, then, before the next command, who is there and a restart.
-        queueMicrotask(() => void fake.send(`>CLIENT:ADDRESS,0,10.64.0.50,1\r\n>STATE:${stateRow(200, 'RECONNECTING')}\r\n>STATE:${stateRow(201, 'CONNECTED')}\r\n>CLIENT:ADDRESS,0,10.64.0.60,1\r\n`));
+        queueMicrotask(
+          () =>
+            void fake.send(
+              `>CLIENT:ADDRESS,0,10.64.0.50,1\r\n>STATE:${stateRow(200, 'RECONNECTING')}\r\n>STATE:${stateRow(201, 'CONNECTED')}\r\n>CLIENT:ADDRESS,0,10.64.0.60,1\r\n`,
+            ),
+        );
         return ['SUCCESS: real-time state notification set to ON'];
       });
       // Whoever the events told of is in no status.
@@ -290,7 +317,11 @@ describe('ManagedServer and its connection', () => {
     await rig.ready();
 
     assert.deepEqual(rig.log.of('server.restarted'), []);
-    assert.equal(rig.log.of('client.address').some(({ fields }) => fields['network'] === '10.64.0.50'), false, 'of before the restart');
+    assert.equal(
+      rig.log.of('client.address').some(({ fields }) => fields['network'] === '10.64.0.50'),
+      false,
+      'of before the restart',
+    );
   });
 
   it('says that another program has the management slot', async () => {

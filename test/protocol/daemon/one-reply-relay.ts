@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * A program between a management client and OpenVPN, as the pass-through of openvpn-auth-oauth2 is one (internal/openvpn/passthrough.go and
- * handler.go): it relays one reply a command and drops what more comes, keeps every message of clients for itself, and relays the others.
+ * A program between a management client and OpenVPN, as the pass-through of openvpn-auth-oauth2 is one
+ * (internal/openvpn/passthrough.go and handler.go): it relays one reply a command and drops what more comes, keeps
+ * every message of clients for itself, and relays the others.
  */
 export class OneReplyRelay implements AsyncDisposable {
   readonly path: string;

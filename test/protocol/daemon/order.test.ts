@@ -59,13 +59,19 @@ describe('ManagedServer and the order of things', () => {
     await rig.until(() => rig.asked('status 3') > before, 'a snapshot');
 
     await rig.fake.storm(500);
-    await rig.until(() => rig.clients.size === 1002, () => `1002 networks, not ${rig.clients.size}`);
+    await rig.until(
+      () => rig.clients.size === 1002,
+      () => `1002 networks, not ${rig.clients.size}`,
+    );
 
     assert.ok(rig.asked('status 3') - before < 50, `${rig.asked('status 3') - before} snapshots for 501 clients`);
   });
 
   it('works from ESTABLISHED and snapshots where OpenVPN has no management-client-auth, and says so once', async () => {
-    await using rig = await ServerRig.start({ 'management.pollIntervalMs': 500, 'management.snapshotIntervalMs': 1000 }, { isClientAuth: false });
+    await using rig = await ServerRig.start(
+      { 'management.pollIntervalMs': 500, 'management.snapshotIntervalMs': 1000 },
+      { isClientAuth: false },
+    );
     await rig.ready();
     const cid = await rig.fake.connectClient({ addresses: ['10.64.0.9'], subnets: ['10.99.0.0/255.255.0.0'] });
     await rig.fake.connectClient({ addresses: ['10.64.0.10'] });
@@ -82,7 +88,9 @@ describe('ManagedServer and the order of things', () => {
     await rig.ready();
 
     // Logged in before the sidecar came, established after.
-    await rig.fake.send('>CLIENT:ADDRESS,7,10.64.0.9,1\r\n>CLIENT:ESTABLISHED,7\r\n>CLIENT:ENV,common_name=x\r\n>CLIENT:ENV,END\r\n');
+    await rig.fake.send(
+      '>CLIENT:ADDRESS,7,10.64.0.9,1\r\n>CLIENT:ESTABLISHED,7\r\n>CLIENT:ENV,common_name=x\r\n>CLIENT:ENV,END\r\n',
+    );
     await rig.until(() => rig.log.of('client.connected').length === 1, 'the client');
 
     assert.equal(rig.log.of('management.no_client_auth').length, 0);
@@ -91,7 +99,11 @@ describe('ManagedServer and the order of things', () => {
   it('falls back to status 1 where a user name breaks status 3, and keeps the sessions that it has', async () => {
     await using rig = await ServerRig.start();
     await rig.ready();
-    const cid = await rig.fake.connectClient({ commonName: 'a', realAddress: '192.0.2.10:1000', addresses: ['10.64.0.9'] });
+    const cid = await rig.fake.connectClient({
+      commonName: 'a',
+      realAddress: '192.0.2.10:1000',
+      addresses: ['10.64.0.9'],
+    });
     await rig.have('10.64.0.9');
     rig.fake.on('status', ([format]) =>
       format === '3'
@@ -149,14 +161,19 @@ describe('ManagedServer and the order of things', () => {
     });
 
     it('answers a login that came in one piece with the banner', async () => {
-      await using rig = await ServerRig.start({ authorize: 'accept' }, { isHeld: true, pieceBytes: 1_000_000 }, undefined, (server) => {
-        // The fake greets and sends this in one turn.
-        const wait = setInterval(() => {
-          if (server.connections === 0) return;
-          clearInterval(wait);
-          void server.connectClient({}, { waitsForAuth: true });
-        }, 0);
-      });
+      await using rig = await ServerRig.start(
+        { authorize: 'accept' },
+        { isHeld: true, pieceBytes: 1_000_000 },
+        undefined,
+        (server) => {
+          // The fake greets and sends this in one turn.
+          const wait = setInterval(() => {
+            if (server.connections === 0) return;
+            clearInterval(wait);
+            void server.connectClient({}, { waitsForAuth: true });
+          }, 0);
+        },
+      );
 
       assert.equal(await rig.fake.expect('client-auth-nt'), 'client-auth-nt 0 1');
     });
@@ -175,20 +192,34 @@ describe('ManagedServer and the order of things', () => {
 
       await rig.have('10.64.0.10', '10.64.0.11', '10.64.0.9');
 
-      assert.deepEqual(rig.fake.commands.filter((line) => line.startsWith('client-')), ['client-auth-nt 1 1', 'client-auth-nt 2 1', 'client-auth-nt 2 2', 'client-auth-nt 2 3']);
-      assert.deepEqual(rig.log.of('management.logins_found').map(({ fields }) => fields['clients']), [2]);
+      assert.deepEqual(
+        rig.fake.commands.filter((line) => line.startsWith('client-')),
+        ['client-auth-nt 1 1', 'client-auth-nt 2 1', 'client-auth-nt 2 2', 'client-auth-nt 2 3'],
+      );
+      assert.deepEqual(
+        rig.log.of('management.logins_found').map(({ fields }) => fields['clients']),
+        [2],
+      );
     });
 
     it('tries key 0 last with OpenVPN 2.5, where the first exchange has it', async () => {
-      await using rig = await ServerRig.start({ authorize: 'accept' }, { version: '2.5.9', managementVersion: 3 }, undefined, (server) => {
-        void server.connectClient({ addresses: ['10.64.0.9'] }, { waitsForAuth: true });
-        const client = server.clients.get(0);
-        if (client !== undefined) client.kid = 0;
-      });
+      await using rig = await ServerRig.start(
+        { authorize: 'accept' },
+        { version: '2.5.9', managementVersion: 3 },
+        undefined,
+        (server) => {
+          void server.connectClient({ addresses: ['10.64.0.9'] }, { waitsForAuth: true });
+          const client = server.clients.get(0);
+          if (client !== undefined) client.kid = 0;
+        },
+      );
 
       await rig.have('10.64.0.9');
 
-      assert.equal(rig.fake.commands.findLast((line) => line.startsWith('client-')), 'client-auth-nt 0 0');
+      assert.equal(
+        rig.fake.commands.findLast((line) => line.startsWith('client-')),
+        'client-auth-nt 0 0',
+      );
     });
 
     it('does not answer again whom an event asks about', async () => {
@@ -208,12 +239,20 @@ describe('ManagedServer and the order of things', () => {
     });
 
     it('leaves them alone under authorize: none', async () => {
-      await using rig = await ServerRig.start({}, {}, undefined, (server) => void server.connectClient({}, { waitsForAuth: true }));
+      await using rig = await ServerRig.start(
+        {},
+        {},
+        undefined,
+        (server) => void server.connectClient({}, { waitsForAuth: true }),
+      );
       await rig.ready();
       await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
       await rig.have('10.64.0.9');
 
-      assert.deepEqual(rig.fake.commands.filter((line) => line.startsWith('client-')), []);
+      assert.deepEqual(
+        rig.fake.commands.filter((line) => line.startsWith('client-')),
+        [],
+      );
     });
   });
 
@@ -229,7 +268,10 @@ describe('ManagedServer and the order of things', () => {
     await rig.until(() => rig.networks.includes('10.64.0.9'), 'the third client');
 
     assert.equal(rig.log.of('management.logins_unanswered').length, 1);
-    assert.deepEqual(rig.fake.commands.filter((line) => line.startsWith('client-')), []);
+    assert.deepEqual(
+      rig.fake.commands.filter((line) => line.startsWith('client-')),
+      [],
+    );
   });
 
   describe('under management-hold', () => {

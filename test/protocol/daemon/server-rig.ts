@@ -23,7 +23,13 @@ export const TUN0: Tunnel = {
 };
 
 /** Quick: what a test waits for comes by events, not by timers, unless it says so. */
-const QUICK: Partial<FlatSettings> = { 'management.backoffMinMs': 10, 'management.backoffMaxMs': 20, 'management.snapshotIntervalMs': 3_600_000, 'management.pollIntervalMs': 3_600_000, transport: [{ protocol: 'udp', address: null, port: 1194, endpoint: null }] };
+const QUICK: Partial<FlatSettings> = {
+  'management.backoffMinMs': 10,
+  'management.backoffMaxMs': 20,
+  'management.snapshotIntervalMs': 3_600_000,
+  'management.pollIntervalMs': 3_600_000,
+  transport: [{ protocol: 'udp', address: null, port: 1194, endpoint: null }],
+};
 
 /** The default settings with one endpoint and some overrides. */
 export function settingsFor(endpoint: string, overrides: Partial<FlatSettings> = {}): Settings {
@@ -70,7 +76,12 @@ export class ServerRig implements AsyncDisposable {
     this.#running.catch(() => undefined);
   }
 
-  static async start(overrides: Partial<FlatSettings> = {}, options: FakeManagementServerOptions = {}, clients = new ClientNetworks(), describe: (fake: FakeManagementServer) => void = () => undefined): Promise<ServerRig> {
+  static async start(
+    overrides: Partial<FlatSettings> = {},
+    options: FakeManagementServerOptions = {},
+    clients = new ClientNetworks(),
+    describe: (fake: FakeManagementServer) => void = () => undefined,
+  ): Promise<ServerRig> {
     const fake = await FakeManagementServer.listen(options);
     describe(fake);
     return new ServerRig(fake, overrides, clients);
@@ -98,7 +109,10 @@ export class ServerRig implements AsyncDisposable {
   /** Waits until the networks are these. */
   async have(...keys: readonly string[]): Promise<void> {
     const wanted = keys.toSorted().join(' ');
-    await this.until(() => this.networks.join(' ') === wanted, () => `the networks ${wanted || '(none)'}, not ${this.networks.join(' ')}`);
+    await this.until(
+      () => this.networks.join(' ') === wanted,
+      () => `the networks ${wanted || '(none)'}, not ${this.networks.join(' ')}`,
+    );
   }
 
   async until(condition: () => boolean, what: string | (() => string)): Promise<void> {

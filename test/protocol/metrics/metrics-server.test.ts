@@ -19,14 +19,22 @@ interface Reply {
   readonly body: string;
 }
 
-async function ask(address: ListenAddress, path: string, options: { readonly method?: string; readonly headers?: Record<string, string> } = {}): Promise<Reply> {
+async function ask(
+  address: ListenAddress,
+  path: string,
+  options: { readonly method?: string; readonly headers?: Record<string, string> } = {},
+): Promise<Reply> {
   const where = address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port };
   const outgoing = request({ ...where, path, agent: false, ...options });
   const responded = once(outgoing, 'response');
   outgoing.end();
   const [response] = (await responded) as [IncomingMessage];
   const chunks = (await response.toArray()) as Buffer[];
-  return { status: response.statusCode ?? 0, type: response.headers['content-type'], body: Buffer.concat(chunks).toString() };
+  return {
+    status: response.statusCode ?? 0,
+    type: response.headers['content-type'],
+    body: Buffer.concat(chunks).toString(),
+  };
 }
 
 /** A daemon in order whose counters are read when a scrape asks. */
@@ -56,10 +64,18 @@ interface Served extends AsyncDisposable {
 }
 
 /** Resolves once the metrics are served; the caller disposes of it. */
-async function served(address: ListenAddress, daemon: WatchedDaemon, log: ReturnType<typeof captureLog>): Promise<Served> {
+async function served(
+  address: ListenAddress,
+  daemon: WatchedDaemon,
+  log: ReturnType<typeof captureLog>,
+): Promise<Served> {
   const metrics = new Metrics(address, daemon, log.logger);
   await eventually(() => log.of('metrics.listening').length === 1, { what: 'it listens' });
-  return { metrics, ask: (path, options) => ask(address, path, options), [Symbol.asyncDispose]: () => metrics[Symbol.asyncDispose]() };
+  return {
+    metrics,
+    ask: (path, options) => ask(address, path, options),
+    [Symbol.asyncDispose]: () => metrics[Symbol.asyncDispose](),
+  };
 }
 
 async function freePort(): Promise<number> {
@@ -78,7 +94,8 @@ describe('metrics server', function () {
   for (const kind of ['unix', 'tcp'] as const) {
     it(`serves metrics, liveness and readiness on ${kind === 'unix' ? 'a unix socket' : 'a TCP port'}`, async () => {
       await using directory = await TemporaryDirectory.open();
-      const address: ListenAddress = kind === 'unix' ? { kind, path: directory.file('m') } : { kind, host: '127.0.0.1', port: await freePort() };
+      const address: ListenAddress =
+        kind === 'unix' ? { kind, path: directory.file('m') } : { kind, host: '127.0.0.1', port: await freePort() };
       const daemon = new FakeDaemon();
       const log = captureLog();
       await using server = await served(address, daemon, log);
@@ -90,9 +107,16 @@ describe('metrics server', function () {
       const notReady = await server.ask('/readyz');
 
       assert.deepEqual([metrics.status, metrics.type], [200, 'text/plain; version=0.0.4; charset=utf-8']);
-      assert.match(metrics.body, /^gwmark_repairs_total\{object="firewall"\} 1$/m, 'counters are read before they are printed');
+      assert.match(
+        metrics.body,
+        /^gwmark_repairs_total\{object="firewall"\} 1$/m,
+        'counters are read before they are printed',
+      );
       assert.deepEqual([live.status, live.body, ready.status, ready.body], [200, 'ok\n', 200, 'ready\n']);
-      assert.deepEqual([notReady.status, notReady.body], [503, 'unix:/run/m: not connected yet\nnftables table gwmark is missing; it is being put back\n']);
+      assert.deepEqual(
+        [notReady.status, notReady.body],
+        [503, 'unix:/run/m: not connected yet\nnftables table gwmark is missing; it is being put back\n'],
+      );
       if (address.kind === 'unix') assert.equal((await stat(address.path)).mode & 0o777, 0o660);
     });
   }
@@ -105,7 +129,13 @@ describe('metrics server', function () {
 
     assert.equal((await server.ask('/metrics', { method: 'POST' })).status, 405);
     assert.equal((await server.ask('/status')).status, 404);
-    assert.deepEqual([(await server.ask('/metrics', { method: 'HEAD' })).status, (await server.ask('/metrics', { method: 'HEAD' })).body], [200, '']);
+    assert.deepEqual(
+      [
+        (await server.ask('/metrics', { method: 'HEAD' })).status,
+        (await server.ask('/metrics', { method: 'HEAD' })).body,
+      ],
+      [200, ''],
+    );
     assert.equal((await server.ask('/metrics', { headers: { 'x-long': 'x'.repeat(10_000) } })).status, 431);
   });
 
@@ -144,11 +174,17 @@ describe('metrics server', function () {
     const { port } = other.address() as AddressInfo;
     const address = { kind: 'tcp', host: '127.0.0.1', port } as const;
     const log = captureLog();
-    const pages = { metrics: () => Promise.resolve({ type: 'text/plain', text: 'x 1\n' }), readiness: () => Promise.resolve([]) };
+    const pages = {
+      metrics: () => Promise.resolve({ type: 'text/plain', text: 'x 1\n' }),
+      readiness: () => Promise.resolve([]),
+    };
     await using server = new MetricsServer({ address, pages, logger: log.logger, retryMs: 20 });
 
     await server.tried;
-    assert.match(String(log.of('metrics.unavailable')[0]?.fields['reason']), new RegExp(`^cannot serve metrics on tcp:127\\.0\\.0\\.1:${port}: .*EADDRINUSE`));
+    assert.match(
+      String(log.of('metrics.unavailable')[0]?.fields['reason']),
+      new RegExp(`^cannot serve metrics on tcp:127\\.0\\.0\\.1:${port}: .*EADDRINUSE`),
+    );
     other.close();
     await eventually(() => log.of('metrics.listening').length === 1, { what: 'the port is taken over' });
 
@@ -160,12 +196,20 @@ describe('metrics server', function () {
     await using directory = await TemporaryDirectory.open();
     const log = captureLog();
     const pages = { metrics: () => Promise.resolve({ type: '', text: '' }), readiness: () => Promise.resolve([]) };
-    const server = new MetricsServer({ address: { kind: 'unix', path: directory.path }, pages, logger: log.logger, retryMs: 10 });
+    const server = new MetricsServer({
+      address: { kind: 'unix', path: directory.path },
+      pages,
+      logger: log.logger,
+      retryMs: 10,
+    });
     await server.tried;
 
     await server[Symbol.asyncDispose]();
 
-    assert.match(String(log.of('metrics.unavailable')[0]?.fields['reason']), /a file that is no socket is in the way$/);
+    assert.match(
+      String(log.of('metrics.unavailable')[0]?.fields['reason']),
+      /a file that is no socket is in the way$/,
+    );
     assert.equal(log.of('metrics.listening').length, 0);
   });
 
@@ -195,7 +239,11 @@ describe('alert rules', function () {
   });
 
   it('fire when they should, and not otherwise', async () => {
-    const { code, output } = await runPromtool(['test', 'rules', new URL('gwmark.rules.test.yaml', directory).pathname]);
+    const { code, output } = await runPromtool([
+      'test',
+      'rules',
+      new URL('gwmark.rules.test.yaml', directory).pathname,
+    ]);
 
     assert.equal(code, 0, output);
   });

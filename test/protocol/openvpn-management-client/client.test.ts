@@ -4,7 +4,10 @@ import { isManagementError, ManagementClient, parseCid, parseKid, Secret } from 
 import { FakeManagementServer } from 'openvpn-management-client/testing';
 import { Observed } from './wait.js';
 
-const code = (expected: Parameters<typeof isManagementError>[1]) => (error: unknown): boolean => isManagementError(error, expected);
+const code =
+  (expected: Parameters<typeof isManagementError>[1]) =>
+  (error: unknown): boolean =>
+    isManagementError(error, expected);
 
 describe('ManagementClient', () => {
   it('gives every notification in wire order, numbered, banner first', async () => {
@@ -15,8 +18,14 @@ describe('ManagementClient', () => {
     await server.connectClient({ subnets: ['203.0.113.0/255.255.255.128'] });
     await observed.message('client:established');
 
-    assert.deepEqual(observed.seen.map(({ message }) => message.kind), ['info', 'hold', 'client:connect', 'client:address', 'client:address', 'client:address', 'client:established']);
-    assert.deepEqual(observed.seen.map(({ origin }) => origin.sequence), [1, 2, 3, 4, 5, 6, 7]);
+    assert.deepEqual(
+      observed.seen.map(({ message }) => message.kind),
+      ['info', 'hold', 'client:connect', 'client:address', 'client:address', 'client:address', 'client:established'],
+    );
+    assert.deepEqual(
+      observed.seen.map(({ origin }) => origin.sequence),
+      [1, 2, 3, 4, 5, 6, 7],
+    );
     assert.ok(observed.seen.every(({ origin }) => origin.epoch === 1));
   });
 
@@ -29,7 +38,10 @@ describe('ManagementClient', () => {
     const established = await observed.message('client:established');
 
     assert.equal(established.env.get('common_name'), 'Zoë \u{1f511}');
-    assert.deepEqual((await observed.client.status()).clients.map(({ commonName, subnets }) => [commonName, subnets[0]?.cidr]), [['Zoë \u{1f511}', '2001:db8:77::/64']]);
+    assert.deepEqual(
+      (await observed.client.status()).clients.map(({ commonName, subnets }) => [commonName, subnets[0]?.cidr]),
+      [['Zoë \u{1f511}', '2001:db8:77::/64']],
+    );
   });
 
   it('runs its hooks before it is ready, with HOLD known, and goes through the recommended sequence', async () => {
@@ -49,7 +61,17 @@ describe('ManagementClient', () => {
     await observed.client.ready();
 
     assert.deepEqual(steps, ['held true, preparing', 'held false']);
-    assert.deepEqual(server.commands, ['version', 'pid', 'env-filter 0', 'state on', 'state all', 'pid', 'status 3', 'pid', 'hold release']);
+    assert.deepEqual(server.commands, [
+      'version',
+      'pid',
+      'env-filter 0',
+      'state on',
+      'state all',
+      'pid',
+      'status 3',
+      'pid',
+      'hold release',
+    ]);
   });
 
   it('puts a snapshot between the events: what came before it is in it, what came after has a higher number', async () => {
@@ -64,12 +86,23 @@ describe('ManagementClient', () => {
     await server.expect('status');
     await server.expect('pid');
     // A login in front of the table, one in the middle and one behind it, all in one write.
-    const table = ['HEADER\tCLIENT_LIST\tClient ID\tVirtual Address', 'CLIENT_LIST\t0\t10.64.0.2', '>CLIENT:ADDRESS,2,10.64.0.4,1', 'CLIENT_LIST\t1\t10.64.0.3', 'END', 'SUCCESS: pid=1000'].join('\r\n');
+    const table = [
+      'HEADER\tCLIENT_LIST\tClient ID\tVirtual Address',
+      'CLIENT_LIST\t0\t10.64.0.2',
+      '>CLIENT:ADDRESS,2,10.64.0.4,1',
+      'CLIENT_LIST\t1\t10.64.0.3',
+      'END',
+      'SUCCESS: pid=1000',
+    ].join('\r\n');
     await server.send(`>CLIENT:ADDRESS,1,10.64.0.3,1\r\n${table}\r\n>CLIENT:ADDRESS,3,10.64.0.5,1\r\n`);
     const snapshot = await reply;
     for (const hanging of silence) hanging[Symbol.dispose]();
 
-    const addresses = observed.seen.flatMap(({ message, origin }) => (message.kind === 'client:address' ? [{ cid: message.cid, isInSnapshot: origin.sequence <= snapshot.position.sequence }] : []));
+    const addresses = observed.seen.flatMap(({ message, origin }) =>
+      message.kind === 'client:address'
+        ? [{ cid: message.cid, isInSnapshot: origin.sequence <= snapshot.position.sequence }]
+        : [],
+    );
     assert.equal(early, 0);
     assert.equal(snapshot.position.epoch, 1);
     assert.deepEqual(addresses, [
@@ -96,7 +129,10 @@ describe('ManagementClient', () => {
 
     await observed.client.ready();
 
-    assert.deepEqual(observed.disconnects.map(({ cause }) => cause.code), ['MGMT_LOST', 'MGMT_ARGUMENT']);
+    assert.deepEqual(
+      observed.disconnects.map(({ cause }) => cause.code),
+      ['MGMT_LOST', 'MGMT_ARGUMENT'],
+    );
     assert.match(observed.disconnects[0]?.cause.message ?? '', /no room/);
     assert.equal(observed.disconnects[0]?.wasReady, false);
   });
@@ -119,7 +155,10 @@ describe('ManagementClient', () => {
     assert.equal(first.closeSignal.aborted, true);
     assert.equal(second.epoch, 2);
     await assert.rejects(first.pid(), code('MGMT_LOST'));
-    assert.deepEqual(observed.disconnects.map(({ wasReady, failedAttempts }) => [wasReady, failedAttempts]), [[true, 0]]);
+    assert.deepEqual(
+      observed.disconnects.map(({ wasReady, failedAttempts }) => [wasReady, failedAttempts]),
+      [[true, 0]],
+    );
   });
 
   it('drops an event that the end of the connection cut, and says so', async () => {
@@ -132,7 +171,10 @@ describe('ManagementClient', () => {
     const { cause } = await observed.until('the loss', ({ disconnects }) => disconnects[0]);
 
     assert.match(cause.message, /in the middle of a message, which is dropped/);
-    assert.equal(observed.seen.some(({ message }) => message.kind === 'client:connect'), false);
+    assert.equal(
+      observed.seen.some(({ message }) => message.kind === 'client:connect'),
+      false,
+    );
   });
 
   it('begins an epoch with RECONNECTING, and refuses commands for clients of an older one', async () => {
@@ -148,14 +190,26 @@ describe('ManagementClient', () => {
     await observed.message('client:established');
 
     await server.restart();
-    await observed.until('the restart', ({ seen }) => seen.some(({ message }) => message.kind === 'state' && message.name === 'CONNECTED'));
+    await observed.until('the restart', ({ seen }) =>
+      seen.some(({ message }) => message.kind === 'state' && message.name === 'CONNECTED'),
+    );
     await server.connectClient({}, { waitsForAuth: true });
-    await observed.until('the new client', ({ seen }) => seen.some(({ message, origin }) => message.kind === 'client:connect' && message.cid === cid && origin.epoch === 2));
+    await observed.until('the new client', ({ seen }) =>
+      seen.some(
+        ({ message, origin }) => message.kind === 'client:connect' && message.cid === cid && origin.epoch === 2,
+      ),
+    );
 
     await assert.rejects(observed.client.clientAuthNt(key, parseKid('1')), code('MGMT_STALE_EPOCH'));
     assert.equal(server.commands.filter((line) => line.startsWith('client-auth-nt')).length, 1);
-    const epochs = observed.seen.flatMap(({ message, origin }) => (message.kind === 'client:disconnect' || message.kind === 'state' ? [[message.kind, origin.epoch]] : []));
-    assert.deepEqual(epochs, [['client:disconnect', 1], ['state', 2], ['state', 2]]);
+    const epochs = observed.seen.flatMap(({ message, origin }) =>
+      message.kind === 'client:disconnect' || message.kind === 'state' ? [[message.kind, origin.epoch]] : [],
+    );
+    assert.deepEqual(epochs, [
+      ['client:disconnect', 1],
+      ['state', 2],
+      ['state', 2],
+    ]);
     await observed.client.clientAuthNt({ epoch: 2, cid }, parseKid('1'));
   });
 
@@ -207,7 +261,10 @@ describe('ManagementClient', () => {
       for (const listener of others) process.on('uncaughtException', listener);
     }
 
-    assert.deepEqual(heard.map((error) => error instanceof Error && error.message), ['listener', 'listener']);
+    assert.deepEqual(
+      heard.map((error) => error instanceof Error && error.message),
+      ['listener', 'listener'],
+    );
   });
 
   it('stops calling a listener that was disposed of', async () => {
@@ -268,7 +325,11 @@ describe('ManagementClient', () => {
     await hooked.client.close();
     assert.equal(await hooked.ended, undefined);
 
-    const waiting = Observed.run({ endpoint: 'unix:/nonexistent/x', backoff: { baseMs: 60_000, maxMs: 60_000 }, random: () => 0.9 });
+    const waiting = Observed.run({
+      endpoint: 'unix:/nonexistent/x',
+      backoff: { baseMs: 60_000, maxMs: 60_000 },
+      random: () => 0.9,
+    });
     await waiting.until('a failure', ({ disconnects }) => disconnects[0]);
     await waiting.client.close();
     assert.equal(await waiting.ended, undefined);

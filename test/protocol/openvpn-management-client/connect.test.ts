@@ -26,7 +26,10 @@ describe('Connecting', () => {
   });
 
   /** A listener that is no OpenVPN: says `text` to everyone, and hangs up or not. */
-  async function listen(text: string, { hangsUp }: { readonly hangsUp: boolean }): Promise<{ endpoint: string; server: Server } & AsyncDisposable> {
+  async function listen(
+    text: string,
+    { hangsUp }: { readonly hangsUp: boolean },
+  ): Promise<{ endpoint: string; server: Server } & AsyncDisposable> {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.write(text);
@@ -92,11 +95,18 @@ describe('Connecting', () => {
   it('goes on after MGMT_AUTH where that was asked for', async () => {
     await using server = await FakeManagementServer.listen({ password: 'open sesame' });
     const passwords = ['wrong', 'wrong', 'open sesame'];
-    await using observed = Observed.run({ endpoint: server.endpoint, authRetryMs: 10, password: async () => new Secret(passwords.shift() ?? '') });
+    await using observed = Observed.run({
+      endpoint: server.endpoint,
+      authRetryMs: 10,
+      password: async () => new Secret(passwords.shift() ?? ''),
+    });
 
     await observed.client.ready();
 
-    assert.deepEqual(observed.disconnects.map(({ cause }) => cause.code), ['MGMT_AUTH', 'MGMT_AUTH']);
+    assert.deepEqual(
+      observed.disconnects.map(({ cause }) => cause.code),
+      ['MGMT_AUTH', 'MGMT_AUTH'],
+    );
   });
 
   it('ends with MGMT_PASSWORD_REQUIRED where none is configured', async () => {
@@ -130,7 +140,10 @@ describe('Connecting', () => {
 
   it('names what is wrong with the socket', async () => {
     const stale = path.join(directory, 'stale.sock');
-    const maker = spawn(process.execPath, ['-e', `require('node:net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`]);
+    const maker = spawn(process.execPath, [
+      '-e',
+      `require('node:net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`,
+    ]);
     await once(maker, 'close');
 
     assert.equal((await firstFailure({ endpoint: `unix:${directory}/nothing` })).code, 'MGMT_NOT_FOUND');
@@ -141,7 +154,10 @@ describe('Connecting', () => {
   it('calls a full backlog a busy slot', async () => {
     // Node cannot listen with a backlog of one; Python can, and accepts nobody.
     const socketPath = path.join(directory, 'full.sock');
-    const listener = spawn('python3', ['-c', `import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(${JSON.stringify(socketPath)})\ns.listen(0)\nprint("up",flush=True)\nsys.stdin.read()`]);
+    const listener = spawn('python3', [
+      '-c',
+      `import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(${JSON.stringify(socketPath)})\ns.listen(0)\nprint("up",flush=True)\nsys.stdin.read()`,
+    ]);
     await once(listener.stdout, 'data');
     const first = connect({ path: socketPath });
     await once(first, 'connect');
@@ -192,7 +208,11 @@ describe('Connecting', () => {
       const failing = new ManagementClient({ endpoint: 'tcp:127.0.0.1:1' });
       failing.onDisconnected(({ cause }) => { console.log(cause.code); void failing.close(); });
       await failing.run();`;
-    const child = spawn('unshare', ['-n', 'sh', '-c', 'ip link set lo up && exec "$0" --input-type=module -e "$1"', process.execPath, script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(
+      'unshare',
+      ['-n', 'sh', '-c', 'ip link set lo up && exec "$0" --input-type=module -e "$1"', process.execPath, script],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString();

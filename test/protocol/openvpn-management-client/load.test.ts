@@ -74,7 +74,11 @@ describe('Under load', () => {
       if (stream.unread === 0) break;
     }
     assert.equal(deliveries.filter(({ message }) => message.kind === 'client:established').length, 500);
-    assert.ok(deliveries.every(({ origin }, index) => index === 0 || origin.sequence > (deliveries[index - 1]?.origin.sequence ?? 0)));
+    assert.ok(
+      deliveries.every(
+        ({ origin }, index) => index === 0 || origin.sequence > (deliveries[index - 1]?.origin.sequence ?? 0),
+      ),
+    );
   });
 
   it('fails a reader of messages() that is too far behind for client messages, and nobody else', async () => {
@@ -105,7 +109,12 @@ describe('Under load', () => {
 
   it('takes 300,000 reply lines that have no END', async () => {
     await using server = await FakeManagementServer.listen();
-    server.on('test', ([count = '0']) => Array.from({ length: Number(count) }, (_, index) => `[${index}] The purpose of this command is to generate large amounts of output.`));
+    server.on('test', ([count = '0']) =>
+      Array.from(
+        { length: Number(count) },
+        (_, index) => `[${index}] The purpose of this command is to generate large amounts of output.`,
+      ),
+    );
     await using observed = Observed.run({ endpoint: server.endpoint, commandTimeoutMs: 30_000 });
     await observed.client.ready();
 
@@ -115,12 +124,17 @@ describe('Under load', () => {
   }).timeout(60_000);
 
   it('keeps the decoder at constant memory over a long stream', () => {
-    const event = Buffer.from(`>CLIENT:CONNECT,7,1\r\n${'>CLIENT:ENV,some_variable=with a value of a usual length\r\n'.repeat(50)}>CLIENT:ENV,END\r\n>LOG:1,I,a line of the log, of a usual length\r\n`.repeat(100));
+    const event = Buffer.from(
+      `>CLIENT:CONNECT,7,1\r\n${'>CLIENT:ENV,some_variable=with a value of a usual length\r\n'.repeat(50)}>CLIENT:ENV,END\r\n>LOG:1,I,a line of the log, of a usual length\r\n`.repeat(
+        100,
+      ),
+    );
     const decoder = new Decoder();
     let count = 0;
     const feed = (times: number): void => {
       for (let round = 0; round < times; round += 1) {
-        for (let at = 0; at < event.length; at += 65_521) count += decoder.push(event.subarray(at, at + 65_521)).length;
+        for (let at = 0; at < event.length; at += 65_521)
+          count += decoder.push(event.subarray(at, at + 65_521)).length;
       }
     };
     feed(20);
@@ -141,14 +155,20 @@ describe('TranscriptPlayer', () => {
       const transcript = loadTranscript('hold');
       await using player = await TranscriptPlayer.listen(transcript, path.join(directory, 'x.sock'));
       // version and its sentinel take the part of the first two commands of the recording.
-      await using observed = Observed.run({ endpoint: `unix:${path.join(directory, 'x.sock')}`, commandTimeoutMs: 500 });
+      await using observed = Observed.run({
+        endpoint: `unix:${path.join(directory, 'x.sock')}`,
+        commandTimeoutMs: 500,
+      });
 
       const hold = await observed.message('hold');
 
       assert.ok(player);
       assert.equal(hold.waitSeconds, 0);
       assert.deepEqual(
-        new Decoder().push(transcript.received).filter((message) => isNotification(message)).map(({ kind }) => kind),
+        new Decoder()
+          .push(transcript.received)
+          .filter((message) => isNotification(message))
+          .map(({ kind }) => kind),
         ['info', 'hold', 'hold', 'state', 'state', 'state'],
       );
     } finally {

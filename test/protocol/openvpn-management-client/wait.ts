@@ -1,4 +1,10 @@
-import { ManagementClient, type Disconnect, type ManagementClientOptions, type Notification, type Origin } from 'openvpn-management-client';
+import {
+  ManagementClient,
+  type Disconnect,
+  type ManagementClientOptions,
+  type Notification,
+  type Origin,
+} from 'openvpn-management-client';
 
 /** A message with where it stands. */
 export interface Seen {
@@ -16,7 +22,12 @@ export class Observed implements AsyncDisposable {
   readonly #watchers = new Set<() => void>();
 
   private constructor(options: ManagementClientOptions) {
-    this.client = new ManagementClient({ connectTimeoutMs: 2000, commandTimeoutMs: 2000, backoff: { baseMs: 1, maxMs: 5 }, ...options });
+    this.client = new ManagementClient({
+      connectTimeoutMs: 2000,
+      commandTimeoutMs: 2000,
+      backoff: { baseMs: 1, maxMs: 5 },
+      ...options,
+    });
     this.client.onMessage((message, origin) => {
       this.seen.push({ message, origin });
       this.#look();
@@ -29,7 +40,10 @@ export class Observed implements AsyncDisposable {
   }
 
   /** Makes a client; `prepare` may add hooks before it runs. */
-  static run(options: ManagementClientOptions, prepare: (client: ManagementClient) => void = () => undefined): Observed {
+  static run(
+    options: ManagementClientOptions,
+    prepare: (client: ManagementClient) => void = () => undefined,
+  ): Observed {
     const observed = new Observed(options);
     prepare(observed.client);
     const ended = observed.client.run().then(
@@ -44,7 +58,11 @@ export class Observed implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#watchers.delete(look);
-        reject(new Error(`${what}: not within ${timeoutMs} ms; seen ${JSON.stringify(this.seen.map(({ message }) => message.kind))}, ${this.disconnects.map(({ cause }) => cause.code).join(' ')}`));
+        reject(
+          new Error(
+            `${what}: not within ${timeoutMs} ms; seen ${JSON.stringify(this.seen.map(({ message }) => message.kind))}, ${this.disconnects.map(({ cause }) => cause.code).join(' ')}`,
+          ),
+        );
       }, timeoutMs);
       const look = (): void => {
         const value = find(this);
@@ -75,6 +93,9 @@ export class Observed implements AsyncDisposable {
   }
 }
 
-function isKind<K extends Notification['kind']>(message: Notification, kind: K): message is Extract<Notification, { kind: K }> {
+function isKind<K extends Notification['kind']>(
+  message: Notification,
+  kind: K,
+): message is Extract<Notification, { kind: K }> {
   return message.kind === kind;
 }

@@ -1,4 +1,7 @@
-/** The guide beside an OpenVPN client: each command line in it is one that the program takes. The netns suites run what it describes. */
+/**
+ * The guide beside an OpenVPN client: each command line in it is one that the program takes. The netns suites run what
+ * it describes.
+ */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -29,6 +32,7 @@ describe('docs/guides/client-side.md', () => {
     const events = readFileSync(new URL('../../../../docs/reference/log-events.md', import.meta.url), 'utf8');
 
     for (const name of ['networks', 'uplink']) assert.ok(settings.includes(`\`${name}\``), name);
-    for (const name of ['server.role', 'network.changed', 'network.refused', 'uplink.changed']) assert.ok(GUIDE.includes(name) && events.includes(`\`${name}\``), name);
+    for (const name of ['server.role', 'network.changed', 'network.refused', 'uplink.changed'])
+      assert.ok(GUIDE.includes(name) && events.includes(`\`${name}\``), name);
   });
 });

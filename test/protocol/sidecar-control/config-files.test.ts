@@ -33,7 +33,8 @@ describe('files of the configuration', () => {
 
   it('are found by --config, then by GWMARK_CONFIG, then at the default place', async () => {
     await using directory = await TemporaryDirectory.open();
-    for (const name of ['flag', 'env', 'default']) await writeFile(directory.file(`${name}.yaml`), `table: from_${name}`);
+    for (const name of ['flag', 'env', 'default'])
+      await writeFile(directory.file(`${name}.yaml`), `table: from_${name}`);
     const tableOf = async (given: Partial<ConfigInput>): Promise<string | undefined> => {
       const result = await loadConfig(inputIn(directory, given), { endpoints: true });
       return result.ok ? result.settings.table : undefined;
@@ -51,7 +52,10 @@ describe('files of the configuration', () => {
     const reasonOf = async (configFile: string): Promise<string | undefined> =>
       faultsOf(await loadConfig(inputIn(directory, { configFile }), { endpoints: true }))[0];
 
-    assert.equal(await reasonOf('none.yaml'), `|${directory.file('none.yaml')}|a readable YAML file; it does not exist`);
+    assert.equal(
+      await reasonOf('none.yaml'),
+      `|${directory.file('none.yaml')}|a readable YAML file; it does not exist`,
+    );
     assert.match((await reasonOf('.')) ?? '', /it is a directory$/);
     assert.match((await reasonOf('latin1.yaml')) ?? '', /it is not UTF-8 text$/);
     assert.match((await reasonOf('huge.yaml')) ?? '', /it is larger than 1048576 bytes$/);
@@ -73,7 +77,10 @@ describe('files of the configuration', () => {
     const input = inputIn(directory, { flags: new Map() });
 
     assert.ok((await loadConfig(input, { endpoints: false })).ok);
-    assert.match(faultsOf(await loadConfig(input, { endpoints: true }))[0] ?? '', /^management\.endpoints\|default\|at least one endpoint, such as --management unix:/);
+    assert.match(
+      faultsOf(await loadConfig(input, { endpoints: true }))[0] ?? '',
+      /^management\.endpoints\|default\|at least one endpoint, such as --management unix:/,
+    );
   });
 
   it('give the password, without one trailing newline', async () => {
@@ -82,7 +89,9 @@ describe('files of the configuration', () => {
     const passwordOf = async (content: string): Promise<string | undefined> => {
       await writeFile(directory.file('secret'), content);
       const result = await loadConfig(inputIn(directory), { endpoints: true });
-      return result.ok ? result.settings.management.passwords.get(directory.file('secret'))?.reveal() : faultsOf(result)[0]?.split('; ')[1];
+      return result.ok
+        ? result.settings.management.passwords.get(directory.file('secret'))?.reveal()
+        : faultsOf(result)[0]?.split('; ')[1];
     };
 
     assert.equal(await passwordOf('hunter2\n'), 'hunter2');
@@ -94,13 +103,17 @@ describe('files of the configuration', () => {
 
   it('give each endpoint its own password, or the common one', async () => {
     await using directory = await TemporaryDirectory.open();
-    await writeFile(directory.file('default.yaml'), 'management:\n  passwordFile: common\n  endpoints:\n    - {address: unix:/run/a, passwordFile: own}\n    - unix:/run/b\n');
+    await writeFile(
+      directory.file('default.yaml'),
+      'management:\n  passwordFile: common\n  endpoints:\n    - {address: unix:/run/a, passwordFile: own}\n    - unix:/run/b\n',
+    );
     await writeFile(directory.file('common'), 'c\n');
     await writeFile(directory.file('own'), 'o\n');
     const result = await loadConfig({ ...inputIn(directory), flags: new Map() }, { endpoints: true });
     assert.ok(result.ok);
     const { management } = result.settings;
-    const now = async (): Promise<readonly (string | undefined)[]> => Promise.all(management.endpoints.map(async (endpoint) => (await passwordNow(management, endpoint))?.reveal()));
+    const now = async (): Promise<readonly (string | undefined)[]> =>
+      Promise.all(management.endpoints.map(async (endpoint) => (await passwordNow(management, endpoint))?.reveal()));
 
     assert.deepEqual(await now(), ['o', 'c']);
     await writeFile(directory.file('own'), 'corrected\n');
@@ -111,11 +124,17 @@ describe('files of the configuration', () => {
 
   it('are a fault of the endpoint whose password file it names', async () => {
     await using directory = await TemporaryDirectory.open();
-    await writeFile(directory.file('default.yaml'), 'management:\n  - unix:/run/a\n  - {address: unix:/run/b, passwordFile: none}\n');
+    await writeFile(
+      directory.file('default.yaml'),
+      'management:\n  - unix:/run/a\n  - {address: unix:/run/b, passwordFile: none}\n',
+    );
 
     const faults = faultsOf(await loadConfig({ ...inputIn(directory), flags: new Map() }, { endpoints: true }));
 
-    assert.deepEqual(faults.map((fault) => fault.replace(/\|[^|]*default\.yaml:\d+\|/, '|FILE|')), ['management.endpoints[1]|FILE|a file with the password on one line; it does not exist']);
+    assert.deepEqual(
+      faults.map((fault) => fault.replace(/\|[^|]*default\.yaml:\d+\|/, '|FILE|')),
+      ['management.endpoints[1]|FILE|a file with the password on one line; it does not exist'],
+    );
   });
 
   it('are a fault of the password setting when it names none', async () => {
@@ -128,7 +147,9 @@ describe('files of the configuration', () => {
 
     const faults = faultsOf(await loadConfig(inputIn(directory, { flags }), { endpoints: true }));
 
-    assert.deepEqual(faults, ['management.passwordFile|--management-password-file|a file with the password on one line; it does not exist']);
+    assert.deepEqual(faults, [
+      'management.passwordFile|--management-password-file|a file with the password on one line; it does not exist',
+    ]);
     flags.set('management.passwordFile', 'loop');
     assert.match(faultsOf(await loadConfig(inputIn(directory, { flags }), { endpoints: true }))[0] ?? '', /ELOOP/);
   });
@@ -139,11 +160,17 @@ describe('files of the configuration', () => {
     await mkdir(directory.file('not-a-file'));
 
     assert.deepEqual(await loadControlSocket(inputIn(directory)), { ok: true, path: directory.file('g.sock') });
-    assert.deepEqual(await loadControlSocket(inputIn(directory, { defaultConfigFile: directory.file('not-a-file') })), {
-      ok: true,
-      path: '/run/gwmark/gwmark.sock',
-    });
+    assert.deepEqual(
+      await loadControlSocket(inputIn(directory, { defaultConfigFile: directory.file('not-a-file') })),
+      {
+        ok: true,
+        path: '/run/gwmark/gwmark.sock',
+      },
+    );
     assert.equal((await loadControlSocket(inputIn(directory, { configFile: 'not-a-file' }))).ok, false);
-    assert.equal((await loadControlSocket(inputIn(directory, { env: { GWMARK_CONTROL_SOCKET: '/'.padEnd(200, 'x') } }))).ok, false);
+    assert.equal(
+      (await loadControlSocket(inputIn(directory, { env: { GWMARK_CONTROL_SOCKET: '/'.padEnd(200, 'x') } }))).ok,
+      false,
+    );
   });
 });

@@ -33,7 +33,10 @@ function openServer(path: string, status: () => StatusDocument = () => READY): P
 
 /** Leaves the socket file of a process that was killed. */
 async function leaveStaleSocket(path: string): Promise<void> {
-  const child = spawn(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`]);
+  const child = spawn(process.execPath, [
+    '-e',
+    `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`,
+  ]);
   await once(child.stdout, 'data');
   child.kill('SIGKILL');
   await once(child, 'exit');
@@ -62,7 +65,11 @@ describe('control socket', () => {
     await using directory = await TemporaryDirectory.open();
     const log = captureLog();
 
-    await using server = await ControlServer.open({ path: directory.file('s'), status: () => READY, logger: log.logger });
+    await using server = await ControlServer.open({
+      path: directory.file('s'),
+      status: () => READY,
+      logger: log.logger,
+    });
 
     assert.deepEqual(log.of('control.listening')[0]?.fields, { path: server.path });
   });
@@ -154,7 +161,10 @@ describe('control socket', () => {
     await using directory = await TemporaryDirectory.open();
     await writeFile(directory.file('s'), 'precious');
 
-    await assert.rejects(openServer(directory.file('s')), { code: 'CONTROL_UNAVAILABLE', message: /a file that is no socket is in the way$/ });
+    await assert.rejects(openServer(directory.file('s')), {
+      code: 'CONTROL_UNAVAILABLE',
+      message: /a file that is no socket is in the way$/,
+    });
 
     assert.ok((await lstat(directory.file('s'))).isFile());
   });
@@ -163,7 +173,10 @@ describe('control socket', () => {
     await using directory = await TemporaryDirectory.open();
     await writeFile(directory.file('file'), '');
 
-    await assert.rejects(openServer(directory.file('file/s')), { code: 'CONTROL_UNAVAILABLE', message: /^cannot make the control socket .*\/file\/s: / });
+    await assert.rejects(openServer(directory.file('file/s')), {
+      code: 'CONTROL_UNAVAILABLE',
+      message: /^cannot make the control socket .*\/file\/s: /,
+    });
   });
 
   it('removes its file on dispose, twice if asked, even under an idle connection', async () => {
@@ -183,7 +196,11 @@ describe('fetchStatus', () => {
   it('asks whether the sidecar runs where there is no socket, and where its process is gone', async () => {
     await using directory = await TemporaryDirectory.open();
     const path = directory.file('s');
-    const expected = { code: 'CONTROL_UNREACHABLE', exitCode: 1, message: `cannot reach the sidecar at ${path}: is "gwmark run" running?` };
+    const expected = {
+      code: 'CONTROL_UNREACHABLE',
+      exitCode: 1,
+      message: `cannot reach the sidecar at ${path}: is "gwmark run" running?`,
+    };
 
     await assert.rejects(fetchStatus(path), expected);
     await leaveStaleSocket(path);
@@ -200,7 +217,10 @@ describe('fetchStatus', () => {
     const user = process.geteuid?.() ?? 0;
     if (user === 0) process.seteuid?.(65_534);
     try {
-      await assert.rejects(fetchStatus(server.path), { code: 'CONTROL_DENIED', message: /permission denied; run as root/ });
+      await assert.rejects(fetchStatus(server.path), {
+        code: 'CONTROL_DENIED',
+        message: /permission denied; run as root/,
+      });
     } finally {
       process.seteuid?.(user);
       await chmod(directory.file('closed'), 0o700);
@@ -242,7 +262,11 @@ describe('fetchStatus', () => {
 
   it('lets fields of newer versions pass', async () => {
     await using directory = await TemporaryDirectory.open();
-    const newer = { ...READY, clients: [{ ...READY.clients[0], country: 'AQ' }], extra: 1 } as unknown as StatusDocument;
+    const newer = {
+      ...READY,
+      clients: [{ ...READY.clients[0], country: 'AQ' }],
+      extra: 1,
+    } as unknown as StatusDocument;
     await using server = await openServer(directory.file('s'), () => newer);
 
     assert.deepEqual(await fetchStatus(server.path), newer);

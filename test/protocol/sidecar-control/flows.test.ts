@@ -43,8 +43,20 @@ describe('gwmark flows', function () {
     assert.deepEqual(flows[0], {
       family: 4,
       protocol: 'tcp',
-      original: { source: '10.1.0.0', sourcePort: 1024, destination: '10.8.0.2', destinationPort: 80, counted: { packets: 1, bytes: 60 } },
-      reply: { source: '10.8.0.2', sourcePort: 80, destination: '10.1.0.0', destinationPort: 1024, counted: { packets: 0, bytes: 0 } },
+      original: {
+        source: '10.1.0.0',
+        sourcePort: 1024,
+        destination: '10.8.0.2',
+        destinationPort: 80,
+        counted: { packets: 1, bytes: 60 },
+      },
+      reply: {
+        source: '10.8.0.2',
+        sourcePort: 80,
+        destination: '10.1.0.0',
+        destinationPort: 1024,
+        counted: { packets: 0, bytes: 0 },
+      },
       gateway: 1,
       destinationGateway: 0,
       device: 'lan0',
@@ -78,7 +90,9 @@ describe('gwmark flows', function () {
   });
 
   it('lists 300,000 flows within a heap of 40 MB', async () => {
-    const { code, stdout, stderr } = await run(['flows', '--json', '--limit', '0'], { env: { FAKE_FLOWS: '300000', NODE_OPTIONS: '--max-old-space-size=40' } });
+    const { code, stdout, stderr } = await run(['flows', '--json', '--limit', '0'], {
+      env: { FAKE_FLOWS: '300000', NODE_OPTIONS: '--max-old-space-size=40' },
+    });
 
     assert.equal(code, 0, stderr);
     assert.equal(stdout.split('\n').length, 300_000 + 3);
@@ -95,7 +109,10 @@ describe('gwmark flows', function () {
   });
 
   it('says when no sidecar is at work and shows what the kernel has', async () => {
-    const { code, stdout, stderr } = await run(['flows', '--json'], { daemon: 'gone', env: { FAKE_FLOWS: '1', GWMARK_CONTROL_SOCKET: '/run/x' } });
+    const { code, stdout, stderr } = await run(['flows', '--json'], {
+      daemon: 'gone',
+      env: { FAKE_FLOWS: '1', GWMARK_CONTROL_SOCKET: '/run/x' },
+    });
 
     assert.deepEqual([code, (JSON.parse(stdout) as Listing).sidecarRunning], [0, false]);
     assert.equal(stderr, 'gwmark: no sidecar answers at /run/x; these are the flows that the kernel still has\n');
@@ -108,7 +125,10 @@ describe('gwmark flows', function () {
   });
 
   for (const [args, message] of [
-    [['--client', '10.8.0.300'], '--client "10.8.0.300": expected an address such as 10.8.0.2, or a subnet such as 10.8.0.0/24'],
+    [
+      ['--client', '10.8.0.300'],
+      '--client "10.8.0.300": expected an address such as 10.8.0.2, or a subnet such as 10.8.0.0/24',
+    ],
     [['--gateway', '0'], '--gateway "0": expected an integer in 1..4294967295'],
     [['--gateway', 'r1'], '--gateway "r1": expected an integer in 1..4294967295'],
     [['--limit', '-1'], `--limit "-1": expected an integer in 0..${Number.MAX_SAFE_INTEGER}`],

@@ -16,7 +16,10 @@ const LAUNCHER = fileURLToPath(new URL('../../../../bin/gwmark', import.meta.url
 const MANAGEMENT = ['--management', 'unix:/run/openvpn/management.sock'];
 
 /** Sends the signals one after the other, each once the log has the event before it. */
-async function runWithSignals(daemon: string, steps: readonly (readonly [awaited: string, signal: NodeJS.Signals])[]): Promise<Ended> {
+async function runWithSignals(
+  daemon: string,
+  steps: readonly (readonly [awaited: string, signal: NodeJS.Signals])[],
+): Promise<Ended> {
   const child = start(['run', ...MANAGEMENT], { daemon });
   const rest = [...steps];
   let log = '';
@@ -33,7 +36,10 @@ async function runWithSignals(daemon: string, steps: readonly (readonly [awaited
 }
 
 function eventsOf(stderr: string): readonly string[] {
-  return stderr.trimEnd().split('\n').map((line) => (JSON.parse(line) as { readonly event: string }).event);
+  return stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { readonly event: string }).event);
 }
 
 describe('gwmark run', () => {
@@ -105,11 +111,17 @@ describe('gwmark run', () => {
   });
 
   it('logs JSON under --json, and pretty lines when asked to', async () => {
-    const json = await run(['run', '--json', ...MANAGEMENT], { daemon: 'refuse', env: { GWMARK_LOG_FORMAT: 'pretty' } });
+    const json = await run(['run', '--json', ...MANAGEMENT], {
+      daemon: 'refuse',
+      env: { GWMARK_LOG_FORMAT: 'pretty' },
+    });
     const pretty = await run(['run', '--log-format', 'pretty', ...MANAGEMENT], { daemon: 'refuse' });
 
     assert.equal((JSON.parse(json.stderr) as { event: string }).event, 'daemon.failed');
-    assert.match(pretty.stderr, /^\S+Z error daemon\.failed code=FIREWALL_UNAVAILABLE reason="cannot find nft" tried=library,process\n$/);
+    assert.match(
+      pretty.stderr,
+      /^\S+Z error daemon\.failed code=FIREWALL_UNAVAILABLE reason="cannot find nft" tried=library,process\n$/,
+    );
   });
 
   it('names the missing capability in one line and exits 1', async () => {
@@ -150,7 +162,10 @@ describe('gwmark down', () => {
     const json = await run(['down', '--json', ...socket]);
     const nothing = await run(['down', ...socket], { daemon: 'nothing' });
 
-    assert.deepEqual([listed.code, listed.stdout, listed.stderr], [0, 'removed table inet mine\nremoved ip rule 10000\n', '']);
+    assert.deepEqual(
+      [listed.code, listed.stdout, listed.stderr],
+      [0, 'removed table inet mine\nremoved ip rule 10000\n', ''],
+    );
     assert.deepEqual(JSON.parse(json.stdout), { removed: ['table inet gwmark', 'ip rule 10000'] });
     assert.equal(nothing.stdout, 'nothing to remove\n');
   });
@@ -165,19 +180,30 @@ describe('gwmark down', () => {
 
   it('refuses while a sidecar runs that would put everything back', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await ControlServer.open({ path: directory.file('s'), status: () => READY, logger: captureLog().logger });
+    await using server = await ControlServer.open({
+      path: directory.file('s'),
+      status: () => READY,
+      logger: captureLog().logger,
+    });
 
     const { code, stdout, stderr } = await run(['down', '--control-socket', server.path]);
 
     assert.deepEqual([code, stdout], [1, '']);
-    assert.equal(stderr, `gwmark: a sidecar is running on ${server.path} and would put everything back: stop it first\n`);
+    assert.equal(
+      stderr,
+      `gwmark: a sidecar is running on ${server.path} and would put everything back: stop it first\n`,
+    );
   });
 });
 
 describe('gwmark status, clients and gateways', () => {
   it('show what the sidecar says, for eyes and as JSON', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await ControlServer.open({ path: directory.file('s'), status: () => READY, logger: captureLog().logger });
+    await using server = await ControlServer.open({
+      path: directory.file('s'),
+      status: () => READY,
+      logger: captureLog().logger,
+    });
     const env = { GWMARK_CONTROL_SOCKET: server.path };
 
     const status = await run(['status', '--json'], { env });
@@ -188,12 +214,19 @@ describe('gwmark status, clients and gateways', () => {
     assert.deepEqual([status.code, JSON.parse(status.stdout)], [0, READY]);
     assert.deepEqual([clients.code, JSON.parse(clients.stdout)], [0, READY.clients]);
     assert.deepEqual([gateways.code, JSON.parse(gateways.stdout)], [0, READY.gateways]);
-    assert.match(eyes.stdout, /^NAME .*\nalice +10\.8\.0\.2 +192\.0\.2\.7:4711 +\d+d( \d+h)? +18446744073709551615 +1\n$/);
+    assert.match(
+      eyes.stdout,
+      /^NAME .*\nalice +10\.8\.0\.2 +192\.0\.2\.7:4711 +\d+d( \d+h)? +18446744073709551615 +1\n$/,
+    );
   });
 
   it('exit 1 for a sidecar that is not ready, and say why; lists exit 0', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await ControlServer.open({ path: directory.file('s'), status: () => NOT_READY, logger: captureLog().logger });
+    await using server = await ControlServer.open({
+      path: directory.file('s'),
+      status: () => NOT_READY,
+      logger: captureLog().logger,
+    });
     const env = { GWMARK_CONTROL_SOCKET: server.path };
 
     const status = await run(['status'], { env });
@@ -228,7 +261,11 @@ describe('gwmark status, clients and gateways', () => {
 
   it('say that their output cannot be written, and exit 1', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await ControlServer.open({ path: directory.file('s'), status: () => READY, logger: captureLog().logger });
+    await using server = await ControlServer.open({
+      path: directory.file('s'),
+      status: () => READY,
+      logger: captureLog().logger,
+    });
     const full = ['sh', '-c', 'exec "$@" > /dev/full', 'sh'];
 
     const { code, stderr } = await run(['status', '--control-socket', server.path], { prefix: full });
@@ -243,7 +280,9 @@ describe('gwmark check', () => {
     await using directory = await TemporaryDirectory.open();
     await writeFile(directory.file('g.yaml'), 'management: unix:/run/a\nmark: {mask: 0xff}\n');
 
-    const { code, stdout } = await run(['check', '-c', directory.file('g.yaml'), '--hold=leave'], { env: { GWMARK_DEVICES: 'lan0,lan1' } });
+    const { code, stdout } = await run(['check', '-c', directory.file('g.yaml'), '--hold=leave'], {
+      env: { GWMARK_DEVICES: 'lan0,lan1' },
+    });
 
     assert.equal(code, 0);
     assert.equal(
@@ -262,13 +301,20 @@ describe('gwmark check', () => {
   });
 
   it('prints all faults as JSON and exits 2', async () => {
-    const { code, stdout, stderr } = await run(['check', '--json', '--gateways-max', '0', ...MANAGEMENT], { env: { GWMARK_TABEL: 'x' } });
+    const { code, stdout, stderr } = await run(['check', '--json', '--gateways-max', '0', ...MANAGEMENT], {
+      env: { GWMARK_TABEL: 'x' },
+    });
 
     assert.deepEqual([code, stderr], [2, '']);
     assert.deepEqual(JSON.parse(stdout), {
       ok: false,
       problems: [
-        { path: 'GWMARK_TABEL', source: 'environment', value: null, expected: 'a known variable; did you mean "GWMARK_TABLE"?' },
+        {
+          path: 'GWMARK_TABEL',
+          source: 'environment',
+          value: null,
+          expected: 'a known variable; did you mean "GWMARK_TABLE"?',
+        },
         { path: 'gateways.max', source: '--gateways-max', value: '0', expected: 'an integer in 1..254' },
       ],
       settings: null,
@@ -279,18 +325,32 @@ describe('gwmark check', () => {
     await using directory = await TemporaryDirectory.open();
     await writeFile(directory.file('password'), 'hunter2\n');
 
-    const { code, stdout } = await run(['check', '--json', '--management-password-file', directory.file('password'), ...MANAGEMENT]);
+    const { code, stdout } = await run([
+      'check',
+      '--json',
+      '--management-password-file',
+      directory.file('password'),
+      ...MANAGEMENT,
+    ]);
 
     assert.equal(code, 0);
     assert.doesNotMatch(stdout, /hunter2/);
-    const { ok, problems, settings } = JSON.parse(stdout) as { ok: boolean; problems: unknown; settings: { table: string; mark: unknown } };
+    const { ok, problems, settings } = JSON.parse(stdout) as {
+      ok: boolean;
+      problems: unknown;
+      settings: { table: string; mark: unknown };
+    };
     assert.deepEqual([ok, problems, settings.table, settings.mark], [true, [], 'gwmark', { mask: '0xff000000' }]);
   });
 });
 
 describe('bin/gwmark', () => {
   it('works in a directory that is there no more', async () => {
-    const child = spawn('sh', ['-ec', 'cd "$(mktemp -d)"; rmdir "$PWD"; exec "$@"', 'sh', process.execPath, LAUNCHER, '--version'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(
+      'sh',
+      ['-ec', 'cd "$(mktemp -d)"; rmdir "$PWD"; exec "$@"', 'sh', process.execPath, LAUNCHER, '--version'],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     const { code, stdout, stderr } = await ended(child);
 
     assert.deepEqual([code, stderr], [0, '']);
@@ -301,7 +361,9 @@ describe('bin/gwmark', () => {
     await using directory = await TemporaryDirectory.open();
     await symlink(LAUNCHER, directory.file('gwmark'));
 
-    const { code, stdout, stderr } = await ended(spawn(directory.file('gwmark'), ['--version'], { stdio: ['ignore', 'pipe', 'pipe'] }));
+    const { code, stdout, stderr } = await ended(
+      spawn(directory.file('gwmark'), ['--version'], { stdio: ['ignore', 'pipe', 'pipe'] }),
+    );
 
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
@@ -313,7 +375,9 @@ describe('bin/gwmark', () => {
     await copyFile(LAUNCHER, directory.file('bin/gwmark'));
     await writeFile(directory.file('package.json'), '{"type":"module"}');
 
-    const { code, stdout, stderr } = await ended(spawn(directory.file('bin/gwmark'), ['run'], { stdio: ['ignore', 'pipe', 'pipe'] }));
+    const { code, stdout, stderr } = await ended(
+      spawn(directory.file('bin/gwmark'), ['run'], { stdio: ['ignore', 'pipe', 'pipe'] }),
+    );
 
     assert.deepEqual([code, stdout, stderr], [1, '', 'gwmark: dist/sidecar/main.js is missing: run npm run build\n']);
   });
@@ -325,7 +389,10 @@ describe('the command line', () => {
     [['status', '--jsn'], "unknown option '--jsn'\n(Did you mean --json?)"],
     [['run', 'now'], "too many arguments for 'run'. Expected 0 arguments but got 1."],
     [['run', '--table'], "option '--table <identifier>' argument missing"],
-    [['run', '--json', '--log-format', 'json'], "option '--json' cannot be used with option '--log-format <auto|json|pretty>'"],
+    [
+      ['run', '--json', '--log-format', 'json'],
+      "option '--json' cannot be used with option '--log-format <auto|json|pretty>'",
+    ],
   ] as const) {
     it(`refuses "gwmark ${args.join(' ')}" with one message and exit code 2`, async () => {
       const { code, stdout, stderr } = await run(args);
@@ -341,9 +408,16 @@ describe('the command line', () => {
     const version = await run(['--version']);
 
     assert.deepEqual([help.code, help.stderr], [0, '']);
-    for (const command of ['run', 'status', 'clients', 'gateways', 'check', 'down']) assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
+    for (const command of ['run', 'status', 'clients', 'gateways', 'check', 'down'])
+      assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
     assert.equal(runHelp.code, 0);
-    for (const part of ['Examples:', 'Environment:', 'Exit codes:', '--gateways-poll-interval-ms <n>', 'GWMARK_MARK_MASK']) {
+    for (const part of [
+      'Examples:',
+      'Environment:',
+      'Exit codes:',
+      '--gateways-poll-interval-ms <n>',
+      'GWMARK_MARK_MASK',
+    ]) {
       assert.ok(runHelp.stdout.includes(part), part);
     }
     assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
@@ -357,7 +431,14 @@ describe('the command line', () => {
   });
 
   it('shows nothing that a file name or a value could do to a terminal', async () => {
-    const { code, stderr } = await run(['check', '--config', '/none\u001b[2J', '--table', '\u001b[31m', ...MANAGEMENT]);
+    const { code, stderr } = await run([
+      'check',
+      '--config',
+      '/none\u001b[2J',
+      '--table',
+      '\u001b[31m',
+      ...MANAGEMENT,
+    ]);
 
     assert.equal(code, 2);
     assert.ok(!stderr.includes('\u001b'), JSON.stringify(stderr));

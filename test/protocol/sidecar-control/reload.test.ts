@@ -13,10 +13,14 @@ describe('SIGHUP', () => {
     await using directory = await TemporaryDirectory.open();
     const file = directory.file('g.yaml');
     await writeFile(file, 'hold: release\n');
-    const child = spawn(process.execPath, [FAKE, 'run', '--management', 'unix:/run/openvpn/management.sock', '--config', file], {
-      env: { PATH: process.env['PATH'], FAKE_DAEMON: 'reload' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      [FAKE, 'run', '--management', 'unix:/run/openvpn/management.sock', '--config', file],
+      {
+        env: { PATH: process.env['PATH'], FAKE_DAEMON: 'reload' },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
     let log = '';
     const logged = async (event: string): Promise<void> => {
       while (!log.includes(`"event":"${event}"`)) log += String(((await once(child.stderr, 'data')) as [Buffer])[0]);
@@ -35,6 +39,9 @@ describe('SIGHUP', () => {
     assert.match(log, /"event":"config.restart_needed","settings":\["table"\]/);
     assert.match(log, /"event":"config.loaded","hold":"leave","table":"gwmark"/);
     assert.match(log, /"event":"config.reloaded","settings":\["hold","log.level"\]/);
-    assert.match(log, /"event":"config.reload_failed","reason":"invalid configuration: 1 error\\n {2}hold \(.*g\.yaml:1\): maybe; expected/);
+    assert.match(
+      log,
+      /"event":"config.reload_failed","reason":"invalid configuration: 1 error\\n {2}hold \(.*g\.yaml:1\): maybe; expected/,
+    );
   });
 });

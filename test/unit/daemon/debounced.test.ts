@@ -52,10 +52,14 @@ describe('Debounced', () => {
 
   it('logs what the work throws and goes on', async () => {
     let attempts = 0;
-    const debounced = new Debounced(50, async () => {
-      attempts += 1;
-      throw new Error('no devices');
-    }, log.logger);
+    const debounced = new Debounced(
+      50,
+      async () => {
+        attempts += 1;
+        throw new Error('no devices');
+      },
+      log.logger,
+    );
 
     await debounced.now();
     await debounced.now();

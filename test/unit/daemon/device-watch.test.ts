@@ -15,13 +15,19 @@ describe('vrfProblem', () => {
     const text = 'mgmt0 is in VRF blue, which gwmark does not serve: no gateway is learnt on it';
     assert.equal(vrfProblem({ ...DEVICES, links: [] }, [], []), text);
     assert.equal(vrfProblem(DEVICES, ['mgmt0'], []), text);
-    assert.equal(vrfProblem(DEVICES, [], [{ protocol: 'udp', address: '203.0.113.9', families: [4], port: 1194 }]), text);
+    assert.equal(
+      vrfProblem(DEVICES, [], [{ protocol: 'udp', address: '203.0.113.9', families: [4], port: 1194 }]),
+      text,
+    );
   });
 });
 
 describe('unusableProblem', () => {
   it('names a device of the setting that is no link, and why', () => {
-    assert.equal(unusableProblem({ unusable: [{ device: 'eht0', reason: 'does not exist' }] }), 'devices: eht0 does not exist, so no gateway is learnt on it');
+    assert.equal(
+      unusableProblem({ unusable: [{ device: 'eht0', reason: 'does not exist' }] }),
+      'devices: eht0 does not exist, so no gateway is learnt on it',
+    );
     assert.equal(unusableProblem({}), null);
   });
 });

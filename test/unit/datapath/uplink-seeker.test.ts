@@ -8,7 +8,9 @@ describe('UplinkSeeker', () => {
   it('tries one router after the other, five seconds each, and begins anew', () => {
     const seeker = new UplinkSeeker();
 
-    const tried = [0, 1000, 5000, 9999, 10_000, 15_000].map((nowMs) => seeker.choose('seeking', [A, B, C], false, nowMs)?.mac ?? '-');
+    const tried = [0, 1000, 5000, 9999, 10_000, 15_000].map(
+      (nowMs) => seeker.choose('seeking', [A, B, C], false, nowMs)?.mac ?? '-',
+    );
 
     assert.deepEqual(tried, [A.mac, '-', B.mac, '-', C.mac, A.mac]);
   });

@@ -18,16 +18,33 @@ const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when 
    1: 050200C0:01BB 010200C0:C000 01 00000000:00000000 00:00000000 00000000     0        0 1248470 1 000000003bfd7199 100 0 0 10 0                   
 `;
 
-const udp = (address: string, port: number, inode = 0): BoundSocket => ({ protocol: 'udp', family: address.includes(':') ? 6 : 4, address, port, inode, isConnected: false });
-const tcp = (address: string, port: number, inode = 0): BoundSocket => ({ ...udp(address, port, inode), protocol: 'tcp' });
+const udp = (address: string, port: number, inode = 0): BoundSocket => ({
+  protocol: 'udp',
+  family: address.includes(':') ? 6 : 4,
+  address,
+  port,
+  inode,
+  isConnected: false,
+});
+const tcp = (address: string, port: number, inode = 0): BoundSocket => ({
+  ...udp(address, port, inode),
+  protocol: 'tcp',
+});
 
 describe('parseSocketTable', () => {
   it('reads IPv4 sockets: address, port and inode', () => {
-    assert.deepEqual(parseSocketTable(UDP, 'udp', 4), [udp('127.0.0.1', 5353, 1_248_460), udp('0.0.0.0', 1194, 1_248_456)]);
+    assert.deepEqual(parseSocketTable(UDP, 'udp', 4), [
+      udp('127.0.0.1', 5353, 1_248_460),
+      udp('0.0.0.0', 1194, 1_248_456),
+    ]);
   });
 
   it('reads IPv6 sockets, whose words are in the order of the machine', () => {
-    assert.deepEqual(parseSocketTable(UDP6, 'udp', 6), [udp('::1', 53, 1_248_459), udp('::', 1195, 1_248_458), udp('2001:db8:1::5', 1194, 1_248_461)]);
+    assert.deepEqual(parseSocketTable(UDP6, 'udp', 6), [
+      udp('::1', 53, 1_248_459),
+      udp('::', 1195, 1_248_458),
+      udp('2001:db8:1::5', 1194, 1_248_461),
+    ]);
   });
 
   it('takes of TCP only what listens', () => {
@@ -35,7 +52,8 @@ describe('parseSocketTable', () => {
   });
 
   it('has nothing of a table that is empty, missing or nonsense', () => {
-    for (const text of ['', '\n', 'sl local_address\n', 'x\ny\nz', 'sl\n 0: zz:zz\n 1:\n']) assert.deepEqual(parseSocketTable(text, 'udp', 4), []);
+    for (const text of ['', '\n', 'sl local_address\n', 'x\ny\nz', 'sl\n 0: zz:zz\n 1:\n'])
+      assert.deepEqual(parseSocketTable(text, 'udp', 4), []);
   });
 });
 
@@ -43,22 +61,42 @@ describe('servedBy', () => {
   it('takes what the process holds, and nothing else that is bound', () => {
     const sockets = [udp('0.0.0.0', 1194, 7), udp('0.0.0.0', 53, 8), tcp('192.0.2.5', 443, 7), tcp('0.0.0.0', 22, 9)];
 
-    assert.deepEqual(servedBy(new Set([7]), sockets, null).map(({ port }) => port), [1194, 443]);
-    assert.deepEqual(servedBy(new Set(), [tcp('0.0.0.0', 22, 9)], null), [], 'a lone socket of another program is its own');
+    assert.deepEqual(
+      servedBy(new Set([7]), sockets, null).map(({ port }) => port),
+      [1194, 443],
+    );
+    assert.deepEqual(
+      servedBy(new Set(), [tcp('0.0.0.0', 22, 9)], null),
+      [],
+      'a lone socket of another program is its own',
+    );
   });
 
   it('never takes the management interface for a transport, nor a UDP socket that is connected to one peer', () => {
-    const sockets = [tcp('0.0.0.0', 7505, 7), udp('::', 1194, 7), { ...udp('192.0.2.5', 40_000, 7), isConnected: true }];
+    const sockets = [
+      tcp('0.0.0.0', 7505, 7),
+      udp('::', 1194, 7),
+      { ...udp('192.0.2.5', 40_000, 7), isConnected: true },
+    ];
 
-    assert.deepEqual(servedBy(new Set([7]), sockets, 7505).map(({ port }) => port), [1194]);
+    assert.deepEqual(
+      servedBy(new Set([7]), sockets, 7505).map(({ port }) => port),
+      [1194],
+    );
   });
 });
 
 describe('transportsOf', () => {
   it('serves both families by a socket that is bound to ::, and one by any other', () => {
-    assert.deepEqual(transportsOf([udp('::', 1194)]), [{ protocol: 'udp', address: null, families: [4, 6], port: 1194 }]);
-    assert.deepEqual(transportsOf([udp('0.0.0.0', 1194)]), [{ protocol: 'udp', address: null, families: [4], port: 1194 }]);
-    assert.deepEqual(transportsOf([udp('2001:db8:1::5', 1194)]), [{ protocol: 'udp', address: '2001:db8:1::5', families: [6], port: 1194 }]);
+    assert.deepEqual(transportsOf([udp('::', 1194)]), [
+      { protocol: 'udp', address: null, families: [4, 6], port: 1194 },
+    ]);
+    assert.deepEqual(transportsOf([udp('0.0.0.0', 1194)]), [
+      { protocol: 'udp', address: null, families: [4], port: 1194 },
+    ]);
+    assert.deepEqual(transportsOf([udp('2001:db8:1::5', 1194)]), [
+      { protocol: 'udp', address: '2001:db8:1::5', families: [6], port: 1194 },
+    ]);
   });
 
   it('says a socket that several processes share once', () => {

@@ -7,16 +7,30 @@ import { key, PAGE, readResults } from '../../beside/stored-results.js';
 
 describe('docs/reference/beside.md', () => {
   it('is what the table of neighbours and the results of its last run make of it', () => {
-    assert.equal(readFileSync(PAGE, 'utf8') === renderPage(NEIGHBOURS, readResults()), true, 'docs/reference/beside.md is stale: npm run test:beside');
+    assert.equal(
+      readFileSync(PAGE, 'utf8') === renderPage(NEIGHBOURS, readResults()),
+      true,
+      'docs/reference/beside.md is stale: npm run test:beside',
+    );
   });
 
   it('has a result of each row that needs no virtual machine, over each of its transports, none of another row, and each says what the table says', () => {
     const rows = NEIGHBOURS.flatMap((neighbour) =>
-      transportsOf(neighbour).map((transport) => ({ text: `${key({ name: neighbour.name, transport })}: ${neighbour.limit === undefined ? 'passes' : 'limit'}`, where: neighbour.where ?? 'netns' })));
+      transportsOf(neighbour).map((transport) => ({
+        text: `${key({ name: neighbour.name, transport })}: ${neighbour.limit === undefined ? 'passes' : 'limit'}`,
+        where: neighbour.where ?? 'netns',
+      })),
+    );
     const shown = readResults().map((result) => `${key(result)}: ${result.outcome}`);
 
-    assert.deepEqual(shown.filter((text) => !rows.some((row) => row.text === text)), []);
-    assert.deepEqual(rows.filter(({ text, where }) => where === 'netns' && !shown.includes(text)).map(({ text }) => text), []);
+    assert.deepEqual(
+      shown.filter((text) => !rows.some((row) => row.text === text)),
+      [],
+    );
+    assert.deepEqual(
+      rows.filter(({ text, where }) => where === 'netns' && !shown.includes(text)).map(({ text }) => text),
+      [],
+    );
   });
 });
 
@@ -28,6 +42,9 @@ describe('the table of neighbours', () => {
   });
 
   it('has no limit that nobody names', () => {
-    assert.deepEqual(NEIGHBOURS.filter(({ limit }) => limit?.named.length === 0).map(({ name }) => name), []);
+    assert.deepEqual(
+      NEIGHBOURS.filter(({ limit }) => limit?.named.length === 0).map(({ name }) => name),
+      [],
+    );
   });
 });

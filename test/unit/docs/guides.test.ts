@@ -19,7 +19,13 @@ interface Files {
 const PACKAGE = JSON.parse(readGuide('package.json')) as { readonly scripts: Readonly<Record<string, string>> };
 
 /** What stands for something that the reader knows. */
-const PLACEHOLDERS: Readonly<Record<string, string>> = { SRC: '198.51.100.2', DST: '10.8.0.2', DEVICE: 'lan0', OLD: '02:00:00:00:00:01', NEW: '02:00:00:00:00:02' };
+const PLACEHOLDERS: Readonly<Record<string, string>> = {
+  SRC: '198.51.100.2',
+  DST: '10.8.0.2',
+  DEVICE: 'lan0',
+  OLD: '02:00:00:00:00:01',
+  NEW: '02:00:00:00:00:02',
+};
 
 /** Types the line, with the files of the test in place of those that it names. */
 async function typed(line: string, files: Files): Promise<Typed> {
@@ -37,7 +43,10 @@ describe('guides', () => {
   before(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'gwmark-guides-'));
     files = { config: path.join(directory, 'gwmark.yaml'), password: path.join(directory, 'password') };
-    await writeFile(files.config, 'management: unix:/nonexistent/management.sock\ncontrolSocket: /nonexistent/gwmark.sock\n');
+    await writeFile(
+      files.config,
+      'management: unix:/nonexistent/management.sock\ncontrolSocket: /nonexistent/gwmark.sock\n',
+    );
     await writeFile(files.password, 'open sesame\n');
   });
   after(async () => await rm(directory, { recursive: true }));
@@ -53,7 +62,8 @@ describe('guides', () => {
         const isNamed = /missing required argument/.test(stderr);
         assert.ok(code !== 2 || isNamed, `${line}: ${stderr}`);
       }
-      if (file.endsWith('one-arm.md')) assert.ok(lines.length >= 6, 'the guide has its commands where this test finds them');
+      if (file.endsWith('one-arm.md'))
+        assert.ok(lines.length >= 6, 'the guide has its commands where this test finds them');
     });
 
     it(`show YAML that gwmark takes: ${file}`, () => {
@@ -70,25 +80,39 @@ describe('guides', () => {
   for (const file of guideFiles()) {
     it(`lead to pages and scripts that there are: ${file}`, () => {
       const page = readGuide(file);
-      const links = [...page.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(([, target = '']) => target).filter((target) => !target.includes(':'));
+      const links = [...page.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)]
+        .map(([, target = '']) => target)
+        .filter((target) => !target.includes(':'));
       const scripts = [...page.matchAll(/\bnpm run (?:--silent )?([a-z][\w:-]*)/g)].map(([, name = '']) => name);
 
-      assert.deepEqual(links.filter((target) => !isInProject(path.join(path.dirname(file), target))), []);
-      assert.deepEqual(scripts.filter((name) => !(name in PACKAGE.scripts)), []);
+      assert.deepEqual(
+        links.filter((target) => !isInProject(path.join(path.dirname(file), target))),
+        [],
+      );
+      assert.deepEqual(
+        scripts.filter((name) => !(name in PACKAGE.scripts)),
+        [],
+      );
     });
   }
 
   it('are all in the README', () => {
     const readme = readGuide('README.md');
 
-    for (const file of guideFiles().filter((name) => name !== 'README.md')) assert.ok(readme.includes(`](${file})`), file);
+    for (const file of guideFiles().filter((name) => name !== 'README.md'))
+      assert.ok(readme.includes(`](${file})`), file);
   });
 
   it('count every page of a decision', async () => {
     const index = readGuide('docs/decisions/README.md');
-    const pages = (await readdir(new URL('../../../../docs/decisions/', import.meta.url))).filter((name) => name !== 'README.md');
+    const pages = (await readdir(new URL('../../../../docs/decisions/', import.meta.url))).filter(
+      (name) => name !== 'README.md',
+    );
 
-    assert.deepEqual(pages.filter((name) => !index.includes(`](${name})`)), []);
+    assert.deepEqual(
+      pages.filter((name) => !index.includes(`](${name})`)),
+      [],
+    );
   });
 
   it('show a flag of several words with its blanks', async () => {
@@ -97,11 +121,17 @@ describe('guides', () => {
 
   it('and the help of each command have examples that gwmark understands', async () => {
     const { stdout } = await typed('gwmark --help', files);
-    const names = [...stdout.matchAll(/^ {2}([a-z]+)\b.*$/gm)].map(([, name = '']) => name).filter((name) => name !== 'help' && name !== 'gwmark');
+    const names = [...stdout.matchAll(/^ {2}([a-z]+)\b.*$/gm)]
+      .map(([, name = '']) => name)
+      .filter((name) => name !== 'help' && name !== 'gwmark');
     assert.ok(names.includes('doctor') && names.includes('trace'), names.join(' '));
     for (const name of names) {
       const help = (await typed(`gwmark ${name} --help`, files)).stdout;
-      const examples = help.slice(help.indexOf('Examples:')).split('\n').map((line) => line.trim()).filter((line) => line.startsWith('gwmark '));
+      const examples = help
+        .slice(help.indexOf('Examples:'))
+        .split('\n')
+        .map((line) => line.trim())
+        .filter((line) => line.startsWith('gwmark '));
       assert.ok(examples.length > 0, `${name} has examples`);
       for (const example of examples) {
         const { code, stderr } = await typed(example, files);

@@ -1,4 +1,7 @@
-/** The judgements that no fault of a running machine leads to here; all others are made for real in test/netns/doctor*.test.ts. */
+/**
+ * The judgements that no fault of a running machine leads to here; all others are made for real in
+ * test/netns/doctor*.test.ts.
+ */
 import assert from 'node:assert/strict';
 
 import type { Command, NftObject, Statement } from 'nftables-json';
@@ -26,7 +29,10 @@ import { parseModuleConfig } from '../../../sidecar/datapath/module/module-readi
 import { POLICY } from '../rules/sample-site.js';
 
 /** An nftables that refuses commands with a word in them, and keeps what it was asked. */
-function refuse(word: string): { readonly asked: (readonly Command[])[]; check(commands: readonly Command[]): Promise<void> } {
+function refuse(word: string): {
+  readonly asked: (readonly Command[])[];
+  check(commands: readonly Command[]): Promise<void>;
+} {
   const asked: (readonly Command[])[] = [];
   return {
     asked,
@@ -65,14 +71,25 @@ describe('the checks of the doctor', () => {
   });
 
   it('name a connection table by how full it is', () => {
-    assert.deepEqual(['10', '800', '990'].map((count) => judgeConntrack(count, '1000').severity), ['ok', 'warn', 'error']);
+    assert.deepEqual(
+      ['10', '800', '990'].map((count) => judgeConntrack(count, '1000').severity),
+      ['ok', 'warn', 'error'],
+    );
     assert.equal(judgeConntrack(null, null).severity, 'info');
   });
 
   it('say of a tunnel with data channel offload that mssfix has no effect, and never that it helps', () => {
-    const facts = { tunnel: { device: 'tun0', mtu: 1500, hasIpv6: true }, link: { device: 'lan0', mtu: 1500 }, isClamped: false } as const;
+    const facts = {
+      tunnel: { device: 'tun0', mtu: 1500, hasIpv6: true },
+      link: { device: 'lan0', mtu: 1500 },
+      isClamped: false,
+    } as const;
 
-    const [user, offloaded, clamped] = [judgeMtu({ ...facts, mssfix: 'on' }), judgeMtu({ ...facts, mssfix: 'offloaded' }), judgeMtu({ ...facts, mssfix: 'offloaded', isClamped: true })];
+    const [user, offloaded, clamped] = [
+      judgeMtu({ ...facts, mssfix: 'on' }),
+      judgeMtu({ ...facts, mssfix: 'offloaded' }),
+      judgeMtu({ ...facts, mssfix: 'offloaded', isClamped: true }),
+    ];
 
     assert.deepEqual([user.severity, offloaded.severity, clamped.severity], ['info', 'warn', 'info']);
     assert.match(user.found, /mssfix keeps TCP below it/);
@@ -82,12 +99,27 @@ describe('the checks of the doctor', () => {
   });
 
   it('name a device with data channel offload that a killed OpenVPN left, and none of one that runs', () => {
-    const cases = [['ovpn', 'connecting'], ['ovpn-dco', 'connecting'], ['tun', 'connecting'], ['ovpn', 'ready']] as const;
+    const cases = [
+      ['ovpn', 'connecting'],
+      ['ovpn-dco', 'connecting'],
+      ['tun', 'connecting'],
+      ['ovpn', 'ready'],
+    ] as const;
 
-    const warnings = cases.map(([kind, state]) => judgeTunnels({ tunnels: [tunnelOf(kind)], reported: [{ management: 'unix:/m', state, device: 'tun0', transport: [], reconnects: 0, resyncs: 0 }], problems: [] }).filter(({ severity }) => severity === 'warn').length);
+    const warnings = cases.map(
+      ([kind, state]) =>
+        judgeTunnels({
+          tunnels: [tunnelOf(kind)],
+          reported: [{ management: 'unix:/m', state, device: 'tun0', transport: [], reconnects: 0, resyncs: 0 }],
+          problems: [],
+        }).filter(({ severity }) => severity === 'warn').length,
+    );
 
     assert.deepEqual(warnings, [1, 1, 0, 0]);
-    assert.deepEqual(judgeTunnels({ tunnels: [tunnelOf('ovpn')], reported: [], problems: [] }).map(({ severity }) => severity), ['ok']);
+    assert.deepEqual(
+      judgeTunnels({ tunnels: [tunnelOf('ovpn')], reported: [], problems: [] }).map(({ severity }) => severity),
+      ['ok'],
+    );
   });
 
   it('find a rule that sets the MSS of TCP, and do not take one that looks at it for one', () => {
@@ -95,11 +127,23 @@ describe('the checks of the doctor', () => {
 
     assert.equal(hasMssRule(ruleOf([{ mangle: { key: option, value: { rt: { key: 'mtu' } } } }]), ''), true);
     assert.equal(hasMssRule(ruleOf([{ match: { op: '>', left: option, right: 1300 } }]), ''), false);
-    assert.equal(hasMssRule([], '*mangle\n-A FORWARD -o tun0 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1368\nCOMMIT\n'), true);
+    assert.equal(
+      hasMssRule(
+        [],
+        '*mangle\n-A FORWARD -o tun0 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1368\nCOMMIT\n',
+      ),
+      true,
+    );
   });
 
   it('name forwarding that cannot be turned on from a container', () => {
-    const judged = judgeForwarding({ name: 'net/ipv4/ip_forward', value: '0', isWritable: false, isManaged: true, isRunning: false });
+    const judged = judgeForwarding({
+      name: 'net/ipv4/ip_forward',
+      value: '0',
+      isWritable: false,
+      isManaged: true,
+      isRunning: false,
+    });
 
     assert.equal(judged.severity, 'error');
     assert.match(judged.remedy ?? '', /outside of the container/);
@@ -120,7 +164,13 @@ describe('the checks of the doctor', () => {
   });
 
   it('name a bridge table that is missing under a running sidecar', () => {
-    const judged = judgeTable({ family: 'bridge', table: 'gwmark', state: 'missing', isRunning: true, firewall: 'nftables' });
+    const judged = judgeTable({
+      family: 'bridge',
+      table: 'gwmark',
+      state: 'missing',
+      isRunning: true,
+      firewall: 'nftables',
+    });
 
     assert.deepEqual([judged.severity, judged.subject], ['error', 'nftables table bridge gwmark']);
   });
@@ -128,9 +178,17 @@ describe('the checks of the doctor', () => {
   it("name redirect-gateway of an OpenVPN client, and no server's options then", () => {
     const options = ['client', 'redirect-gateway', 'duplicate-cn'].map((name) => ({ name, values: [] }));
 
-    const judged = judgeOptions({ name: 'unix:/m', options: { options, unread: [] }, authorize: 'none', tunnelKinds: ['tun'] });
+    const judged = judgeOptions({
+      name: 'unix:/m',
+      options: { options, unread: [] },
+      authorize: 'none',
+      tunnelKinds: ['tun'],
+    });
 
-    assert.deepEqual(judged.map(({ severity, subject }) => [severity, subject.split(': ').at(-1)]), [['warn', 'redirect-gateway']]);
+    assert.deepEqual(
+      judged.map(({ severity, subject }) => [severity, subject.split(': ').at(-1)]),
+      [['warn', 'redirect-gateway']],
+    );
   });
 
   it('name management-hold where the sidecar answers logins, which it cannot before it is attached', () => {
@@ -139,19 +197,32 @@ describe('the checks of the doctor', () => {
   });
 
   it('name rules of iptables that drop or do not track, by their table', () => {
-    const saved = '*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -j CT --notrack\n-A OUTPUT -j NOTRACK\n-A PREROUTING -j CT --zone 1\n*filter\n:FORWARD DROP [0:0]\n:INPUT DROP [0:0]\n';
+    const saved =
+      '*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -j CT --notrack\n-A OUTPUT -j NOTRACK\n-A PREROUTING -j CT --zone 1\n*filter\n:FORWARD DROP [0:0]\n:INPUT DROP [0:0]\n';
 
     assert.deepEqual(iptablesUntracked(saved), ['iptables chain raw PREROUTING', 'iptables chain raw OUTPUT']);
     assert.deepEqual(legacyDropping(saved), ['iptables chain filter FORWARD']);
   });
 
   it('name Open vSwitch beside the module', () => {
-    assert.equal(judgeLabels({ datapath: 'module', writes: [], hasOpenvswitch: true, firstBit: 64 })[0]?.severity, 'warn');
-    assert.equal(judgeLabels({ datapath: 'module', writes: [{ where: 'c', bit: 12 }], hasOpenvswitch: false, firstBit: 64 })[0]?.severity, 'ok');
+    assert.equal(
+      judgeLabels({ datapath: 'module', writes: [], hasOpenvswitch: true, firstBit: 64 })[0]?.severity,
+      'warn',
+    );
+    assert.equal(
+      judgeLabels({ datapath: 'module', writes: [{ where: 'c', bit: 12 }], hasOpenvswitch: false, firstBit: 64 })[0]
+        ?.severity,
+      'ok',
+    );
   });
 
   it('name data channel offload by the kind of the device', () => {
-    const judged = judgeOptions({ name: 'unix:/m', options: { options: [], unread: [] }, authorize: 'none', tunnelKinds: ['ovpn'] });
+    const judged = judgeOptions({
+      name: 'unix:/m',
+      options: { options: [], unread: [] },
+      authorize: 'none',
+      tunnelKinds: ['ovpn'],
+    });
 
     assert.ok(judged.some(({ severity, subject }) => severity === 'info' && /offload/.test(subject)));
   });
@@ -189,7 +260,13 @@ describe('who is at a management socket', () => {
 `;
 
     assert.deepEqual(unixSocketUse(table, '/run/m.sock'), { listeners: new Set([47996]), accepted: new Set([48008]) });
-    assert.deepEqual(unixPeers('u_str ESTAB 0      0      /run/m.sock 48008            * 48007\nu_str ESTAB 0 0 * 1 * 2\n', new Set([48008])), new Set([48007]));
+    assert.deepEqual(
+      unixPeers(
+        'u_str ESTAB 0      0      /run/m.sock 48008            * 48007\nu_str ESTAB 0 0 * 1 * 2\n',
+        new Set([48008]),
+      ),
+      new Set([48007]),
+    );
   });
 
   it('is read from /proc/net/tcp', () => {
@@ -199,12 +276,21 @@ describe('who is at a management socket', () => {
    2: 0100007F:9C40 0100007F:1D51 01 00000000:00000000 00:00000000 00000000     0        0 102 1
 `;
 
-    assert.deepEqual(tcpSocketUse([table, ''], 7505), { listeners: new Set([100]), accepted: new Set([101]), peers: new Set([102]) });
+    assert.deepEqual(tcpSocketUse([table, ''], 7505), {
+      listeners: new Set([100]),
+      accepted: new Set([101]),
+      peers: new Set([102]),
+    });
   });
 });
 
 /** Severity and subject of what is said of a server with these options under authorize: accept. */
 function judgeAccepting(...names: readonly string[]): readonly string[] {
   const options = names.map((name) => ({ name, values: [] }));
-  return judgeOptions({ name: 'unix:/m', options: { options, unread: [] }, authorize: 'accept', tunnelKinds: ['tun'] }).map(({ severity, subject }) => `${severity} ${subject.split(': ').at(-1)}`);
+  return judgeOptions({
+    name: 'unix:/m',
+    options: { options, unread: [] },
+    authorize: 'accept',
+    tunnelKinds: ['tun'],
+  }).map(({ severity, subject }) => `${severity} ${subject.split(': ').at(-1)}`);
 }

@@ -18,12 +18,18 @@ describe('the check flowtables', () => {
   });
 
   it('finds no harm with the datapath nexthop, and an error with the module', () => {
-    assert.deepEqual(judgeFlowtables(found, 'nexthop').map(({ severity }) => severity), ['ok']);
+    assert.deepEqual(
+      judgeFlowtables(found, 'nexthop').map(({ severity }) => severity),
+      ['ok'],
+    );
     const [broken] = judgeFlowtables(found, 'module');
     assert.equal(broken?.severity, 'error');
     assert.match(broken?.found ?? '', /inet fw4 ft holds lan0, tun0: .* do not reach the router/);
     assert.match(broken?.remedy ?? '', /datapath: nexthop/);
-    assert.deepEqual(judgeFlowtables([], 'module').map(({ severity }) => severity), ['ok']);
+    assert.deepEqual(
+      judgeFlowtables([], 'module').map(({ severity }) => severity),
+      ['ok'],
+    );
   });
 });
 

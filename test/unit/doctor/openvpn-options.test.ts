@@ -4,20 +4,40 @@ import { optionOf, parseCommandLine, parseConfig, readOptions } from '../../../s
 
 describe('parseConfig', () => {
   it('reads one option a line, with quoting as in openvpn(8), and passes comments over', () => {
-    const options = parseConfig('# dev tap\n; dev tap\n  dev tun # not tap\r\nsetenv "a b" \'c # d\'\npush "route 10.0.0.0"\nsetenv x a\\ b\n--verb 3\n');
+    const options = parseConfig(
+      '# dev tap\n; dev tap\n  dev tun # not tap\r\nsetenv "a b" \'c # d\'\npush "route 10.0.0.0"\nsetenv x a\\ b\n--verb 3\n',
+    );
 
-    assert.deepEqual(options.map(({ name, values }) => [name, ...values]), [['dev', 'tun'], ['setenv', 'a b', 'c # d'], ['push', 'route 10.0.0.0'], ['setenv', 'x', 'a b'], ['verb', '3']]);
+    assert.deepEqual(
+      options.map(({ name, values }) => [name, ...values]),
+      [
+        ['dev', 'tun'],
+        ['setenv', 'a b', 'c # d'],
+        ['push', 'route 10.0.0.0'],
+        ['setenv', 'x', 'a b'],
+        ['verb', '3'],
+      ],
+    );
   });
 
   it('passes inline files over, whatever stands in them', () => {
-    const options = parseConfig('<ca>\nclient-to-client\n</ca>\n<connection>\nremote a\n</connection>\nduplicate-cn\n');
+    const options = parseConfig(
+      '<ca>\nclient-to-client\n</ca>\n<connection>\nremote a\n</connection>\nduplicate-cn\n',
+    );
 
-    assert.deepEqual(options.map(({ name }) => name), ['remote', 'duplicate-cn']);
+    assert.deepEqual(
+      options.map(({ name }) => name),
+      ['remote', 'duplicate-cn'],
+    );
   });
 });
 
 describe('readOptions', () => {
-  const files: Readonly<Record<string, string>> = { 'a.conf': 'dev tun\nconfig b.conf\nverb 1', 'b.conf': 'dev tap\nclient-to-client', loop: 'config loop' };
+  const files: Readonly<Record<string, string>> = {
+    'a.conf': 'dev tun\nconfig b.conf\nverb 1',
+    'b.conf': 'dev tap\nclient-to-client',
+    loop: 'config loop',
+  };
   const read = async (file: string): Promise<string | null> => files[file] ?? null;
 
   it('takes files at their place, so that a later option counts', async () => {
@@ -30,7 +50,10 @@ describe('readOptions', () => {
   });
 
   it('takes a lone argument for a configuration file', async () => {
-    assert.equal(optionOf(await readOptions(['openvpn', 'b.conf'], read), 'client-to-client')?.name, 'client-to-client');
+    assert.equal(
+      optionOf(await readOptions(['openvpn', 'b.conf'], read), 'client-to-client')?.name,
+      'client-to-client',
+    );
   });
 
   it('says which files cannot be read, and ends where files name each other', async () => {
@@ -39,6 +62,9 @@ describe('readOptions', () => {
   });
 
   it('reads words after a name as its values', () => {
-    assert.deepEqual(parseCommandLine(['--management', '/run/m.sock', 'unix', '--mlock']), [{ name: 'management', values: ['/run/m.sock', 'unix'] }, { name: 'mlock', values: [] }]);
+    assert.deepEqual(parseCommandLine(['--management', '/run/m.sock', 'unix', '--mlock']), [
+      { name: 'management', values: ['/run/m.sock', 'unix'] },
+      { name: 'mlock', values: [] },
+    ]);
   });
 });

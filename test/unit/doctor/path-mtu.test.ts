@@ -8,7 +8,10 @@ describe('path-mtu', () => {
   });
 
   it('warns where they are not and nobody will turn it on, and says what to do', () => {
-    for (const facts of [{ isManaged: true, isRunning: true }, { isManaged: false, isRunning: false }]) {
+    for (const facts of [
+      { isManaged: true, isRunning: true },
+      { isManaged: false, isRunning: false },
+    ]) {
       const { severity, remedy } = judgePathMtu({ reflect: '0', ...facts });
       assert.equal(severity, 'warn');
       assert.match(remedy ?? '', /sysctl -w net\.ipv6\.fwmark_reflect=1.*mssfix/);

@@ -28,7 +28,11 @@ describe('IptablesFirewall, when a change is refused', () => {
     tools.iptables.failNext(new IptablesError('EINVAL', 'replace chain gwmark-learn: no'));
 
     const rules = compileIptablesNexthop(site({ gateways: [gateway(1)] }), firewall.machine);
-    await assert.rejects(firewall.apply(rules, []), { name: 'GwmarkError', code: 'FIREWALL_FAILED', message: /gwmark-learn/ });
+    await assert.rejects(firewall.apply(rules, []), {
+      name: 'GwmarkError',
+      code: 'FIREWALL_FAILED',
+      message: /gwmark-learn/,
+    });
 
     assert.equal(firewall.needsFullRewrite, true);
     await firewall.apply(rules, []);
@@ -43,6 +47,7 @@ describe('the set of unknown MACs of a device', () => {
   });
 
   it('has another name, within 30 bytes, where the device’s is too long or of other characters', () => {
-    for (const device of ['a23456789012345', 'eth0@if', 'ü']) assert.match(iptablesSeenSet('a23456789012345b', device), /^a23456789012345b-seen:[0-9a-f]{8}$/);
+    for (const device of ['a23456789012345', 'eth0@if', 'ü'])
+      assert.match(iptablesSeenSet('a23456789012345b', device), /^a23456789012345b-seen:[0-9a-f]{8}$/);
   });
 });

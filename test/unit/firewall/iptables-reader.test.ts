@@ -7,7 +7,13 @@ import { type InstalledChains, readChains } from '../../../sidecar/firewall/ipta
 
 function read(text: string, text6 = '*mangle\nCOMMIT\n'): InstalledChains {
   const [chains4, chains6] = [text, text6].map((saved) => readTables(saved).flatMap(({ chains }) => chains));
-  return readChains([{ family: 4, chains: chains4 ?? [] }, { family: 6, chains: chains6 ?? [] }], 'gwmark');
+  return readChains(
+    [
+      { family: 4, chains: chains4 ?? [] },
+      { family: 6, chains: chains6 ?? [] },
+    ],
+    'gwmark',
+  );
 }
 
 /** The chains of gateway 7. */
@@ -33,7 +39,13 @@ describe('readChains', () => {
       '*mangle\n:gwmark-unknown - [0:0]\n:gwmark-no-gateway - [0:0]\n[3:90] -A gwmark-unknown -i lan0 -j SET --add-set gwmark-seen-lan0 src --exist\n[3:90] -A gwmark-unknown -j RETURN\n[4:80] -A gwmark-no-gateway -i tun0 -j RETURN\n[1:20] -A gwmark-no-gateway -i tun1 -j RETURN\nCOMMIT\n',
     );
 
-    assert.deepEqual([...counters.fallThrough], [['learn_unknown_mac', { packets: 3, bytes: 90 }], ['return_no_gateway', { packets: 5, bytes: 100 }]]);
+    assert.deepEqual(
+      [...counters.fallThrough],
+      [
+        ['learn_unknown_mac', { packets: 3, bytes: 90 }],
+        ['return_no_gateway', { packets: 5, bytes: 100 }],
+      ],
+    );
   });
 
   it('gives the same fingerprint whatever was counted, and another for any other change', () => {

@@ -16,7 +16,13 @@ describe('counters of the module', () => {
   });
 
   it('tell why the normal route was taken, not what was sent, dropped or answered', () => {
-    assert.ok(isFallThrough('return_no_gateway') && isFallThrough('output_device_down') && isFallThrough('learn_table_full'));
-    assert.ok(!['return_sent', 'return_ttl_exceeded', 'learn_new', 'transmit_frames', 'move_claim', 'new_one'].some((name) => isFallThrough(name)));
+    assert.ok(
+      isFallThrough('return_no_gateway') && isFallThrough('output_device_down') && isFallThrough('learn_table_full'),
+    );
+    assert.ok(
+      !['return_sent', 'return_ttl_exceeded', 'learn_new', 'transmit_frames', 'move_claim', 'new_one'].some((name) =>
+        isFallThrough(name),
+      ),
+    );
   });
 });

@@ -11,13 +11,37 @@ const HELP = "Try `iptables-restore -h' or 'iptables-restore --help' for more in
 /** Messages to a transaction of `*mangle`, `-N VPN-in`, `-A VPN-in -j RETURN`, COMMIT. */
 const MESSAGES: readonly (readonly [code: IptablesErrorCode, line: number | undefined, stderr: string])[] = [
   ['EINVAL', 3, `iptables-restore v1.8.9 (legacy): unknown option "--nonsense"\nError occurred at line: 3\n${HELP}`],
-  ['EOPNOTSUPP', 3, `iptables-nft-restore v1.8.9 (nf_tables): Couldn't load match \`x':No such file or directory\n\nError occurred at line: 3\n${HELP}`],
-  ['ENOENT', 3, `iptables-restore v1.8.9 (legacy): Couldn't load target \`VPN-x':No such file or directory\n\nError occurred at line: 3\n${HELP}`],
-  ['ENOENT', 3, `iptables-nft-restore v1.8.9 (nf_tables): Chain 'VPN-x' does not exist\nError occurred at line: 3\n${HELP}`],
+  [
+    'EOPNOTSUPP',
+    3,
+    `iptables-nft-restore v1.8.9 (nf_tables): Couldn't load match \`x':No such file or directory\n\nError occurred at line: 3\n${HELP}`,
+  ],
+  [
+    'ENOENT',
+    3,
+    `iptables-restore v1.8.9 (legacy): Couldn't load target \`VPN-x':No such file or directory\n\nError occurred at line: 3\n${HELP}`,
+  ],
+  [
+    'ENOENT',
+    3,
+    `iptables-nft-restore v1.8.9 (nf_tables): Chain 'VPN-x' does not exist\nError occurred at line: 3\n${HELP}`,
+  ],
   ['ENOENT', 3, "ip6tables-restore v1.8.9 (legacy): Set absent doesn't exist.\n\nError occurred at line: 3\n"],
-  ['EINVAL', 3, 'iptables-nft-restore v1.8.9 (nf_tables): \nline 3: RULE_APPEND failed (Invalid argument): rule in chain VPN-in\n'],
-  ['EBUSY', 3, 'iptables-nft-restore v1.8.9 (nf_tables): \nline 3: CHAIN_DEL failed (Device or resource busy): chain VPN-in\n'],
-  ['ELOOP', 3, 'iptables-nft-restore v1.8.9 (nf_tables): \nline 3: RULE_APPEND failed (Too many links): rule in chain VPN-in\n'],
+  [
+    'EINVAL',
+    3,
+    'iptables-nft-restore v1.8.9 (nf_tables): \nline 3: RULE_APPEND failed (Invalid argument): rule in chain VPN-in\n',
+  ],
+  [
+    'EBUSY',
+    3,
+    'iptables-nft-restore v1.8.9 (nf_tables): \nline 3: CHAIN_DEL failed (Device or resource busy): chain VPN-in\n',
+  ],
+  [
+    'ELOOP',
+    3,
+    'iptables-nft-restore v1.8.9 (nf_tables): \nline 3: RULE_APPEND failed (Too many links): rule in chain VPN-in\n',
+  ],
   [
     'EOPNOTSUPP',
     3,
@@ -28,13 +52,33 @@ const MESSAGES: readonly (readonly [code: IptablesErrorCode, line: number | unde
   // The legacy flavour up to 1.8.9 gives no reason: it follows from the line.
   ['EEXIST', 2, 'iptables-restore: line 2 failed\n'],
   ['ENOENT', 3, 'iptables-restore: line 3 failed\n'],
-  ['ELOCKED', undefined, "Can't lock /run/xtables.lock: Resource temporarily unavailable\nAnother app is currently holding the xtables lock. Stopped waiting after 5s.\n"],
-  ['ELOCKED', undefined, 'Another app is currently holding the xtables lock. Perhaps you want to use the -w option?\n'],
+  [
+    'ELOCKED',
+    undefined,
+    "Can't lock /run/xtables.lock: Resource temporarily unavailable\nAnother app is currently holding the xtables lock. Stopped waiting after 5s.\n",
+  ],
+  [
+    'ELOCKED',
+    undefined,
+    'Another app is currently holding the xtables lock. Perhaps you want to use the -w option?\n',
+  ],
   ['EPERM', undefined, "Fatal: can't open lock file /run/xtables.lock: Permission denied\n"],
   ['UNAVAILABLE', undefined, "Fatal: can't open lock file /run/xtables.lock: Read-only file system\n"],
-  ['EPERM', undefined, 'iptables-nft-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)\n'],
-  ['UNAVAILABLE', undefined, 'iptables-nft-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: Invalid argument\n'],
-  ['UNAVAILABLE', undefined, "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'mangle'\n"],
+  [
+    'EPERM',
+    undefined,
+    'iptables-nft-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)\n',
+  ],
+  [
+    'UNAVAILABLE',
+    undefined,
+    'iptables-nft-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: Invalid argument\n',
+  ],
+  [
+    'UNAVAILABLE',
+    undefined,
+    "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'mangle'\n",
+  ],
   ['UNKNOWN', undefined, 'something that nobody has seen\n'],
   ['UNKNOWN', undefined, ''],
 ];
@@ -42,7 +86,11 @@ const MESSAGES: readonly (readonly [code: IptablesErrorCode, line: number | unde
 describe('a message of iptables-restore', () => {
   for (const [code, line, stderr] of MESSAGES) {
     it(`is ${code}: ${JSON.stringify(stderr.split('\n').find((text) => text.includes(' failed') || text.includes(': ')) ?? stderr)}`, async () => {
-      const iptables = await open((call) => (isRestore(call) ? { exitCode: stderr.includes('v1.8.9') && stderr.includes('Error occurred') ? 2 : 1, stderr } : undefined));
+      const iptables = await open((call) =>
+        isRestore(call)
+          ? { exitCode: stderr.includes('v1.8.9') && stderr.includes('Error occurred') ? 2 : 1, stderr }
+          : undefined,
+      );
 
       const error = await refusal(iptables.run([CREATE]));
 
@@ -55,11 +103,16 @@ describe('a message of iptables-restore', () => {
   }
 
   it('names command, table, line and reason', async () => {
-    const iptables = await open((call) => (isRestore(call) ? { exitCode: 2, stderr: MESSAGES[0]?.[2] ?? '' } : undefined));
+    const iptables = await open((call) =>
+      isRestore(call) ? { exitCode: 2, stderr: MESSAGES[0]?.[2] ?? '' } : undefined,
+    );
 
     const error = await refusal(iptables.run([CREATE, { append: { ...MANGLE4, chain: 'VPN-in', rule: [] } }]));
 
-    assert.equal(error.message, 'create chain VPN-in (IPv4 mangle): -A VPN-in -j RETURN: unknown option "--nonsense" (command 1 of 2)');
+    assert.equal(
+      error.message,
+      'create chain VPN-in (IPv4 mangle): -A VPN-in -j RETURN: unknown option "--nonsense" (command 1 of 2)',
+    );
   });
 });
 
@@ -83,7 +136,9 @@ describe('a transaction', () => {
   });
 
   it('is written anew when another program has removed the jump that it was about to move', async () => {
-    const saves = ['-A PREROUTING -j VPN-in\n-A PREROUTING -j ACCEPT\n', '-A PREROUTING -j ACCEPT\n'].map((rules) => `*mangle\n:PREROUTING ACCEPT [0:0]\n:VPN-in - [0:0]\n${rules}COMMIT\n`);
+    const saves = ['-A PREROUTING -j VPN-in\n-A PREROUTING -j ACCEPT\n', '-A PREROUTING -j ACCEPT\n'].map(
+      (rules) => `*mangle\n:PREROUTING ACCEPT [0:0]\n:VPN-in - [0:0]\n${rules}COMMIT\n`,
+    );
     const inputs: string[] = [];
     let isChanged = false;
     const iptables = await open((call) => {
@@ -95,7 +150,10 @@ describe('a transaction', () => {
 
     await iptables.run([{ jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'last' } }]);
 
-    assert.deepEqual(inputs, ['*mangle\n-D PREROUTING -j VPN-in\n-A PREROUTING -j VPN-in\nCOMMIT\n', '*mangle\n-A PREROUTING -j VPN-in\nCOMMIT\n']);
+    assert.deepEqual(inputs, [
+      '*mangle\n-D PREROUTING -j VPN-in\n-A PREROUTING -j VPN-in\nCOMMIT\n',
+      '*mangle\n-A PREROUTING -j VPN-in\nCOMMIT\n',
+    ]);
   });
 
   it('gives up when the table never stands still', async () => {
@@ -103,10 +161,14 @@ describe('a transaction', () => {
     const iptables = await open((call) => {
       time += 1;
       if (isRestore(call)) return { exitCode: 1, stderr: 'iptables-restore: line 2 failed\n' };
-      return { stdout: `*mangle\n:PREROUTING ACCEPT [0:0]\n:VPN-in - [0:0]\n-A PREROUTING -i eth${time} -j VPN-in\nCOMMIT\n` };
+      return {
+        stdout: `*mangle\n:PREROUTING ACCEPT [0:0]\n:VPN-in - [0:0]\n-A PREROUTING -i eth${time} -j VPN-in\nCOMMIT\n`,
+      };
     });
 
-    const error = await refusal(iptables.run([{ jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'last' } }]));
+    const error = await refusal(
+      iptables.run([{ jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'last' } }]),
+    );
 
     assert.equal(error.code, 'ENOENT');
     assert.ok(time < 20, `${time} calls`);
@@ -114,7 +176,9 @@ describe('a transaction', () => {
 
   it('tells what was applied when a later table is refused', async () => {
     const iptables = await open((call) =>
-      call.program === 'ip6tables-legacy-restore' && !call.args.includes('--test') ? { exitCode: 4, stderr: 'Another app is currently holding the xtables lock.\n' } : undefined,
+      call.program === 'ip6tables-legacy-restore' && !call.args.includes('--test')
+        ? { exitCode: 4, stderr: 'Another app is currently holding the xtables lock.\n' }
+        : undefined,
     );
 
     const error = await refusal(iptables.run([CREATE, { create: { ...MANGLE6, chain: 'VPN-in', rules: [] } }]));
@@ -125,7 +189,9 @@ describe('a transaction', () => {
 });
 
 /** A machine with iptables-legacy 1.8.9 and empty tables; `answer` may answer anything else. */
-function open(answer: (call: ScriptedCall) => { exitCode?: number; stdout?: string; stderr?: string } | undefined): Promise<Iptables> {
+function open(
+  answer: (call: ScriptedCall) => { exitCode?: number; stdout?: string; stderr?: string } | undefined,
+): Promise<Iptables> {
   return scriptedIptables({ prefix: 'VPN-', flavour: 'legacy' }, (call) => {
     if (call.args[0] === '-V') return { stdout: 'iptables v1.8.9 (legacy)\n' };
     return answer(call) ?? { stdout: '' };

@@ -10,7 +10,10 @@ describe('the fake of iptables', () => {
     const iptables = new FakeIptables({ prefix: 'VPN-' });
     iptables.inject([{ append: { ...MANGLE4, chain: 'PREROUTING', rule: ['-j', 'ACCEPT'] } }]);
 
-    await iptables.run([{ create: { ...IN, rules: [['-m', 'comment', '--comment', 'a b']] } }, { jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'first' } }]);
+    await iptables.run([
+      { create: { ...IN, rules: [['-m', 'comment', '--comment', 'a b']] } },
+      { jump: { ...MANGLE4, chain: 'PREROUTING', target: 'VPN-in', at: 'first' } },
+    ]);
 
     assert.equal(
       iptables.dump(),

@@ -16,9 +16,24 @@ interface Machine {
 
 describe('the choice of a flavour', () => {
   for (const [fact, machine, flavour, reason] of [
-    ['the one that the name iptables runs, where neither holds rules', { nft: EMPTY, legacy: EMPTY, standard: 'legacy' }, 'legacy', /it is what the name iptables runs$/u],
-    ['the one that holds rules, whatever the name iptables runs', { nft: EMPTY, legacy: FOREIGN, standard: 'nft' }, 'legacy', /it holds rules \(IPv4 mangle\)$/u],
-    ['the one that our chains are in, whatever else is where', { nft: FOREIGN, legacy: OURS, standard: 'nft' }, 'legacy', /it holds our chains \(IPv4 mangle VPN-in\); the other flavour holds IPv4 mangle/u],
+    [
+      'the one that the name iptables runs, where neither holds rules',
+      { nft: EMPTY, legacy: EMPTY, standard: 'legacy' },
+      'legacy',
+      /it is what the name iptables runs$/u,
+    ],
+    [
+      'the one that holds rules, whatever the name iptables runs',
+      { nft: EMPTY, legacy: FOREIGN, standard: 'nft' },
+      'legacy',
+      /it holds rules \(IPv4 mangle\)$/u,
+    ],
+    [
+      'the one that our chains are in, whatever else is where',
+      { nft: FOREIGN, legacy: OURS, standard: 'nft' },
+      'legacy',
+      /it holds our chains \(IPv4 mangle VPN-in\); the other flavour holds IPv4 mangle/u,
+    ],
     ['the only one that works', { nft: EMPTY, standard: 'nft' }, 'nft', /./u],
   ] as const) {
     it(`is ${fact}`, async () => {
@@ -35,7 +50,10 @@ describe('the choice of a flavour', () => {
     const error = await refusal(open({ nft: FOREIGN, legacy: FOREIGN, standard: 'nft' }));
 
     assert.equal(error.code, 'EMIXED');
-    assert.match(error.message, /both flavours of iptables hold rules: nft \(IPv4 mangle\) and legacy \(IPv4 mangle\); name the flavour to use/u);
+    assert.match(
+      error.message,
+      /both flavours of iptables hold rules: nft \(IPv4 mangle\) and legacy \(IPv4 mangle\); name the flavour to use/u,
+    );
   });
 
   it('is refused with EMIXED where our chains are in both', async () => {
@@ -48,10 +66,15 @@ describe('the choice of a flavour', () => {
   it('is the one that was asked for, whatever the other holds, and says so', async () => {
     const reasons: string[] = [];
 
-    const iptables = await open({ nft: FOREIGN, legacy: FOREIGN, standard: 'nft' }, { flavour: 'legacy', onChoice: (text) => reasons.push(text) });
+    const iptables = await open(
+      { nft: FOREIGN, legacy: FOREIGN, standard: 'nft' },
+      { flavour: 'legacy', onChoice: (text) => reasons.push(text) },
+    );
 
     assert.equal(iptables.flavour, 'legacy');
-    assert.deepEqual(reasons, ['iptables 1.8.9, flavour legacy: it was asked for; the other flavour holds IPv4 mangle, and packets pass both']);
+    assert.deepEqual(reasons, [
+      'iptables 1.8.9, flavour legacy: it was asked for; the other flavour holds IPv4 mangle, and packets pass both',
+    ]);
   });
 
   it('takes an iptables before 1.8, which knows no flavours, for legacy', async () => {
@@ -68,7 +91,10 @@ describe('the choice of a flavour', () => {
     const error = await refusal(open({}));
 
     assert.equal(error.code, 'UNAVAILABLE');
-    assert.equal(error.message, 'no iptables can be used (nft: there is no program iptables-nft; legacy: there is no program iptables-legacy)');
+    assert.equal(
+      error.message,
+      'no iptables can be used (nft: there is no program iptables-nft; legacy: there is no program iptables-legacy)',
+    );
   });
 
   it('names the flavour that is there when the other was asked for', async () => {
@@ -79,16 +105,21 @@ describe('the choice of a flavour', () => {
   });
 
   it('is refused with UNAVAILABLE and the reason on a kernel without ip_tables', async () => {
-    const stderr = "iptables-save v1.8.11 (legacy): Cannot initialize: Table does not exist (do you need to insmod?)\n";
+    const stderr =
+      'iptables-save v1.8.11 (legacy): Cannot initialize: Table does not exist (do you need to insmod?)\n';
     const error = await refusal(
       scriptedIptables({ prefix: 'VPN-', families: [4] }, ({ program, args }) => {
-        if (args[0] === '-V') return /^iptables(?:-legacy)?$/u.test(program) ? { stdout: 'iptables v1.8.11 (legacy)\n' } : 'missing';
+        if (args[0] === '-V')
+          return /^iptables(?:-legacy)?$/u.test(program) ? { stdout: 'iptables v1.8.11 (legacy)\n' } : 'missing';
         return { exitCode: 1, stderr };
       }),
     );
 
     assert.equal(error.code, 'UNAVAILABLE');
-    assert.equal(error.message, 'iptables-legacy-save: Cannot initialize: Table does not exist (do you need to insmod?)');
+    assert.equal(
+      error.message,
+      'iptables-legacy-save: Cannot initialize: Table does not exist (do you need to insmod?)',
+    );
     assert.equal(error.detail, stderr);
   });
 
@@ -99,7 +130,10 @@ describe('the choice of a flavour', () => {
       return answerOf({ nft: EMPTY, legacy: EMPTY, standard: 'nft' })({ program, args, input: '' });
     });
 
-    assert.deepEqual(calls.filter((call) => call.startsWith('iptables-legacy') && !call.endsWith('-V')), []);
+    assert.deepEqual(
+      calls.filter((call) => call.startsWith('iptables-legacy') && !call.endsWith('-V')),
+      [],
+    );
   });
 
   for (const [fact, options] of [
@@ -112,13 +146,20 @@ describe('the choice of a flavour', () => {
     ['a limit that is none', { prefix: 'VPN-', lockWaitSeconds: Number.NaN }],
   ] as const) {
     it(`is not begun with ${fact}`, async () => {
-      assert.equal((await refusal(scriptedIptables(options, answerOf({ nft: EMPTY, standard: 'nft' })))).code, 'EINVAL');
+      assert.equal(
+        (await refusal(scriptedIptables(options, answerOf({ nft: EMPTY, standard: 'nft' })))).code,
+        'EINVAL',
+      );
     });
   }
 });
 
 function open(machine: Machine, options: Partial<IptablesOptions> = {}): ReturnType<typeof scriptedIptables> {
-  return scriptedIptables({ prefix: 'VPN-', families: [4], ...options }, answerOf(machine), machine.legacy === undefined ? {} : NAMES);
+  return scriptedIptables(
+    { prefix: 'VPN-', families: [4], ...options },
+    answerOf(machine),
+    machine.legacy === undefined ? {} : NAMES,
+  );
 }
 
 function answerOf({ nft, legacy, standard }: Machine): ScriptedAnswer {

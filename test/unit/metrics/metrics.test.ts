@@ -38,19 +38,31 @@ describe('metrics', () => {
       const asked = metricsOf(file);
 
       assert.ok(asked.length > 8);
-      assert.deepEqual(asked.map(baseName).filter((name) => !NAMES.includes(name)), []);
+      assert.deepEqual(
+        asked.map(baseName).filter((name) => !NAMES.includes(name)),
+        [],
+      );
     });
   }
 
   it('are all on the dashboard, but for what is known by other means', () => {
     const shown = new Set(metricsOf('grafana/gwmark.json').map(baseName));
 
-    assert.deepEqual(NAMES.filter((name) => !shown.has(name)), ['gwmark_problems', 'gwmark_gateway_received_packets_total', 'process_cpu_seconds_total']);
+    assert.deepEqual(
+      NAMES.filter((name) => !shown.has(name)),
+      ['gwmark_problems', 'gwmark_gateway_received_packets_total', 'process_cpu_seconds_total'],
+    );
   });
 });
 
 describe('Exposition', () => {
-  const nexthop = { ...READY, version: 'a"b\\c\n', problems: ['x'], ready: false, repairs: { firewall: 2, routing: 1 } };
+  const nexthop = {
+    ...READY,
+    version: 'a"b\\c\n',
+    problems: ['x'],
+    ready: false,
+    repairs: { firewall: 2, routing: 1 },
+  };
 
   it('prints what a nexthop daemon has, labels escaped', async () => {
     const text = await new Exposition().text(() => nexthop);
@@ -83,7 +95,12 @@ describe('Exposition', () => {
     const moduleCounters = Object.fromEntries(MODULE_COUNTERS.map((name, index) => [name, index]));
     const [gateway] = READY.gateways;
     assert.ok(gateway !== undefined);
-    const status = { ...READY, datapath: 'module' as const, moduleCounters, gateways: [{ ...gateway, id: 4_294_967_295, received: null, learnedFlows: 7, idleMs: 1500 }] };
+    const status = {
+      ...READY,
+      datapath: 'module' as const,
+      moduleCounters,
+      gateways: [{ ...gateway, id: 4_294_967_295, received: null, learnedFlows: 7, idleMs: 1500 }],
+    };
 
     const text = await new Exposition().text(() => status);
 
@@ -130,9 +147,12 @@ describe('Exposition', () => {
   it('goes on after a reading that failed', async () => {
     const exposition = new Exposition();
 
-    await assert.rejects(exposition.text(() => {
-      throw new Error('invariant broken');
-    }), /invariant/);
+    await assert.rejects(
+      exposition.text(() => {
+        throw new Error('invariant broken');
+      }),
+      /invariant/,
+    );
 
     assert.match(await exposition.text(() => READY), /^gwmark_ready 1$/m);
   });

@@ -14,7 +14,8 @@ function neighbour(table: GatewayTable, address: string, mac: string | null, dev
 function inWords(changes: readonly GatewayChange[]): string[] {
   return changes.map((change) => {
     if (change.kind === 'limit') return `limit ${change.mac}`;
-    if (change.kind === 'doubted') return `doubted ${change.doubt.mac} for ${change.doubt.claimedBy}: ${change.doubt.others.join(' ')}`;
+    if (change.kind === 'doubted')
+      return `doubted ${change.doubt.mac} for ${change.doubt.claimedBy}: ${change.doubt.others.join(' ')}`;
     return `${change.kind} ${change.gateway.id} ${change.kind === 'gone' ? change.why : change.gateway.mac}`;
   });
 }
@@ -55,7 +56,15 @@ describe('GatewayTable', () => {
 
   it('takes no group address, zero address or nonsense for a gateway', () => {
     const table = new GatewayTable(200);
-    for (const mac of ['33:33:00:00:00:01', '01:00:5e:00:00:01', 'ff:ff:ff:ff:ff:ff', '00:00:00:00:00:00', '', '02:00:00:00:00', '02:00:00:00:00:0a:0b']) {
+    for (const mac of [
+      '33:33:00:00:00:01',
+      '01:00:5e:00:00:01',
+      'ff:ff:ff:ff:ff:ff',
+      '00:00:00:00:00:00',
+      '',
+      '02:00:00:00:00',
+      '02:00:00:00:00:0a:0b',
+    ]) {
       assert.deepEqual(neighbour(table, '192.0.2.1', mac), []);
       assert.deepEqual(table.frame('lan0', mac), []);
     }
@@ -93,7 +102,10 @@ describe('GatewayTable', () => {
     });
 
     it('moves nothing, and says what to ask the router for', () => {
-      assert.deepEqual(neighbour(table, '192.0.2.1', B), [`doubted ${A} for ${B}: 192.0.2.2 2001:db8::2`, `found 2 ${B}`]);
+      assert.deepEqual(neighbour(table, '192.0.2.1', B), [
+        `doubted ${A} for ${B}: 192.0.2.2 2001:db8::2`,
+        `found 2 ${B}`,
+      ]);
       assert.equal(table.get(1)?.mac, A);
     });
 
@@ -158,7 +170,10 @@ describe('GatewayTable', () => {
     neighbour(table, '192.0.2.1', A);
     neighbour(table, '192.0.2.1', B);
     neighbour(table, '192.0.2.1', third);
-    assert.deepEqual([1, 2].map((id) => table.get(id)?.mac), [third, third]);
+    assert.deepEqual(
+      [1, 2].map((id) => table.get(id)?.mac),
+      [third, third],
+    );
 
     assert.deepEqual(inWords(table.alive('lan0', B, 'frame')), [`moved 1 ${B}`, `moved 2 ${B}`]);
   });
@@ -196,7 +211,11 @@ describe('GatewayTable', () => {
   });
 
   it('never has two gateways that learn the same frames, whatever happens', () => {
-    const step = fc.record({ address: fc.constantFrom('192.0.2.1', '192.0.2.2', '192.0.2.3'), mac: fc.constantFrom(A, B, macOf(12), macOf(13), null), isFrame: fc.boolean() });
+    const step = fc.record({
+      address: fc.constantFrom('192.0.2.1', '192.0.2.2', '192.0.2.3'),
+      mac: fc.constantFrom(A, B, macOf(12), macOf(13), null),
+      isFrame: fc.boolean(),
+    });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const table = new GatewayTable(6);
@@ -208,7 +227,8 @@ describe('GatewayTable', () => {
           assert.equal(new Set(sources).size, sources.length);
           assert.ok(gateways.every(({ id }) => id >= 1 && id <= 6));
           assert.equal(new Set(gateways.map(({ id }) => id)).size, gateways.length);
-          for (const gateway of gateways) for (const source of gateway.sources) assert.equal(table.bySource('lan0', source)?.id, gateway.id);
+          for (const gateway of gateways)
+            for (const source of gateway.sources) assert.equal(table.bySource('lan0', source)?.id, gateway.id);
         }
       }),
       { numRuns: 500 },
@@ -217,7 +237,8 @@ describe('GatewayTable', () => {
 
   it('leaves a quarter of the ids to gateways that frames came from', () => {
     const table = new GatewayTable(8);
-    for (let index = 1; index <= 6; index += 1) assert.equal(neighbour(table, `192.0.2.${index}`, macOf(index)).length, 1);
+    for (let index = 1; index <= 6; index += 1)
+      assert.equal(neighbour(table, `192.0.2.${index}`, macOf(index)).length, 1);
 
     assert.deepEqual(neighbour(table, '192.0.2.7', macOf(7)), [`limit ${macOf(7)}`]);
     assert.deepEqual(inWords(table.frame('lan0', macOf(7))), [`found 7 ${macOf(7)}`]);
@@ -238,7 +259,10 @@ describe('GatewayTable', () => {
     table.frame('lan0', macOf(2));
 
     assert.deepEqual(inWords(table.frame('lan0', macOf(3))), [`limit ${macOf(3)}`]);
-    assert.deepEqual(table.list().map(({ mac }) => mac), [macOf(1), macOf(2)]);
+    assert.deepEqual(
+      table.list().map(({ mac }) => mac),
+      [macOf(1), macOf(2)],
+    );
   });
 
   it('does not run out of ids however often a VIP changes hands', () => {
@@ -326,7 +350,10 @@ describe('GatewayTable', () => {
       assert.equal(table.adopt({ id: 9, device: 'lan0', mac: B, sources: [B] }), false);
       assert.equal(table.adopt({ id: 0, device: 'lan0', mac: B, sources: [B] }), false);
       assert.equal(table.adopt({ id: 2, device: 'lan0', mac: A, sources: [A] }), false);
-      assert.deepEqual(table.list().map(({ id }) => id), [1]);
+      assert.deepEqual(
+        table.list().map(({ id }) => id),
+        [1],
+      );
     });
   });
 });

@@ -26,7 +26,12 @@ describe('a change of single addresses', () => {
     const parts = ['', '.', '0', '00', '9', '25', '255', '256', '01', '1000', 'a', ' ', '-1', '.1', '1.'];
     for (const first of parts) {
       for (const second of parts) {
-        for (const text of [`${first}.0.${second}.7`, `1.${first}.3${second}`, `1.2.3.${first}${second}`, `${first}1.2.3.4${second}`]) {
+        for (const text of [
+          `${first}.0.${second}.7`,
+          `1.${first}.3${second}`,
+          `1.2.3.${first}${second}`,
+          `${first}1.2.3.4${second}`,
+        ]) {
           assert.equal(toElementChanges([add([text])])?.[0]?.keyBytes === 4, isIPv4(text), text);
         }
       }
@@ -34,12 +39,18 @@ describe('a change of single addresses', () => {
   });
 
   it('keeps the order of commands, their verbs and the protocol of their family', () => {
-    const changes = toElementChanges([add(['192.0.2.1', '192.0.2.2']), { delete: { element: { ...SET, family: 'ip6', elem: ['::1'] } } }]);
-
-    assert.deepEqual(changes?.map(({ verb, protocol, keyBytes, keys }) => [verb, protocol, keyBytes, keys.length]), [
-      ['add', 1, 4, 2],
-      ['delete', 10, 16, 1],
+    const changes = toElementChanges([
+      add(['192.0.2.1', '192.0.2.2']),
+      { delete: { element: { ...SET, family: 'ip6', elem: ['::1'] } } },
     ]);
+
+    assert.deepEqual(
+      changes?.map(({ verb, protocol, keyBytes, keys }) => [verb, protocol, keyBytes, keys.length]),
+      [
+        ['add', 1, 4, 2],
+        ['delete', 10, 16, 1],
+      ],
+    );
   });
 
   const others: readonly (readonly [what: string, commands: readonly Command[]])[] = [
@@ -60,11 +71,20 @@ describe('a change of single addresses', () => {
     ['create', [{ create: { element: { ...SET, elem: ['192.0.2.1'] } } }]],
     ['destroy', [{ destroy: { element: { ...SET, elem: ['192.0.2.1'] } } }]],
     ['a name with a NUL', [{ add: { element: { ...SET, name: 's\0t', elem: ['192.0.2.1'] } } }]],
-    ['more than 1,000 elements', [add(Array.from({ length: 600 }, () => '192.0.2.1')), add(Array.from({ length: 401 }, () => '192.0.2.1'))]],
+    [
+      'more than 1,000 elements',
+      [add(Array.from({ length: 600 }, () => '192.0.2.1')), add(Array.from({ length: 401 }, () => '192.0.2.1'))],
+    ],
     // What a caller without types may pass.
-    ['a property that is not known', [{ add: { element: Object.assign({ ...SET, elem: ['192.0.2.1'] }, { handle: 1 }) } }]],
+    [
+      'a property that is not known',
+      [{ add: { element: Object.assign({ ...SET, elem: ['192.0.2.1'] }, { handle: 1 }) } }],
+    ],
     ['two commands in one', [Object.assign(add(['192.0.2.1']), { delete: { table: { family: 'inet', name: 't' } } })]],
-    ['a family that there is none of', [{ add: { element: Object.assign({ ...SET, elem: ['192.0.2.1'] }, { family: 'ipx' }) } }]],
+    [
+      'a family that there is none of',
+      [{ add: { element: Object.assign({ ...SET, elem: ['192.0.2.1'] }, { family: 'ipx' }) } }],
+    ],
   ];
   for (const [what, commands] of others) {
     it(`is not ${what}`, () => {
@@ -122,5 +142,7 @@ function add(elem: Element['elem']): Command {
 }
 
 function keysOf(commands: readonly Command[]): string | undefined {
-  return toElementChanges(commands)?.map(({ keys }) => keys.map((key) => Buffer.from(key).toString('hex')).join(' ')).join(' ');
+  return toElementChanges(commands)
+    ?.map(({ keys }) => keys.map((key) => Buffer.from(key).toString('hex')).join(' '))
+    .join(' ');
 }

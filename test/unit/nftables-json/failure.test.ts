@@ -19,7 +19,10 @@ describe('the code of a refusal', () => {
     ['internal:0:0-0: Error: Could not process rule: Too many open files in system', 'ENFILE'],
     ['internal:0:0-0: Error: Could not process rule: Too many levels of symbolic links', 'ELOOP'],
     ['internal:0:0-0: Error: Could not process rule: Cannot allocate memory', 'ENOMEM'],
-    ["internal:0:0-0: Error: Invalid datatype 'nope'.\n\ninternal:0:0-0: Error: Parsing command array at index 0 failed.", 'SYNTAX'],
+    [
+      "internal:0:0-0: Error: Invalid datatype 'nope'.\n\ninternal:0:0-0: Error: Parsing command array at index 0 failed.",
+      'SYNTAX',
+    ],
     ['', 'UNKNOWN'],
   ];
 
@@ -44,7 +47,10 @@ describe('the command that a transaction failed at', () => {
         let tries = 0;
         const nftables = scriptedNftables((input, { check }) => {
           tries += check ? 1 : 0;
-          return { ok: !input.nftables.some((command) => JSON.stringify(command).includes('"culprit"')), errors: ENOENT };
+          return {
+            ok: !input.nftables.some((command) => JSON.stringify(command).includes('"culprit"')),
+            errors: ENOENT,
+          };
         });
 
         const error = await refusal(nftables.run(chains(total, culprit)));
@@ -78,12 +84,18 @@ describe('the command that a transaction failed at', () => {
 
   it('is named with the element that was refused', async () => {
     const elem = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4', '192.0.2.5'];
-    const nftables = scriptedNftables((input) => ({ ok: !JSON.stringify(input).includes('192.0.2.4'), errors: ENOENT }));
+    const nftables = scriptedNftables((input) => ({
+      ok: !JSON.stringify(input).includes('192.0.2.4'),
+      errors: ENOENT,
+    }));
 
     const error = await refusal(nftables.run([{ delete: { element: { ...IN, name: 's', elem } } }]));
 
     assert.deepEqual([error.index, error.element], [0, 3]);
-    assert.equal(error.message, 'delete element inet t s: Could not process rule: No such file or directory (element "192.0.2.4")');
+    assert.equal(
+      error.message,
+      'delete element inet t s: Could not process rule: No such file or directory (element "192.0.2.4")',
+    );
   });
 });
 
@@ -114,11 +126,16 @@ describe('a listing without elements', () => {
 });
 
 function chains(total: number, culprit: number): readonly Command[] {
-  return Array.from({ length: total }, (_, index) => ({ add: { chain: { ...IN, name: index === culprit ? 'culprit' : `c${index}` } } }));
+  return Array.from({ length: total }, (_, index) => ({
+    add: { chain: { ...IN, name: index === culprit ? 'culprit' : `c${index}` } },
+  }));
 }
 
 async function refusal(promise: Promise<unknown>): Promise<NftError> {
   const [outcome] = await Promise.allSettled([promise]);
-  assert.ok(outcome.status === 'rejected' && outcome.reason instanceof NftError, `expected an NftError, got ${JSON.stringify(outcome)}`);
+  assert.ok(
+    outcome.status === 'rejected' && outcome.reason instanceof NftError,
+    `expected an NftError, got ${JSON.stringify(outcome)}`,
+  );
   return outcome.reason;
 }

@@ -13,7 +13,11 @@ describe('the fake', () => {
     const [left, right] = [new FakeNftables(), new FakeNftables()];
 
     await left.run([...SKELETON, add('192.0.2.1', '192.0.2.2')]);
-    await right.run([...SKELETON, { add: { chain: { ...IN, name: 'gone' } } }, { delete: { chain: { ...IN, name: 'gone' } } }]);
+    await right.run([
+      ...SKELETON,
+      { add: { chain: { ...IN, name: 'gone' } } },
+      { delete: { chain: { ...IN, name: 'gone' } } },
+    ]);
     await right.run([add('192.0.2.2'), add('192.0.2.1')]);
 
     assert.equal(left.dump(), right.dump());
@@ -30,7 +34,11 @@ describe('the fake', () => {
 
   it('takes back every part of a refused transaction, deletions too', async () => {
     const fake = new FakeNftables();
-    await fake.run([...SKELETON, add('192.0.2.1'), { add: { rule: { ...IN, chain: 'c', expr: [{ jump: { target: 'c' } }] } } }]);
+    await fake.run([
+      ...SKELETON,
+      add('192.0.2.1'),
+      { add: { rule: { ...IN, chain: 'c', expr: [{ jump: { target: 'c' } }] } } },
+    ]);
     const before = fake.dump();
 
     await assert.rejects(
@@ -76,7 +84,10 @@ describe('the fake', () => {
 
   it('adds one element to 100,000 without copying them', async () => {
     const fake = new FakeNftables();
-    await fake.run([...SKELETON, add(...Array.from({ length: 100_000 }, (_, index) => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`))]);
+    await fake.run([
+      ...SKELETON,
+      add(...Array.from({ length: 100_000 }, (_, index) => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`)),
+    ]);
     const before = process.cpuUsage();
 
     for (let index = 0; index < 1000; index++) {

@@ -3,8 +3,10 @@ import { NftError, type Command } from 'nftables-json';
 import { scriptedNftables, type ScriptedAnswer, type ScriptedInput } from 'nftables-json/testing';
 
 const IN = { family: 'inet', table: 't' } as const;
-const OLD_VERSION = '{"nftables": [{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}}]}';
-const NEW_VERSION = '{"nftables": [{"metainfo": {"version": "1.1.3", "release_name": "Commodore Bullmoose #4", "json_schema_version": 1}}]}';
+const OLD_VERSION =
+  '{"nftables": [{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}}]}';
+const NEW_VERSION =
+  '{"nftables": [{"metainfo": {"version": "1.1.3", "release_name": "Commodore Bullmoose #4", "json_schema_version": 1}}]}';
 
 describe('an nft that knows destroy and the flag dynamic', () => {
   it('is given both as they are', async () => {
@@ -31,7 +33,10 @@ describe('an nft that knows neither', () => {
     const { applied, answer } = recording(oldNft);
     const base = { ...IN, name: 'c', type: 'filter', hook: 'input', prio: 1 } as const;
 
-    await scriptedNftables(answer).run([{ destroy: { chain: base } }, { destroy: { set: { ...IN, name: 's', type: 'mark', flags: 'interval', elem: [1] } } }]);
+    await scriptedNftables(answer).run([
+      { destroy: { chain: base } },
+      { destroy: { set: { ...IN, name: 's', type: 'mark', flags: 'interval', elem: [1] } } },
+    ]);
 
     assert.deepEqual(applied, [
       [
@@ -46,7 +51,11 @@ describe('an nft that knows neither', () => {
   it('names the command of the caller although it became two', async () => {
     const nftables = scriptedNftables((input, mode) =>
       input.nftables.some((command) => 'insert' in command)
-        ? { ok: false, errors: 'internal:0:0-0: Error: Object item not found: expr\ninternal:0:0-0: Error: Parsing command array at index 2 failed.\n' }
+        ? {
+            ok: false,
+            errors:
+              'internal:0:0-0: Error: Object item not found: expr\ninternal:0:0-0: Error: Parsing command array at index 2 failed.\n',
+          }
         : oldNft(input, mode),
     );
     const insert: Command = { insert: { rule: { ...IN, chain: 'c', expr: [] } } };
@@ -61,9 +70,14 @@ describe('an nft that knows neither', () => {
     const { applied, answer } = recording(oldNft);
     const set = { ...IN, name: 's', type: 'mark', timeout: 5 } as const;
 
-    await scriptedNftables(answer).run([{ add: { set: { ...set, flags: ['dynamic', 'timeout'] } } }, { create: { set: { ...set, flags: 'timeout' } } }]);
+    await scriptedNftables(answer).run([
+      { add: { set: { ...set, flags: ['dynamic', 'timeout'] } } },
+      { create: { set: { ...set, flags: 'timeout' } } },
+    ]);
 
-    assert.deepEqual(applied, [[{ add: { set: { ...set, flags: ['timeout'] } } }, { create: { set: { ...set, flags: ['timeout'] } } }]]);
+    assert.deepEqual(applied, [
+      [{ add: { set: { ...set, flags: ['timeout'] } } }, { create: { set: { ...set, flags: ['timeout'] } } }],
+    ]);
   });
 
   it('is probed once', async () => {
@@ -88,7 +102,17 @@ describe('a listing', () => {
         { metainfo: { version: '1.1.3' } },
         { table: { family: 'inet', name: 't', handle: 1, flags: 'dormant' } },
         { synproxy: { ...IN, name: 'unknown' } },
-        { set: { ...IN, name: 's', type: 'ipv4_addr', handle: 2, flags: 'interval', elem: '192.0.2.1', newProperty: true } },
+        {
+          set: {
+            ...IN,
+            name: 's',
+            type: 'ipv4_addr',
+            handle: 2,
+            flags: 'interval',
+            elem: '192.0.2.1',
+            newProperty: true,
+          },
+        },
       ],
     });
 
@@ -96,7 +120,17 @@ describe('a listing', () => {
 
     assert.deepEqual(objects, [
       { table: { family: 'inet', name: 't', handle: 1, flags: ['dormant'] } },
-      { set: { ...IN, name: 's', type: 'ipv4_addr', handle: 2, flags: ['interval'], elem: ['192.0.2.1'], newProperty: true } },
+      {
+        set: {
+          ...IN,
+          name: 's',
+          type: 'ipv4_addr',
+          handle: 2,
+          flags: ['interval'],
+          elem: ['192.0.2.1'],
+          newProperty: true,
+        },
+      },
     ]);
   });
 
@@ -133,6 +167,9 @@ function isListing(input: ScriptedInput): boolean {
 
 async function refusal(promise: Promise<unknown>): Promise<NftError> {
   const [outcome] = await Promise.allSettled([promise]);
-  assert.ok(outcome.status === 'rejected' && outcome.reason instanceof NftError, `expected an NftError, got ${JSON.stringify(outcome)}`);
+  assert.ok(
+    outcome.status === 'rejected' && outcome.reason instanceof NftError,
+    `expected an NftError, got ${JSON.stringify(outcome)}`,
+  );
   return outcome.reason;
 }

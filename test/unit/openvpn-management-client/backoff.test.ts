@@ -4,14 +4,18 @@ import { ManualClock } from 'openvpn-management-client/testing';
 
 describe('Endpoints', () => {
   it('are unix paths or TCP addresses', () => {
-    assert.deepEqual(parseEndpoint('unix:/run/openvpn/management.sock'), { kind: 'unix', path: '/run/openvpn/management.sock' });
+    assert.deepEqual(parseEndpoint('unix:/run/openvpn/management.sock'), {
+      kind: 'unix',
+      path: '/run/openvpn/management.sock',
+    });
     assert.deepEqual(parseEndpoint('unix:///run/x'), { kind: 'unix', path: '/run/x' });
     assert.deepEqual(parseEndpoint('tcp:127.0.0.1:7505'), { kind: 'tcp', host: '127.0.0.1', port: 7505 });
     assert.deepEqual(parseEndpoint('tcp://[::1]:7505'), { kind: 'tcp', host: '::1', port: 7505 });
   });
 
   it('are refused with what was expected', () => {
-    for (const text of ['', '/run/x', 'tcp:7505', 'tcp:localhost:0', 'tcp:::1:7505', 'udp:127.0.0.1:5', 'unix:']) assert.throws(() => parseEndpoint(text), /is neither unix:PATH nor tcp:HOST:PORT/, text);
+    for (const text of ['', '/run/x', 'tcp:7505', 'tcp:localhost:0', 'tcp:::1:7505', 'udp:127.0.0.1:5', 'unix:'])
+      assert.throws(() => parseEndpoint(text), /is neither unix:PATH nor tcp:HOST:PORT/, text);
     assert.throws(() => parseEndpoint(`unix:/${'x'.repeat(107)}`), /108 bytes, more than the 107/);
   });
 });
@@ -19,7 +23,12 @@ describe('Endpoints', () => {
 /** The waits of the first ten attempts of a client that finds no socket. */
 async function waits(random: () => number): Promise<number[]> {
   const clock = new ManualClock();
-  const client = new ManagementClient({ endpoint: 'unix:/nonexistent/management.sock', backoff: { baseMs: 100, maxMs: 5000 }, clock, random });
+  const client = new ManagementClient({
+    endpoint: 'unix:/nonexistent/management.sock',
+    backoff: { baseMs: 100, maxMs: 5000 },
+    clock,
+    random,
+  });
   const seen: number[] = [];
   await new Promise<void>((resolve) => {
     client.onDisconnected(({ retryInMs = -1 }) => {
@@ -40,7 +49,10 @@ describe('Backoff', () => {
   });
 
   it('spreads over the whole range, from no wait at all', async () => {
-    assert.deepEqual(await waits(() => 0), Array.from({ length: 10 }, () => 0));
+    assert.deepEqual(
+      await waits(() => 0),
+      Array.from({ length: 10 }, () => 0),
+    );
     assert.deepEqual((await waits(() => 0.5)).slice(0, 3), [50, 100, 200]);
   });
 });

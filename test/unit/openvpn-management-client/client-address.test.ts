@@ -31,20 +31,43 @@ describe('Client addresses', () => {
   });
 
   it('refuses netmasks with holes, lengths out of range, and everything else', () => {
-    for (const text of ['10.0.0.0/255.0.255.0', '10.0.0.0/0.0.0.255', '10.0.0.0/33', 'fd00::/129', '10.0.0', '10.0.0.256', '010.0.0.1', 'fd00', ':::', '1:2:3:4:5:6:7:8:9', 'fd00::1%eth0', 'da:d6:61:1e:21:ec', '', '/24', '10.0.0.0/']) {
+    for (const text of [
+      '10.0.0.0/255.0.255.0',
+      '10.0.0.0/0.0.0.255',
+      '10.0.0.0/33',
+      'fd00::/129',
+      '10.0.0',
+      '10.0.0.256',
+      '010.0.0.1',
+      'fd00',
+      ':::',
+      '1:2:3:4:5:6:7:8:9',
+      'fd00::1%eth0',
+      'da:d6:61:1e:21:ec',
+      '',
+      '/24',
+      '10.0.0.0/',
+    ]) {
       assert.equal(parseClientAddress(text), undefined, text);
     }
   });
 
   it('accepts what node:net accepts, without zones and leading zeros', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), fc.string({ unit: fc.constantFrom('0', '1', 'a', 'f', ':', '.', '::'), maxLength: 20 })), (text) => {
-        const isAddress = isIPv4(text) || (isIPv6(text) && !/(?:^|[.:])0\d+\./.test(text));
-        const address = canonicalAddress(text);
+      fc.property(
+        fc.oneof(
+          fc.ipV4(),
+          fc.ipV6(),
+          fc.string({ unit: fc.constantFrom('0', '1', 'a', 'f', ':', '.', '::'), maxLength: 20 }),
+        ),
+        (text) => {
+          const isAddress = isIPv4(text) || (isIPv6(text) && !/(?:^|[.:])0\d+\./.test(text));
+          const address = canonicalAddress(text);
 
-        assert.equal(address !== undefined, isAddress, text);
-        if (address !== undefined) assert.equal(canonicalAddress(address.address)?.address, address.address);
-      }),
+          assert.equal(address !== undefined, isAddress, text);
+          if (address !== undefined) assert.equal(canonicalAddress(address.address)?.address, address.address);
+        },
+      ),
       { numRuns: 5000 },
     );
   });
@@ -52,14 +75,40 @@ describe('Client addresses', () => {
 
 describe('Real addresses', () => {
   it('reads the forms of 2.5, 2.6 and 2.7', () => {
-    assert.deepEqual(parseRealAddress('192.0.2.1:1194'), { family: 4, address: '192.0.2.1', port: 1194, protocol: undefined });
-    assert.deepEqual(parseRealAddress('2001:db8::1'), { family: 6, address: '2001:db8::1', port: undefined, protocol: undefined });
-    assert.deepEqual(parseRealAddress('udp4:192.0.2.1:1194'), { family: 4, address: '192.0.2.1', port: 1194, protocol: 'udp' });
-    assert.deepEqual(parseRealAddress('tcp4-server:192.0.2.1:5'), { family: 4, address: '192.0.2.1', port: 5, protocol: 'tcp' });
-    assert.deepEqual(parseRealAddress('udp6:[2001:db8::1]:5'), { family: 6, address: '2001:db8::1', port: 5, protocol: 'udp' });
+    assert.deepEqual(parseRealAddress('192.0.2.1:1194'), {
+      family: 4,
+      address: '192.0.2.1',
+      port: 1194,
+      protocol: undefined,
+    });
+    assert.deepEqual(parseRealAddress('2001:db8::1'), {
+      family: 6,
+      address: '2001:db8::1',
+      port: undefined,
+      protocol: undefined,
+    });
+    assert.deepEqual(parseRealAddress('udp4:192.0.2.1:1194'), {
+      family: 4,
+      address: '192.0.2.1',
+      port: 1194,
+      protocol: 'udp',
+    });
+    assert.deepEqual(parseRealAddress('tcp4-server:192.0.2.1:5'), {
+      family: 4,
+      address: '192.0.2.1',
+      port: 5,
+      protocol: 'tcp',
+    });
+    assert.deepEqual(parseRealAddress('udp6:[2001:db8::1]:5'), {
+      family: 6,
+      address: '2001:db8::1',
+      port: 5,
+      protocol: 'udp',
+    });
   });
 
   it('refuses anything else', () => {
-    for (const text of ['', 'UNDEF', '192.0.2.1:70000', 'host:1', '[2001:db8::1', '192.0.2.1:']) assert.equal(parseRealAddress(text), undefined, text);
+    for (const text of ['', 'UNDEF', '192.0.2.1:70000', 'host:1', '[2001:db8::1', '192.0.2.1:'])
+      assert.equal(parseRealAddress(text), undefined, text);
   });
 });

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { commands, CommandQueue, Decoder, isManagementError, isNotification, parseCid, parseKid, type ManagementError } from 'openvpn-management-client';
+import {
+  commands,
+  CommandQueue,
+  Decoder,
+  isManagementError,
+  isNotification,
+  parseCid,
+  parseKid,
+  type ManagementError,
+} from 'openvpn-management-client';
 import { ManualClock } from 'openvpn-management-client/testing';
 import { loadTranscript } from '../../transcripts/load.js';
 
@@ -11,7 +20,13 @@ function open(maxReplyLines = 1000) {
   const stuck: ManagementError[] = [];
   const clock = new ManualClock();
   const decoder = new Decoder();
-  const queue = new CommandQueue({ write: (bytes) => written.push(Buffer.from(bytes).toString('latin1')), timeoutMs: TIMEOUT_MS, maxReplyLines, clock, onStuck: (error) => stuck.push(error) });
+  const queue = new CommandQueue({
+    write: (bytes) => written.push(Buffer.from(bytes).toString('latin1')),
+    timeoutMs: TIMEOUT_MS,
+    maxReplyLines,
+    clock,
+    onStuck: (error) => stuck.push(error),
+  });
   const say = (...lines: readonly string[]): void => {
     for (const message of decoder.push(Buffer.from(lines.map((line) => `${line}\r\n`).join(''), 'latin1'))) {
       if (isNotification(message)) queue.notice(message);
@@ -21,7 +36,10 @@ function open(maxReplyLines = 1000) {
   return { queue, written, stuck, clock, say };
 }
 
-const withCode = (code: Parameters<typeof isManagementError>[1]) => (error: unknown): boolean => isManagementError(error, code);
+const withCode =
+  (code: Parameters<typeof isManagementError>[1]) =>
+  (error: unknown): boolean =>
+    isManagementError(error, code);
 
 describe('CommandQueue', () => {
   it('resolves a single reply without a sentinel', async () => {
@@ -53,9 +71,21 @@ describe('CommandQueue', () => {
     const { queue, say } = open();
 
     const reply = queue.execute(commands.state('all'));
-    say('1,CONNECTING,,,,,,', ">LOG:1,D,MANAGEMENT: CMD 'pid'", '>CLIENT:ESTABLISHED,0', '>CLIENT:ENV,a=b', '>CLIENT:ENV,END', '>BYTECOUNT_CLI:0,1,2', '2,CONNECTED,SUCCESS,,,,,', 'END');
+    say(
+      '1,CONNECTING,,,,,,',
+      ">LOG:1,D,MANAGEMENT: CMD 'pid'",
+      '>CLIENT:ESTABLISHED,0',
+      '>CLIENT:ENV,a=b',
+      '>CLIENT:ENV,END',
+      '>BYTECOUNT_CLI:0,1,2',
+      '2,CONNECTED,SUCCESS,,,,,',
+      'END',
+    );
 
-    assert.deepEqual((await reply).map(({ name }) => name), ['CONNECTING', 'CONNECTED']);
+    assert.deepEqual(
+      (await reply).map(({ name }) => name),
+      ['CONNECTING', 'CONNECTED'],
+    );
   });
 
   it('takes SUCCESS and rows for state on all', async () => {
@@ -75,7 +105,11 @@ describe('CommandQueue', () => {
     const held = queue.execute(commands.status());
     say("ERROR: The 'status' command is not supported by the current daemon mode", 'SUCCESS: pid=1');
 
-    await assert.rejects(bad, (error) => isManagementError(error, 'MGMT_COMMAND') && error.context.reply === 'bad status format version number');
+    await assert.rejects(
+      bad,
+      (error) =>
+        isManagementError(error, 'MGMT_COMMAND') && error.context.reply === 'bad status format version number',
+    );
     await assert.rejects(held, withCode('MGMT_UNSUPPORTED'));
   });
 
@@ -96,7 +130,10 @@ describe('CommandQueue', () => {
     say('TITLE\tOpenVPN 2.6.14', 'SUCCESS: pid=1');
     say('SUCCESS: env_filter_level=0');
 
-    await assert.rejects(reply, (error) => isManagementError(error, 'MGMT_TRUNCATED') && error.context.lines?.length === 1);
+    await assert.rejects(
+      reply,
+      (error) => isManagementError(error, 'MGMT_TRUNCATED') && error.context.lines?.length === 1,
+    );
     await next;
   });
 
@@ -104,9 +141,21 @@ describe('CommandQueue', () => {
     const { queue, say } = open();
 
     const reply = queue.execute(commands.status());
-    say('TITLE\tOpenVPN 2.6.14', ...Array.from({ length: 20 }, (_, index) => `GLOBAL_STATS\tcounter\t${index}`), 'SUCCESS: pid=1');
+    say(
+      'TITLE\tOpenVPN 2.6.14',
+      ...Array.from({ length: 20 }, (_, index) => `GLOBAL_STATS\tcounter\t${index}`),
+      'SUCCESS: pid=1',
+    );
 
-    await assert.rejects(reply, (error) => isManagementError(error, 'MGMT_TRUNCATED') && error.message.includes('after 21 lines') && error.context.lines?.length === 8 && error.context.lines[0] === 'GLOBAL_STATS\tcounter\t12' && error.context.lines[7] === 'GLOBAL_STATS\tcounter\t19');
+    await assert.rejects(
+      reply,
+      (error) =>
+        isManagementError(error, 'MGMT_TRUNCATED') &&
+        error.message.includes('after 21 lines') &&
+        error.context.lines?.length === 8 &&
+        error.context.lines[0] === 'GLOBAL_STATS\tcounter\t12' &&
+        error.context.lines[7] === 'GLOBAL_STATS\tcounter\t19',
+    );
   });
 
   it('says at the end of a reply, and not before, that its tables have no header', async () => {
@@ -128,11 +177,20 @@ describe('CommandQueue', () => {
     const reply = queue.execute(commands.status());
     const fallback = queue.execute(commands.status(1));
 
-    const said = Buffer.concat(records.slice(at).filter(({ from }) => from === 'S').map(({ bytes }) => bytes));
-    for (const message of new Decoder().push(said)) if (!isNotification(message) && message.kind !== 'password-prompt') queue.push(message);
+    const said = Buffer.concat(
+      records
+        .slice(at)
+        .filter(({ from }) => from === 'S')
+        .map(({ bytes }) => bytes),
+    );
+    for (const message of new Decoder().push(said))
+      if (!isNotification(message) && message.kind !== 'password-prompt') queue.push(message);
 
     await assert.rejects(reply, withCode('MGMT_TRUNCATED'));
-    assert.deepEqual((await fallback).clients.map(({ commonName }) => commonName), ['plain', 'nasty']);
+    assert.deepEqual(
+      (await fallback).clients.map(({ commonName }) => commonName),
+      ['plain', 'nasty'],
+    );
   });
 
   it('does not take a row that begins like the sentinel for it', async () => {
@@ -158,10 +216,20 @@ describe('CommandQueue', () => {
 
   it('takes all status lines of push-update, with the bare line among them', async () => {
     const { queue, say } = open();
-    const v27 = { hasPushUpdate: true, killNeedsProtocol: true, pendingAuth: 'cid-kid-extra-timeout', firstKid: 1 } as const;
+    const v27 = {
+      hasPushUpdate: true,
+      killNeedsProtocol: true,
+      pendingAuth: 'cid-kid-extra-timeout',
+      firstKid: 1,
+    } as const;
 
     const good = queue.execute(commands.pushUpdate(v27, 'all', ['route 10.0.0.0']));
-    say('PUSH_UPDATE: not sending message to unsupported peer with ID: 1', 'SUCCESS: 3 client(s) updated', 'SUCCESS: push-update command succeeded', 'SUCCESS: pid=1');
+    say(
+      'PUSH_UPDATE: not sending message to unsupported peer with ID: 1',
+      'SUCCESS: 3 client(s) updated',
+      'SUCCESS: push-update command succeeded',
+      'SUCCESS: pid=1',
+    );
     const bad = queue.execute(commands.pushUpdate(v27, parseCid('9'), ['route 10.0.0.0']));
     say('ERROR: cannot parse CID', 'ERROR: push-update-cid fail during cid parsing', 'SUCCESS: pid=1');
 
@@ -200,9 +268,16 @@ describe('CommandQueue', () => {
   it('takes an ERROR for the header of client-auth together with those for its body', async () => {
     const { queue, written, say } = open();
 
-    const reply = queue.execute(commands.clientAuth(parseCid('0'), parseKid('1'), ['ifconfig-push 10.8.0.5 255.255.255.0']));
+    const reply = queue.execute(
+      commands.clientAuth(parseCid('0'), parseKid('1'), ['ifconfig-push 10.8.0.5 255.255.255.0']),
+    );
     const next = queue.execute(commands.pid());
-    say("ERROR: The 'client-auth' command is not supported by the current daemon mode", "ERROR: unknown command, enter 'help' for more options", "ERROR: unknown command, enter 'help' for more options", 'SUCCESS: pid=1');
+    say(
+      "ERROR: The 'client-auth' command is not supported by the current daemon mode",
+      "ERROR: unknown command, enter 'help' for more options",
+      "ERROR: unknown command, enter 'help' for more options",
+      'SUCCESS: pid=1',
+    );
     say('SUCCESS: pid=2');
 
     await assert.rejects(reply, withCode('MGMT_UNSUPPORTED'));
@@ -333,7 +408,8 @@ describe('CommandQueue', () => {
     queue.fail(cause);
     say('END', 'SUCCESS: pid=1');
 
-    for (const promise of [first, second, queue.execute(commands.pid())]) await assert.rejects(promise, (error) => error === cause);
+    for (const promise of [first, second, queue.execute(commands.pid())])
+      await assert.rejects(promise, (error) => error === cause);
     assert.equal(clock.pendingTimers, 0);
     assert.equal(queue.size, 0);
   });
@@ -344,6 +420,9 @@ describe('CommandQueue', () => {
     const replies = Array.from({ length: 100 }, async () => queue.execute(commands.pid()));
     for (let index = 0; index < 100; index += 1) say(`SUCCESS: pid=${index}`);
 
-    assert.deepEqual(await Promise.all(replies), Array.from({ length: 100 }, (_, index) => index));
+    assert.deepEqual(
+      await Promise.all(replies),
+      Array.from({ length: 100 }, (_, index) => index),
+    );
   });
 });

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { capabilitiesOf, commands, isManagementError, parseCid, parseKid, parseVersion, serializeCommand, type Capabilities, type Command } from 'openvpn-management-client';
+import {
+  capabilitiesOf,
+  commands,
+  isManagementError,
+  parseCid,
+  parseKid,
+  parseVersion,
+  serializeCommand,
+  type Capabilities,
+  type Command,
+} from 'openvpn-management-client';
 import { lexLine } from 'openvpn-management-client/testing';
 
 const cid = parseCid('7');
@@ -30,18 +40,40 @@ describe('Commands', () => {
   });
 
   it('quote any text so that the daemon reads it back', () => {
-    for (const reason of ['no "such" user', String.raw`back\slash`, "it's", ' ', '', '; no comment', '# nor this', 'é\u2028\u{1f511}', String.raw`\"`, '"']) {
-      assert.deepEqual(parametersOf(commands.clientDeny(cid, kid, reason, reason)), ['client-deny', '7', '1', reason, reason]);
+    for (const reason of [
+      'no "such" user',
+      String.raw`back\slash`,
+      "it's",
+      ' ',
+      '',
+      '; no comment',
+      '# nor this',
+      'é\u2028\u{1f511}',
+      String.raw`\"`,
+      '"',
+    ]) {
+      assert.deepEqual(parametersOf(commands.clientDeny(cid, kid, reason, reason)), [
+        'client-deny',
+        '7',
+        '1',
+        reason,
+        reason,
+      ]);
     }
   });
 
   it('quote random text so that the daemon reads it back', () => {
     const text = fc.string({ unit: fc.constantFrom('"', '\\', "'", ' ', ';', '#', 'a', 'é', ','), maxLength: 60 });
-    fc.assert(fc.property(text, (reason) => assert.deepEqual(parametersOf(commands.clientDeny(cid, kid, reason)), ['client-deny', '7', '1', reason])));
+    fc.assert(
+      fc.property(text, (reason) =>
+        assert.deepEqual(parametersOf(commands.clientDeny(cid, kid, reason)), ['client-deny', '7', '1', reason]),
+      ),
+    );
   });
 
   it('refuse control characters, which the daemon would delete or run as a line of their own', () => {
-    for (const bad of ['\t', '\r', '\n', '\0', '\u007f', '\u001b']) assert.throws(() => commands.clientDeny(cid, kid, `a${bad}b`), refused, JSON.stringify(bad));
+    for (const bad of ['\t', '\r', '\n', '\0', '\u007f', '\u001b'])
+      assert.throws(() => commands.clientDeny(cid, kid, `a${bad}b`), refused, JSON.stringify(bad));
   });
 
   it('take 256 bytes an argument and not one more, counted in bytes', () => {
@@ -66,9 +98,21 @@ describe('Commands', () => {
   });
 
   it('send a body with its END, and refuse lines in it that are END or a command', () => {
-    assert.equal(bytesOf(commands.clientAuth(cid, kid, ['ifconfig-push 10.8.0.5 255.255.255.0', 'push "route 10.0.0.0"'])), 'client-auth 7 1\nifconfig-push 10.8.0.5 255.255.255.0\npush "route 10.0.0.0"\nEND\n');
+    assert.equal(
+      bytesOf(commands.clientAuth(cid, kid, ['ifconfig-push 10.8.0.5 255.255.255.0', 'push "route 10.0.0.0"'])),
+      'client-auth 7 1\nifconfig-push 10.8.0.5 255.255.255.0\npush "route 10.0.0.0"\nEND\n',
+    );
     assert.equal(bytesOf(commands.clientAuth(cid, kid, [])), 'client-auth 7 1\nEND\n');
-    for (const line of ['END', ' END ', 'signal SIGTERM', '"signal" SIGTERM', ' kill x', 'verb 9', 'push x\nEND', `push ${'x'.repeat(252)}`]) {
+    for (const line of [
+      'END',
+      ' END ',
+      'signal SIGTERM',
+      '"signal" SIGTERM',
+      ' kill x',
+      'verb 9',
+      'push x\nEND',
+      `push ${'x'.repeat(252)}`,
+    ]) {
       assert.throws(() => serializeCommand(commands.clientAuth(cid, kid, [line])), refused, line);
     }
   });
@@ -89,10 +133,19 @@ describe('Commands', () => {
     assert.equal(bytesOf(commands.killAddress(v27, '192.0.2.1', 5, 'udp')), 'kill udp:192.0.2.1:5\n');
     assert.throws(() => commands.killAddress(v27, '2001:db8::1', 5, 'udp'), refused);
     assert.equal(bytesOf(commands.clientPendingAuth(v25, cid, kid, 'x', 60)), 'client-pending-auth 7 "x"\n');
-    assert.equal(bytesOf(commands.clientPendingAuth(daemon('OpenVPN 2.6.1 x', 4), cid, kid, 'x', 60)), 'client-pending-auth 7 "x" 60\n');
+    assert.equal(
+      bytesOf(commands.clientPendingAuth(daemon('OpenVPN 2.6.1 x', 4), cid, kid, 'x', 60)),
+      'client-pending-auth 7 "x" 60\n',
+    );
     assert.equal(bytesOf(commands.clientPendingAuth(v26, cid, kid, 'x', 60)), 'client-pending-auth 7 1 "x" 60\n');
-    assert.throws(() => commands.pushUpdate(v26, 'all', ['route 10.0.0.0']), (error) => isManagementError(error, 'MGMT_UNSUPPORTED'));
-    assert.equal(bytesOf(commands.pushUpdate(v27, cid, ['route 10.0.0.0', '-dns'])), 'push-update-cid 7 "route 10.0.0.0,-dns"\n');
+    assert.throws(
+      () => commands.pushUpdate(v26, 'all', ['route 10.0.0.0']),
+      (error) => isManagementError(error, 'MGMT_UNSUPPORTED'),
+    );
+    assert.equal(
+      bytesOf(commands.pushUpdate(v27, cid, ['route 10.0.0.0', '-dns'])),
+      'push-update-cid 7 "route 10.0.0.0,-dns"\n',
+    );
     assert.equal(daemon('OpenVPN 2.8_git [git:master/3de92608]', 6).hasPushUpdate, true);
   });
 });

@@ -14,7 +14,10 @@ function cpuOfSingleBytes(bytes: Buffer): number {
 
 describe('Decoder framing', () => {
   it('ends lines at CRLF and leaves a bare LF inside of one', () => {
-    assert.deepEqual(decode('>LOG:1,I,first\nsecond\r\nEND\r\n'), [{ kind: 'log', timeSeconds: 1, flags: 'I', text: 'first\nsecond' }, { kind: 'end' }]);
+    assert.deepEqual(decode('>LOG:1,I,first\nsecond\r\nEND\r\n'), [
+      { kind: 'log', timeSeconds: 1, flags: 'I', text: 'first\nsecond' },
+      { kind: 'end' },
+    ]);
   });
 
   it('joins CR and LF that come in different pieces', () => {
@@ -33,7 +36,10 @@ describe('Decoder framing', () => {
 
     for (let at = 0; at <= bytes.length; at += 1) {
       const decoder = new Decoder();
-      assert.deepEqual([...decoder.push(bytes.subarray(0, at)), ...decoder.push(bytes.subarray(at))], [{ kind: 'infomsg', text: 'Zoë \u{1f511}' }]);
+      assert.deepEqual(
+        [...decoder.push(bytes.subarray(0, at)), ...decoder.push(bytes.subarray(at))],
+        [{ kind: 'infomsg', text: 'Zoë \u{1f511}' }],
+      );
     }
   });
 
@@ -47,7 +53,11 @@ describe('Decoder framing', () => {
     const prompt: Message = { kind: 'password-prompt' };
 
     assert.deepEqual(decode('ENTER PASSWORD:'), [prompt]);
-    assert.deepEqual(decode('ENTER PASSWORD:ENTER PASSWORD:SUCCESS: password is correct\r\n'), [prompt, prompt, { kind: 'success', text: 'password is correct' }]);
+    assert.deepEqual(decode('ENTER PASSWORD:ENTER PASSWORD:SUCCESS: password is correct\r\n'), [
+      prompt,
+      prompt,
+      { kind: 'success', text: 'password is correct' },
+    ]);
     const decoder = new Decoder();
     assert.deepEqual(decoder.push(Buffer.from('ENTER PASS')), []);
     assert.deepEqual(decoder.push(Buffer.from('WORD:')), [prompt]);
@@ -61,10 +71,19 @@ describe('Decoder framing', () => {
   });
 
   it('takes the banner and HOLD out of one piece', () => {
-    assert.deepEqual(decode(">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n>HOLD:Waiting for hold release:10\r\n"), [
-      { kind: 'info', text: "OpenVPN Management Interface Version 5 -- type 'help' for more info", managementVersion: 5 },
-      { kind: 'hold', text: 'Waiting for hold release', waitSeconds: 10 },
-    ]);
+    assert.deepEqual(
+      decode(
+        ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n>HOLD:Waiting for hold release:10\r\n",
+      ),
+      [
+        {
+          kind: 'info',
+          text: "OpenVPN Management Interface Version 5 -- type 'help' for more info",
+          managementVersion: 5,
+        },
+        { kind: 'hold', text: 'Waiting for hold release', waitSeconds: 10 },
+      ],
+    );
   });
 
   it('refuses a line of 1 MB without holding more than its limit, and stays refusing', () => {
@@ -82,7 +101,10 @@ describe('Decoder framing', () => {
   it('accepts a line of exactly the limit and refuses one byte more, however it is cut', () => {
     for (const size of [1, 7, 5000]) {
       assert.equal(decodeInPieces(Buffer.from(`${'x'.repeat(1024)}\r\n`), size, { maxLineBytes: 1024 }).length, 1);
-      assert.throws(() => decodeInPieces(Buffer.from(`${'x'.repeat(1025)}\r\n`), size, { maxLineBytes: 1024 }), overflow);
+      assert.throws(
+        () => decodeInPieces(Buffer.from(`${'x'.repeat(1025)}\r\n`), size, { maxLineBytes: 1024 }),
+        overflow,
+      );
     }
   });
 
@@ -117,7 +139,9 @@ describe('Decoder framing', () => {
 
   it('does not keep the memory of a chunk', () => {
     const decoder = new Decoder();
-    const chunk = Buffer.from('>CLIENT:ESTABLISHED,0\r\n>CLIENT:ENV,common_name=alice\r\n>CLIENT:ENV,END\r\n>LOG:1,I,a text that is longer than twelve\r\n');
+    const chunk = Buffer.from(
+      '>CLIENT:ESTABLISHED,0\r\n>CLIENT:ENV,common_name=alice\r\n>CLIENT:ENV,END\r\n>LOG:1,I,a text that is longer than twelve\r\n',
+    );
     const expected = new Decoder().push(Buffer.from(chunk));
 
     const messages = decoder.push(chunk);

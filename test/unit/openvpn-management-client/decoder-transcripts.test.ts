@@ -25,7 +25,8 @@ describe('Decoder on recorded transcripts', () => {
       const bytes = loadTranscript(name).received;
       const whole = new Decoder().push(bytes);
 
-      for (let size = 1; size <= 64; size += 1) assertSame(decodeInPieces(bytes, size), whole, `${name} in pieces of ${size}`);
+      for (let size = 1; size <= 64; size += 1)
+        assertSame(decodeInPieces(bytes, size), whole, `${name} in pieces of ${size}`);
     });
 
     it(`knows every message of ${name}, to its last byte`, () => {
@@ -33,7 +34,10 @@ describe('Decoder on recorded transcripts', () => {
 
       const messages = decoder.push(loadTranscript(name).received);
 
-      assert.deepEqual(messages.filter(({ kind }) => kind === 'unknown'), []);
+      assert.deepEqual(
+        messages.filter(({ kind }) => kind === 'unknown'),
+        [],
+      );
       assert.equal(decoder.isMidMessage, false);
     });
   }
@@ -41,48 +45,66 @@ describe('Decoder on recorded transcripts', () => {
   it('has the login before the addresses before ESTABLISHED before DISCONNECT', () => {
     const kinds = new Decoder().push(loadTranscript('client-auth').received).map(({ kind }) => kind);
 
-    assert.deepEqual(kinds.filter((kind) => kind.startsWith('client:') && kind !== 'client:bytecount'), [
-      'client:connect',
-      'client:address',
-      'client:address',
-      'client:address',
-      'client:address',
-      'client:address',
-      'client:established',
-      'client:reauth',
-      'client:disconnect',
-    ]);
+    assert.deepEqual(
+      kinds.filter((kind) => kind.startsWith('client:') && kind !== 'client:bytecount'),
+      [
+        'client:connect',
+        'client:address',
+        'client:address',
+        'client:address',
+        'client:address',
+        'client:address',
+        'client:established',
+        'client:reauth',
+        'client:disconnect',
+      ],
+    );
   });
 
   it('has nothing but ESTABLISHED without management-client-auth', () => {
     const kinds = new Decoder().push(loadTranscript('without-client-auth').received).map(({ kind }) => kind);
 
-    assert.deepEqual(kinds.filter((kind) => kind.startsWith('client:')), ['client:established']);
+    assert.deepEqual(
+      kinds.filter((kind) => kind.startsWith('client:')),
+      ['client:established'],
+    );
   });
 
   it('has the DISCONNECT of a client that client-config-dir disables before its ESTABLISHED', () => {
     const events = new Decoder()
       .push(loadTranscript('reject').received)
-      .flatMap((message) => (message.kind === 'client:disconnect' || message.kind === 'client:established' ? [`${message.kind} ${message.cid}`] : []));
+      .flatMap((message) =>
+        message.kind === 'client:disconnect' || message.kind === 'client:established'
+          ? [`${message.kind} ${message.cid}`]
+          : [],
+      );
 
     assert.ok(events.includes('client:established 2'));
     assert.ok(events.indexOf('client:disconnect 2') < events.indexOf('client:established 2'));
   });
 
   it('has the same CID twice across a restart inside, with RECONNECTING between', () => {
-    const marks = new Decoder()
-      .push(loadTranscript('sigusr1').received)
-      .flatMap((message) => {
-        if (message.kind === 'client:connect') return [`connect ${message.cid}`];
-        if (message.kind === 'client:disconnect') return [`disconnect ${message.cid}`];
-        return message.kind === 'state' ? [message.name] : [];
-      });
+    const marks = new Decoder().push(loadTranscript('sigusr1').received).flatMap((message) => {
+      if (message.kind === 'client:connect') return [`connect ${message.cid}`];
+      if (message.kind === 'client:disconnect') return [`disconnect ${message.cid}`];
+      return message.kind === 'state' ? [message.name] : [];
+    });
 
-    assert.deepEqual(marks, ['connect 0', 'disconnect 0', 'RECONNECTING', 'CONNECTED', 'connect 0', 'disconnect 0', 'EXITING']);
+    assert.deepEqual(marks, [
+      'connect 0',
+      'disconnect 0',
+      'RECONNECTING',
+      'CONNECTED',
+      'connect 0',
+      'disconnect 0',
+      'EXITING',
+    ]);
   });
 
   it('keeps values that look like the protocol, and UTF-8, as they are', () => {
-    const connect = new Decoder().push(loadTranscript('odd-text').received).find((message) => message.kind === 'client:connect');
+    const connect = new Decoder()
+      .push(loadTranscript('odd-text').received)
+      .find((message) => message.kind === 'client:connect');
 
     assert.ok(connect?.kind === 'client:connect');
     assert.equal(connect.env.get('UV_END'), 'END');

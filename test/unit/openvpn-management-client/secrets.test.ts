@@ -8,7 +8,12 @@ const SECRET = 'hunter2';
 /** Every text that a careless logger could make of a value. */
 function shown(value: unknown): string {
   const json = JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? String(field) : field));
-  return [inspect(value, { depth: 10, showHidden: true }), json, String(value), inspect({ ...(typeof value === 'object' ? value : {}) }, { depth: 10 })].join('\n');
+  return [
+    inspect(value, { depth: 10, showHidden: true }),
+    json,
+    String(value),
+    inspect({ ...(typeof value === 'object' ? value : {}) }, { depth: 10 }),
+  ].join('\n');
 }
 
 describe('Secrets', () => {
@@ -24,15 +29,27 @@ describe('Secrets', () => {
         `>CLIENT:CR_RESPONSE,0,1,${SECRET}\r\n>CLIENT:ENV,END\r\n>PASSWORD:Auth-Token:${SECRET}\r\n`,
     );
 
-    assert.deepEqual(messages.map(({ kind }) => kind), ['client:connect', 'client:cr-response', 'password:auth-token']);
+    assert.deepEqual(
+      messages.map(({ kind }) => kind),
+      ['client:connect', 'client:cr-response', 'password:auth-token'],
+    );
     for (const message of messages) assert.equal(shown(message).includes(SECRET), false, message.kind);
   });
 
   it('are masked by get and iteration, and revealed by secret', () => {
-    const env = Environment.from([['password', SECRET], ['username', 'alice']]);
+    const env = Environment.from([
+      ['password', SECRET],
+      ['username', 'alice'],
+    ]);
 
     assert.equal(env.get('password'), '***');
-    assert.deepEqual([...env], [['password', '***'], ['username', 'alice']]);
+    assert.deepEqual(
+      [...env],
+      [
+        ['password', '***'],
+        ['username', 'alice'],
+      ],
+    );
     assert.equal(env.secret('password')?.reveal(), SECRET);
     assert.equal(env.secret('nothing'), undefined);
   });
@@ -42,6 +59,9 @@ describe('Secrets', () => {
   });
 
   it('stay out of what a client shows of its options', () => {
-    assert.equal(shown(new ManagementClient({ endpoint: 'unix:/nowhere', password: new Secret(SECRET) })).includes(SECRET), false);
+    assert.equal(
+      shown(new ManagementClient({ endpoint: 'unix:/nowhere', password: new Secret(SECRET) })).includes(SECRET),
+      false,
+    );
   });
 });

@@ -26,7 +26,13 @@ describe('Text of the wire', () => {
   });
 
   it('gives texts around invalid bytes back', () => {
-    for (const bytes of ['\u00ed\u00a0\u0080', '\u00c0\u0080', '\u00f4\u0090\u0080\u0080', '\u00e2\u0082', 'a\u00ffb\u00e2\u0082\u00ac']) {
+    for (const bytes of [
+      '\u00ed\u00a0\u0080',
+      '\u00c0\u0080',
+      '\u00f4\u0090\u0080\u0080',
+      '\u00e2\u0082',
+      'a\u00ffb\u00e2\u0082\u00ac',
+    ]) {
       assert.equal(encodeText(decodeText(bytes)).toString('latin1'), bytes);
     }
   });
@@ -38,7 +44,10 @@ describe('Text of the wire', () => {
 
 describe('Environment', () => {
   it('has names like those of Object.prototype only where they were sent', () => {
-    const env = Environment.from([['__proto__', 'x'], ['a', 'b']]);
+    const env = Environment.from([
+      ['__proto__', 'x'],
+      ['a', 'b'],
+    ]);
 
     assert.equal(env.get('__proto__'), 'x');
     assert.equal(env.get('constructor'), undefined);
@@ -46,7 +55,10 @@ describe('Environment', () => {
   });
 
   it('does not find a name inside of a value', () => {
-    const env = Environment.from([['a', '>CLIENT:ENV,b=2'], ['cb', '3']]);
+    const env = Environment.from([
+      ['a', '>CLIENT:ENV,b=2'],
+      ['cb', '3'],
+    ]);
 
     assert.equal(env.get('b'), undefined);
     assert.equal(env.has('b'), false);

@@ -8,11 +8,18 @@ const ipv4 = fc.ipV4();
 // Addresses with runs of zeros, where RFC 5952 has something to say.
 const ipv6 = fc.oneof(
   fc.ipV6(),
-  fc.array(fc.constantFrom('0', '0', '0', '1', 'ab', '0db8', 'FFFF'), { minLength: 8, maxLength: 8 }).map((groups) => groups.join(':')),
+  fc
+    .array(fc.constantFrom('0', '0', '0', '1', 'ab', '0db8', 'FFFF'), { minLength: 8, maxLength: 8 })
+    .map((groups) => groups.join(':')),
 );
 const network = fc
-  .oneof(fc.record({ family: fc.constant(4 as const), text: ipv4 }), fc.record({ family: fc.constant(6 as const), text: ipv6 }))
-  .chain(({ family, text }) => fc.integer({ min: 0, max: addressBits(family) }).map((prefixLength) => ({ family, text, prefixLength })));
+  .oneof(
+    fc.record({ family: fc.constant(4 as const), text: ipv4 }),
+    fc.record({ family: fc.constant(6 as const), text: ipv6 }),
+  )
+  .chain(({ family, text }) =>
+    fc.integer({ min: 0, max: addressBits(family) }).map((prefixLength) => ({ family, text, prefixLength })),
+  );
 
 function parse(text: string): Network {
   const parsed = parseNetwork(text);
@@ -46,8 +53,40 @@ describe('parseNetwork', () => {
   }
 
   for (const text of [
-    '', '/', '/24', '192.0.2', '192.0.2.1.1', '192.0.2.256', '192.0.02.1', '192.0.2.1/', '192.0.2.1/33', '192.0.2.1/-1', '192.0.2.1/+8', '192.0.2.1/8/8', ' 192.0.2.1', '0x7f.0.0.1', '192.0.2.0/255.255.255.0', ':',
-    ':::', '1::2::3', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1:2:3:4:5:6:7:8::', '::1:2:3:4:5:6:7:8', '12345::', 'fe80::1%eth0', '::192.0.2', '192.0.2.1::', '::/129', '::/1e1', 'g::', '1:', ':1', '1:2:3:4:5:6:7:', ':1:2:3:4:5:6:7', '::1.2.3.4:5',
+    '',
+    '/',
+    '/24',
+    '192.0.2',
+    '192.0.2.1.1',
+    '192.0.2.256',
+    '192.0.02.1',
+    '192.0.2.1/',
+    '192.0.2.1/33',
+    '192.0.2.1/-1',
+    '192.0.2.1/+8',
+    '192.0.2.1/8/8',
+    ' 192.0.2.1',
+    '0x7f.0.0.1',
+    '192.0.2.0/255.255.255.0',
+    ':',
+    ':::',
+    '1::2::3',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    '1:2:3:4:5:6:7:8::',
+    '::1:2:3:4:5:6:7:8',
+    '12345::',
+    'fe80::1%eth0',
+    '::192.0.2',
+    '192.0.2.1::',
+    '::/129',
+    '::/1e1',
+    'g::',
+    '1:',
+    ':1',
+    '1:2:3:4:5:6:7:',
+    ':1:2:3:4:5:6:7',
+    '::1.2.3.4:5',
   ]) {
     it(`refuses "${text}"`, () => {
       assert.equal(parseNetwork(text), null);
@@ -55,7 +94,11 @@ describe('parseNetwork', () => {
   }
 
   it('takes exactly what node:net takes for an address', () => {
-    const almost = fc.oneof(fc.string({ unit: fc.constantFrom(':', '.', '0', '1', 'f', '255', '::'), maxLength: 24 }), ipv4, ipv6);
+    const almost = fc.oneof(
+      fc.string({ unit: fc.constantFrom(':', '.', '0', '1', 'f', '255', '::'), maxLength: 24 }),
+      ipv4,
+      ipv6,
+    );
     fc.assert(
       fc.property(almost, (text) => {
         assert.equal(parseNetwork(text)?.family ?? 0, isIP(text));
@@ -93,11 +136,18 @@ describe('contains', () => {
     fc.assert(
       fc.property(network, network, fc.boolean(), (outer, other, isNear) => {
         // Two random addresses are seldom in one network: half of the time the inner one is made of the outer.
-        const inner = isNear ? parse(`${outer.text}/${Math.min(addressBits(outer.family), outer.prefixLength + (other.prefixLength % 4))}`) : parse(other.text);
+        const inner = isNear
+          ? parse(
+              `${outer.text}/${Math.min(addressBits(outer.family), outer.prefixLength + (other.prefixLength % 4))}`,
+            )
+          : parse(other.text);
         fc.pre(isHost(inner) || isNear);
         const list = new BlockList();
         list.addSubnet(outer.text, outer.prefixLength, type(outer.family));
-        const isInside = inner.family === outer.family && inner.prefixLength >= outer.prefixLength && list.check(inner.address, type(inner.family));
+        const isInside =
+          inner.family === outer.family &&
+          inner.prefixLength >= outer.prefixLength &&
+          list.check(inner.address, type(inner.family));
         assert.equal(contains(parse(`${outer.text}/${outer.prefixLength}`), inner), isInside);
       }),
       { numRuns: 2000 },

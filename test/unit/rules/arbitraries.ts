@@ -12,13 +12,26 @@ const LINKS: readonly Link[] = [
   { ...LAN, hasReversePathFilter: true },
   // With lan1 beside it, several legs.
   { ...LAN, hasReversePathFilter: true, isReversePathStrict: true },
-  { device: 'lan1', addresses: ['203.0.113.1'], onlink: [network('203.0.113.0/27')], families: [4], hasReversePathFilter: false, isBridge: false },
+  {
+    device: 'lan1',
+    addresses: ['203.0.113.1'],
+    onlink: [network('203.0.113.0/27')],
+    families: [4],
+    hasReversePathFilter: false,
+    isBridge: false,
+  },
 ];
 
 const TUNNELS: readonly Tunnel[] = [
   TUNNEL,
   { ...TUNNEL, covered: [network('198.51.100.0/24')] },
-  { device: 'tun1', families: [4], addresses: [network('10.64.0.1')], connected: [network('10.64.0.0/16')], covered: [network('10.64.0.0/16')] },
+  {
+    device: 'tun1',
+    families: [4],
+    addresses: [network('10.64.0.1')],
+    connected: [network('10.64.0.0/16')],
+    covered: [network('10.64.0.0/16')],
+  },
 ];
 
 const TRANSPORTS: readonly Transport[] = [
@@ -36,7 +49,20 @@ const TRANSPORTS: readonly Transport[] = [
 ];
 
 const CLIENTS: readonly ClientNetwork[] = [
-  ...['198.51.100.2', '198.51.100.3', '198.51.100.4', '2001:db8:8::1000', '2001:db8:8::1001', '10.99.0.0/16', '10.99.3.0/24', '10.98.0.0/24', '10.0.0.0/9', '2001:db8:77::/64', '2001:db8:78::/64', '2001:db8::/33'].map((text) => ({ ...network(text), device: 'tun0' })),
+  ...[
+    '198.51.100.2',
+    '198.51.100.3',
+    '198.51.100.4',
+    '2001:db8:8::1000',
+    '2001:db8:8::1001',
+    '10.99.0.0/16',
+    '10.99.3.0/24',
+    '10.98.0.0/24',
+    '10.0.0.0/9',
+    '2001:db8:77::/64',
+    '2001:db8:78::/64',
+    '2001:db8::/33',
+  ].map((text) => ({ ...network(text), device: 'tun0' })),
   ...['10.64.0.2', '10.97.0.0/24'].map((text) => ({ ...network(text), device: 'tun1' })),
 ];
 
@@ -47,14 +73,27 @@ function byDevice<T extends { readonly device: string }>(pool: readonly T[]): fc
 
 /** Gateways with distinct ids, and no source MAC that two of them share. */
 const gateways: fc.Arbitrary<readonly Gateway[]> = fc
-  .uniqueArray(fc.record({ id: fc.integer({ min: 1, max: 6 }), device: fc.constantFrom('lan0', 'lan1'), mac: fc.constantFrom(...MACS), sources: fc.subarray(MACS, { maxLength: 2 }) }), {
-    selector: ({ id }) => id,
-    maxLength: 5,
-  })
+  .uniqueArray(
+    fc.record({
+      id: fc.integer({ min: 1, max: 6 }),
+      device: fc.constantFrom('lan0', 'lan1'),
+      mac: fc.constantFrom(...MACS),
+      sources: fc.subarray(MACS, { maxLength: 2 }),
+    }),
+    {
+      selector: ({ id }) => id,
+      maxLength: 5,
+    },
+  )
   .map((drawn) => {
     const taken = new Set<string>();
     return drawn
-      .map((gateway) => ({ ...gateway, sources: gateway.sources.filter((mac) => !taken.has(`${gateway.device} ${mac}`) && taken.add(`${gateway.device} ${mac}`)) }))
+      .map((gateway) => ({
+        ...gateway,
+        sources: gateway.sources.filter(
+          (mac) => !taken.has(`${gateway.device} ${mac}`) && taken.add(`${gateway.device} ${mac}`),
+        ),
+      }))
       .toSorted((a, b) => a.id - b.id);
   });
 
@@ -102,11 +141,16 @@ export const markMask: fc.Arbitrary<number> = fc
   .chain((bits) => fc.integer({ min: 0, max: 32 - bits }).map((shift) => ((2 ** bits - 1) * 2 ** shift) >>> 0));
 
 /** Policies that differ in what rules depend on. */
-export const policy: fc.Arbitrary<Policy> = fc.record({ markMask, learnOnlink: fc.boolean() }).map((drawn) => ({ ...POLICY, ...drawn }));
+export const policy: fc.Arbitrary<Policy> = fc
+  .record({ markMask, learnOnlink: fc.boolean() })
+  .map((drawn) => ({ ...POLICY, ...drawn }));
 
 /** A prefix for IPv6 next hops as the settings take it: 64..112 bits, canonical. */
 export const nexthop6 = fc
-  .tuple(fc.array(fc.constantFrom('0', '1', 'ab', 'fd00'), { minLength: 7, maxLength: 7 }), fc.integer({ min: 64, max: 112 }))
+  .tuple(
+    fc.array(fc.constantFrom('0', '1', 'ab', 'fd00'), { minLength: 7, maxLength: 7 }),
+    fc.integer({ min: 64, max: 112 }),
+  )
   .map(([groups, prefixLength]) => {
     const parsed = parseNetwork(`fd00:${groups.slice(1).join(':')}:0/${prefixLength}`);
     if (parsed === null) throw new Error(`no network out of ${groups.join(':')}`);

@@ -2,11 +2,26 @@ import assert from 'node:assert/strict';
 import { SocketAddress } from 'node:net';
 import * as fc from 'fast-check';
 import type { RoutingPlan, Tunnel } from '../../../rules/index.js';
-import { EMPTY_DIFF, clientRoute, compileModuleRouting, compileRouting, contains, diffRouting, isEmptyRoutingDiff, needsRoute, nexthopAddress, routeKey, routingTables, subnetLengths } from '../../../rules/index.js';
+import {
+  EMPTY_DIFF,
+  clientRoute,
+  compileModuleRouting,
+  compileRouting,
+  contains,
+  diffRouting,
+  isEmptyRoutingDiff,
+  needsRoute,
+  nexthopAddress,
+  routeKey,
+  routingTables,
+  subnetLengths,
+} from '../../../rules/index.js';
 import { nexthop6, policy, world } from './arbitraries.js';
 import { FULL_SITE, LAN, POLICY, TUNNEL, gateway, network, site } from './sample-site.js';
 
-const twoPlans = policy.chain((drawn) => fc.tuple(world(drawn), world(drawn))).map(([a, b]) => [planOf(a), planOf(b)] as const);
+const twoPlans = policy
+  .chain((drawn) => fc.tuple(world(drawn), world(drawn)))
+  .map(([a, b]) => [planOf(a), planOf(b)] as const);
 
 describe('diffRouting', () => {
   it('has nothing to say about a plan and itself', () => {
@@ -41,7 +56,9 @@ describe('diffRouting', () => {
 
   it('replaces one neighbour and nothing else when a gateway moves', () => {
     const before = compileRouting(site({ gateways: [gateway(1), gateway(2)], uplink: gateway(2) }));
-    const after = compileRouting(site({ gateways: [gateway(1, { mac: '02:00:00:00:00:99' }), gateway(2)], uplink: gateway(2) }));
+    const after = compileRouting(
+      site({ gateways: [gateway(1, { mac: '02:00:00:00:00:99' }), gateway(2)], uplink: gateway(2) }),
+    );
 
     assert.deepEqual(diffRouting(before, after), {
       ...EMPTY_DIFF,
@@ -69,8 +86,14 @@ describe('compileRouting', () => {
       fc.property(policy.chain(world), ({ site: drawn }) => {
         const { routing } = drawn.policy;
         for (const { priority, table, suppressPrefixLength } of compileRouting(drawn).rules.filter(isLookup)) {
-          assert.ok((priority >= routing.priority && priority < routing.priority + 300) || (priority >= routing.fallbackPriority && priority < routing.fallbackPriority + 16));
-          assert.ok((table >= routing.tableBase && table <= routing.tableBase + 300) || (table === 254 && suppressPrefixLength === 0));
+          assert.ok(
+            (priority >= routing.priority && priority < routing.priority + 300) ||
+              (priority >= routing.fallbackPriority && priority < routing.fallbackPriority + 16),
+          );
+          assert.ok(
+            (table >= routing.tableBase && table <= routing.tableBase + 300) ||
+              (table === 254 && suppressPrefixLength === 0),
+          );
         }
       }),
     );
@@ -83,7 +106,12 @@ describe('compileRouting', () => {
         for (const rule of plan.rules) {
           if (rule.fwmark === undefined || !isLookup(rule)) continue;
           assert.equal(rule.fwmark.mask, drawn.policy.markMask);
-          assert.ok(plan.routes.some(({ family, table, destination }) => family === rule.family && table === rule.table && destination === 'default'));
+          assert.ok(
+            plan.routes.some(
+              ({ family, table, destination }) =>
+                family === rule.family && table === rule.table && destination === 'default',
+            ),
+          );
         }
       }),
     );
@@ -97,18 +125,30 @@ describe('compileRouting', () => {
     const [jump] = rules.filter((rule) => rule.goto !== undefined);
 
     assert.deepEqual(jump?.fwmark, { value: 0, mask: POLICY.markMask });
-    assert.ok(marked.length === gateways.length && marked.every((priority) => priority > (jump?.priority ?? Infinity) && priority < (jump?.goto ?? 0)));
-    assert.equal(rules.filter(({ priority }) => priority === jump?.goto).length, 1, 'the rule that it leads to is there');
+    assert.ok(
+      marked.length === gateways.length &&
+        marked.every((priority) => priority > (jump?.priority ?? Infinity) && priority < (jump?.goto ?? 0)),
+    );
+    assert.equal(
+      rules.filter(({ priority }) => priority === jump?.goto).length,
+      1,
+      'the rule that it leads to is there',
+    );
   });
 
   it('leaves IPv6 alone on a link that has none', () => {
     const plan = compileRouting(site({ links: [{ ...LAN, families: [4] }], gateways: [gateway(1)] }));
 
-    assert.deepEqual([...plan.rules, ...plan.neighbours].filter(({ family }) => family === 6), []);
+    assert.deepEqual(
+      [...plan.rules, ...plan.neighbours].filter(({ family }) => family === 6),
+      [],
+    );
   });
 
   it('asks main before the table of client networks, but for its default route, and lets OpenVPN’s own packets go around', () => {
-    const rules = compileRouting(site({ clientRouteFamilies: [4] })).rules.filter(({ priority }) => priority > 10_255 && priority < 10_300);
+    const rules = compileRouting(site({ clientRouteFamilies: [4] })).rules.filter(
+      ({ priority }) => priority > 10_255 && priority < 10_300,
+    );
 
     assert.deepEqual(rules, [
       { family: 4, priority: 10_270, table: 0, iif: 'lo', ipproto: 'udp', sport: 1194, goto: 10_273 },
@@ -123,10 +163,13 @@ describe('compileRouting', () => {
 
     const plan = compileRouting(site({ tunnels: [wide], links: [{ ...LAN, hasReversePathFilter: true }] }));
 
-    assert.deepEqual(plan.routes.filter(({ table }) => table === 7703), [
-      { family: 4, table: 7703, destination: '192.0.0.0/8', device: 'tun0' },
-      { family: 4, table: 7703, destination: '192.0.2.0/24', device: '' },
-    ]);
+    assert.deepEqual(
+      plan.routes.filter(({ table }) => table === 7703),
+      [
+        { family: 4, table: 7703, destination: '192.0.0.0/8', device: 'tun0' },
+        { family: 4, table: 7703, destination: '192.0.2.0/24', device: '' },
+      ],
+    );
   });
 
   it('has rp_filter’s rule for the address of the link that it is on, and for no other', () => {
@@ -170,15 +213,28 @@ describe('nexthopAddress', () => {
 
   it('is another one for each id', () => {
     for (const family of [4, 6] as const) {
-      assert.equal(new Set(Array.from({ length: 254 }, (_, index) => nexthopAddress(POLICY, family, index + 1))).size, 254);
+      assert.equal(
+        new Set(Array.from({ length: 254 }, (_, index) => nexthopAddress(POLICY, family, index + 1))).size,
+        254,
+      );
     }
   });
 });
 
 describe('clientRoute', () => {
   it('leads a subnet behind a client to its tunnel, in the table that is asked before main', () => {
-    assert.deepEqual(routeTo('10.99.0.0/16'), { family: 4, table: routingTables(POLICY).clients, destination: '10.99.0.0/16', device: 'tun0' });
-    assert.deepEqual(routeTo('2001:db8:77::/64'), { family: 6, table: 7700, destination: '2001:db8:77::/64', device: 'tun0' });
+    assert.deepEqual(routeTo('10.99.0.0/16'), {
+      family: 4,
+      table: routingTables(POLICY).clients,
+      destination: '10.99.0.0/16',
+      device: 'tun0',
+    });
+    assert.deepEqual(routeTo('2001:db8:77::/64'), {
+      family: 6,
+      table: 7700,
+      destination: '2001:db8:77::/64',
+      device: 'tun0',
+    });
   });
 
   it('is not needed inside what main leads to the tunnel', () => {
@@ -189,19 +245,26 @@ describe('clientRoute', () => {
 
   it('is not there for a tunnel that is not there, nor for a family that the tunnel has not', () => {
     assert.equal(routeTo('10.99.0.0/16', 'tun9'), null);
-    assert.equal(needsRoute({ ...network('2001:db8:77::/64'), device: 'tun0' }, [{ ...TUNNEL, families: [4] }]), false);
+    assert.equal(
+      needsRoute({ ...network('2001:db8:77::/64'), device: 'tun0' }, [{ ...TUNNEL, families: [4] }]),
+      false,
+    );
   });
 });
 
 describe('clientRoute with several tunnels', () => {
   const other: Tunnel = { ...TUNNEL, device: 'tun1' };
   const both = { policy: POLICY, tunnels: [TUNNEL, other] };
-  const table = (text: string, device: string, tunnels: readonly Tunnel[] = both.tunnels): number | undefined => clientRoute({ ...both, tunnels }, { ...network(text), device })?.table;
+  const table = (text: string, device: string, tunnels: readonly Tunnel[] = both.tunnels): number | undefined =>
+    clientRoute({ ...both, tunnels }, { ...network(text), device })?.table;
 
   it('comes before main for a client of either of two servers with one network', () => {
     const { contested } = routingTables(POLICY);
 
-    assert.deepEqual([table('198.51.100.7', 'tun0'), table('198.51.100.7', 'tun1'), table('2001:db8:8::7', 'tun1')], [contested, contested, contested]);
+    assert.deepEqual(
+      [table('198.51.100.7', 'tun0'), table('198.51.100.7', 'tun1'), table('2001:db8:8::7', 'tun1')],
+      [contested, contested, contested],
+    );
     const { rules } = compileRouting(site({ tunnels: both.tunnels, clientRouteFamilies: [4] }));
     const [first] = rules.filter(({ family }) => family === 4).toSorted((a, b) => a.priority - b.priority);
     assert.deepEqual(first, { family: 4, priority: POLICY.routing.priority, table: contested });
@@ -226,9 +289,20 @@ describe('clientRoute with several tunnels', () => {
 
 describe('subnetLengths', () => {
   it('are distinct, IPv4 first, long before short, without hosts', () => {
-    const clients = ['10.0.0.0/9', '198.51.100.2', '10.99.3.0/24', '2001:db8:77::/64', '10.99.4.0/24', '2001:db8:78::/80', '2001:db8:8::1'].map((text) => ({ ...network(text), device: 'tun0' }));
+    const clients = [
+      '10.0.0.0/9',
+      '198.51.100.2',
+      '10.99.3.0/24',
+      '2001:db8:77::/64',
+      '10.99.4.0/24',
+      '2001:db8:78::/80',
+      '2001:db8:8::1',
+    ].map((text) => ({ ...network(text), device: 'tun0' }));
 
-    assert.deepEqual(subnetLengths(clients).map(({ family, prefixLength }) => `${family}/${prefixLength}`), ['4/24', '4/9', '6/80', '6/64']);
+    assert.deepEqual(
+      subnetLengths(clients).map(({ family, prefixLength }) => `${family}/${prefixLength}`),
+      ['4/24', '4/9', '6/80', '6/64'],
+    );
   });
 });
 
@@ -237,24 +311,54 @@ describe('the routing of the datapath module', () => {
     const { rules } = compileModuleRouting(site());
 
     const rule = { table: 7702, iif: 'lo', priority: 40_002, fwmark: { value: 0x3200_0000, mask: 0xff00_0000 } };
-    assert.deepEqual(rules.filter(({ fwmark }) => fwmark !== undefined), [4, 6].map((family) => ({ family, ...rule })));
+    assert.deepEqual(
+      rules.filter(({ fwmark }) => fwmark !== undefined),
+      [4, 6].map((family) => ({ family, ...rule })),
+    );
   });
 });
 
 describe('the routing of an OpenVPN client', () => {
   it('gives the socket of an OpenVPN client, which has no port yet, a route by where it sends to', () => {
-    const transport = { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } } as const;
-    const rules = [compileRouting, compileModuleRouting].map((compile) => compile(site({ transports: [transport] })).rules.filter(({ to }) => to !== undefined));
+    const transport = {
+      protocol: 'udp',
+      address: null,
+      families: [4],
+      port: 0,
+      remote: { address: '203.0.113.9', port: 1194 },
+    } as const;
+    const rules = [compileRouting, compileModuleRouting].map((compile) =>
+      compile(site({ transports: [transport] })).rules.filter(({ to }) => to !== undefined),
+    );
 
-    const rule = { family: 4, table: 7702, iif: 'lo', priority: 40_002, to: '203.0.113.9', ipproto: 'udp', dport: [1194, 1194] };
+    const rule = {
+      family: 4,
+      table: 7702,
+      iif: 'lo',
+      priority: 40_002,
+      to: '203.0.113.9',
+      ipproto: 'udp',
+      dport: [1194, 1194],
+    };
     assert.deepEqual(rules, [[rule], [rule]]);
   });
 
   it('lets rp_filter find the way back of a server that a client sends to', () => {
-    const transport = { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } } as const;
-    const { rules } = compileRouting(site({ transports: [transport], links: [{ ...LAN, hasReversePathFilter: true }] }));
+    const transport = {
+      protocol: 'udp',
+      address: null,
+      families: [4],
+      port: 0,
+      remote: { address: '203.0.113.9', port: 1194 },
+    } as const;
+    const { rules } = compileRouting(
+      site({ transports: [transport], links: [{ ...LAN, hasReversePathFilter: true }] }),
+    );
 
-    assert.deepEqual(rules.filter(({ priority }) => priority === 40_004), [{ family: 4, table: 7702, priority: 40_004, from: '192.0.2.5', to: '203.0.113.9' }]);
+    assert.deepEqual(
+      rules.filter(({ priority }) => priority === 40_004),
+      [{ family: 4, table: 7702, priority: 40_004, from: '192.0.2.5', to: '203.0.113.9' }],
+    );
   });
 });
 
@@ -268,9 +372,18 @@ function routeTo(text: string, device = 'tun0'): ReturnType<typeof clientRoute> 
 }
 
 /** The plan of a site with the routes of its clients. */
-function planOf({ site: drawn, clients }: { site: typeof FULL_SITE; clients: readonly Parameters<typeof clientRoute>[1][] }): RoutingPlan {
+function planOf({
+  site: drawn,
+  clients,
+}: {
+  site: typeof FULL_SITE;
+  clients: readonly Parameters<typeof clientRoute>[1][];
+}): RoutingPlan {
   const plan = compileRouting(drawn);
-  return { ...plan, routes: [...plan.routes, ...clients.map((client) => clientRoute(drawn, client)).filter((route) => route !== null)] };
+  return {
+    ...plan,
+    routes: [...plan.routes, ...clients.map((client) => clientRoute(drawn, client)).filter((route) => route !== null)],
+  };
 }
 
 /** The kernel in small: neighbours and routes by their key, rules as a set. */

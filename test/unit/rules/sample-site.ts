@@ -48,17 +48,51 @@ export function gateway(id: number, overrides: Partial<Gateway> = {}): Gateway {
 }
 
 export function site(overrides: Partial<Site> = {}): Site {
-  return { policy: POLICY, tunnels: [TUNNEL], transports: [UDP], links: [LAN], gateways: [], uplink: null, subnetLengths: [], clientRouteFamilies: [], savedSysctls: [], ...overrides };
+  return {
+    policy: POLICY,
+    tunnels: [TUNNEL],
+    transports: [UDP],
+    links: [LAN],
+    gateways: [],
+    uplink: null,
+    subnetLengths: [],
+    clientRouteFamilies: [],
+    savedSysctls: [],
+    ...overrides,
+  };
 }
 
 /**
- * Everything that a site can have: two links, one of them with rp_filter, two tunnels, transports bound and unbound, a gateway that moved,
- * subnets of both families, sysctls that were changed.
+ * Everything that a site can have: two links, one of them with rp_filter, two tunnels, transports bound and unbound, a
+ * gateway that moved, subnets of both families, sysctls that were changed.
  */
 export const FULL_SITE: Site = site({
-  tunnels: [TUNNEL, { device: 'tun1', families: [4], addresses: [network('203.0.113.129')], connected: [network('203.0.113.128/25')], covered: [network('203.0.113.128/25')] }],
-  transports: [UDP, { protocol: 'tcp', address: '192.0.2.5', families: [4], port: 443 }, { protocol: 'udp', address: null, families: [4], port: 1195 }],
-  links: [LAN, { device: 'wan.7', addresses: ['10.1.0.5'], onlink: [network('10.1.0.0/16'), network('10.2.0.9')], families: [4], hasReversePathFilter: true, isBridge: false }],
+  tunnels: [
+    TUNNEL,
+    {
+      device: 'tun1',
+      families: [4],
+      addresses: [network('203.0.113.129')],
+      connected: [network('203.0.113.128/25')],
+      covered: [network('203.0.113.128/25')],
+    },
+  ],
+  transports: [
+    UDP,
+    { protocol: 'tcp', address: '192.0.2.5', families: [4], port: 443 },
+    { protocol: 'udp', address: null, families: [4], port: 1195 },
+  ],
+  links: [
+    LAN,
+    {
+      device: 'wan.7',
+      addresses: ['10.1.0.5'],
+      onlink: [network('10.1.0.0/16'), network('10.2.0.9')],
+      families: [4],
+      hasReversePathFilter: true,
+      isBridge: false,
+    },
+  ],
   gateways: [gateway(1), gateway(2, { mac: '02:00:00:00:00:99', sources: [] }), gateway(200, { device: 'wan.7' })],
   uplink: gateway(1),
   subnetLengths: [

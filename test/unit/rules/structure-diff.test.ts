@@ -14,7 +14,10 @@ describe('diffStructure', () => {
     fc.assert(
       fc.property(policy.chain(world), (drawn) => {
         const structure = compileNexthopStructure(drawn.site);
-        assert.deepEqual(diffStructure('gwmark', structure, compileNexthopStructure(drawn.site)), { before: [], after: [] });
+        assert.deepEqual(diffStructure('gwmark', structure, compileNexthopStructure(drawn.site)), {
+          before: [],
+          after: [],
+        });
       }),
     );
   });
@@ -24,7 +27,9 @@ describe('diffStructure', () => {
       fc.asyncProperty(twoWorlds, async ([a, b]) => {
         const changed = new FakeNftables();
         await changed.run(transaction(NOTHING, compileNexthopStructure(a.site), [], a.clients));
-        await changed.run(transaction(compileNexthopStructure(a.site), compileNexthopStructure(b.site), a.clients, b.clients));
+        await changed.run(
+          transaction(compileNexthopStructure(a.site), compileNexthopStructure(b.site), a.clients, b.clients),
+        );
         const fresh = new FakeNftables();
         await fresh.run(transaction(NOTHING, compileNexthopStructure(b.site), [], b.clients));
 
@@ -42,38 +47,76 @@ describe('diffStructure', () => {
 
     assert.deepEqual(diff.after, []);
     assert.deepEqual(diff.before.map(kindOf), [
-      'add chain learn_2', 'add chain return_2', 'add chain way_back_2', 'add rule learn_2', 'add rule return_2', 'add rule way_back_2',
-      'add element gateways', 'add element returns', 'add element way_backs',
+      'add chain learn_2',
+      'add chain return_2',
+      'add chain way_back_2',
+      'add rule learn_2',
+      'add rule return_2',
+      'add rule way_back_2',
+      'add element gateways',
+      'add element returns',
+      'add element way_backs',
     ]);
   });
 
   it('touches only the map of sources when a gateway moves', () => {
     const before = compileNexthopStructure(site({ gateways: [gateway(1)] }));
-    const after = compileNexthopStructure(site({ gateways: [gateway(1, { mac: '02:00:00:00:00:99', sources: ['02:00:00:00:00:99'] })] }));
+    const after = compileNexthopStructure(
+      site({ gateways: [gateway(1, { mac: '02:00:00:00:00:99', sources: ['02:00:00:00:00:99'] })] }),
+    );
 
-    assert.deepEqual(diffStructure('gwmark', before, after).before.map(kindOf), ['delete element gateways', 'add element gateways']);
+    assert.deepEqual(diffStructure('gwmark', before, after).before.map(kindOf), [
+      'delete element gateways',
+      'add element gateways',
+    ]);
   });
 
   it('takes the elements of a map away before the chain that they lead to', () => {
-    const diff = diffStructure('gwmark', compileNexthopStructure(site({ gateways: [gateway(1)] })), compileNexthopStructure(site()));
+    const diff = diffStructure(
+      'gwmark',
+      compileNexthopStructure(site({ gateways: [gateway(1)] })),
+      compileNexthopStructure(site()),
+    );
 
-    assert.deepEqual(diff.before.map(kindOf), ['delete element gateways', 'delete element returns', 'delete element way_backs']);
-    assert.deepEqual(diff.after.map(kindOf), ['flush chain learn_1', 'flush chain return_1', 'flush chain way_back_1', 'delete chain learn_1', 'delete chain return_1', 'delete chain way_back_1']);
+    assert.deepEqual(diff.before.map(kindOf), [
+      'delete element gateways',
+      'delete element returns',
+      'delete element way_backs',
+    ]);
+    assert.deepEqual(diff.after.map(kindOf), [
+      'flush chain learn_1',
+      'flush chain return_1',
+      'flush chain way_back_1',
+      'delete chain learn_1',
+      'delete chain return_1',
+      'delete chain way_back_1',
+    ]);
   });
 
   it('rewrites every chain of a table that an earlier run left, since a listing does not tell their rules', () => {
     const structure = compileNexthopStructure(FULL_SITE);
-    const adopted = { ...structure, chains: new Map([...structure.chains].map(([name, chain]) => [name, { ...chain, rules: null }])) };
+    const adopted = {
+      ...structure,
+      chains: new Map([...structure.chains].map(([name, chain]) => [name, { ...chain, rules: null }])),
+    };
 
-    const flushed = diffStructure('gwmark', adopted, structure).before.map(kindOf).filter((kind) => kind.startsWith('flush'));
+    const flushed = diffStructure('gwmark', adopted, structure)
+      .before.map(kindOf)
+      .filter((kind) => kind.startsWith('flush'));
 
-    assert.deepEqual(flushed, [...structure.chains.keys()].map((name) => `flush chain ${name}`));
+    assert.deepEqual(
+      flushed,
+      [...structure.chains.keys()].map((name) => `flush chain ${name}`),
+    );
   });
 });
 
 describe('clientCommands', () => {
   it('are one command a set and direction, however many clients there are', () => {
-    const clients = Array.from({ length: 500 }, (_, index): ClientNetworkChange => ({ op: 'add', network: { ...network(`10.64.${index >> 8}.${index & 255}`), device: 'tun0' } }));
+    const clients = Array.from({ length: 500 }, (_, index): ClientNetworkChange => ({
+      op: 'add',
+      network: { ...network(`10.64.${index >> 8}.${index & 255}`), device: 'tun0' },
+    }));
     const leaving: ClientNetworkChange = { op: 'remove', network: { ...network('10.99.0.0/16'), device: 'tun0' } };
 
     const commands = clientCommands(POLICY.table, [...clients, leaving]);
@@ -82,11 +125,18 @@ describe('clientCommands', () => {
   });
 });
 
-function transaction(from: Structure, to: Structure, had: readonly ClientNetwork[], has: readonly ClientNetwork[]): Command[] {
+function transaction(
+  from: Structure,
+  to: Structure,
+  had: readonly ClientNetwork[],
+  has: readonly ClientNetwork[],
+): Command[] {
   const before = new Map(had.map((client) => [networkKey(client), client]));
   const after = new Map(has.map((client) => [networkKey(client), client]));
   const changes: ClientNetworkChange[] = [
-    ...[...before].filter(([key]) => !after.has(key)).map(([, client]) => ({ op: 'remove', network: client }) as const),
+    ...[...before]
+      .filter(([key]) => !after.has(key))
+      .map(([, client]) => ({ op: 'remove', network: client }) as const),
     ...[...after].filter(([key]) => !before.has(key)).map(([, client]) => ({ op: 'add', network: client }) as const),
   ];
   const diff = diffStructure('gwmark', from, to);
@@ -110,7 +160,10 @@ function withoutHandle(name: string, value: unknown): unknown {
 
 /** `add element client4`, `flush chain learn`. */
 function kindOf(command: Command): string {
-  const [[verb, target] = ['', {}]] = Object.entries(command) as [string, Record<string, { name?: string; chain?: string }>][];
+  const [[verb, target] = ['', {}]] = Object.entries(command) as [
+    string,
+    Record<string, { name?: string; chain?: string }>,
+  ][];
   const [[noun, object] = ['', {}]] = Object.entries(target);
   return `${verb} ${noun} ${object.chain ?? object.name ?? ''}`;
 }

@@ -38,7 +38,10 @@ describe('ClientNetworks', () => {
     const networks = new ClientNetworks();
     networks.add('a', client('10.8.0.2'));
 
-    assert.deepEqual(networks.add('a', { ...client('10.8.0.2'), device: 'tun1' }), { op: 'add', network: { ...client('10.8.0.2'), device: 'tun1' } });
+    assert.deepEqual(networks.add('a', { ...client('10.8.0.2'), device: 'tun1' }), {
+      op: 'add',
+      network: { ...client('10.8.0.2'), device: 'tun1' },
+    });
   });
 
   it('leads back to the device of the owner that stays', () => {
@@ -56,23 +59,27 @@ describe('ClientNetworks', () => {
     // Each session's own messages: it comes with some addresses, and perhaps goes.
     const session = fc.record({ holds: fc.subarray(addresses, { minLength: 1 }), goes: fc.boolean() });
     fc.assert(
-      fc.property(fc.array(session, { minLength: 1, maxLength: 5 }), fc.array(fc.nat(), { minLength: 40, maxLength: 40 }), (sessions, picks) => {
-        const networks = new ClientNetworks();
-        const kept = new Set<string>();
-        const queues = sessions.map(({ holds, goes }, index) => [
-          ...holds.map((text) => () => follow(kept, networks.add(`session ${index}`, client(text)))),
-          ...(goes ? holds.map((text) => () => follow(kept, networks.remove(`session ${index}`, text))) : []),
-        ]);
-        for (const pick of picks) {
-          const waiting = queues.filter((queue) => queue.length > 0);
-          waiting[pick % Math.max(1, waiting.length)]?.shift()?.();
-        }
-        for (const queue of queues) for (const step of queue) step();
+      fc.property(
+        fc.array(session, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.nat(), { minLength: 40, maxLength: 40 }),
+        (sessions, picks) => {
+          const networks = new ClientNetworks();
+          const kept = new Set<string>();
+          const queues = sessions.map(({ holds, goes }, index) => [
+            ...holds.map((text) => () => follow(kept, networks.add(`session ${index}`, client(text)))),
+            ...(goes ? holds.map((text) => () => follow(kept, networks.remove(`session ${index}`, text))) : []),
+          ]);
+          for (const pick of picks) {
+            const waiting = queues.filter((queue) => queue.length > 0);
+            waiting[pick % Math.max(1, waiting.length)]?.shift()?.();
+          }
+          for (const queue of queues) for (const step of queue) step();
 
-        const live = new Set(sessions.flatMap(({ holds, goes }) => (goes ? [] : holds)));
-        assert.deepEqual([...networks.list()].map(networkKey).toSorted(), [...live].toSorted());
-        assert.deepEqual([...kept].toSorted(), [...live].toSorted(), 'whoever follows the changes has the same');
-      }),
+          const live = new Set(sessions.flatMap(({ holds, goes }) => (goes ? [] : holds)));
+          assert.deepEqual([...networks.list()].map(networkKey).toSorted(), [...live].toSorted());
+          assert.deepEqual([...kept].toSorted(), [...live].toSorted(), 'whoever follows the changes has the same');
+        },
+      ),
       { numRuns: 500 },
     );
   });

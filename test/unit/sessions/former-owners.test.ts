@@ -14,8 +14,16 @@ class Rig {
   readonly networks: ClientNetworks;
 
   constructor(max = 10) {
-    this.former = new FormerOwners({ holdMs: 1000, max, onGivenUp: (networks) => this.givenUp.push(...networks.map(networkKey)), now: () => 0 });
-    this.networks = new ClientNetworks({ former: this.former, onHandedOver: (networks) => this.handedOver.push(...networks.map(networkKey)) });
+    this.former = new FormerOwners({
+      holdMs: 1000,
+      max,
+      onGivenUp: (networks) => this.givenUp.push(...networks.map(networkKey)),
+      now: () => 0,
+    });
+    this.networks = new ClientNetworks({
+      former: this.former,
+      onHandedOver: (networks) => this.handedOver.push(...networks.map(networkKey)),
+    });
   }
 
   add(owner: string, text: string, identity: OwnerIdentity): void {
@@ -64,7 +72,11 @@ describe('FormerOwners', () => {
 
   it('give up what nobody came back for, all of the same second at once', async () => {
     const given = await new Promise<readonly string[]>((resolve) => {
-      const former = new FormerOwners({ holdMs: 1, max: 10, onGivenUp: (networks) => resolve(networks.map(networkKey)) });
+      const former = new FormerOwners({
+        holdMs: 1,
+        max: 10,
+        onGivenUp: (networks) => resolve(networks.map(networkKey)),
+      });
       former.left(client('10.8.0.2'), 'alice');
       former.left(client('10.8.0.3'), 'bob');
     });

@@ -14,11 +14,21 @@ export function cidOf(cid: number | string): Cid {
 }
 
 export function connect(cid: number | string, env: Readonly<Record<string, string>> = {}, kid = 1): Notification {
-  return { kind: 'client:connect', cid: cidOf(cid), kid: parseKid(String(kid)), env: Environment.from(Object.entries(env)) };
+  return {
+    kind: 'client:connect',
+    cid: cidOf(cid),
+    kid: parseKid(String(kid)),
+    env: Environment.from(Object.entries(env)),
+  };
 }
 
 export function reauth(cid: number | string, kid: number, env: Readonly<Record<string, string>> = {}): Notification {
-  return { kind: 'client:reauth', cid: cidOf(cid), kid: parseKid(String(kid)), env: Environment.from(Object.entries(env)) };
+  return {
+    kind: 'client:reauth',
+    cid: cidOf(cid),
+    kid: parseKid(String(kid)),
+    env: Environment.from(Object.entries(env)),
+  };
 }
 
 export function addressOf(cid: number | string, text: string, isPrimary = true): Notification {
@@ -45,20 +55,37 @@ export interface Row {
 }
 
 /** A snapshot with these rows; `unassigned` are addresses in the routing table that belong to no single row. */
-export function snapshot(rows: readonly Row[], unassigned: readonly (readonly [realAddress: string, text: string, commonName?: string])[] = []): StatusSnapshot {
+export function snapshot(
+  rows: readonly Row[],
+  unassigned: readonly (readonly [realAddress: string, text: string, commonName?: string])[] = [],
+): StatusSnapshot {
   return {
-    format: 3, daemonMode: 'server',
+    format: 3,
+    daemonMode: 'server',
     title: 'OpenVPN 2.6.14',
     timeSeconds: 1_767_225_600,
     clients: rows.map(clientOf),
     routes: [],
-    unassignedRoutes: unassigned.map(([realAddressText, text, commonName = 'client']) => ({ address: address(text), mac: undefined, isCached: false, commonName, realAddressText })),
+    unassignedRoutes: unassigned.map(([realAddressText, text, commonName = 'client']) => ({
+      address: address(text),
+      mac: undefined,
+      isCached: false,
+      commonName,
+      realAddressText,
+    })),
     isDcoEnabled: false,
     unread: [],
   };
 }
 
-function clientOf({ cid, commonName = 'client', realAddress = '', addresses = [], subnets = [], connectedSinceSeconds }: Row): StatusClient {
+function clientOf({
+  cid,
+  commonName = 'client',
+  realAddress = '',
+  addresses = [],
+  subnets = [],
+  connectedSinceSeconds,
+}: Row): StatusClient {
   return {
     cid: cid === undefined ? undefined : cidOf(cid),
     commonName,

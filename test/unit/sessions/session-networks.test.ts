@@ -20,13 +20,19 @@ class Server {
 
   constructor(name = 'unix:/run/a.sock', clients = new ClientNetworks()) {
     this.clients = clients;
-    this.networks = new SessionNetworks({ server: name, clients, logger: this.log.logger, onChanged: (key) => this.changed.push(key) });
+    this.networks = new SessionNetworks({
+      server: name,
+      clients,
+      logger: this.log.logger,
+      onChanged: (key) => this.changed.push(key),
+    });
   }
 
   hear(...messages: readonly Notification[]): this {
     for (const message of messages) {
       this.#seq += 1;
-      for (const change of this.#sessions.handle(message, { epoch: 1, seq: this.#seq }, new Date(0))) this.networks.apply(change);
+      for (const change of this.#sessions.handle(message, { epoch: 1, seq: this.#seq }, new Date(0)))
+        this.networks.apply(change);
     }
     return this;
   }
@@ -42,7 +48,11 @@ class Server {
 }
 
 function around(onlink: string, isBridge = false): Surroundings {
-  return { links: [{ device: 'lan0', onlink: [network(onlink)], isBridge }], remotes: [], tunnel: { connected: [network('10.8.0.0/24')], covered: [] } };
+  return {
+    links: [{ device: 'lan0', onlink: [network(onlink)], isBridge }],
+    remotes: [],
+    tunnel: { connected: [network('10.8.0.0/24')], covered: [] },
+  };
 }
 
 describe('SessionNetworks', () => {
@@ -72,7 +82,12 @@ describe('SessionNetworks', () => {
     const server = new Server();
     server.networks.setDevice('tun0');
 
-    server.hear(addressOf(0, '10.8.0.2'), addressOf(0, '0.0.0.0/0', false), addressOf(0, '::/0', false), disconnect(0));
+    server.hear(
+      addressOf(0, '10.8.0.2'),
+      addressOf(0, '0.0.0.0/0', false),
+      addressOf(0, '::/0', false),
+      disconnect(0),
+    );
 
     assert.deepEqual(server.changed, ['10.8.0.2', '10.8.0.2']);
     assert.equal(server.log.of('client.refused_route').length, 2);
@@ -91,7 +106,10 @@ describe('SessionNetworks', () => {
 
     server.networks.setDevice('tun0', around('192.0.2.0/24', true));
     assert.deepEqual(server.keys, ['10.8.0.2 tun0']);
-    assert.deepEqual(server.refused(0).map(({ reason }) => reason), ['it lies on the link lan0', 'it holds the link of the bridge lan0']);
+    assert.deepEqual(
+      server.refused(0).map(({ reason }) => reason),
+      ['it lies on the link lan0', 'it holds the link of the bridge lan0'],
+    );
     server.hear(disconnect(0));
     assert.deepEqual(server.keys, []);
     assert.equal(server.log.of('client.refused_route').length, 3);
@@ -100,7 +118,11 @@ describe('SessionNetworks', () => {
   it('takes an address on the link that the tunnel has as its own, or that main leads to the tunnel: the LAN is told by proxy ARP', () => {
     const links = [{ device: 'lan0', onlink: [network('192.0.2.0/24')], isBridge: true }];
     const server = new Server();
-    server.networks.setDevice('tun0', { links, remotes: [], tunnel: { connected: [network('192.0.2.128/25')], covered: [network('192.0.2.64/27')] } });
+    server.networks.setDevice('tun0', {
+      links,
+      remotes: [],
+      tunnel: { connected: [network('192.0.2.128/25')], covered: [network('192.0.2.64/27')] },
+    });
 
     server.hear(addressOf(0, '192.0.2.130'), addressOf(0, '192.0.2.65', false), addressOf(0, '192.0.2.1', false));
 
@@ -121,21 +143,26 @@ describe('SessionNetworks', () => {
 
   it('has the union of live sessions, whichever way the messages of a takeover are mixed', () => {
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { minLength: 2, maxLength: 4 }), fc.array(fc.nat(), { minLength: 20, maxLength: 20 }), fc.nat(20), (going, picks, tunnelAt) => {
-        const server = new Server();
-        const queues = going.map((goes, cid) => life(cid, goes));
-        for (const [step, pick] of picks.entries()) {
-          if (step === tunnelAt) server.networks.setDevice('tun0');
-          const waiting = queues.filter((queue) => queue.length > 0);
-          const message = waiting[pick % Math.max(1, waiting.length)]?.shift();
-          if (message !== undefined) server.hear(message);
-        }
-        for (const queue of queues) server.hear(...queue);
-        server.networks.setDevice('tun0');
+      fc.property(
+        fc.array(fc.boolean(), { minLength: 2, maxLength: 4 }),
+        fc.array(fc.nat(), { minLength: 20, maxLength: 20 }),
+        fc.nat(20),
+        (going, picks, tunnelAt) => {
+          const server = new Server();
+          const queues = going.map((goes, cid) => life(cid, goes));
+          for (const [step, pick] of picks.entries()) {
+            if (step === tunnelAt) server.networks.setDevice('tun0');
+            const waiting = queues.filter((queue) => queue.length > 0);
+            const message = waiting[pick % Math.max(1, waiting.length)]?.shift();
+            if (message !== undefined) server.hear(message);
+          }
+          for (const queue of queues) server.hear(...queue);
+          server.networks.setDevice('tun0');
 
-        const live = going.flatMap((goes, cid) => (goes ? [] : [`10.${90 + cid}.0.0/16 tun0`]));
-        assert.deepEqual(server.keys, [...(live.length > 0 ? ['10.8.0.2 tun0'] : []), ...live].toSorted());
-      }),
+          const live = going.flatMap((goes, cid) => (goes ? [] : [`10.${90 + cid}.0.0/16 tun0`]));
+          assert.deepEqual(server.keys, [...(live.length > 0 ? ['10.8.0.2 tun0'] : []), ...live].toSorted());
+        },
+      ),
       { numRuns: 500 },
     );
   });

@@ -6,7 +6,13 @@ const ENV = { common_name: 'alice', trusted_ip: '192.0.2.10', trusted_port: '400
 
 describe('SessionTable under --management-client-auth', () => {
   it('follows a client from CONNECT to DISCONNECT', () => {
-    const table = new RecordedTable().hear(connect(0, ENV), addressOf(0, '10.8.0.2'), addressOf(0, 'fd00:8::1000'), addressOf(0, '192.168.77.0/255.255.255.0', false), established(0, ENV));
+    const table = new RecordedTable().hear(
+      connect(0, ENV),
+      addressOf(0, '10.8.0.2'),
+      addressOf(0, 'fd00:8::1000'),
+      addressOf(0, '192.168.77.0/255.255.255.0', false),
+      established(0, ENV),
+    );
     const [session] = table.table.list();
 
     assert.equal(session?.commonName, 'alice');
@@ -14,7 +20,16 @@ describe('SessionTable under --management-client-auth', () => {
     assert.equal(session?.since.toISOString(), '2026-01-01T00:00:00.000Z');
     assert.deepEqual(table.connected, { 0: ['10.8.0.2/32', 'fd00:8::1000/128', '192.168.77.0/24'] });
     table.hear(disconnect(0, ENV));
-    assert.deepEqual(table.changes, ['connected 0', '+ 0 10.8.0.2/32', '+ 0 fd00:8::1000/128', '+ 0 192.168.77.0/24', '- 0 10.8.0.2/32', '- 0 fd00:8::1000/128', '- 0 192.168.77.0/24', 'gone 0 disconnect']);
+    assert.deepEqual(table.changes, [
+      'connected 0',
+      '+ 0 10.8.0.2/32',
+      '+ 0 fd00:8::1000/128',
+      '+ 0 192.168.77.0/24',
+      '- 0 10.8.0.2/32',
+      '- 0 fd00:8::1000/128',
+      '- 0 192.168.77.0/24',
+      'gone 0 disconnect',
+    ]);
     assert.deepEqual(table.connected, {});
   });
 
@@ -33,7 +48,11 @@ describe('SessionTable under --management-client-auth', () => {
   });
 
   it('passes over the ESTABLISHED of a rejected client, which comes after its DISCONNECT', () => {
-    const table = new RecordedTable().hear(connect(2, ENV), disconnect(2), established(2, { ...ENV, ifconfig_pool_remote_ip: '10.8.0.9' }));
+    const table = new RecordedTable().hear(
+      connect(2, ENV),
+      disconnect(2),
+      established(2, { ...ENV, ifconfig_pool_remote_ip: '10.8.0.9' }),
+    );
 
     assert.deepEqual(table.changes, []);
     table.see(snapshot([{ cid: 2, addresses: ['10.8.0.9'] }]));
@@ -41,19 +60,35 @@ describe('SessionTable under --management-client-auth', () => {
   });
 
   it('does not believe an ESTABLISHED without any address, whatever its environment says', () => {
-    const table = new RecordedTable().hear(connect(1, ENV), established(1, { ...ENV, ifconfig_pool_remote_ip: '10.8.0.9' }));
+    const table = new RecordedTable().hear(
+      connect(1, ENV),
+      established(1, { ...ENV, ifconfig_pool_remote_ip: '10.8.0.9' }),
+    );
 
     assert.deepEqual(table.connected, {});
   });
 
   it('keeps an address that passes to a second client of the same name before the first is gone', () => {
-    const table = new RecordedTable().hear(addressOf(0, '10.8.0.2'), established(0), connect(1, ENV), addressOf(1, '10.8.0.2'), disconnect(0), established(1));
+    const table = new RecordedTable().hear(
+      addressOf(0, '10.8.0.2'),
+      established(0),
+      connect(1, ENV),
+      addressOf(1, '10.8.0.2'),
+      disconnect(0),
+      established(1),
+    );
 
     assert.deepEqual(table.connected, { 1: ['10.8.0.2/32'] });
   });
 
   it('tells clients of one name apart (duplicate-cn)', () => {
-    const table = new RecordedTable().hear(connect(0, ENV), addressOf(0, '10.8.0.2'), connect(1, ENV), addressOf(1, '10.8.0.3'), disconnect(0));
+    const table = new RecordedTable().hear(
+      connect(0, ENV),
+      addressOf(0, '10.8.0.2'),
+      connect(1, ENV),
+      addressOf(1, '10.8.0.3'),
+      disconnect(0),
+    );
 
     assert.deepEqual(table.connected, { 1: ['10.8.0.3/32'] });
   });
@@ -65,7 +100,11 @@ describe('SessionTable under --management-client-auth', () => {
     for (const kid of [3, 4, 9, 200]) table.hear(reauth(0, kid, { ...ENV, trusted_port: '50000' }));
 
     assert.equal(table.changes.length, before);
-    assert.equal([...table.table.list()][0]?.realAddress, '192.0.2.10:40000', 'a snapshot tells of a client that floats');
+    assert.equal(
+      [...table.table.list()][0]?.realAddress,
+      '192.0.2.10:40000',
+      'a snapshot tells of a client that floats',
+    );
   });
 
   it('reads names with equals signs, commas, END and a leading >', () => {
@@ -77,14 +116,18 @@ describe('SessionTable under --management-client-auth', () => {
 
   it('takes addresses in every form that OpenVPN prints, once each', () => {
     const table = new RecordedTable().hear(
-      ...['10.8.0.2', '192.168.77.9/255.255.255.0', '192.168.77.0/24', 'FD00:8:0::1000', 'fd00:77::1/64'].map((text) => addressOf(7, text)),
+      ...['10.8.0.2', '192.168.77.9/255.255.255.0', '192.168.77.0/24', 'FD00:8:0::1000', 'fd00:77::1/64'].map((text) =>
+        addressOf(7, text),
+      ),
     );
 
     assert.deepEqual(table.connected, { 7: ['10.8.0.2/32', '192.168.77.0/24', 'fd00:8::1000/128', 'fd00:77::/64'] });
   });
 
   it('holds 256 subnets behind one client', () => {
-    const table = new RecordedTable().hear(...Array.from({ length: 256 }, (_, index) => addressOf(0, `10.${index}.0.0/16`, false)));
+    const table = new RecordedTable().hear(
+      ...Array.from({ length: 256 }, (_, index) => addressOf(0, `10.${index}.0.0/16`, false)),
+    );
 
     assert.equal(table.connected['0']?.length, 256);
     table.hear(disconnect(0));
@@ -92,7 +135,11 @@ describe('SessionTable under --management-client-auth', () => {
   });
 
   it('knows CIDs up to the largest that an unsigned long holds', () => {
-    const table = new RecordedTable().hear(addressOf('18446744073709551615', '10.8.0.2'), addressOf('18446744073709551614', '10.8.0.3'), disconnect('18446744073709551615'));
+    const table = new RecordedTable().hear(
+      addressOf('18446744073709551615', '10.8.0.2'),
+      addressOf('18446744073709551614', '10.8.0.3'),
+      disconnect('18446744073709551615'),
+    );
 
     assert.deepEqual(table.connected, { '18446744073709551614': ['10.8.0.3/32'] });
   });
@@ -101,13 +148,26 @@ describe('SessionTable under --management-client-auth', () => {
     const table = new RecordedTable().hear(addressOf(0, '10.8.0.2'), connect(1), disconnect(1)).restart();
     table.hear(addressOf(0, '10.8.0.9'), addressOf(1, '10.8.0.10'));
 
-    assert.deepEqual(table.changes.filter((change) => change.startsWith('gone')), ['gone 0 epoch']);
+    assert.deepEqual(
+      table.changes.filter((change) => change.startsWith('gone')),
+      ['gone 0 epoch'],
+    );
     assert.deepEqual(table.connected, { 0: ['10.8.0.9/32'], 1: ['10.8.0.10/32'] });
-    assert.deepEqual([...table.table.list()].map(({ epoch, cid }) => [epoch, cid]), [[2, '0'], [2, '1']]);
+    assert.deepEqual(
+      [...table.table.list()].map(({ epoch, cid }) => [epoch, cid]),
+      [
+        [2, '0'],
+        [2, '1'],
+      ],
+    );
   });
 
   it('passes over NOTIFY and whatever else names no session', () => {
-    const table = new RecordedTable().hear(addressOf(0, '10.8.0.2'), { kind: 'notify', severity: 'info', type: 'remote-exit', text: 'EXIT' }, { kind: 'unknown', source: 'CLIENT', text: 'BAR,0', reason: 'no such type' });
+    const table = new RecordedTable().hear(
+      addressOf(0, '10.8.0.2'),
+      { kind: 'notify', severity: 'info', type: 'remote-exit', text: 'EXIT' },
+      { kind: 'unknown', source: 'CLIENT', text: 'BAR,0', reason: 'no such type' },
+    );
 
     assert.deepEqual(table.connected, { 0: ['10.8.0.2/32'] });
   });
@@ -125,13 +185,18 @@ describe('SessionTable under --management-client-auth', () => {
 
 describe('SessionTable without --management-client-auth', () => {
   it('learns of a client by ESTABLISHED and of its addresses by the snapshot', () => {
-    const table = new RecordedTable().hear(established(0, ENV)).see(snapshot([{ cid: 0, commonName: 'alice', addresses: ['10.8.0.2'], subnets: ['192.168.77.0/24'] }]));
+    const table = new RecordedTable()
+      .hear(established(0, ENV))
+      .see(snapshot([{ cid: 0, commonName: 'alice', addresses: ['10.8.0.2'], subnets: ['192.168.77.0/24'] }]));
 
     assert.deepEqual(table.changes, ['connected 0', '+ 0 10.8.0.2/32', '+ 0 192.168.77.0/24']);
   });
 
   it('learns by the snapshot alone that a client is gone', () => {
-    const table = new RecordedTable().hear(established(0, ENV)).see(snapshot([{ cid: 0, addresses: ['10.8.0.2'] }])).see(snapshot([]));
+    const table = new RecordedTable()
+      .hear(established(0, ENV))
+      .see(snapshot([{ cid: 0, addresses: ['10.8.0.2'] }]))
+      .see(snapshot([]));
 
     assert.deepEqual(table.changes.slice(-2), ['- 0 10.8.0.2/32', 'gone 0 resync']);
   });
@@ -145,8 +210,19 @@ describe('SessionTable without --management-client-auth', () => {
 
 describe('a snapshot', () => {
   it('is the same as the events that it replaces', () => {
-    const events = new RecordedTable().hear(addressOf(0, '10.8.0.2'), addressOf(0, '192.168.77.0/24', false), established(0), addressOf(1, '10.8.0.3'), established(1));
-    const fresh = new RecordedTable().see(snapshot([{ cid: 0, addresses: ['10.8.0.2'], subnets: ['192.168.77.0/24'] }, { cid: 1, addresses: ['10.8.0.3'] }]));
+    const events = new RecordedTable().hear(
+      addressOf(0, '10.8.0.2'),
+      addressOf(0, '192.168.77.0/24', false),
+      established(0),
+      addressOf(1, '10.8.0.3'),
+      established(1),
+    );
+    const fresh = new RecordedTable().see(
+      snapshot([
+        { cid: 0, addresses: ['10.8.0.2'], subnets: ['192.168.77.0/24'] },
+        { cid: 1, addresses: ['10.8.0.3'] },
+      ]),
+    );
 
     assert.deepEqual(fresh.connected, events.connected);
   });
@@ -176,7 +252,9 @@ describe('a snapshot', () => {
   });
 
   it('takes away an address that moved on, and adds the one that came, in that session', () => {
-    const table = new RecordedTable().hear(addressOf(0, '10.8.0.2'), established(0)).see(snapshot([{ cid: 0, addresses: ['10.8.0.7'] }]));
+    const table = new RecordedTable()
+      .hear(addressOf(0, '10.8.0.2'), established(0))
+      .see(snapshot([{ cid: 0, addresses: ['10.8.0.7'] }]));
 
     assert.deepEqual(table.changes.slice(-2), ['+ 0 10.8.0.7/32', '- 0 10.8.0.2/32']);
   });
@@ -190,7 +268,10 @@ describe('a snapshot', () => {
   });
 
   it('finds the session of a row without CID by its virtual address where the real one is printed otherwise', () => {
-    const table = new RecordedTable().hear(established(3, { ...ENV, trusted_ip: '', trusted_ip6: '2001:db8::9' }), addressOf(3, '10.8.0.2'));
+    const table = new RecordedTable().hear(
+      established(3, { ...ENV, trusted_ip: '', trusted_ip6: '2001:db8::9' }),
+      addressOf(3, '10.8.0.2'),
+    );
 
     table.see(snapshot([{ realAddress: '2001:db8::9', addresses: ['10.8.0.2'] }]));
 
@@ -199,7 +280,10 @@ describe('a snapshot', () => {
   });
 
   it('keeps two clients apart that have no CID and one real address', () => {
-    const rows = snapshot([{ commonName: 'near', realAddress: '2001:db8::9', addresses: ['10.8.0.2'] }, { commonName: 'far', realAddress: '2001:db8::9', addresses: ['10.8.0.3'] }]);
+    const rows = snapshot([
+      { commonName: 'near', realAddress: '2001:db8::9', addresses: ['10.8.0.2'] },
+      { commonName: 'far', realAddress: '2001:db8::9', addresses: ['10.8.0.3'] },
+    ]);
 
     const table = new RecordedTable().see(rows).see(rows);
 
@@ -213,7 +297,11 @@ describe('a snapshot', () => {
 
     const table = new RecordedTable().see(snapshot([near, far], routes));
 
-    assert.deepEqual(table.connected, { 0: ['10.8.0.2/32'], 1: ['10.8.0.3/32', '192.168.77.0/24'] }, 'OpenVPN lets the latest have it');
+    assert.deepEqual(
+      table.connected,
+      { 0: ['10.8.0.2/32'], 1: ['10.8.0.3/32', '192.168.77.0/24'] },
+      'OpenVPN lets the latest have it',
+    );
   });
 
   describe('of clients that look alike in the routing table', () => {
@@ -224,12 +312,27 @@ describe('a snapshot', () => {
       { cid: 2, commonName: 'site', realAddress: at, addresses: ['10.8.0.4'] },
     ];
     const cases: readonly (readonly [string, readonly string[], string | null, Parameters<typeof snapshot>[0]])[] = [
-      ['a subnet that nobody is known to have goes to the latest of its name, in whatever order the rows are', [], '9', rows],
+      [
+        'a subnet that nobody is known to have goes to the latest of its name, in whatever order the rows are',
+        [],
+        '9',
+        rows,
+      ],
       ['an owner that an event told keeps it, though another of its name is later', ['2'], '2', rows],
       ['of two owners that events told the later has it', ['2', '9'], '9', rows],
       ['a client of another name never gets it, whatever an event told before', ['10'], '9', rows],
-      ['a client that did not log in does not get it', [], '2', [rows[0] ?? {}, { ...rows[1], addresses: [] }, rows[2] ?? {}]],
-      ['where none of its name is connected nobody has it', [], null, [rows[0] ?? {}, { ...rows[1], addresses: [] }, { ...rows[2], addresses: [] }]],
+      [
+        'a client that did not log in does not get it',
+        [],
+        '2',
+        [rows[0] ?? {}, { ...rows[1], addresses: [] }, rows[2] ?? {}],
+      ],
+      [
+        'where none of its name is connected nobody has it',
+        [],
+        null,
+        [rows[0] ?? {}, { ...rows[1], addresses: [] }, { ...rows[2], addresses: [] }],
+      ],
     ];
     for (const [title, told, owner, clients] of cases) {
       it(title, () => {
@@ -237,16 +340,26 @@ describe('a snapshot', () => {
 
         table.see(snapshot(clients, [[at, '192.168.77.0/24', 'site']]));
 
-        const owners = Object.entries(table.connected).filter(([, addresses]) => addresses.includes('192.168.77.0/24')).map(([cid]) => cid);
+        const owners = Object.entries(table.connected)
+          .filter(([, addresses]) => addresses.includes('192.168.77.0/24'))
+          .map(([cid]) => cid);
         assert.deepEqual(owners, owner === null ? [] : [owner]);
       });
     }
 
     it('a client without a CID is not taken for one of another name at the same address', () => {
-      const table = new RecordedTable().hear(established(3, { common_name: 'site', trusted_ip6: at, trusted_port: '1000' }), addressOf(3, '10.8.0.3'));
+      const table = new RecordedTable().hear(
+        established(3, { common_name: 'site', trusted_ip6: at, trusted_port: '1000' }),
+        addressOf(3, '10.8.0.3'),
+      );
       table.see(snapshot([{ cid: 3, commonName: 'site', realAddress: at, addresses: ['10.8.0.3'] }]));
 
-      table.see(snapshot([{ commonName: 'other', realAddress: at, addresses: ['10.8.0.2'] }, { commonName: 'site', realAddress: at, addresses: ['10.8.0.3'] }]));
+      table.see(
+        snapshot([
+          { commonName: 'other', realAddress: at, addresses: ['10.8.0.2'] },
+          { commonName: 'site', realAddress: at, addresses: ['10.8.0.3'] },
+        ]),
+      );
 
       assert.deepEqual(table.connected['3'], ['10.8.0.3/32']);
       assert.equal(Object.keys(table.connected).length, 2);
@@ -262,7 +375,10 @@ describe('a snapshot', () => {
 
 describe('clear', () => {
   it('ends everybody and lets the same CIDs come again', () => {
-    const table = new RecordedTable().hear(addressOf(0, '10.8.0.2'), connect(1), disconnect(1)).clear('epoch').hear(addressOf(0, '10.8.0.2'), addressOf(1, '10.8.0.3'));
+    const table = new RecordedTable()
+      .hear(addressOf(0, '10.8.0.2'), connect(1), disconnect(1))
+      .clear('epoch')
+      .hear(addressOf(0, '10.8.0.2'), addressOf(1, '10.8.0.3'));
 
     assert.deepEqual(Object.keys(table.connected), [cidOf(0), cidOf(1)]);
     assert.ok(table.changes.includes('gone 0 epoch'));

@@ -12,23 +12,40 @@ describe('SessionTable fed with a recorded transcript', () => {
   it('client-auth: a client with three subnets comes, renegotiates and goes', () => {
     const table = play('client-auth');
 
-    assert.deepEqual(table.changes.filter((change) => /^(connected|gone)/.test(change)), ['connected 0', 'gone 0 disconnect']);
-    assert.deepEqual(added(table), ['198.51.100.2/32', '2001:db8:8::1000/128', '203.0.113.128/26', '203.0.113.0/25', '2001:db8:77::/64']);
+    assert.deepEqual(
+      table.changes.filter((change) => /^(connected|gone)/.test(change)),
+      ['connected 0', 'gone 0 disconnect'],
+    );
+    assert.deepEqual(added(table), [
+      '198.51.100.2/32',
+      '2001:db8:8::1000/128',
+      '203.0.113.128/26',
+      '203.0.113.0/25',
+      '2001:db8:77::/64',
+    ]);
     assert.deepEqual(table.connected, {});
   });
 
   it('client-auth: the snapshots in it say what the events said', () => {
-    assert.deepEqual(play('client-auth', { events: true, snapshots: true }).changes, play('client-auth', { events: true, snapshots: false }).changes);
+    assert.deepEqual(
+      play('client-auth', { events: true, snapshots: true }).changes,
+      play('client-auth', { events: true, snapshots: false }).changes,
+    );
   });
 
   it('takeover: the address stays with the second client of that name', () => {
     const before = new Map<string, number>();
     const table = play('takeover', { events: true, snapshots: true }, (now) => {
-      for (const [cid, addresses] of Object.entries(now.connected)) if (addresses.includes('198.51.100.2/32')) before.set(cid, (before.get(cid) ?? 0) + 1);
+      for (const [cid, addresses] of Object.entries(now.connected))
+        if (addresses.includes('198.51.100.2/32')) before.set(cid, (before.get(cid) ?? 0) + 1);
     });
 
     assert.deepEqual([...before.keys()], ['0', '1']);
-    assert.deepEqual(table.changes.filter((change) => /^(connected|gone)/.test(change)).slice(0, 3), ['connected 0', 'gone 0 disconnect', 'connected 1']);
+    assert.deepEqual(table.changes.filter((change) => /^(connected|gone)/.test(change)).slice(0, 3), [
+      'connected 0',
+      'gone 0 disconnect',
+      'connected 1',
+    ]);
   });
 
   it('reject: neither the denied nor the disabled client is ever connected', () => {
@@ -48,22 +65,32 @@ describe('SessionTable fed with a recorded transcript', () => {
     const table = play('without-client-auth');
 
     assert.ok(table.changes.some((change) => change.startsWith('connected')));
-    assert.ok(table.changes.filter((change) => change.startsWith('gone')).every((change) => change.endsWith('resync')));
-    assert.deepEqual(play('without-client-auth', { events: true, snapshots: false }).changes, [], 'its events alone tell of nobody');
+    assert.ok(
+      table.changes.filter((change) => change.startsWith('gone')).every((change) => change.endsWith('resync')),
+    );
+    assert.deepEqual(
+      play('without-client-auth', { events: true, snapshots: false }).changes,
+      [],
+      'its events alone tell of nobody',
+    );
   });
 
   it('ipv6-transport: two clients behind real addresses without ports are told apart', () => {
     const seen = new Set<string>();
     play('ipv6-transport', { events: false, snapshots: true }, (now) => seen.add(JSON.stringify(now.connected)));
 
-    assert.ok(seen.has('{"0":["198.51.100.2/32","2001:db8:8::1000/128"],"1":["198.51.100.3/32","2001:db8:8::1001/128"]}'), [...seen].join('\n'));
+    assert.ok(
+      seen.has('{"0":["198.51.100.2/32","2001:db8:8::1000/128"],"1":["198.51.100.3/32","2001:db8:8::1001/128"]}'),
+      [...seen].join('\n'),
+    );
   });
 
   it('twins: a subnet stays with the latest of its name, and never goes to the client of another', () => {
     for (const events of [true, false]) {
       const owners = new Set<string>();
       play('twins', { events, snapshots: true }, (now) => {
-        for (const [cid, addresses] of Object.entries(now.connected)) if (addresses.includes('203.0.113.0/25')) owners.add(cid);
+        for (const [cid, addresses] of Object.entries(now.connected))
+          if (addresses.includes('203.0.113.0/25')) owners.add(cid);
       });
 
       // Events tell it of the first of that name before the second is there; the first snapshot comes after that.
@@ -72,7 +99,11 @@ describe('SessionTable fed with a recorded transcript', () => {
   });
 
   it('no-address: a client with subnets alone is connected, by events and by snapshots, and halves of everything are what they are', () => {
-    for (const take of [{ events: true, snapshots: true }, { events: true, snapshots: false }, { events: false, snapshots: true }]) {
+    for (const take of [
+      { events: true, snapshots: true },
+      { events: true, snapshots: false },
+      { events: false, snapshots: true },
+    ]) {
       const seen = new Map<string, readonly string[]>();
       play('no-address', take, (now) => {
         for (const [cid, addresses] of Object.entries(now.connected)) seen.set(cid, addresses.toSorted());
@@ -101,13 +132,23 @@ function added(table: RecordedTable): string[] {
 }
 
 /** Feeds what the daemon said, message by message; a snapshot is taken where its table ends. */
-function play(name: string, take = { events: true, snapshots: true }, look: (table: RecordedTable) => void = () => undefined): RecordedTable {
+function play(
+  name: string,
+  take = { events: true, snapshots: true },
+  look: (table: RecordedTable) => void = () => undefined,
+): RecordedTable {
   const table = new RecordedTable();
   const bytes = Transcript.parse(readFileSync(new URL(`${name}.txt`, TRANSCRIPTS), 'utf8')).received;
   let rows: string[] | null = null;
   let began = 0;
   for (const message of new Decoder().push(bytes)) {
-    if (message.kind === 'line' || message.kind === 'success' || message.kind === 'error' || message.kind === 'end' || message.kind === 'password-prompt') {
+    if (
+      message.kind === 'line' ||
+      message.kind === 'success' ||
+      message.kind === 'error' ||
+      message.kind === 'end' ||
+      message.kind === 'password-prompt'
+    ) {
       const text = 'text' in message ? message.text : '';
       if (message.kind === 'line' && text.startsWith('TITLE\t')) {
         rows = [];
@@ -126,7 +167,8 @@ function play(name: string, take = { events: true, snapshots: true }, look: (tab
 }
 
 function hear(table: RecordedTable, message: Notification): void {
-  if (message.kind === 'state' && (message.name === 'RECONNECTING' || message.name === 'EXITING')) table.restart().clear('epoch');
+  if (message.kind === 'state' && (message.name === 'RECONNECTING' || message.name === 'EXITING'))
+    table.restart().clear('epoch');
   table.hear(message);
 }
 

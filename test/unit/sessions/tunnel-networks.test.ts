@@ -10,11 +10,20 @@ class Rig {
   readonly clients = new ClientNetworks();
   readonly log = captureLog();
   readonly changed: string[] = [];
-  readonly networks = new TunnelNetworks({ server: 'unix:/run/a', clients: this.clients, logger: this.log.logger, onChanged: (key) => this.changed.push(key) });
+  readonly networks = new TunnelNetworks({
+    server: 'unix:/run/a',
+    clients: this.clients,
+    logger: this.log.logger,
+    onChanged: (key) => this.changed.push(key),
+  });
 
   set(device: string | null, texts: readonly string[], isBridge = false): this {
     this.changed.length = 0;
-    this.networks.set(device, texts.map(network), { links: [{ ...LAN, isBridge }], remotes: ['203.0.113.9'], tunnel: null });
+    this.networks.set(device, texts.map(network), {
+      links: [{ ...LAN, isBridge }],
+      remotes: ['203.0.113.9'],
+      tunnel: null,
+    });
     return this;
   }
 

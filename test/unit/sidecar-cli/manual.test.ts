@@ -10,16 +10,23 @@ const MANUAL = readFileSync(new URL('../../../../docs/man/gwmark.8', import.meta
 async function help(): Promise<string> {
   let text = '';
   const output = { write: (chunk: string) => (text += chunk) } as unknown as NodeJS.WritableStream;
-  await runCli(['--help'], { stdout: output, stderr: output, env: {} } as unknown as Parameters<typeof runCli>[1], {} as unknown as Parameters<typeof runCli>[2]);
+  await runCli(
+    ['--help'],
+    { stdout: output, stderr: output, env: {} } as unknown as Parameters<typeof runCli>[1],
+    {} as unknown as Parameters<typeof runCli>[2],
+  );
   return text;
 }
 
 describe('gwmark(8)', () => {
   it('describes every command of the help', async () => {
-    const commands = [...(await help()).matchAll(/^ {2}([a-z]+) .*/gm)].map(([, name = '']) => name).filter((name) => name !== 'gwmark');
+    const commands = [...(await help()).matchAll(/^ {2}([a-z]+) .*/gm)]
+      .map(([, name = '']) => name)
+      .filter((name) => name !== 'gwmark');
 
     assert.ok(commands.includes('run') && commands.includes('down'), commands.join());
-    for (const command of new Set(commands)) assert.match(MANUAL, new RegExp(`^\\.TP\\n\\.B ${command}$`, 'm'), command);
+    for (const command of new Set(commands))
+      assert.match(MANUAL, new RegExp(`^\\.TP\\n\\.B ${command}$`, 'm'), command);
   });
 
   it('describes every exit code', () => {

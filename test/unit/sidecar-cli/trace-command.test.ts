@@ -6,9 +6,18 @@ import { traceView } from '../../../sidecar/cli/trace-command.js';
 import { NO_COMMANDS, type Typed, typeCommand } from '../../lab/typed-command.js';
 
 const CONFIG = '/nonexistent/gwmark.yaml';
-const QUERY: TraceQuery = { source: '198.51.100.2', destination: '10.8.0.2', protocol: null, sourcePort: null, destinationPort: null };
+const QUERY: TraceQuery = {
+  source: '198.51.100.2',
+  destination: '10.8.0.2',
+  protocol: null,
+  sourcePort: null,
+  destinationPort: null,
+};
 
-async function trace(args: readonly string[], goesByMac = true): Promise<Typed & { readonly asked: readonly TraceQuery[] }> {
+async function trace(
+  args: readonly string[],
+  goesByMac = true,
+): Promise<Typed & { readonly asked: readonly TraceQuery[] }> {
   const asked: TraceQuery[] = [];
   const typed = await typeCommand(['trace', ...args], CONFIG, {
     ...NO_COMMANDS,
@@ -22,10 +31,21 @@ async function trace(args: readonly string[], goesByMac = true): Promise<Typed &
 
 describe('gwmark trace, the command', () => {
   it('asks for the flow that was named, in canonical form', async () => {
-    const { code, asked } = await trace(['2001:DB8:0::2', 'fd00:8:0:0::11', '--proto', 'udp', '--sport', '1', '--dport', '65535']);
+    const { code, asked } = await trace([
+      '2001:DB8:0::2',
+      'fd00:8:0:0::11',
+      '--proto',
+      'udp',
+      '--sport',
+      '1',
+      '--dport',
+      '65535',
+    ]);
 
     assert.equal(code, 0);
-    assert.deepEqual(asked, [{ source: '2001:db8::2', destination: 'fd00:8::11', protocol: 'udp', sourcePort: 1, destinationPort: 65535 }]);
+    assert.deepEqual(asked, [
+      { source: '2001:db8::2', destination: 'fd00:8::11', protocol: 'udp', sourcePort: 1, destinationPort: 65535 },
+    ]);
   });
 
   it('exits with 1 where answers do not go by MAC', async () => {

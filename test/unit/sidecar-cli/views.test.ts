@@ -39,11 +39,40 @@ const DOCUMENT: StatusDocument = {
       addresses: ['10.8.0.2', '192.168.9.0/24'],
       since: '2025-01-01T21:57:30Z',
     },
-    { cid: '12', epoch: 1, commonName: 'evil\u001b[31m', realAddress: null, addresses: [], since: '2025-01-01T23:59:59Z' },
+    {
+      cid: '12',
+      epoch: 1,
+      commonName: 'evil\u001b[31m',
+      realAddress: null,
+      addresses: [],
+      since: '2025-01-01T23:59:59Z',
+    },
   ],
   gateways: [
-    { id: 1, device: 'lan0', mac: '02:00:00:00:00:01', addresses: ['10.0.0.1', 'fe80::1'], state: 'active', received: { packets: 12, bytes: 900 }, sent: { packets: 7, bytes: 700 }, learnedFlows: null, moves: 0, idleMs: null },
-    { id: 12, device: 'lan0', mac: '02:00:00:00:00:02', addresses: [], state: 'moved', received: null, sent: null, learnedFlows: 3, moves: 2, idleMs: 40 },
+    {
+      id: 1,
+      device: 'lan0',
+      mac: '02:00:00:00:00:01',
+      addresses: ['10.0.0.1', 'fe80::1'],
+      state: 'active',
+      received: { packets: 12, bytes: 900 },
+      sent: { packets: 7, bytes: 700 },
+      learnedFlows: null,
+      moves: 0,
+      idleMs: null,
+    },
+    {
+      id: 12,
+      device: 'lan0',
+      mac: '02:00:00:00:00:02',
+      addresses: [],
+      state: 'moved',
+      received: null,
+      sent: null,
+      learnedFlows: 3,
+      moves: 2,
+      idleMs: 40,
+    },
   ],
   uplink: 1,
   startedAt: '2025-01-01T21:00:00Z',
@@ -58,16 +87,35 @@ const DOCUMENT: StatusDocument = {
 /** Beside a client alone. */
 const CLIENT: StatusDocument = {
   ...DOCUMENT,
-  servers: [{ management: 'unix:/run/c', state: 'ready', device: 'tun1', transport: [], reconnects: 0, resyncs: 0, role: 'client', epoch: 2, remote: { protocol: 'udp', address: '2001:db8::1', port: 1194 }, networks: ['10.1.0.0/16', 'fd00::/8'] }],
+  servers: [
+    {
+      management: 'unix:/run/c',
+      state: 'ready',
+      device: 'tun1',
+      transport: [],
+      reconnects: 0,
+      resyncs: 0,
+      role: 'client',
+      epoch: 2,
+      remote: { protocol: 'udp', address: '2001:db8::1', port: 1194 },
+      networks: ['10.1.0.0/16', 'fd00::/8'],
+    },
+  ],
   clients: [],
 };
 
 describe('views of the status', () => {
   it('show where a client sends to, and where its tunnel leads to', () => {
     assert.match(statusView(CLIENT, PLAIN), /unix:\/run\/c  client  ready  tun1    udp to \[2001:db8::1\]:1194  -\n/);
-    assert.equal(clientsAndNetworksView(CLIENT, PLAIN), 'OPENVPN CLIENT  DEVICE  NETWORKS\nunix:/run/c     tun1    10.1.0.0/16 fd00::/8\n');
+    assert.equal(
+      clientsAndNetworksView(CLIENT, PLAIN),
+      'OPENVPN CLIENT  DEVICE  NETWORKS\nunix:/run/c     tun1    10.1.0.0/16 fd00::/8\n',
+    );
     assert.equal(clientsAndNetworksView(DOCUMENT, PLAIN), clientsView(DOCUMENT.clients, PLAIN));
-    assert.equal(clientsAndNetworksView({ ...DOCUMENT, servers: [...DOCUMENT.servers, ...CLIENT.servers] }, PLAIN), `${clientsView(DOCUMENT.clients, PLAIN)}\n${clientsAndNetworksView(CLIENT, PLAIN)}`);
+    assert.equal(
+      clientsAndNetworksView({ ...DOCUMENT, servers: [...DOCUMENT.servers, ...CLIENT.servers] }, PLAIN),
+      `${clientsView(DOCUMENT.clients, PLAIN)}\n${clientsAndNetworksView(CLIENT, PLAIN)}`,
+    );
   });
 
   it('show the summary, the servers and the problems', () => {
@@ -115,14 +163,30 @@ describe('views of the status', () => {
   });
 
   it('say in a sentence that there is nothing', () => {
-    const empty = statusView({ ...DOCUMENT, ready: true, problems: [], servers: [], clients: [], gateways: [], uplink: null, fallThrough: {}, repairs: { firewall: 0, routing: 0 } }, PLAIN);
+    const empty = statusView(
+      {
+        ...DOCUMENT,
+        ready: true,
+        problems: [],
+        servers: [],
+        clients: [],
+        gateways: [],
+        uplink: null,
+        fallThrough: {},
+        repairs: { firewall: 0, routing: 0 },
+      },
+      PLAIN,
+    );
 
     assert.equal(
       empty,
       'gwmark 1.2.3, datapath nexthop, nftables: ready\n0 clients, 0 gateways, no uplink learnt yet\nin 3h: 0 reconnects, 0 resyncs, 0 repairs\n\nno OpenVPN server is configured\n',
     );
     assert.equal(clientsView([], PLAIN), 'no client is connected\n');
-    assert.equal(gatewaysView([], null, PLAIN), 'no gateway is known yet; one is learnt when a router talks to this endpoint\n');
+    assert.equal(
+      gatewaysView([], null, PLAIN),
+      'no gateway is known yet; one is learnt when a router talks to this endpoint\n',
+    );
   });
 
   it('align the same in colours', () => {
@@ -134,7 +198,17 @@ describe('views of the status', () => {
   });
 
   it('align names of wide characters by the columns that they take', () => {
-    assert.equal(formatTable(['A', 'B'], [['山田', 'x'], ['abcde', 'y']], false), 'A      B\n山田   x\nabcde  y\n');
+    assert.equal(
+      formatTable(
+        ['A', 'B'],
+        [
+          ['山田', 'x'],
+          ['abcde', 'y'],
+        ],
+        false,
+      ),
+      'A      B\n山田   x\nabcde  y\n',
+    );
   });
 });
 

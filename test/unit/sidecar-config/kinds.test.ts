@@ -26,7 +26,8 @@ function accepts(path: SettingPath, text: string, value: unknown): void {
 }
 
 function refuses(path: SettingPath, ...texts: readonly string[]): void {
-  for (const text of texts) assert.ok('expected' in fromFlags({ [path]: text }, path), `${path} accepted ${JSON.stringify(text)}`);
+  for (const text of texts)
+    assert.ok('expected' in fromFlags({ [path]: text }, path), `${path} accepted ${JSON.stringify(text)}`);
 }
 
 describe('kinds of settings', () => {
@@ -45,7 +46,11 @@ describe('kinds of settings', () => {
     accepts('mark.mask', '0xFF', 255);
     assert.deepEqual(fromYaml('mark: {mask: 0xff0000}', 'mark.mask'), { value: 0xff_0000 });
     assert.deepEqual(fromYaml('mark: {mask: "0xff0000"}', 'mark.mask'), { value: 0xff_0000 });
-    assert.equal(resolveSettings(flagValues(new Map([['mark.mask', '0']])).values, '/').problems.length, 1, 'said once');
+    assert.equal(
+      resolveSettings(flagValues(new Map([['mark.mask', '0']])).values, '/').problems.length,
+      1,
+      'said once',
+    );
     refuses('mark.mask', '0', '0x1', '0x80000000', '0x5', '0x1ff', '0xffffffff', '0x1ff000000', '-1', 'ff', '');
   });
 
@@ -83,7 +88,17 @@ describe('kinds of settings', () => {
 
   it('takes unicast next-hop networks without host bits and gives their canonical form', () => {
     accepts('routing.nexthop4', '10.1.2.0/24', '10.1.2.0/24');
-    refuses('routing.nexthop4', '10.1.2.0/23', '10.1.2.1/24', '10.1.2.0', '224.0.0.0/24', '127.0.0.0/24', '0.0.0.0/24', '10.1.2/24', '::/24');
+    refuses(
+      'routing.nexthop4',
+      '10.1.2.0/23',
+      '10.1.2.1/24',
+      '10.1.2.0',
+      '224.0.0.0/24',
+      '127.0.0.0/24',
+      '0.0.0.0/24',
+      '10.1.2/24',
+      '::/24',
+    );
     accepts('routing.nexthop6', 'FE80:0:0:0:0:0:0:0/64', 'fe80::/64');
     accepts('routing.nexthop6', 'fd00:0:0:1:0:0:ab:0/112', 'fd00::1:0:0:ab:0/112');
     refuses(

@@ -40,13 +40,22 @@ describe('reference pages', () => {
 
   it('name every setting, error, exit code, event, metric, check and step', () => {
     const settings = storedPage('settings.md');
-    for (const { path, flag, env } of SETTINGS) assert.ok([path, flag, env].every((name) => settings.includes(`\`${name}\``)), path);
+    for (const { path, flag, env } of SETTINGS)
+      assert.ok(
+        [path, flag, env].every((name) => settings.includes(`\`${name}\``)),
+        path,
+      );
     for (const code of Object.keys(ERROR_CODES)) assert.ok(storedPage('errors.md').includes(`\`${code}\``), code);
-    for (const { code, meaning, cases } of EXIT_CODES) assert.ok([`| ${code} | ${meaning}`, ...cases].every((text) => storedPage('exit-codes.md').includes(text)), String(code));
+    for (const { code, meaning, cases } of EXIT_CODES)
+      assert.ok(
+        [`| ${code} | ${meaning}`, ...cases].every((text) => storedPage('exit-codes.md').includes(text)),
+        String(code),
+      );
     const known = new Set<number>(EXIT_CODES.map(({ code }) => code));
     for (const { exitCode } of Object.values(ERROR_CODES)) assert.ok(known.has(exitCode), String(exitCode));
     for (const { name } of CHECKS) assert.ok(storedPage('doctor.md').includes(`\`${name}\``), name);
-    for (const event of Object.keys(LOG_EVENTS)) assert.ok(storedPage('log-events.md').includes(`\`${event}\``), event);
+    for (const event of Object.keys(LOG_EVENTS))
+      assert.ok(storedPage('log-events.md').includes(`\`${event}\``), event);
     for (const name of Object.keys(METRICS)) assert.ok(storedPage('metrics.md').includes(`\`${name}\``), name);
     for (const step of Object.keys(TRACE_STEPS)) assert.ok(storedPage('trace.md').includes(`\`${step}\``), step);
   });
@@ -74,6 +83,9 @@ describe('reference pages', () => {
       assert.deepEqual(resolved.flat[path], value, path);
     }
     const named = new Set(values.map(({ path }) => path));
-    assert.deepEqual(SETTINGS.map(({ path }) => path).filter((path) => !named.has(path)), ['management.passwordFile', 'uplink']);
+    assert.deepEqual(
+      SETTINGS.map(({ path }) => path).filter((path) => !named.has(path)),
+      ['management.passwordFile', 'uplink'],
+    );
   });
 });

@@ -73,7 +73,12 @@ describe('settings', () => {
   });
 
   it('write an endpoint as it is read', () => {
-    for (const text of ['unix:/run/openvpn/management.sock', 'tcp:127.0.0.1:7505', 'tcp:[fe80::1]:1', 'tcp:vpn.example:7505']) {
+    for (const text of [
+      'unix:/run/openvpn/management.sock',
+      'tcp:127.0.0.1:7505',
+      'tcp:[fe80::1]:1',
+      'tcp:vpn.example:7505',
+    ]) {
       const endpoint = parseEndpoint(text);
       assert.ok(endpoint);
       assert.equal(formatEndpoint(endpoint), text);
@@ -84,7 +89,12 @@ describe('settings', () => {
     const secret = new Secret('hunter2');
 
     assert.equal(secret.reveal(), 'hunter2');
-    for (const shown of [String(secret), JSON.stringify({ secret }), inspect(secret), inspect({ deep: [secret] }, { showHidden: true })]) {
+    for (const shown of [
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect(secret),
+      inspect({ deep: [secret] }, { showHidden: true }),
+    ]) {
       assert.doesNotMatch(shown, /hunter2/);
     }
   });

@@ -25,7 +25,9 @@ function endpointsOf(source: RawValues): unknown {
 }
 
 function problemsOf(...sources: readonly RawValues[]): readonly string[] {
-  return resolveAll(...sources).problems.map(({ path, source, value, expected }) => `${path}|${source}|${value}|${expected}`);
+  return resolveAll(...sources).problems.map(
+    ({ path, source, value, expected }) => `${path}|${source}|${value}|${expected}`,
+  );
 }
 
 describe('sources of the configuration', () => {
@@ -61,7 +63,10 @@ describe('sources of the configuration', () => {
     assert.deepEqual(endpointsOf(envValues({ GWMARK_MANAGEMENT: 'unix:/run/a, tcp:[::1]:7505,' })), expected);
     assert.deepEqual(endpointsOf(flags(['management.endpoints', ['unix:/run/a', 'tcp:[::1]:7505']])), expected);
     assert.deepEqual(endpointsOf(yamlValues('management: [unix:/run/a, "tcp:[::1]:7505"]', FILE)), expected);
-    assert.deepEqual(endpointsOf(yamlValues('management: {endpoints: [unix:/run/a, "tcp:[::1]:7505"]}', FILE)), expected);
+    assert.deepEqual(
+      endpointsOf(yamlValues('management: {endpoints: [unix:/run/a, "tcp:[::1]:7505"]}', FILE)),
+      expected,
+    );
     assert.deepEqual(endpointsOf(yamlValues('management: unix:/run/a', FILE)), expected.slice(0, 1));
     assert.deepEqual(endpointsOf(yamlValues('management:\n  endpoints: unix:/run/a', FILE)), expected.slice(0, 1));
   });
@@ -69,10 +74,24 @@ describe('sources of the configuration', () => {
   it('takes an endpoint with a password file of its own from a file, its path from there', () => {
     const expected = [{ kind: 'unix', path: '/run/a', passwordFile: '/etc/gwmark/a.password' }];
 
-    assert.deepEqual(endpointsOf(yamlValues('management: [{address: unix:/run/a, passwordFile: a.password}]', FILE)), expected);
-    assert.deepEqual(endpointsOf(yamlValues('management: {endpoints: {address: unix:/run/a, passwordFile: a.password}}', FILE)), expected);
-    for (const wrong of ['{address: /run/a}', '{passwordFile: /x}', '{address: unix:/run/a, password: x}', '{address: unix:/run/a, passwordFile: ""}']) {
-      assert.match(problemsOf(yamlValues(`management: [${wrong}]`, FILE))[0] ?? 'no problem', /^management\.endpoints\[0\]\|.*or in YAML a mapping/);
+    assert.deepEqual(
+      endpointsOf(yamlValues('management: [{address: unix:/run/a, passwordFile: a.password}]', FILE)),
+      expected,
+    );
+    assert.deepEqual(
+      endpointsOf(yamlValues('management: {endpoints: {address: unix:/run/a, passwordFile: a.password}}', FILE)),
+      expected,
+    );
+    for (const wrong of [
+      '{address: /run/a}',
+      '{passwordFile: /x}',
+      '{address: unix:/run/a, password: x}',
+      '{address: unix:/run/a, passwordFile: ""}',
+    ]) {
+      assert.match(
+        problemsOf(yamlValues(`management: [${wrong}]`, FILE))[0] ?? 'no problem',
+        /^management\.endpoints\[0\]\|.*or in YAML a mapping/,
+      );
     }
   });
 
@@ -99,7 +118,14 @@ describe('sources of the configuration', () => {
   });
 
   it('names unknown keys with their line and what was probably meant', () => {
-    const text = ['authorise: none', 'mask: 1', 'management:', '  password: x', 'frobnicate: 1', 'constructor: {a: 1}'].join('\n');
+    const text = [
+      'authorise: none',
+      'mask: 1',
+      'management:',
+      '  password: x',
+      'frobnicate: 1',
+      'constructor: {a: 1}',
+    ].join('\n');
 
     assert.deepEqual(problemsOf(yamlValues(text, FILE)), [
       `authorise|${FILE}:1|null|a known key; did you mean "authorize"?`,
@@ -129,10 +155,12 @@ describe('sources of the configuration', () => {
   });
 
   it('names the element of a list that is at fault', () => {
-    assert.deepEqual(problemsOf(yamlValues('devices: [lan0, "a b", lan0, 5]', FILE)).map((text) => text.split('|').slice(0, 3).join('|')), [
-      `devices[1]|${FILE}:1|"a b"`,
-      `devices[3]|${FILE}:1|5`,
-    ]);
+    assert.deepEqual(
+      problemsOf(yamlValues('devices: [lan0, "a b", lan0, 5]', FILE)).map((text) =>
+        text.split('|').slice(0, 3).join('|'),
+      ),
+      [`devices[1]|${FILE}:1|"a b"`, `devices[3]|${FILE}:1|5`],
+    );
     assert.deepEqual(problemsOf(yamlValues('management: [unix:/a, unix:/a]', FILE)), [
       `management.endpoints[1]|${FILE}:1|unix:/a|each entry once`,
     ]);
@@ -164,15 +192,24 @@ describe('sources of the configuration', () => {
   });
 
   it('follows aliases, and refuses a tree of aliases that would grow without bound', () => {
-    const { flat } = resolveAll(yamlValues('devices: &d [lan0]\nmanagement:\n  passwordFile: &p /x\ncontrolSocket: *p\n', FILE));
-    const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]', 'b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]', 'devices: [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]'];
+    const { flat } = resolveAll(
+      yamlValues('devices: &d [lan0]\nmanagement:\n  passwordFile: &p /x\ncontrolSocket: *p\n', FILE),
+    );
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      'b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]',
+      'devices: [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]',
+    ];
 
     assert.equal(flat.controlSocket, '/x');
     assert.ok(problemsOf(yamlValues(bomb.join('\n'), FILE)).length > 0);
   });
 
   it('takes a relative path from the directory of the file, else from the working directory', () => {
-    assert.equal(resolveAll(yamlValues('controlSocket: run/g.sock', FILE)).flat.controlSocket, '/etc/gwmark/run/g.sock');
+    assert.equal(
+      resolveAll(yamlValues('controlSocket: run/g.sock', FILE)).flat.controlSocket,
+      '/etc/gwmark/run/g.sock',
+    );
     assert.equal(resolveAll(flags(['controlSocket', 'g.sock'])).flat.controlSocket, '/work-dir/g.sock');
     assert.equal(resolveAll(envValues({ GWMARK_CONTROL_SOCKET: '/g.sock' })).flat.controlSocket, '/g.sock');
   });

@@ -14,7 +14,10 @@ class TextSink extends Writable {
   }
 }
 
-function open(options: Partial<LoggerOptions> & { readonly isTTY?: boolean } = {}): { readonly logger: RootLogger; readonly sink: TextSink } {
+function open(options: Partial<LoggerOptions> & { readonly isTTY?: boolean } = {}): {
+  readonly logger: RootLogger;
+  readonly sink: TextSink;
+} {
   const sink = new TextSink();
   sink.isTTY = options.isTTY ?? false;
   const logger = createLogger({ level: 'info', format: 'auto', output: sink, now: () => new Date(0), ...options });
@@ -30,9 +33,18 @@ describe('logger', () => {
     await logger.close();
 
     assert.deepEqual(
-      sink.text.trimEnd().split('\n').map((line): unknown => JSON.parse(line)),
+      sink.text
+        .trimEnd()
+        .split('\n')
+        .map((line): unknown => JSON.parse(line)),
       [
-        { time: '1970-01-01T00:00:00.000Z', level: 'info', event: 'client.connected', cid: '3', commonName: 'alice\nbob' },
+        {
+          time: '1970-01-01T00:00:00.000Z',
+          level: 'info',
+          event: 'client.connected',
+          cid: '3',
+          commonName: 'alice\nbob',
+        },
         { time: '1970-01-01T00:00:00.000Z', level: 'warn', event: 'management.lost', delayMs: 250 },
       ],
     );
@@ -43,7 +55,11 @@ describe('logger', () => {
     const coloured = open({ isTTY: true });
 
     for (const { logger } of [plain, coloured]) {
-      logger.info('client.connected', { cid: '3', commonName: 'a b\u001b[31m\u009b', addresses: ['10.8.0.2', 'fd00::2'] });
+      logger.info('client.connected', {
+        cid: '3',
+        commonName: 'a b\u001b[31m\u009b',
+        addresses: ['10.8.0.2', 'fd00::2'],
+      });
       await logger.close();
     }
 
@@ -72,10 +88,13 @@ describe('logger', () => {
     logger.error('firewall.failed');
     await logger.close();
 
-    assert.deepEqual(sink.text.trimEnd().split('\n').map((line) => (JSON.parse(line) as { event: string }).event), [
-      'firewall.repaired',
-      'firewall.failed',
-    ]);
+    assert.deepEqual(
+      sink.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { event: string }).event),
+      ['firewall.repaired', 'firewall.failed'],
+    );
   });
 
   it('gives the fields of a child to all its events, those of the event winning', () => {

@@ -18,7 +18,11 @@ describe('log data', () => {
     const shown = toLogData(data);
 
     assert.doesNotMatch(JSON.stringify(shown), /hunter2/);
-    assert.deepEqual(Reflect.get(Object(shown), 'env'), { session_id: '***', 'auth-token': '***', common_name: 'alice' });
+    assert.deepEqual(Reflect.get(Object(shown), 'env'), {
+      session_id: '***',
+      'auth-token': '***',
+      common_name: 'alice',
+    });
   });
 
   it('hides assignments of secrets inside a text', () => {
@@ -27,10 +31,26 @@ describe('log data', () => {
   });
 
   it('knows a secret from the place where one is kept', () => {
-    for (const key of ['password', 'Password', 'auth_token', 'auth-token', 'sessionId', 'private_key', 'auth_file', 'CR_RESPONSE']) {
+    for (const key of [
+      'password',
+      'Password',
+      'auth_token',
+      'auth-token',
+      'sessionId',
+      'private_key',
+      'auth_file',
+      'CR_RESPONSE',
+    ]) {
       assert.ok(isSecretKey(key), key);
     }
-    for (const key of ['passwordFile', 'management.passwordFile'.split('.')[1] ?? '', 'commonName', 'cid', 'key', 'mac']) {
+    for (const key of [
+      'passwordFile',
+      'management.passwordFile'.split('.')[1] ?? '',
+      'commonName',
+      'cid',
+      'key',
+      'mac',
+    ]) {
       assert.ok(!isSecretKey(key), key);
     }
   });
@@ -39,7 +59,11 @@ describe('log data', () => {
     const error = new GwmarkError('ROUTING_FAILED', 'cannot add a rule', { cause: new Error('netlink: busy') });
 
     assert.deepEqual(toLogData({ error }), {
-      error: { code: 'ROUTING_FAILED', message: 'cannot add a rule', cause: { name: 'Error', message: 'netlink: busy' } },
+      error: {
+        code: 'ROUTING_FAILED',
+        message: 'cannot add a rule',
+        cause: { name: 'Error', message: 'netlink: busy' },
+      },
     });
   });
 
@@ -71,7 +95,10 @@ describe('log data', () => {
   });
 
   it('ends on cycles and stays small', () => {
-    const cycle: Record<string, unknown> = { text: 'x'.repeat(100_000), list: Array.from({ length: 10_000 }, (_, index) => index) };
+    const cycle: Record<string, unknown> = {
+      text: 'x'.repeat(100_000),
+      list: Array.from({ length: 10_000 }, (_, index) => index),
+    };
     cycle['self'] = cycle;
     const error = new Error('loop');
     error.cause = error;
@@ -85,7 +112,10 @@ describe('log data', () => {
 
 describe('printable', () => {
   it('replaces what would move the cursor, colour, hide or reorder text', () => {
-    assert.equal(printable('a\u001b[31mb\rc\nd\u202ee\u0085f\u200bg'), 'a\\u001b[31mb\\u000dc\\u000ad\\u202ee\\u0085f\\u200bg');
+    assert.equal(
+      printable('a\u001b[31mb\rc\nd\u202ee\u0085f\u200bg'),
+      'a\\u001b[31mb\\u000dc\\u000ad\\u202ee\\u0085f\\u200bg',
+    );
   });
 
   it('leaves names of every script alone', () => {

@@ -1,4 +1,7 @@
-/** What no machine of `npm test` leads to: the kernel module, inline, and beside an OpenVPN client. All else: test/netns/trace.test.ts. */
+/**
+ * What no machine of `npm test` leads to: the kernel module, inline, and beside an OpenVPN client. All else:
+ * test/netns/trace.test.ts.
+ */
 import assert from 'node:assert/strict';
 
 import { type ClientNetwork, clientSetName, EMPTY_PLAN, moduleMark, type Transport } from '../../../rules/index.js';
@@ -15,14 +18,31 @@ import { LAN, network, POLICY, TUNNEL } from '../rules/sample-site.js';
 const HOST = '203.0.113.9';
 const CLIENT = '198.51.100.7';
 const SERVER = '203.0.113.1';
-const QUERY: TraceQuery = { source: HOST, destination: CLIENT, protocol: null, sourcePort: null, destinationPort: null };
+const QUERY: TraceQuery = {
+  source: HOST,
+  destination: CLIENT,
+  protocol: null,
+  sourcePort: null,
+  destinationPort: null,
+};
 const UNREACHABLE: RouteAnswer = { refused: 'Network is unreachable' };
 const BARE: RouteAnswer = { route: { dst: HOST, dev: 'lan0' } };
 const MARKS = `0x${moduleMark(POLICY).toString(16)}/0x${POLICY.markMask.toString(16)}`;
 const CLIENT_NETWORK: ClientNetwork = { ...network(CLIENT), device: '' };
-const TRANSPORT: Transport = { protocol: 'udp', address: null, families: [4, 6], port: 0, remote: { address: SERVER, port: 1194 } };
+const TRANSPORT: Transport = {
+  protocol: 'udp',
+  address: null,
+  families: [4, 6],
+  port: 0,
+  remote: { address: SERVER, port: 1194 },
+};
 
-function flow(source: string, destination: string, ids: Partial<Pick<TracedFlow, 'gateway' | 'destinationGateway'>> = {}, ports = [5000, 80]): TracedFlow {
+function flow(
+  source: string,
+  destination: string,
+  ids: Partial<Pick<TracedFlow, 'gateway' | 'destinationGateway'>> = {},
+  ports = [5000, 80],
+): TracedFlow {
   const [sport, dport] = ports;
   const line = `ipv4 2 udp 17 29 src=${source} dst=${destination} sport=${sport} dport=${dport} src=${destination} dst=${source} sport=${dport} dport=${sport} mark=0 use=1`;
   const entry = parseConntrackEntry(line);
@@ -32,17 +52,46 @@ function flow(source: string, destination: string, ids: Partial<Pick<TracedFlow,
 
 function gateway(id: number, fields: Partial<ModuleGateway> = {}): ModuleGateway {
   const mac = `02:00:00:00:00:0${id}`;
-  return { id, device: 'lan0', mac, send: mac, isUplink: false, learned: 1, sentPackets: 0, sentBytes: 0, moves: 0, isOrdered: false, idleMs: 0, addresses: [], ...fields };
+  return {
+    id,
+    device: 'lan0',
+    mac,
+    send: mac,
+    isUplink: false,
+    learned: 1,
+    sentPackets: 0,
+    sentBytes: 0,
+    moves: 0,
+    isOrdered: false,
+    idleMs: 0,
+    addresses: [],
+    ...fields,
+  };
 }
 
-function present(records: readonly string[] = [`reply_mark ${MARKS}`, `orig_mark ${MARKS}`], isEnabled = true): ModuleReading {
+function present(
+  records: readonly string[] = [`reply_mark ${MARKS}`, `orig_mark ${MARKS}`],
+  isEnabled = true,
+): ModuleReading {
   return { state: 'present', isEnabled, records };
 }
 
-const RULES: TracedRules = { name: 'nftables table inet gwmark', owner: 'ours', clients: [CLIENT_NETWORK], setOf: clientSetName, captured: null, transports: [], datapath: 'module' };
+const RULES: TracedRules = {
+  name: 'nftables table inet gwmark',
+  owner: 'ours',
+  clients: [CLIENT_NETWORK],
+  setOf: clientSetName,
+  captured: null,
+  transports: [],
+  datapath: 'module',
+};
 
 /** The module at work, with a flow of the host through gateway 1. */
-function moduleWith(fields: Partial<TraceReading> = {}, reading: ModuleReading = present(), gateways: readonly ModuleGateway[] = [gateway(1), gateway(2, { isUplink: true }), gateway(3)]): TraceReading {
+function moduleWith(
+  fields: Partial<TraceReading> = {},
+  reading: ModuleReading = present(),
+  gateways: readonly ModuleGateway[] = [gateway(1), gateway(2, { isUplink: true }), gateway(3)],
+): TraceReading {
   return {
     policy: POLICY,
     datapath: 'module',
@@ -61,7 +110,11 @@ function moduleWith(fields: Partial<TraceReading> = {}, reading: ModuleReading =
   };
 }
 
-async function told(reading: TraceReading, query: TraceQuery = QUERY, answer: RouteAnswer = UNREACHABLE): Promise<Trace & { readonly asked: readonly RouteQuestion[] }> {
+async function told(
+  reading: TraceReading,
+  query: TraceQuery = QUERY,
+  answer: RouteAnswer = UNREACHABLE,
+): Promise<Trace & { readonly asked: readonly RouteQuestion[] }> {
   const asked: RouteQuestion[] = [];
   const trace = await explain(reading, query, async (question) => {
     asked.push(question);
@@ -82,8 +135,14 @@ describe('explain, with the kernel module', () => {
   it('follows the labels of a flow to the MAC', async () => {
     const { goesByMac, sentence, steps, instead, asked } = await told(moduleWith());
 
-    assert.deepEqual([goesByMac, sentence, instead], [true, 'answers of this flow leave lan0 to 02:00:00:00:00:01 (gateway 1)', null]);
-    assert.deepEqual(steps.map(({ step }) => step), ['rules', 'destination', 'selection', 'module', 'conntrack', 'gateway', 'device', 'forwarding']);
+    assert.deepEqual(
+      [goesByMac, sentence, instead],
+      [true, 'answers of this flow leave lan0 to 02:00:00:00:00:01 (gateway 1)', null],
+    );
+    assert.deepEqual(
+      steps.map(({ step }) => step),
+      ['rules', 'destination', 'selection', 'module', 'conntrack', 'gateway', 'device', 'forwarding'],
+    );
     assert.deepEqual(asked, []);
   });
 
@@ -96,9 +155,17 @@ describe('explain, with the kernel module', () => {
 
   it('stops at a module that is not there, of another ABI, not enabled, or that looks for another mark', async () => {
     assertStopped(await told(moduleWith({}, { state: 'absent' })), 'module', /not loaded/);
-    assertStopped(await told(moduleWith({}, { state: 'foreign', firstLine: 'gwmark 99' })), 'module', /another version \("gwmark 99"\)/);
+    assertStopped(
+      await told(moduleWith({}, { state: 'foreign', firstLine: 'gwmark 99' })),
+      'module',
+      /another version \("gwmark 99"\)/,
+    );
     assertStopped(await told(moduleWith({}, present([], false))), 'module', /not enabled/);
-    assertStopped(await told(moduleWith({}, present(['reply_mark 0x32/0xff', `orig_mark ${MARKS}`]))), 'module', /looks for reply_mark 0x32\/0xff, and the rules set/);
+    assertStopped(
+      await told(moduleWith({}, present(['reply_mark 0x32/0xff', `orig_mark ${MARKS}`]))),
+      'module',
+      /looks for reply_mark 0x32\/0xff, and the rules set/,
+    );
   });
 
   it('stops at a flow without a gateway, and says that its answers are lost or where they go', async () => {
@@ -109,7 +176,10 @@ describe('explain, with the kernel module', () => {
 
     assertStopped(lost, 'conntrack', /no gateway in its labels/);
     assert.match(lost.instead ?? '', /Network is unreachable.*lost/);
-    assert.deepEqual(lost.asked.map(({ iif, mark }) => [iif, mark]), [['tun0', moduleMark(POLICY)]]);
+    assert.deepEqual(
+      lost.asked.map(({ iif, mark }) => [iif, mark]),
+      [['tun0', moduleMark(POLICY)]],
+    );
     assert.match(routed.instead ?? '', /via 192\.0\.2\.1 dev lan0/);
   });
 
@@ -118,16 +188,26 @@ describe('explain, with the kernel module', () => {
   });
 
   it('follows what a client opens to where its answer came from, and to the uplink before there was one', async () => {
-    const opened = (ids: Partial<TracedFlow>): TraceReading => moduleWith({ opened: { bySource: [], byDestination: [flow(CLIENT, HOST, ids)] } });
+    const opened = (ids: Partial<TracedFlow>): TraceReading =>
+      moduleWith({ opened: { bySource: [], byDestination: [flow(CLIENT, HOST, ids)] } });
 
-    assert.match((await told(opened({ destinationGateway: 3 }))).sentence, /leaves lan0 to 02:00:00:00:00:03 \(gateway 3\)/);
+    assert.match(
+      (await told(opened({ destinationGateway: 3 }))).sentence,
+      /leaves lan0 to 02:00:00:00:00:03 \(gateway 3\)/,
+    );
     assert.match((await told(opened({}))).sentence, /leaves lan0 to 02:00:00:00:00:02 \(gateway 2, the uplink\)/);
     assert.match((await told(opened({ destinationGateway: 9 }))).sentence, /gateway 2, the uplink/);
-    assertStopped(await told(opened({}), QUERY, { route: { dst: HOST, gateway: '192.0.2.1', dev: 'lan0' } }), 'route', /a route of the endpoint comes before the uplink/);
+    assertStopped(
+      await told(opened({}), QUERY, { route: { dst: HOST, gateway: '192.0.2.1', dev: 'lan0' } }),
+      'route',
+      /a route of the endpoint comes before the uplink/,
+    );
   });
 
   it('says so where the module knows no uplink', async () => {
-    const opened = moduleWith({ opened: { bySource: [], byDestination: [flow(CLIENT, HOST)] } }, present(), [gateway(1)]);
+    const opened = moduleWith({ opened: { bySource: [], byDestination: [flow(CLIENT, HOST)] } }, present(), [
+      gateway(1),
+    ]);
 
     assertStopped(await told(opened), 'gateway', /no uplink/);
   });
@@ -137,8 +217,16 @@ describe('explain, inline', () => {
   const bridge = { links: [{ ...LAN, device: 'br0', isBridge: true }], tunnels: [TUNNEL], taps: [] };
 
   it('stops where the bridge table is missing, or does not have the client', async () => {
-    assertStopped(await told(moduleWith({ devices: bridge })), 'capture', /table bridge gwmark is not there: frames for 198\.51\.100\.7 pass br0/);
-    assertStopped(await told(moduleWith({ devices: bridge, rules: { ...RULES, captured: [] } })), 'capture', /does not know 198\.51\.100\.7/);
+    assertStopped(
+      await told(moduleWith({ devices: bridge })),
+      'capture',
+      /table bridge gwmark is not there: frames for 198\.51\.100\.7 pass br0/,
+    );
+    assertStopped(
+      await told(moduleWith({ devices: bridge, rules: { ...RULES, captured: [] } })),
+      'capture',
+      /does not know 198\.51\.100\.7/,
+    );
   });
 
   it('passes where it has the client, and for the own address on the tunnel', async () => {
@@ -146,7 +234,15 @@ describe('explain, inline', () => {
     const own = TUNNEL.addresses[0]?.address ?? '';
 
     const client = await told(moduleWith(captures));
-    const tunnel = await told(moduleWith({ ...captures, rules: { ...RULES, captured: [] }, opened: { bySource: [flow(HOST, own, { gateway: 1 })], byDestination: [] } }), { ...QUERY, destination: own }, BARE);
+    const tunnel = await told(
+      moduleWith({
+        ...captures,
+        rules: { ...RULES, captured: [] },
+        opened: { bySource: [flow(HOST, own, { gateway: 1 })], byDestination: [] },
+      }),
+      { ...QUERY, destination: own },
+      BARE,
+    );
 
     assert.deepEqual([client.goesByMac, tunnel.goesByMac], [true, true]);
     assert.ok(client.steps.some(({ step }) => step === 'capture'));
@@ -158,19 +254,37 @@ describe('explain, beside an OpenVPN client', () => {
   const opened = { bySource: [], byDestination: [flow('192.0.2.5', SERVER, {}, [40_000, 1194])] };
 
   it('follows what the client sends to its server to the uplink of the module', async () => {
-    const { sentence, steps, asked } = await told(moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }), query, BARE);
+    const { sentence, steps, asked } = await told(
+      moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }),
+      query,
+      BARE,
+    );
 
-    assert.match(sentence, /what 192\.0\.2\.5 sends to 203\.0\.113\.1 leaves lan0 to 02:00:00:00:00:02 \(gateway 2, the uplink\)/);
+    assert.match(
+      sentence,
+      /what 192\.0\.2\.5 sends to 203\.0\.113\.1 leaves lan0 to 02:00:00:00:00:02 \(gateway 2, the uplink\)/,
+    );
     assert.match(steps[1]?.text ?? '', /the OpenVPN client is, whose server 203\.0\.113\.1 is, udp port 1194/);
-    assert.deepEqual(asked.map((question) => routeWords(question).join(' ')), Array.from({ length: 2 }, () => `route get ${SERVER} from 192.0.2.5 ipproto 17 dport 1194`));
+    assert.deepEqual(
+      asked.map((question) => routeWords(question).join(' ')),
+      Array.from({ length: 2 }, () => `route get ${SERVER} from 192.0.2.5 ipproto 17 dport 1194`),
+    );
   });
 
   it('stops where its socket finds no route at all', async () => {
-    assertStopped(await told(moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }), query), 'socket', /a socket cannot send/);
+    assertStopped(
+      await told(moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }), query),
+      'socket',
+      /a socket cannot send/,
+    );
   });
 
   it('says which way round to ask', async () => {
-    const { steps } = await told(moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }), { ...query, source: query.destination, destination: query.source });
+    const { steps } = await told(moduleWith({ rules: { ...RULES, transports: [TRANSPORT] }, opened }), {
+      ...query,
+      source: query.destination,
+      destination: query.source,
+    });
 
     assert.match(steps.at(-1)?.remedy ?? '', /gwmark trace 203\.0\.113\.1 192\.0\.2\.5/);
   });

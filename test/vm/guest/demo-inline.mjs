@@ -1,4 +1,5 @@
-// The guest's part of `npm run demo:inline`, see scripts/demo-inline.sh. The guest's console always is a terminal; `--plain` says that nobody looks at one.
+// The guest's part of `npm run demo:inline`, see scripts/demo-inline.sh. The guest's console always is a terminal;
+// `--plain` says that nobody looks at one.
 import { runNode } from './run-node.mjs';
 
 if (process.argv.includes('--plain')) process.env.NO_COLOR = '1';

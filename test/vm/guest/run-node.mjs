@@ -4,9 +4,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 const MODULES = ['nf_conntrack', 'nf_defrag_ipv6', 'nf_tables', 'bridge', 'br_netfilter', 'veth', 'tun', '8021q'];
 
 /**
- * Runs node with these arguments in the repository and ends with its exit code. The sidecar takes every GWMARK_* for a setting, so these
- * stay behind, and the module's file is named by LAB_MODULE. An emulated machine is some ten times slower than
- * the one it runs on, and that one may be busy.
+ * Runs node with these arguments in the repository and ends with its exit code. The sidecar takes every GWMARK_* for a
+ * setting, so these stay behind, and the module's file is named by LAB_MODULE. An emulated machine is some ten times
+ * slower than the one it runs on, and that one may be busy.
  */
 export function runNode(...args) {
   execFileSync('modprobe', ['-a', ...MODULES], { stdio: 'inherit' });

@@ -12,8 +12,8 @@ interface FakeSet {
 }
 
 /**
- * ipset in memory, with the kernel's refusals. Time does not pass in it: elements do not expire. Addresses are compared as text: give them
- * in the form in which ipset lists them.
+ * ipset in memory, with the kernel's refusals. Time does not pass in it: elements do not expire. Addresses are
+ * compared as text: give them in the form in which ipset lists them.
  *
  * Passes the same contract suite as the real program.
  */
@@ -33,7 +33,11 @@ export class FakeIpset implements Ipset {
           this.#apply(command);
         } catch (error) {
           if (!(error instanceof IptablesError)) throw error;
-          throw new IptablesError(error.code, `${describeSetCommand(command)}: ${error.message}${placeOf(commands, index)}`, { index });
+          throw new IptablesError(
+            error.code,
+            `${describeSetCommand(command)}: ${error.message}${placeOf(commands, index)}`,
+            { index },
+          );
         }
       }
     }, options.signal);
@@ -42,10 +46,13 @@ export class FakeIpset implements Ipset {
   replace(spec: SetSpec, elements: readonly SetElement[], options: RunOptions = {}): Promise<void> {
     return this.#queue.run(async () => {
       this.#throwPlanned();
-      const fault = faultOfSpec(spec) ?? elements.map((element) => faultOfElement(element, spec)).find((found) => found !== undefined);
+      const fault =
+        faultOfSpec(spec) ??
+        elements.map((element) => faultOfElement(element, spec)).find((found) => found !== undefined);
       if (fault !== undefined) throw refusal('EINVAL', `replace set ${spec.name}: ${fault}`);
       const known = this.#sets.get(spec.name);
-      if (known && !isSwappable(known.spec, spec)) throw refusal('EINVAL', `replace set ${spec.name}: it is of another type`);
+      if (known && !isSwappable(known.spec, spec))
+        throw refusal('EINVAL', `replace set ${spec.name}: it is of another type`);
       const fresh: FakeSet = { spec, elements: new Map() };
       for (const element of elements) add(fresh, element, true);
       this.#sets.set(spec.name, fresh);
@@ -90,11 +97,13 @@ export class FakeIpset implements Ipset {
       this.#sets.set(command.create.name, { spec: command.create, elements: new Map() });
     } else if ('ensure' in command) {
       const known = this.#sets.get(command.ensure.name);
-      if (known && makeOf(known.spec) !== makeOf(command.ensure)) throw refusal('EEXIST', 'a set of that name and of other make exists');
+      if (known && makeOf(known.spec) !== makeOf(command.ensure))
+        throw refusal('EEXIST', 'a set of that name and of other make exists');
       if (!known) this.#sets.set(command.ensure.name, { spec: command.ensure, elements: new Map() });
     } else if ('destroy' in command) {
       this.#set(command.destroy.name);
-      if (this.#referrers.some((names) => names().includes(command.destroy.name))) throw refusal('EBUSY', 'it is in use');
+      if (this.#referrers.some((names) => names().includes(command.destroy.name)))
+        throw refusal('EBUSY', 'it is in use');
       this.#sets.delete(command.destroy.name);
     } else if ('flush' in command) {
       this.#set(command.flush.name).elements.clear();
@@ -106,7 +115,8 @@ export class FakeIpset implements Ipset {
       for (const element of command.put.elements) add(this.#set(command.put.name), element, true);
     } else if ('delete' in command) {
       for (const value of command.delete.values) {
-        if (!this.#set(command.delete.name).elements.delete(keyOf(value))) throw refusal('ENOENT', `${value} is not in it`);
+        if (!this.#set(command.delete.name).elements.delete(keyOf(value)))
+          throw refusal('ENOENT', `${value} is not in it`);
       }
     } else {
       for (const value of command.discard.values) this.#set(command.discard.name).elements.delete(keyOf(value));
@@ -130,11 +140,13 @@ export class FakeIpset implements Ipset {
 function add({ spec, elements }: FakeSet, element: SetElement, mayExist: boolean): void {
   const fault = faultOfElement(element, spec);
   if (fault !== undefined) throw refusal('EINVAL', fault);
-  if (element.timeoutSeconds !== undefined && spec.timeoutSeconds === undefined) throw refusal('EINVAL', 'the set has no timeouts');
+  if (element.timeoutSeconds !== undefined && spec.timeoutSeconds === undefined)
+    throw refusal('EINVAL', 'the set has no timeouts');
   if (element.mark !== undefined && spec.hasMarks !== true) throw refusal('EINVAL', 'the set has no marks');
   const key = keyOf(element.value);
   if (!mayExist && elements.has(key)) throw refusal('EEXIST', `${element.value} is in it`);
-  if (!elements.has(key) && elements.size >= (spec.maxElements ?? DEFAULT_MAX_ELEMENTS)) throw refusal('ENFILE', 'the set is full');
+  if (!elements.has(key) && elements.size >= (spec.maxElements ?? DEFAULT_MAX_ELEMENTS))
+    throw refusal('ENFILE', 'the set is full');
   elements.set(key, element);
 }
 
@@ -164,7 +176,13 @@ function isSwappable(a: SetSpec, b: SetSpec): boolean {
   return a.type === b.type && (a.family ?? 4) === (b.family ?? 4);
 }
 
-function makeOf({ type, family = 4, timeoutSeconds, maxElements = DEFAULT_MAX_ELEMENTS, hasMarks = false }: SetSpec): string {
+function makeOf({
+  type,
+  family = 4,
+  timeoutSeconds,
+  maxElements = DEFAULT_MAX_ELEMENTS,
+  hasMarks = false,
+}: SetSpec): string {
   return JSON.stringify([type, family, timeoutSeconds ?? null, maxElements, hasMarks]);
 }
 

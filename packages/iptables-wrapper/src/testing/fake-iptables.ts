@@ -21,8 +21,8 @@ export interface FakeIptablesOptions {
 }
 
 /**
- * iptables in memory: chains, which rule leads where, atomic tables. It counts no packets and knows no extension: a rule with a wrong
- * option is taken, and words come back as they were given, where iptables writes them its own way.
+ * iptables in memory: chains, which rule leads where, atomic tables. It counts no packets and knows no extension: a
+ * rule with a wrong option is taken, and words come back as they were given, where iptables writes them its own way.
  *
  * Passes the same contract suite as the real flavours.
  */
@@ -80,7 +80,9 @@ export class FakeIptables implements Iptables {
       this.#throwPlanned();
       const present = [...this.#tables.values()].filter(({ ref }) => this.families.includes(ref.family));
       const removed = present.flatMap(({ ref, table }) =>
-        table.chains.filter(({ name }) => name.startsWith(this.prefix)).map(({ name }) => `${describePart(ref)} ${name}`),
+        table.chains
+          .filter(({ name }) => name.startsWith(this.prefix))
+          .map(({ name }) => `${describePart(ref)} ${name}`),
       );
       this.#change(present.flatMap(({ ref, table }) => sweepCommands(ref, table, this.prefix, ruleTarget)));
       return removed;
@@ -129,7 +131,8 @@ export class FakeIptables implements Iptables {
     for (const { index, command } of part.commands) {
       const missing = setsOfCommand(command).find((name) => this.#ipset?.has(name) === false);
       const isFirst = lowered.refusal === undefined || index <= lowered.refusal.index;
-      if (missing !== undefined && isFirst) throw commandError(new ModelRefusal('ENOENT', `set ${missing} does not exist`), commands, index, part.ref);
+      if (missing !== undefined && isFirst)
+        throw commandError(new ModelRefusal('ENOENT', `set ${missing} does not exist`), commands, index, part.ref);
     }
     if (lowered.refusal) throw commandError(lowered.refusal.error, commands, lowered.refusal.index, part.ref);
     return lowered;
@@ -165,7 +168,9 @@ function setsOfCommand(command: Command): string[] {
 
 /** @see iptables-extensions(8), set and SET */
 function setsOfRule(words: readonly string[]): string[] {
-  return words.flatMap((word, at) => (/^--(?:match-set|add-set|del-set|map-set)$/u.test(word) ? [words[at + 1] ?? ''] : []));
+  return words.flatMap((word, at) =>
+    /^--(?:match-set|add-set|del-set|map-set)$/u.test(word) ? [words[at + 1] ?? ''] : [],
+  );
 }
 
 function saveLines(table: ListedTable): SaveLine[] {
@@ -173,8 +178,14 @@ function saveLines(table: ListedTable): SaveLine[] {
   const builtIn = BUILT_IN_CHAINS[table.name as TableName].length;
   return [
     { kind: 'table', name: table.name },
-    ...table.chains.map(({ name, policy }, at): SaveLine => ({ kind: 'chain', name, policy: at < builtIn ? policy : null })),
-    ...table.chains.flatMap(({ name, rules }) => rules.map(({ words }): SaveLine => ({ kind: 'rule', chain: name, words }))),
+    ...table.chains.map(({ name, policy }, at): SaveLine => ({
+      kind: 'chain',
+      name,
+      policy: at < builtIn ? policy : null,
+    })),
+    ...table.chains.flatMap(({ name, rules }) =>
+      rules.map(({ words }): SaveLine => ({ kind: 'rule', chain: name, words })),
+    ),
     { kind: 'commit' },
   ];
 }

@@ -18,7 +18,11 @@ export type ScriptedAnswer = (call: ScriptedCall) => Partial<ProgramResult> | 'm
  *
  * @param files what /proc holds; any other file is missing
  */
-export function scriptedIptables(options: IptablesOptions, answer: ScriptedAnswer, files: Readonly<Record<string, string>> = {}): Promise<Iptables> {
+export function scriptedIptables(
+  options: IptablesOptions,
+  answer: ScriptedAnswer,
+  files: Readonly<Record<string, string>> = {},
+): Promise<Iptables> {
   return openWith(
     options,
     async (program, args, input = '') => {

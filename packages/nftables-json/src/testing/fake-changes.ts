@@ -4,7 +4,16 @@ import { NftError } from '../nft-error.js';
 import type { Chain, Family, NftMap, NftObject, NftSet, Rule } from '../objects.js';
 import { addElements, clearSet, deleteElements } from './fake-elements.js';
 import { count, found, isUsed, nextHandle, refuseIf, tableOf } from './fake-lookup.js';
-import { referencesOf, tableKey, withEntry, type FakeChain, type FakeRule, type FakeSet, type FakeState, type FakeTable } from './fake-state.js';
+import {
+  referencesOf,
+  tableKey,
+  withEntry,
+  type FakeChain,
+  type FakeRule,
+  type FakeSet,
+  type FakeState,
+  type FakeTable,
+} from './fake-state.js';
 
 /** @throws NftError without index; the caller takes the state back and names the command */
 export function applyCommand(state: FakeState, command: Command): void {
@@ -38,8 +47,14 @@ function addObject(state: FakeState, object: NftObject, isCreate: boolean): void
     state.write(state, 'lastTableHandle', state.lastTableHandle + 1);
     const { comment: _forgotten, ...definition } = object.table;
     const table: FakeTable = {
-      handle: state.lastTableHandle, definition, lastHandle: 0,
-      chains: new Map(), sets: new Map(), counters: new Map(), flowtables: new Map(), uses: new Map(),
+      handle: state.lastTableHandle,
+      definition,
+      lastHandle: 0,
+      chains: new Map(),
+      sets: new Map(),
+      counters: new Map(),
+      flowtables: new Map(),
+      uses: new Map(),
     };
     state.write(state, 'tables', withEntry(state.tables, tableKey(definition.family, definition.name), table));
   } else if ('chain' in object) {
@@ -83,7 +98,11 @@ function addChain(state: FakeState, chain: Chain, isCreate: boolean): void {
   if (!existing) {
     const { comment: _forgotten, ...definition } = chain;
     const policy = chain.hook === undefined ? {} : { policy: chain.policy ?? 'accept' };
-    const created: FakeChain = { handle: nextHandle(state, table), definition: { ...definition, ...policy }, rules: [] };
+    const created: FakeChain = {
+      handle: nextHandle(state, table),
+      definition: { ...definition, ...policy },
+      rules: [],
+    };
     state.write(table, 'chains', withEntry(table.chains, chain.name, created));
     return;
   }
@@ -163,7 +182,8 @@ function replaceRule(state: FakeState, { handle, ...rule }: Rule): void {
 function deleteObject(state: FakeState, object: DeleteObject): void {
   if ('table' in object) {
     const { family } = object.table;
-    const name = 'name' in object.table ? object.table.name : nameOfHandle(tablesOf(state, family), object.table.handle);
+    const name =
+      'name' in object.table ? object.table.name : nameOfHandle(tablesOf(state, family), object.table.handle);
     found(state.table(family, name));
     state.write(state, 'tables', withEntry(state.tables, tableKey(family, name), undefined));
     return;
@@ -250,7 +270,10 @@ function flushObject(state: FakeState, object: FlushObject): void {
   }
 }
 
-function resetCounter(state: FakeState, reference: { readonly family: Family; readonly table: string; readonly name: string }): void {
+function resetCounter(
+  state: FakeState,
+  reference: { readonly family: Family; readonly table: string; readonly name: string },
+): void {
   const counter = found(tableOf(state, reference).counters.get(reference.name));
   state.write(counter, 'packets', 0);
   state.write(counter, 'bytes', 0);
@@ -260,7 +283,11 @@ function removeRules(state: FakeState, table: FakeTable, chain: FakeChain, rules
   for (const each of rules) {
     count(state, table, referencesOf(each.rule.expr), -1);
   }
-  state.write(chain, 'rules', chain.rules.filter((each) => !rules.includes(each)));
+  state.write(
+    chain,
+    'rules',
+    chain.rules.filter((each) => !rules.includes(each)),
+  );
 }
 
 function exists(table: FakeTable, reference: string): boolean {
@@ -279,7 +306,11 @@ function exists(table: FakeTable, reference: string): boolean {
 }
 
 function tablesOf(state: FakeState, family: Family): ReadonlyMap<string, FakeTable> {
-  return new Map([...state.tables.values()].filter((table) => table.definition.family === family).map((table) => [table.definition.name, table]));
+  return new Map(
+    [...state.tables.values()]
+      .filter((table) => table.definition.family === family)
+      .map((table) => [table.definition.name, table]),
+  );
 }
 
 function nameIn(

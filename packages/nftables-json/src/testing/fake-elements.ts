@@ -35,7 +35,10 @@ export function addElements(state: FakeState, element: Element, isCreate: boolea
     }
     refuse(set.definition.size !== undefined && set.elements.size >= set.definition.size, 'ENFILE');
     const references = chainReferences(item);
-    refuse(references.some((reference) => !table.chains.has(reference.slice('chain:'.length))), 'ENOENT');
+    refuse(
+      references.some((reference) => !table.chains.has(reference.slice('chain:'.length))),
+      'ENOENT',
+    );
     state.writeEntry(set.elements, key, item);
     count(state, table, references, 1);
   }

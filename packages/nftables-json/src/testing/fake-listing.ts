@@ -20,34 +20,70 @@ export function listState(state: FakeState, selector: Selector, isTerse: boolean
     return tablesOf(state, selector.chains?.family).flatMap(listChains);
   }
   if ('sets' in selector) {
-    return tablesOf(state, selector.sets?.family).flatMap((table) => listSets(table, isTerse)).filter((object) => 'set' in object);
+    return tablesOf(state, selector.sets?.family)
+      .flatMap((table) => listSets(table, isTerse))
+      .filter((object) => 'set' in object);
   }
   if ('maps' in selector) {
-    return tablesOf(state, selector.maps?.family).flatMap((table) => listSets(table, isTerse)).filter((object) => 'map' in object);
+    return tablesOf(state, selector.maps?.family)
+      .flatMap((table) => listSets(table, isTerse))
+      .filter((object) => 'map' in object);
   }
   if ('chain' in selector) {
     const { family, table, name } = selector.chain;
     const objects = listTable(tableOf(state, selector, family, table), true);
-    return named(selector, objects.filter((object) => ('chain' in object && object.chain.name === name) || ('rule' in object && object.rule.chain === name)));
+    return named(
+      selector,
+      objects.filter(
+        (object) =>
+          ('chain' in object && object.chain.name === name) || ('rule' in object && object.rule.chain === name),
+      ),
+    );
   }
   if ('set' in selector) {
     const { family, table, name } = selector.set;
-    return named(selector, listSets(tableOf(state, selector, family, table), isTerse).filter((object) => 'set' in object && object.set.name === name));
+    return named(
+      selector,
+      listSets(tableOf(state, selector, family, table), isTerse).filter(
+        (object) => 'set' in object && object.set.name === name,
+      ),
+    );
   }
   if ('map' in selector) {
     const { family, table, name } = selector.map;
-    return named(selector, listSets(tableOf(state, selector, family, table), isTerse).filter((object) => 'map' in object && object.map.name === name));
+    return named(
+      selector,
+      listSets(tableOf(state, selector, family, table), isTerse).filter(
+        (object) => 'map' in object && object.map.name === name,
+      ),
+    );
   }
   const { family, table, name } = selector.counter;
-  return named(selector, listCounters(tableOf(state, selector, family, table)).filter((object) => 'counter' in object && object.counter.name === name));
+  return named(
+    selector,
+    listCounters(tableOf(state, selector, family, table)).filter(
+      (object) => 'counter' in object && object.counter.name === name,
+    ),
+  );
 }
 
 function listTable(table: FakeTable, isTerse: boolean): readonly NftObject[] {
   const rules = [...table.chains.values()].flatMap((chain) =>
-    chain.rules.map(({ handle, rule }): NftObject => ({ rule: { ...rule, handle, expr: rule.expr.map(normalizeStatement) } satisfies Rule })),
+    chain.rules.map(({ handle, rule }): NftObject => ({
+      rule: { ...rule, handle, expr: rule.expr.map(normalizeStatement) } satisfies Rule,
+    })),
   );
-  const flowtables = [...table.flowtables.values()].map(({ handle, definition }): NftObject => ({ flowtable: { ...definition, handle } }));
-  return [listTableHead(table), ...listCounters(table), ...flowtables, ...listSets(table, isTerse), ...listChains(table), ...rules];
+  const flowtables = [...table.flowtables.values()].map(({ handle, definition }): NftObject => ({
+    flowtable: { ...definition, handle },
+  }));
+  return [
+    listTableHead(table),
+    ...listCounters(table),
+    ...flowtables,
+    ...listSets(table, isTerse),
+    ...listChains(table),
+    ...rules,
+  ];
 }
 
 function listTableHead(table: FakeTable): NftObject {

@@ -12,8 +12,8 @@ import { FakeState, splitElement } from './fake-state.js';
 const FEATURES: Features = { version: '1.0.6', destroy: false, jsonDynamicFlag: false };
 
 /**
- * nftables in memory, with the kernel's rules for what refers to what, and atomic transactions. Time does not pass in it: elements
- * do not expire. Types of values are not looked at: what it takes, the kernel may refuse.
+ * nftables in memory, with the kernel's rules for what refers to what, and atomic transactions. Time does not pass in
+ * it: elements do not expire. Types of values are not looked at: what it takes, the kernel may refuse.
  *
  * Passes the same contract suite as the real executors.
  */
@@ -79,7 +79,9 @@ export class FakeNftables implements Nftables {
 
   /** The whole ruleset, one JSON object a line, without handles, elements sorted: equal texts are equal rulesets. */
   dump(): string {
-    const lines = listState(this.#state, { ruleset: null }, false).map((object) => `${JSON.stringify(comparable(object))}\n`);
+    const lines = listState(this.#state, { ruleset: null }, false).map(
+      (object) => `${JSON.stringify(comparable(object))}\n`,
+    );
     return lines.join('');
   }
 
@@ -94,7 +96,10 @@ export class FakeNftables implements Nftables {
     this.#state.atomically(() => {
       for (const [index, command] of commands.entries()) {
         if ('reset' in command && commands.length > 1) {
-          throw new NftError('EINVAL', 'reset is no part of a transaction in nftables: run it alone', { index, command });
+          throw new NftError('EINVAL', 'reset is no part of a transaction in nftables: run it alone', {
+            index,
+            command,
+          });
         }
         try {
           applyCommand(this.#state, command);
@@ -132,7 +137,9 @@ function comparable(object: NftObject): unknown {
     return { map: elem ? { ...rest, elem: sorted(elem) } : rest };
   }
   // A listing has no objects of the kind `element`; every other kind has a handle.
-  return Object.fromEntries(Object.entries(object).map(([kind, { handle: _handle, ...rest }]: [string, { handle?: number }]) => [kind, rest]));
+  return Object.fromEntries(
+    Object.entries(object).map(([kind, { handle: _handle, ...rest }]: [string, { handle?: number }]) => [kind, rest]),
+  );
 }
 
 function sorted(elements: Element['elem']): Element['elem'] {

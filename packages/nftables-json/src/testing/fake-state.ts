@@ -107,7 +107,10 @@ export function withEntry<V>(map: ReadonlyMap<string, V>, key: string, value: V 
 }
 
 /** Key and value of an element as given. The key is canonical: wrappers and the order of properties do not matter. */
-export function splitElement(element: Element['elem'][number]): { readonly key: string; readonly value: string | undefined } {
+export function splitElement(element: Element['elem'][number]): {
+  readonly key: string;
+  readonly value: string | undefined;
+} {
   if (isPair(element)) {
     return { key: canonical(element[0]), value: canonical(element[1]) };
   }

@@ -15,7 +15,10 @@ export type ScriptedAnswer = (input: ScriptedInput, mode: ExecutionMode) => Part
  *
  * @param applyElements plays the shorter way for single addresses; by default there is none
  */
-export function scriptedNftables(answer: ScriptedAnswer, applyElements: Executor['applyElements'] = async () => false): Nftables {
+export function scriptedNftables(
+  answer: ScriptedAnswer,
+  applyElements: Executor['applyElements'] = async () => false,
+): Nftables {
   const executor: Executor = {
     kind: 'library',
     async execute(input, mode) {

@@ -24,7 +24,10 @@ export interface FakeClient extends Required<Omit<FakeClientOptions, 'env'>> {
   isEstablished: boolean;
 }
 
-/** Fills in what a description leaves out: addresses count up from 10.64.0.2 and 2001:db8:8::1000, enough for 4 million. */
+/**
+ * Fills in what a description leaves out: addresses count up from 10.64.0.2 and 2001:db8:8::1000, enough for 4
+ * million.
+ */
 export function makeFakeClient(cid: number, options: FakeClientOptions, nowSeconds: number): FakeClient {
   const host = cid + 2;
   return {
@@ -34,7 +37,10 @@ export function makeFakeClient(cid: number, options: FakeClientOptions, nowSecon
     username: options.username ?? '',
     password: options.password ?? '',
     realAddress: options.realAddress ?? `192.0.2.${10 + (cid % 240)}:${1024 + (cid % 60000)}`,
-    addresses: options.addresses ?? [`10.${64 + ((host >> 16) & 63)}.${(host >> 8) & 255}.${host & 255}`, `2001:db8:8::${(0x1000 + cid).toString(16)}`],
+    addresses: options.addresses ?? [
+      `10.${64 + ((host >> 16) & 63)}.${(host >> 8) & 255}.${host & 255}`,
+      `2001:db8:8::${(0x1000 + cid).toString(16)}`,
+    ],
     subnets: options.subnets ?? [],
     env: options.env ?? {},
     connectedSinceSeconds: nowSeconds,
@@ -68,10 +74,18 @@ export function clientBlock(header: string, client: FakeClient, connectedClients
           ['time_unix', String(client.connectedSinceSeconds)],
           ['time_ascii', '2026-01-01 00:00:00'],
         ] as const)),
-    ...(isDisconnect ? ([['bytes_received', '3160'], ['bytes_sent', '3196'], ['time_duration', '60']] as const) : []),
+    ...(isDisconnect
+      ? ([
+          ['bytes_received', '3160'],
+          ['bytes_sent', '3196'],
+          ['time_duration', '60'],
+        ] as const)
+      : []),
     ...Object.entries(client.env),
   ];
-  const block = lines.map(([name, value]) => `>CLIENT:ENV,${name}=${encodeText(value).toString('latin1')}\r\n`).join('');
+  const block = lines
+    .map(([name, value]) => `>CLIENT:ENV,${name}=${encodeText(value).toString('latin1')}\r\n`)
+    .join('');
   return `>CLIENT:${header}\r\n${block}>CLIENT:ENV,END\r\n`;
 }
 
@@ -86,7 +100,9 @@ export function statusRows(title: string, clients: Iterable<FakeClient>, nowSeco
     const name = encodeText(client.commonName).toString('latin1');
     const username = client.username === '' ? 'UNDEF' : encodeText(client.username).toString('latin1');
     const since = `2026-01-01 00:00:00\t${client.connectedSinceSeconds}`;
-    list.push(`CLIENT_LIST\t${name}\t${client.realAddress}\t${ipv4}\t${ipv6}\t3160\t3196\t${since}\t${username}\t${client.cid}\t${client.cid}\tAES-256-GCM`);
+    list.push(
+      `CLIENT_LIST\t${name}\t${client.realAddress}\t${ipv4}\t${ipv6}\t3160\t3196\t${since}\t${username}\t${client.cid}\t${client.cid}\tAES-256-GCM`,
+    );
     if (!client.isEstablished) continue;
     for (const address of [...own, ...client.subnets]) {
       // Events write an IPv4 subnet with its netmask, this table with its length.
@@ -124,13 +140,19 @@ const COMMON_VARIABLES: readonly (readonly [string, string])[] = [
   ['IV_VER', '2.6.14'],
   ['tls_serial_hex_0', '02'],
   ['tls_serial_0', '2'],
-  ['tls_digest_sha256_0', '9a:31:55:04:0e:8e:18:3b:14:3a:57:0c:48:03:9e:34:cc:9a:3a:22:bc:58:cb:47:5c:f5:ea:1b:76:31:27:17'],
+  [
+    'tls_digest_sha256_0',
+    '9a:31:55:04:0e:8e:18:3b:14:3a:57:0c:48:03:9e:34:cc:9a:3a:22:bc:58:cb:47:5c:f5:ea:1b:76:31:27:17',
+  ],
   ['tls_digest_0', '5e:9a:54:67:1e:b0:33:5b:6d:4c:1a:09:f0:43:ed:3f:6f:6c:ee:69'],
   ['tls_id_0', 'CN=client'],
   ['X509_0_CN', 'client'],
   ['tls_serial_hex_1', '01'],
   ['tls_serial_1', '1'],
-  ['tls_digest_sha256_1', '11:0b:43:8c:4b:2c:39:0f:05:a5:61:8f:3c:5c:1e:2b:9b:9f:97:9c:8e:92:12:e5:a8:9a:77:39:ca:c6:4b:2d'],
+  [
+    'tls_digest_sha256_1',
+    '11:0b:43:8c:4b:2c:39:0f:05:a5:61:8f:3c:5c:1e:2b:9b:9f:97:9c:8e:92:12:e5:a8:9a:77:39:ca:c6:4b:2d',
+  ],
   ['tls_digest_1', 'f1:8e:0d:33:8d:23:44:ba:7a:8d:92:ba:1c:d2:a1:29:31:25:58:94'],
   ['tls_id_1', 'CN=authority'],
   ['X509_1_CN', 'authority'],

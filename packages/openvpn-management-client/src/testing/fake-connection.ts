@@ -21,7 +21,9 @@ export class FakeConnection {
     socket.on('error', () => undefined);
   }
 
-  /** Begins to read commands. Before that the connection waits in the backlog, as with a daemon whose slot is taken. */
+  /**
+   * Begins to read commands. Before that the connection waits in the backlog, as with a daemon whose slot is taken.
+   */
   start(): void {
     this.#socket.on('data', (chunk: Buffer) => {
       this.#input += chunk.toString('latin1');

@@ -69,12 +69,16 @@ export class FakeManagementServer {
 
   /** Opens the listener. The caller disposes of the server; its connections end with it. */
   static async listen(options: FakeManagementServerOptions = {}): Promise<FakeManagementServer> {
-    const directory = options.listen === undefined ? await files.mkdtemp(join(tmpdir(), 'fake-management-')) : undefined;
+    const directory =
+      options.listen === undefined ? await files.mkdtemp(join(tmpdir(), 'fake-management-')) : undefined;
     const server = new FakeManagementServer(options, directory);
     const listen = options.listen ?? { path: join(directory ?? '', 'management.sock') };
     await new Promise<void>((resolve, reject) => {
       server.#server.once('error', reject);
-      server.#server.listen('path' in listen ? { path: listen.path } : { host: listen.host, port: listen.port ?? 0 }, resolve);
+      server.#server.listen(
+        'path' in listen ? { path: listen.path } : { host: listen.host, port: listen.port ?? 0 },
+        resolve,
+      );
     });
     return server;
   }
@@ -116,7 +120,9 @@ export class FakeManagementServer {
   /** The rows that `state` and `log` answer with, however many are asked for; `on` and `off` are answered as ever. */
   history(verb: 'state' | 'log', rows: () => readonly string[]): Disposable {
     const usual = this.#handlers.get(verb);
-    return this.on(verb, (parameters, body) => (parameters[0] === 'on' || parameters[0] === 'off' ? usual?.(parameters, body) : [...rows(), 'END']));
+    return this.on(verb, (parameters, body) =>
+      parameters[0] === 'on' || parameters[0] === 'off' ? usual?.(parameters, body) : [...rows(), 'END'],
+    );
   }
 
   /** Never answers this command, until the result is disposed of. */
@@ -129,7 +135,11 @@ export class FakeManagementServer {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#expectations.delete(look);
-        reject(new Error(`no command ${verb} came; since the last expected one there were ${JSON.stringify(this.#commands.slice(this.#expected))}`));
+        reject(
+          new Error(
+            `no command ${verb} came; since the last expected one there were ${JSON.stringify(this.#commands.slice(this.#expected))}`,
+          ),
+        );
       }, options.timeoutMs ?? 5000);
       const look = (): void => {
         const index = this.#commands.findIndex((line, at) => at >= this.#expected && line.split(' ')[0] === verb);
@@ -161,7 +171,10 @@ export class FakeManagementServer {
   }
 
   /** A client logs in (CONNECT) and, unless told to wait, is connected at once; returns its CID. */
-  async connectClient(options: FakeClientOptions = {}, { waitsForAuth = false }: { readonly waitsForAuth?: boolean } = {}): Promise<number> {
+  async connectClient(
+    options: FakeClientOptions = {},
+    { waitsForAuth = false }: { readonly waitsForAuth?: boolean } = {},
+  ): Promise<number> {
     const client = this.#addClient(options);
     await this.send(this.#loginText(client) + (waitsForAuth ? '' : this.#establishedText(client)));
     return client.cid;
@@ -281,14 +294,16 @@ export class FakeManagementServer {
     for (const look of this.#expectations) look();
     const lexed = lexLine(text);
     if (!lexed.ok) void this.send(`ERROR: ${lexed.error}\r\n`);
-    else if (lexed.parameters[0] === 'client-auth' && lexed.parameters.length === 3) this.#body = { parameters: lexed.parameters, lines: [] };
+    else if (lexed.parameters[0] === 'client-auth' && lexed.parameters.length === 3)
+      this.#body = { parameters: lexed.parameters, lines: [] };
     else if (lexed.parameters.length > 0) this.#answer(lexed.parameters, []);
   }
 
   #answer(parameters: readonly string[], body: readonly string[]): void {
     const [verb = '', ...rest] = parameters;
     const handler = this.#handlers.get(verb);
-    const reply = handler === undefined ? ["ERROR: unknown command, enter 'help' for more options"] : handler(rest, body);
+    const reply =
+      handler === undefined ? ["ERROR: unknown command, enter 'help' for more options"] : handler(rest, body);
     if (reply !== undefined && reply.length > 0) void this.send(`${reply.join('\r\n')}\r\n`);
   }
 
@@ -308,25 +323,45 @@ export class FakeManagementServer {
     const version = this.#options.version ?? '2.6.14';
     const title = `OpenVPN ${version} x86_64-pc-linux-gnu [SSL (OpenSSL)] [LZO] [LZ4] [EPOLL] [PKCS11] [MH/PKTINFO] [AEAD] [DCO]`;
     const handlers: Readonly<Record<string, FakeHandler>> = {
-      version: (parameters) => (parameters.length > 0 ? undefined : [`OpenVPN Version: ${title}`, `Management Version: ${this.#options.managementVersion ?? 5}`, 'END']),
+      version: (parameters) =>
+        parameters.length > 0
+          ? undefined
+          : [`OpenVPN Version: ${title}`, `Management Version: ${this.#options.managementVersion ?? 5}`, 'END'],
       pid: () => ['SUCCESS: pid=1000'],
       help: () => [`Management Interface for ${title}`, 'Commands:', 'END'],
-      status: ([format = '1']) => (format === '3' ? [...statusRows(title, this.#clients.values(), nowSeconds()), 'END'] : ['ERROR: bad status format version number']),
+      status: ([format = '1']) =>
+        format === '3'
+          ? [...statusRows(title, this.#clients.values(), nowSeconds()), 'END']
+          : ['ERROR: bad status format version number'],
       'load-stats': () => [`SUCCESS: nclients=${this.#clients.size},bytesin=3160,bytesout=3196`],
       state: (parameters) => this.#answerState(parameters),
-      log: ([what = '']) => (what === 'on' || what === 'off' ? [`SUCCESS: real-time log notification set to ${what.toUpperCase()}`] : ['END']),
-      echo: ([what = '']) => (what === 'on' || what === 'off' ? [`SUCCESS: real-time echo notification set to ${what.toUpperCase()}`] : ['END']),
+      log: ([what = '']) =>
+        what === 'on' || what === 'off'
+          ? [`SUCCESS: real-time log notification set to ${what.toUpperCase()}`]
+          : ['END'],
+      echo: ([what = '']) =>
+        what === 'on' || what === 'off'
+          ? [`SUCCESS: real-time echo notification set to ${what.toUpperCase()}`]
+          : ['END'],
       bytecount: () => ['SUCCESS: bytecount interval changed'],
       'env-filter': ([level = '0']) => [`SUCCESS: env_filter_level=${level}`],
       verb: () => ['SUCCESS: verb level changed'],
       hold: ([what]) => this.#answerHold(what),
       signal: ([name = '']) => [`SUCCESS: signal ${name} thrown`],
       kill: ([name = '']) => [`SUCCESS: common name '${name}' found, 1 client(s) killed`],
-      'client-kill': ([cid = '']) => [this.#clients.has(Number(cid)) ? 'SUCCESS: client-kill command succeeded' : 'ERROR: client-kill command failed'],
+      'client-kill': ([cid = '']) => [
+        this.#clients.has(Number(cid))
+          ? 'SUCCESS: client-kill command succeeded'
+          : 'ERROR: client-kill command failed',
+      ],
       'client-auth': ([cid = '', kid = '']) => this.#answerAuth(cid, kid),
       // The daemon does not say -nt.
       'client-auth-nt': ([cid = '', kid = '']) => this.#answerAuth(cid, kid),
-      'client-deny': ([cid = '']) => [this.#clients.has(Number(cid)) ? 'SUCCESS: client-deny command succeeded' : 'ERROR: client-deny command failed'],
+      'client-deny': ([cid = '']) => [
+        this.#clients.has(Number(cid))
+          ? 'SUCCESS: client-deny command succeeded'
+          : 'ERROR: client-deny command failed',
+      ],
       exit: () => this.#answerExit(),
       quit: () => this.#answerExit(),
     };
@@ -353,7 +388,8 @@ export class FakeManagementServer {
   /** Like 2.6.14, it takes KID 0 for a key that is not in use, and says SUCCESS: ssl_common.h get_key_scan, slot 2. */
   #answerAuth(cid: string, kid: string): FakeReply {
     const client = this.#clients.get(Number(cid));
-    if (client === undefined || (kid !== '0' && kid !== String(client.kid))) return ['ERROR: client-auth command failed'];
+    if (client === undefined || (kid !== '0' && kid !== String(client.kid)))
+      return ['ERROR: client-auth command failed'];
     if (!client.isEstablished && kid === String(client.kid)) queueMicrotask(() => void this.establish(client.cid));
     return ['SUCCESS: client-auth command succeeded'];
   }
@@ -371,13 +407,21 @@ export class FakeManagementServer {
   }
 
   #loginText(client: FakeClient): string {
-    return this.#options.isClientAuth === false ? '' : clientBlock(`CONNECT,${client.cid},${client.kid}`, client, this.#clients.size - 1);
+    return this.#options.isClientAuth === false
+      ? ''
+      : clientBlock(`CONNECT,${client.cid},${client.kid}`, client, this.#clients.size - 1);
   }
 
   #establishedText(client: FakeClient): string {
     client.isEstablished = true;
-    const addresses = this.#options.isClientAuth === false ? [] : [...client.addresses.map((text) => `${text},1`), ...client.subnets.map((text) => `${text},0`)];
-    return addresses.map((text) => `>CLIENT:ADDRESS,${client.cid},${text}\r\n`).join('') + clientBlock(`ESTABLISHED,${client.cid}`, client, this.#clients.size);
+    const addresses =
+      this.#options.isClientAuth === false
+        ? []
+        : [...client.addresses.map((text) => `${text},1`), ...client.subnets.map((text) => `${text},0`)];
+    return (
+      addresses.map((text) => `>CLIENT:ADDRESS,${client.cid},${text}\r\n`).join('') +
+      clientBlock(`ESTABLISHED,${client.cid}`, client, this.#clients.size)
+    );
   }
 
   #goneText(cid: number): string {
@@ -388,7 +432,9 @@ export class FakeManagementServer {
   }
 
   #stateText(name: string, description: string): string {
-    return this.#isStateOn ? `>STATE:${name === 'CONNECTED' ? this.#connectedAt : nowSeconds()},${name},${description},${name === 'CONNECTED' ? '10.64.0.1' : ''},,,,,\r\n` : '';
+    return this.#isStateOn
+      ? `>STATE:${name === 'CONNECTED' ? this.#connectedAt : nowSeconds()},${name},${description},${name === 'CONNECTED' ? '10.64.0.1' : ''},,,,,\r\n`
+      : '';
   }
 }
 

@@ -1,12 +1,14 @@
 /** What the daemon makes of a command line: parameters, or the text of its ERROR. */
-export type LexedLine = { readonly ok: true; readonly parameters: readonly string[] } | { readonly ok: false; readonly error: string };
+export type LexedLine =
+  | { readonly ok: true; readonly parameters: readonly string[] }
+  | { readonly ok: false; readonly error: string };
 
 const MAX_PARAMETERS = 16;
 const MAX_PARAMETER_BYTES = 256;
 
 /**
- * Splits a command line as OpenVPN does: blanks part parameters, `"` and `'` quote, a backslash escapes outside of `'`,
- * and `;` or `#` at the start of a parameter begins a comment.
+ * Splits a command line as OpenVPN does: blanks part parameters, `"` and `'` quote, a backslash escapes outside of
+ * `'`, and `;` or `#` at the start of a parameter begins a comment.
  *
  * @param line bytes as characters, control characters included
  * @see options_parse.c parse_line (v2.6.14), written anew from its behaviour
@@ -30,7 +32,8 @@ export function lexLine(line: string): LexedLine {
       continue;
     }
     if (isEscaped) {
-      if (character !== '\\' && character !== '"' && character !== ' ') return { ok: false, error: "Options warning: Bad backslash ('\\') usage in TCP:0" };
+      if (character !== '\\' && character !== '"' && character !== ' ')
+        return { ok: false, error: "Options warning: Bad backslash ('\\') usage in TCP:0" };
       parameter += character;
       isEscaped = false;
     } else if (state === 'between') {
@@ -46,8 +49,13 @@ export function lexLine(line: string): LexedLine {
     else if ((state === 'double' && character === '"') || (state === 'single' && character === "'")) take();
     else parameter += character;
   }
-  if (state === 'double' || state === 'single') return { ok: false, error: 'Options error: No closing quotation (") in TCP:0' };
+  if (state === 'double' || state === 'single')
+    return { ok: false, error: 'Options error: No closing quotation (") in TCP:0' };
   const long = parameters.find((value) => value.length > MAX_PARAMETER_BYTES);
-  if (long !== undefined) return { ok: false, error: `Options error: Parameter at TCP:0 is too long (${MAX_PARAMETER_BYTES} chars max): ${long}` };
+  if (long !== undefined)
+    return {
+      ok: false,
+      error: `Options error: Parameter at TCP:0 is too long (${MAX_PARAMETER_BYTES} chars max): ${long}`,
+    };
   return { ok: true, parameters: parameters.slice(0, MAX_PARAMETERS) };
 }

@@ -8,8 +8,8 @@ export interface TranscriptRecord {
 }
 
 /**
- * A recorded conversation. As a file it has one record a line, `S ` or `C ` and the bytes, where CR, LF, backslash and what is
- * not printable ASCII stand as `\r`, `\n`, `\\` and `\xNN`; lines that begin with `#` are comments.
+ * A recorded conversation. As a file it has one record a line, `S ` or `C ` and the bytes, where CR, LF, backslash and
+ * what is not printable ASCII stand as `\r`, `\n`, `\\` and `\xNN`; lines that begin with `#` are comments.
  */
 export class Transcript {
   readonly records: readonly TranscriptRecord[];
@@ -24,7 +24,8 @@ export class Transcript {
     for (const [index, line] of text.split('\n').entries()) {
       if (line === '' || line.startsWith('#')) continue;
       const from = line.slice(0, 1);
-      if ((from !== 'S' && from !== 'C') || line[1] !== ' ') throw new Error(`transcript line ${index + 1} begins with neither "S " nor "C " nor "#"`);
+      if ((from !== 'S' && from !== 'C') || line[1] !== ' ')
+        throw new Error(`transcript line ${index + 1} begins with neither "S " nor "C " nor "#"`);
       records.push({ from, bytes: unescapeBytes(line.slice(2)) });
     }
     return new Transcript(records);
@@ -37,14 +38,19 @@ export class Transcript {
 
   /** The file's text: records of several lines are cut at their line ends. */
   format(comment: string): string {
-    const lines = this.records.flatMap(({ from, bytes }) => cutAtLineEnds(bytes).map((piece) => `${from} ${escapeBytes(piece)}`));
-    return `${comment.split('\n').map((line) => `# ${line}`.trimEnd()).join('\n')}\n${lines.join('\n')}\n`;
+    const lines = this.records.flatMap(({ from, bytes }) =>
+      cutAtLineEnds(bytes).map((piece) => `${from} ${escapeBytes(piece)}`),
+    );
+    return `${comment
+      .split('\n')
+      .map((line) => `# ${line}`.trimEnd())
+      .join('\n')}\n${lines.join('\n')}\n`;
   }
 }
 
 /**
- * Plays the daemon's part of a transcript to one client at a time: says what the daemon said, and waits for as many lines
- * from the client as the record has, whatever is in them, before it goes on.
+ * Plays the daemon's part of a transcript to one client at a time: says what the daemon said, and waits for as many
+ * lines from the client as the record has, whatever is in them, before it goes on.
  */
 export class TranscriptPlayer {
   readonly #server;
@@ -80,7 +86,11 @@ export class TranscriptPlayer {
     let next = 0;
     let linesHeard = 0;
     const goOn = (): void => {
-      for (let record = this.#transcript.records[next]; record !== undefined; record = this.#transcript.records[next]) {
+      for (
+        let record = this.#transcript.records[next];
+        record !== undefined;
+        record = this.#transcript.records[next]
+      ) {
         if (record.from === 'S') socket.write(record.bytes);
         else {
           const lines = countLines(record.bytes);
