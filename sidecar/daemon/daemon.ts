@@ -361,8 +361,8 @@ export class Daemon implements AsyncDisposable {
     this.#adopted = [];
     this.#adoptedTransports = [];
     for (const network of adopted) {
-      const change = this.#connections.networks.remove(ADOPTED, networkKey(network));
-      if (change !== null) this.#reconciler.clientChanged(networkKey(network));
+      const key = this.#connections.networks.remove(ADOPTED, networkKey(network));
+      if (key !== null) this.#reconciler.clientChanged(key);
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ClientNetwork, ClientNetworkChange } from '../../rules/index.js';
+import type { ClientNetwork } from '../../rules/index.js';
 import { networkKey } from '../../rules/index.js';
 import type { FormerOwners } from './former-owners.js';
 
@@ -48,30 +48,31 @@ export class ClientNetworks {
 
   /**
    * @param owner unique for a session, for example `server epoch cid`
-   * @returns a change when this is the first owner, or the network leads to another device than before
+   * @returns the key of the network when this is the first owner, or the network leads to another device than before;
+   * else null
    */
-  add(owner: string, network: ClientNetwork, identity: OwnerIdentity = null): ClientNetworkChange | null {
+  add(owner: string, network: ClientNetwork, identity: OwnerIdentity = null): string | null {
     const key = networkKey(network);
     const entry = this.#entries.get(key);
     if (entry === undefined) {
       const others = this.#options.former?.taken(network, nameOf(identity)) ?? [];
       if (others.length > 0) this.#options.onHandedOver?.(others);
       this.#entries.set(key, { network, owners: new Map([[owner, { device: network.device, identity }]]) });
-      return { op: 'add', network };
+      return key;
     }
     const before = latest(entry.owners);
     const isKnownOwner = entry.owners.delete(owner);
     entry.owners.set(owner, { device: network.device, identity });
     if (!isKnownOwner && before !== undefined && !isSame(before.identity, identity))
       this.#options.onHandedOver?.([network]);
-    return leadTo(entry, network.device);
+    return leadTo(entry, network.device) ? key : null;
   }
 
   /**
-   * @returns a change when this was the last owner, or those who stay mean another device; null too when it was no
-   * owner
+   * @returns the key when this was the last owner, or those who stay mean another device; else null, also when it was
+   * no owner
    */
-  remove(owner: string, key: string): ClientNetworkChange | null {
+  remove(owner: string, key: string): string | null {
     const entry = this.#entries.get(key);
     const before = entry === undefined ? undefined : latest(entry.owners);
     const identity = entry?.owners.get(owner)?.identity;
@@ -80,12 +81,12 @@ export class ClientNetworks {
     const now = latest(entry.owners);
     if (now !== undefined) {
       if (!isSame(before.identity, now.identity)) this.#options.onHandedOver?.([entry.network]);
-      return leadTo(entry, now.device);
+      return leadTo(entry, now.device) ? key : null;
     }
     this.#entries.delete(key);
     const name = nameOf(identity);
     if (name !== null) this.#options.former?.left(entry.network, name);
-    return { op: 'remove', network: entry.network };
+    return key;
   }
 }
 
@@ -104,8 +105,9 @@ function isSame(before: OwnerIdentity, now: OwnerIdentity): boolean {
   return name !== null && name === nameOf(now);
 }
 
-function leadTo(entry: { network: ClientNetwork }, device: string): ClientNetworkChange | null {
-  if (entry.network.device === device) return null;
+/** True where the network led to another device before. */
+function leadTo(entry: { network: ClientNetwork }, device: string): boolean {
+  if (entry.network.device === device) return false;
   entry.network = { ...entry.network, device };
-  return { op: 'add', network: entry.network };
+  return true;
 }

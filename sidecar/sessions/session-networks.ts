@@ -1,5 +1,5 @@
 import type { ClientAddress } from 'openvpn-management-client';
-import type { ClientNetwork, ClientNetworkChange, Link, Tunnel } from '../../rules/index.js';
+import type { ClientNetwork, Link, Tunnel } from '../../rules/index.js';
 import { isHost, networkKey } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks, OwnerIdentity } from './client-networks.js';
@@ -140,8 +140,8 @@ export class SessionNetworks {
     return false;
   }
 
-  #note(change: ClientNetworkChange | null): void {
-    if (change !== null) this.#options.onChanged(networkKey(change.network));
+  #note(key: string | null): void {
+    if (key !== null) this.#options.onChanged(key);
   }
 
   #ownerOf({ epoch, cid }: Session): string {

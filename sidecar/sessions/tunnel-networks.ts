@@ -65,7 +65,7 @@ export class TunnelNetworks {
     }
   }
 
-  #note(change: { readonly network: ClientNetwork } | null): void {
-    if (change !== null) this.#options.onChanged(networkKey(change.network));
+  #note(key: string | null): void {
+    if (key !== null) this.#options.onChanged(key);
   }
 }

@@ -9,10 +9,10 @@ describe('ClientNetworks', () => {
   it('tells of the first owner of a network and of the last', () => {
     const networks = new ClientNetworks();
 
-    assert.deepEqual(networks.add('a', client('10.8.0.2')), { op: 'add', network: client('10.8.0.2') });
+    assert.equal(networks.add('a', client('10.8.0.2')), '10.8.0.2');
     assert.equal(networks.add('b', client('10.8.0.2')), null);
     assert.equal(networks.remove('a', '10.8.0.2'), null);
-    assert.deepEqual(networks.remove('b', '10.8.0.2'), { op: 'remove', network: client('10.8.0.2') });
+    assert.equal(networks.remove('b', '10.8.0.2'), '10.8.0.2');
     assert.equal(networks.size, 0);
   });
 
@@ -38,10 +38,8 @@ describe('ClientNetworks', () => {
     const networks = new ClientNetworks();
     networks.add('a', client('10.8.0.2'));
 
-    assert.deepEqual(networks.add('a', { ...client('10.8.0.2'), device: 'tun1' }), {
-      op: 'add',
-      network: { ...client('10.8.0.2'), device: 'tun1' },
-    });
+    assert.equal(networks.add('a', { ...client('10.8.0.2'), device: 'tun1' }), '10.8.0.2');
+    assert.equal(networks.get('10.8.0.2')?.device, 'tun1');
   });
 
   it('leads back to the device of the owner that stays', () => {
@@ -66,8 +64,10 @@ describe('ClientNetworks', () => {
           const networks = new ClientNetworks();
           const kept = new Set<string>();
           const queues = sessions.map(({ holds, goes }, index) => [
-            ...holds.map((text) => () => follow(kept, networks.add(`session ${index}`, client(text)))),
-            ...(goes ? holds.map((text) => () => follow(kept, networks.remove(`session ${index}`, text))) : []),
+            ...holds.map((text) => () => follow(kept, networks, networks.add(`session ${index}`, client(text)))),
+            ...(goes
+              ? holds.map((text) => () => follow(kept, networks, networks.remove(`session ${index}`, text)))
+              : []),
           ]);
           for (const pick of picks) {
             const waiting = queues.filter((queue) => queue.length > 0);
@@ -89,8 +89,9 @@ function client(text: string): ClientNetwork {
   return { ...network(text), device: 'tun0' };
 }
 
-function follow(kept: Set<string>, change: ReturnType<ClientNetworks['add']>): void {
-  if (change === null) return;
-  if (change.op === 'add') kept.add(networkKey(change.network));
-  else kept.delete(networkKey(change.network));
+/** As the reconciler does: the key says what to look at. */
+function follow(kept: Set<string>, networks: ClientNetworks, key: string | null): void {
+  if (key === null) return;
+  if (networks.get(key) === null) kept.delete(key);
+  else kept.add(key);
 }
