@@ -1,3 +1,5 @@
+import ipaddr from 'ipaddr.js';
+
 /** A layer-3 family: 4 or 6. */
 export type Family = 4 | 6;
 
@@ -29,102 +31,72 @@ export function formatNetwork(network: Network): string {
 /**
  * Parses `address` or `address/prefixLength`, clears the host bits and prints the address canonically.
  *
- * @returns null when the text is neither an IPv4 nor an IPv6 network. A zone (`%eth0`) is refused.
+ * Every address of the configuration, of iproute2 and of the kernel's listings is read here, by ipaddr.js. Two parsers
+ * are written by hand, in packages that depend on nothing and where each event or element counts:
+ * `parseClientAddress` of openvpn-management-client (each `>CLIENT:ADDRESS`, each row of `status`) and `parseAddress`
+ * of nftables-json (each element of a transaction).
+ *
+ * @returns null when the text is neither an IPv4 nor an IPv6 network. Refused are also what ipaddr.js itself would
+ *   take: a zone (`%eth0`), fewer than four parts (`10.1`), leading zeros, octal and hexadecimal parts
  */
 export function parseNetwork(text: string): Network | null {
   const slash = text.indexOf('/');
-  const addressText = slash < 0 ? text : text.slice(0, slash);
-  const family: Family = addressText.includes(':') ? 6 : 4;
-  const value = family === 4 ? parseIpv4(addressText) : parseIpv6(addressText);
-  if (value === null) return null;
+  const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
+  if (address === null) return null;
+  const family: Family = address.kind() === 'ipv4' ? 4 : 6;
   const bits = addressBits(family);
-  let prefixLength = bits;
-  if (slash >= 0) {
-    const digits = text.slice(slash + 1);
-    if (!/^\d{1,3}$/.test(digits) || Number(digits) > bits) return null;
-    prefixLength = Number(digits);
-  }
-  return { family, address: formatAddress(family, value & netmask(family, prefixLength)), prefixLength };
+  if (slash < 0) return { family, address: address.toString(), prefixLength: bits };
+  const digits = text.slice(slash + 1);
+  const prefixLength = Number(digits);
+  if (!/^\d{1,3}$/.test(digits) || prefixLength > bits) return null;
+  return { family, address: firstOf(address, prefixLength).toString(), prefixLength };
 }
 
 /** The netmask of a prefix length as an address: `255.255.255.0`, `ffff:ffff:ffff:ffff::`. */
 export function formatNetmask(family: Family, prefixLength: number): string {
-  return formatAddress(family, netmask(family, prefixLength));
+  return addressClass(family).subnetMaskFromPrefixLength(prefixLength).toString();
 }
 
 /** True when `outer` contains every address of `inner`; false across families. */
 export function contains(outer: Network, inner: Network): boolean {
-  if (outer.family !== inner.family || outer.prefixLength > inner.prefixLength) return false;
-  const value = outer.family === 4 ? parseIpv4(inner.address) : parseIpv6(inner.address);
-  const outerValue = outer.family === 4 ? parseIpv4(outer.address) : parseIpv6(outer.address);
-  if (value === null || outerValue === null) return false;
-  return (value & netmask(outer.family, outer.prefixLength)) === outerValue;
+  return (
+    outer.family === inner.family &&
+    outer.prefixLength <= inner.prefixLength &&
+    ipaddr.parse(inner.address).match(ipaddr.parse(outer.address), outer.prefixLength)
+  );
 }
 
-function netmask(family: Family, prefixLength: number): bigint {
-  const bits = BigInt(addressBits(family));
-  const ones = (1n << bits) - 1n;
-  return ones ^ (ones >> BigInt(prefixLength));
+function addressClass(family: Family): typeof ipaddr.IPv4 | typeof ipaddr.IPv6 {
+  return family === 4 ? ipaddr.IPv4 : ipaddr.IPv6;
 }
 
-function parseIpv4(text: string): bigint | null {
-  const parts = text.split('.');
-  if (parts.length !== 4) return null;
-  let value = 0n;
-  for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return null;
-    value = (value << 8n) | BigInt(part);
-  }
-  return value;
+function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
+  if (!text.includes(':')) return parseIpv4(text);
+  const hex = withoutIpv4(text);
+  return hex === null || hex.includes('%') || !ipaddr.IPv6.isValid(hex) ? null : ipaddr.IPv6.parse(hex);
 }
 
-function parseIpv6(text: string): bigint | null {
-  const halves = text.split('::');
-  if (halves.length > 2) return null;
-  const head = parseGroups(halves[0] ?? '', halves.length === 1);
-  const tail = halves.length === 2 ? parseGroups(halves[1] ?? '', true) : [];
-  if (head === null || tail === null) return null;
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 1 ? missing !== 0 : missing < 1) return null;
-  const groups = [...head, ...Array.from({ length: missing }, () => 0), ...tail];
-  return groups.reduce((value, group) => (value << 16n) | BigInt(group), 0n);
+function parseIpv4(text: string): ipaddr.IPv4 | null {
+  return ipaddr.IPv4.isValidFourPartDecimal(text) ? ipaddr.IPv4.parse(text) : null;
 }
 
-/** The 16-bit groups of one side of `::`; an IPv4 address at the very end (RFC 4291 2.2.3) counts as two. */
-function parseGroups(text: string, isEnd: boolean): number[] | null {
-  if (text === '') return [];
-  const groups: number[] = [];
-  const parts = text.split(':');
-  for (const [index, part] of parts.entries()) {
-    if (part.includes('.')) {
-      const value = isEnd && index === parts.length - 1 ? parseIpv4(part) : null;
-      if (value === null) return null;
-      groups.push(Number(value >> 16n), Number(value & 0xffffn));
-    } else {
-      if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return null;
-      groups.push(Number.parseInt(part, 16));
-    }
-  }
-  return groups;
+/**
+ * The last 32 bits may be written as IPv4 (RFC 4291 2.2.3): gives them as two groups, since ipaddr.js takes leading
+ * zeros there and reads `::192.0.2.1` as `::ffff:192.0.2.1`. Null where they are no IPv4 address.
+ */
+function withoutIpv4(text: string): string | null {
+  const start = text.lastIndexOf(':') + 1;
+  const last = text.slice(start);
+  if (!last.includes('.')) return text;
+  const octets = parseIpv4(last)?.octets.map((octet) => octet.toString(16).padStart(2, '0'));
+  return octets === undefined ? null : `${text.slice(0, start)}${octets.join('').replace(/.{4}$/, ':$&')}`;
 }
 
-function formatAddress(family: Family, value: bigint): string {
-  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => Number((value >> BigInt(112 - index * 16)) & 0xffffn));
-  const { start, length } = longestZeroRun(groups);
-  const hex = groups.map((group) => group.toString(16));
-  if (length < 2) return hex.join(':');
-  return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`;
-}
-
-/** RFC 5952 4.2: the first of the longest runs of zero groups is the one that `::` stands for. */
-function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
-  let best = { start: 0, length: 0 };
-  let start = 0;
-  for (let index = 0; index <= groups.length; index += 1) {
-    if (groups[index] === 0) continue;
-    if (index - start > best.length) best = { start, length: index - start };
-    start = index + 1;
-  }
-  return best;
+/** The first address of the network: the host bits are zero. */
+function firstOf(address: ipaddr.IPv4 | ipaddr.IPv6, prefixLength: number): ipaddr.IPv4 | ipaddr.IPv6 {
+  const bytes = address.toByteArray().map((byte, index) => {
+    const hostBits = Math.min(8, Math.max(0, (index + 1) * 8 - prefixLength));
+    return (byte >> hostBits) << hostBits;
+  });
+  return ipaddr.fromByteArray(bytes);
 }

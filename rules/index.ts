@@ -1,4 +1,5 @@
 export * from './address.js';
+export * from './mac-address.js';
 export * from './world.js';
 export * from './sources.js';
 export * from './structure.js';

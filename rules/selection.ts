@@ -1,5 +1,6 @@
 import type { Expression, Statement } from 'nftables-json';
 import { addressBits, formatNetmask } from './address.js';
+import { isMac } from './mac-address.js';
 import type { RuleSpec, SetSpec } from './structure.js';
 import type { Gateway, Link, OriginalSysctl, Site, SubnetLength, Transport } from './world.js';
 
@@ -65,8 +66,8 @@ export function orderComments(gateways: readonly Gateway[]): string[] {
 
 /** Reads what {@link orderComments} printed; null for any other text. */
 export function parseOrderComment(comment: string): { readonly device: string; readonly mac: string } | null {
-  const [, device, mac] = /^order (\S+) ([0-9a-f:]{17})$/.exec(comment) ?? [];
-  return device === undefined || mac === undefined ? null : { device, mac };
+  const [, device, mac] = /^order (\S+) (\S+)$/.exec(comment) ?? [];
+  return device === undefined || mac === undefined || !isMac(mac) ? null : { device, mac };
 }
 
 /** The set that a client network belongs into: `client4` for one address, `subnet6_64` for a subnet. */

@@ -1,4 +1,4 @@
-import { formatNetwork, parseNetwork } from '../../rules/index.js';
+import { formatNetwork, isMac, isUnicastMac, parseNetwork } from '../../rules/index.js';
 import { formatEndpoint, parseEndpoint } from './endpoint.js';
 
 /** One entry of the setting `networks`. */
@@ -51,8 +51,8 @@ export const UPLINK_EXPECTED =
 export const TRANSPORT_EXPECTED =
   '"udp/PORT", "tcp/ADDRESS:PORT" or "udp/[IPV6]:PORT", optionally followed by @ENDPOINT, for example "udp/1194"';
 
-/** dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero. */
-export const DEVICE_NAME = /^(?!\.{1,2}$)[^\s/:@\0]{1,15}$/;
+/** The name of a network device: dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero. */
+export const DEVICE_NAME = /^(?!\.{1,2}$)[^\s/:\0]{1,15}$/;
 
 /** Reads an entry of `networks`; undefined where the text is none. */
 export function parseConfiguredNetwork(text: string): ConfiguredNetwork | undefined {
@@ -74,8 +74,7 @@ export function parseConfiguredUplink(text: string): ConfiguredUplink | undefine
   const [device = '', where = '', ...more] = text.trim().split(/\s+/);
   if (more.length > 0 || !DEVICE_NAME.test(device)) return undefined;
   const mac = where.toLowerCase();
-  if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac))
-    return isUnicastMac(mac) ? { device, mac, address: null } : undefined;
+  if (isMac(mac)) return isUnicastMac(mac) ? { device, mac, address: null } : undefined;
   const address = where.includes('/') ? null : parseNetwork(where);
   return address === null ? undefined : { device, mac: null, address: address.address };
 }
@@ -132,9 +131,4 @@ export function parseConfiguredSource(text: string): ConfiguredSource | undefine
 /** The text that {@link parseConfiguredSource} reads back. */
 export function formatConfiguredSource({ device, mac, address, scope }: ConfiguredSource): string {
   return [device, mac ?? address, scope].filter((word) => word !== null).join(' ');
-}
-
-/** Neither a group address nor the zero address. */
-export function isUnicastMac(mac: string): boolean {
-  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== '00:00:00:00:00:00';
 }

@@ -1,13 +1,14 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { contains, formatNetwork, type Network, parseNetwork } from '../../rules/index.js';
+
+/** "This network", loopback, multicast and reserved: RFC 6890 and RFC 4291 2.4. */
+const NOT_UNICAST = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/8', 'ff00::/8'].flatMap(
+  (text) => parseNetwork(text) ?? [],
+);
 
 /** Reads an IPv4 network `a.b.c.0/24` for next-hop addresses; undefined where it is none, or not unicast. */
 export function parseNexthop4(text: string): string | undefined {
-  const [address = '', length, ...rest] = text.split('/');
-  if (rest.length > 0 || length !== '24' || !isIPv4(address)) return undefined;
-
-  const [first = 0, , , last] = address.split('.').map(Number);
-  const isUnicast = first >= 1 && first <= 223 && first !== 127;
-  return isUnicast && last === 0 ? `${address}/24` : undefined;
+  const network = parseUnicast(text);
+  return network?.family === 4 && text.endsWith('/24') ? formatNetwork(network) : undefined;
 }
 
 /**
@@ -15,27 +16,15 @@ export function parseNexthop4(text: string): string | undefined {
  * undefined where it is none, has host bits, or is not unicast.
  */
 export function parseNexthop6(text: string): string | undefined {
-  const [address = '', lengthText = '', ...rest] = text.split('/');
-  if (rest.length > 0 || !/^\d{1,3}$/.test(lengthText) || !isIPv6(address) || address.includes('%')) return undefined;
-  const length = Number(lengthText);
-  if (length < 64 || length > 112) return undefined;
-
-  const value = ipv6ToBigInt(address);
-  const hasHostBits = BigInt.asUintN(128 - length, value) !== 0n;
-  const firstByte = value >> 120n;
-  if (hasHostBits || firstByte === 0n || firstByte === 0xffn) return undefined;
-  return `${canonicalIpv6(address)}/${length}`;
+  const network = parseUnicast(text);
+  const isUsable = network?.family === 6 && network.prefixLength >= 64 && network.prefixLength <= 112;
+  return isUsable ? formatNetwork(network) : undefined;
 }
 
-/** The serializer of WHATWG URLs writes IPv6 addresses as RFC 5952 wants them. */
-function canonicalIpv6(address: string): string {
-  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
-}
-
-function ipv6ToBigInt(address: string): bigint {
-  const [head = '', tail] = canonicalIpv6(address).split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0');
-  return [...left, ...zeros, ...right].reduce((sum, group) => (sum << 16n) | BigInt(`0x${group}`), 0n);
+/** Undefined where the text is no network, or has host bits. */
+function parseUnicast(text: string): Network | undefined {
+  const network = parseNetwork(text);
+  const host = parseNetwork(text.split('/')[0] ?? '');
+  if (network === null || host?.address !== network.address) return undefined;
+  return NOT_UNICAST.some((outer) => contains(outer, network)) ? undefined : network;
 }

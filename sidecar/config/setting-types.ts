@@ -18,6 +18,7 @@ import {
   type ConfiguredSource,
   type ConfiguredTransport,
   type ConfiguredUplink,
+  DEVICE_NAME,
   formatConfiguredNetwork,
   formatConfiguredSource,
   formatConfiguredTransport,
@@ -149,8 +150,7 @@ export function devices(row: Described<readonly string[]>): Kind<readonly string
     expected: 'a device name of 1..15 characters without "/", ":" and blanks',
     default: row.default,
     doc: row.doc,
-    // dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero.
-    schema: uniqueList(z.string().regex(/^(?!\.{1,2}$)[^\s/:\0]{1,15}$/), (name) => name),
+    schema: uniqueList(z.string().regex(DEVICE_NAME), (name) => name),
     isList: true,
     decode: decodeList,
   };

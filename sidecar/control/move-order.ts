@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-import { DEVICE_NAME, isUnicastMac } from '../config/places.js';
+import { isUnicastMac } from '../../rules/index.js';
+import { DEVICE_NAME } from '../config/places.js';
 
 /** `gwmark move`: answers of the gateway at one MAC go to another from now on. */
 export interface MoveOrder {
@@ -14,7 +15,7 @@ export interface MoveOrder {
 const MAC = z
   .string()
   .transform((text) => text.toLowerCase())
-  .refine((mac) => /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) && isUnicastMac(mac));
+  .refine(isUnicastMac);
 
 const ORDER: z.ZodType<MoveOrder> = z.strictObject({ device: z.string().regex(DEVICE_NAME), from: MAC, to: MAC });
 

@@ -1,4 +1,4 @@
-import type { Link } from '../../rules/index.js';
+import { isUnicastMac, type Link } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
 import { exec } from '../system/exec.js';
 import type { IpNeighbour } from '../routing/iproute.js';
@@ -86,7 +86,7 @@ export async function possibleRouters(links: readonly Link[], protocol: number):
     links.filter(({ isBridge }) => isBridge).map(({ device }) => seenByBridge(device)),
   );
   const all = [...known, ...bridged.flat()].filter(
-    ({ device, mac }) => links.some((link) => link.device === device) && /^.[02468ace](:[0-9a-f]{2}){5}$/.test(mac),
+    ({ device, mac }) => links.some((link) => link.device === device) && isUnicastMac(mac),
   );
   return [...new Map(all.map((router) => [`${router.device} ${router.mac}`, router])).values()].toSorted((a, b) =>
     a.mac < b.mac ? -1 : 1,

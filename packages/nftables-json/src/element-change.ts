@@ -82,7 +82,8 @@ function toChange(verb: 'add' | 'delete', { elem, family, table, name, ...rest }
 }
 
 /**
- * An address in network order; undefined for a text that is none, or has a zone.
+ * An address in network order; undefined for a text that is none, or has a zone. By hand, and not by a library: it runs
+ * for each element of a transaction.
  *
  * @see RFC 4291 section 2.2
  */

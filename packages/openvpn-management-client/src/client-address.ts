@@ -14,6 +14,8 @@ export interface ClientAddress {
 /**
  * Parses what `>CLIENT:ADDRESS` carries: `10.8.0.2`, `192.168.77.0/255.255.255.0`, `192.168.77.0/24`, `fd00::2`,
  * `fd00:77::/64`.
+ * By hand, and not by a library: it runs for each event and for each row of `status`, of which a server with 10,000
+ * clients has as many every few seconds.
  *
  * @returns undefined for anything else, a netmask with holes included
  * @see OpenVPN mroute.c mroute_addr_print_ex (v2.6)

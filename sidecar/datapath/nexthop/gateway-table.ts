@@ -1,4 +1,4 @@
-import type { Gateway } from '../../../rules/index.js';
+import { type Gateway, isUnicastMac } from '../../../rules/index.js';
 
 /** Addresses that are remembered with their MAC; hosts with ever new IPv6 addresses must not fill our memory. */
 const MAX_NEIGHBOURS = 4096;
@@ -183,7 +183,7 @@ export class GatewayTable {
     const { mac } = state;
     // A neighbour that is not resolved any more, or was dropped from the kernel's table, says nothing of where its
     // router is now. What we knew stays, so that the next claim of the address is seen as a move.
-    if (mac === null || !isUnicast(mac)) return [];
+    if (mac === null || !isUnicastMac(mac)) return [];
     if (known?.mac === mac) return [];
     this.#neighbours.delete(address);
     this.#neighbours.set(address, { ...state, mac });
@@ -243,7 +243,7 @@ export class GatewayTable {
       known.isActive = true;
       return [];
     }
-    return isUnicast(mac) ? this.#find(device, mac, 'frame') : [];
+    return isUnicastMac(mac) ? this.#find(device, mac, 'frame') : [];
   }
 
   /** A rule counted frames of this gateway. */
@@ -365,13 +365,4 @@ function toGateway({ id, device, mac, home, isOrdered }: Entry): Gateway {
 
 function key(device: string, mac: string): string {
   return `${device} ${mac}`;
-}
-
-/** Group addresses and the zero address are nobody's source. */
-function isUnicast(mac: string): boolean {
-  return (
-    /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) &&
-    (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 &&
-    mac !== '00:00:00:00:00:00'
-  );
 }
