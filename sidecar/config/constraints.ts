@@ -1,5 +1,5 @@
 import { MAX_IPTABLES_TABLE_LENGTH } from '../../rules/index.js';
-import { formatEndpoint, MAX_SOCKET_PATH_BYTES } from './endpoint.js';
+import { formatEndpoint, MAX_SOCKET_PATH_BYTES } from 'openvpn-management-client';
 import { formatMask, maskBits } from './setting-types.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import type { Origins } from './sources.js';

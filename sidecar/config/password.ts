@@ -1,7 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { Secret } from 'openvpn-management-client';
+import { type Endpoint, formatEndpoint, Secret } from 'openvpn-management-client';
 
-import { formatEndpoint, type ManagementEndpoint } from './endpoint.js';
 import type { Settings } from './settings.js';
 
 /** The longest password that an OpenVPN can hold (misc.h USER_PASS_LEN, with PKCS#11). */
@@ -29,7 +28,7 @@ export async function readPasswordFile(file: string): Promise<PasswordRead> {
  */
 export async function passwordNow(
   management: Settings['management'],
-  endpoint: ManagementEndpoint,
+  endpoint: Endpoint,
 ): Promise<Secret | undefined> {
   const name = formatEndpoint(endpoint);
   const file =

@@ -1,5 +1,5 @@
 import { formatNetwork, isMac, isUnicastMac, parseNetwork } from '../../rules/index.js';
-import { formatEndpoint, parseEndpoint } from './endpoint.js';
+import { formatEndpoint, parseEndpoint } from 'openvpn-management-client';
 
 /** One entry of the setting `networks`. */
 export interface ConfiguredNetwork {

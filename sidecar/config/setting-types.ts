@@ -1,16 +1,13 @@
 import { resolve } from 'node:path';
 
+import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from 'openvpn-management-client';
 import { z } from 'zod';
 
 import {
   CONFIGURED_ENDPOINT_EXPECTED,
   type ConfiguredEndpoint,
-  ENDPOINT_EXPECTED,
   endpointFrom,
-  formatEndpoint,
-  type ManagementEndpoint,
   parseConfiguredEndpoint,
-  parseEndpoint,
   plainEndpoint,
 } from './endpoint.js';
 import {
@@ -238,7 +235,7 @@ export function uplink(row: Described<ConfiguredUplink | null>): Kind<Configured
 }
 
 /** Where something of ours is served, or nowhere. */
-export function listener(row: Omit<Described<null>, 'default'>): Kind<ManagementEndpoint | null> {
+export function listener(row: Omit<Described<null>, 'default'>): Kind<Endpoint | null> {
   const expected = `"off", ${ENDPOINT_EXPECTED}`;
   return {
     ...BASE,

@@ -1,10 +1,12 @@
-import type { ConfiguredEndpoint, ManagementEndpoint } from './endpoint.js';
-import type { Secret } from 'openvpn-management-client';
+import type { Endpoint, Secret } from 'openvpn-management-client';
+
+import type { ConfiguredEndpoint } from './endpoint.js';
 
 import type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
 import type { OpenVpnRole } from '../status.js';
 
-export type { ConfiguredEndpoint, ManagementEndpoint } from './endpoint.js';
+export type { Endpoint as ManagementEndpoint } from 'openvpn-management-client';
+export type { ConfiguredEndpoint } from './endpoint.js';
 export type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
 
 /**
@@ -81,7 +83,7 @@ export interface Settings {
   readonly controlSocket: string;
   readonly metrics: {
     /** Null: metrics are not served. */
-    readonly listen: ManagementEndpoint | null;
+    readonly listen: Endpoint | null;
   };
   readonly log: {
     readonly level: 'error' | 'warn' | 'info' | 'debug';

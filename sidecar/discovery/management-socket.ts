@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import type { ManagementEndpoint } from '../config/endpoint.js';
+import type { Endpoint } from 'openvpn-management-client';
 import { exec } from '../system/exec.js';
 
 /** Who is at a management socket, by the inodes of the sockets, as the kernel lists them. */
@@ -25,7 +25,7 @@ const TCP_LISTEN = '0A';
  * Looks who listens and who is attached, without connecting: a connection is an event for OpenVPN, and the slot may be
  * taken. Only sockets of this network namespace are listed, under the path by which OpenVPN opened them.
  */
-export async function readSocketUse(endpoint: ManagementEndpoint): Promise<SocketUse> {
+export async function readSocketUse(endpoint: Endpoint): Promise<SocketUse> {
   if (endpoint.kind === 'unix') {
     const use = unixSocketUse(await readTable('unix'), endpoint.path);
     // Only sock_diag(7) knows who is connected to whom.

@@ -1,6 +1,6 @@
 import type { Environment, Session as Connection } from 'openvpn-management-client';
 import type { Transport } from '../../rules/index.js';
-import type { ManagementEndpoint } from '../config/endpoint.js';
+import type { Endpoint } from 'openvpn-management-client';
 import type { Logger } from '../log/logger.js';
 import type { EvidenceSource } from '../status.js';
 import { socketsOfCgroup } from './cgroup-sockets.js';
@@ -26,7 +26,7 @@ export interface Found<T> {
 }
 
 export interface OpenVpnEvidenceOptions {
-  readonly endpoint: ManagementEndpoint;
+  readonly endpoint: Endpoint;
   /** The setting `transport`, as far as it is about this OpenVPN. */
   readonly configured: () => readonly Transport[];
   /** The transports that an earlier run left in the kernel, and that are no other OpenVPN's. */
@@ -54,7 +54,7 @@ const SEVERAL_SOCKETS = { major: 2, minor: 7 };
  * in this network namespace.
  */
 export class OpenVpnEvidence {
-  readonly #endpoint: ManagementEndpoint;
+  readonly #endpoint: Endpoint;
   readonly #configured: () => readonly Transport[];
   /** Empty from the first restart on. */
   #earlier: () => readonly Transport[];

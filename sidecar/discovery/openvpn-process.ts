@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import type { ManagementEndpoint } from '../config/endpoint.js';
+import type { Endpoint } from 'openvpn-management-client';
 import { peerProcessOf } from '../system/peer-process.js';
 import { readSocketUse } from './management-socket.js';
 import { optionOf } from './openvpn-options.js';
@@ -27,7 +27,7 @@ export interface OpenVpnProcess {
  * @returns null where that process cannot be told
  */
 export async function findOpenVpnProcess(
-  endpoint: ManagementEndpoint,
+  endpoint: Endpoint,
   told: number,
   descriptor: number | undefined,
 ): Promise<OpenVpnProcess | null> {
@@ -65,7 +65,7 @@ async function readStat(pid: number): Promise<{ readonly state: string; readonly
 }
 
 /** True when the options of a process have its management interface there: no other program's have. */
-export async function namesEndpoint(pid: number, endpoint: ManagementEndpoint): Promise<boolean> {
+export async function namesEndpoint(pid: number, endpoint: Endpoint): Promise<boolean> {
   const options = await openVpnOptionsOf(pid);
   const [place, second] = (options === null ? undefined : optionOf(options, 'management'))?.values ?? [];
   return endpoint.kind === 'unix' ? place === endpoint.path && second === 'unix' : second === String(endpoint.port);

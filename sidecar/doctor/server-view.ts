@@ -1,4 +1,4 @@
-import { formatEndpoint, type ManagementEndpoint, parseEndpoint } from '../config/endpoint.js';
+import { type Endpoint, formatEndpoint, parseEndpoint } from 'openvpn-management-client';
 import type { Settings } from '../config/settings.js';
 import { readSocketUse } from '../discovery/management-socket.js';
 import { namesEndpoint } from '../discovery/openvpn-process.js';
@@ -16,7 +16,7 @@ import type { ServerStatus, StatusDocument } from '../status.js';
 export interface ServerView {
   /** As in the settings: `unix:/path`, `tcp:host:port`. */
   readonly name: string;
-  readonly endpoint: ManagementEndpoint;
+  readonly endpoint: Endpoint;
   /** What the running sidecar says of it; null where none runs, or not for this server. */
   readonly reported: ServerStatus | null;
   /** Somebody listens, as far as this network namespace shows. */
@@ -60,16 +60,12 @@ async function pidOnTunnel(port: number): Promise<number | null> {
  * The one that is OpenVPN: by its name, or by its options, which name this endpoint. Another may serve its management
  * interface to several programs.
  */
-async function openVpnAmong(processes: readonly ProcessInfo[], endpoint: ManagementEndpoint): Promise<number | null> {
+async function openVpnAmong(processes: readonly ProcessInfo[], endpoint: Endpoint): Promise<number | null> {
   for (const { pid, name } of processes) if (name === 'openvpn' || (await namesEndpoint(pid, endpoint))) return pid;
   return null;
 }
 
-async function viewServer(
-  name: string,
-  endpoint: ManagementEndpoint,
-  reported: ServerStatus | null,
-): Promise<ServerView> {
+async function viewServer(name: string, endpoint: Endpoint, reported: ServerStatus | null): Promise<ServerView> {
   const use = await readSocketUse(endpoint);
   const listening = await holdersOf(use.listeners);
   const pid =

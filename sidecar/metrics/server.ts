@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../config/endpoint.js';
+import { formatEndpoint } from 'openvpn-management-client';
 import { type Answer, HttpListener, type ListenAddress, plainText } from '../http/listener.js';
 import type { Logger } from '../log/logger.js';
 

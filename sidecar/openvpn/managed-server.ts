@@ -1,12 +1,12 @@
-import type {
-  ManagementClient,
-  Notification,
-  Origin,
-  PositionedStatus,
-  Session as Connection,
-  State,
+import {
+  formatEndpoint,
+  type ManagementClient,
+  type Notification,
+  type Origin,
+  type PositionedStatus,
+  type Session as Connection,
+  type State,
 } from 'openvpn-management-client';
-import { formatEndpoint } from '../config/endpoint.js';
 import type { Settings } from '../config/settings.js';
 import type { Devices } from '../discovery/devices.js';
 import { OpenVpnEvidence } from '../discovery/openvpn-evidence.js';

@@ -1,6 +1,6 @@
 import type { Transport } from '../../rules/index.js';
 import { transportComment } from '../../rules/index.js';
-import { formatEndpoint } from '../config/endpoint.js';
+import { formatEndpoint } from 'openvpn-management-client';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import { ManagedServer } from './managed-server.js';
 import type { ManagedServerOptions } from './managed-server-options.js';

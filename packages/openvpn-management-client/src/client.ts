@@ -8,7 +8,7 @@ import type { Command } from './command.js';
 import * as commands from './commands.js';
 import { Connection } from './connection.js';
 import type { DecoderOptions } from './decoder.js';
-import { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.js';
+import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from './endpoint.js';
 import { abortError, isManagementError, ManagementError } from './errors.js';
 import type { ClientKey } from './ids.js';
 import { Listeners } from './listeners.js';
@@ -115,7 +115,7 @@ export class ManagementClient extends CommandSet {
   constructor(options: ManagementClientOptions) {
     super();
     this.#options = options;
-    this.#endpoint = typeof options.endpoint === 'string' ? parseEndpoint(options.endpoint) : options.endpoint;
+    this.#endpoint = toEndpoint(options.endpoint);
     const baseMs = checkInteger('backoff.baseMs', options.backoff?.baseMs ?? 250, 1, 60_000);
     this.#backoff = {
       baseMs,
@@ -436,4 +436,12 @@ function asManagementError(error: unknown): ManagementError {
     `management connection given up: ${error instanceof Error ? error.message : String(error)}`,
     { cause: error },
   );
+}
+
+/** @throws ManagementError MGMT_ARGUMENT */
+function toEndpoint(endpoint: string | Endpoint): Endpoint {
+  const parsed = parseEndpoint(typeof endpoint === 'string' ? endpoint : formatEndpoint(endpoint));
+  if (parsed !== undefined) return parsed;
+  const shown = JSON.stringify(endpoint);
+  throw new ManagementError('MGMT_ARGUMENT', `endpoint ${shown}: expected ${ENDPOINT_EXPECTED}`);
 }

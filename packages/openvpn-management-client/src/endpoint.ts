@@ -1,46 +1,58 @@
-import { ManagementError } from './errors.js';
-
-/** Where the management interface listens. */
-export type Endpoint =
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
-
-/** Longest path of a unix socket on Linux (sockaddr_un.sun_path less its NUL); Node cuts a longer one in silence. */
-const MAX_PATH_BYTES = 107;
+import { isIPv6 } from 'node:net';
 
 /**
- * Parses `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, `tcp:[::1]:7505`; `//` after the scheme is
- * allowed.
+ * Longest path of a unix socket in bytes: `sun_path` has 108, one of them for the terminating zero. Node cuts a longer
+ * one without a word.
  *
- * @throws ManagementError MGMT_ARGUMENT
+ * @see unix(7), "Address format"
  */
-export function parseEndpoint(text: string): Endpoint {
-  const unix = /^unix:(?:\/\/(?=\/))?(.+)$/s.exec(text)?.[1];
-  if (unix !== undefined) {
-    const length = Buffer.byteLength(unix);
-    if (length > MAX_PATH_BYTES)
-      throw new ManagementError(
-        'MGMT_ARGUMENT',
-        `endpoint "${text}": the path has ${length} bytes, more than the ${MAX_PATH_BYTES} of a unix socket`,
-      );
-    return { kind: 'unix', path: unix };
-  }
-  const tcp = /^tcp:(?:\/\/)?(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
-  const port = Number(tcp?.[3] ?? 0);
-  if (tcp === null || port < 1 || port > 65535) {
-    throw new ManagementError('MGMT_ARGUMENT', `endpoint "${text}" is neither unix:PATH nor tcp:HOST:PORT`);
-  }
-  return { kind: 'tcp', host: tcp[1] ?? tcp[2] ?? '', port };
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+/** Where a management interface listens. */
+export type Endpoint =
+  /** Absolute. */
+  | { readonly kind: 'unix'; readonly path: string }
+  /** IPv6 hosts are here without brackets. `port` is 1..65535. */
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** What {@link parseEndpoint} reads; completes "expected ...". */
+export const ENDPOINT_EXPECTED = `"unix:/path" (absolute, at most ${MAX_SOCKET_PATH_BYTES} bytes) or "tcp:host:port" (IPv6 as "tcp:[::1]:7505")`;
+
+/**
+ * Reads `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, `tcp:[::1]:7505`, and the same as URLs are written:
+ * `unix:///run/openvpn/management.sock`, `tcp://127.0.0.1:7505`.
+ *
+ * @returns undefined for anything else: relative paths, directories, and paths that are too long among it
+ */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length).replace(/^\/\/(?=\/)/, ''));
+  if (text.startsWith('tcp:')) return parseTcp(text.slice('tcp:'.length).replace(/^\/\//, ''));
+  return undefined;
 }
 
-/** The text that {@link parseEndpoint} reads. */
+/** The text that {@link parseEndpoint} reads back. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  switch (endpoint.kind) {
-    case 'unix':
-      return `unix:${endpoint.path}`;
-    case 'tcp':
-      return `tcp:${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`;
-    default:
-      return '';
-  }
+  if (endpoint.kind === 'unix') return `unix:${endpoint.path}`;
+  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+  return `tcp:${host}:${endpoint.port}`;
+}
+
+function parseUnix(path: string): Endpoint | undefined {
+  const isUsable =
+    path.startsWith('/') &&
+    !path.endsWith('/') &&
+    !path.includes('\0') &&
+    Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES;
+  return isUsable ? { kind: 'unix', path } : undefined;
+}
+
+function parseTcp(text: string): Endpoint | undefined {
+  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[A-Za-z0-9._-]+)):(?<port>\d{1,5})$/.exec(text);
+  const port = Number(match?.groups?.['port']);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) return undefined;
+
+  const v6 = match?.groups?.['v6'];
+  if (v6 !== undefined) return isIPv6(v6) ? { kind: 'tcp', host: v6, port } : undefined;
+  const host = match?.groups?.['name'];
+  return host === undefined ? undefined : { kind: 'tcp', host, port };
 }

@@ -17,7 +17,7 @@ export * as commands from './commands.js';
 export type { DaemonSignal, History, LoadStats } from './commands.js';
 export { Connection, type ConnectionOptions } from './connection.js';
 export { Decoder, type DecoderOptions } from './decoder.js';
-export { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.js';
+export { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, MAX_SOCKET_PATH_BYTES, parseEndpoint } from './endpoint.js';
 export { Environment } from './environment.js';
 export {
   isManagementError,

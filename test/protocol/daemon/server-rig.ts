@@ -1,9 +1,9 @@
+import { parseEndpoint } from 'openvpn-management-client';
 import type { FakeManagementServerOptions } from 'openvpn-management-client/testing';
 import { FakeManagementServer } from 'openvpn-management-client/testing';
 import type { Tunnel } from '../../../rules/index.js';
 import { networkKey } from '../../../rules/index.js';
 import { buildSettings } from '../../../sidecar/config/build.js';
-import { parseEndpoint } from '../../../sidecar/config/endpoint.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
 import type { Settings } from '../../../sidecar/config/settings.js';
 import type { FlatSettings } from '../../../sidecar/config/table.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ManagementClient, parseEndpoint } from 'openvpn-management-client';
+import { ENDPOINT_EXPECTED, ManagementClient, parseEndpoint } from 'openvpn-management-client';
 import { ManualClock } from 'openvpn-management-client/testing';
 
 describe('Endpoints', () => {
@@ -14,9 +14,30 @@ describe('Endpoints', () => {
   });
 
   it('are refused with what was expected', () => {
-    for (const text of ['', '/run/x', 'tcp:7505', 'tcp:localhost:0', 'tcp:::1:7505', 'udp:127.0.0.1:5', 'unix:'])
-      assert.throws(() => parseEndpoint(text), /is neither unix:PATH nor tcp:HOST:PORT/, text);
-    assert.throws(() => parseEndpoint(`unix:/${'x'.repeat(107)}`), /108 bytes, more than the 107/);
+    for (const text of [
+      '',
+      '/run/x',
+      'tcp:7505',
+      'tcp:localhost:0',
+      'tcp:::1:7505',
+      'tcp://[1.2.3.4]:1',
+      'udp:127.0.0.1:5',
+      'unix:',
+      'unix:run/x',
+      'unix://',
+      'unix:/run/',
+      `unix:/${'x'.repeat(107)}`,
+    ]) {
+      assert.equal(parseEndpoint(text), undefined, text);
+      assert.throws(
+        () => new ManagementClient({ endpoint: text }),
+        { code: 'MGMT_ARGUMENT', message: `endpoint ${JSON.stringify(text)}: expected ${ENDPOINT_EXPECTED}` },
+        text,
+      );
+    }
+    assert.throws(() => new ManagementClient({ endpoint: { kind: 'unix', path: 'run/x' } }), {
+      code: 'MGMT_ARGUMENT',
+    });
   });
 });
 

@@ -123,6 +123,8 @@ describe('kinds of settings', () => {
 
   it('takes management endpoints with a whole path, or with a host and a port', () => {
     accepts('management.endpoints', 'unix:/run/a', [{ kind: 'unix', path: '/run/a' }]);
+    accepts('management.endpoints', 'unix:///run/a', [{ kind: 'unix', path: '/run/a' }]);
+    accepts('management.endpoints', 'tcp://[::1]:1', [{ kind: 'tcp', host: '::1', port: 1 }]);
     accepts('management.endpoints', 'tcp:localhost:1', [{ kind: 'tcp', host: 'localhost', port: 1 }]);
     accepts('management.endpoints', 'tcp:[2001:db8::1]:65535', [{ kind: 'tcp', host: '2001:db8::1', port: 65_535 }]);
     refuses(

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 
 import { buildSettings, toPlainSettings } from '../../../sidecar/config/build.js';
-import { formatEndpoint, parseEndpoint } from '../../../sidecar/config/endpoint.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
-import { Secret } from 'openvpn-management-client';
+import { formatEndpoint, parseEndpoint, Secret } from 'openvpn-management-client';
 import { flagValues } from '../../../sidecar/config/sources.js';
 import { SETTINGS } from '../../../sidecar/config/table.js';
 
