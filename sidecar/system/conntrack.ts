@@ -61,11 +61,12 @@ export async function clearMarks(mask: number): Promise<void> {
 }
 
 /**
- * The pipe comes from a shell: conntrack opens /dev/stdin by name, which fails (ENXIO) for the socket that Node makes
- * of a child's standard input.
+ * The pipe comes from a shell: conntrack opens its standard input by name, which fails (ENXIO) for the socket that Node
+ * makes of a child's standard input. The name is one that /proc has: /dev/stdin, conntrack's `-`, is missing in a /dev
+ * that no program has filled.
  */
 async function conntrack(lines: readonly string[]): Promise<void> {
-  const { exitCode, stderr } = await exec('sh', ['-c', 'cat | conntrack --load-file -'], {
+  const { exitCode, stderr } = await exec('sh', ['-c', 'cat | conntrack --load-file /proc/self/fd/0'], {
     input: `${lines.join('\n')}\n`,
     timeoutMs: 60_000,
   });

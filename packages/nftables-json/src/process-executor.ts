@@ -12,9 +12,9 @@ const MAX_ERROR_BYTES = 64 * 1024;
 /**
  * One spawned `nft -j` per exchange.
  *
- * The commands reach it through a file: nft reopens /dev/stdin, and what Node gives a child as a pipe is a socket,
- * which cannot be reopened (ENXIO). The file is opened 0600, passed as an open descriptor, and has no name while nft
- * runs.
+ * The commands reach it through a file: nft reopens its standard input, and what Node gives a child as a pipe is a
+ * socket, which cannot be reopened (ENXIO). The file is opened 0600, passed as an open descriptor, and has no name while
+ * nft runs. nft opens it by /proc: /dev/stdin, nft's `-`, is missing in a /dev that no program has filled.
  */
 export class ProcessExecutor implements Executor {
   readonly kind = 'process';
@@ -34,7 +34,7 @@ export class ProcessExecutor implements Executor {
         ...(mode.check ? ['--check'] : []),
         ...(mode.terse ? ['--terse'] : []),
         '--file',
-        '-',
+        '/proc/self/fd/0',
       ]);
     } finally {
       await file.close();

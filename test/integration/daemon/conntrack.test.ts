@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { clearMarks, flushClients, flushMark } from '../../../sidecar/system/conntrack.js';
 import { exec } from '../../lab/process.js';
+import { withoutDevStdin } from '../../lab/small-dev.js';
 import { resetKernel } from '../firewall/kernel.js';
 import { client } from '../firewall/rig.js';
 
@@ -121,6 +122,17 @@ describe('connection tracking', () => {
     await clearMarks(0xff000000);
 
     assert.match(await exec(['conntrack', '-L']), /src=203\.0\.113\.1 .*mark=50 /);
+  });
+
+  it('loses the flows of a client that left where there is no /dev/stdin', async () => {
+    await entry('203.0.113.1', '198.51.100.2');
+
+    await withoutDevStdin(
+      import.meta.resolve('../../../sidecar/system/conntrack.js'),
+      `await imported.flushClients(${JSON.stringify([client('198.51.100.2')])})`,
+    );
+
+    assert.deepEqual(await entries(), []);
   });
 
   it('clears thousands of marks', async () => {

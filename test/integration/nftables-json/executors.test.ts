@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openNftables, type Command, type Nftables } from 'nftables-json';
+import { withoutDevStdin } from '../../lab/small-dev.js';
 import { refusal } from './contract-fixture.js';
 import { requireOwnNamespace } from './namespace-guard.js';
 
@@ -63,6 +64,15 @@ describe('the choice of an executor', () => {
     } finally {
       rmSync(directory, { recursive: true });
     }
+  });
+
+  it('is the spawned program where there is no /dev/stdin', async () => {
+    const program = `
+      const nftables = await imported.openNftables({ executor: 'process' });
+      await nftables.run([{ add: { table: { family: 'inet', name: 'executors' } } }]);
+      console.log(nftables.executor);`;
+
+    assert.equal(await withoutDevStdin(import.meta.resolve('nftables-json'), program), 'process\n');
   });
 
   it('is refused with EINVAL for a limit that is none', async () => {
