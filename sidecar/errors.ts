@@ -14,17 +14,17 @@ interface ErrorDescription {
 export const ERROR_CODES = {
   USAGE: {
     exitCode: 2,
-    meaning: 'The command line is not understood.',
+    meaning: 'The command line is invalid.',
     remedy: 'Compare it with `gwmark COMMAND --help`.',
   },
   CONFIG_INVALID: {
     exitCode: 2,
-    meaning: 'The configuration has faults; the message lists all of them. Nothing was changed.',
-    remedy: 'Mend each line that the message names; `gwmark check` tries a configuration without running it.',
+    meaning: 'The configuration is invalid; the message lists all errors. Nothing was changed.',
+    remedy: 'Fix each line that the message names; `gwmark check` checks a configuration without running it.',
   },
   NOT_PRIVILEGED: {
     exitCode: 1,
-    meaning: 'The process lacks CAP_NET_ADMIN, without which no rule, route or neighbour can be changed.',
+    meaning: 'The process lacks CAP_NET_ADMIN, which it needs to change rules, routes and neighbours.',
     remedy: 'Run as root, or give the service or the container the capability NET_ADMIN.',
   },
   CONTROL_UNREACHABLE: {
@@ -34,41 +34,42 @@ export const ERROR_CODES = {
   },
   CONTROL_DENIED: {
     exitCode: 1,
-    meaning: 'The control socket may not be opened by this user.',
+    meaning: 'This user may not open the control socket.',
     remedy: "Run the command as root or as a member of the socket's group.",
   },
   CONTROL_IN_USE: {
     exitCode: 1,
     meaning: 'Another sidecar answers at the control socket.',
-    remedy: 'Stop it, or give each sidecar a `controlSocket` of its own.',
+    remedy: 'Stop it, or give each sidecar its own `controlSocket`.',
   },
   CONTROL_UNAVAILABLE: {
     exitCode: 1,
-    meaning: 'The control socket cannot be made.',
-    remedy: 'See the cause in the message: a directory that is not writable, or a file in the way that is no socket.',
+    meaning: 'The control socket cannot be created.',
+    remedy:
+      'See the cause in the message: a directory that is not writable, or an existing file that is not a socket.',
   },
   CONTROL_PROTOCOL: {
     exitCode: 1,
-    meaning: 'What answers at the control socket is no gwmark sidecar, or one of an incompatible version.',
+    meaning: 'The program at the control socket is not a gwmark sidecar, or has an incompatible version.',
     remedy: 'Check the path; restart the sidecar after an upgrade.',
   },
   GATEWAY_UNKNOWN: {
     exitCode: 1,
     meaning: 'No gateway is learnt from frames of that MAC address on that device.',
     remedy:
-      'Compare with `gwmark gateways`. A gateway is known once it sent a frame of a VPN flow, or asked for the endpoint.',
+      'Compare with `gwmark gateways`. A gateway is known once it has sent a frame of a VPN flow, or an ARP or ND request for the endpoint.',
   },
   CONTROL_NAMESPACE: {
     exitCode: 1,
     meaning:
-      'The sidecar works in another network namespace than the command, which would show the wrong kernel state.',
+      'The sidecar runs in another network namespace than the command, which would show the wrong kernel state.',
     remedy: 'Run the command where the sidecar runs: `docker exec`, `nsenter -n`, `ip netns exec`.',
   },
   NOT_RUNNING: {
     exitCode: 1,
-    meaning: 'No sidecar answers, and none left anything in the kernel.',
+    meaning: 'No sidecar answers, and no earlier run left anything in the kernel.',
     remedy:
-      'Start `gwmark run`; or give the settings that it was run with (`--config`), by which what it left is found.',
+      'Start `gwmark run`; or give the settings that it was run with (`--config`), so that the command finds what it left.',
   },
   FLOWS_UNAVAILABLE: {
     exitCode: 1,
@@ -78,71 +79,70 @@ export const ERROR_CODES = {
   DEVICE_UNKNOWN: {
     exitCode: 1,
     meaning:
-      'A network device that a setting names is no Ethernet device. One that does not exist (yet) is a problem of the status, event `device.unusable`.',
+      'A network device in a setting is not an Ethernet device. A device that does not exist (yet) is a problem in the status, event `device.unusable`.',
     remedy: 'Compare `devices` with `ip link`.',
   },
   FIREWALL_UNAVAILABLE: {
     exitCode: 1,
     meaning:
-      'Neither nftables (libnftables or the program `nft`) nor iptables with ipset can be used, or not the one that the setting `firewall` forces.',
+      'Neither nftables (libnftables or the program `nft`) nor iptables with ipset works, or the one that the setting `firewall` forces does not.',
     remedy:
-      'Install nftables, or iptables and ipset; or look at the settings `firewall`, `executor` and `iptables.flavour`.',
+      'Install nftables, or iptables and ipset; or check the settings `firewall`, `executor` and `iptables.flavour`.',
   },
   FIREWALL_CLASH: {
     exitCode: 1,
     meaning:
-      'The nftables table or the iptables chains, or bits of the mark, belong to somebody else; or an earlier run made rules with the other of the two.',
+      'The nftables table, the iptables chains or bits of the mark belong to another program; or an earlier run installed rules with the other firewall.',
     remedy: 'Give gwmark another `table` or `mark.mask`; after a change of `firewall`, run `gwmark down` first.',
   },
   FIREWALL_FAILED: {
     exitCode: 1,
-    meaning: 'The kernel refused a transaction of the firewall.',
+    meaning: 'The kernel rejected a firewall transaction.',
     remedy: 'The message names the object and the reason.',
   },
   ROUTING_UNAVAILABLE: {
     exitCode: 1,
-    meaning: 'The program `ip` of iproute2 cannot be used.',
+    meaning: 'The program `ip` of iproute2 does not work.',
     remedy: 'Install iproute2.',
   },
   ROUTING_CLASH: {
     exitCode: 1,
-    meaning: 'A routing table, rule priority or next-hop address that gwmark needs is in use by somebody else.',
+    meaning: 'Another program uses a routing table, rule priority or next-hop address that gwmark needs.',
     remedy: 'Change the `routing.*` setting that the message names.',
   },
   ROUTING_FAILED: {
     exitCode: 1,
-    meaning: 'The kernel refused a rule, a route or a neighbour.',
+    meaning: 'The kernel rejected a rule, a route or a neighbour.',
     remedy: 'The message names the object and the reason.',
   },
   DATAPATH_UNAVAILABLE: {
     exitCode: 1,
-    meaning: 'The datapath that the setting `datapath` forces cannot be used here.',
+    meaning: 'The datapath that the setting `datapath` forces does not work here.',
     remedy: 'Load the kernel module, or set `datapath: auto`.',
   },
   DATAPATH_FAILED: {
     exitCode: 1,
-    meaning: 'The kernel module refused a command, or one of its files could not be read.',
+    meaning: 'The kernel module rejected a command, or one of its files could not be read.',
     remedy: 'The message names the command or the file, and the reason.',
   },
   DATAPATH_ABI: {
     exitCode: 1,
-    meaning: 'The kernel module that is loaded speaks another version of the interface than this sidecar.',
-    remedy: 'Upgrade the older of the two, and load the module anew.',
+    meaning: 'The loaded kernel module and this sidecar have different interface versions.',
+    remedy: 'Upgrade the older of the two, and reload the module.',
   },
   SYSCTL_FAILED: {
     exitCode: 1,
     meaning: 'A sysctl that forwarding needs could not be read or written.',
-    remedy: 'Set it outside and use `sysctl: leave`.',
+    remedy: 'Set it from outside and use `sysctl: leave`.',
   },
   NOTIFY_FAILED: {
     exitCode: 1,
-    meaning:
-      'The service manager cannot be told how the sidecar stands. It is logged as `notify.failed` and ends nothing.',
-    remedy: 'See that the unit has `Type=notify`, or start the sidecar without $NOTIFY_SOCKET.',
+    meaning: 'The sidecar cannot notify the service manager. It logs `notify.failed` and continues.',
+    remedy: 'Check that the unit has `Type=notify`, or start the sidecar without $NOTIFY_SOCKET.',
   },
   INTERNAL: {
     exitCode: 1,
-    meaning: 'A fault of gwmark itself.',
+    meaning: 'A bug in gwmark.',
     remedy: 'Report it with the log.',
   },
 } as const satisfies Record<string, ErrorDescription>;

@@ -11,35 +11,35 @@ interface ExitCodeDescription {
 export const EXIT_CODES: readonly ExitCodeDescription[] = [
   {
     code: 0,
-    meaning: 'The command did what it says.',
+    meaning: 'Success.',
     cases: [
-      '`run`: it was stopped by a signal, in order',
+      '`run`: stopped cleanly by a signal',
       '`status`: the sidecar is ready',
       '`check`: the configuration is valid',
-      '`doctor`: nothing worse than info was found',
-      '`trace`: answers of the flow go by MAC',
+      '`doctor`: no warnings and no errors',
+      "`trace`: replies of the flow go to the router's MAC address",
     ],
   },
   {
     code: 1,
     meaning: 'The command failed, or the state that it reports is unhealthy.',
     cases: [
-      'no privilege, no sidecar at the control socket, the kernel refused',
+      'missing privileges, no sidecar at the control socket, or the kernel rejected a change',
       '`move`: no such gateway',
       '`status`: the sidecar is not ready',
       '`run`: also after a second SIGTERM or SIGINT',
-      '`doctor`: an error was found',
-      '`trace`: answers of the flow do not go by MAC',
+      '`doctor`: errors',
+      "`trace`: replies of the flow do not go to the router's MAC address",
     ],
   },
   {
     code: 2,
-    meaning: 'The command line or the configuration is at fault; nothing was changed.',
+    meaning: 'Invalid command line or configuration; nothing was changed.',
     cases: [],
   },
   {
     code: 3,
     meaning: 'Warnings only.',
-    cases: ['`doctor`: warnings were found, and no error'],
+    cases: ['`doctor`: warnings, and no errors'],
   },
 ];

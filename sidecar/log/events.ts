@@ -10,59 +10,61 @@ export { LOG_LEVELS, type LogLevel } from './levels.js';
 export const LOG_EVENTS = {
   'daemon.started': {
     level: 'info',
-    meaning: 'The sidecar runs; its version, datapath and management endpoints follow.',
+    meaning: 'The sidecar has started; the fields have its version, datapath and management endpoints.',
     action: 'None.',
   },
   'daemon.stopping': {
     level: 'info',
-    meaning: 'A signal asked the sidecar to stop. Rules and routes stay, so traffic goes on.',
-    action: 'None; a second signal ends it at once.',
+    meaning: 'The sidecar stops after a signal. Rules and routes stay installed, so traffic continues.',
+    action: 'None; a second signal stops it immediately.',
   },
   'daemon.stopped': {
     level: 'info',
-    meaning: 'The sidecar ended in order.',
+    meaning: 'The sidecar stopped cleanly.',
     action: 'None. `gwmark down` removes what it left in the kernel.',
   },
   'daemon.failed': {
     level: 'error',
-    meaning: 'The sidecar could not start, or ends because of a fault; `code` and `reason` follow.',
+    meaning: 'The sidecar could not start, or stops because of an error; see `code` and `reason`.',
     action: 'Look the code up in errors.md.',
   },
   'daemon.check_failed': {
     level: 'warn',
-    meaning: 'A periodic look at the kernel failed; it is repeated.',
-    action: 'If it repeats: the fields name the reason.',
+    meaning: 'A periodic check of the kernel failed; it is retried.',
+    action: 'If it repeats: see the reason in the fields.',
   },
   'config.loaded': {
     level: 'debug',
-    meaning: 'The settings that are not at their default, each with its source.',
+    meaning: 'The settings that differ from their defaults, each with its source.',
     action: 'None.',
   },
   'config.reloaded': {
     level: 'info',
-    meaning: 'SIGHUP: the configuration was read again; `settings` names what changed and is in force. Flows go on.',
+    meaning:
+      'The configuration was reloaded (SIGHUP); `settings` lists the changed settings that are now in force. Flows continue.',
     action: 'None.',
   },
   'config.restart_needed': {
     level: 'warn',
     meaning:
-      'The configuration was read again, and the settings named cannot change in a running sidecar; they keep their old values.',
-    action: 'Restart the sidecar; traffic goes on meanwhile.',
+      'The configuration was reloaded, but the listed settings cannot change at run time; they keep their old values.',
+    action: 'Restart the sidecar; traffic continues meanwhile.',
   },
   'config.reload_failed': {
     level: 'error',
-    meaning: 'The configuration was read again and has faults: nothing was changed, the one before stays in force.',
-    action: 'Mend what `reason` lists (`gwmark check` tries it), then send SIGHUP again.',
+    meaning:
+      'The reloaded configuration is invalid: nothing was changed, and the previous configuration stays in force.',
+    action: 'Fix the errors in `reason` (`gwmark check` checks the result), then send SIGHUP again.',
   },
   'notify.failed': {
     level: 'warn',
     meaning:
-      'The service manager cannot be told how the sidecar stands: $NOTIFY_SOCKET is of an unknown kind, or nobody listens there.',
-    action: 'See that the unit has `Type=notify`, or start the sidecar without the variable.',
+      'The sidecar cannot notify the service manager: $NOTIFY_SOCKET has an unknown type, or no program listens there.',
+    action: 'Check that the unit has `Type=notify`, or start the sidecar without the variable.',
   },
   'management.connecting': {
     level: 'debug',
-    meaning: 'A connection to a management socket is being tried.',
+    meaning: 'The sidecar is connecting to a management socket.',
     action: 'None.',
   },
   'management.connected': {
@@ -72,86 +74,86 @@ export const LOG_EVENTS = {
   },
   'management.lost': {
     level: 'warn',
-    meaning: 'A management socket was closed or cannot be reached; it is tried again with backoff, forever.',
-    action: 'If it lasts: see that OpenVPN runs and that `management` names its socket.',
+    meaning: 'A management socket was closed or cannot be reached; the sidecar retries with backoff, without limit.',
+    action: 'If it persists: check that OpenVPN runs and that `management` names its socket.',
   },
   'management.auth_failed': {
     level: 'error',
     meaning:
-      'OpenVPN refused the management password, or wants one and none is set. This server is not ready; the others go on.',
+      'OpenVPN rejected the management password, or requires one and none is set. This server is not ready; the others work.',
     action:
-      'Compare `management.passwordFile`, or the `passwordFile` of that endpoint, with the password file of OpenVPN; the file is read again at the next attempt, and SIGHUP makes one at once.',
+      'Compare `management.passwordFile`, or the `passwordFile` of that endpoint, with the password file of OpenVPN; the sidecar reads the file again at the next attempt, or immediately on SIGHUP.',
   },
   'management.busy': {
     level: 'warn',
-    meaning: 'Another program holds the management socket; OpenVPN serves one at a time.',
-    action: 'End the other program.',
+    meaning: 'Another program uses the management socket; OpenVPN accepts one at a time.',
+    action: 'Stop the other program.',
   },
   'management.protocol_error': {
     level: 'warn',
-    meaning: 'A management socket sent something that is not its protocol; the connection is made anew.',
-    action: 'If it repeats: see what listens at that endpoint.',
+    meaning: 'A management socket violated the protocol; the sidecar reconnects.',
+    action: 'If it repeats: check which program listens at that endpoint.',
   },
   'management.question': {
     level: 'error',
     meaning:
-      'OpenVPN asks its management client for a password, a signature or the like and waits for it; gwmark holds the one slot and does not have it. `question` names it.',
+      'OpenVPN waits for a password, a signature or similar from its management client. gwmark is that client and does not have it. `question` says what it is.',
     action:
-      'Give OpenVPN the answer itself (`askpass FILE` for a private key, `auth-user-pass FILE` for a login, and no `management-query-passwords`), or stop the sidecar, let the program that has it answer, and start the sidecar again.',
+      'Configure the answer in OpenVPN (`askpass FILE` for a private key, `auth-user-pass FILE` for a login, and no `management-query-passwords`), or stop the sidecar, let the program that has the answer connect, and start the sidecar again.',
   },
   'management.unread': {
     level: 'warn',
     meaning:
-      'OpenVPN said something over its management interface that cannot be read; `text` has it. Each kind is logged once.',
-    action: 'Report it with the version of OpenVPN. If it is an address: look whether that client can be reached.',
+      'The sidecar cannot parse something that OpenVPN sent over its management interface; see `text`. Each kind is logged once.',
+    action: 'Report it with the version of OpenVPN. If it is an address: check whether that client can be reached.',
   },
   'management.no_client_auth': {
     level: 'warn',
-    meaning: 'OpenVPN runs without `--management-client-auth`, so it does not tell when a client leaves.',
-    action: 'Add the option for immediate reactions; until then clients are polled every `management.pollIntervalMs`.',
+    meaning: 'OpenVPN runs without `--management-client-auth`, so it does not report when a client leaves.',
+    action:
+      'Add the option for immediate detection; without it the sidecar polls for clients every `management.pollIntervalMs`.',
   },
   'management.logins_unanswered': {
     level: 'warn',
-    meaning: 'OpenVPN asks its management client to answer logins, and this sidecar was not told to.',
+    meaning: 'OpenVPN asks its management client to answer logins, but this sidecar is not configured to.',
     action: 'Set `authorize: accept`, or remove `--management-client-auth` from OpenVPN.',
   },
   'management.logins_found': {
     level: 'info',
     meaning:
-      'Clients had asked to log in while no sidecar was attached, and were waiting for an answer that nobody would have given; they were let in (`authorize: accept`).',
-    action: 'None. With `management-hold` OpenVPN starts to serve only once the sidecar is attached.',
+      'Clients requested a login while no sidecar was attached, and were still waiting for an answer; the sidecar accepted them (`authorize: accept`).',
+    action: 'None. With `management-hold`, OpenVPN does not serve clients before the sidecar is attached.',
   },
   'management.logins_lost': {
     level: 'debug',
-    meaning:
-      'The connection was lost, or OpenVPN restarted, while clients that had asked before it were being let in.',
-    action: 'None; the next connection looks again.',
+    meaning: 'The connection was lost, or OpenVPN restarted, while the sidecar was accepting earlier logins.',
+    action: 'None; the sidecar checks again at the next connection.',
   },
   'management.hold_failed': {
     level: 'debug',
-    meaning: '`hold release` was refused; it is repeated when OpenVPN asks again.',
+    meaning: 'OpenVPN rejected `hold release`; the sidecar repeats it when OpenVPN asks again.',
     action: 'None.',
   },
   'server.role': {
     level: 'info',
-    meaning: 'It is known now whether the OpenVPN behind a management socket is a server or a client.',
+    meaning: 'The sidecar determined whether the OpenVPN behind a management socket is a server or a client.',
     action: 'None; `management.role` forces one.',
   },
   'server.device': {
     level: 'info',
-    meaning: 'The tunnel device of an OpenVPN is known; `source` says who told it (guides/transport.md).',
+    meaning: 'The tunnel device of an OpenVPN is known; `source` says from where (guides/transport.md).',
     action: 'None.',
   },
   'server.transport': {
     level: 'info',
-    meaning: 'The sockets that an OpenVPN server serves are known; `source` says who told it (guides/transport.md).',
+    meaning: 'The sockets that an OpenVPN server serves are known; `source` says from where (guides/transport.md).',
     action: 'None.',
   },
   'server.transport_unknown': {
     level: 'warn',
     meaning:
-      'OpenVPN runs, and it is not known on which sockets: its own packets cannot be told from others, so the server is not ready.',
-    action: 'Name them in the setting `transport`, for example `udp/1194`; `reason` says what was tried.',
+      'The sockets of a running OpenVPN are unknown: its own packets cannot be distinguished from others, so the server is not ready.',
+    action: 'Set `transport`, for example `udp/1194`; `reason` says what was tried.',
   },
   'server.ready': {
     level: 'info',
@@ -161,27 +163,27 @@ export const LOG_EVENTS = {
   'server.waiting': {
     level: 'info',
     meaning:
-      'OpenVPN is connected, and `reason` says why its traffic cannot be carried yet: no tunnel (start-up, hold, restart), or it is not known where.',
-    action: 'If it lasts: as `reason` says; see the log of OpenVPN.',
+      'OpenVPN is connected, but its traffic cannot be carried yet: it has no tunnel (start-up, hold, restart), or its tunnel is unknown; see `reason`.',
+    action: 'If it persists: see `reason` and the log of OpenVPN.',
   },
   'server.restarted': {
     level: 'info',
-    meaning: 'OpenVPN restarted, or a client lost its server; all its sessions ended and a new epoch began.',
+    meaning: 'OpenVPN restarted, or an OpenVPN client lost its server; all its sessions ended and a new epoch began.',
     action: 'None.',
   },
   'client.connected': {
     level: 'info',
-    meaning: 'A client is connected.',
+    meaning: 'A client connected.',
     action: 'None.',
   },
   'client.authorize_failed': {
     level: 'warn',
-    meaning: 'A login could not be accepted: OpenVPN refused the answer, or restarted meanwhile.',
+    meaning: 'The sidecar could not accept a login: OpenVPN rejected the answer, or restarted meanwhile.',
     action: 'If it repeats: see the log of OpenVPN.',
   },
   'client.address': {
     level: 'info',
-    meaning: 'A client got, or lost, a virtual address or a subnet behind it.',
+    meaning: 'A client got or lost a virtual address, or a subnet behind it.',
     action: 'None.',
   },
   'client.gone': {
@@ -192,72 +194,72 @@ export const LOG_EVENTS = {
   'client.unreachable': {
     level: 'warn',
     meaning:
-      "The endpoint's own routing does not lead a client network to its tunnel: another route has it (`leadsTo`), so no packet reaches that client.",
+      'The endpoint routes a client network elsewhere than to its tunnel: another route covers it (`leadsTo`), so no packet reaches that client.',
     action: 'Remove the other route (`ip route get` shows it), or give the client another address.',
   },
   'client.refused_route': {
     level: 'warn',
-    meaning: 'An address or subnet of a client was not installed because it would take over other traffic.',
+    meaning: 'gwmark did not install an address or subnet of a client because it would take over other traffic.',
     action: 'Correct the `iroute` of that client.',
   },
   'network.changed': {
     level: 'info',
-    meaning: 'The tunnel of an OpenVPN client leads to a network, or does not lead there any more.',
+    meaning: 'The tunnel of an OpenVPN client leads to a network, or no longer does.',
     action: 'None.',
   },
   'network.refused': {
     level: 'warn',
-    meaning:
-      'A network was not taken for one that the tunnel of an OpenVPN client leads to, because it would take over other traffic.',
+    meaning: "gwmark refused a network of an OpenVPN client's tunnel because it would take over other traffic.",
     action:
-      'The fields name the reason: correct what the server pushes, the routes of the tunnel device or the setting `networks`.',
+      'See the reason in the fields: correct what the server pushes, the routes of the tunnel device or the setting `networks`.',
   },
   'network.limit': {
     level: 'warn',
-    meaning: 'The server pushed more routes than are taken; those beyond are left out.',
+    meaning: 'The server pushed more routes than the limit; gwmark ignores the rest.',
     action: 'Push fewer, larger networks.',
   },
   'session.resynced': {
     level: 'info',
-    meaning: 'A snapshot corrected what events had told: clients were added or removed.',
+    meaning: 'A snapshot corrected what events had reported: clients were added or removed.',
     action: 'None.',
   },
   'session.snapshot_failed': {
     level: 'debug',
-    meaning: '`status` was not answered; the next snapshot tells the same.',
+    meaning: 'OpenVPN did not answer `status`; the next snapshot makes up for it.',
     action: 'None.',
   },
   'gateway.found': {
     level: 'info',
     meaning:
-      'A gateway was learnt; the kernel sends by it from the pass named on (`firewall.applied`, `appliedPass` of the status).',
+      'A gateway was learnt; the kernel uses it from the pass `pass` on (`firewall.applied`, `appliedPass` of the status).',
     action: 'None.',
   },
   'gateway.moved': {
     level: 'info',
     meaning:
-      'Answers of a gateway go to another MAC address now (a failover), or to its own again; its flows follow. `by` says why: an address of it was claimed (`claim`), it gave no sign of life after that (`silence`), or proved alive (`frame`, `answer`), or a command (`command`).',
-    action: 'None; if it flaps, see the routers.',
+      'Replies of a gateway now go to another MAC address (a failover), or to its own again; its flows follow. `by` says why: another machine claimed one of its addresses (`claim`), it showed no sign of life after that (`silence`), it proved alive (`frame`, `answer`), or a command (`command`).',
+    action: 'None; if it flaps, check the routers.',
   },
   'gateway.kept': {
     level: 'info',
-    meaning: 'Another MAC address claimed one address of a router, and the router lives: its flows stay with it.',
+    meaning:
+      'Another MAC address claimed one address of a router, but the router is still alive: its flows stay with it.',
     action:
-      'None, where the address is an alias or a virtual one that moved. If the other machine took over the routing of the silent flows too, tell so with `gwmark move`.',
+      'None if the address is an alias or a virtual address that moved. If the other machine also took over the routing of the silent flows, run `gwmark move`.',
   },
   'gateway.gone': {
     level: 'info',
-    meaning: 'A gateway was forgotten; its flows use normal routing.',
+    meaning: 'A gateway was removed; its flows use normal routing.',
     action: 'None.',
   },
   'gateway.limit': {
     level: 'warn',
-    meaning: 'A gateway was not learnt because `gateways.max` are known already.',
+    meaning: 'A gateway was not learnt because `gateways.max` gateways are already known.',
     action: 'Raise `gateways.max`, or restrict `devices`.',
   },
   'uplink.changed': {
     level: 'info',
-    meaning: 'The gateway of last resort is another one now.',
+    meaning: 'The gateway of last resort changed.',
     action: 'None.',
   },
   ...KERNEL_EVENTS,
@@ -268,12 +270,12 @@ export const LOG_EVENTS = {
   },
   'datapath.failed': {
     level: 'error',
-    meaning: 'The kernel module does not answer: it was unloaded, or speaks another version.',
+    meaning: 'The kernel module does not respond: it was unloaded, or has another interface version.',
     action: 'Load the module again; flows take the normal route meanwhile.',
   },
   'datapath.recovered': {
     level: 'info',
-    meaning: 'The kernel module answers again.',
+    meaning: 'The kernel module responds again.',
     action: 'None.',
   },
   'control.listening': {
@@ -289,17 +291,17 @@ export const LOG_EVENTS = {
   'metrics.unavailable': {
     level: 'error',
     meaning:
-      'The address of `metrics.listen` cannot be had, most often because another program has it; it is tried again, and all else goes on.',
+      'The sidecar cannot listen at the address of `metrics.listen`, usually because another program does; it retries, and everything else works.',
     action: 'End the other program, or choose another address and restart the sidecar.',
   },
   'metrics.failed': {
     level: 'error',
-    meaning: 'A request for metrics failed because of a fault of the sidecar.',
+    meaning: 'A request for metrics failed because of a bug in the sidecar.',
     action: 'Report it with the log.',
   },
   'control.failed': {
     level: 'error',
-    meaning: 'A request on the control socket failed because of a fault of the sidecar.',
+    meaning: 'A request on the control socket failed because of a bug in the sidecar.',
     action: 'Report it with the log.',
   },
 } as const satisfies Record<string, EventDescription>;

@@ -20,56 +20,56 @@ const GATEWAY = ['gateway', 'device', 'mac'] as const;
 export const METRICS = {
   gwmark_info: {
     type: 'gauge',
-    help: 'Always 1; which version works by which datapath.',
+    help: 'Always 1; the labels have the version and the datapath.',
     labels: ['version', 'datapath'],
   },
   gwmark_ready: {
     type: 'gauge',
-    help: '1 while rules and routes stand as wanted and every OpenVPN is followed, else 0.',
+    help: '1 while rules and routes are installed and every OpenVPN is followed, otherwise 0.',
     labels: [],
   },
   gwmark_problems: {
     type: 'gauge',
-    help: 'How many reasons there are for not being ready; /readyz names them.',
+    help: 'Number of reasons why the sidecar is not ready; /readyz lists them.',
     labels: [],
   },
   gwmark_server_state: {
     type: 'gauge',
-    help: '1 for the state that an OpenVPN server is in (connecting, waiting, ready), 0 for the others.',
+    help: '1 for the current state of an OpenVPN server (connecting, waiting, ready), 0 for the others.',
     labels: ['management', 'state'],
   },
   gwmark_management_reconnects_total: {
     type: 'counter',
-    help: 'Times that a management socket was connected anew.',
+    help: 'Reconnects of a management socket.',
     labels: ['management'],
   },
   gwmark_session_resyncs_total: {
     type: 'counter',
-    help: 'Snapshots that corrected what events had told.',
+    help: 'Snapshots that corrected what events had reported.',
     labels: ['management'],
   },
-  gwmark_clients: { type: 'gauge', help: 'Clients that are connected.', labels: [] },
+  gwmark_clients: { type: 'gauge', help: 'Connected clients.', labels: [] },
   gwmark_firewall_elements: {
     type: 'gauge',
     help: 'Client addresses and subnets that the packet filter selects.',
     labels: [],
   },
   gwmark_gateways: { type: 'gauge', help: 'Known gateways by state (active, known, moved, down).', labels: ['state'] },
-  gwmark_uplink_known: { type: 'gauge', help: '1 while there is a gateway of last resort, else 0.', labels: [] },
+  gwmark_uplink_known: { type: 'gauge', help: '1 while there is a gateway of last resort, otherwise 0.', labels: [] },
   gwmark_apply_duration_seconds: {
     type: 'histogram',
-    help: 'Time of the passes that bring the kernel to what is wanted: routes, one transaction, routes.',
+    help: 'Duration of the passes that apply the wanted state to the kernel: routes, one transaction, routes.',
     labels: [],
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
   },
   gwmark_apply_failures_total: {
     type: 'counter',
-    help: 'Passes that the kernel refused; each is tried again.',
+    help: 'Passes that the kernel rejected; each is retried.',
     labels: [],
   },
   gwmark_repairs_total: {
     type: 'counter',
-    help: 'Times that somebody else damaged what is ours and it was put back: the firewall, or the routing.',
+    help: 'Times that gwmark restored its firewall or routing objects after another program changed them.',
     labels: ['object'],
   },
   gwmark_fall_through_packets_total: {
@@ -94,18 +94,18 @@ export const METRICS = {
   },
   gwmark_gateway_sent_packets_total: {
     type: 'counter',
-    help: 'Packets that were given to a gateway by MAC.',
+    help: 'Packets sent to the MAC address of a gateway.',
     labels: GATEWAY,
   },
   gwmark_gateway_sent_bytes_total: { type: 'counter', help: 'The same in bytes.', labels: GATEWAY },
   gwmark_gateway_learned_flows_total: {
     type: 'counter',
-    help: 'Flows that were learnt as a gateway (datapath module).',
+    help: 'Flows learnt from a gateway (datapath module).',
     labels: GATEWAY,
   },
   gwmark_gateway_moves_total: {
     type: 'counter',
-    help: 'Times that the answers for a gateway were redirected to another MAC.',
+    help: 'Times that the replies of a gateway were redirected to another MAC address.',
     labels: GATEWAY,
   },
   gwmark_gateway_idle_seconds: {
@@ -114,7 +114,7 @@ export const METRICS = {
     labels: GATEWAY,
   },
   process_start_time_seconds: { type: 'gauge', help: 'When the sidecar started, in seconds since 1970.', labels: [] },
-  process_cpu_seconds_total: { type: 'counter', help: 'Processor time of the sidecar, user and system.', labels: [] },
+  process_cpu_seconds_total: { type: 'counter', help: 'CPU time of the sidecar, user and system.', labels: [] },
   process_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of the sidecar.', labels: [] },
 } as const satisfies Record<string, MetricDescription>;
 

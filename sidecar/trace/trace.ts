@@ -16,27 +16,26 @@ export function isAsked(wanted: number | null, port: number | null): boolean {
 
 /** What is looked at, in this order; which of them depends on the flow and the datapath. */
 export const TRACE_STEPS = {
-  rules: 'The nftables table, or the chains of iptables, are there and ours.',
-  destination: 'Who DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
+  rules: 'The nftables table, or the iptables chains, exist and belong to gwmark.',
+  destination: 'What DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
   selection:
-    'Packets from SRC are selected: they do not come from the link itself, which ARP and neighbour discovery serve.',
+    'Packets from SRC are selected: SRC is not on the link itself, where ARP and neighbour discovery suffice.',
   capture: 'Inline: the bridge table captures frames for DST.',
   filter:
-    'No rule of another program drops what SRC sends because the endpoint has no route back to it (a reverse path filter made of rules), or is told the way of the gateway.',
-  firewall: 'No rule of another program in FORWARD ends every new flow between the links and the tunnel.',
+    'No rule of another program drops what SRC sends because the endpoint has no route back to it (a reverse path filter made of rules), or gwmark makes the filter accept it.',
+  firewall: 'No rule of another program in FORWARD drops or rejects every new flow between the links and the tunnel.',
   socket:
-    'What the endpoint sends itself: its socket finds a route, without which netfilter never sees a packet; and a server over UDP answers from the address that was asked.',
-  module: 'Datapath `module`: gwmark.ko is loaded, enabled, and looks for the mark that the rules set.',
-  conntrack: 'Connection tracking has the flow, and its entry remembers a gateway (in its mark, or in its labels).',
-  gateway: 'The gateway of that id is known, with its device and MAC address.',
+    'For packets that the endpoint itself sends: its socket finds a route, without which netfilter never sees a packet; and a server over UDP answers from the address that the client sent to.',
+  module: 'Datapath `module`: gwmark.ko is loaded, enabled, and uses the mark that the rules set.',
+  conntrack: 'Conntrack has the flow, and its entry has a gateway (in its mark, or in its labels).',
+  gateway: 'The gateway with that id is known, with its device and MAC address.',
   device: "The gateway's device is up and has a carrier.",
-  forwarding: 'What comes out of the tunnel may be forwarded.',
-  rule: "Datapath `nexthop`: an `ip rule` leads packets with the gateway's mark to its table.",
+  forwarding: 'Forwarding is enabled for packets from the tunnel.',
+  rule: "Datapath `nexthop`: an `ip rule` selects the gateway's table for packets with its mark.",
   route:
-    'Datapath `nexthop`: that table has a route over the next hop that stands for the gateway. Of a flow that DST opened: no route of the endpoint comes before the uplink.',
+    "Datapath `nexthop`: that table has a route over the gateway's next hop. For a flow that DST opened: no route of the endpoint comes before the uplink.",
   neighbour: "Datapath `nexthop`: that next hop is a permanent neighbour with the gateway's MAC address.",
-  kernel:
-    'Datapath `nexthop`: the kernel, asked with `ip route get`, says the same: no rule of somebody else comes first.',
+  kernel: 'Datapath `nexthop`: `ip route get` confirms it: no rule of another program comes first.',
 } as const;
 
 export type TraceStepName = keyof typeof TRACE_STEPS;
