@@ -1,196 +1,243 @@
 /**
  * What `gwmark status --json`, `clients --json` and `gateways --json` print: the document that the daemon serves on
- * its control socket. Fields are only ever added; a reader ignores what it does not know.
+ * its control socket. Fields are only ever added; a reader ignores what it does not know. Those that were added after
+ * the first version may be absent.
+ *
+ * The schema is the only description: the types are inferred from it. It imports nothing but zod, so that a command
+ * that only looks starts without the daemon.
  */
+import { z } from 'zod';
 
-/** How the sidecar stands with one OpenVPN process. */
-export type ServerState =
+const serverState = z.enum([
   /** No connection to the management socket yet, or lost; reconnecting with backoff. */
-  | 'connecting'
+  'connecting',
   /**
    * Connected, but OpenVPN has not opened its tunnel device yet (start-up, hold, restart), or its device or sockets
    * are not known.
    */
-  | 'waiting'
+  'waiting',
   /** Connected, snapshot taken, rules follow events. */
-  | 'ready';
+  'ready',
+]);
 
-/** Who told what is known of OpenVPN's sockets or device, the best first; docs/guides/transport.md explains each. */
-export type EvidenceSource =
-  | 'setting'
-  | 'process'
-  | 'cgroup'
-  | 'log'
-  | 'options'
-  | 'environment'
-  | 'earlier'
-  | 'address';
+const evidenceSource = z.enum(['setting', 'process', 'cgroup', 'log', 'options', 'environment', 'earlier', 'address']);
 
-/** What an OpenVPN process is. `client`: also one side of a point-to-point tunnel. */
-export type OpenVpnRole = 'server' | 'client';
+const openVpnRole = z.enum(['server', 'client']);
 
-export interface TransportStatus {
-  readonly protocol: 'udp' | 'tcp';
+const transport = z.object({
+  protocol: z.enum(['udp', 'tcp']),
   /** Local address, `0.0.0.0` or `::` where OpenVPN is bound to every address. */
-  readonly address: string;
+  address: z.string(),
   /** 1..65535 */
-  readonly port: number;
-}
+  port: z.int(),
+});
 
-export interface ServerStatus {
+const server = z.object({
   /** The endpoint as configured: `unix:/path` or `tcp:host:port`. */
-  readonly management: string;
-  readonly state: ServerState;
+  management: z.string(),
+  state: serverState,
   /** The tunnel device, null while unknown. */
-  readonly device: string | null;
+  device: z.string().nullable(),
   /** Of a server: the sockets that it serves. */
-  readonly transport: readonly TransportStatus[];
-  /** How often the management socket was connected anew since the sidecar started. */
-  readonly reconnects: number;
+  transport: z.array(transport),
+  /** How often the management socket was connected again since the sidecar started. */
+  reconnects: z.int(),
   /** How often a snapshot corrected what events had told since then. */
-  readonly resyncs: number;
-  /** Null while it is not known. This and what follows are absent in versions before they were added. */
-  readonly role?: OpenVpnRole | null;
-  /** Grows whenever OpenVPN restarted, or a client connected anew. */
-  readonly epoch?: number;
+  resyncs: z.int(),
+  /** Null while it is not known. */
+  role: z.exactOptional(openVpnRole.nullable()),
+  /** Grows whenever OpenVPN restarted, or a client connected again. */
+  epoch: z.exactOptional(z.int()),
   /** Of a client: the server's socket, null while unknown. */
-  readonly remote?: TransportStatus | null;
+  remote: z.exactOptional(transport.nullable()),
   /** What OpenVPN asks its management client for and waits for, while gwmark does not have it; null when nothing. */
-  readonly question?: string | null;
+  question: z.exactOptional(z.string().nullable()),
   /** Null while `transport` is not known, and for a client. */
-  readonly transportSource?: EvidenceSource | null;
+  transportSource: z.exactOptional(evidenceSource.nullable()),
   /** Null while `device` is not known. */
-  readonly deviceSource?: EvidenceSource | null;
+  deviceSource: z.exactOptional(evidenceSource.nullable()),
   /** Of a client: the networks that its tunnel leads to, canonical form, single addresses without a prefix length. */
-  readonly networks?: readonly string[];
-}
+  networks: z.exactOptional(z.array(z.string())),
+});
 
-export interface ClientStatus {
+const client = z.object({
   /** OpenVPN's client id (CID), unique within an epoch. A decimal string: OpenVPN counts in an unsigned long. */
-  readonly cid: string;
+  cid: z.string(),
   /** Grows whenever OpenVPN restarted and its CIDs began again at 0. */
-  readonly epoch: number;
-  readonly commonName: string;
+  epoch: z.int(),
+  commonName: z.string(),
   /** The client's transport address as OpenVPN prints it, null where it did not say. */
-  readonly realAddress: string | null;
+  realAddress: z.string().nullable(),
   /** Virtual addresses (no prefix length) and subnets behind the client (with one), canonical form. */
-  readonly addresses: readonly string[];
+  addresses: z.array(z.string()),
   /** ISO 8601, UTC. */
-  readonly since: string;
+  since: z.string(),
   /**
    * Those of `addresses` that are not served, because they would take over other traffic, and why; absent when there
    * are none.
    */
-  readonly refused?: readonly { readonly network: string; readonly reason: string }[];
-}
+  refused: z.exactOptional(z.array(z.object({ network: z.string(), reason: z.string() }))),
+});
 
-/** A client network that the endpoint's own routing does not lead to its tunnel. */
-export interface UnreachableNetwork {
+const unreachableNetwork = z.object({
   /** Canonical form, a single address without a prefix length. */
-  readonly network: string;
+  network: z.string(),
   /** The tunnel device that its client is on. */
-  readonly device: string;
+  device: z.string(),
   /** Where packets to its first address go instead; null where no route has it. */
-  readonly leadsTo: string | null;
-}
+  leadsTo: z.string().nullable(),
+});
 
-export type GatewayState =
+const gatewayState = z.enum([
   /** In use: a selected frame came from it. */
-  | 'active'
+  'active',
   /** Known from the neighbour table, no selected frame seen yet. */
-  | 'known'
+  'known',
   /** Its address was claimed by another MAC; answers go to that MAC now. */
-  | 'moved'
+  'moved',
   /** Its device is down or gone; its flows use normal routing. */
-  | 'down';
+  'down',
+]);
 
-/** Packets and their bytes. Both grow until the gateway is forgotten or the kernel's table is replaced. */
-export interface TrafficCount {
-  readonly packets: number;
-  readonly bytes: number;
-}
+const trafficCount = z.object({ packets: z.number(), bytes: z.number() });
 
-export interface GatewayStatus {
+const gateway = z.object({
   /** 1..255 for nexthop, up to 2^32 - 1 for the module. */
-  readonly id: number;
-  readonly device: string;
+  id: z.int(),
+  device: z.string(),
   /** Where answers are sent now, lower-case colon form. */
-  readonly mac: string;
+  mac: z.string(),
   /** Layer-3 addresses that were seen at this MAC, canonical form. */
-  readonly addresses: readonly string[];
-  readonly state: GatewayState;
+  addresses: z.array(z.string()),
+  state: gatewayState,
   /** Packets of VPN flows that came from it; null for the module, which counts flows instead. */
-  readonly received: TrafficCount | null;
+  received: trafficCount.nullable(),
   /** Packets that were given to it by MAC; for nexthop before FORWARD had its say. */
-  readonly sent: TrafficCount | null;
+  sent: trafficCount.nullable(),
   /** Flows that were learnt as it; null for nexthop. */
-  readonly learnedFlows: number | null;
+  learnedFlows: z.number().nullable(),
   /** How often answers were redirected to another MAC. */
-  readonly moves: number;
-  /** `gwmark move` said where they go. Absent in versions before it was added. */
-  readonly isOrdered?: boolean;
+  moves: z.int(),
+  /** `gwmark move` said where they go. */
+  isOrdered: z.exactOptional(z.boolean()),
   /** Milliseconds since its last VPN frame; null before the first, and for nexthop. */
-  readonly idleMs: number | null;
-}
+  idleMs: z.number().nullable(),
+});
 
-/** One entry of `gateways.exclude` or `gateways.only`. */
-export interface SourceListStatus {
-  readonly list: 'exclude' | 'only';
+const sourceList = z.object({
+  list: z.enum(['exclude', 'only']),
   /** As in the settings. */
-  readonly entry: string;
+  entry: z.string(),
   /** The senders that it means now; none where its address is not resolved. */
-  readonly macs: readonly string[];
-}
+  macs: z.array(z.string()),
+});
 
-/** How often somebody else damaged what is ours and it was put back, since the sidecar started. */
-export interface RepairStatus {
+const repairs = z.object({
   /** The nftables table. */
-  readonly firewall: number;
+  firewall: z.int(),
   /** Rules, routes and neighbours. */
-  readonly routing: number;
-}
+  routing: z.int(),
+});
 
-export interface StatusDocument {
-  readonly version: string;
-  readonly datapath: 'nexthop' | 'module';
+const counters = z.record(z.string(), z.number());
+
+const statusDocument = z.object({
+  version: z.string(),
+  datapath: z.enum(['nexthop', 'module']),
   /** What rules are made with. */
-  readonly firewall: 'nftables' | 'iptables-nft' | 'iptables-legacy';
-  /** Rules and routes stand and agree with what is wanted. */
-  readonly ready: boolean;
+  firewall: z.enum(['nftables', 'iptables-nft', 'iptables-legacy']),
+  /** Rules and routes are installed and agree with what is wanted. */
+  ready: z.boolean(),
   /** Why not, one sentence each; empty when ready. */
-  readonly problems: readonly string[];
-  readonly servers: readonly ServerStatus[];
-  readonly clients: readonly ClientStatus[];
-  /** Client networks to which no packet gets, for another route has them. Absent in versions before it was added. */
-  readonly unreachable?: readonly UnreachableNetwork[];
-  readonly gateways: readonly GatewayStatus[];
-  /** Whose frames are learnt from, and whose not. Absent in versions before it was added. */
-  readonly sourceLists?: readonly SourceListStatus[];
+  problems: z.array(z.string()),
+  servers: z.array(server),
+  clients: z.array(client),
+  /** Client networks to which no packet gets, for another route has them. */
+  unreachable: z.exactOptional(z.array(unreachableNetwork)),
+  gateways: z.array(gateway),
+  /** Whose frames are learnt from, and whose not. */
+  sourceLists: z.exactOptional(z.array(sourceList)),
   /** The gateway id of last resort, null while none was learnt. */
-  readonly uplink: number | null;
+  uplink: z.int().nullable(),
   /** When this sidecar started: ISO 8601, UTC. */
-  readonly startedAt: string;
-  readonly repairs: RepairStatus;
+  startedAt: z.string(),
+  repairs,
   /**
    * Packets of VPN flows that took the normal route, by reason. The module's reasons are explained in its uapi header.
    */
-  readonly fallThrough: Readonly<Record<string, number>>;
+  fallThrough: counters,
   /** Every counter of the module by name; null for nexthop. */
-  readonly moduleCounters: Readonly<Record<string, number>> | null;
+  moduleCounters: counters.nullable(),
   /** Client addresses and subnets that the packet filter has. */
-  readonly elements: number;
+  elements: z.int(),
   /**
    * Number of the last pass whose changes the kernel took, 0 before the first: what `gateway.found` and
-   * `gateway.moved` log as `pass` is in the kernel once this is not smaller. Absent in versions before it was added.
+   * `gateway.moved` log as `pass` is in the kernel once this is not smaller.
    */
-  readonly appliedPass?: number;
+  appliedPass: z.exactOptional(z.int()),
   /** The bits of packet and conntrack marks that are ours. */
-  readonly markMask: number;
-  /**
-   * Settings that decide what the kernel is told, by path, as the configuration file would hold them. Absent in
-   * versions before it was added.
-   */
-  readonly settings?: Readonly<Record<string, unknown>>;
+  markMask: z.int(),
+  /** Settings that decide what the kernel is told, by path, as the configuration file would hold them. */
+  settings: z.exactOptional(z.record(z.string(), z.unknown())),
   /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null where it cannot be read. */
-  readonly networkNamespace: string | null;
+  networkNamespace: z.string().nullable(),
+});
+
+type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+/** The whole document. */
+export type StatusDocument = DeepReadonly<z.infer<typeof statusDocument>>;
+/** How the sidecar stands with one OpenVPN process. */
+export type ServerState = z.infer<typeof serverState>;
+/** Who told what is known of OpenVPN's sockets or device, the best first; docs/guides/transport.md explains each. */
+export type EvidenceSource = z.infer<typeof evidenceSource>;
+/** What an OpenVPN process is. `client`: also one side of a point-to-point tunnel. */
+export type OpenVpnRole = z.infer<typeof openVpnRole>;
+/** A socket of OpenVPN. */
+export type TransportStatus = DeepReadonly<z.infer<typeof transport>>;
+/** One OpenVPN process. */
+export type ServerStatus = DeepReadonly<z.infer<typeof server>>;
+/** One client of an OpenVPN server. */
+export type ClientStatus = DeepReadonly<z.infer<typeof client>>;
+/** A client network that the endpoint's own routing does not lead to its tunnel. */
+export type UnreachableNetwork = DeepReadonly<z.infer<typeof unreachableNetwork>>;
+/** What is known of a gateway. */
+export type GatewayState = z.infer<typeof gatewayState>;
+/** Packets and their bytes. Both grow until the gateway is forgotten or the kernel's table is replaced. */
+export type TrafficCount = DeepReadonly<z.infer<typeof trafficCount>>;
+/** One gateway. */
+export type GatewayStatus = DeepReadonly<z.infer<typeof gateway>>;
+/** One entry of `gateways.exclude` or `gateways.only`. */
+export type SourceListStatus = DeepReadonly<z.infer<typeof sourceList>>;
+/** How often another program damaged what is ours and it was restored, since the sidecar started. */
+export type RepairStatus = DeepReadonly<z.infer<typeof repairs>>;
+
+/** What became of a text that should be a status document. */
+export type StatusRead =
+  | { readonly ok: true; readonly status: StatusDocument }
+  /** The first thing that is wrong, for a message. */
+  | { readonly ok: false; readonly fault: string };
+
+/**
+ * Reads a status document.
+ *
+ * @param text JSON
+ * @returns the document with all that it has, what this version does not know among it
+ */
+export function parseStatus(text: string): StatusRead {
+  let value: unknown;
+  try {
+    value = JSON.parse(text) as unknown;
+  } catch {
+    return { ok: false, fault: 'it is not JSON' };
+  }
+  const parsed = statusDocument.safeParse(value);
+  // What was parsed lacks what is not known here; the value was found to be a document.
+  if (parsed.success) return { ok: true, status: value as StatusDocument };
+  const issue = parsed.error.issues[0];
+  return { ok: false, fault: `${issue?.path.join('.')}: ${issue?.message}` };
 }

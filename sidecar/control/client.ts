@@ -1,69 +1,13 @@
 import { request } from 'node:http';
 
-import { z } from 'zod';
-
 import { GwmarkError } from '../errors.js';
-import type { StatusDocument } from '../status.js';
+import { parseStatus, type StatusDocument } from '../status.js';
 import type { MoveOrder } from './move-order.js';
 import { commandSocketOf } from './server.js';
 
 /** A status of 10,000 clients has about 3 MB. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 5000;
-
-const COUNT = z.looseObject({ packets: z.number(), bytes: z.number() });
-const COUNTERS = z.record(z.string(), z.number());
-
-/** What a reader relies on; fields that are added later pass through. */
-const STATUS: z.ZodType<StatusDocument> = z.looseObject({
-  version: z.string(),
-  datapath: z.enum(['nexthop', 'module']),
-  firewall: z.enum(['nftables', 'iptables-nft', 'iptables-legacy']),
-  ready: z.boolean(),
-  problems: z.array(z.string()),
-  servers: z.array(
-    z.looseObject({
-      management: z.string(),
-      state: z.enum(['connecting', 'waiting', 'ready']),
-      device: z.string().nullable(),
-      transport: z.array(z.looseObject({ protocol: z.enum(['udp', 'tcp']), address: z.string(), port: z.int() })),
-      reconnects: z.int(),
-      resyncs: z.int(),
-    }),
-  ),
-  clients: z.array(
-    z.looseObject({
-      cid: z.string(),
-      epoch: z.int(),
-      commonName: z.string(),
-      realAddress: z.string().nullable(),
-      addresses: z.array(z.string()),
-      since: z.string(),
-    }),
-  ),
-  gateways: z.array(
-    z.looseObject({
-      id: z.int(),
-      device: z.string(),
-      mac: z.string(),
-      addresses: z.array(z.string()),
-      state: z.enum(['active', 'known', 'moved', 'down']),
-      received: COUNT.nullable(),
-      sent: COUNT.nullable(),
-      learnedFlows: z.number().nullable(),
-      moves: z.int(),
-      idleMs: z.number().nullable(),
-    }),
-  ),
-  uplink: z.int().nullable(),
-  startedAt: z.string(),
-  repairs: z.looseObject({ firewall: z.int(), routing: z.int() }),
-  fallThrough: COUNTERS,
-  moduleCounters: COUNTERS.nullable(),
-  elements: z.int(),
-  markMask: z.int(),
-  networkNamespace: z.string().nullable(),
-});
 
 export interface FetchOptions {
   /** For the whole exchange. Default 5000. */
@@ -82,13 +26,9 @@ export async function fetchStatus(path: string, options: FetchOptions = {}): Pro
   });
   if (status !== 200) throw new GwmarkError('CONTROL_PROTOCOL', `the sidecar at ${path} answered with HTTP ${status}`);
 
-  const parsed = STATUS.safeParse(parseJson(body, path));
-  if (parsed.success) return parsed.data;
-  const fault = parsed.error.issues[0];
-  throw new GwmarkError(
-    'CONTROL_PROTOCOL',
-    `the answer at ${path} is no status of gwmark: ${fault?.path.join('.')}: ${fault?.message}`,
-  );
+  const read = parseStatus(body);
+  if (read.ok) return read.status;
+  throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no status of gwmark: ${read.fault}`);
 }
 
 /**
@@ -139,16 +79,6 @@ function get(
     });
     outgoing.end(body);
   });
-}
-
-function parseJson(body: string, path: string): unknown {
-  try {
-    return JSON.parse(body) as unknown;
-  } catch (error) {
-    throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no status of gwmark: it is not JSON`, {
-      cause: error,
-    });
-  }
 }
 
 /** Sorts by the codes of connect(2), of Node's HTTP parser (HPE_*) and of AbortSignal.timeout. */

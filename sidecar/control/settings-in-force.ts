@@ -58,8 +58,7 @@ export function plainInForce(settings: Settings): Readonly<Record<string, unknow
  */
 export function settingsInForce(own: Settings, status: StatusDocument | null): SettingsInForce {
   const running = status?.settings;
-  // The reader of the status document does not look at what was added to it.
-  if (typeof running !== 'object' || running === null) return { settings: own, from: 'command', differences: [] };
+  if (running === undefined) return { settings: own, from: 'command', differences: [] };
   let settings = own;
   const differences: SettingDifference[] = [];
   for (const path of IN_FORCE) {

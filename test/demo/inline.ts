@@ -73,14 +73,14 @@ export async function tellInline(lab: InlineLab): Promise<void> {
   for (const attempt of attempts(lab).filter(({ kind }) => kind === 'ping'))
     verify(!(await isThrough(attempt, 0.05)), `fails, as it must: ${attempt.what}`);
   verify(await isThrough(passing(lab)[0]), "the site's own traffic still passes the bridge");
-  const { ready } = await lab.sidecar.statusWhere((status) => status.ready === false, 'the sidecar notices');
-  verify(ready === false, 'the sidecar says that it is not ready');
+  const { ready } = await lab.sidecar.statusWhere((status) => !status.ready, 'the sidecar notices');
+  verify(!ready, 'the sidecar says that it is not ready');
 
   chapter('The module loaded again: the sidecar sets it up by itself');
   await step('insmod gwmark.ko', insertModule);
   await step(
     'waiting for the sidecar to be ready',
-    async () => await lab.sidecar.statusWhere((status) => status.ready === true, 'ready'),
+    async () => await lab.sidecar.statusWhere((status) => status.ready, 'ready'),
   );
   for (const attempt of attempts(lab)
     .filter(({ kind }) => kind === 'ping')

@@ -1,68 +1,11 @@
-import { get } from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { fetchStatus } from '../../sidecar/control/client.js';
+import { parseStatus, type StatusDocument } from '../../sidecar/status.js';
 import type { Namespace } from './namespace.js';
 import type { ExecOptions, ExecResult, ExitStatus, LabProcess } from './process.js';
 import { eventually, slowed } from './wait.js';
-
-/** What `gwmark status --json` prints, as far as the tests rely on it. */
-export interface SidecarStatus {
-  readonly version: string;
-  readonly datapath: string;
-  readonly servers: readonly {
-    readonly management: string;
-    readonly state: string;
-    readonly device: string | null;
-    readonly transport: readonly { readonly protocol: string; readonly address: string; readonly port: number }[];
-    readonly transportSource?: string | null;
-    readonly deviceSource?: string | null;
-    readonly role?: string | null;
-    readonly epoch?: number;
-    readonly remote?: { readonly protocol: string; readonly address: string; readonly port: number } | null;
-    readonly networks?: readonly string[];
-  }[];
-  readonly clients: readonly SidecarClient[];
-  readonly unreachable?: readonly {
-    readonly network: string;
-    readonly device: string;
-    readonly leadsTo: string | null;
-  }[];
-  readonly gateways: readonly SidecarGateway[];
-  readonly sourceLists?: readonly {
-    readonly list: string;
-    readonly entry: string;
-    readonly macs: readonly string[];
-  }[];
-  readonly uplink: unknown;
-  readonly repairs?: { readonly routing: number };
-  readonly appliedPass?: number;
-  readonly ready?: boolean;
-  /** Why it is not ready. */
-  readonly problems?: readonly string[];
-}
-
-/** One client as the sidecar reports it. */
-export interface SidecarClient {
-  readonly cid: string | number;
-  readonly epoch: number;
-  readonly commonName: string;
-  readonly realAddress: string | null;
-  readonly addresses: readonly string[];
-  readonly since: string;
-  /** What is not served, absent when there is nothing. */
-  readonly refused?: readonly { readonly network: string; readonly reason: string }[];
-}
-
-/** One gateway as the sidecar reports it. */
-export interface SidecarGateway {
-  readonly id: number;
-  readonly device: string;
-  readonly mac: string;
-  readonly addresses: readonly string[];
-  readonly state: string;
-  readonly isOrdered?: boolean;
-}
 
 /** One line of the sidecar's JSON log. */
 export interface LogEntry {
@@ -170,35 +113,33 @@ export class Sidecar implements AsyncDisposable {
   }
 
   /** Resolves when every OpenVPN server is in the state `ready` with its device and its transport known. */
-  async ready(timeoutMs = 15_000): Promise<SidecarStatus> {
+  async ready(timeoutMs = 15_000): Promise<StatusDocument> {
     return await this.statusWhere(
       (status) =>
-        status.ready !== false &&
-        status.servers.length > 0 &&
-        status.servers.every((server) => server.state === 'ready'),
+        status.ready && status.servers.length > 0 && status.servers.every((server) => server.state === 'ready'),
       'the sidecar is ready',
       timeoutMs,
     );
   }
 
   /** The status document. @throws Error with the sidecar's log when it does not answer. */
-  async status(): Promise<SidecarStatus> {
-    // The command prints this document; the tests that look at its shape check it field by field.
-    return (await this.#query('status')) as SidecarStatus;
+  async status(): Promise<StatusDocument> {
+    return readStatus(await this.#query('status'));
   }
 
   /** Resolves with the first status that fulfils `condition`. */
   async statusWhere(
-    condition: (status: SidecarStatus) => boolean,
+    condition: (status: StatusDocument) => boolean,
     what: string,
     timeoutMs = 10_000,
-  ): Promise<SidecarStatus> {
-    let last: SidecarStatus | undefined;
+  ): Promise<StatusDocument> {
+    let last: StatusDocument | undefined;
     try {
       return await eventually(
         async () => {
           if (this.#process.exitStatus !== undefined) return 'ended' as const;
-          last = await this.#fetchStatus();
+          // Without starting a program for each look at it.
+          last = await fetchStatus(this.controlSocket, { timeoutMs: slowed(5000) });
           return condition(last) && last;
         },
         { what, timeoutMs, intervalMs: 60 },
@@ -215,13 +156,13 @@ export class Sidecar implements AsyncDisposable {
   }
 
   /** What `gwmark clients --json` prints. */
-  async clients(): Promise<readonly SidecarClient[]> {
-    return (await this.#query('clients')) as readonly SidecarClient[];
+  async clients(): Promise<StatusDocument['clients']> {
+    return JSON.parse(await this.#query('clients')) as StatusDocument['clients'];
   }
 
   /** What `gwmark gateways --json` prints. */
-  async gateways(): Promise<readonly SidecarGateway[]> {
-    return (await this.#query('gateways')) as readonly SidecarGateway[];
+  async gateways(): Promise<StatusDocument['gateways']> {
+    return JSON.parse(await this.#query('gateways')) as StatusDocument['gateways'];
   }
 
   /** The log so far; lines that are not JSON objects are left out. */
@@ -311,31 +252,7 @@ export class Sidecar implements AsyncDisposable {
     );
   }
 
-  /** The document behind `gwmark status`, without starting a program for each look at it. */
-  #fetchStatus(): Promise<SidecarStatus> {
-    return new Promise((resolve, reject) => {
-      const fail = (error: Error): void => reject(error);
-      get({ socketPath: this.controlSocket, path: '/status' }, (response) => {
-        let text = '';
-        response
-          .setEncoding('utf8')
-          .on('error', fail)
-          .on('data', (chunk: string) => {
-            text += chunk;
-          });
-        // The same document as the command prints; the tests that look at its shape use the command.
-        response.on('end', () => {
-          try {
-            resolve(JSON.parse(text) as SidecarStatus);
-          } catch (error) {
-            fail(new Error(`the control socket answered ${JSON.stringify(text)}`, { cause: error }));
-          }
-        });
-      }).on('error', fail);
-    });
-  }
-
-  async #query(command: string): Promise<unknown> {
+  async #query(command: string): Promise<string> {
     const result = await runGwmark(this.options.namespace, [
       command,
       '--json',
@@ -343,8 +260,15 @@ export class Sidecar implements AsyncDisposable {
       this.controlSocket,
     ]);
     if (result.code !== 0) throw new Error(`gwmark ${command} exited with ${result.code}: ${result.stderr}`);
-    return JSON.parse(result.stdout) as unknown;
+    return result.stdout;
   }
+}
+
+/** Reads what `gwmark status --json` printed. @throws Error where it is no status document */
+export function readStatus(printed: string): StatusDocument {
+  const read = parseStatus(printed);
+  if (!read.ok) throw new Error(`no status document: ${read.fault}\n${printed}`);
+  return read.status;
 }
 
 /** The flags of `run` that `down` needs in order to find what is ours. */

@@ -171,7 +171,7 @@ export class TwoSitesLab implements AsyncDisposable {
       async () => {
         await this.knock('B');
         await this.knock('A');
-        return this.sidecar.statusWhere(({ ready }) => ready === true, 'ready', 100).catch(() => undefined);
+        return this.sidecar.statusWhere(({ ready }) => ready, 'ready', 100).catch(() => undefined);
       },
       { what: 'the client is connected and its sidecar is ready', timeoutMs: 45_000 },
     ).catch((error: unknown) => {

@@ -31,7 +31,7 @@ describe('a kernel module that is unloaded while the sidecar runs', function () 
 
     await exec(['rmmod', 'gwmark']);
 
-    const status = await lab.sidecar.statusWhere(({ ready }) => ready === false, 'the sidecar is not ready');
+    const status = await lab.sidecar.statusWhere(({ ready }) => !ready, 'the sidecar is not ready');
     assert.match(
       status.problems?.join('\n') ?? '',
       /^read \/proc\/net\/gwmark\/\w+: the kernel module gwmark is not loaded$/m,

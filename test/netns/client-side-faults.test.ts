@@ -35,10 +35,7 @@ describe('the endpoint of an OpenVPN client, when things go wrong', function () 
     lab.client.process.kill('SIGUSR1');
     await lab.client.connected({ from });
 
-    await lab.sidecar.statusWhere(
-      ({ servers, ready }) => ready === true && (servers[0]?.epoch ?? 0) > epoch,
-      'a later epoch',
-    );
+    await lab.sidecar.statusWhere(({ servers, ready }) => ready && (servers[0]?.epoch ?? 0) > epoch, 'a later epoch');
     await lab.rejoin();
     await assertJoined();
   });

@@ -143,7 +143,7 @@ describe('an endpoint with a reverse path filter made of rules', function () {
     it(`is not ready beside ${title}, and doctor and trace name the rule`, async () => {
       await shell(make);
       try {
-        const { problems } = await lab.sidecar.statusWhere(({ ready }) => ready === false, 'not ready');
+        const { problems } = await lab.sidecar.statusWhere(({ ready }) => !ready, 'not ready');
         assert.match(
           problems?.join() ?? '',
           /chain (inet other rpf|raw PREROUTING) drops IPv4 packets that come by lan0/,
@@ -160,7 +160,7 @@ describe('an endpoint with a reverse path filter made of rules', function () {
       } finally {
         await shell(unmake);
       }
-      await lab.sidecar.statusWhere(({ ready }) => ready === true, 'ready again');
+      await lab.sidecar.statusWhere(({ ready }) => ready, 'ready again');
     });
   }
 

@@ -4,7 +4,8 @@ import path from 'node:path';
 
 import { OpenVpnServer } from '../lab/openvpn.js';
 import type { ExecResult } from '../lab/process.js';
-import { PROGRAM, runGwmark, Sidecar, type SidecarStatus } from '../lab/sidecar.js';
+import { PROGRAM, readStatus, runGwmark, Sidecar } from '../lab/sidecar.js';
+import type { StatusDocument } from '../../sidecar/status.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 
@@ -180,19 +181,15 @@ describe('gwmark run keeps trying and says why', function () {
     const sidecar = namespace.spawn([process.execPath, PROGRAM, 'run', '--config', file('two.yaml')], {
       name: 'gwmark run',
     });
-    const status = async (): Promise<SidecarStatus | undefined> => {
+    const status = async (): Promise<StatusDocument | undefined> => {
       const { stdout } = await runGwmark(namespace, ['status', '--json', '--control-socket', file('two.sock')]);
-      return stdout === '' ? undefined : (JSON.parse(stdout) as SidecarStatus);
+      return stdout === '' ? undefined : readStatus(stdout);
     };
     try {
       const refused = await eventually(
         async () => {
           const now = await status();
-          return (
-            now?.servers[0]?.state === 'ready' &&
-            (now.problems ?? []).some((problem) => /refused/.test(problem)) &&
-            now
-          );
+          return now?.servers[0]?.state === 'ready' && now.problems.some((problem) => /refused/.test(problem)) && now;
         },
         { what: 'the first server ready, the second refused', timeoutMs: 15_000 },
       );

@@ -12,7 +12,8 @@ import { assertFound, runDoctor } from '../lab/doctor.js';
 import { openVpnOfVersion } from '../lab/openvpn-version.js';
 import { OpenVpnClient } from '../lab/openvpn.js';
 import type { LabProcess } from '../lab/process.js';
-import { NET_ADMIN_ALONE, runGwmark, Sidecar, type SidecarStatus } from '../lab/sidecar.js';
+import { NET_ADMIN_ALONE, runGwmark, Sidecar } from '../lab/sidecar.js';
+import type { StatusDocument } from '../../sidecar/status.js';
 import { ADDRESS } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { VpnLab, type VpnLabOptions } from '../lab/vpn-lab.js';
@@ -54,7 +55,7 @@ const launch = (lab: VpnLab, prefix: readonly string[], ...flags: readonly strin
     flags,
     prefix,
   });
-const sockets = ({ servers }: SidecarStatus): string =>
+const sockets = ({ servers }: StatusDocument): string =>
   (servers[0]?.transport ?? []).map(({ protocol, address, port }) => `${protocol} ${address} ${port}`).join(', ');
 
 /** The status of `/readyz`. */
@@ -134,7 +135,7 @@ describe('sockets of OpenVPN', function () {
     await using sidecar = launch(lab, NET_ADMIN_ALONE, '--metrics-listen', `unix:${metrics}`);
 
     const status = await sidecar.statusWhere(
-      ({ problems = [] }) => problems.some((problem) => /on which sockets/.test(problem)),
+      ({ problems }) => problems.some((problem) => /on which sockets/.test(problem)),
       'a problem that names the sockets',
     );
 

@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 
 import { assertFound, runDoctor } from '../lab/doctor.js';
 import { OpenVpnClient, OpenVpnServer } from '../lab/openvpn.js';
-import { NET_ADMIN_ALONE, runGwmark, Sidecar, type SidecarStatus } from '../lab/sidecar.js';
+import { NET_ADMIN_ALONE, runGwmark, Sidecar } from '../lab/sidecar.js';
+import type { StatusDocument } from '../../sidecar/status.js';
 import { ADDRESS } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { TUNNEL, VpnLab } from '../lab/vpn-lab.js';
@@ -20,7 +21,7 @@ const launch = (lab: VpnLab, prefix: readonly string[], ...flags: readonly strin
     flags,
     prefix,
   });
-const devices = ({ servers }: SidecarStatus): readonly (string | null)[] => servers.map(({ device }) => device);
+const devices = ({ servers }: StatusDocument): readonly (string | null)[] => servers.map(({ device }) => device);
 
 /** The routers send something, as on a real day. */
 async function introduce(lab: VpnLab): Promise<void> {
@@ -224,7 +225,7 @@ describe('an OpenVPN with dev tap', function () {
       });
 
       const status = await sidecar.statusWhere(
-        ({ problems = [] }) => problems.some((problem) => /dev tap \(tap0\).*nothing for gwmark to do/.test(problem)),
+        ({ problems }) => problems.some((problem) => /dev tap \(tap0\).*nothing for gwmark to do/.test(problem)),
         'the tap device',
       );
 

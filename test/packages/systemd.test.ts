@@ -5,7 +5,8 @@ import path from 'node:path';
 import { CHECKOUT } from '../compose/roots.js';
 import { readGuide } from '../lab/guide.js';
 import { exec, type LabProcess } from '../lab/process.js';
-import type { SidecarStatus } from '../lab/sidecar.js';
+import type { ServerStatus } from '../../sidecar/status.js';
+import { readStatus } from '../lab/sidecar.js';
 import { exchange, Flow, ping } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
@@ -93,12 +94,10 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
   }
 
   /** What the running sidecar says of its one server. */
-  async function server(): Promise<SidecarStatus['servers'][number]> {
+  async function server(): Promise<ServerStatus> {
     const {
       servers: [one],
-    } = JSON.parse(
-      await booted.run('gwmark', 'status', '--json', '--control-socket', '/run/gwmark/office.sock'),
-    ) as SidecarStatus;
+    } = readStatus(await booted.run('gwmark', 'status', '--json', '--control-socket', '/run/gwmark/office.sock'));
     assert.ok(one);
     return one;
   }

@@ -285,7 +285,7 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
   it('is a plain bridge without the module, says that it is not ready, and works again by itself once it is loaded', async () => {
     await removeModule();
 
-    await lab.sidecar.statusWhere(({ ready }) => ready === false, 'the sidecar is not ready');
+    await lab.sidecar.statusWhere(({ ready }) => !ready, 'the sidecar is not ready');
     const { r1 } = await watching(async () => {
       for (const family of FAMILIES) assert.equal(await pings('host', TUNNEL.client1[family]), false);
     });
@@ -297,7 +297,7 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
       await assertExchange('ping', lab.party('host', family), lab.party('away', family));
     }
     await insertModule();
-    await lab.sidecar.statusWhere(({ ready }) => ready === true, 'the sidecar is ready again');
+    await lab.sidecar.statusWhere(({ ready }) => ready, 'the sidecar is ready again');
     await eventually(
       async () => (await pings('host', TUNNEL.client1.v4)) && (await pings('host', TUNNEL.client1.v6)),
       { what: 'the client is back in reach', timeoutMs: 20_000 },

@@ -260,6 +260,18 @@ describe('fetchStatus', () => {
     });
   }
 
+  it('names the first field that is not as it should be, one that was added later as well', async () => {
+    await using directory = await TemporaryDirectory.open();
+    const [server] = READY.servers;
+    const wrong = { ...READY, servers: [{ ...server, transportSource: 5 }] } as unknown as StatusDocument;
+    await using served = await openServer(directory.file('s'), () => wrong);
+
+    await assert.rejects(fetchStatus(served.path), {
+      code: 'CONTROL_PROTOCOL',
+      message: /no status of gwmark: servers\.0\.transportSource: /,
+    });
+  });
+
   it('lets fields of newer versions pass', async () => {
     await using directory = await TemporaryDirectory.open();
     const newer = {
