@@ -33,7 +33,7 @@ describe('a kernel module that is unloaded while the sidecar runs', function () 
 
     const status = await lab.sidecar.statusWhere(({ ready }) => !ready, 'the sidecar is not ready');
     assert.match(
-      status.problems?.join('\n') ?? '',
+      status.problems.join('\n'),
       /^read \/proc\/net\/gwmark\/\w+: the kernel module gwmark is not loaded$/m,
     );
     assert.deepEqual({ gateways: status.gateways, uplink: status.uplink }, { gateways: [], uplink: null });

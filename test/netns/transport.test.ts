@@ -142,7 +142,7 @@ describe('sockets of OpenVPN', function () {
     assert.equal(status.ready, false);
     assert.equal(status.servers[0]?.state, 'waiting');
     assert.equal(sockets(status), '');
-    assert.match(status.problems?.join() ?? '', /setting transport, for example udp\/1194/);
+    assert.match(status.problems.join(), /setting transport, for example udp\/1194/);
     await sidecar.event('server.transport_unknown');
     assertFound(
       await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', sidecar.controlSocket] }),
