@@ -19,7 +19,7 @@ import { Debounced } from '../system/debounced.js';
 import { Forwarder } from '../kernel/forwarder.js';
 import { FilterWatch } from '../kernel/filter-watch.js';
 import { type KernelSide, makeKernelSide } from '../kernel/kernel-side.js';
-import { hasSameKeys, uniqueBy } from './keys.js';
+import { uniqueBy } from './keys.js';
 import { RestartingMonitor } from '../routing/restarting-monitor.js';
 import type { WantedSite } from '../kernel/reconciler.js';
 import { Reachability } from '../kernel/reachability.js';
@@ -52,11 +52,10 @@ export class Daemon implements AsyncDisposable {
   readonly #policy: Policy;
   readonly #logger: Logger;
   readonly #tool: FirewallTool;
-  readonly #firewall: KernelSide['firewall'];
+  readonly #tables: KernelSide['tables'];
   readonly #connections: ClientConnections;
   readonly #reconciler: KernelSide['reconciler'];
   readonly #datapath: Datapath;
-  readonly #bridge: KernelSide['bridge'];
   readonly #servers: Servers;
   readonly #reachability: Reachability;
   readonly #refresh: Debounced;
@@ -111,8 +110,7 @@ export class Daemon implements AsyncDisposable {
       beforeClients: () => this.#connections.handingOver,
     });
     this.#datapath = side.datapath;
-    this.#firewall = side.firewall;
-    this.#bridge = side.bridge;
+    this.#tables = side.tables;
     this.#reconciler = side.reconciler;
     this.#reachability = new Reachability({
       clients: this.#connections.networks,
@@ -279,12 +277,9 @@ export class Daemon implements AsyncDisposable {
 
   async #adopt(): Promise<void> {
     this.#devices = await readDevices(this.#settings.devices);
-    const table = await this.#firewall.adopt((address) => tunnelTowards(this.#devices, address));
-    await checkClashes(this.#policy, this.#firewall);
+    const table = await this.#tables.adopt((address) => tunnelTowards(this.#devices, address));
+    await checkClashes(this.#policy, this.#tables);
     const plan = await readRouting(this.#policy);
-    const bridge = (await this.#bridge?.adopt(() => '')) ?? null;
-    // A run that was killed between the two transactions left one table behind the other.
-    if (bridge !== null && !hasSameKeys(bridge.clients, table?.clients ?? new Map())) this.#bridge?.invalidate();
     if (table !== null) {
       this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
@@ -447,16 +442,14 @@ export class Daemon implements AsyncDisposable {
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
     const { state, counters } = await this.#reconciler.exclusively(() =>
-      this.#firewall.inspect({ withCounters: this.#datapath.wantsCounters }),
+      this.#tables.inspect({ withCounters: this.#datapath.wantsCounters }),
     );
-    const bridge = await this.#reconciler.exclusively(async () => this.#bridge?.inspect());
     if (counters !== null) this.#datapath.counted(counters);
-    const found = state === 'intact' ? (bridge?.state ?? 'intact') : state;
-    if (found !== 'intact') {
-      this.#logger.warn('firewall.repaired', { table: this.#settings.table, found });
+    if (state !== 'intact') {
+      this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: state });
       this.#reconciler.rewriteFirewall();
       this.#repairs.firewallDamaged(
-        `table ${this.#settings.table} of the packet filter was found ${found}; it is being installed again`,
+        `table ${this.#settings.table} of the packet filter was found ${state}; it is being installed again`,
         this.#reconciler.applied(),
       );
       return;

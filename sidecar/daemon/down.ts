@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { readRouting, removeRouting } from '../routing/plan.js';
 import { disableModule } from '../datapath/module/proc.js';
 import { GwmarkError } from '../errors.js';
-import type { Firewall } from '../firewall/firewall.js';
+import type { InstalledRules } from '../firewall/firewall.js';
 import { IptablesFirewall } from '../firewall/iptables-firewall.js';
 import { NftablesFirewall } from '../firewall/nftables-firewall.js';
 import type { FirewallTool } from '../firewall/open-firewall.js';
@@ -60,7 +60,7 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
   return { removed };
 }
 
-function firewallsOf(tool: FirewallTool, table: string): readonly Firewall<never>[] {
+function firewallsOf(tool: FirewallTool, table: string): readonly InstalledRules[] {
   if (tool.kind === 'iptables') return [new IptablesFirewall(tool, table)];
   return [new NftablesFirewall(tool.nft, table), new NftablesFirewall(tool.nft, table, 'bridge')];
 }

@@ -4,8 +4,3 @@ export function uniqueBy<T>(items: readonly T[], keyOf: (item: T) => string): T[
   for (const item of items) if (!found.has(keyOf(item))) found.set(keyOf(item), item);
   return [...found.values()];
 }
-
-/** Whether two maps have the same keys, in whatever order. */
-export function hasSameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
-  return a.size === b.size && [...a.keys()].every((key) => b.has(key));
-}

@@ -1,12 +1,4 @@
-import type {
-  Gateway,
-  IptablesMachine,
-  IptablesRules,
-  Link,
-  RoutingPlan,
-  Site,
-  Structure,
-} from '../../rules/index.js';
+import type { Gateway, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
 import type { MoveOrder } from '../control/move-order.js';
 import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus } from '../status.js';
@@ -15,7 +7,7 @@ import type { UplinkNeed } from './uplink-seeker.js';
 import type { KernelEvent } from '../routing/neighbour-monitor.js';
 
 /** What a datapath wants of the packet filter and of routing for a site. */
-export interface Compiled<Rules = Structure> {
+export interface Compiled<Rules> {
   readonly rules: Rules;
   /** A second table, for frames that pass a bridge; null where nothing is inline. */
   readonly bridge: Structure | null;
@@ -24,9 +16,9 @@ export interface Compiled<Rules = Structure> {
 
 /**
  * How packets get to the MAC that their flow came from. Selection is the rules' business, and the same for every
- * datapath.
+ * datapath. `Rules` is what the packet filter takes, chosen when the datapath is made.
  */
-export interface Datapath {
+export interface Datapath<Rules = unknown> {
   readonly kind: 'nexthop' | 'module';
   /** Why it does not work, in a sentence; null when it does. */
   readonly problem: string | null;
@@ -37,10 +29,8 @@ export interface Datapath {
   /** Its id for the status, also where the kernel keeps it. */
   readonly uplinkId: number | null;
 
-  /** For nftables. Pure. */
-  compile(site: Site): Compiled;
-  /** For iptables; it has no bridge table. Pure. */
-  compileForIptables(site: Site, machine: IptablesMachine): Compiled<IptablesRules>;
+  /** Pure. */
+  compile(site: Site): Compiled<Rules>;
   /** Takes over what an earlier run left, before `start`. */
   adopt(table: Installed, plan: RoutingPlan): void;
   /** Makes the kernel ready. @throws GwmarkError where it cannot be */

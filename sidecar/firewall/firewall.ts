@@ -44,34 +44,34 @@ export interface FirewallReading {
   readonly counters: RuleCounters | null;
 }
 
+/** What the packet path noted and counted by our rules. */
+export interface PacketPath {
+  /** What the rules counted; null when they are gone. Tells nothing about their state, so it may run beside a change. */
+  readCounters(): Promise<RuleCounters | null>;
+
+  /** Source MACs that the packet path noted: of frames that no gateway's rule knew, and of transport flows. */
+  seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]>;
+}
+
 /**
- * Our rules in the kernel's packet filter, whichever program they are made with. `Rules` is what a site compiles to.
+ * Our rules in the kernel's packet filter, whatever they say and whichever program they are made with.
  *
- * It keeps what it wrote, because a listing is not lossless; the listing only tells whether somebody else wrote too.
+ * It keeps what it wrote, because a listing is not lossless; the listing only tells whether another program wrote too.
  */
-export interface Firewall<Rules> {
+export interface InstalledRules extends PacketPath {
   /**
    * Takes over what an earlier run left.
    *
    * @param deviceOf the tunnel device that leads to a client network; listings do not say it
    * @returns null when there is nothing
-   * @throws GwmarkError FIREWALL_CLASH when what bears our name is not ours
+   * @throws GwmarkError FIREWALL_CLASH when what has our name is not ours
    */
   adopt(deviceOf: (address: string) => string): Promise<Installed | null>;
 
-  /** True while the rules are not known to stand as last written: the next change has to bring every client. */
+  /** True while the rules are not known to be as last written: the next change has to bring every client. */
   readonly needsFullRewrite: boolean;
 
-  /**
-   * Makes the kernel's rules what `rules` says, and the client sets what the changes say. The same object as before
-   * means that only clients change.
-   *
-   * @param changes when `needsFullRewrite`, an `add` for every client network
-   * @throws GwmarkError FIREWALL_FAILED
-   */
-  apply(rules: Rules, changes: Iterable<ClientNetworkChange>): Promise<void>;
-
-  /** Looks whether the rules stand as we left them. When they do not, the next `apply` replaces all of them. */
+  /** Looks whether the rules are as we left them. When they are not, the next change replaces all of them. */
   inspect(options?: { readonly withCounters?: boolean }): Promise<FirewallReading>;
 
   /**
@@ -82,22 +82,26 @@ export interface Firewall<Rules> {
    */
   differences(clients: ReadonlyMap<string, ClientNetwork>): Promise<number>;
 
-  /**
-   * What the rules counted; null when they are gone. Tells nothing about their state, so it may run beside a change.
-   */
-  readCounters(): Promise<RuleCounters | null>;
-
-  /** Rules or elements were not what they should be: the next `apply` replaces all of them. */
+  /** Rules or elements were not what they should be: the next change replaces all of them. */
   invalidate(): void;
-
-  /** Source MACs that the packet path noted: of frames that no gateway's rule knew, and of transport flows. */
-  seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]>;
 
   /** What rules of others do with bits of our mark mask, one sentence each. */
   markClashes(policy: Policy): Promise<readonly string[]>;
 
   /** Removes all that is ours. Returns what there was, in words. */
   remove(): Promise<readonly string[]>;
+}
+
+/** The same, and how to change them. `Rules` is what a site compiles to for this packet filter. */
+export interface Firewall<Rules> extends InstalledRules {
+  /**
+   * Makes the kernel's rules what `rules` says, and the client sets what the changes say. The same object as before
+   * means that only clients change.
+   *
+   * @param changes when `needsFullRewrite`, an `add` for every client network
+   * @throws GwmarkError FIREWALL_FAILED
+   */
+  apply(rules: Rules, changes: Iterable<ClientNetworkChange>): Promise<void>;
 }
 
 /** How many keys are in one of two maps only. */

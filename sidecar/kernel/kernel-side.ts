@@ -1,4 +1,11 @@
-import type { IptablesRules, Policy, Structure } from '../../rules/index.js';
+import type { Policy, Site, Structure } from '../../rules/index.js';
+import {
+  compileBridgeStructure,
+  compileIptablesModule,
+  compileIptablesNexthop,
+  compileModuleStructure,
+  compileNexthopStructure,
+} from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
 import type { SourceLists } from '../datapath/source-lists.js';
 import type { Datapath } from '../datapath/datapath.js';
@@ -11,9 +18,10 @@ import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { ReconcilerOptions } from './reconciler.js';
 import { Reconciler } from './reconciler.js';
+import { RuleTables } from './rule-tables.js';
 
 export interface KernelSideOptions extends Pick<
-  ReconcilerOptions<never>,
+  ReconcilerOptions,
   'clients' | 'onRemoved' | 'beforeClients' | 'onPass'
 > {
   readonly kind: Datapath['kind'];
@@ -33,74 +41,68 @@ export interface KernelSideOptions extends Pick<
 /** What the daemon works the kernel with. */
 export interface KernelSide {
   readonly datapath: Datapath;
-  readonly firewall: Firewall<never>;
+  readonly tables: RuleTables;
+  readonly reconciler: Reconciler;
+}
+
+/** A packet filter, and how each datapath compiles for it: the one place that knows the type of the rules. */
+interface Backend<Rules> {
+  readonly firewall: Firewall<Rules>;
   /**
    * The table for frames that pass an inline endpoint. Only the module captures them, the other datapath has it
    * removed; only nftables can select them.
    */
   readonly bridge: Firewall<Structure> | null;
-  readonly reconciler: Reconciler | Reconciler<IptablesRules>;
+  readonly compileRules: Readonly<Record<Datapath['kind'], (site: Site) => Rules>>;
 }
 
 /** Puts datapath, firewall and reconciler together, for the firewall that there is. */
 export function makeKernelSide(options: KernelSideOptions): KernelSide {
-  const {
-    kind,
-    tool,
+  const { tool, policy } = options;
+  if (tool.kind === 'iptables') {
+    const firewall = new IptablesFirewall(tool, policy.table);
+    return connect(options, {
+      firewall,
+      bridge: null,
+      compileRules: {
+        nexthop: (site) => compileIptablesNexthop(site, firewall.machine),
+        module: (site) => compileIptablesModule(site, firewall.machine),
+      },
+    });
+  }
+  return connect(options, {
+    firewall: new NftablesFirewall(tool.nft, policy.table),
+    bridge: new NftablesFirewall(tool.nft, policy.table, 'bridge'),
+    compileRules: { nexthop: compileNexthopStructure, module: compileModuleStructure },
+  });
+}
+
+function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): KernelSide {
+  const { kind, policy, maxGateways, clients, onRemoved, beforeClients, onPass } = options;
+  const { firewall, bridge } = backend;
+  const { configuredUplink, sources, logger, onChanged } = options;
+  const common = {
     policy,
-    maxGateways,
+    firewall,
     configuredUplink,
     sources,
     logger,
     onChanged,
-    clients,
-    onRemoved,
-    beforeClients,
-    onPass,
-  } = options;
-  const makeDatapath = (
-    source: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>,
-    nextPass: () => number,
-  ): Datapath =>
+    compileRules: backend.compileRules[kind],
+  };
+  const datapath =
     kind === 'module'
-      ? new ModuleDatapath({ policy, logger, onChanged, firewall: source, configuredUplink, sources })
-      : new NexthopDatapath({
-          policy,
-          max: maxGateways,
-          firewall: source,
-          logger,
-          onChanged,
-          configuredUplink,
-          sources,
-          nextPass,
-        });
-  const common = {
+      ? new ModuleDatapath({ ...common, compileBridge: bridge === null ? null : compileBridgeStructure })
+      : new NexthopDatapath({ ...common, max: maxGateways, nextPass: () => reconciler.nextPass });
+  const tables = RuleTables.of(firewall, bridge, (site) => datapath.compile(site));
+  const reconciler = new Reconciler({
     policy,
+    tables,
     clients,
     logger,
     onRemoved,
     ...(beforeClients === undefined ? {} : { beforeClients }),
     ...(onPass === undefined ? {} : { onPass }),
-  };
-
-  if (tool.kind === 'iptables') {
-    const firewall = new IptablesFirewall(tool, policy.table);
-    const datapath = makeDatapath(firewall, () => reconciler.nextPass);
-    const reconciler: Reconciler<IptablesRules> = new Reconciler<IptablesRules>({
-      ...common,
-      firewall,
-      compile: (site) => datapath.compileForIptables(site, firewall.machine),
-    });
-    return { datapath, firewall, bridge: null, reconciler };
-  }
-  const firewall = new NftablesFirewall(tool.nft, policy.table);
-  const bridge = new NftablesFirewall(tool.nft, policy.table, 'bridge');
-  const datapath = makeDatapath(firewall, () => reconciler.nextPass);
-  const reconciler: Reconciler = new Reconciler<Structure>({
-    ...common,
-    firewall,
-    bridge,
-    compile: (site) => datapath.compile(site),
   });
-  return { datapath, firewall, bridge, reconciler };
+  return { datapath, tables, reconciler };
 }

@@ -5,20 +5,18 @@ import type {
   Route,
   RoutingPlan,
   Site,
-  Structure,
   SubnetLength,
 } from '../../rules/index.js';
 import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, networkKey, subnetLengths } from '../../rules/index.js';
-import type { Compiled } from '../datapath/datapath.js';
 import { damageOf, type RoutingDamage } from '../routing/damage.js';
 import { addRouting, readRouting, removeRouting } from '../routing/plan.js';
 import { GwmarkError } from '../errors.js';
-import type { Firewall } from '../firewall/firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import { isDeviceGone } from '../routing/iproute.js';
 import type { ClientRoutePass } from './client-routes.js';
 import { changedClientRoutes, everyClientRoute, familiesOf } from './client-routes.js';
+import type { CompiledSite, RuleTables } from './rule-tables.js';
 
 /** So many passes in a row may fail for a device that is gone before that is an error. */
 const PASSING_FAILURES = 3;
@@ -33,13 +31,9 @@ export interface Pass {
   readonly hasFailed: boolean;
 }
 
-export interface ReconcilerOptions<Rules> {
+export interface ReconcilerOptions {
   readonly policy: Policy;
-  readonly firewall: Firewall<Rules>;
-  /** For the second table that an inline endpoint has; without it, none is made. */
-  readonly bridge?: Firewall<Structure>;
-  /** What the datapath wants for a site. */
-  readonly compile: (site: Site) => Compiled<Rules>;
+  readonly tables: RuleTables;
   /** Who is wanted; the reconciler reads it, others change it and say so by `clientChanged`. */
   readonly clients: ClientNetworks;
   readonly logger: Logger;
@@ -58,11 +52,11 @@ export interface ReconcilerOptions<Rules> {
  * A pass makes additions to routing first, then one nftables transaction, then removals from routing: whatever a
  * packet is marked for exists. A failed pass is repeated with backoff, reading the kernel anew first.
  */
-export class Reconciler<Rules = Structure> {
-  readonly #options: ReconcilerOptions<Rules>;
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
   #wanted: WantedSite | null = null;
   #site: Site | null = null;
-  #compiled: Compiled<Rules> | null = null;
+  #compiled: CompiledSite | null = null;
   #plan: RoutingPlan = EMPTY_PLAN;
   readonly #installedClients = new Map<string, ClientNetwork>();
   /** Routes to client networks that main does not lead to, by {@link routeKey}; a part of `#plan` too. */
@@ -83,7 +77,7 @@ export class Reconciler<Rules = Structure> {
   /** Work that may not overlap with a pass. */
   readonly #exclusive: (() => Promise<void>)[] = [];
 
-  constructor(options: ReconcilerOptions<Rules>) {
+  constructor(options: ReconcilerOptions) {
     this.#options = options;
   }
 
@@ -160,11 +154,11 @@ export class Reconciler<Rules = Structure> {
    */
   verifyRouting(): Promise<readonly RoutingDamage[]> {
     return this.exclusively(async () => {
-      if (this.#site === null) return [];
+      if (this.#compiled === null) return [];
       this.#plan = await readRouting(this.#options.policy);
       const damage = damageOf(
         this.#options.policy,
-        diffRouting(this.#plan, withRoutes(this.#compile(this.#site).routing, this.#clientRoutes)),
+        diffRouting(this.#plan, withRoutes(this.#compiled.routing, this.#clientRoutes)),
       );
       this.#isSiteDirty ||= damage.length > 0;
       return damage;
@@ -187,25 +181,16 @@ export class Reconciler<Rules = Structure> {
    * not ours to judge.
    */
   verifyElements(): Promise<number> {
-    return this.exclusively(async () => {
-      const bridge =
-        this.#compiled?.bridge == null ? 0 : await this.#options.bridge?.differences(this.#installedClients);
-      return (await this.#options.firewall.differences(this.#installedClients)) + (bridge ?? 0);
-    });
+    return this.exclusively(() => this.#options.tables.differences(this.#installedClients));
   }
 
   /** The table was damaged: everything is written again. */
   rewriteFirewall(): void {
     // Not during a pass: that counts on the table to be what it was at its beginning.
     void this.exclusively(async () => {
-      this.#invalidate();
+      this.#options.tables.invalidate();
       this.#isSiteDirty = true;
     });
-  }
-
-  #invalidate(): void {
-    this.#options.firewall.invalidate();
-    this.#options.bridge?.invalidate();
   }
 
   /** Finishes the pass under way and starts no other. The kernel stays as it is. */
@@ -283,28 +268,26 @@ export class Reconciler<Rules = Structure> {
     void this.exclusively(async () => {
       // What a transaction is refused for is most often that somebody changed the table: then only a whole one is
       // right.
-      if (this.#isTableDoubtful) this.#invalidate();
+      if (this.#isTableDoubtful) this.#options.tables.invalidate();
       this.#isTableDoubtful = false;
       this.#plan = await readRouting(this.#options.policy).catch(() => this.#plan);
     });
   }
 
   async #pass(wanted: WantedSite, isSiteDirty: boolean, dirty: ReadonlySet<string>): Promise<void> {
-    const { policy, firewall, clients, logger } = this.#options;
+    const { policy, tables, clients, logger } = this.#options;
     const startedMs = performance.now();
-    const isRewrite =
-      firewall.needsFullRewrite || (this.#compiled?.bridge != null && this.#options.bridge?.needsFullRewrite === true);
+    const isRewrite = tables.needsFullRewrite;
     const { site, isNew, routing } = this.#nextSite(wanted, isSiteDirty || isRewrite, dirty);
-    const compiled = isNew || this.#compiled === null ? this.#compile(site) : this.#compiled;
+    const compiled = isNew || this.#compiled === null ? tables.compile(site) : this.#compiled;
     const plan = isNew || routing.diff !== EMPTY_DIFF ? withRoutes(compiled.routing, routing.routes) : this.#plan;
     // A change of clients alone leaves the plan as it is but for their routes; most passes touch no route at all.
     const diff = isNew ? diffRouting(this.#plan, plan) : routing.diff;
 
     // Who is there now: whoever comes or goes while the kernel works is of the next pass, and must not count as
     // installed by this one.
-    const isBridgeNew = compiled.bridge !== null && this.#options.bridge?.needsFullRewrite === true;
     const everyone: readonly ClientNetworkChange[] =
-      isRewrite || isBridgeNew ? [...clients.list()].map((network) => ({ op: 'add', network })) : [];
+      isRewrite || compiled.needsEveryone ? [...clients.list()].map((network) => ({ op: 'add', network })) : [];
     const some = this.#clientChanges(dirty);
     const removed = [...(isRewrite ? this.#installedClients.keys() : dirty)].flatMap((key) =>
       clients.get(key) === null ? (this.#installedClients.get(key) ?? []) : [],
@@ -314,8 +297,7 @@ export class Reconciler<Rules = Structure> {
     if (before !== null) await before;
     // Most passes have nothing for routing, and then the transaction begins within the call that brought the event.
     if (diff !== EMPTY_DIFF) await addRouting(policy, diff);
-    await firewall.apply(compiled.rules, firewall.needsFullRewrite ? everyone : some);
-    await this.#applyBridge(compiled, some, everyone);
+    await compiled.install(some, everyone);
 
     // The transaction stands, whatever becomes of the rest.
     this.#site = site;
@@ -331,21 +313,6 @@ export class Reconciler<Rules = Structure> {
     const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
     this.#applied = this.#begun;
     logger.debug('firewall.applied', { pass: this.#applied, changes: some.length, durationMs, isSiteChange: isNew });
-  }
-
-  #compile(site: Site): Compiled<Rules> {
-    return this.#options.compile(site);
-  }
-
-  async #applyBridge(
-    compiled: Compiled<Rules>,
-    some: readonly ClientNetworkChange[],
-    everyone: readonly ClientNetworkChange[],
-  ): Promise<void> {
-    const { bridge } = this.#options;
-    if (bridge === undefined || (compiled.bridge === null && bridge.needsFullRewrite)) return;
-    if (compiled.bridge === null) await bridge.remove();
-    else await bridge.apply(compiled.bridge, bridge.needsFullRewrite ? everyone : some);
   }
 
   /** The site of this pass: the one of the last pass unless something of it changed. */

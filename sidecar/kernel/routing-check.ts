@@ -7,7 +7,7 @@ import type { Reconciler } from './reconciler.js';
 const MAX_NAMED = 20;
 
 export interface RoutingCheckOptions {
-  readonly reconciler: Pick<Reconciler<never>, 'isSettled' | 'verifyRouting'>;
+  readonly reconciler: Pick<Reconciler, 'isSettled' | 'verifyRouting'>;
   /** Another program did something that is being repaired. */
   readonly onRepaired: () => void;
   readonly logger: Logger;

@@ -11,7 +11,7 @@ const SETTLE_MS = 200;
 const NAMED = 4;
 
 export interface RoutingRepairsOptions {
-  readonly reconciler: Pick<Reconciler<never>, 'lacksNeighbour'>;
+  readonly reconciler: Pick<Reconciler, 'lacksNeighbour'>;
   readonly check: RoutingCheck;
   /** Reads the devices anew: what went with its device is no loss. */
   readonly refresh: () => Promise<void>;

@@ -4,7 +4,7 @@ import { FALLBACK_PRIORITIES, ROUTING_TABLES, RULE_PRIORITIES } from '../config/
 import type { IpDevice, IpRule, RouteInTable } from './iproute.js';
 import { filterRoutes, ipJson } from './iproute.js';
 import { GwmarkError } from '../errors.js';
-import type { Firewall } from '../firewall/firewall.js';
+import type { InstalledRules } from '../firewall/firewall.js';
 
 /** linux/rtnetlink.h; `ip` does not print it. */
 const RT_TABLE_MAIN = 254;
@@ -31,7 +31,7 @@ export interface RoutingUse {
  * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was
  * changed
  */
-export async function checkClashes(policy: Policy, firewall: Pick<Firewall<never>, 'markClashes'>): Promise<void> {
+export async function checkClashes(policy: Policy, firewall: Pick<InstalledRules, 'markClashes'>): Promise<void> {
   const routing = routingClashes(policy, await readRoutingUse(policy));
   if (routing.length > 0) throw new GwmarkError('ROUTING_CLASH', formatClashes(routing));
   const marks = await firewall.markClashes(policy);

@@ -1,14 +1,8 @@
-import type { IptablesMachine, IptablesRules, Link, Policy, Site } from '../../../rules/index.js';
-import {
-  compileBridgeStructure,
-  compileIptablesModule,
-  compileModuleRouting,
-  compileModuleStructure,
-  moduleMark,
-} from '../../../rules/index.js';
+import type { Link, Policy, Site, Structure } from '../../../rules/index.js';
+import { compileModuleRouting, moduleMark } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
 import type { MoveOrder } from '../../control/move-order.js';
-import type { Firewall } from '../../firewall/firewall.js';
+import type { PacketPath } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import type { KernelEvent } from '../../routing/neighbour-monitor.js';
@@ -20,10 +14,14 @@ import type { ModuleGateway } from './proc.js';
 import { isFallThrough } from './counters.js';
 import { parseModuleGateway, parseModuleStats, readRecords, writeControl } from './proc.js';
 
-export interface ModuleDatapathOptions {
+export interface ModuleDatapathOptions<Rules> {
   readonly policy: Policy;
+  /** What the packet filter is to do for a site. Pure. */
+  readonly compileRules: (site: Site) => Rules;
+  /** The same for frames that pass these bridges, at least one; null where the packet filter cannot select them. Pure. */
+  readonly compileBridge: ((site: Site, bridges: readonly string[]) => Structure) | null;
   readonly logger: Logger;
-  readonly firewall: Pick<Firewall<never>, 'seenMacs'>;
+  readonly firewall: Pick<PacketPath, 'seenMacs'>;
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
   readonly sources: SourceLists;
@@ -35,22 +33,22 @@ export interface ModuleDatapathOptions {
  * The datapath of gwmark.ko: rules mark the packets of VPN flows, the module learns, sends and follows moves by
  * itself. What is left to do here is to switch it on, to watch that it stays, and to show what it knows.
  */
-export class ModuleDatapath implements Datapath {
+export class ModuleDatapath<Rules> implements Datapath<Rules> {
   readonly kind = 'module';
   readonly gateways = [];
   readonly uplink = null;
   readonly wantsCounters = false;
-  readonly #options: ModuleDatapathOptions;
+  readonly #options: ModuleDatapathOptions<Rules>;
   #known: readonly ModuleGateway[] = [];
   #problem: string | null = null;
   readonly #uplink: ModuleUplink;
   #links: readonly Link[] = [];
   #need: UplinkNeed = 'none';
   #counters: ReadonlyMap<string, number> = new Map();
-  /** Bridges for which it was said that iptables cannot select frames on them. */
+  /** Bridges for which it was said that no frames can be selected on them. */
   #warnedOf = '';
 
-  constructor(options: ModuleDatapathOptions) {
+  constructor(options: ModuleDatapathOptions<Rules>) {
     this.#options = options;
     this.#uplink = new ModuleUplink({
       configured: options.configuredUplink,
@@ -72,22 +70,15 @@ export class ModuleDatapath implements Datapath {
     return this.#known.find(({ isUplink }) => isUplink)?.id ?? null;
   }
 
-  compile(site: Site): Compiled {
+  compile(site: Site): Compiled<Rules> {
+    const { compileRules, compileBridge } = this.#options;
     const bridges = site.links.filter(({ isBridge }) => isBridge).map(({ device }) => device);
+    if (compileBridge === null) this.#warnOf(bridges);
     return {
-      rules: compileModuleStructure(site),
-      bridge: bridges.length === 0 ? null : compileBridgeStructure(site, bridges),
+      rules: compileRules(site),
+      bridge: compileBridge === null || bridges.length === 0 ? null : compileBridge(site, bridges),
       routing: compileModuleRouting(site),
     };
-  }
-
-  compileForIptables(site: Site, machine: IptablesMachine): Compiled<IptablesRules> {
-    const inline = site.links.filter(({ isBridge }) => isBridge).map(({ device }) => device);
-    // A bridge may well be the link of an endpoint that is not inline.
-    if (inline.length > 0 && inline.join() !== this.#warnedOf)
-      this.#options.logger.warn('firewall.no_bridge', { devices: inline });
-    this.#warnedOf = inline.join();
-    return { rules: compileIptablesModule(site, machine), bridge: null, routing: compileModuleRouting(site) };
   }
 
   /** The module itself outlives the sidecar: there is nothing to take over. */
@@ -193,6 +184,13 @@ export class ModuleDatapath implements Datapath {
         idleMs,
       }),
     );
+  }
+
+  /** A bridge may well be the link of an endpoint that is not inline: then nothing is missing. */
+  #warnOf(bridges: readonly string[]): void {
+    if (bridges.length > 0 && bridges.join() !== this.#warnedOf)
+      this.#options.logger.warn('firewall.no_bridge', { devices: bridges });
+    this.#warnedOf = bridges.join();
   }
 
   #note(gateways: readonly ModuleGateway[]): void {

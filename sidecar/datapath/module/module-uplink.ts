@@ -1,6 +1,6 @@
 import type { Link } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
-import type { Firewall } from '../../firewall/firewall.js';
+import type { PacketPath } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { Router, UplinkNeed } from '../uplink-seeker.js';
 import { UplinkSeeker, configuredRouter, isSame, possibleRouters, resolveRouter } from '../uplink-seeker.js';
@@ -11,7 +11,7 @@ export interface ModuleUplinkOptions {
   readonly configured: ConfiguredUplink | null;
   /** Our neighbours' protocol number. */
   readonly protocol: number;
-  readonly firewall: Pick<Firewall<never>, 'seenMacs'>;
+  readonly firewall: Pick<PacketPath, 'seenMacs'>;
   readonly logger: Logger;
 }
 

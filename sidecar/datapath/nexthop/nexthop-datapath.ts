@@ -1,20 +1,5 @@
-import type {
-  Gateway,
-  IptablesMachine,
-  IptablesRules,
-  Link,
-  Policy,
-  RoutingPlan,
-  Site,
-} from '../../../rules/index.js';
-import {
-  compileIptablesNexthop,
-  compileNexthopStructure,
-  compileRouting,
-  contains,
-  gatewayMark,
-  parseNetwork,
-} from '../../../rules/index.js';
+import type { Gateway, Link, Policy, RoutingPlan, Site } from '../../../rules/index.js';
+import { compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
 import type { Compiled, Datapath } from '../datapath.js';
 import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
@@ -25,7 +10,7 @@ import { GatewayTable } from './gateway-table.js';
 import { RouterChecks } from './router-checks.js';
 import type { ConfiguredUplink } from '../../config/places.js';
 import type { MoveOrder } from '../../control/move-order.js';
-import type { Firewall, Installed, RuleCounters } from '../../firewall/firewall.js';
+import type { Installed, PacketPath, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import { flushMark } from '../../system/conntrack.js';
@@ -38,14 +23,16 @@ const SILENT_MS = 60_000;
 /** Of a gateway whose rules are not written or not read yet. */
 const NOTHING_COUNTED = { packets: 0, bytes: 0 };
 
-export interface NexthopDatapathOptions {
+export interface NexthopDatapathOptions<Rules> {
   readonly policy: Policy;
+  /** What the packet filter is to do for a site. Pure. */
+  readonly compileRules: (site: Site) => Rules;
   /** Highest gateway id. */
   readonly max: number;
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
   readonly sources: SourceLists;
-  readonly firewall: Pick<Firewall<never>, 'seenMacs' | 'readCounters'>;
+  readonly firewall: PacketPath;
   readonly logger: Logger;
   /** Gateways or the uplink changed. */
   readonly onChanged: () => void;
@@ -57,11 +44,11 @@ export interface NexthopDatapathOptions {
  * The datapath that needs no code in the kernel. It keeps the gateways itself: fed by neighbour events, by the
  * neighbour table at the start, and by the sets that the packet path fills with source MACs it does not know.
  */
-export class NexthopDatapath implements Datapath {
+export class NexthopDatapath<Rules> implements Datapath<Rules> {
   readonly kind = 'nexthop';
   readonly problem = null;
   readonly moduleCounters = null;
-  readonly #options: NexthopDatapathOptions;
+  readonly #options: NexthopDatapathOptions<Rules>;
   readonly #table: GatewayTable;
   #devices = new Set<string>();
   #uplink: number | null = null;
@@ -79,7 +66,7 @@ export class NexthopDatapath implements Datapath {
   #isFull = false;
   readonly #checks: RouterChecks;
 
-  constructor(options: NexthopDatapathOptions) {
+  constructor(options: NexthopDatapathOptions<Rules>) {
     this.#options = options;
     this.#table = new GatewayTable(options.max, (device, mac) => this.#isLearntFrom(device, mac));
     const { firewall, logger } = options;
@@ -108,12 +95,8 @@ export class NexthopDatapath implements Datapath {
     return this.uplink?.id ?? null;
   }
 
-  compile(site: Site): Compiled {
-    return { rules: compileNexthopStructure(site), bridge: null, routing: compileRouting(site) };
-  }
-
-  compileForIptables(site: Site, machine: IptablesMachine): Compiled<IptablesRules> {
-    return { rules: compileIptablesNexthop(site, machine), bridge: null, routing: compileRouting(site) };
+  compile(site: Site): Compiled<Rules> {
+    return { rules: this.#options.compileRules(site), bridge: null, routing: compileRouting(site) };
   }
 
   /** Nothing: rules and routing are all that it needs. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Firewall, RuleCounters } from '../../firewall/firewall.js';
+import type { PacketPath, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { IpNeighbour } from '../../routing/iproute.js';
 import { ipBatch, ipJson } from '../../routing/iproute.js';
@@ -26,7 +26,7 @@ const WATCHED_MS = 60_000;
 
 export interface RouterChecksOptions {
   readonly table: GatewayTable;
-  readonly firewall: Pick<Firewall<never>, 'readCounters'>;
+  readonly firewall: Pick<PacketPath, 'readCounters'>;
   readonly logger: Logger;
   /** Takes what the checks found out. */
   readonly onChanges: (changes: readonly GatewayChange[]) => void;

@@ -2,6 +2,7 @@ import { openNftables, type Nftables } from 'nftables-json';
 import type { ClientNetwork, Site } from '../../../rules/index.js';
 import { compileNexthopStructure, compileRouting, networkKey } from '../../../rules/index.js';
 import { Reconciler, type WantedSite } from '../../../sidecar/kernel/reconciler.js';
+import { RuleTables } from '../../../sidecar/kernel/rule-tables.js';
 import { NftablesFirewall } from '../../../sidecar/firewall/nftables-firewall.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
@@ -26,8 +27,11 @@ export class Rig implements AsyncDisposable {
     this.firewall = new NftablesFirewall(nft, POLICY.table);
     this.reconciler = new Reconciler({
       policy: POLICY,
-      firewall: this.firewall,
-      compile: (wanted) => ({ rules: compileNexthopStructure(wanted), bridge: null, routing: compileRouting(wanted) }),
+      tables: RuleTables.of(this.firewall, null, (wanted) => ({
+        rules: compileNexthopStructure(wanted),
+        bridge: null,
+        routing: compileRouting(wanted),
+      })),
       clients: this.clients,
       logger: this.log.logger,
       onRemoved: (networks) => this.removed.push(...networks.map(networkKey)),
