@@ -78,7 +78,7 @@ export async function checkCommand(input: ConfigInput, asJson: boolean, io: CliI
 
   const config = unwrap(result);
   const rows = changedSettings(config).map(({ path, value, source }) => [path, value, source]);
-  io.stdout.write(`the configuration is valid; every other setting has its default\n\n`);
+  io.stdout.write(`the configuration is valid; all other settings have their defaults\n\n`);
   io.stdout.write(formatTable(['SETTING', 'VALUE', 'SOURCE'], rows, hasColours(io.stdout, io.env)));
   return 0;
 }
@@ -136,6 +136,6 @@ async function refuseWhileServed(path: string): Promise<void> {
   }
   throw new GwmarkError(
     'CONTROL_IN_USE',
-    `a sidecar is running on ${path} and would put everything back: stop it first`,
+    `a sidecar is running on ${path} and would restore everything: stop it first`,
   );
 }

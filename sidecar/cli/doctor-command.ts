@@ -17,9 +17,9 @@ const EXIT_BY_SEVERITY: Readonly<Record<Severity, ExitCode>> = { ok: 0, info: 0,
 export function addDoctor(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
   const command = program
     .command('doctor')
-    .summary('look for everything that is in the way')
+    .summary('find problems and say how to fix them')
     .description(
-      'Look at the kernel, the network, the firewall, OpenVPN and the sidecar, and say what was found, what was expected and how to fix it.\nTakes the same settings as "run". Changes nothing, and never takes a management slot that is in use. Without root some checks are left out.',
+      'Check the kernel, the network, the firewall, OpenVPN and the sidecar; print what was found, what was expected and how to fix it.\nUses the same settings as "run". Changes nothing, and never connects to a management interface that is in use. Without root, some checks are skipped.',
     );
   addSettingFlags(command)
     .option('--json', 'print {worst, findings: [{check, severity, subject, found, expected, remedy}]}')

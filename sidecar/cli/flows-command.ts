@@ -42,11 +42,11 @@ export async function flowsCommand(
   const source = await commands.openFlows(config.settings);
   if (!source.isSidecarRunning)
     io.stderr.write(
-      `gwmark: no sidecar answers at ${config.settings.controlSocket}; these are the flows that the kernel still has\n`,
+      `gwmark: no sidecar answers at ${config.settings.controlSocket}; showing the flows that the kernel still has\n`,
     );
   const isTruncated = await print(source, options, io);
   if (isTruncated)
-    io.stderr.write(`gwmark: there are more; --limit ${options.limit} ends the list (--limit 0 shows all)\n`);
+    io.stderr.write(`gwmark: more flows exist than --limit ${options.limit} shows (--limit 0 shows all)\n`);
   return 0;
 }
 
@@ -99,7 +99,7 @@ function tablePrinter(source: FlowSource, isColoured: boolean): FlowPrinter {
   const table = new GrowingTable(FLOW_HEADER, isColoured);
   return {
     block: (flows) => (flows.length === 0 ? '' : table.format(flows.map((flow) => flowRow(flow, source.gateways)))),
-    end: (_isTruncated, many) => (many === 0 ? 'no flow has a gateway, or none that was asked for\n' : ''),
+    end: (_isTruncated, many) => (many === 0 ? 'no matching flow has a gateway\n' : ''),
   };
 }
 

@@ -13,13 +13,13 @@ import { addSettingFlags, configInputOf } from './setting-flags.js';
 export function addMove(program: Command, io: CliIo, finish: (code: ExitCode) => void): void {
   const command = program
     .command('move')
-    .summary('send answers of a gateway to another MAC address')
+    .summary("send a gateway's replies to another MAC address")
     .description(
-      'Tell the running sidecar that answers of the gateway at OLD go to NEW from now on, whatever ARP, neighbour discovery or frames say, until the gateway is gone or another "move" is given. All its flows follow at once. NEW the same as OLD ends that.\nFor senders that do not receive (some teamed cards of Hyper-V), and for the scripts of a VRRP daemon. Needs root.',
+      'Send the replies of the gateway at OLD to NEW, whatever ARP, neighbour discovery or frames say, until the gateway disappears or another "move". All its flows follow immediately. To undo it, give OLD twice.\nFor senders that do not receive (some teamed network cards on Hyper-V), and for the scripts of a VRRP daemon. Needs root and a running sidecar.',
     )
     .argument('<DEVICE>', 'the device on which the gateway is known')
-    .argument('<OLD>', 'the MAC address that its frames have')
-    .argument('<NEW>', 'the MAC address that answers go to');
+    .argument('<OLD>', 'the source MAC address of its frames')
+    .argument('<NEW>', 'the MAC address to send replies to');
   addSettingFlags(command, ['controlSocket'])
     .option('--json', 'print {device, from, to}')
     .addHelpText(
@@ -54,8 +54,8 @@ async function moveCommand(
     asJson
       ? `${JSON.stringify(order, undefined, 2)}\n`
       : from === to
-        ? `answers of ${from} on ${device} go to itself\n`
-        : `answers of ${from} on ${device} go to ${to}\n`,
+        ? `replies of ${from} on ${device} go to ${from} again\n`
+        : `replies of ${from} on ${device} go to ${to}\n`,
   );
   return 0;
 }

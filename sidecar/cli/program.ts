@@ -15,9 +15,9 @@ import { addSettingFlags, configInputOf } from './setting-flags.js';
 import { showStatus, STATUS_COMMANDS } from './status-commands.js';
 import { addTrace } from './trace-command.js';
 
-const DESCRIPTION = `OpenVPN endpoints plugged in like a network cable.
+const DESCRIPTION = `Lets an OpenVPN server or client run without routes.
 
-Listens on OpenVPN's management interface and keeps nftables rules and routes such that answers of VPN flows go back to the MAC address that the flow came from. The endpoint needs no route but its own link.`;
+Follows OpenVPN's management interface. As clients connect, it installs nftables rules for their flows, and each reply goes back to the router (MAC address) that the flow came from. The endpoint needs no route except that of its own link.`;
 
 const JSON_FLAG = '--json';
 /** Where help does not go to a terminal. */
@@ -90,7 +90,7 @@ function addRun(program: Command, io: CliIo, commands: Commands, finish: (code: 
     .command('run')
     .summary('run the sidecar in the foreground')
     .description(
-      'Run the sidecar in the foreground until SIGTERM or SIGINT. Traffic goes on when it ends; "gwmark down" removes what it made.\nNeeds CAP_NET_ADMIN. Events are logged to standard error.',
+      'Run the sidecar in the foreground until SIGTERM or SIGINT. Traffic continues when it stops; "gwmark down" removes what it installed.\nNeeds CAP_NET_ADMIN. Logs events to standard error.',
     );
   addSettingFlags(command)
     .addOption(new Option(JSON_FLAG, 'the same as --log-format json').conflicts('logFormat'))
@@ -108,11 +108,11 @@ function addRun(program: Command, io: CliIo, commands: Commands, finish: (code: 
 function addStatusCommands(program: Command, io: CliIo, finish: (code: ExitCode) => void): void {
   const descriptions = {
     status: [
-      'show how the running sidecar stands',
-      'Show servers, counts and problems of the running sidecar. Exits 0 when it is ready, 1 when not.',
+      'show the state of the running sidecar',
+      'Show servers, counts and problems of the running sidecar. Exits with 0 if it is ready, otherwise with 1.',
     ],
     clients: ['list the connected clients', 'List the connected clients and their addresses.'],
-    gateways: ['list the known gateways', 'List the gateways that answers are sent to, by MAC address.'],
+    gateways: ['list the known gateways', 'List the gateways that replies are sent to, by MAC address.'],
   } as const;
   for (const [name, [summary, description]] of Object.entries(descriptions)) {
     // Object.entries widens the key; it is one of the three.
@@ -130,14 +130,14 @@ function addFlows(program: Command, io: CliIo, commands: Commands, finish: (code
     .command('flows')
     .summary('list the flows that have a gateway')
     .description(
-      'List the connections of VPN clients whose answers go to a gateway, as the kernel has them. Packets and bytes are shown where the sysctl net.netfilter.nf_conntrack_acct is on. Works without a sidecar too, on what an earlier one left. Needs CAP_NET_ADMIN.',
+      'List the VPN connections in the kernel whose replies go to a gateway. Shows packets and bytes if the sysctl net.netfilter.nf_conntrack_acct is on. Also works without a sidecar, on what an earlier one left. Needs CAP_NET_ADMIN.',
     );
   command
     .option('--client <address>', 'only flows from or to this address or subnet')
     .option('--gateway <id>', 'only flows of this gateway, see "gwmark gateways"')
-    .option('--limit <n>', `at most so many flows, 0 for all [default: ${DEFAULT_FLOW_LIMIT}]`);
+    .option('--limit <n>', `at most this many flows, 0 for all [default: ${DEFAULT_FLOW_LIMIT}]`);
   addSettingFlags(command, ['controlSocket', 'mark.mask', 'routing.protocol', 'routing.tableBase'])
-    .option(JSON_FLAG, 'print {datapath, sidecarRunning, flows: [...], truncated}, one flow a line')
+    .option(JSON_FLAG, 'print {datapath, sidecarRunning, flows: [...], truncated}, one flow per line')
     .addHelpText(
       'after',
       `${examplesHelp(['gwmark flows', 'gwmark flows --client 10.8.0.2', 'gwmark flows --gateway 1 --limit 0 --json'])}${exitCodesHelp()}`,
@@ -150,7 +150,7 @@ function addCheck(program: Command, io: CliIo, finish: (code: ExitCode) => void)
     .command('check')
     .summary('check the configuration')
     .description(
-      'Check the configuration that "run" would use, with the same flags, and list its faults. Changes nothing.',
+      'Check the configuration that "run" would use, with the same flags, and list its errors. Changes nothing.',
     );
   addSettingFlags(command)
     .option(JSON_FLAG, 'print {ok, problems: [{path, source, value, expected}], settings}')
@@ -164,9 +164,9 @@ function addCheck(program: Command, io: CliIo, finish: (code: ExitCode) => void)
 function addDown(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
   const command = program
     .command('down')
-    .summary('remove every trace from the kernel')
+    .summary('remove everything from the kernel')
     .description(
-      'Remove every trace of gwmark from the kernel: table, rules, routes, neighbours, changed sysctls.\nTakes the same settings as "run", to know what is ours. Stop the sidecar first. Needs CAP_NET_ADMIN.',
+      'Remove everything that gwmark installed in the kernel: table, rules, routes, neighbours; restore changed sysctls.\nUses the same settings as "run" to find it. Stop the sidecar first. Needs CAP_NET_ADMIN.',
     );
   addSettingFlags(command)
     .option(JSON_FLAG, 'print {removed: [...]}')

@@ -8,7 +8,7 @@ import type { CliIo } from './io.js';
 
 /** Headings of `--help` by the first part of a path; settings without a dot stand in the last group. */
 const HEADINGS: Readonly<Record<string, string>> = {
-  management: 'Management interface of OpenVPN:',
+  management: "OpenVPN's management interface:",
   mark: 'Marks:',
   routing: 'Routing:',
   gateways: 'Gateways:',

@@ -37,7 +37,7 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   const problemBlock = problems.length === 0 ? '' : `\nproblems:\n${problems.join('')}`;
   const warnings = (document.unreachable ?? []).map(
     ({ network, device, leadsTo }) =>
-      `  ${paint('!', 'yellow', hasColours)} ${printable(`${network} is a client's on ${device}, and the endpoint's routing leads it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`)}\n`,
+      `  ${paint('!', 'yellow', hasColours)} ${printable(`${network} belongs to a client on ${device}, but the endpoint routes it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`)}\n`,
   );
   const warningBlock = warnings.length === 0 ? '' : `\nwarnings:\n${warnings.join('')}`;
   return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}${warningBlock}`;
@@ -95,7 +95,8 @@ export function clientsView(clients: readonly ClientStatus[], options: ViewOptio
 
 /** `gwmark gateways`, in the order of the document. Received and sent are packets. */
 export function gatewaysView(gateways: readonly GatewayStatus[], uplink: number | null, options: ViewOptions): string {
-  if (gateways.length === 0) return 'no gateway is known yet; one is learnt when a router talks to this endpoint\n';
+  if (gateways.length === 0)
+    return 'no gateway is known yet; gwmark learns one when a router sends something to this endpoint\n';
   const rows = gateways.map((gateway): readonly (string | Cell)[] => [
     String(gateway.id),
     gateway.device,

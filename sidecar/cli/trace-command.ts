@@ -34,15 +34,15 @@ const SETTINGS_OF_TRACE = [
 export function addTrace(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
   const command = program
     .command('trace')
-    .summary('why answers of a flow do or do not go by MAC')
+    .summary("explain where a flow's replies go, and why")
     .description(
-      'Follow the answers of one flow, step by step, from where they begin to the MAC address that they are sent to, or to the first thing that is in the way; then it says how to fix that, and where the packets go instead.\nSRC is the one who opened the flow, DST the one who answers: a client, a host behind one, or OpenVPN itself. Of a flow that DST opened, what DST sends is followed. Looks only; sends and changes nothing. Works without a sidecar too, on what an earlier one left. Needs CAP_NET_ADMIN.',
+      'Follow the replies of one flow, step by step, from their source to the MAC address that they are sent to, or to the first obstacle; then print how to fix it, and where the packets go instead.\nSRC opened the flow, DST answers: a client, a host behind one, or OpenVPN itself. For a flow that DST opened, it follows what DST sends. Sends and changes nothing. Also works without a sidecar, on what an earlier one left. Needs CAP_NET_ADMIN.',
     )
-    .argument('<SRC>', 'address of the one who opened the flow')
-    .argument('<DST>', 'address of the one who answers')
-    .addOption(new Option('--proto <protocol>', 'only a flow of this protocol').choices(['udp', 'tcp', 'icmp']))
-    .option('--sport <n>', 'only one with this port of SRC')
-    .option('--dport <n>', 'only one with this port of DST');
+    .argument('<SRC>', 'address that opened the flow')
+    .argument('<DST>', 'address that answers')
+    .addOption(new Option('--proto <protocol>', 'only flows of this protocol').choices(['udp', 'tcp', 'icmp']))
+    .option('--sport <n>', 'only flows with this port of SRC')
+    .option('--dport <n>', 'only flows with this port of DST');
   addSettingFlags(command, SETTINGS_OF_TRACE)
     .option('--json', 'print {query, goesByMac, steps: [{step, ok, text, remedy}], sentence, instead}')
     .addHelpText('after', `${examplesHelp(EXAMPLES)}${stepsHelp()}${exitCodesHelp()}`)
@@ -64,7 +64,7 @@ function stepsHelp(): string {
   const lines = Object.entries(TRACE_STEPS).map(
     ([name, text]) => `  ${name.padEnd(12)} ${text.replaceAll('`', '')}\n`,
   );
-  return `\nSteps, as far as the flow and the datapath have them:\n${lines.join('')}`;
+  return `\nSteps, depending on the flow and the datapath:\n${lines.join('')}`;
 }
 
 async function traceCommand(
@@ -97,11 +97,12 @@ export function traceView({ steps, sentence, instead }: Trace, colours: boolean)
 /** @throws GwmarkError USAGE naming the first fault */
 function parseQuery(source: string, destination: string, options: Readonly<Record<string, unknown>>): TraceQuery {
   const [from, to] = [address('SRC', source), address('DST', destination)];
-  if (from.includes(':') !== to.includes(':')) throw usage(`SRC ${from} and DST ${to} are of different families`);
+  if (from.includes(':') !== to.includes(':'))
+    throw usage(`SRC ${from} and DST ${to} are of different address families`);
   const protocol = options['proto'] as TraceQuery['protocol'] | undefined;
   const [sourcePort, destinationPort] = [port('--sport', options['sport']), port('--dport', options['dport'])];
   if (protocol === 'icmp' && (sourcePort !== null || destinationPort !== null))
-    throw usage('--sport and --dport do not go with --proto icmp, which has no ports');
+    throw usage('--sport and --dport cannot be combined with --proto icmp, which has no ports');
   return { source: from, destination: to, protocol: protocol ?? null, sourcePort, destinationPort };
 }
 

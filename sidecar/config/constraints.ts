@@ -59,7 +59,7 @@ const CLASHES: readonly Clash[] = [
       const taken = settings['management.endpoints'].some(
         (endpoint) => endpoint.kind === 'unix' && endpoint.path === settings.controlSocket,
       );
-      return taken ? 'a path of its own; management.endpoints names it too' : undefined;
+      return taken ? 'a path that is not in management.endpoints' : undefined;
     },
   },
   {
@@ -68,12 +68,11 @@ const CLASHES: readonly Clash[] = [
     check: (settings) => {
       const listen = settings['metrics.listen'];
       if (listen === null) return undefined;
-      if (listen.kind === 'unix' && listen.path === settings.controlSocket)
-        return 'a path of its own; controlSocket names it too';
+      if (listen.kind === 'unix' && listen.path === settings.controlSocket) return 'another path than controlSocket';
       const taken = settings['management.endpoints'].some(
         (endpoint) => formatEndpoint(endpoint) === formatEndpoint(listen),
       );
-      return taken ? 'an address of its own; management.endpoints names it too' : undefined;
+      return taken ? 'an address that is not in management.endpoints' : undefined;
     },
   },
 ];

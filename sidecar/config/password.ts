@@ -17,7 +17,7 @@ export async function readPasswordFile(file: string): Promise<PasswordRead> {
   if (!('text' in text)) return { reason: text.reason };
   const password = text.text.replace(/\r?\n$/, '');
   if (password === '') return { reason: 'it is empty' };
-  if (/[\r\n\0]/.test(password)) return { reason: 'it holds more than one line' };
+  if (/[\r\n\0]/.test(password)) return { reason: 'it has more than one line' };
   return { secret: new Secret(password) };
 }
 
@@ -74,7 +74,7 @@ const READ_REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
-  ENOTDIR: 'a part of its path is no directory',
+  ENOTDIR: 'a part of its path is not a directory',
   ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text',
 };
 

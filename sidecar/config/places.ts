@@ -42,7 +42,7 @@ export interface ConfiguredSource {
 }
 
 export const SOURCE_EXPECTED =
-  'a unicast MAC address or an IP address, optionally with a device name before it and the word clients or transport behind it, for example "lan0 192.0.2.1 transport"';
+  'a unicast MAC address or an IP address, optionally preceded by a device name and followed by clients or transport, for example "lan0 192.0.2.1 transport"';
 export const NETWORK_EXPECTED =
   'NETWORK/LENGTH or an address, with a length of at least 1, optionally followed by @DEVICE';
 export const UPLINK_EXPECTED =

@@ -271,7 +271,7 @@ describe('what the kernel has', function () {
     assert.equal(code, 0);
     assert.equal(
       stderr,
-      `gwmark: no sidecar answers at ${lab.sidecar.controlSocket}; these are the flows that the kernel still has\n`,
+      `gwmark: no sidecar answers at ${lab.sidecar.controlSocket}; showing the flows that the kernel still has\n`,
     );
     const { sidecarRunning, flows: listed } = JSON.parse(stdout) as Listing;
     assert.equal(sidecarRunning, false);

@@ -67,7 +67,7 @@ describe('gwmark move', function () {
   it('ends with the MAC itself', async () => {
     const { code, stdout } = await move('lan0', MAC.r1, MAC.r1);
 
-    assert.deepEqual([code, stdout], [0, `answers of ${MAC.r1} on lan0 go to itself\n`]);
+    assert.deepEqual([code, stdout], [0, `replies of ${MAC.r1} on lan0 go to ${MAC.r1} again\n`]);
     await answersGoTo(MAC.r1);
     assert.ok((await lab.sidecar.status()).gateways.every(({ isOrdered }) => isOrdered !== true));
   });

@@ -6,20 +6,20 @@ import type { Family, TableName } from './table.js';
  */
 export const IPTABLES_ERROR_CODES = {
   EBUSY: 'deleting a chain that a rule elsewhere leads to, or a set that a rule refers to',
-  EEXIST: '`create` of what exists; a set of other make; an element that is there',
+  EEXIST: '`create` of what exists; a set of another type; an element that is already there',
   EINVAL:
-    'a name or word that cannot be; a chain that is not ours; an option that iptables does not understand, or a rule that the kernel does not take; an option of ours out of range',
+    'an invalid name or word; a chain that the package does not own; an option that iptables does not understand, or a rule that the kernel rejects; an option of this package out of range',
   ELOCKED: 'another program kept the lock for longer than `lockWaitSeconds`; the message names it',
   ELOOP: 'jumps that lead a packet in a circle, or too deep',
-  EMIXED: "both flavours hold rules and none was named; nft's own rules have made a table unreadable",
+  EMIXED: "both flavours have rules and none was named; nft's own rules made a table unreadable",
   ENFILE: 'the set is full',
   ENOENT: 'what is named, or referred to, does not exist: a chain, a rule, a target, a set, an element',
-  ENOMEM: 'as the kernel says',
+  ENOMEM: 'as the kernel reports',
   EOPNOTSUPP: 'an extension, or a type of set, that this installation or kernel does not have',
   EPERM: 'no CAP_NET_ADMIN in the namespace',
   OVERFLOW: 'a listing larger than `maxOutputBytes`',
   TIMEOUT: 'no answer within `timeoutMs`; the program is killed, the outcome is unknown',
-  UNAVAILABLE: 'no program, a kernel without it, a lock file that cannot be opened, or closed',
+  UNAVAILABLE: 'no program, no kernel support, a lock file that cannot be opened, or the client is closed',
   UNKNOWN: 'none of these; read `detail`',
 } as const satisfies Record<string, string>;
 

@@ -98,7 +98,7 @@ describe('files of the configuration', () => {
     assert.equal(await passwordOf('hunter2\r\n'), 'hunter2');
     assert.equal(await passwordOf(' spaces stay '), ' spaces stay ');
     assert.equal(await passwordOf('\n'), 'it is empty');
-    assert.equal(await passwordOf('a\nb\n'), 'it holds more than one line');
+    assert.equal(await passwordOf('a\nb\n'), 'it has more than one line');
   });
 
   it('give each endpoint its own password, or the common one', async () => {

@@ -68,7 +68,7 @@ describe('gwmark flows', function () {
   it('says that there are none', async () => {
     const eyes = await run(['flows']);
 
-    assert.deepEqual([eyes.code, eyes.stdout], [0, 'no flow has a gateway, or none that was asked for\n']);
+    assert.deepEqual([eyes.code, eyes.stdout], [0, 'no matching flow has a gateway\n']);
     assert.deepEqual((await list(0)).flows, []);
   });
 
@@ -77,7 +77,7 @@ describe('gwmark flows', function () {
 
     const { flows, truncated } = JSON.parse(stdout) as Listing;
     assert.deepEqual([code, flows.length, truncated], [0, 3, true]);
-    assert.equal(stderr, 'gwmark: there are more; --limit 3 ends the list (--limit 0 shows all)\n');
+    assert.equal(stderr, 'gwmark: more flows exist than --limit 3 shows (--limit 0 shows all)\n');
     assert.deepEqual([(await list(3, '--limit', '3')).truncated, (await list(1001)).flows.length], [false, 1000]);
   });
 
@@ -115,7 +115,7 @@ describe('gwmark flows', function () {
     });
 
     assert.deepEqual([code, (JSON.parse(stdout) as Listing).sidecarRunning], [0, false]);
-    assert.equal(stderr, 'gwmark: no sidecar answers at /run/x; these are the flows that the kernel still has\n');
+    assert.equal(stderr, 'gwmark: no sidecar answers at /run/x; showing the flows that the kernel still has\n');
   });
 
   it('exits 1 with one message where nothing runs', async () => {

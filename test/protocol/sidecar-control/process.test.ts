@@ -145,7 +145,7 @@ describe('gwmark run', () => {
       [
         'gwmark: invalid configuration: 3 errors',
         '  authorize (--authorize): maybe; expected "none" or "accept"',
-        '  table (--table): 7; expected a name of 1..64 letters, digits, "_" and ".", that begins with a letter',
+        '  table (--table): 7; expected a name of 1..64 letters, digits, "_" and ".", starting with a letter',
         '  management.endpoints (default): expected at least one endpoint, such as --management unix:/run/openvpn/management.sock (or GWMARK_MANAGEMENT, or the file)',
         '',
       ].join('\n'),
@@ -178,7 +178,7 @@ describe('gwmark down', () => {
     assert.deepEqual([code, stderr], [1, 'gwmark: cannot delete table inet gwmark\n']);
   });
 
-  it('refuses while a sidecar runs that would put everything back', async () => {
+  it('refuses while a sidecar runs that would restore everything', async () => {
     await using directory = await TemporaryDirectory.open();
     await using server = await ControlServer.open({
       path: directory.file('s'),
@@ -191,7 +191,7 @@ describe('gwmark down', () => {
     assert.deepEqual([code, stdout], [1, '']);
     assert.equal(
       stderr,
-      `gwmark: a sidecar is running on ${server.path} and would put everything back: stop it first\n`,
+      `gwmark: a sidecar is running on ${server.path} and would restore everything: stop it first\n`,
     );
   });
 });
@@ -288,7 +288,7 @@ describe('gwmark check', () => {
     assert.equal(
       stdout.replaceAll(directory.path, 'DIR'),
       [
-        'the configuration is valid; every other setting has its default',
+        'the configuration is valid; all other settings have their defaults',
         '',
         'SETTING               VALUE          SOURCE',
         'management.endpoints  [unix:/run/a]  DIR/g.yaml:1',

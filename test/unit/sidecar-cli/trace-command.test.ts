@@ -56,7 +56,7 @@ describe('gwmark trace, the command', () => {
     for (const [args, message] of [
       [['10.8.0', '10.8.0.2'], /SRC .*expected an IPv4 or IPv6 address/],
       [['10.8.0.1', '10.8.0.0/24'], /DST .*expected an IPv4 or IPv6 address/],
-      [['10.8.0.1', 'fd00::1'], /different families/],
+      [['10.8.0.1', 'fd00::1'], /different address families/],
       [['10.8.0.1', '10.8.0.2', '--dport', '99999'], /--dport .*1\.\.65535/],
       [['10.8.0.1', '10.8.0.2', '--sport', '0'], /--sport .*1\.\.65535/],
       [['10.8.0.1', '10.8.0.2', '--proto', 'icmp', '--dport', '7'], /has no ports/],

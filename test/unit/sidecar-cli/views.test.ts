@@ -185,7 +185,7 @@ describe('views of the status', () => {
     assert.equal(clientsView([], PLAIN), 'no client is connected\n');
     assert.equal(
       gatewaysView([], null, PLAIN),
-      'no gateway is known yet; one is learnt when a router talks to this endpoint\n',
+      'no gateway is known yet; gwmark learns one when a router sends something to this endpoint\n',
     );
   });
 

@@ -146,7 +146,7 @@ describe('sources of the configuration', () => {
       formatProblems(problems),
       [
         'invalid configuration: 4 errors',
-        `  table (${FILE}:1): 7; expected a name of 1..64 letters, digits, "_" and ".", that begins with a letter`,
+        `  table (${FILE}:1): 7; expected a name of 1..64 letters, digits, "_" and ".", starting with a letter`,
         `  log.level (${FILE}:3): loud; expected "error", "warn", "info" or "debug"`,
         '  log.level (GWMARK_LOG_LEVEL): quiet; expected "error", "warn", "info" or "debug"',
         '  gateways.max (--gateways-max): 0; expected an integer in 1..254',
