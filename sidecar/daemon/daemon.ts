@@ -7,7 +7,6 @@ import { plainInForce } from '../control/settings-in-force.js';
 import { readRouting } from '../routing/plan.js';
 import { SourceLists } from '../datapath/source-lists.js';
 import type { Datapath } from '../datapath/datapath.js';
-import type { UplinkNeed } from '../datapath/uplink-seeker.js';
 import { type Devices, hasDevice, readDevices, tunnelTowards } from '../discovery/devices.js';
 import { type FirewallTool, nameOf } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
@@ -396,14 +395,8 @@ export class Daemon implements AsyncDisposable {
     if (tunnels.length > 0) this.#forwarding.soon();
   }
 
-  get #uplinkNeed(): UplinkNeed {
-    const clients = this.#servers.list.filter(({ role }) => role === 'client');
-    if (clients.length === 0) return 'none';
-    return clients.some(({ isSeeking }) => isSeeking) ? 'seeking' : 'satisfied';
-  }
-
   get #uplinkProblem(): string | null {
-    const isStranded = this.#uplinkNeed === 'seeking' && this.#datapath.uplinkId === null;
+    const isStranded = this.#servers.uplinkNeed === 'seeking' && this.#datapath.uplinkId === null;
     return isStranded
       ? 'no router is known that the OpenVPN client could send to: one of them has to send to this endpoint first, or is named by the setting uplink'
       : null;
@@ -454,7 +447,7 @@ export class Daemon implements AsyncDisposable {
       );
       return;
     }
-    this.#datapath.need(this.#uplinkNeed);
+    this.#datapath.need(this.#servers.uplinkNeed);
     await this.#datapath.poll();
     if (await this.#filters.look(this.#devices.links)) this.#updateSite();
   }

@@ -2,20 +2,20 @@ import type { Transport, Tunnel } from '../../rules/index.js';
 import type { Devices } from '../discovery/devices.js';
 import type { Found, OpenVpnEvidence } from '../discovery/openvpn-evidence.js';
 import type { Logger } from '../log/logger.js';
-import type { EvidenceSource, OpenVpnRole } from '../status.js';
+import type { Role } from './role.js';
+import type { EvidenceSource } from '../status.js';
 
 /** How OpenVPN is when its place is looked for. */
 export interface PlaceQuestion {
   readonly devices: Devices;
-  readonly role: OpenVpnRole | null;
   /** It has started, and we are connected to it: asked again after every wait, for it may have ended meanwhile. */
   readonly isConnected: () => boolean;
   /** Its process has ended. */
   readonly isGone: boolean;
   /** The addresses of its tunnel, as its state told them. */
   readonly addresses: readonly string[];
-  /** Of a client: what it sends to. */
-  readonly remotes: readonly Transport[];
+  /** Where it sends its packets ({@link Role.remotes}); null of one that serves sockets of its own. */
+  readonly remotes: readonly Transport[] | null;
 }
 
 /**
@@ -57,16 +57,16 @@ export class OpenVpnPlace {
   }
 
   /** Why traffic cannot go through it, as a sentence without the server's name; null when it can. */
-  problem(role: OpenVpnRole | null): string | null {
+  problem({ remotes }: Pick<Role, 'remotes'>): string | null {
     if (this.#isTap)
       return `OpenVPN runs with dev tap (${this.#device?.value}): hosts behind it have MAC addresses of their own and are found by ARP, so there is nothing for gwmark to do; it is for dev tun`;
     if (this.#tunnel === null) {
-      if (role === 'client') return 'OpenVPN is not connected to its server yet';
+      if (remotes !== null) return 'OpenVPN is not connected to its server yet';
       return this.#isDecided && this.#device !== null
         ? `the tunnel device ${this.#device.value} of OpenVPN is not up in this network namespace`
         : 'OpenVPN has no tunnel yet';
     }
-    if (role === 'client' || this.#transports !== null) return null;
+    if (remotes !== null || this.#transports !== null) return null;
     return `it is not known on which sockets OpenVPN serves its clients: ${this.evidence.reason}; name them in the setting transport, for example udp/1194`;
   }
 
@@ -92,25 +92,25 @@ export class OpenVpnPlace {
 
   /** Looks anew. Resolves with true when something differs from before. */
   async resolve(question: PlaceQuestion): Promise<boolean> {
-    const { devices, role, isGone } = question;
+    const { devices, remotes, isGone } = question;
     const before = JSON.stringify([this.#tunnel, this.transports]);
     if (isGone) this.forget();
     else if (question.isConnected() && this.evidence.isRead) await this.#ask(question);
-    this.#remotes = role === 'client' ? question.remotes : [];
+    this.#remotes = remotes ?? [];
     this.#tunnel = devices.tunnels.find(({ device }) => device === this.#device?.value) ?? null;
     this.#isTap = this.#device !== null && devices.taps.includes(this.#device.value);
     return JSON.stringify([this.#tunnel, this.transports]) !== before;
   }
 
-  async #ask({ devices, role, addresses, isConnected }: PlaceQuestion): Promise<void> {
+  async #ask({ devices, remotes, addresses, isConnected }: PlaceQuestion): Promise<void> {
     const device = await this.evidence.device(devices, addresses);
-    const transports = role === 'client' ? null : await this.evidence.transports();
+    const transports = remotes === null ? await this.evidence.transports() : null;
     if (!isConnected() || !this.evidence.isRead) return;
     if (device !== null && JSON.stringify(device) !== JSON.stringify(this.#device))
       this.#logger.info('server.device', { device: device.value, source: device.source });
     if (transports !== null && JSON.stringify(transports) !== JSON.stringify(this.#transports))
       this.#logger.info('server.transport', { transports: transports.value, source: transports.source });
-    if (transports === null && role === 'server' && !this.#isDecided)
+    if (transports === null && remotes === null && !this.#isDecided)
       this.#logger.warn('server.transport_unknown', { reason: this.evidence.reason });
     this.#device = device ?? this.#device;
     if (transports !== null || !this.#isDecided) this.#transports = transports;

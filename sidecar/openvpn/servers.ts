@@ -2,17 +2,17 @@ import type { Transport } from '../../rules/index.js';
 import { transportComment } from '../../rules/index.js';
 import { formatEndpoint } from 'openvpn-management-client';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
-import { ManagedServer } from './managed-server.js';
-import type { ManagedServerOptions } from './managed-server-options.js';
+import { Instance } from './instance.js';
+import type { InstanceOptions } from './instance-options.js';
 
 /** Everything that a server needs but what the settings say. */
-export type ServerSurroundings = Omit<ManagedServerOptions, 'endpoint' | 'settings'>;
+export type ServerSurroundings = Omit<InstanceOptions, 'endpoint' | 'settings'>;
 
 /** The servers of the setting `management.endpoints`, in its order, which may change while they are followed. */
 export class Servers implements AsyncDisposable {
   readonly #surroundings: ServerSurroundings;
   #settings: Settings;
-  #list: readonly ManagedServer[];
+  #list: readonly Instance[];
   #fail: (reason: unknown) => void = () => undefined;
 
   constructor(settings: Settings, surroundings: ServerSurroundings) {
@@ -21,8 +21,15 @@ export class Servers implements AsyncDisposable {
     this.#list = settings.management.endpoints.map((endpoint) => this.#create(endpoint));
   }
 
-  get list(): readonly ManagedServer[] {
+  get list(): readonly Instance[] {
     return this.#list;
+  }
+
+  /** Whether one of them needs a router to send to: a client does, until it is connected. */
+  get uplinkNeed(): 'none' | 'seeking' | 'satisfied' {
+    const needs = this.#list.map(({ uplinkNeed }) => uplinkNeed);
+    if (needs.includes('seeking')) return 'seeking';
+    return needs.includes('satisfied') ? 'satisfied' : 'none';
   }
 
   /**
@@ -68,11 +75,11 @@ export class Servers implements AsyncDisposable {
     await Promise.all(this.#list.map((server) => server[Symbol.asyncDispose]()));
   }
 
-  #create(endpoint: ManagementEndpoint): ManagedServer {
-    return new ManagedServer({ ...this.#surroundings, endpoint, settings: this.#settings });
+  #create(endpoint: ManagementEndpoint): Instance {
+    return new Instance({ ...this.#surroundings, endpoint, settings: this.#settings });
   }
 
-  #start(server: ManagedServer): void {
+  #start(server: Instance): void {
     server.run().catch((error: unknown) => this.#fail(error));
   }
 }

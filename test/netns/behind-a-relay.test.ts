@@ -5,7 +5,7 @@ import { Sidecar } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
-import { OneReplyRelay } from '../protocol/daemon/one-reply-relay.js';
+import { OneReplyRelay } from '../protocol/openvpn/one-reply-relay.js';
 
 describe('a sidecar behind a program that relays one reply a command', function () {
   this.timeout(patient(60_000));

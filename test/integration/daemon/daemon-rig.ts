@@ -7,7 +7,7 @@ import { Daemon } from '../../../sidecar/daemon/daemon.js';
 import { policyOf } from '../../../sidecar/config/policy.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { eventually } from '../../lab/wait.js';
-import { settingsFor } from '../../protocol/daemon/server-rig.js';
+import { settingsFor } from '../../protocol/openvpn/instance-rig.js';
 import { elementsOf } from '../firewall/kernel.js';
 
 /** What the suite does not want to wait for, and what it must not touch. */

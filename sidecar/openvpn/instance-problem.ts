@@ -7,14 +7,14 @@ import type { ServerState } from '../status.js';
  * Why one OpenVPN is not served: its management connection fails, it asks its management client for what the sidecar
  * does not have, or it is not that far yet.
  */
-export class ServerProblem {
+export class InstanceProblem {
   readonly #name: string;
   readonly #logger: Logger;
   #failure: string | null = null;
   #question: string | null = null;
   #isRefused = false;
 
-  /** @param name of the server, as in the status */
+  /** @param name of the endpoint, as in the status */
   constructor(name: string, client: ManagementClient, logger: Logger) {
     this.#name = name;
     this.#logger = logger;

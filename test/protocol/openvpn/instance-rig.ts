@@ -7,7 +7,7 @@ import { buildSettings } from '../../../sidecar/config/build.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
 import type { Settings } from '../../../sidecar/config/settings.js';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
-import { ManagedServer } from '../../../sidecar/openvpn/managed-server.js';
+import { Instance } from '../../../sidecar/openvpn/instance.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
 import { eventually } from '../../lab/wait.js';
@@ -39,10 +39,10 @@ export function settingsFor(endpoint: string, overrides: Partial<FlatSettings> =
   return buildSettings({ ...flat, 'management.endpoints': [parsed], ...QUICK, ...overrides }, new Map());
 }
 
-/** A managed server that follows a fake one, with devices as the test says. */
-export class ServerRig implements AsyncDisposable {
+/** An instance that follows a fake one, with devices as the test says. */
+export class InstanceRig implements AsyncDisposable {
   readonly fake: FakeManagementServer;
-  readonly server: ManagedServer;
+  readonly instance: Instance;
   readonly clients: ClientNetworks;
   readonly log = captureLog();
   /** What the next look at the kernel's devices tells. */
@@ -58,7 +58,7 @@ export class ServerRig implements AsyncDisposable {
     const settings = settingsFor(fake.endpoint, overrides);
     const [endpoint] = settings.management.endpoints;
     if (endpoint === undefined) throw new Error('no endpoint');
-    this.server = new ManagedServer({
+    this.instance = new Instance({
       endpoint,
       settings,
       clients,
@@ -66,12 +66,12 @@ export class ServerRig implements AsyncDisposable {
       onClientChanged: () => undefined,
       onServerChanged: async () => {
         await this.whenResolved();
-        await this.server.resolve({ links: [], tunnels: this.tunnels, taps: [] });
+        await this.instance.resolve({ links: [], tunnels: this.tunnels, taps: [] });
       },
       earlierTransports: () => [],
       whenApplied: () => this.whenApplied(),
     });
-    this.#running = this.server.run();
+    this.#running = this.instance.run();
     // Whoever wants to see it end takes it from `running`.
     this.#running.catch(() => undefined);
   }
@@ -81,10 +81,10 @@ export class ServerRig implements AsyncDisposable {
     options: FakeManagementServerOptions = {},
     clients = new ClientNetworks(),
     describe: (fake: FakeManagementServer) => void = () => undefined,
-  ): Promise<ServerRig> {
+  ): Promise<InstanceRig> {
     const fake = await FakeManagementServer.listen(options);
     describe(fake);
-    return new ServerRig(fake, overrides, clients);
+    return new InstanceRig(fake, overrides, clients);
   }
 
   get running(): Promise<void> {
@@ -98,11 +98,11 @@ export class ServerRig implements AsyncDisposable {
 
   /** `epoch cid` of everybody who is connected. */
   get sessions(): readonly string[] {
-    return [...this.server.sessions()].map(({ epoch, cid }) => `${epoch} ${cid}`);
+    return this.instance.roleStatus().clients.map(({ epoch, cid }) => `${epoch} ${cid}`);
   }
 
   async ready(): Promise<this> {
-    await this.until(() => this.server.state === 'ready', 'a ready server');
+    await this.until(() => this.instance.state === 'ready', 'a ready server');
     return this;
   }
 
@@ -129,7 +129,7 @@ export class ServerRig implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.server[Symbol.asyncDispose]();
+    await this.instance[Symbol.asyncDispose]();
     await this.fake.close();
   }
 }

@@ -3,8 +3,8 @@ import type { ManagementEndpoint, Settings } from '../config/settings.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 
-/** What a `ManagedServer` is made of: one endpoint of the settings, and the daemon around it. */
-export interface ManagedServerOptions {
+/** What an `Instance` is made of: one endpoint of the settings, and the daemon around it. */
+export interface InstanceOptions {
   readonly endpoint: ManagementEndpoint;
   readonly settings: Settings;
   readonly clients: ClientNetworks;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { FakeManagementServer } from 'openvpn-management-client/testing';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
-import { ServerRig, TUN0 } from './server-rig.js';
+import { InstanceRig, TUN0 } from './instance-rig.js';
 
 const STATISTICS = [
   'OpenVPN STATISTICS',
@@ -42,26 +42,26 @@ const state = (text: string): string => `>STATE:${text}\r\n`;
 async function startClient(
   overrides: Partial<FakeClientState> = {},
   settings: Partial<FlatSettings> = {},
-): Promise<{ rig: ServerRig; said: FakeClientState }> {
+): Promise<{ rig: InstanceRig; said: FakeClientState }> {
   const said: FakeClientState = {
     states: [CONNECTED],
     log: [pushed('route 10.1.0.0 255.255.0.0', 'route-ipv6 2001:db8:77::/64')],
     entries: ['0,203.0.113.9,1194,udp4,enabled'],
     ...overrides,
   };
-  return { rig: await ServerRig.start(settings, {}, undefined, (fake) => beClient(fake, said)), said };
+  return { rig: await InstanceRig.start(settings, {}, undefined, (fake) => beClient(fake, said)), said };
 }
 
-describe('ManagedServer beside an OpenVPN client', () => {
+describe('Instance of an OpenVPN client', () => {
   it('knows it for one, and takes the networks that were pushed and those of the tunnel device', async () => {
     const { rig } = await startClient();
     await using _ = rig;
     await rig.ready();
 
-    assert.equal(rig.server.role, 'client');
+    assert.equal(rig.instance.role, 'client');
     assert.deepEqual(rig.networks, [...OWN, '10.1.0.0/16', '2001:db8:77::/64'].toSorted());
-    assert.deepEqual(rig.server.vpnClient?.remote, { protocol: 'udp', address: '203.0.113.9', port: 1194 });
-    assert.deepEqual(rig.server.place.transports, [
+    assert.deepEqual(rig.instance.roleStatus().remote, { protocol: 'udp', address: '203.0.113.9', port: 1194 });
+    assert.deepEqual(rig.instance.place.transports, [
       { protocol: 'udp', address: null, families: [4], port: 0, remote: { address: '203.0.113.9', port: 1194 } },
     ]);
   });
@@ -71,16 +71,16 @@ describe('ManagedServer beside an OpenVPN client', () => {
     await using _ = rig;
     await rig.ready();
 
-    assert.equal(rig.server.role, 'client');
+    assert.equal(rig.instance.role, 'client');
     assert.deepEqual(rig.networks, [...OWN, '10.1.0.0/16', '2001:db8:77::/64'].toSorted());
   });
 
   it('knows a server for a server', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
 
-    assert.equal(rig.server.role, 'server');
-    assert.equal(rig.server.vpnClient, null);
+    assert.equal(rig.instance.role, 'server');
+    assert.equal(rig.instance.roleStatus().remote, null);
   });
 
   it('takes what management.role says instead', async () => {
@@ -91,13 +91,13 @@ describe('ManagedServer beside an OpenVPN client', () => {
     await using _ = rig;
     await rig.ready();
 
-    assert.equal(rig.server.role, 'server');
+    assert.equal(rig.instance.role, 'server');
     assert.deepEqual(rig.networks, []);
     assert.equal(rig.asked('log on'), 0);
   });
 
   it('asks a server for the history of its log once a start, and never follows it', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
 
     assert.deepEqual(
@@ -108,15 +108,15 @@ describe('ManagedServer beside an OpenVPN client', () => {
 
   it('finds out after hold, from the first state that only a client has, and knows the remote before the first packet', async () => {
     const said: FakeClientState = { states: ['1795733190,CONNECTING,,,,,,'], log: [], entries: [] };
-    await using rig = await ServerRig.start({}, { isHeld: true }, undefined, (fake) => beClient(fake, said));
+    await using rig = await InstanceRig.start({}, { isHeld: true }, undefined, (fake) => beClient(fake, said));
     await rig.fake.expect('hold');
-    assert.equal(rig.server.role, null);
+    assert.equal(rig.instance.role, null);
     said.log = ['UDPv4 link remote: [AF_INET]203.0.113.9:1194'];
 
     await rig.fake.send(state('1795733191,WAIT,,,,,,'));
 
-    await rig.until(() => rig.server.place.transports.length === 1, 'the remote');
-    assert.equal(rig.server.role, 'client');
+    await rig.until(() => rig.instance.place.transports.length === 1, 'the remote');
+    assert.equal(rig.instance.role, 'client');
     await rig.fake.send(log(pushed('route 10.1.0.0 255.255.0.0')) + state(CONNECTED));
     await rig.have(...OWN, '10.1.0.0/16');
   });
@@ -129,14 +129,14 @@ describe('ManagedServer beside an OpenVPN client', () => {
     rig.fake.setBusy(true);
 
     await rig.fake.hangUp();
-    await rig.until(() => rig.server.state === 'connecting', 'the loss');
-    await rig.server.resolve({ links: [], tunnels: [TUN0], taps: [] });
+    await rig.until(() => rig.instance.state === 'connecting', 'the loss');
+    await rig.instance.resolve({ links: [], tunnels: [TUN0], taps: [] });
 
     assert.deepEqual(rig.networks, before);
-    assert.equal(rig.server.place.transports.length, 1);
+    assert.equal(rig.instance.place.transports.length, 1);
     rig.fake.setBusy(false);
     await rig.ready();
-    assert.deepEqual([rig.networks, rig.server.epoch], [before, 1]);
+    assert.deepEqual([rig.networks, rig.instance.epoch], [before, 1]);
   });
 
   it('begins an epoch when it reconnects, keeps its networks as long as the tunnel, and then has what is pushed anew', async () => {
@@ -149,16 +149,16 @@ describe('ManagedServer beside an OpenVPN client', () => {
         state('1795733201,WAIT,,,,,,') +
         log(pushed('route 10.2.0.0 255.255.0.0')),
     );
-    await rig.until(() => rig.server.epoch === 2, 'the epoch');
+    await rig.until(() => rig.instance.epoch === 2, 'the epoch');
     assert.ok(
       rig.networks.includes('10.1.0.0/16') && !rig.networks.includes('10.2.0.0/16'),
       'what is pushed counts from CONNECTED on',
     );
-    assert.ok(rig.server.isSeeking);
+    assert.equal(rig.instance.uplinkNeed, 'seeking');
     await rig.fake.send(state('1795733202,CONNECTED,SUCCESS,10.64.0.1,203.0.113.9,1194,,,'));
 
     await rig.have(...OWN, '10.2.0.0/16');
-    assert.ok(!rig.server.isSeeking);
+    assert.equal(rig.instance.uplinkNeed, 'satisfied');
   });
 
   it('lets its networks go with the tunnel', async () => {
@@ -170,8 +170,8 @@ describe('ManagedServer beside an OpenVPN client', () => {
     await rig.fake.send(state('1795733200,RECONNECTING,ping-restart,,,,,'));
 
     await rig.have();
-    assert.equal(rig.server.state, 'waiting');
-    assert.equal(rig.server.place.transports.length, 1, 'it still needs to send');
+    assert.equal(rig.instance.state, 'waiting');
+    assert.equal(rig.instance.place.transports.length, 1, 'it still needs to send');
   });
 
   it('counts no epoch for attempts that fail', async () => {
@@ -185,7 +185,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
     });
     await using _ = rig;
     rig.tunnels = [];
-    await rig.until(() => rig.server.state === 'waiting', 'the connection');
+    await rig.until(() => rig.instance.state === 'waiting', 'the connection');
 
     for (let attempt = 0; attempt < 5; attempt += 1)
       await rig.fake.send(
@@ -193,9 +193,9 @@ describe('ManagedServer beside an OpenVPN client', () => {
       );
     await rig.fake.send(log('Attempting to establish TCP connection with [AF_INET]203.0.113.77:443'));
 
-    await rig.until(() => rig.server.vpnClient?.remote?.address === '203.0.113.77', 'the last line');
-    assert.equal(rig.server.epoch, 1);
-    assert.match(rig.server.problem ?? '', /not connected to its server/);
+    await rig.until(() => rig.instance.roleStatus().remote?.address === '203.0.113.77', 'the last line');
+    assert.equal(rig.instance.epoch, 1);
+    assert.match(rig.instance.problem ?? '', /not connected to its server/);
   });
 
   it('forgets a client when another process answers, and takes that for what it is', async () => {
@@ -213,7 +213,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
 
     await rig.fake.hangUp();
 
-    await rig.until(() => rig.server.role === 'server', 'the server');
+    await rig.until(() => rig.instance.role === 'server', 'the server');
     await rig.have();
   });
 
@@ -245,7 +245,7 @@ describe('ManagedServer beside an OpenVPN client', () => {
     });
     await using _ = rig;
     await rig.ready();
-    await rig.server.resolve({ links: [], tunnels: [TUN0], taps: [] });
+    await rig.instance.resolve({ links: [], tunnels: [TUN0], taps: [] });
 
     assert.deepEqual(rig.networks, [...OWN, '10.1.0.0/16'].toSorted());
     assert.deepEqual(
@@ -285,6 +285,6 @@ describe('ManagedServer beside an OpenVPN client', () => {
 
     await rig.ready();
 
-    assert.equal(rig.server.vpnClient?.remote?.address, '203.0.113.9');
+    assert.equal(rig.instance.roleStatus().remote?.address, '203.0.113.9');
   });
 });

@@ -1,12 +1,20 @@
-import type { LinkRemote, LogMessage, PushedNetworks, Session as Connection, State } from 'openvpn-management-client';
+import type {
+  LinkRemote,
+  Notification,
+  PushedNetworks,
+  Session as Connection,
+  State,
+} from 'openvpn-management-client';
 import { PushReplyReader, isManagementError, parseLinkRemote } from 'openvpn-management-client';
 import type { Link, Network, Transport, Tunnel } from '../../rules/index.js';
 import { familyOf } from '../discovery/devices.js';
 import type { Logger } from '../log/logger.js';
-import type { TunnelNetworks } from '../sessions/tunnel-networks.js';
+import { TunnelNetworks, type TunnelNetworksOptions } from '../sessions/tunnel-networks.js';
+import type { Role, RoleStatus, StartEnd } from './role.js';
 
-export interface FollowedClientOptions {
-  readonly networks: TunnelNetworks;
+export interface ClientRoleOptions {
+  /** What holds the networks of its tunnel. */
+  readonly networks: Omit<TunnelNetworksOptions, 'logger'>;
   /** The setting `networks`, for a tunnel device. */
   readonly configured: (device: string) => readonly Network[];
   readonly logger: Logger;
@@ -18,14 +26,15 @@ export interface FollowedClientOptions {
 const MAX_REMOTES = 16;
 
 /**
- * What is particular to an OpenVPN client: the server that it sends to, and the networks that its tunnel leads to.
- * These come from what the server pushed, from the routes of the tunnel device, and from the setting `networks`.
+ * An OpenVPN client: the server that it sends to, and the networks that its tunnel leads to. These come from what the server pushed, from the routes of the tunnel device, and from the setting `networks`.
  *
  * What was pushed counts from the state CONNECTED on, and until the next: while OpenVPN reconnects on a tunnel that
  * persists, its networks stay selected, so that their packets wait for it and do not leave by another way.
  */
-export class FollowedClient {
-  readonly #options: FollowedClientOptions;
+export class ClientRole implements Role {
+  readonly kind = 'client';
+  readonly #options: ClientRoleOptions;
+  readonly #networks: TunnelNetworks;
   readonly #reader = new PushReplyReader();
   #pushed: PushedNetworks | undefined;
   #entries: readonly LinkRemote[] = [];
@@ -36,23 +45,14 @@ export class FollowedClient {
   /** Up to this notification the history had every line. */
   #readUpTo = 0;
   #hasWarnedOfCut = false;
+  #isConnected = false;
 
-  constructor(options: FollowedClientOptions) {
+  constructor(options: ClientRoleOptions) {
     this.#options = options;
+    this.#networks = new TunnelNetworks({ ...options.networks, logger: options.logger });
   }
 
-  /** Where OpenVPN sends its packets now, or sent them last. */
-  get remote(): LinkRemote | null {
-    return this.#current;
-  }
-
-  /** Canonical text of each network that the tunnel leads to. */
-  get networks(): readonly string[] {
-    return this.#options.networks.list();
-  }
-
-  /** Where OpenVPN sends its packets, or may. */
-  get transports(): readonly Transport[] {
+  get remotes(): readonly Transport[] {
     return this.#remotes.map(({ protocol, address, port }) => ({
       protocol,
       address: null,
@@ -63,8 +63,8 @@ export class FollowedClient {
   }
 
   /**
-   * Asks a connection for what it can tell: its remotes, and the log, from its history on. Call it once a connection,
-   * as soon as OpenVPN is known to be a client; it refuses while it holds, and then its states say when to call again.
+   * Asks for the log, from its history on, and for the remotes, which it refuses while it holds: its first state after
+   * that tells when to call again.
    */
   async follow(connection: Connection): Promise<void> {
     this.#waiting ??= [];
@@ -73,7 +73,7 @@ export class FollowedClient {
     this.#readUpTo = position.sequence;
     const waiting = this.#waiting;
     this.#waiting = null;
-    for (const { text, sequence } of waiting) this.log({ text }, sequence);
+    for (const { text, sequence } of waiting) this.#log(text, sequence);
     try {
       this.#entries = (await connection.remoteEntries()).slice(0, MAX_REMOTES);
     } catch (error) {
@@ -83,18 +83,9 @@ export class FollowedClient {
     }
   }
 
-  /**
-   * Takes a line of the log as it is written, once.
-   *
-   * @param sequence of the notification
-   */
-  log({ text }: Pick<LogMessage, 'text'>, sequence: number): void {
-    if (this.#waiting !== null) this.#waiting.push({ text, sequence });
-    else if (sequence > this.#readUpTo) this.#read(text);
-  }
-
-  /** The tunnel is up: what was pushed for it is in force. */
+  /** What was pushed for this tunnel is in force. */
   connected({ remoteAddress, remotePort }: State): void {
+    this.#isConnected = true;
     this.#pushed = this.#reader.networks;
     if (this.#pushed?.redirectsGateway === true) {
       this.#options.logger.warn('network.refused', {
@@ -111,23 +102,8 @@ export class FollowedClient {
     this.#current = known ?? { protocol: 'udp', address: remoteAddress, port: remotePort };
   }
 
-  /** The connection to the server is lost. What it had pushed stays in force as long as the tunnel. */
-  lost(): void {
-    this.#reader.reset();
-  }
-
-  /** Another process: nothing that the one before told is true of it. */
-  forget(): void {
-    this.#reader.reset();
-    this.#pushed = undefined;
-    this.#current = null;
-    this.#entries = [];
-    this.#waiting = null;
-  }
-
-  /** Brings the networks to what is known now, on the tunnel device of now. */
   resolve(tunnel: Tunnel | null, links: readonly Link[]): void {
-    const { networks, configured } = this.#options;
+    const { configured } = this.#options;
     const wanted =
       tunnel === null
         ? []
@@ -137,16 +113,59 @@ export class FollowedClient {
             ...(this.#pushed?.routes ?? []),
             ...configured(tunnel.device),
           ];
-    networks.set(tunnel?.device ?? null, wanted, {
+    this.#networks.set(tunnel?.device ?? null, wanted, {
       links,
       remotes: this.#remotes.map(({ address }) => address),
       tunnel: null,
     });
   }
 
+  /** Nothing: whatever it tells comes by itself. */
+  begin(): void {
+    return undefined;
+  }
+
+  take(message: Notification, sequence: number): void {
+    if (message.kind === 'log') this.#log(message.text, sequence);
+  }
+
+  /** What it had pushed stays in force as long as the tunnel, or until the next CONNECTED. */
+  ended(end: StartEnd): boolean {
+    const wasConnected = this.#isConnected;
+    this.#isConnected = false;
+    switch (end) {
+      case 'by state':
+        this.#reader.reset();
+        // One that cannot connect says so at every attempt.
+        return wasConnected;
+      case 'unheard':
+        // The log's history tells what was pushed since, and may have forgotten it: then it is as before.
+        return true;
+      case 'another process':
+        this.#reader.reset();
+        this.#pushed = undefined;
+        this.#current = null;
+        this.#entries = [];
+        this.#waiting = null;
+        return true;
+      default:
+        return end satisfies never;
+    }
+  }
+
+  status(): RoleStatus {
+    return { remote: this.#current, networks: this.#networks.list(), clients: [] };
+  }
+
   get #remotes(): readonly LinkRemote[] {
     const all = [...(this.#current === null ? [] : [this.#current]), ...this.#entries];
     return [...new Map(all.map((remote) => [`${remote.protocol} ${remote.address} ${remote.port}`, remote])).values()];
+  }
+
+  /** Takes a line of the log as it is written, once. */
+  #log(text: string, sequence: number): void {
+    if (this.#waiting !== null) this.#waiting.push({ text, sequence });
+    else if (sequence > this.#readUpTo) this.#read(text);
   }
 
   #read(text: string): void {

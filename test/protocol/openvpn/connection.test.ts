@@ -1,4 +1,4 @@
-/** What a managed server makes of connections that come, go and lie. */
+/** What an instance makes of connections that come, go and lie. */
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeManagementServer } from 'openvpn-management-client/testing';
 import { OneReplyRelay } from './one-reply-relay.js';
-import { ServerRig, settingsFor } from './server-rig.js';
+import { InstanceRig, settingsFor } from './instance-rig.js';
 
-describe('ManagedServer and its connection', () => {
+describe('Instance and its connection', () => {
   it('prepares a connection in the order that loses nothing, and is ready with the tunnel that OpenVPN names', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
 
     assert.deepEqual(rig.fake.commands.filter((line) => !line.startsWith('pid')).slice(0, 4), [
@@ -19,12 +19,12 @@ describe('ManagedServer and its connection', () => {
       'state on',
       'state all',
     ]);
-    assert.equal(rig.server.place.tunnel?.device, 'tun0');
-    assert.equal(rig.server.problem, null);
+    assert.equal(rig.instance.place.tunnel?.device, 'tun0');
+    assert.equal(rig.instance.problem, null);
   });
 
   it('takes who is connected already from the first snapshot, before it is ready', async () => {
-    await using rig = await ServerRig.start(
+    await using rig = await InstanceRig.start(
       {},
       {},
       undefined,
@@ -36,7 +36,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('keeps clients while the management connection is lost and back with the same process', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.have('10.64.0.9');
@@ -53,7 +53,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('learns from the snapshot of the next connection who left meanwhile', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     const cid = await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.fake.connectClient({ addresses: ['10.64.0.10'] });
@@ -67,7 +67,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('ends the epoch when another process answers', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.have('10.64.0.9');
@@ -81,7 +81,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('ends the epoch when the process is the same but connected anew while nobody listened', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     let rows = [stateRow(100, 'CONNECTED')];
     rig.fake.history('state', () => rows);
     await rig.fake.hangUp();
@@ -103,7 +103,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('ends the epoch when the process is in the middle of its restart', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.have('10.64.0.9');
@@ -119,7 +119,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('ends the epoch on RECONNECTING, and takes CID 0 anew on the same connection', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.fake.connectClient({ addresses: ['10.64.0.10'] });
@@ -136,21 +136,21 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('takes everybody away when the tunnel device is gone, and back when it is there again', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.have('10.64.0.9');
 
-    await rig.server.resolve({ links: [], tunnels: [], taps: [] });
+    await rig.instance.resolve({ links: [], tunnels: [], taps: [] });
     assert.deepEqual(rig.networks, []);
-    assert.equal(rig.server.state, 'waiting');
-    await rig.server.resolve({ links: [], tunnels: rig.tunnels, taps: [] });
+    assert.equal(rig.instance.state, 'waiting');
+    await rig.instance.resolve({ links: [], tunnels: rig.tunnels, taps: [] });
 
     await rig.have('10.64.0.9');
   });
 
   it('gives up a connection that says garbage without an end, tells why, and comes back', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.have('10.64.0.9');
@@ -170,7 +170,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('lives on binary noise with line ends, and goes on hearing what makes sense', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
 
     await rig.fake.send(
@@ -185,7 +185,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('says what of a status it cannot read, once', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     rig.fake.on('status', () => [
       'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tVirtual IPv6 Address\tBytes Received\tBytes Sent\tConnected Since\tConnected Since (time_t)\tUsername\tClient ID',
       'CLIENT_LIST\tx\t192.0.2.10:1024\t10.64.0.300\t\t1\t1\tnow\t1\tUNDEF\t7',
@@ -210,7 +210,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('tries again quietly while nobody listens, and says once what is the matter', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'managed-server-'));
+    const directory = await mkdtemp(join(tmpdir(), 'instance-'));
     const path = join(directory, 'management.sock');
     let attempts = 0;
     const sockets = new Set<Socket>();
@@ -222,19 +222,19 @@ describe('ManagedServer and its connection', () => {
     await new Promise<void>((resolve) => {
       server.listen(path, resolve);
     });
-    await using rig = await ServerRig.start({ 'management.endpoints': [{ kind: 'unix', path }] });
+    await using rig = await InstanceRig.start({ 'management.endpoints': [{ kind: 'unix', path }] });
 
     await rig.until(() => attempts >= 6, 'six attempts');
 
     assert.equal(rig.log.of('management.lost').length, 1);
-    assert.equal(rig.server.state, 'connecting');
-    assert.match(rig.server.problem ?? '', /management\.sock/);
+    assert.equal(rig.instance.state, 'connecting');
+    assert.match(rig.instance.problem ?? '', /management\.sock/);
     server.close();
     await rm(directory, { recursive: true });
   });
 
   it('goes on when the password is refused, says so once, and is not ready for that reason', async () => {
-    await using rig = await ServerRig.start({}, { password: 'secret' });
+    await using rig = await InstanceRig.start({}, { password: 'secret' });
     let attempts = 0;
     rig.whenResolved = () => {
       attempts += 1;
@@ -243,23 +243,23 @@ describe('ManagedServer and its connection', () => {
 
     await rig.until(() => attempts >= 3, 'three attempts');
 
-    assert.equal(rig.server.state, 'connecting');
-    assert.match(rig.server.problem ?? '', /asks for a management password, and none is configured/);
+    assert.equal(rig.instance.state, 'connecting');
+    assert.match(rig.instance.problem ?? '', /asks for a management password, and none is configured/);
     assert.equal(rig.log.of('management.auth_failed').length, 1);
   });
 
   it('takes a password that was corrected in its file, at once when the settings are read again', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'managed-server-'));
+    const directory = await mkdtemp(join(tmpdir(), 'instance-'));
     const passwordFile = join(directory, 'password');
     await writeFile(passwordFile, 'wrong\n');
-    await using rig = await ServerRig.start(
+    await using rig = await InstanceRig.start(
       { 'management.passwordFile': passwordFile, 'management.backoffMaxMs': 600_000 },
       { password: 'secret' },
     );
     await rig.until(() => rig.log.of('management.auth_failed').length === 1, 'a refusal');
 
     await writeFile(passwordFile, 'secret\n');
-    rig.server.reconfigure(settingsFor(rig.fake.endpoint, { 'management.passwordFile': passwordFile }));
+    rig.instance.reconfigure(settingsFor(rig.fake.endpoint, { 'management.passwordFile': passwordFile }));
 
     await rig.ready();
     await rm(directory, { recursive: true });
@@ -268,7 +268,7 @@ describe('ManagedServer and its connection', () => {
   it('works behind a program that relays one reply a command and keeps the events of clients', async () => {
     await using fake = await FakeManagementServer.listen();
     await using relay = await OneReplyRelay.listen(fake.endpoint);
-    await using rig = await ServerRig.start({
+    await using rig = await InstanceRig.start({
       'management.endpoints': [{ kind: 'unix', path: relay.path }],
       'management.pollIntervalMs': 500,
     });
@@ -284,7 +284,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('learns by asking that OpenVPN is connected, where a program between keeps that for itself', async () => {
-    await using rig = await ServerRig.start({ 'management.pollIntervalMs': 500 }, {}, undefined, (fake) => {
+    await using rig = await InstanceRig.start({ 'management.pollIntervalMs': 500 }, {}, undefined, (fake) => {
       let asked = 0;
       fake.history('state', () => {
         asked += 1;
@@ -298,7 +298,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('counts a restart once that comes between turning states on and reading their history', async () => {
-    await using rig = await ServerRig.start({}, {}, undefined, (fake) => {
+    await using rig = await InstanceRig.start({}, {}, undefined, (fake) => {
       fake.on('state', ([what]) => {
         if (what !== 'on')
           return [stateRow(100, 'CONNECTED'), stateRow(200, 'RECONNECTING'), stateRow(201, 'CONNECTED'), 'END'];
@@ -325,7 +325,7 @@ describe('ManagedServer and its connection', () => {
   });
 
   it('says that another program has the management slot', async () => {
-    await using rig = await ServerRig.start({ 'management.connectTimeoutMs': 100 }, { isBusy: true });
+    await using rig = await InstanceRig.start({ 'management.connectTimeoutMs': 100 }, { isBusy: true });
 
     await rig.until(() => rig.log.of('management.busy').length === 1, 'a warning');
     rig.fake.setBusy(false);
@@ -335,7 +335,7 @@ describe('ManagedServer and its connection', () => {
 
   it('is disposed of in every phase without a promise left open', async () => {
     for (const options of [{}, { isBusy: true }, { isHeld: true }]) {
-      const rig = await ServerRig.start({ hold: 'leave' }, options);
+      const rig = await InstanceRig.start({ hold: 'leave' }, options);
       await rig[Symbol.asyncDispose]();
       await rig.running;
     }

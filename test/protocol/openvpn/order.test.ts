@@ -1,6 +1,6 @@
 /** Events, snapshots, logins and hold in the order in which they must take effect. */
 import assert from 'node:assert/strict';
-import { ServerRig } from './server-rig.js';
+import { InstanceRig } from './instance-rig.js';
 
 /** A promise that a test resolves. */
 class Latch {
@@ -10,10 +10,10 @@ class Latch {
   });
 }
 
-describe('ManagedServer and the order of things', () => {
+describe('Instance and the order of things', () => {
   it('applies events that arrive before the first snapshot after it', async () => {
     // The snapshot is asked for, and before its answer one client leaves and another comes.
-    await using rig = await ServerRig.start({}, {}, undefined, (server) => {
+    await using rig = await InstanceRig.start({}, {}, undefined, (server) => {
       void server.connectClient({ addresses: ['10.64.0.9'] });
       void server.connectClient({ addresses: ['10.64.0.10'] });
       server.on('env-filter', () => {
@@ -29,7 +29,7 @@ describe('ManagedServer and the order of things', () => {
   });
 
   it('believes an event that came after the snapshot began more than the snapshot', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     const cid = await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
     await rig.have('10.64.0.9');
@@ -52,7 +52,7 @@ describe('ManagedServer and the order of things', () => {
   });
 
   it('asks for a snapshot after every ESTABLISHED, and for few in a storm', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     const before = rig.asked('status 3');
     await rig.fake.connectClient({});
@@ -68,7 +68,7 @@ describe('ManagedServer and the order of things', () => {
   });
 
   it('works from ESTABLISHED and snapshots where OpenVPN has no management-client-auth, and says so once', async () => {
-    await using rig = await ServerRig.start(
+    await using rig = await InstanceRig.start(
       { 'management.pollIntervalMs': 500, 'management.snapshotIntervalMs': 1000 },
       { isClientAuth: false },
     );
@@ -84,7 +84,7 @@ describe('ManagedServer and the order of things', () => {
   });
 
   it('does not call a server one without client-auth whose CONNECT it only missed', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
 
     // Logged in before the sidecar came, established after.
@@ -97,7 +97,7 @@ describe('ManagedServer and the order of things', () => {
   });
 
   it('falls back to status 1 where a user name breaks status 3, and keeps the sessions that it has', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     const cid = await rig.fake.connectClient({
       commonName: 'a',
@@ -133,7 +133,7 @@ describe('ManagedServer and the order of things', () => {
 
   describe('under authorize: accept', () => {
     it('answers CONNECT and every REAUTH with its own CID and KID', async () => {
-      await using rig = await ServerRig.start({ authorize: 'accept' });
+      await using rig = await InstanceRig.start({ authorize: 'accept' });
       await rig.ready();
       await rig.fake.connectClient({}, { waitsForAuth: true });
       const cid = await rig.fake.connectClient({ addresses: ['10.64.0.9'] }, { waitsForAuth: true });
@@ -150,7 +150,7 @@ describe('ManagedServer and the order of things', () => {
 
     it('answers at once while it still prepares the connection', async () => {
       const latch = new Latch();
-      await using rig = await ServerRig.start({ authorize: 'accept' });
+      await using rig = await InstanceRig.start({ authorize: 'accept' });
       rig.whenResolved = () => latch.promise;
       await rig.fake.expect('state');
 
@@ -161,7 +161,7 @@ describe('ManagedServer and the order of things', () => {
     });
 
     it('answers a login that came in one piece with the banner', async () => {
-      await using rig = await ServerRig.start(
+      await using rig = await InstanceRig.start(
         { authorize: 'accept' },
         { isHeld: true, pieceBytes: 1_000_000 },
         undefined,
@@ -181,7 +181,7 @@ describe('ManagedServer and the order of things', () => {
 
   describe('and logins that were asked while nobody was attached', () => {
     it('lets them in under authorize: accept, each once, by the key that waits', async () => {
-      await using rig = await ServerRig.start({ authorize: 'accept' }, {}, undefined, (server) => {
+      await using rig = await InstanceRig.start({ authorize: 'accept' }, {}, undefined, (server) => {
         void server.connectClient({ addresses: ['10.64.0.9'] });
         void server.connectClient({ addresses: ['10.64.0.10'] }, { waitsForAuth: true });
         void server.connectClient({ addresses: ['10.64.0.11'] }, { waitsForAuth: true });
@@ -203,7 +203,7 @@ describe('ManagedServer and the order of things', () => {
     });
 
     it('tries key 0 last with OpenVPN 2.5, where the first exchange has it', async () => {
-      await using rig = await ServerRig.start(
+      await using rig = await InstanceRig.start(
         { authorize: 'accept' },
         { version: '2.5.9', managementVersion: 3 },
         undefined,
@@ -223,7 +223,7 @@ describe('ManagedServer and the order of things', () => {
     });
 
     it('does not answer again whom an event asks about', async () => {
-      await using rig = await ServerRig.start({ authorize: 'accept' }, {}, undefined, (server) => {
+      await using rig = await InstanceRig.start({ authorize: 'accept' }, {}, undefined, (server) => {
         server.on('env-filter', () => {
           void server.connectClient({ addresses: ['10.64.0.9'] }, { waitsForAuth: true });
           return ['SUCCESS: env_filter_level=0'];
@@ -239,7 +239,7 @@ describe('ManagedServer and the order of things', () => {
     });
 
     it('leaves them alone under authorize: none', async () => {
-      await using rig = await ServerRig.start(
+      await using rig = await InstanceRig.start(
         {},
         {},
         undefined,
@@ -257,7 +257,7 @@ describe('ManagedServer and the order of things', () => {
   });
 
   it('leaves logins to somebody else under authorize: none, and says so once', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({}, { waitsForAuth: true });
     await rig.fake.connectClient({}, { waitsForAuth: true });
@@ -278,7 +278,7 @@ describe('ManagedServer and the order of things', () => {
     it('releases only after everything is applied', async () => {
       const latch = new Latch();
       let asked = 0;
-      await using rig = await ServerRig.start({}, { isHeld: true });
+      await using rig = await InstanceRig.start({}, { isHeld: true });
       rig.whenApplied = () => {
         asked += 1;
         return latch.promise;
@@ -293,7 +293,7 @@ describe('ManagedServer and the order of things', () => {
     });
 
     it('releases again after each restart inside', async () => {
-      await using rig = await ServerRig.start({}, { isHeld: true });
+      await using rig = await InstanceRig.start({}, { isHeld: true });
       await rig.fake.expect('hold');
       await rig.ready();
 
@@ -304,7 +304,7 @@ describe('ManagedServer and the order of things', () => {
     });
 
     it('leaves the hold alone when told so', async () => {
-      await using rig = await ServerRig.start({ hold: 'leave' }, { isHeld: true });
+      await using rig = await InstanceRig.start({ hold: 'leave' }, { isHeld: true });
       await rig.ready();
 
       assert.equal(rig.asked('hold release'), 0);
@@ -315,7 +315,7 @@ describe('ManagedServer and the order of things', () => {
       const second = new Latch();
       const latches = [first, second];
       let asked = 0;
-      await using rig = await ServerRig.start({}, { isHeld: true });
+      await using rig = await InstanceRig.start({}, { isHeld: true });
       rig.whenApplied = () => {
         asked += 1;
         return latches[asked - 1]?.promise ?? Promise.resolve();
@@ -337,7 +337,7 @@ describe('ManagedServer and the order of things', () => {
 
   it('does not go on preparing a connection that is lost', async () => {
     const latch = new Latch();
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     let isWaiting = false;
     rig.whenResolved = () => {
       isWaiting = true;
@@ -353,11 +353,11 @@ describe('ManagedServer and the order of things', () => {
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });
 
     await rig.have('10.64.0.9');
-    assert.equal(rig.server.state, 'ready');
+    assert.equal(rig.instance.state, 'ready');
   });
 
   it('learns port and protocol from the first client that is established, also when the state told the port before', async () => {
-    await using rig = await ServerRig.start();
+    await using rig = await InstanceRig.start();
     await rig.ready();
     const resolved: number[] = [];
     rig.whenResolved = () => {

@@ -1,0 +1,34 @@
+import type { Transport } from '../../rules/index.js';
+import type { ClientStatus, ServerStatus, TransportStatus } from '../status.js';
+import type { Instance } from './instance.js';
+
+/** What the status document has of one OpenVPN: its entry in `servers`, and those of its clients. */
+export function statusOf(instance: Instance): {
+  readonly server: ServerStatus;
+  readonly clients: readonly ClientStatus[];
+} {
+  const { place } = instance;
+  const { remote, networks, clients } = instance.roleStatus();
+  return {
+    server: {
+      management: instance.name,
+      state: instance.state,
+      device: place.tunnel?.device ?? null,
+      transport: place.transports.filter((transport) => transport.remote === undefined).map(toTransport),
+      role: instance.role,
+      epoch: instance.epoch,
+      transportSource: place.sources.transport,
+      deviceSource: place.sources.device,
+      remote,
+      networks,
+      reconnects: instance.reconnects,
+      resyncs: instance.resyncs,
+      question: instance.question,
+    },
+    clients,
+  };
+}
+
+function toTransport({ protocol, address, families, port }: Transport): TransportStatus {
+  return { protocol, address: address ?? (families.includes(6) ? '::' : '0.0.0.0'), port };
+}
