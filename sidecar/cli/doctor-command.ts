@@ -25,7 +25,7 @@ export function addDoctor(program: Command, io: CliIo, commands: Commands, finis
     .option('--json', 'print {worst, findings: [{check, severity, subject, found, expected, remedy}]}')
     .addHelpText(
       'after',
-      `${examplesHelp(['gwmark doctor', 'gwmark doctor --config /etc/gwmark/gwmark.yaml', 'gwmark doctor --json'])}${environmentHelp()}${exitCodesHelp()}`,
+      `${examplesHelp(['gwmark doctor', 'gwmark doctor --config /etc/gwmark/gwmark.yaml', 'gwmark doctor --json'])}${environmentHelp()}${exitCodesHelp('doctor')}`,
     )
     .action(async () =>
       finish(await doctorCommand(configInputOf(command, io), command.opts()['json'] === true, io, commands)),

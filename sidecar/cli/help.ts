@@ -11,9 +11,9 @@ export function examplesHelp(lines: readonly string[]): string {
 export function environmentHelp(): string {
   return `
 Environment:
-  Every setting has a variable, shown beside its flag; ${CONFIG_ENV} names the file. Flags override the
-  environment, which overrides the file, which overrides the defaults. Without --config, ${DEFAULT_CONFIG_FILE} is
-  read if it exists. NO_COLOR disables colours.
+  Every setting has a variable: --log-level is GWMARK_LOG_LEVEL. ${CONFIG_ENV} names the file. Flags override
+  the environment, which overrides the file, which overrides the defaults. Without --config,
+  ${DEFAULT_CONFIG_FILE} is read if it exists. NO_COLOR disables colours.
 `;
 }
 

@@ -20,11 +20,11 @@ export function addMove(program: Command, io: CliIo, finish: (code: ExitCode) =>
     .argument('<DEVICE>', 'the device on which the gateway is known')
     .argument('<OLD>', 'the source MAC address of its frames')
     .argument('<NEW>', 'the MAC address to send replies to');
-  addSettingFlags(command, ['controlSocket'])
+  addSettingFlags(command, { takes: ['controlSocket'] })
     .option('--json', 'print {device, from, to}')
     .addHelpText(
       'after',
-      `${examplesHelp(['gwmark move lan0 02:00:00:00:01:01 02:00:00:00:01:02', 'gwmark move lan0 02:00:00:00:01:01 02:00:00:00:01:01'])}${exitCodesHelp()}`,
+      `${examplesHelp(['gwmark move lan0 02:00:00:00:01:01 02:00:00:00:01:02', 'gwmark move lan0 02:00:00:00:01:01 02:00:00:00:01:01'])}${exitCodesHelp('move')}`,
     )
     .action(async (device: string, from: string, to: string) =>
       finish(await moveCommand({ device, from, to }, configInputOf(command, io), command.opts()['json'] === true, io)),

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 
 import type { ConfigInput } from '../config/load.js';
+import type { SettingPath } from '../config/table.js';
 import { readVersion } from '../config/version.js';
 import { type ExitCode, GwmarkError } from '../errors.js';
 import { printable } from '../log/printable.js';
@@ -19,6 +20,18 @@ const DESCRIPTION = `Lets an OpenVPN server or client run without routes.
 
 Follows OpenVPN's management interface. As clients connect, it installs nftables rules for their flows, and each reply goes back to the router (MAC address) that the flow came from. The endpoint needs no route except that of its own link.`;
 
+/** What `down` finds rules, routes and a running sidecar by. */
+const SETTINGS_OF_DOWN = [
+  'table',
+  'mark.mask',
+  'routing.protocol',
+  'routing.tableBase',
+  'routing.priority',
+  'routing.fallbackPriority',
+  'controlSocket',
+  'log.level',
+] as const satisfies readonly SettingPath[];
+
 const JSON_FLAG = '--json';
 /** Where help does not go to a terminal. */
 const HELP_COLUMNS = 100;
@@ -35,7 +48,7 @@ export async function runCli(argv: readonly string[], io: CliIo, commands: Comma
     exitCode = code;
   });
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(withHelpFlag(argv), { from: 'user' });
     return exitCode;
   } catch (error) {
     // Commander has printed its message already; its codes for help and version are 0.
@@ -50,6 +63,12 @@ export async function runCli(argv: readonly string[], io: CliIo, commands: Comma
     );
     return error.exitCode;
   }
+}
+
+/** `help COMMAND --all` as `COMMAND --help --all`: commander drops what follows the command of `help`. */
+function withHelpFlag(argv: readonly string[]): readonly string[] {
+  const [help, command, ...rest] = argv;
+  return help === 'help' && command !== undefined && rest.length > 0 ? [command, '--help', ...rest] : argv;
 }
 
 function createProgram(io: CliIo, commands: Commands, finish: (code: ExitCode) => void): Command {
@@ -100,7 +119,7 @@ function addRun(program: Command, io: CliIo, commands: Commands, finish: (code: 
         'gwmark run --management unix:/run/openvpn/management.sock',
         'gwmark run --management tcp:127.0.0.1:7505 --management-password-file /etc/gwmark/password',
         'gwmark run --config /etc/gwmark/gwmark.yaml --log-level debug',
-      ])}${environmentHelp()}${exitCodesHelp()}`,
+      ])}${environmentHelp()}${exitCodesHelp('run')}`,
     )
     .action(async () => finish(await runCommand(runInputOf(command, io), io, commands)));
 }
@@ -116,11 +135,12 @@ function addStatusCommands(program: Command, io: CliIo, finish: (code: ExitCode)
   } as const;
   for (const [name, [summary, description]] of Object.entries(descriptions)) {
     // Object.entries widens the key; it is one of the three.
-    const shown = STATUS_COMMANDS[name as keyof typeof descriptions];
+    const shownAs = name as keyof typeof descriptions;
+    const shown = STATUS_COMMANDS[shownAs];
     const command = program.command(name).summary(summary).description(description);
-    addSettingFlags(command, ['controlSocket'])
+    addSettingFlags(command, { takes: ['controlSocket'] })
       .option(JSON_FLAG, 'print JSON')
-      .addHelpText('after', `${examplesHelp([`gwmark ${name}`, `gwmark ${name} --json`])}${exitCodesHelp()}`)
+      .addHelpText('after', `${examplesHelp([`gwmark ${name}`, `gwmark ${name} --json`])}${exitCodesHelp(shownAs)}`)
       .action(async () => finish(await showStatus(shown, configInputOf(command, io), isJson(command), io)));
   }
 }
@@ -136,11 +156,11 @@ function addFlows(program: Command, io: CliIo, commands: Commands, finish: (code
     .option('--client <address>', 'only flows from or to this address or subnet')
     .option('--gateway <id>', 'only flows of this gateway, see "gwmark gateways"')
     .option('--limit <n>', `at most this many flows, 0 for all [default: ${DEFAULT_FLOW_LIMIT}]`);
-  addSettingFlags(command, ['controlSocket', 'mark.mask', 'routing.protocol', 'routing.tableBase'])
+  addSettingFlags(command, { takes: ['controlSocket', 'mark.mask', 'routing.protocol', 'routing.tableBase'] })
     .option(JSON_FLAG, 'print {datapath, sidecarRunning, flows: [...], truncated}, one flow per line')
     .addHelpText(
       'after',
-      `${examplesHelp(['gwmark flows', 'gwmark flows --client 10.8.0.2', 'gwmark flows --gateway 1 --limit 0 --json'])}${exitCodesHelp()}`,
+      `${examplesHelp(['gwmark flows', 'gwmark flows --client 10.8.0.2', 'gwmark flows --gateway 1 --limit 0 --json'])}${exitCodesHelp('flows')}`,
     )
     .action(async () => finish(await flowsCommand(configInputOf(command, io), command.opts(), io, commands)));
 }
@@ -156,7 +176,7 @@ function addCheck(program: Command, io: CliIo, finish: (code: ExitCode) => void)
     .option(JSON_FLAG, 'print {ok, problems: [{path, source, value, expected}], settings}')
     .addHelpText(
       'after',
-      `${examplesHelp(['gwmark check --config ./gwmark.yaml', 'gwmark check --json'])}${environmentHelp()}${exitCodesHelp()}`,
+      `${examplesHelp(['gwmark check --config ./gwmark.yaml', 'gwmark check --json'])}${environmentHelp()}${exitCodesHelp('check')}`,
     )
     .action(async () => finish(await checkCommand(configInputOf(command, io), isJson(command), io)));
 }
@@ -168,11 +188,11 @@ function addDown(program: Command, io: CliIo, commands: Commands, finish: (code:
     .description(
       'Remove everything that gwmark installed in the kernel: table, rules, routes, neighbours; restore changed sysctls.\nUses the same settings as "run" to find it. Stop the sidecar first. Needs CAP_NET_ADMIN.',
     );
-  addSettingFlags(command)
+  addSettingFlags(command, { shows: SETTINGS_OF_DOWN })
     .option(JSON_FLAG, 'print {removed: [...]}')
     .addHelpText(
       'after',
-      `${examplesHelp(['gwmark down', 'gwmark down --config /etc/gwmark/gwmark.yaml'])}${environmentHelp()}${exitCodesHelp()}`,
+      `${examplesHelp(['gwmark down', 'gwmark down --config /etc/gwmark/gwmark.yaml'])}${environmentHelp()}${exitCodesHelp('down')}`,
     )
     .action(async () => finish(await downCommand(configInputOf(command, io), isJson(command), io, commands)));
 }

@@ -12,13 +12,14 @@ import { showValue } from '../config/problem.js';
 import { RELOADABLE } from '../config/reload.js';
 import { resolveSettings } from '../config/resolve.js';
 import { CONFIG_ENV } from '../config/sources.js';
-import { SETTINGS } from '../config/table.js';
+import type { Setting } from '../config/table.js';
 import { CHECKS } from '../doctor/checks.js';
 import { ERROR_CODES } from '../errors.js';
 import { LOG_EVENTS } from '../log/events.js';
 import { METRICS } from '../metrics/table.js';
 import { TRACE_STEPS } from '../trace/trace.js';
-import { EXIT_CODES } from './exit-codes.js';
+import { COMMAND_EXIT_CODES, type CommandName, EXIT_CODES, exitCodesOf } from './exit-codes.js';
+import { settingGroups } from './setting-flags.js';
 
 /** A page of docs/reference that is made from the code. */
 export interface ReferencePage {
@@ -55,16 +56,12 @@ export async function writeReferencePages(directory: string): Promise<void> {
 }
 
 function settingsPage(): string {
-  const rows = SETTINGS.map((setting) => {
-    const plain = setting.toPlain(setting.default);
-    const shown = plain === null ? 'none' : Array.isArray(plain) ? 'empty' : `\`${showValue(plain)}\``;
-    return [`\`${setting.path}\``, setting.type, shown, setting.doc, `\`${setting.flag}\``, `\`${setting.env}\``];
-  });
   const defaults = resolveSettings([], '/').flat;
   return page('Settings', [
     `Settings come from flags, from the environment, from a YAML file and from defaults, in this order of precedence. \`--config\` or \`${CONFIG_ENV}\` names the file; without either, gwmark reads \`${DEFAULT_CONFIG_FILE}\` if it exists. \`gwmark check\` checks a configuration and lists all its errors.`,
     'In flags and variables, separate the entries of a list with commas, or repeat the flag; a source replaces the list of a lower one. A variable that is set but empty counts as unset. Unknown keys in the file, unknown `GWMARK_` variables (except the links that Kubernetes and docker set) and unknown flags are errors. A relative path in a file is relative to the directory of that file, any other to the working directory.',
-    table(['setting', 'type', 'default', 'meaning', 'flag', 'environment'], rows),
+    '`gwmark run --help` shows the first table, `gwmark run --help --all` all of them.',
+    ...settingGroups().flatMap(({ title, settings }) => [`## ${title}`, settingsTable(settings)]),
     '## Changes at run time',
     'On SIGHUP the sidecar reloads its configuration, from the same file, environment and flags. An invalid configuration changes nothing, and the log lists its errors. Flows continue in either case.',
     `These settings take effect immediately: ${[...RELOADABLE].map((path) => `\`${path}\``).join(', ')}. When a management endpoint is no longer configured, the sidecar disconnects from it and removes its clients' rules; it follows a new one.`,
@@ -73,6 +70,15 @@ function settingsPage(): string {
     'With the defaults, and one management endpoint:',
     codeBlock(stringify({ ...toPlainSettings(defaults), ...exampleManagement(toPlainSettings(defaults)) }).trimEnd()),
   ]);
+}
+
+function settingsTable(settings: readonly Setting[]): string {
+  const rows = settings.map((setting) => {
+    const plain = setting.toPlain(setting.default);
+    const shown = plain === null ? 'none' : Array.isArray(plain) ? 'empty' : `\`${showValue(plain)}\``;
+    return [`\`${setting.path}\``, setting.type, shown, setting.doc, `\`${setting.flag}\``, `\`${setting.env}\``];
+  });
+  return table(['setting', 'type', 'default', 'meaning', 'flag', 'environment'], rows);
 }
 
 /** What the example has in place of the defaults: one endpoint, and nothing for what has no default. */
@@ -104,9 +110,15 @@ function errorsPage(): string {
 }
 
 function exitCodesPage(): string {
-  const rows = EXIT_CODES.map(({ code, meaning, cases }) => [String(code), [meaning, ...cases].join('<br>')]);
+  const codes = Object.entries(EXIT_CODES);
+  const rows = Object.keys(COMMAND_EXIT_CODES).map((name) => {
+    // Object.keys widens the key.
+    const meanings = new Map(exitCodesOf(name as CommandName));
+    return [`\`${name}\``, ...codes.map(([code]) => meanings.get(code) ?? '')];
+  });
   return page('Exit codes', [
-    table(['code', 'meaning'], rows),
+    table(['code', 'meaning'], codes),
+    table(['command', ...codes.map(([code]) => code)], rows),
     '[errors.md](errors.md) lists the code of each error.',
   ]);
 }

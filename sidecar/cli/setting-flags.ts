@@ -6,7 +6,23 @@ import { CONFIG_ENV } from '../config/sources.js';
 import { type Setting, SETTINGS, settingOf, type SettingPath } from '../config/table.js';
 import type { CliIo } from './io.js';
 
-/** Headings of `--help` by the first part of a path; settings without a dot stand in the last group. */
+/** The settings that people set; `--help` leaves the others to `--help --all`. */
+export const COMMON_SETTINGS = [
+  'management.endpoints',
+  'management.passwordFile',
+  'transport',
+  'networks',
+  'uplink',
+  'devices',
+  'authorize',
+  'controlSocket',
+  'metrics.listen',
+  'log.level',
+] as const satisfies readonly SettingPath[];
+
+/** The heading of what `--help` shows. */
+const SHOWN_HEADING = 'Settings:';
+/** Headings of `--help --all` by the first part of a path; settings without a dot are in the last group. */
 const HEADINGS: Readonly<Record<string, string>> = {
   management: "OpenVPN's management interface:",
   mark: 'Marks:',
@@ -17,17 +33,58 @@ const HEADINGS: Readonly<Record<string, string>> = {
 };
 const PLAIN_HEADING = 'Behaviour:';
 
-/** Adds `--config` and a flag for each of the settings (default: all of them). */
-export function addSettingFlags(
-  command: Command,
-  paths: readonly SettingPath[] = SETTINGS.map(({ path }) => path),
-): Command {
-  command.option(
-    '-c, --config <file>',
-    `YAML file of settings [default: ${DEFAULT_CONFIG_FILE} if it exists] [env: ${CONFIG_ENV}]`,
+/** Which settings a command has flags for. */
+export interface SettingFlags {
+  /** Default: all of them. */
+  readonly takes?: readonly SettingPath[];
+  /** Which of them `--help` shows, in this order. Default: those of {@link COMMON_SETTINGS}. */
+  readonly shows?: readonly SettingPath[];
+}
+
+/** All settings under headings, as `--help --all` and the reference show them: first those of {@link COMMON_SETTINGS}. */
+export function settingGroups(): readonly { readonly title: string; readonly settings: readonly Setting[] }[] {
+  const groups = new Map<string, Setting[]>([['Most used', COMMON_SETTINGS.map((path) => settingOf(path))]]);
+  const common = new Set<SettingPath>(COMMON_SETTINGS);
+  for (const setting of SETTINGS.filter(({ path }) => !common.has(path))) {
+    const title = headingOf(setting.path).replace(/:$/, '');
+    groups.set(title, [...(groups.get(title) ?? []), setting]);
+  }
+  return [...groups].map(([title, settings]) => ({ title, settings }));
+}
+
+/** Adds `--config`, a flag for each of the settings, and `--all`, by which `--help` shows those that it hides. */
+export function addSettingFlags(command: Command, flags: SettingFlags = {}): Command {
+  const takes = flags.takes ?? SETTINGS.map(({ path }) => path);
+  const shown = (flags.shows ?? COMMON_SETTINGS).filter((path) => takes.includes(path));
+  const hidden = takes.filter((path) => !shown.includes(path));
+  command.addOption(
+    new Option(
+      '-c, --config <file>',
+      `YAML file of settings [default: ${DEFAULT_CONFIG_FILE} if it exists] [env: ${CONFIG_ENV}]`,
+    ).helpGroup(SHOWN_HEADING),
   );
-  for (const path of paths) command.addOption(optionOf(settingOf(path)));
-  return command;
+  const options = [...shown, ...hidden].map((path) => {
+    const setting = settingOf(path);
+    const isHidden = hidden.includes(path);
+    const option = optionOf(setting)
+      .helpGroup(isHidden ? headingOf(path) : SHOWN_HEADING)
+      .hideHelp(isHidden);
+    option.description = hidden.length > 0 ? shortDescription(setting) : fullDescription(setting);
+    command.addOption(option);
+    return { setting, option };
+  });
+  if (hidden.length === 0) return command;
+  command.option('--all', `with --help: show all ${takes.length} settings, their whole meaning and their variables`);
+  // Flags are parsed before help is written.
+  command.on('option:all', () => {
+    for (const { setting, option } of options) {
+      option.hideHelp(false);
+      option.description = fullDescription(setting);
+    }
+  });
+  return command.hook('preAction', () => {
+    if (command.opts()['all'] === true) command.error('error: --all goes with --help');
+  });
 }
 
 /** What `loadConfig` reads, from the flags that a command got and from the process. */
@@ -36,7 +93,7 @@ export function configInputOf(command: Command, io: CliIo): ConfigInput {
   const flags = new Map<SettingPath, string | readonly string[]>();
   for (const setting of SETTINGS) {
     const value = options[optionOf(setting).attributeName()];
-    // Flags bear text or, where they repeat, lists of text: optionOf has no other parser and no defaults.
+    // Flags have text or, where they repeat, lists of text: optionOf has no other parser and no defaults.
     if (value !== undefined) flags.set(setting.path, value as string | readonly string[]);
   }
   const file = options['config'];
@@ -50,13 +107,27 @@ export function configInputOf(command: Command, io: CliIo): ConfigInput {
 }
 
 function optionOf(setting: Setting): Option {
-  const { flag, path, env, isList, isSwitch, doc } = setting;
+  const { flag, isList, isSwitch } = setting;
   const value = isSwitch ? ' [boolean]' : isList ? ' <list>' : ` <${placeholder(setting)}>`;
-  const description = `${doc.replaceAll('`', '')} [default: ${defaultText(setting)}] [env: ${env}]`;
-  const option = new Option(`${flag}${value}`, description).helpGroup(headingOf(path));
+  const option = new Option(`${flag}${value}`);
   if (isSwitch) return option.preset('true');
   if (!isList) return option;
   return option.argParser((text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), text]);
+}
+
+function fullDescription(setting: Setting): string {
+  return `${plainText(setting.doc)} [default: ${defaultText(setting)}] [env: ${setting.env}]`;
+}
+
+/** The first sentence alone. */
+function shortDescription(setting: Setting): string {
+  const [sentence = ''] = setting.doc.split(/(?<=\.)\s/, 1);
+  return `${plainText(sentence)} [default: ${defaultText(setting)}]`;
+}
+
+/** Without the marks of Markdown. */
+function plainText(doc: string): string {
+  return doc.replaceAll('`', '');
 }
 
 function placeholder({ type }: Setting): string {

@@ -43,9 +43,9 @@ export function addTrace(program: Command, io: CliIo, commands: Commands, finish
     .addOption(new Option('--proto <protocol>', 'only flows of this protocol').choices(['udp', 'tcp', 'icmp']))
     .option('--sport <n>', 'only flows with this port of SRC')
     .option('--dport <n>', 'only flows with this port of DST');
-  addSettingFlags(command, SETTINGS_OF_TRACE)
+  addSettingFlags(command, { takes: SETTINGS_OF_TRACE })
     .option('--json', 'print {query, goesByMac, steps: [{step, ok, text, remedy}], sentence, instead}')
-    .addHelpText('after', `${examplesHelp(EXAMPLES)}${stepsHelp()}${exitCodesHelp()}`)
+    .addHelpText('after', `${examplesHelp(EXAMPLES)}${stepsHelp()}${exitCodesHelp('trace')}`)
     .action(async (source: string, destination: string) => {
       const options: Readonly<Record<string, unknown>> = command.opts();
       const query = parseQuery(source, destination, options);

@@ -40,7 +40,7 @@ export const SETTINGS_TABLE = {
   }),
   'management.passwordFile': path<string | null>({
     default: null,
-    doc: 'A file with the management password in one line, for every endpoint without its own file; one trailing newline is ignored. gwmark reads it at every attempt to connect. If OpenVPN rejects the password, only that server is not ready; gwmark retries after three times `management.backoffMaxMs`, and on SIGHUP.',
+    doc: 'A file with the management password in one line, for every endpoint without its own file. One trailing newline is ignored. gwmark reads it at every attempt to connect. If OpenVPN rejects the password, only that server is not ready; gwmark retries after three times `management.backoffMaxMs`, and on SIGHUP.',
   }),
   'management.connectTimeoutMs': integer({
     min: 100,
@@ -91,7 +91,7 @@ export const SETTINGS_TABLE = {
   }),
   transport: transports({
     default: [],
-    doc: "The sockets on which an OpenVPN server serves its clients, for example `udp/1194, tcp/192.0.2.10:443`; for one OpenVPN of several, `udp/1194@unix:/run/openvpn/a.sock`. Overrides all other sources. If empty, gwmark finds them from OpenVPN's process, its log, its options and its events, in this order; a server with unknown sockets is not ready.",
+    doc: "The sockets on which an OpenVPN server serves its clients, for example `udp/1194, tcp/192.0.2.10:443`. For one OpenVPN of several: `udp/1194@unix:/run/openvpn/a.sock`. Overrides all other sources. If empty, gwmark finds them from OpenVPN's process, its log, its options and its events, in this order; a server with unknown sockets is not ready.",
   }),
   networks: networks({
     default: [],
@@ -118,7 +118,7 @@ export const SETTINGS_TABLE = {
   }),
   devices: devices({
     default: [],
-    doc: 'The Ethernet devices on which gwmark learns gateways. Empty: every Ethernet device of the network namespace.',
+    doc: 'The Ethernet devices on which gwmark learns gateways; empty: every Ethernet device of the network namespace.',
   }),
   table: text({
     default: 'gwmark',
@@ -227,7 +227,7 @@ export const SETTINGS_TABLE = {
     doc: 'The unix socket on which the sidecar serves its status. At most 107 bytes long.',
   }),
   'metrics.listen': listener({
-    doc: 'Where the sidecar serves `/metrics`, `/livez` and `/readyz` for Prometheus and for probes; see metrics.md. They have no authentication: use a unix socket, loopback or a trusted network.',
+    doc: 'Where the sidecar serves `/metrics`, `/livez` and `/readyz` for Prometheus and for probes. They have no authentication (see metrics.md): use a unix socket, loopback or a trusted network.',
   }),
   'log.level': choice({
     of: ['error', 'warn', 'info', 'debug'],

@@ -9,7 +9,8 @@ export const KERNEL_EVENTS = {
   },
   'firewall.failed': {
     level: 'error',
-    meaning: 'The kernel rejected a firewall transaction; the sidecar retries it.',
+    meaning:
+      'A pass failed: the kernel rejected a change of the firewall, or a rule, a route or a neighbour. The sidecar retries it.',
     action: 'See the object and the reason in the fields.',
   },
   'firewall.recovered': {
@@ -56,16 +57,6 @@ export const KERNEL_EVENTS = {
     meaning: 'The sidecar took over the rules of an earlier run without a gap.',
     action: 'None.',
   },
-  'routing.applied': {
-    level: 'debug',
-    meaning: 'A batch of rules, routes or neighbours was applied.',
-    action: 'None.',
-  },
-  'routing.failed': {
-    level: 'error',
-    meaning: 'The kernel rejected a rule, a route or a neighbour; the sidecar retries it.',
-    action: 'See the object and the reason in the fields.',
-  },
   'routing.repaired': {
     level: 'warn',
     meaning:
@@ -95,11 +86,6 @@ export const KERNEL_EVENTS = {
     level: 'warn',
     meaning: '`ip monitor` ended; the sidecar restarts it and reads everything again.',
     action: 'If it repeats: check the installation of iproute2.',
-  },
-  'routing.clash': {
-    level: 'error',
-    meaning: 'Another program uses a routing table, a rule priority or a next-hop address that gwmark needs.',
-    action: 'Change the `routing.*` setting that the fields name.',
   },
   'conntrack.flushed': {
     level: 'debug',

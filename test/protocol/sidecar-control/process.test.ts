@@ -388,6 +388,7 @@ describe('the command line', () => {
     [['statsu'], "unknown command 'statsu'\n(Did you mean status?)"],
     [['status', '--jsn'], "unknown option '--jsn'\n(Did you mean --json?)"],
     [['run', 'now'], "too many arguments for 'run'. Expected 0 arguments but got 1."],
+    [['run', '--all'], '--all goes with --help'],
     [['run', '--table'], "option '--table <identifier>' argument missing"],
     [
       ['run', '--json', '--log-format', 'json'],
@@ -411,15 +412,8 @@ describe('the command line', () => {
     for (const command of ['run', 'status', 'clients', 'gateways', 'check', 'down'])
       assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
     assert.equal(runHelp.code, 0);
-    for (const part of [
-      'Examples:',
-      'Environment:',
-      'Exit codes:',
-      '--gateways-poll-interval-ms <n>',
-      'GWMARK_MARK_MASK',
-    ]) {
+    for (const part of ['Examples:', 'Environment:', 'Exit codes:', '--log-level <error|warn|info|debug>'])
       assert.ok(runHelp.stdout.includes(part), part);
-    }
     assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
   });
 

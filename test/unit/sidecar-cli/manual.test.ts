@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 
 import { runCli } from '../../../sidecar/cli/program.js';
 import { EXIT_CODES } from '../../../sidecar/cli/exit-codes.js';
+import { COMMON_SETTINGS } from '../../../sidecar/cli/setting-flags.js';
+import { settingOf } from '../../../sidecar/config/table.js';
 
 // Compiled files lie in dist/test/unit/sidecar-cli.
 const MANUAL = readFileSync(new URL('../../../../docs/man/gwmark.8', import.meta.url), 'utf8');
@@ -30,6 +32,14 @@ describe('gwmark(8)', () => {
   });
 
   it('describes every exit code', () => {
-    for (const { code } of EXIT_CODES) assert.match(MANUAL, new RegExp(`^\\.TP\\n\\.B ${code}$`, 'm'), String(code));
+    for (const code of Object.keys(EXIT_CODES)) assert.match(MANUAL, new RegExp(`^\\.TP\\n\\.B ${code}$`, 'm'), code);
+  });
+
+  it('describes the settings that `gwmark run --help` shows, and no other', () => {
+    const flags = [...MANUAL.matchAll(/^\.TP\n\.BI?R? (\\-\\-\S+)/gm)].map(([, flag = '']) =>
+      flag.replaceAll('\\', ''),
+    );
+
+    assert.deepEqual(flags, ['--config', ...COMMON_SETTINGS.map((setting) => settingOf(setting).flag)]);
   });
 });

@@ -5,8 +5,9 @@ import { IPTABLES_ERROR_CODES } from 'iptables-wrapper';
 import { NFT_ERROR_CODES } from 'nftables-json';
 import { MANAGEMENT_ERROR_CODES } from 'openvpn-management-client';
 
-import { EXIT_CODES } from '../../../sidecar/cli/exit-codes.js';
+import { COMMAND_EXIT_CODES, EXIT_CODES } from '../../../sidecar/cli/exit-codes.js';
 import { referencePages } from '../../../sidecar/cli/reference-pages.js';
+import { COMMON_SETTINGS } from '../../../sidecar/cli/setting-flags.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
 import { yamlValues } from '../../../sidecar/config/yaml-source.js';
 import { SETTINGS } from '../../../sidecar/config/table.js';
@@ -46,18 +47,28 @@ describe('reference pages', () => {
         path,
       );
     for (const code of Object.keys(ERROR_CODES)) assert.ok(storedPage('errors.md').includes(`\`${code}\``), code);
-    for (const { code, meaning, cases } of EXIT_CODES)
-      assert.ok(
-        [`| ${code} | ${meaning}`, ...cases].every((text) => storedPage('exit-codes.md').includes(text)),
-        String(code),
-      );
-    const known = new Set<number>(EXIT_CODES.map(({ code }) => code));
-    for (const { exitCode } of Object.values(ERROR_CODES)) assert.ok(known.has(exitCode), String(exitCode));
+    for (const [code, meaning] of Object.entries(EXIT_CODES))
+      assert.ok(storedPage('exit-codes.md').includes(`| ${code} | ${meaning} |`), code);
+    for (const [name, codes] of Object.entries(COMMAND_EXIT_CODES))
+      for (const meaning of Object.values(codes))
+        assert.match(
+          storedPage('exit-codes.md'),
+          new RegExp(`^\\| \`${name}\` \\| (.*\\| )?${meaning} \\|`, 'm'),
+          name,
+        );
+    for (const { exitCode } of Object.values(ERROR_CODES)) assert.ok(exitCode in EXIT_CODES, String(exitCode));
     for (const { name } of CHECKS) assert.ok(storedPage('doctor.md').includes(`\`${name}\``), name);
     for (const event of Object.keys(LOG_EVENTS))
       assert.ok(storedPage('log-events.md').includes(`\`${event}\``), event);
     for (const name of Object.keys(METRICS)) assert.ok(storedPage('metrics.md').includes(`\`${name}\``), name);
     for (const step of Object.keys(TRACE_STEPS)) assert.ok(storedPage('trace.md').includes(`\`${step}\``), step);
+  });
+
+  it('have each setting once, those that the help shows first', () => {
+    const rows = [...storedPage('settings.md').matchAll(/^\| `([a-zA-Z.]+[0-9]?)` \|/gm)].map(([, path = '']) => path);
+
+    assert.deepEqual(rows.toSorted(), SETTINGS.map(({ path }) => path).toSorted());
+    assert.deepEqual(rows.slice(0, COMMON_SETTINGS.length), [...COMMON_SETTINGS]);
   });
 
   for (const [name, codes] of Object.entries(PACKAGES)) {
