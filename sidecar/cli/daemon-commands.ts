@@ -2,7 +2,7 @@ import { formatProblems, formatSource, showValue } from '../config/problem.js';
 import { type ConfigInput, type ConfigResult, loadConfig, type LoadedConfig } from '../config/load.js';
 import { toPlainSettings } from '../config/build.js';
 import { SETTINGS, type SettingPath } from '../config/table.js';
-import { fetchStatus } from '../control/client.js';
+import { describeElsewhere, findSidecar, type FoundSidecar } from '../control/sidecar-here.js';
 import { type ExitCode, GwmarkError } from '../errors.js';
 import type { RootLogger } from '../log/logger.js';
 import type { Commands } from './commands.js';
@@ -43,7 +43,7 @@ export async function runCommand(input: ConfigInput, io: CliIo, commands: Comman
   return 0;
 }
 
-/** `gwmark down`: refuses while a sidecar is at work, which would put everything back. */
+/** `gwmark down`: refuses while a sidecar of this network namespace is at work, which would restore everything. */
 export async function downCommand(
   input: ConfigInput,
   asJson: boolean,
@@ -52,7 +52,7 @@ export async function downCommand(
 ): Promise<ExitCode> {
   const config = unwrap(await loadConfig(input, { endpoints: false }));
   requireNetAdmin('down', await io.readProcStatus());
-  await refuseWhileServed(config.settings.controlSocket);
+  await refuseWhileServed(config.settings.controlSocket, io);
 
   await using logger = await openLogger(config, io);
   const { removed } = await commands.bringDown(config.settings, logger);
@@ -126,16 +126,21 @@ function failureFields(error: unknown): Readonly<Record<string, unknown>> {
   return { code: 'INTERNAL', reason: error instanceof Error ? error.message : String(error), stack };
 }
 
-async function refuseWhileServed(path: string): Promise<void> {
+/** A sidecar of another network namespace (its socket is in a shared directory) restores nothing here. */
+async function refuseWhileServed(path: string, io: CliIo): Promise<void> {
+  let found: FoundSidecar;
   try {
-    await fetchStatus(path);
+    found = await findSidecar(path);
   } catch (error) {
-    // Nobody is there; or somebody who is no sidecar, and so nobody who would put the rules back.
+    // What answers is no sidecar, and so nothing that would restore the rules.
     if (error instanceof GwmarkError) return;
     throw error;
   }
-  throw new GwmarkError(
-    'CONTROL_IN_USE',
-    `a sidecar is running on ${path} and would restore everything: stop it first`,
-  );
+  if (found.where === 'here')
+    throw new GwmarkError(
+      'CONTROL_IN_USE',
+      `a sidecar is running on ${path} and would restore everything: stop it first`,
+    );
+  if (found.where === 'elsewhere')
+    io.stderr.write(`gwmark: ${describeElsewhere(path, found.networkNamespace)}: it is left alone\n`);
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_CONFIG_FILE } from '../config/load.js';
 import { CONFIG_ENV } from '../config/sources.js';
-import { EXIT_CODES } from './exit-codes.js';
+import { type CommandName, EXIT_CODES, exitCodesOf } from './exit-codes.js';
 
 /** Command lines that do something sensible; a test parses them. */
 export function examplesHelp(lines: readonly string[]): string {
@@ -17,11 +17,8 @@ Environment:
 `;
 }
 
-/** What the command exits with. */
-export function exitCodesHelp(): string {
-  const lines = EXIT_CODES.flatMap(({ code, meaning, cases }) => [
-    `  ${code}  ${meaning}\n`,
-    ...cases.map((text) => `     - ${text}\n`),
-  ]);
-  return `\nExit codes:\n${lines.join('').replaceAll('`', '')}`;
+/** What one command exits with; without a command, what the codes mean for all of them. */
+export function exitCodesHelp(command?: CommandName): string {
+  const lines = command === undefined ? Object.entries(EXIT_CODES) : exitCodesOf(command);
+  return `\nExit codes:\n${lines.map(([code, meaning]) => `  ${code}  ${meaning}\n`).join('')}`;
 }

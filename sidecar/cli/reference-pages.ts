@@ -157,6 +157,7 @@ function metricsPage(): string {
         ],
       ],
     ),
+    'The control socket serves `/livez` and `/readyz` too, with the same answers.',
     'There is no authentication: use a unix socket, loopback or a trusted network. If the port is in use, the sidecar logs `metrics.unavailable` and retries; traffic does not depend on it.',
     table(['metric', 'type', 'labels', 'meaning'], rows),
     'Counters of gateways and of fall-through restart at 0 when the table or the module is replaced. At most 500 gateways have their own series. What a datapath does not count has no series.',

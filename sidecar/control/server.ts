@@ -1,4 +1,5 @@
 import { GwmarkError } from '../errors.js';
+import { healthPage, type Readiness } from '../http/health.js';
 import { type Answer, HttpListener, ListenError, plainText } from '../http/listener.js';
 import type { Logger } from '../log/logger.js';
 import type { StatusDocument } from '../status.js';
@@ -9,6 +10,8 @@ export interface ControlServerOptions {
   readonly path: string;
   /** The status of this moment; called once a request, must not throw. */
   readonly status: () => StatusDocument;
+  /** For `/readyz`. */
+  readonly readiness: Readiness;
   /** Brings up to date what the status says of the kernel; awaited before `/status` is answered. */
   readonly refresh?: () => Promise<void>;
   /** Does what `gwmark move` asks for; false where there is no such gateway. */
@@ -108,22 +111,11 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function answerTo(page: string, { status, refresh }: ControlServerOptions): Promise<Answer> {
-  switch (page) {
-    case '/status':
-      await refresh?.();
-      return { status: 200, type: 'application/json', body: `${JSON.stringify(status())}\n` };
-    case '/livez':
-      return plainText(200, 'ok\n');
-    case '/readyz':
-      return readiness(status());
-    default:
-      return plainText(404, 'no such page; there are /status, /livez and /readyz\n');
+async function answerTo(page: string, { status, refresh, readiness }: ControlServerOptions): Promise<Answer> {
+  if (page === '/status') {
+    await refresh?.();
+    return { status: 200, type: 'application/json', body: `${JSON.stringify(status())}\n` };
   }
-}
-
-function readiness(document: StatusDocument): Answer {
-  if (document.ready) return plainText(200, 'ready\n');
-  const problems = document.problems.length > 0 ? document.problems : ['not ready'];
-  return plainText(503, problems.map((problem) => `${problem}\n`).join(''));
+  const health = await healthPage(page, readiness);
+  return health ?? plainText(404, 'no such page; there are /status, /livez and /readyz\n');
 }

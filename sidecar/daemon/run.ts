@@ -35,6 +35,7 @@ export async function runDaemon(
   await using control = await ControlServer.open({
     path: settings.controlSocket,
     status: () => daemon.status(),
+    readiness: () => daemon.readiness(),
     refresh: () => daemon.settle(),
     move: (order) => daemon.move(order),
     logger,

@@ -4,7 +4,7 @@ import type { FlavourReport } from 'iptables-wrapper';
 
 import type { Family, Policy } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
-import { fetchStatus } from '../control/client.js';
+import { findSidecar, type FoundSidecar } from '../control/sidecar-here.js';
 import type { SettingsInForce } from '../control/settings-in-force.js';
 import type { RoutingUse } from '../routing/conflicts.js';
 import { readRoutingUse } from '../routing/conflicts.js';
@@ -58,16 +58,15 @@ export class System implements AsyncDisposable {
     this.nowMs = options.nowMs;
   }
 
-  /** The running sidecar's status; null when none answers at the control socket. */
-  status(): Promise<StatusDocument | null> {
-    return this.#once('status', async () => {
-      try {
-        return await fetchStatus(this.settings.controlSocket);
-      } catch (error) {
-        if (error instanceof GwmarkError && error.code === 'CONTROL_UNREACHABLE') return null;
-        throw error;
-      }
-    });
+  /** What answers at the control socket, here or in another network namespace. */
+  sidecar(): Promise<FoundSidecar> {
+    return this.#once('sidecar', () => findSidecar(this.settings.controlSocket));
+  }
+
+  /** The status of the sidecar of this network namespace; null when none answers at the control socket. */
+  async status(): Promise<StatusDocument | null> {
+    const found = await this.sidecar();
+    return found.where === 'here' ? found.status : null;
   }
 
   devices(): Promise<readonly DeviceDetails[]> {

@@ -1,4 +1,6 @@
 import { formatEndpoint } from 'openvpn-management-client';
+
+import { healthPage, type Readiness } from '../http/health.js';
 import { type Answer, HttpListener, type ListenAddress, plainText } from '../http/listener.js';
 import type { Logger } from '../log/logger.js';
 
@@ -6,8 +8,8 @@ import type { Logger } from '../log/logger.js';
 export interface MetricsPages {
   /** The text of `/metrics` and its content type. */
   metrics(): Promise<{ readonly type: string; readonly text: string }>;
-  /** Why traffic is not carried right now, a sentence each, after a look at the kernel; empty when it is. */
-  readiness(): Promise<readonly string[]>;
+  /** For `/readyz`. */
+  readonly readiness: Readiness;
 }
 
 export interface MetricsServerOptions {
@@ -72,20 +74,10 @@ export class MetricsServer implements AsyncDisposable {
 }
 
 async function answerTo(page: string, pages: MetricsPages): Promise<Answer> {
-  switch (page) {
-    case '/metrics': {
-      const { type, text } = await pages.metrics();
-      return { status: 200, type, body: text };
-    }
-    case '/livez':
-      return plainText(200, 'ok\n');
-    case '/readyz': {
-      const problems = await pages.readiness();
-      return problems.length === 0
-        ? plainText(200, 'ready\n')
-        : plainText(503, problems.map((problem) => `${problem}\n`).join(''));
-    }
-    default:
-      return plainText(404, 'no such page; there are /metrics, /livez and /readyz\n');
+  if (page === '/metrics') {
+    const { type, text } = await pages.metrics();
+    return { status: 200, type, body: text };
   }
+  const health = await healthPage(page, pages.readiness);
+  return health ?? plainText(404, 'no such page; there are /metrics, /livez and /readyz\n');
 }

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { ControlServer } from '../../sidecar/control/server.js';
-import { captureLog } from '../../sidecar/log/testing/captured-log.js';
+import { serveStatus } from '../protocol/sidecar-control/serve-status.js';
 import { READY } from '../protocol/sidecar-control/status-document.js';
 import { assertClean, assertFound, type DoctorFinding, type DoctorReport, runDoctor } from '../lab/doctor.js';
 import { networkState } from '../lab/network-state.js';
@@ -485,11 +484,7 @@ describe('gwmark doctor', function () {
 
   it('names a table that is missing although a sidecar runs', async () => {
     const controlSocket = path.join(lab.pki.directory, 'fake.sock');
-    await using control = await ControlServer.open({
-      path: controlSocket,
-      status: () => ({ ...READY, servers: [] }),
-      logger: captureLog().logger,
-    });
+    await using control = await serveStatus(controlSocket, () => ({ ...READY, servers: [] }));
 
     const report = await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', control.path] });
 

@@ -1,11 +1,12 @@
 import { isInOurNamespace, parentOf, type ProcessInfo, readProcesses } from '../../discovery/processes.js';
-import type { StatusDocument } from '../../status.js';
+import { describeElsewhere, type FoundSidecar } from '../../control/sidecar-here.js';
+import { ERROR_CODES } from '../../errors.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
 interface Facts {
   readonly controlSocket: string;
-  readonly status: StatusDocument | null;
+  readonly sidecar: FoundSidecar;
   /** Process ids of every `gwmark run` in this network namespace that can be seen. */
   readonly pids: readonly number[];
 }
@@ -23,11 +24,11 @@ export const sidecars: Check = {
       (await isInOurNamespace(pid)) && !numbers.has((await parentOf(pid)) ?? 0);
     const isOurs = await Promise.all(running.map(({ pid }) => isOwn(pid)));
     const pids = running.filter((_, index) => isOurs[index] === true).map(({ pid }) => pid);
-    return judgeSidecars({ controlSocket: system.settings.controlSocket, status: await system.status(), pids });
+    return judgeSidecars({ controlSocket: system.settings.controlSocket, sidecar: await system.sidecar(), pids });
   },
 };
 
-export function judgeSidecars({ controlSocket, status, pids }: Facts): readonly Judgement[] {
+export function judgeSidecars({ controlSocket, sidecar, pids }: Facts): readonly Judgement[] {
   const subject = 'sidecar';
   const judgements: Judgement[] = [];
   if (pids.length > 1) {
@@ -39,7 +40,17 @@ export function judgeSidecars({ controlSocket, status, pids }: Facts): readonly 
       remedy: 'stop all but one; two that share a table or mark bits undo each other',
     });
   }
-  if (status === null) {
+  if (sidecar.where === 'elsewhere') {
+    judgements.push({
+      severity: 'warn',
+      subject,
+      found: describeElsewhere(controlSocket, sidecar.networkNamespace),
+      expected: 'the network namespace of the sidecar: everything else here is about another one',
+      remedy: ERROR_CODES.CONTROL_NAMESPACE.remedy,
+    });
+    return judgements;
+  }
+  if (sidecar.where === 'nowhere') {
     const found = pids.length === 0 ? 'none runs' : `one runs (pid ${pids.join(', ')}), but not at ${controlSocket}`;
     judgements.push({
       severity: 'info',
@@ -48,7 +59,10 @@ export function judgeSidecars({ controlSocket, status, pids }: Facts): readonly 
       expected: `one at ${controlSocket}`,
       remedy: pids.length === 0 ? 'gwmark run' : 'name its control socket with --control-socket',
     });
-  } else if (status.ready) {
+    return judgements;
+  }
+  const { status } = sidecar;
+  if (status.ready) {
     judgements.push(fine(subject, `${status.version}, ready, datapath ${status.datapath}`));
   } else {
     const problems = status.problems.length > 0 ? status.problems : ['not ready'];

@@ -8,7 +8,9 @@ import { connect, createServer } from 'node:net';
 import { fetchStatus } from '../../../sidecar/control/client.js';
 import { ControlServer } from '../../../sidecar/control/server.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
+import { MetricsServer } from '../../../sidecar/metrics/server.js';
 import type { StatusDocument } from '../../../sidecar/status.js';
+import { serveStatus } from './serve-status.js';
 import { NOT_READY, READY } from './status-document.js';
 import { TemporaryDirectory } from './temporary-directory.js';
 
@@ -27,10 +29,6 @@ async function ask(socketPath: string, path: string, method = 'GET'): Promise<Re
   return { status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString(), headers: response.headers };
 }
 
-function openServer(path: string, status: () => StatusDocument = () => READY): Promise<ControlServer> {
-  return ControlServer.open({ path, status, logger: captureLog().logger });
-}
-
 /** Leaves the socket file of a process that was killed. */
 async function leaveStaleSocket(path: string): Promise<void> {
   const child = spawn(process.execPath, [
@@ -46,7 +44,7 @@ async function leaveStaleSocket(path: string): Promise<void> {
 describe('control socket', () => {
   it('serves the status document to fetchStatus', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await openServer(directory.file('s'));
+    await using server = await serveStatus(directory.file('s'));
 
     assert.deepEqual(await fetchStatus(server.path), READY);
   });
@@ -55,7 +53,7 @@ describe('control socket', () => {
     await using directory = await TemporaryDirectory.open();
     const path = directory.file('deep/er/s');
 
-    await using server = await openServer(path);
+    await using server = await serveStatus(path);
 
     assert.equal((await stat(server.path)).mode & 0o777, 0o660);
     assert.equal((await stat(directory.file('deep'))).mode & 0o777, 0o755);
@@ -65,33 +63,44 @@ describe('control socket', () => {
     await using directory = await TemporaryDirectory.open();
     const log = captureLog();
 
-    await using server = await ControlServer.open({
-      path: directory.file('s'),
-      status: () => READY,
-      logger: log.logger,
-    });
+    await using server = await serveStatus(directory.file('s'), undefined, log.logger);
 
     assert.deepEqual(log.of('control.listening')[0]?.fields, { path: server.path });
   });
 
-  it('answers /livez always, /readyz by the status', async () => {
+  it('answers /livez always, /readyz by a look of its own, in the words of the metrics server', async () => {
     await using directory = await TemporaryDirectory.open();
-    let document = READY;
-    await using server = await openServer(directory.file('s'), () => document);
+    let problems: readonly string[] = [];
+    const readiness = async (): Promise<readonly string[]> => problems;
+    const { logger } = captureLog();
+    await using control = await ControlServer.open({
+      path: directory.file('s'),
+      // As it was before the look.
+      status: () => NOT_READY,
+      readiness,
+      logger,
+    });
+    const address = { kind: 'unix', path: directory.file('m') } as const;
+    const pages = { metrics: async () => assert.fail('not asked for'), readiness };
+    await using monitoring = new MetricsServer({ address, pages, logger });
+    await monitoring.tried;
 
-    const ready = await ask(server.path, '/readyz');
-    document = NOT_READY;
-    const notReady = await ask(server.path, '/readyz?verbose');
-    const live = await ask(server.path, '/livez');
+    for (const socket of [control.path, address.path]) {
+      problems = [];
+      const ready = await ask(socket, '/readyz');
+      problems = ['no nft', 'no uplink'];
+      const notReady = await ask(socket, '/readyz?verbose');
+      const live = await ask(socket, '/livez');
 
-    assert.deepEqual([ready.status, ready.body], [200, 'ready\n']);
-    assert.deepEqual([notReady.status, notReady.body], [503, 'no nft\nno uplink\n']);
-    assert.deepEqual([live.status, live.body], [200, 'ok\n']);
+      assert.deepEqual([ready.status, ready.body], [200, 'ready\n']);
+      assert.deepEqual([notReady.status, notReady.body], [503, 'no nft\nno uplink\n']);
+      assert.deepEqual([live.status, live.body], [200, 'ok\n']);
+    }
   });
 
   it('answers HEAD without a body, refuses other methods and unknown pages', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await openServer(directory.file('s'));
+    await using server = await serveStatus(directory.file('s'));
 
     const head = await ask(server.path, '/status', 'HEAD');
     const post = await ask(server.path, '/status', 'POST');
@@ -111,7 +120,7 @@ describe('control socket', () => {
       if (isBroken) throw new Error('invariant broken');
       return READY;
     };
-    await using server = await ControlServer.open({ path: directory.file('s'), status, logger: log.logger });
+    await using server = await serveStatus(directory.file('s'), status, log.logger);
 
     await assert.rejects(fetchStatus(server.path), { code: 'CONTROL_PROTOCOL', message: /answered with HTTP 500/ });
     isBroken = false;
@@ -122,7 +131,7 @@ describe('control socket', () => {
 
   it('survives garbage and clients that leave', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await openServer(directory.file('s'));
+    await using server = await serveStatus(directory.file('s'));
 
     const garbage = connect(server.path, () => garbage.write(Buffer.alloc(100_000, 0xff)));
     garbage.on('error', () => undefined);
@@ -137,9 +146,9 @@ describe('control socket', () => {
 
   it('refuses a path where another sidecar answers, and leaves that one alone', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using first = await openServer(directory.file('s'));
+    await using first = await serveStatus(directory.file('s'));
 
-    await assert.rejects(openServer(first.path), {
+    await assert.rejects(serveStatus(first.path), {
       code: 'CONTROL_IN_USE',
       exitCode: 1,
       message: `another gwmark already runs on ${first.path}`,
@@ -152,7 +161,7 @@ describe('control socket', () => {
     await using directory = await TemporaryDirectory.open();
     await leaveStaleSocket(directory.file('s'));
 
-    await using server = await openServer(directory.file('s'));
+    await using server = await serveStatus(directory.file('s'));
 
     assert.deepEqual(await fetchStatus(server.path), READY);
   });
@@ -161,7 +170,7 @@ describe('control socket', () => {
     await using directory = await TemporaryDirectory.open();
     await writeFile(directory.file('s'), 'precious');
 
-    await assert.rejects(openServer(directory.file('s')), {
+    await assert.rejects(serveStatus(directory.file('s')), {
       code: 'CONTROL_UNAVAILABLE',
       message: /a file that is no socket is in the way$/,
     });
@@ -173,7 +182,7 @@ describe('control socket', () => {
     await using directory = await TemporaryDirectory.open();
     await writeFile(directory.file('file'), '');
 
-    await assert.rejects(openServer(directory.file('file/s')), {
+    await assert.rejects(serveStatus(directory.file('file/s')), {
       code: 'CONTROL_UNAVAILABLE',
       message: /^cannot make the control socket .*\/file\/s: /,
     });
@@ -181,7 +190,7 @@ describe('control socket', () => {
 
   it('removes its file on dispose, twice if asked, even under an idle connection', async () => {
     await using directory = await TemporaryDirectory.open();
-    const server = await openServer(directory.file('s'));
+    const server = await serveStatus(directory.file('s'));
     const idle = connect(server.path);
     await once(idle, 'connect');
     idle.on('error', () => undefined).resume();
@@ -211,7 +220,7 @@ describe('fetchStatus', () => {
   it('says that permission is missing', async () => {
     await using directory = await TemporaryDirectory.open();
     await mkdir(directory.file('closed'), { mode: 0o700 });
-    await using server = await openServer(directory.file('closed/s'));
+    await using server = await serveStatus(directory.file('closed/s'));
     await chmod(directory.file('closed'), 0);
     // Root may open every socket, so somebody else asks.
     const user = process.geteuid?.() ?? 0;
@@ -264,7 +273,7 @@ describe('fetchStatus', () => {
     await using directory = await TemporaryDirectory.open();
     const [server] = READY.servers;
     const wrong = { ...READY, servers: [{ ...server, transportSource: 5 }] } as unknown as StatusDocument;
-    await using served = await openServer(directory.file('s'), () => wrong);
+    await using served = await serveStatus(directory.file('s'), () => wrong);
 
     await assert.rejects(fetchStatus(served.path), {
       code: 'CONTROL_PROTOCOL',
@@ -279,7 +288,7 @@ describe('fetchStatus', () => {
       clients: [{ ...READY.clients[0], country: 'AQ' }],
       extra: 1,
     } as unknown as StatusDocument;
-    await using server = await openServer(directory.file('s'), () => newer);
+    await using server = await serveStatus(directory.file('s'), () => newer);
 
     assert.deepEqual(await fetchStatus(server.path), newer);
   });

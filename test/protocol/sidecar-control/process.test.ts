@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-import { ControlServer } from '../../../sidecar/control/server.js';
-import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { type Ended, ended, run, start } from './fake-process.js';
+import { serveStatus } from './serve-status.js';
 import { NOT_READY, READY } from './status-document.js';
 import { TemporaryDirectory } from './temporary-directory.js';
 
@@ -178,13 +177,10 @@ describe('gwmark down', () => {
     assert.deepEqual([code, stderr], [1, 'gwmark: cannot delete table inet gwmark\n']);
   });
 
-  it('refuses while a sidecar runs that would restore everything', async () => {
+  it('refuses while a sidecar of this network namespace runs, which would restore everything', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await ControlServer.open({
-      path: directory.file('s'),
-      status: () => READY,
-      logger: captureLog().logger,
-    });
+    const networkNamespace = await readlink('/proc/self/ns/net');
+    await using server = await serveStatus(directory.file('s'), () => ({ ...READY, networkNamespace }));
 
     const { code, stdout, stderr } = await run(['down', '--control-socket', server.path]);
 
@@ -194,16 +190,26 @@ describe('gwmark down', () => {
       `gwmark: a sidecar is running on ${server.path} and would restore everything: stop it first\n`,
     );
   });
+
+  it('leaves a sidecar of another network namespace alone, and says so', async () => {
+    await using directory = await TemporaryDirectory.open();
+    await using server = await serveStatus(directory.file('s'), () => ({ ...READY, networkNamespace: 'net:[1]' }));
+
+    const { code, stdout, stderr } = await run(['down', '--control-socket', server.path]);
+
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^removed /);
+    assert.match(
+      stderr,
+      /^gwmark: the sidecar at \S+ works in the network namespace net:\[1\], and this command runs in net:\[\d+\]: it is left alone\n$/,
+    );
+  });
 });
 
 describe('gwmark status, clients and gateways', () => {
   it('show what the sidecar says, for eyes and as JSON', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await ControlServer.open({
-      path: directory.file('s'),
-      status: () => READY,
-      logger: captureLog().logger,
-    });
+    await using server = await serveStatus(directory.file('s'));
     const env = { GWMARK_CONTROL_SOCKET: server.path };
 
     const status = await run(['status', '--json'], { env });
@@ -222,11 +228,7 @@ describe('gwmark status, clients and gateways', () => {
 
   it('exit 1 for a sidecar that is not ready, and say why; lists exit 0', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await ControlServer.open({
-      path: directory.file('s'),
-      status: () => NOT_READY,
-      logger: captureLog().logger,
-    });
+    await using server = await serveStatus(directory.file('s'), () => NOT_READY);
     const env = { GWMARK_CONTROL_SOCKET: server.path };
 
     const status = await run(['status'], { env });
@@ -250,7 +252,7 @@ describe('gwmark status, clients and gateways', () => {
     await using directory = await TemporaryDirectory.open();
     const clients = Array.from({ length: 20_000 }, (_, index) => ({ ...READY.clients[0], cid: String(index) }));
     const status = (): typeof READY => ({ ...READY, clients }) as typeof READY;
-    await using server = await ControlServer.open({ path: directory.file('s'), status, logger: captureLog().logger });
+    await using server = await serveStatus(directory.file('s'), status);
     const child = start(['clients', '--control-socket', server.path]);
 
     child.stdout.once('data', () => child.stdout.destroy());
@@ -261,11 +263,7 @@ describe('gwmark status, clients and gateways', () => {
 
   it('say that their output cannot be written, and exit 1', async () => {
     await using directory = await TemporaryDirectory.open();
-    await using server = await ControlServer.open({
-      path: directory.file('s'),
-      status: () => READY,
-      logger: captureLog().logger,
-    });
+    await using server = await serveStatus(directory.file('s'));
     const full = ['sh', '-c', 'exec "$@" > /dev/full', 'sh'];
 
     const { code, stderr } = await run(['status', '--control-socket', server.path], { prefix: full });

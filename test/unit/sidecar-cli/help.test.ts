@@ -44,7 +44,7 @@ describe('help', () => {
       assert.deepEqual(settingsIn(help).toSorted(), SETTINGS.map(({ flag }) => flag).toSorted());
       const lines = help.replaceAll(/\s+/g, ' ');
       for (const { env } of SETTINGS) assert.ok(lines.includes(`[env: ${env}]`), env);
-      for (const heading of ['Settings:', 'Management interface of OpenVPN:', 'Behaviour:', 'Routing:', 'Log:'])
+      for (const heading of ['Settings:', "OpenVPN's management interface:", 'Behaviour:', 'Routing:', 'Log:'])
         assert.match(help, new RegExp(`^${heading}$`, 'm'));
     });
 

@@ -49,13 +49,11 @@ describe('reference pages', () => {
     for (const code of Object.keys(ERROR_CODES)) assert.ok(storedPage('errors.md').includes(`\`${code}\``), code);
     for (const [code, meaning] of Object.entries(EXIT_CODES))
       assert.ok(storedPage('exit-codes.md').includes(`| ${code} | ${meaning} |`), code);
-    for (const [name, codes] of Object.entries(COMMAND_EXIT_CODES))
-      for (const meaning of Object.values(codes))
-        assert.match(
-          storedPage('exit-codes.md'),
-          new RegExp(`^\\| \`${name}\` \\| (.*\\| )?${meaning} \\|`, 'm'),
-          name,
-        );
+    const exitCodes = storedPage('exit-codes.md').split('\n');
+    for (const [name, codes] of Object.entries(COMMAND_EXIT_CODES)) {
+      const row = exitCodes.find((line) => line.startsWith(`| \`${name}\` |`)) ?? '';
+      for (const meaning of Object.values(codes)) assert.ok(row.includes(`| ${meaning} |`), `${name}: ${meaning}`);
+    }
     for (const { exitCode } of Object.values(ERROR_CODES)) assert.ok(exitCode in EXIT_CODES, String(exitCode));
     for (const { name } of CHECKS) assert.ok(storedPage('doctor.md').includes(`\`${name}\``), name);
     for (const event of Object.keys(LOG_EVENTS))
