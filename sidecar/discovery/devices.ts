@@ -50,7 +50,7 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
     if (device !== undefined && device.link_type !== 'ether') {
       throw new GwmarkError(
         'DEVICE_UNKNOWN',
-        `devices: ${name} is no Ethernet device (link type ${device.link_type})`,
+        `devices: ${name} is not an Ethernet device (link type ${device.link_type})`,
       );
     }
   }

@@ -30,7 +30,7 @@ export async function diagnose(options: SystemOptions): Promise<readonly Finding
   );
 }
 
-const TO_LOOK = 'to be looked at';
+const TO_LOOK = 'to be checked';
 
 async function lookWith(check: Check, system: System): Promise<readonly Judgement[]> {
   const subject = check.name;
@@ -39,7 +39,7 @@ async function lookWith(check: Check, system: System): Promise<readonly Judgemen
       {
         severity: 'info',
         subject,
-        found: 'not looked at: needs CAP_NET_ADMIN',
+        found: 'not checked: needs CAP_NET_ADMIN',
         expected: `${subject} ${TO_LOOK}`,
         remedy: 'run gwmark doctor as root',
       },
@@ -65,7 +65,7 @@ async function lookWith(check: Check, system: System): Promise<readonly Judgemen
           subject,
           found: error.message,
           expected: TO_LOOK,
-          remedy: 'look whether "nft list ruleset" works',
+          remedy: 'check that "nft list ruleset" works',
         },
       ];
     throw error;

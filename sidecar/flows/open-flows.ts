@@ -45,7 +45,7 @@ async function leftInKernel(settings: Settings): Promise<FlowSource> {
   if (plan.rules.length === 0) {
     throw new GwmarkError(
       'NOT_RUNNING',
-      `nothing of gwmark is at work in this network namespace: no sidecar answers at ${settings.controlSocket}, no ip rule has the protocol ${settings.routing.protocol}, and the kernel module is not enabled`,
+      `gwmark has nothing installed in this network namespace: no sidecar answers at ${settings.controlSocket}, no ip rule has the protocol ${settings.routing.protocol}, and the kernel module is not enabled`,
     );
   }
   return {

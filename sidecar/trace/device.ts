@@ -22,7 +22,7 @@ export function findDevice(
     return steps.stop(
       'device',
       `gateway ${target.id} is down: ${target.device} is gone`,
-      'plug it in again; its router is learnt anew',
+      'plug it in again; gwmark learns its router again',
       mark,
     );
   if (!device.flags.includes('UP'))
@@ -36,7 +36,7 @@ export function findDevice(
     return steps.stop(
       'device',
       `gateway ${target.id} is down: ${target.device} has no carrier`,
-      'look at its cable and the switch',
+      'check its cable and the switch',
       mark,
     );
   steps.pass('device', `${target.device} is up`);
@@ -54,10 +54,10 @@ export function findForwarding(
   if (unforwarded.has(tunnel))
     return steps.stop(
       'forwarding',
-      `the kernel forwards nothing that comes out of ${tunnel}`,
-      'let gwmark run do it (sysctl: manage), or see gwmark doctor',
+      `the kernel does not forward packets from ${tunnel}`,
+      'let gwmark run enable it (sysctl: manage), or see gwmark doctor',
       mark,
     );
-  steps.pass('forwarding', `what comes out of ${tunnel} may be forwarded`);
+  steps.pass('forwarding', `the kernel forwards packets from ${tunnel}`);
   return undefined;
 }

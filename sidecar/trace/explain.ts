@@ -19,7 +19,7 @@ export async function explain(reading: TraceReading, query: TraceQuery, routeOf:
   const role = rules instanceof Stopped ? rules : findRole(reading, query, steps);
   const way = role instanceof Stopped ? role : await follow(reading, query, role, steps, routeOf);
   if (!(way instanceof Stopped)) return { query, goesByMac: true, steps: steps.list, sentence: way, instead: null };
-  const sentence = `answers of this flow do not go by MAC: ${steps.list.at(-1)?.text ?? ''}`;
+  const sentence = `answers of this flow do not go to the router's MAC address: ${steps.list.at(-1)?.text ?? ''}`;
   const instead =
     role instanceof Stopped || way.mark === null ? null : await insteadOf(reading, query, role, way.mark, routeOf);
   return { query, goesByMac: false, steps: steps.list, sentence, instead };
@@ -32,26 +32,26 @@ function findRules(
   if (owner === 'missing')
     return steps.stop(
       'rules',
-      `${name} is not there`,
+      `${name} is missing`,
       status === null
         ? 'start gwmark run'
-        : 'the sidecar makes it anew within a second, or says in "gwmark status" why it cannot',
+        : 'the sidecar restores it within a second, or says in "gwmark status" why it cannot',
     );
   if (owner === 'foreign')
-    return steps.stop('rules', `${name} is somebody else's`, 'name another with the setting table');
+    return steps.stop('rules', `${name} belongs to another program`, 'set table to another name');
   if (owner === 'outdated')
     return steps.stop(
       'rules',
       `${name} is of another version of gwmark`,
-      'start gwmark run of this version: it replaces them',
+      'start gwmark run of this version: it replaces the rules',
     );
   const differing =
     inForce.differences.length === 0
       ? ''
-      : `; judged by the settings of the running sidecar: ${describeDifferences(inForce.differences)}`;
+      : `; using the settings of the running sidecar: ${describeDifferences(inForce.differences)}`;
   steps.pass(
     'rules',
-    `${name} stands, datapath ${datapath}${status === null ? '; no sidecar runs, and this is what it left' : differing}`,
+    `${name} is installed, datapath ${datapath}${status === null ? '; no sidecar runs, these are the rules that it left' : differing}`,
   );
   return undefined;
 }
@@ -87,8 +87,8 @@ function findSelection(
     steps.pass('selection', `selected by ${role.selector}`);
     return undefined;
   }
-  const text = `${source} is on the link of ${link.device} itself: ARP and neighbour discovery serve it, and no gateway is learnt`;
-  return steps.stop('selection', text, 'none needed; gateways.learnOnlink: true would learn it all the same', 0);
+  const text = `${source} is on the link of ${link.device} itself: ARP and neighbour discovery find it, so gwmark learns no gateway`;
+  return steps.stop('selection', text, 'none needed; with gateways.learnOnlink: true, gwmark would learn it', 0);
 }
 
 /** On a bridge, frames for VPN addresses are not addressed to the endpoint: the bridge table has to take them up. */
@@ -101,13 +101,13 @@ function findCapture(
   const bridge = devices.links.find(({ isBridge }) => isBridge);
   if (datapath !== 'module' || bridge === undefined || role.transport !== null) return undefined;
   const name = `nftables table bridge ${policy.table}`;
-  const remedy = 'a running sidecar repairs that within a second: see "gwmark status"';
+  const remedy = 'a running sidecar repairs this within a second: see "gwmark status"';
   if (captured === null)
-    return steps.stop('capture', `${name} is not there: frames for ${destination} pass ${bridge.device}`, remedy);
+    return steps.stop('capture', `${name} is missing: frames for ${destination} pass ${bridge.device}`, remedy);
   const isOwn = devices.tunnels.some(({ addresses }) => addresses.some(({ address }) => address === destination));
   if (!isOwn && mostSpecific(captured, destination) === null)
-    return steps.stop('capture', `${name} does not know ${destination}: frames for it pass ${bridge.device}`, remedy);
-  steps.pass('capture', `${name} takes frames for ${destination} off ${bridge.device}`);
+    return steps.stop('capture', `${name} does not have ${destination}: frames for it pass ${bridge.device}`, remedy);
+  steps.pass('capture', `${name} captures frames for ${destination} off ${bridge.device}`);
   return undefined;
 }
 
@@ -125,8 +125,8 @@ async function findSocket(
   if ('refused' in answer)
     return steps.stop(
       'socket',
-      `${words}: ${answer.refused}: a socket cannot send, and netfilter sees nothing of it`,
-      'a running sidecar adds a rule for that: see "gwmark status"',
+      `${words}: ${answer.refused}: the socket cannot send, and netfilter never sees the packet`,
+      'a running sidecar adds a rule for this: see "gwmark status"',
     );
   steps.pass('socket', `${words}: ${describeRoute(reading, answer.route)}`);
   return findSource(reading, destination, question, steps, routeOf);
@@ -159,13 +159,13 @@ async function findSource(
   if (reading.isMultihome === false)
     return steps.stop(
       'socket',
-      `OpenVPN is bound to no address and has no multihome: it answers from ${chosen}, not from ${destination}, and nobody knows that answer`,
+      `OpenVPN is bound to no address and has no multihome: it answers from ${chosen}, not from ${destination}, and the client does not recognise that answer`,
       remedy,
       0,
     );
   steps.pass(
     'socket',
-    `unless OpenVPN has multihome, which cannot be seen from here, it answers from ${chosen}, not from ${destination}`,
+    `unless OpenVPN has multihome, which is not visible from here, it answers from ${chosen}, not from ${destination}`,
   );
   return undefined;
 }
@@ -188,6 +188,6 @@ async function insteadOf(
   };
   const answer = await routeOf(question);
   return 'refused' in answer
-    ? `they take the normal route, and there is none (${answer.refused}): they are lost`
+    ? `they take the normal route, but there is none (${answer.refused}): they are lost`
     : `they take the normal route, ${describeRoute(reading, answer.route)}`;
 }

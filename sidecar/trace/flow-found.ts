@@ -37,7 +37,7 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
   const who = isOpenedByDestination ? ' (opened by DST)' : '';
   steps.pass(
     'conntrack',
-    `${text}${who}: ${id === 0 ? 'no gateway, as a flow that DST opens has none before its first answer; a flow of SRC whose entry timed out or was deleted, and in which DST spoke next, looks the same' : `gateway ${id}`}`,
+    `${text}${who}: ${id === 0 ? 'no gateway: a flow that DST opens has none before its first answer; a flow of SRC looks the same if its entry timed out or was deleted and DST sent next' : `gateway ${id}`}`,
   );
   return { isOpenedByDestination, id };
 }
@@ -77,7 +77,7 @@ function others(candidates: readonly { readonly id: number }[], id: number): str
   const differing =
     ids.length === 0
       ? ''
-      : `; others have ${ids.map((other) => (other === 0 ? 'none' : `gateway ${other}`)).join(', ')}: name --proto and ports`;
+      : `; others have ${ids.map((other) => (other === 0 ? 'none' : `gateway ${other}`)).join(', ')}: select one with --proto and ports`;
   return `, one of ${candidates.length}${differing}`;
 }
 
@@ -89,12 +89,12 @@ function noGateway(
   const found = datapath === 'nexthop' ? `no gateway in its mark 0x${mark.toString(16)}` : 'no gateway in its labels';
   if (sourceLists.length > 0)
     return [
-      `${text}: ${found}; ${sourceLists.join(' and ')} may keep the frames of its router from being learnt`,
-      `look at ${sourceLists.join(' and ')}, and at "gwmark gateways"; if its router is not meant, let it send again`,
+      `${text}: ${found}; because of ${sourceLists.join(' and ')}, gwmark may not learn its router`,
+      `check ${sourceLists.join(' and ')}, and "gwmark gateways"; if they do not exclude its router, let it send again`,
     ];
   return [
     `${text}: ${found}`,
-    'its router was not known at its first packet, or the flow is older than the rules: let it send again, and look for that router in "gwmark gateways"',
+    'its router was unknown at its first packet, or the flow is older than the rules: let it send again, and check that "gwmark gateways" lists that router',
   ];
 }
 
@@ -103,16 +103,13 @@ function missingFlow(reading: TraceReading, query: TraceQuery, role: Role): read
   const { source, destination } = query;
   const suspect = suspectOf(reading, query, role);
   if (suspect !== null)
-    return [
-      `connection tracking has no such flow from ${source} to ${destination}, and ${suspect.text}`,
-      suspect.remedy,
-    ];
+    return [`conntrack has no such flow from ${source} to ${destination}, and ${suspect.text}`, suspect.remedy];
   const down = allDevices.find(({ link_type: type, flags }) => type === 'ether' && !flags.includes('LOWER_UP'));
   const hint =
     down === undefined ? '' : `; ${down.ifname} is ${down.flags.includes('UP') ? 'without carrier' : 'down'}`;
   return [
-    `connection tracking has no such flow from ${source} to ${destination}${hint}`,
-    'let it send a packet: nothing arrived, it was dropped before (rp_filter, a firewall), or the entry ended',
+    `conntrack has no such flow from ${source} to ${destination}${hint}`,
+    'let it send a packet: none has arrived, something dropped it before (rp_filter, a firewall), or the entry expired',
   ];
 }
 

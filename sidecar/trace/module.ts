@@ -33,7 +33,7 @@ export async function followModule(
 }
 
 function findModule({ module, policy }: TraceReading, steps: Steps): TracedModule['gateways'] | Stopped {
-  const repair = 'a running sidecar sets it up within a second, or says in "gwmark status" why it cannot';
+  const repair = 'a running sidecar configures it within a second, or says in "gwmark status" why it cannot';
   if (module === null || module.reading.state === 'absent')
     return steps.stop(
       'module',
@@ -45,12 +45,12 @@ function findModule({ module, policy }: TraceReading, steps: Steps): TracedModul
   if (reading.state === 'foreign')
     return steps.stop(
       'module',
-      `the kernel module is of another version ("${reading.firstLine}")`,
-      `load the one of this version, whose ABI is ${MODULE_ABI}`,
+      `the kernel module has another version ("${reading.firstLine}")`,
+      `load the module of this version, with ABI ${MODULE_ABI}`,
       0,
     );
   if (!reading.isEnabled)
-    return steps.stop('module', 'the kernel module is loaded, and not enabled in this network namespace', repair, 0);
+    return steps.stop('module', 'the kernel module is loaded, but not enabled in this network namespace', repair, 0);
   const wanted = { value: moduleMark(policy), mask: policy.markMask };
   for (const name of ['reply_mark', 'orig_mark']) {
     const text = reading.records.find((record) => record.startsWith(`${name} `))?.slice(name.length + 1) ?? 'nothing';
@@ -58,14 +58,14 @@ function findModule({ module, policy }: TraceReading, steps: Steps): TracedModul
     if (value !== wanted.value || mask !== wanted.mask)
       return steps.stop(
         'module',
-        `the module looks for ${name} ${text}, and the rules set ${hex(wanted.value)}/${hex(wanted.mask)}`,
-        `${repair}; the settings of this command may be others than the sidecar's (--config)`,
+        `the module uses ${name} ${text}, but the rules set ${hex(wanted.value)}/${hex(wanted.mask)}`,
+        `${repair}; the settings of this command may differ from the sidecar's (--config)`,
         0,
       );
   }
   steps.pass(
     'module',
-    `the module is enabled and looks for the mark ${hex(wanted.value)}/${hex(wanted.mask)} that the rules set`,
+    `the module is enabled and uses the mark ${hex(wanted.value)}/${hex(wanted.mask)} that the rules set`,
   );
   return gateways;
 }
@@ -76,7 +76,7 @@ function gatewayOf(gateways: TracedModule['gateways'], id: number, steps: Steps)
     return steps.stop(
       'gateway',
       `gateway ${id} is gone: its device went down, or it was flushed`,
-      'its next packet teaches the flow anew; see "gwmark gateways"',
+      'gwmark learns it again from the next packet; see "gwmark gateways"',
       0,
     );
   const { device, mac, send } = gateway;
@@ -118,7 +118,7 @@ async function findOpened(
   steps.pass(
     'route',
     'route' in answer
-      ? `${words}: ${describeRoute(reading, answer.route)}, which is there to be replaced`
+      ? `${words}: ${describeRoute(reading, answer.route)}, which the module replaces`
       : `${words}: ${answer.refused}, so the module sends it`,
   );
   const uplink = gateways.find(({ isUplink }) => isUplink);
@@ -126,7 +126,7 @@ async function findOpened(
     return steps.stop(
       'gateway',
       'the module knows no uplink',
-      'it is known with the first packet of OpenVPN itself; see "gwmark gateways", and the setting uplink',
+      'gwmark learns it from OpenVPN\'s first own packet; see "gwmark gateways", and the setting uplink',
       0,
     );
   return gatewayOf(gateways, uplink.id, steps);

@@ -7,7 +7,7 @@ import type { Role } from './role.js';
 import { describeRoute, gatewayOfHop, type RouteOf, type RouteQuestion, routeWords } from './route.js';
 import { type Steps, Stopped, type TraceQuery } from './trace.js';
 
-const REPAIR = 'a running sidecar repairs that within a second: see "gwmark status"';
+const REPAIR = 'a running sidecar repairs this within a second: see "gwmark status"';
 
 /** From the mark of a flow to the MAC: gateway, device, rule, route, neighbour, and then the kernel's own word. */
 export async function followNexthop(
@@ -34,14 +34,14 @@ export async function followNexthop(
     (candidate) => candidate.family === family && candidate.table === table && candidate.fwmark?.value === mark,
   );
   if (rule === undefined)
-    return steps.stop('rule', `no ip rule sends the mark 0x${mark.toString(16)} to table ${table}`, REPAIR, mark);
-  steps.pass('rule', `ip rule ${rule.priority}: mark 0x${mark.toString(16)} leads to table ${table}`);
+    return steps.stop('rule', `no ip rule for the mark 0x${mark.toString(16)} selects table ${table}`, REPAIR, mark);
+  steps.pass('rule', `ip rule ${rule.priority}: mark 0x${mark.toString(16)} selects table ${table}`);
   const route = plan.routes.find((candidate) => candidate.family === family && candidate.table === table);
   if (route === undefined) return steps.stop('route', `table ${table} is empty`, REPAIR, mark);
   steps.pass('route', `table ${table}: default via ${route.via ?? '?'} dev ${route.device}`);
   const hop = nexthopAddress(policy, family, id);
   const neighbour = plan.neighbours.find(({ address, device }) => address === hop && device === target.device);
-  if (neighbour === undefined) return steps.stop('neighbour', `the next hop ${hop} has no MAC`, REPAIR, mark);
+  if (neighbour === undefined) return steps.stop('neighbour', `the next hop ${hop} has no MAC address`, REPAIR, mark);
   steps.pass('neighbour', `${hop} is ${neighbour.mac}, permanently`);
 
   const question: RouteQuestion = {
@@ -54,13 +54,18 @@ export async function followNexthop(
   const words = `ip ${routeWords(question).join(' ')}`;
   const answer = await routeOf(question);
   if ('refused' in answer)
-    return steps.stop('kernel', `${words}: ${answer.refused}`, 'compare "ip rule" and rp_filter: gwmark doctor', mark);
+    return steps.stop(
+      'kernel',
+      `${words}: ${answer.refused}`,
+      'check "ip rule" and rp_filter, and run gwmark doctor',
+      mark,
+    );
   const { gateway, dev } = answer.route;
   if (gateway !== hop || dev !== target.device) {
     return steps.stop(
       'kernel',
-      `${words} says ${describeRoute(reading, answer.route)}: a rule of somebody else comes first`,
-      'compare "ip rule": rules before those of gwmark, and gwmark doctor',
+      `${words} says ${describeRoute(reading, answer.route)}: a rule of another program comes first`,
+      'check "ip rule" for rules before those of gwmark, and run gwmark doctor',
       mark,
     );
   }
@@ -79,9 +84,7 @@ function findGateway({ policy, plan, allDevices, status }: TraceReading, id: num
     return steps.stop(
       'gateway',
       text,
-      down === undefined
-        ? 'let a packet of that router come in; see "gwmark gateways"'
-        : `ip link set ${down.ifname} up`,
+      down === undefined ? 'let that router send a packet; see "gwmark gateways"' : `ip link set ${down.ifname} up`,
       0,
     );
   }
@@ -111,7 +114,7 @@ async function followUplink(
     return steps.stop(
       'route',
       `${words}: ${answer.refused}: there is neither a route nor an uplink`,
-      'the uplink is known with the first packet of OpenVPN itself; see "gwmark gateways", and the setting uplink',
+      'gwmark learns the uplink from OpenVPN\'s first own packet; see "gwmark gateways", and the setting uplink',
       0,
     );
   const uplink = gatewayOfHop(reading, answer.route.gateway);

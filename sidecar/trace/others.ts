@@ -20,23 +20,21 @@ export function findOthers(reading: TraceReading, query: TraceQuery, role: Role,
     if (reason !== null && strandedLink !== null) {
       return steps.stop(
         'filter',
-        `${filter.where} drops what comes by ${strandedLink} from far away: the endpoint has no route back to ${query.source}, and ${reason}`,
+        `${filter.where} drops packets from distant hosts on ${strandedLink}: the endpoint has no route back to ${query.source}, and ${reason}`,
         remedyOfFilter(filter),
       );
     }
     steps.pass(
       'filter',
-      reason === null
-        ? `${filter.where} is told the way of the gateway`
-        : `${filter.where} is content with the default route`,
+      reason === null ? `${filter.where} gets the route to the gateway` : `${filter.where} accepts the default route`,
     );
   }
   const devices = [...reading.devices.links, ...reading.devices.tunnels].map(({ device }) => device);
   for (const flowtable of foreignFlowtables(reading.others.ruleset, reading.policy.table, devices)) {
-    const holds = `${flowtable.where} holds ${flowtable.devices.join(', ')}`;
+    const holds = `${flowtable.where} includes ${flowtable.devices.join(', ')}`;
     if (reading.datapath === 'module' && role.tunnel !== null)
-      return steps.stop('firewall', `${holds}: flows that it takes pass the module`, remedyOfFlowtable(flowtable));
-    steps.pass('firewall', `${holds}, and is told the way to the gateway`);
+      return steps.stop('firewall', `${holds}: its flows bypass the module`, remedyOfFlowtable(flowtable));
+    steps.pass('firewall', `${holds}, and gets the route to the gateway`);
   }
   const refused = refusalsOf(reading, query, role);
   const [first] = refused;
@@ -63,14 +61,14 @@ export function suspectOf(
   const [zone] = nftZones(reading.others.ruleset);
   if (zone !== undefined)
     return {
-      text: `${zone} puts packets into a zone of connection tracking: what comes out of the tunnel is looked up in another one`,
+      text: `${zone} puts packets into a conntrack zone: packets from the tunnel are looked up in another one`,
       remedy: 'put links and tunnels of the VPN into one zone, or none',
     };
   const suspect = refusalsOf(reading, query, role).find(({ refusal }) => refusal !== null);
   if (suspect?.refusal == null) return null;
   const { way, refusal } = suspect;
   return {
-    text: `${refusal.where} ends new flows from ${way.from} to ${way.to} with ${refusal.verdict} unless a rule before it accepts them`,
+    text: `${refusal.where} ends new flows from ${way.from} to ${way.to} with ${refusal.verdict} unless an earlier rule accepts them`,
     remedy: remedyOfRefusal({ ...way, ...refusal }),
   };
 }

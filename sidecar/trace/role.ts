@@ -25,8 +25,7 @@ export interface Role {
 export function findRole(reading: TraceReading, query: TraceQuery, steps: Steps): Role | Stopped {
   const role = clientRole(reading, query) ?? ownRole(reading, query) ?? transportRole(reading, query);
   if (role === null) return steps.stop('destination', ...noRole(reading, query));
-  if ('missing' in role)
-    return steps.stop('destination', role.missing, 'look into the log of OpenVPN, and at "gwmark doctor"');
+  if ('missing' in role) return steps.stop('destination', role.missing, 'see the log of OpenVPN, and "gwmark doctor"');
   steps.pass('destination', role.text);
   return role;
 }
@@ -51,11 +50,11 @@ function clientRole(reading: TraceReading, { destination }: TraceQuery): Role | 
   const client = mostSpecific(reading.rules.clients, destination);
   if (client === null) return null;
   const tunnel = tunnelTo(reading, destination);
-  if (tunnel === null) return { missing: `${destination} is selected, and OpenVPN has no tunnel device now` };
+  if (tunnel === null) return { missing: `${destination} is selected, but OpenVPN has no tunnel device now` };
   const lost = reading.status?.unreachable?.find(({ network }) => network === formatNetwork(client));
   if (lost !== undefined)
     return {
-      missing: `${destination} is a client's on ${lost.device}, and the endpoint's routing leads it ${lost.leadsTo === null ? 'nowhere' : `to ${lost.leadsTo}`}: no packet reaches it`,
+      missing: `${destination} belongs to a client on ${lost.device}, but the endpoint routes it ${lost.leadsTo === null ? 'nowhere' : `to ${lost.leadsTo}`}: no packet reaches it`,
     };
   const owner = ownerOf(reading, client);
   const text = isHost(client)
@@ -117,8 +116,8 @@ function transportRole(
       : `what ${remote.address} sends from ${transport.protocol} port ${remote.port}`;
   const text =
     remote === undefined
-      ? `${destination} is where OpenVPN listens, ${transport.protocol} port ${transport.port}`
-      : `${destination} is where the OpenVPN client is, whose server ${source} is, ${transport.protocol} port ${remote.port}`;
+      ? `OpenVPN listens on ${destination}, ${transport.protocol} port ${transport.port}`
+      : `${destination} is the address of the OpenVPN client of server ${source}, ${transport.protocol} port ${remote.port}`;
   return { text, selector, tunnel: null, transport };
 }
 
@@ -130,7 +129,7 @@ function noRole(reading: TraceReading, { source, destination }: TraceQuery): rea
   if (transports.some(({ remote }) => remote?.address === destination)) {
     return [
       `${destination} is the server of an OpenVPN client here: its answers come to the endpoint`,
-      `for what goes to it, ask the other way round: gwmark trace ${destination} ${source}`,
+      `for the other direction: gwmark trace ${destination} ${source}`,
     ];
   }
   if (
@@ -140,19 +139,19 @@ function noRole(reading: TraceReading, { source, destination }: TraceQuery): rea
     ) === true
   ) {
     return [
-      `${destination} is the endpoint itself, and it is not known on which sockets OpenVPN serves`,
-      'name them in the setting transport, for example udp/1194; "gwmark status" says what was tried',
+      `${destination} is the endpoint itself, but OpenVPN's sockets are unknown`,
+      'set transport, for example udp/1194; "gwmark status" says what was tried',
     ];
   }
   if (isLocalAddress(devices, destination))
     return [
-      `${destination} is the endpoint itself, and no OpenVPN listens there on what was asked for`,
+      `${destination} is the endpoint itself, but no OpenVPN listens there on the given protocol and ports`,
       'see "gwmark status" for the transports',
     ];
   if (mostSpecific(clients, source) !== null) {
     return [
       `${source} is a client: answers of a flow that it opens come back into the tunnel`,
-      `for what the client sends, ask the other way round: gwmark trace ${destination} ${source}`,
+      `for what the client sends: gwmark trace ${destination} ${source}`,
     ];
   }
   const refused = reading.status?.clients
@@ -167,11 +166,11 @@ function noRole(reading: TraceReading, { source, destination }: TraceQuery): rea
   const tunnel = devices.tunnels.find(({ connected }) => mostSpecific(connected, destination) !== null);
   if (tunnel !== undefined)
     return [
-      `no client has ${destination} now: it is free in the network of ${tunnel.device}`,
+      `no client has ${destination} now: it is unused in the network of ${tunnel.device}`,
       'see "gwmark clients": the client left, or has not connected yet',
     ];
   return [
-    `${destination} is no VPN address: no client has it or a subnet with it`,
+    `${destination} is not a VPN address: no client has it, or a subnet that contains it`,
     'see "gwmark clients"; a subnet behind a client needs an iroute in OpenVPN',
   ];
 }

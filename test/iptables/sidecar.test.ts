@@ -74,7 +74,7 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
 
     assert.equal(selected.fields['firewall'], `iptables-${FLAVOUR}`);
     assertClean(report);
-    assertFound(report, 'iptables', 'ok', new RegExp(`chains gwmark-\\* of iptables-${FLAVOUR}: made by gwmark`));
+    assertFound(report, 'iptables', 'ok', new RegExp(`chains gwmark-\\* of iptables-${FLAVOUR}: installed by gwmark`));
   });
 
   it('counts packets by router and direction', async () => {

@@ -91,8 +91,8 @@ describe('gwmark doctor at a management interface', function () {
       .catch(() => undefined);
 
     assertFound(await doctor([], [], missing), 'management', 'error', /does not exist/);
-    assertFound(await doctor([], [], file), 'management', 'error', /no socket/);
-    assertFound(await doctor([], [], stale), 'management', 'error', /nobody listens/);
+    assertFound(await doctor([], [], file), 'management', 'error', /not a socket/);
+    assertFound(await doctor([], [], stale), 'management', 'error', /nothing listens/);
   });
 
   it('names a socket that this user may not open', async () => {
@@ -116,7 +116,7 @@ describe('gwmark doctor at a management interface', function () {
 
       const report = await doctor(['--management-password-file', password]);
 
-      assertFound(report, 'management', 'error', new RegExp(`held by socat \\(pid ${holder.pid}\\)`));
+      assertFound(report, 'management', 'error', new RegExp(`used by socat \\(pid ${holder.pid}\\)`));
       holder.write('pid\n');
       await holder.waitFor(/SUCCESS: pid=/);
       assert.equal(logins(lab), before);
@@ -132,7 +132,7 @@ describe('gwmark doctor at a management interface', function () {
 
     const report = await doctor(password);
 
-    assertFound(report, 'management', 'ok', /held by the sidecar/);
+    assertFound(report, 'management', 'ok', /used by the sidecar/);
     const elsewhere = await runDoctor(lab.topology.endpoint, {
       flags: [
         '--management',
@@ -141,7 +141,7 @@ describe('gwmark doctor at a management interface', function () {
         `${lab.sidecar.controlSocket}.other`,
       ],
     });
-    assertFound(elsewhere, 'management', 'info', /held by gwmark run \(pid \d+\), which did not answer at /);
+    assertFound(elsewhere, 'management', 'info', /used by gwmark run \(pid \d+\), which did not answer at /);
     assertFound(report, 'openvpn-options', 'info', /management-client-auth: off/);
     assert.equal(logins(lab), before);
   });
@@ -173,7 +173,7 @@ describe('gwmark doctor at the options of OpenVPN', function () {
     assertFound(report, 'openvpn-options', 'warn', /auth-gen-token: without external-auth/);
     assertFound(report, 'openvpn-options', 'warn', /management-client-auth: on, and authorize is none/);
     assertFound(report, 'openvpn-options', 'warn', /management-signal: on/);
-    assertFound(report, 'management', 'info', /not tried.*management-signal/);
+    assertFound(report, 'management', 'info', /not tested.*management-signal/);
     assertFound(report, 'mtu', 'warn', /tun0: 1500, and 1500 on lan0, with mssfix 0/);
     assert.equal(report.code, 3);
     assert.equal(logins(lab), 0);
@@ -276,8 +276,8 @@ describe('gwmark doctor at the options of OpenVPN', function () {
     ]);
     assert.equal((await sidecar.event('management.question')).fields['question'], "the password of 'Private Key'");
     const report = await doctorOf(lab, name);
-    assertFound(report, 'management', 'error', /held by the sidecar; OpenVPN waits for the password of 'Private Key'/);
-    assertFound(report, 'tunnel', 'error', /OpenVPN has opened none: it waits for/);
+    assertFound(report, 'management', 'error', /used by the sidecar; OpenVPN waits for the password of 'Private Key'/);
+    assertFound(report, 'tunnel', 'error', /OpenVPN has not opened one: it waits for/);
 
     await sidecar.killHard();
     const holder = namespace.spawn(['socat', '-', `UNIX-CONNECT:${server.managementSocket}`], { stdin: 'pipe' });

@@ -48,7 +48,7 @@ const GROUPS: readonly {
         unmake: 'ip rule del pref 500',
         check: 'marks',
         severity: 'error',
-        found: /ip rule 500 looks at 0x1000000/,
+        found: /ip rule 500 matches 0x1000000/,
       },
       {
         title: 'a rule of nftables that sets our mark bits',
@@ -128,7 +128,7 @@ const GROUPS: readonly {
         unmake: 'echo 1 > /proc/sys/net/ipv4/conf/tun0/forwarding',
         check: 'forwarding',
         severity: 'error',
-        found: /net\.ipv4\.conf\.tun0\.forwarding: 0, though/,
+        found: /net\.ipv4\.conf\.tun0\.forwarding: 0, although/,
       },
       {
         title: 'Calico, by its chains',
@@ -136,7 +136,7 @@ const GROUPS: readonly {
         unmake: 'nft delete table ip filter',
         check: 'marks',
         severity: 'warn',
-        found: /Calico is at work, which uses 0xffff0000/,
+        found: /Calico is running, which uses 0xffff0000/,
       },
       {
         title: 'a rule priority in use',
@@ -168,7 +168,7 @@ const GROUPS: readonly {
         unmake: 'nft delete table inet gwmark',
         check: 'nftables-table',
         severity: 'error',
-        found: /somebody else's/,
+        found: /belongs to another program/,
       },
       {
         title: 'a tunnel that is larger than the link',
@@ -244,7 +244,7 @@ const GROUPS: readonly {
         unmake: 'true',
         check: 'devices',
         severity: 'error',
-        found: /device tun0: is no Ethernet device/,
+        found: /device tun0: is not an Ethernet device/,
       },
       {
         title: 'a device without carrier',
@@ -276,7 +276,7 @@ const GROUPS: readonly {
         unmake: 'ip link del ve4; ip link del br7',
         check: 'devices',
         severity: 'error',
-        found: /device ve4: is a part of br7/,
+        found: /device ve4: is part of br7/,
       },
     ],
   },
@@ -306,7 +306,7 @@ const GROUPS: readonly {
         unmake: 'nft delete table ip nat; ip rule del pref 5210',
         check: 'marks',
         severity: 'ok',
-        found: /unused by others \(kube-proxy, Tailscale uses different ones\)/,
+        found: /unused by other programs \(kube-proxy, Tailscale uses different ones\)/,
       },
       {
         title: 'conntrack labels under the datapath nexthop: no fault',
@@ -387,7 +387,7 @@ describe('gwmark doctor', function () {
 
     assertClean(report);
     assertFound(report, 'management', 'ok', /free; OpenVPN 2\./);
-    assertFound(report, 'nftables', 'ok', /takes all that the rules need/);
+    assertFound(report, 'nftables', 'ok', /has every feature that the rules need/);
     assert.deepEqual(await networkState(lab.topology.endpoint), before);
   });
 
@@ -478,7 +478,7 @@ describe('gwmark doctor', function () {
 
     assertClean(report);
     for (const check of ['nftables', 'marks', 'conntrack-labels', 'nftables-table'])
-      assertFound(report, check, 'info', /not looked at: needs CAP_NET_ADMIN/);
+      assertFound(report, check, 'info', /not checked: needs CAP_NET_ADMIN/);
     assertFound(report, 'devices', 'ok', /lan0: up, 192\.0\.2\.10/);
   });
 

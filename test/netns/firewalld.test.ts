@@ -47,12 +47,12 @@ describe('an endpoint with firewalld', function () {
     const report = await runDoctor(lab.topology.endpoint, { flags });
     const trace = await runGwmark(lab.topology.endpoint, ['trace', ADDRESS.hostB.v4, TUNNEL.client1.v4, ...flags]);
 
-    const [fromLink, fromTunnel] = ['comes by lan0 and goes to tun0', 'comes by tun0 and goes to lan0'].map((way) =>
+    const [fromLink, fromTunnel] = ['from lan0 to tun0', 'from tun0 to lan0'].map((way) =>
       assertFound(
         report,
         'forward-policy',
         'error',
-        new RegExp(`chain inet firewalld filter_F\\w+ ends with reject for what ${way} \\(IPv4 and IPv6\\)`),
+        new RegExp(`chain inet firewalld filter_F\\w+ ends with reject for packets ${way} \\(IPv4 and IPv6\\)`),
       ),
     );
     assert.equal(trace.code, 1);

@@ -294,7 +294,7 @@ describe('what the kernel has', function () {
     assert.deepEqual([code, stdout], [1, '']);
     assert.match(
       stderr,
-      /^gwmark: nothing of gwmark is at work in this network namespace: no sidecar answers at .*, no ip rule has the protocol 147, and the kernel module is not enabled\n$/,
+      /^gwmark: gwmark has nothing installed in this network namespace: no sidecar answers at .*, no ip rule has the protocol 147, and the kernel module is not enabled\n$/,
     );
   });
 });

@@ -29,7 +29,7 @@ describe('a server with data channel offload that is killed', function () {
       flags: ['--management', `unix:${lab.server.managementSocket}`, '--control-socket', lab.sidecar.controlSocket],
     });
 
-    assertFound(report, 'tunnel', 'warn', /tunnel tun0: has data channel offload, and no OpenVPN answers/);
+    assertFound(report, 'tunnel', 'warn', /tunnel tun0: has data channel offload, but no OpenVPN answers/);
   });
 
   it('serves clients that come back, once it runs again on a device of its own', async () => {

@@ -97,7 +97,7 @@ for (const transport of ['udp6', 'tcp4'] as const) {
         report,
         'openvpn-options',
         'info',
-        /data channel offload: on \(device of kind ovpn.*mssfix .*no effect/,
+        /data channel offload: on \(device type ovpn.*mssfix .*no effect/,
       );
       assertFound(report, 'mtu', 'warn', /tun0: 1500.*mssfix has no effect/);
       assert.doesNotMatch(JSON.stringify(report.findings), /keeps TCP below/);

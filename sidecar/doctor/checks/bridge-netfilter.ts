@@ -14,7 +14,7 @@ const NAMES = ['bridge-nf-call-iptables', 'bridge-nf-call-ip6tables'] as const;
 /** Frames that only pass a bridge do not go through the rules for routed packets. */
 export const bridgeNetfilter: Check = {
   name: 'br-netfilter',
-  doc: 'br_netfilter does not send frames that only pass a bridge of ours through conntrack and the rules for routed packets. Docker loads it.',
+  doc: 'br_netfilter does not send frames that only cross a bridge of the endpoint through conntrack and the rules for routed packets. Docker loads it.',
   needsNetAdmin: false,
   look: async (system) => {
     const calls = await Promise.all(
@@ -37,7 +37,7 @@ export function judgeBridgeNetfilter({ calls, bridges }: Facts): Judgement {
   return {
     severity: 'warn',
     subject,
-    found: `${on.map((name) => `net.bridge.${name}=1`).join(', ')}: frames that only pass ${bridges.join(', ')} go through conntrack and the rules for routed packets`,
+    found: `${on.map((name) => `net.bridge.${name}=1`).join(', ')}: frames that only cross ${bridges.join(', ')} go through conntrack and the rules for routed packets`,
     expected: '0',
     remedy: `sysctl -w ${on.map((name) => `net.bridge.${name}=0`).join(' ')}`,
   };

@@ -5,7 +5,7 @@ import { fine, type Judgement } from '../finding.js';
 /** What clients have is served. */
 export const clientNetworks: Check = {
   name: 'client-networks',
-  doc: 'Every address of a client, and every subnet behind one, is served. What would take over other traffic is not: a default route and its halves, loopback, link-local and multicast addresses, the network of a link or a part of it, and around the link of a bridge.',
+  doc: 'Every address of a client, and every subnet behind one, is served. gwmark refuses what would take over other traffic: a default route and its halves, loopback, link-local and multicast addresses, the network of a link or a part of it, and a network that contains the network of a bridge.',
   needsNetAdmin: false,
   look: async (system) => judgeClientNetworks(await system.status().catch(() => null)),
 };
@@ -21,7 +21,7 @@ function judgeClient({ commonName, refused = [] }: ClientStatus): readonly Judge
     severity: 'warn',
     subject: `${network} of client ${commonName}`,
     found: `not served: ${reason}`,
-    expected: 'a network that is only behind that client',
-    remedy: `correct the iroute of ${commonName} (client-config-dir); where OpenVPN has a route to it too, that one`,
+    expected: 'a network that exists only behind that client',
+    remedy: `correct the iroute of ${commonName} (client-config-dir), and OpenVPN's route to it, if it has one`,
   }));
 }

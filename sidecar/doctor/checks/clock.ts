@@ -7,7 +7,7 @@ const WRITTEN_MS = Date.UTC(2026, 0, 1);
 /** The clock is not obviously wrong. */
 export const clock: Check = {
   name: 'clock',
-  doc: 'The clock is not before the time at which this version was written: certificates would seem not valid yet, and no client could log in.',
+  doc: 'The clock is not earlier than the release of this version: certificates would not be valid yet, and no client could log in.',
   needsNetAdmin: false,
   look: async ({ nowMs }) => [judgeClock(nowMs)],
 };
@@ -21,6 +21,6 @@ export function judgeClock(nowMs: number): Judgement {
     subject: 'clock',
     found: now,
     expected,
-    remedy: 'set the clock (timedatectl set-ntp true): OpenVPN refuses certificates that are not valid yet',
+    remedy: 'set the clock (timedatectl set-ntp true): OpenVPN rejects certificates that are not valid yet',
   };
 }

@@ -7,7 +7,7 @@ import { savedLines } from '../../firewall/saved-lines.js';
 /** Both directions of a flow are in one zone of connection tracking. */
 export const conntrackZones: Check = {
   name: 'conntrack-zones',
-  doc: 'No rule puts packets into a zone of connection tracking (`ct zone set` in nftables, CT --zone in iptables). A card in a zone of its own has entries of its own: what comes out of the tunnel is looked up in another zone, where no entry knows a gateway.',
+  doc: 'No rule puts packets into a conntrack zone (`ct zone set` in nftables, CT --zone in iptables). A device in its own zone has its own entries: packets from the tunnel are looked up in another zone, where no entry has a gateway.',
   needsNetAdmin: true,
   look: async (system) =>
     judgeZones([...nftZones(await system.ruleset()), ...iptablesZones(await system.savedIptables())]),
@@ -15,15 +15,15 @@ export const conntrackZones: Check = {
 
 /** @param where chains with such rules */
 export function judgeZones(where: readonly string[]): readonly Judgement[] {
-  const subject = 'zones of connection tracking';
+  const subject = 'conntrack zones';
   const expected = 'links and tunnels in one zone';
   if (where.length === 0) return [fine(subject, 'no rule sets one', expected)];
   return [...new Set(where)].map((chain) => ({
     severity: 'warn',
     subject,
-    found: `${chain} sets a zone: answers out of the tunnel are not known as such, and go to the uplink instead of the router that asked, unless links and tunnels are in the same zone in both directions`,
+    found: `${chain} sets a zone: conntrack does not recognise answers from the tunnel, so they go to the uplink instead of the router that the request came from, unless links and tunnels are in the same zone in both directions`,
     expected,
-    remedy: 'put links and tunnels of the VPN into one zone, or none: let the rule leave out these devices',
+    remedy: 'put links and tunnels of the VPN into one zone, or none: exclude these devices from the rule',
   }));
 }
 

@@ -9,7 +9,7 @@ const ERROR_SHARE = 0.95;
 /** Connection tracking works and has room. */
 export const conntrack: Check = {
   name: 'conntrack',
-  doc: 'Connection tracking is there, and its table is not nearly full: a flow without an entry has no memory of its gateway. How long a UDP flow is remembered that was not answered yet: an answer after that goes to the uplink.',
+  doc: 'Conntrack works, and its table is not nearly full: a flow without an entry has no gateway. How long conntrack keeps the entry of a UDP flow that has no answer yet: a later answer goes to the uplink.',
   needsNetAdmin: false,
   look: async () => {
     const [count, max] = await Promise.all(
@@ -30,7 +30,7 @@ export function judgeConntrack(count: string | null, max: string | null): Judgem
     return {
       severity: 'info',
       subject,
-      found: 'connection tracking is not loaded yet',
+      found: 'conntrack is not loaded yet',
       expected,
       remedy: 'none needed: the rules of gwmark load it',
     };
@@ -53,6 +53,6 @@ export function judgeConntrack(count: string | null, max: string | null): Judgem
  */
 export function judgeUdpTimeout(seconds: string | null): readonly Judgement[] {
   if (seconds === null) return [];
-  const found = `${seconds} s: a UDP answer that takes longer is of no flow any more, and goes to the uplink`;
+  const found = `${seconds} s: a UDP answer that takes longer belongs to no flow, and goes to the uplink`;
   return [fine('net.netfilter.nf_conntrack_udp_timeout', found, 'longer than the slowest UDP answer')];
 }

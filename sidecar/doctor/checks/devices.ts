@@ -12,7 +12,7 @@ interface Facts {
 /** There are links on which gateways can be learnt. */
 export const devices: Check = {
   name: 'devices',
-  doc: 'The devices of the setting `devices` exist, are Ethernet devices that are up, are no part of a bridge, bond or VRF, and have an address; without the setting, at least one such device exists.',
+  doc: 'The devices of the setting `devices` exist, are Ethernet devices that are up, are not part of a bridge, bond or VRF, and have an address; without the setting, at least one such device exists.',
   needsNetAdmin: false,
   look: async (system) => judgeDevices({ devices: await system.devices(), wanted: system.settings.devices }),
 };
@@ -47,7 +47,7 @@ export function judgeDevices({ devices: all, wanted }: Facts): readonly Judgemen
       subject: 'links',
       found,
       expected: 'an Ethernet device that is up and has an address',
-      remedy: 'bring the link up and give it its one address (ip link set DEV up; ip address add ADDRESS dev DEV)',
+      remedy: 'bring the link up and give it its address (ip link set DEV up; ip address add ADDRESS dev DEV)',
     },
   ];
 }
@@ -61,7 +61,7 @@ function judgeWanted(name: string, device: DeviceDetails | undefined): Judgement
     return {
       severity: 'error',
       subject,
-      found: `is no Ethernet device (link type ${device.link_type})`,
+      found: `is not an Ethernet device (link type ${device.link_type})`,
       expected,
       remedy,
     };
@@ -70,7 +70,7 @@ function judgeWanted(name: string, device: DeviceDetails | undefined): Judgement
     return {
       severity: 'error',
       subject,
-      found: `is a part of ${device.master}`,
+      found: `is part of ${device.master}`,
       expected,
       remedy: `name ${device.master} in the setting devices`,
     };
@@ -81,12 +81,12 @@ function judgeVrfMember({ ifname, master = '' }: DeviceDetails, severity: 'info'
   return {
     severity,
     subject: `device ${ifname}`,
-    found: `is in VRF ${master}: gwmark learns no gateway on it, for its routes are in tables that neither OpenVPN's sockets nor rules of gwmark look into`,
-    expected: 'no VRF below the VPN',
+    found: `is in VRF ${master}: gwmark learns no gateway on it, because its routes are in tables that neither OpenVPN's sockets nor gwmark's rules use`,
+    expected: 'no VRF',
     remedy:
       severity === 'info'
         ? null
-        : `take it out (ip link set ${ifname} nomaster; systemd-networkd: no VRF= in its .network), or move card and OpenVPN into a network namespace of their own`,
+        : `remove it from the VRF (ip link set ${ifname} nomaster; systemd-networkd: no VRF= in its .network), or move the device and OpenVPN into their own network namespace`,
   };
 }
 
@@ -101,7 +101,7 @@ function judgeLink({ ifname, flags, addr_info = [] }: DeviceDetails): Judgement 
       subject,
       found: 'has no carrier',
       expected,
-      remedy: 'plug the cable in; look at the switch port',
+      remedy: 'plug the cable in; check the switch port',
     };
   const addresses = addr_info
     .filter(({ scope }) => scope === 'global')

@@ -6,7 +6,7 @@ import { fine, type Judgement } from '../finding.js';
 /** A flowtable of another program does not lead flows past gwmark. */
 export const flowtables: Check = {
   name: 'flowtables',
-  doc: "No flowtable of another program (`flow add` in FORWARD: OpenWrt, some firewalls) takes the VPN's flows past the hooks. With the datapath `nexthop` that does no harm: a chain of gwmark in FORWARD tells it the way to the gateway. The datapath `module` sends by a hook, which such flows never pass: nothing reaches the router then.",
+  doc: "No flowtable of another program (`flow add` in FORWARD: OpenWrt, some firewalls) makes the VPN's flows bypass the hooks. With the datapath `nexthop` this does no harm: a chain of gwmark in FORWARD gives it the route to the gateway. The datapath `module` sends packets from a hook that such flows never pass: nothing reaches the router.",
   needsNetAdmin: true,
   look: async (system) => {
     const devices = [...(await system.links()), ...(await system.tunnels())].map(({ ifname }) => ifname);
@@ -22,15 +22,16 @@ export function judgeFlowtables(
   datapath: 'nexthop' | 'module',
 ): readonly Judgement[] {
   const subject = 'flowtables of other programs';
-  const expected = 'none that holds devices of the VPN, or the datapath nexthop';
-  if (found.length === 0) return [fine(subject, 'none that holds a link or a tunnel', expected)];
+  const expected = 'none with devices of the VPN, or the datapath nexthop';
+  if (found.length === 0) return [fine(subject, 'none with a link or a tunnel', expected)];
   return found.map((flowtable): Judgement => {
-    const holds = `${flowtable.where} holds ${flowtable.devices.join(', ')}`;
-    if (datapath === 'nexthop') return fine(subject, `${holds}: it is told the way to the gateway`, expected);
+    const holds = `${flowtable.where} includes ${flowtable.devices.join(', ')}`;
+    if (datapath === 'nexthop')
+      return fine(subject, `${holds}: it gets the route to the gateway from gwmark`, expected);
     return {
       severity: 'error',
       subject,
-      found: `${holds}: flows that it takes pass the module, and their answers do not reach the router`,
+      found: `${holds}: its flows bypass the module, and their answers do not reach the router`,
       expected,
       remedy: remedyOfFlowtable(flowtable),
     };
@@ -39,5 +40,5 @@ export function judgeFlowtables(
 
 /** How flows are kept out of a flowtable beside the module. */
 export function remedyOfFlowtable({ devices }: ForeignFlowtable): string {
-  return `set datapath: nexthop, or take ${devices.join(' and ')} out of the flowtable`;
+  return `set datapath: nexthop, or remove ${devices.join(' and ')} from the flowtable`;
 }

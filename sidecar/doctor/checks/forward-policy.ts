@@ -20,7 +20,7 @@ interface Facts {
 /** Nobody drops what the endpoint forwards. */
 export const forwardPolicy: Check = {
   name: 'forward-policy',
-  doc: 'No chain of hook forward drops everything that its rules do not accept (policy drop), in nftables and iptables of both flavours: packets of the VPN pass FORWARD as any other. Docker sets such a policy. Nor does a rule end every new flow between a link and a tunnel, as the zones of firewalld do with their last `reject`. What rules drop that ask for ports or addresses is not looked at.',
+  doc: "No chain of hook forward drops everything that its rules do not accept (policy drop), in nftables and iptables of both flavours: packets of the VPN pass FORWARD like all others. Docker sets such a policy. No rule drops or rejects every new flow between a link and a tunnel, as the last `reject` of firewalld's zones does. The check ignores rules that match ports or addresses.",
   needsNetAdmin: true,
   look: async (system) => {
     const [ruleset, legacy] = [await system.ruleset(), await system.legacyIptables()];
@@ -36,13 +36,13 @@ export const forwardPolicy: Check = {
 };
 
 export function judgeForwardPolicy({ dropping, refused }: Facts): readonly Judgement[] {
-  const subject = 'policy of forward';
-  const expected = 'accept, or rules that accept what the tunnels send and get';
+  const subject = 'policy of FORWARD';
+  const expected = 'accept, or rules that accept what the tunnels send and receive';
   if (dropping.length === 0 && refused.length === 0) return [fine(subject, 'accept', expected)];
   const byRules = refused.map((way): Judgement => ({
     severity: way.mayBeAccepted ? 'warn' : 'error',
-    subject: 'rules of forward',
-    found: `${way.where} ends with ${way.verdict} for what comes by ${way.from} and goes to ${way.to} (IPv${way.families.join(' and IPv')})${way.mayBeAccepted ? ', unless a rule before it accepts that' : ''}`,
+    subject: 'rules of FORWARD',
+    found: `${way.where} ends with ${way.verdict} for packets from ${way.from} to ${way.to} (IPv${way.families.join(' and IPv')})${way.mayBeAccepted ? ', unless an earlier rule accepts them' : ''}`,
     expected,
     remedy: remedyOfRefusal(way),
   }));
@@ -52,17 +52,17 @@ export function judgeForwardPolicy({ dropping, refused }: Facts): readonly Judge
     found: `${where} has policy drop: packets of the VPN are lost unless a rule there accepts them`,
     expected,
     remedy:
-      'accept the tunnel in both directions there (Docker: in chain DOCKER-USER): iptables -I FORWARD -i tun0 -j ACCEPT; iptables -I FORWARD -o tun0 -j ACCEPT, and the same with ip6tables',
+      'accept the tunnel there in both directions (Docker: in chain DOCKER-USER): iptables -I FORWARD -i tun0 -j ACCEPT; iptables -I FORWARD -o tun0 -j ACCEPT, and the same with ip6tables',
   }));
   return [...byPolicy, ...byRules];
 }
 
 /** How a rule is kept from refusing new flows from one device to another. */
 export function remedyOfRefusal({ where, from, to, isFromTunnel }: Way & Pick<Refusal, 'where'>): string {
-  if (!where.includes(' firewalld ')) return `accept it before that: iifname "${from}" oifname "${to}" accept`;
+  if (!where.includes(' firewalld ')) return `accept it in an earlier rule: iifname "${from}" oifname "${to}" accept`;
   if (isFromTunnel) return `firewall-cmd --permanent --zone=trusted --add-interface=${from}; firewall-cmd --reload`;
   const policy = 'firewall-cmd --permanent --policy=to-vpn';
-  return `the tunnel in zone trusted (firewall-cmd --permanent --zone=trusted --add-interface=${to}), and a policy that lets others in: firewall-cmd --permanent --new-policy=to-vpn; ${policy} --add-ingress-zone=ANY; ${policy} --add-egress-zone=trusted; ${policy} --set-target=ACCEPT; firewall-cmd --reload`;
+  return `put the tunnel into zone trusted (firewall-cmd --permanent --zone=trusted --add-interface=${to}), and add a policy that admits the other zones: firewall-cmd --permanent --new-policy=to-vpn; ${policy} --add-ingress-zone=ANY; ${policy} --add-egress-zone=trusted; ${policy} --set-target=ACCEPT; firewall-cmd --reload`;
 }
 
 /** From a device to another. */

@@ -18,7 +18,7 @@ interface Facts {
 /** The endpoint forwards packets. */
 export const forwarding: Check = {
   name: 'forwarding',
-  doc: 'IPv4 forwarding, and IPv6 forwarding where a link has an IPv6 address, are on, or the sidecar can turn them on; and no link or tunnel has IPv4 forwarding off by itself.',
+  doc: 'IPv4 forwarding, and IPv6 forwarding where a link has an IPv6 address, are on, or the sidecar can enable them; and IPv4 forwarding is not off on a single link or tunnel.',
   needsNetAdmin: false,
   look: async (system) => {
     const hasIpv6 = (await system.links()).some(({ addr_info = [] }) =>
@@ -58,7 +58,7 @@ export function judgeDevice(device: string): Judgement {
   return {
     severity: 'error',
     subject,
-    found: '0, though net.ipv4.ip_forward is on',
+    found: '0, although net.ipv4.ip_forward is on',
     expected: '1',
     remedy: `sysctl -w ${subject}=1 (systemd-networkd: IPForward=yes, IPv4Forwarding=yes)`,
   };
@@ -74,11 +74,11 @@ export function judgeForwarding({ name, value, isWritable: canWrite, isManaged, 
     return {
       severity: 'error',
       subject,
-      found: `${found}, and cannot be written from here`,
+      found: `${found}, and not writable from here`,
       expected: '1',
       remedy: `${remedy} outside of the container`,
     };
-  return { severity: 'info', subject, found, expected: '1', remedy: 'none needed: gwmark run turns it on' };
+  return { severity: 'info', subject, found, expected: '1', remedy: 'none needed: gwmark run enables it' };
 }
 
 async function isWritable(name: string): Promise<boolean> {

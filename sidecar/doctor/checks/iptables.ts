@@ -22,10 +22,10 @@ interface Facts {
 /** Where rules are made with iptables: it works, and the chains are ours and there while a sidecar runs. */
 export const iptables: Check = {
   name: 'iptables',
-  doc: 'Where rules are made with iptables: a flavour of it and ipset work; the chains that are named after the setting `table` belong to nobody else, stand in one flavour only, and are there while a sidecar runs.',
+  doc: 'If gwmark uses iptables: one of its flavours and ipset work; the chains that are named after the setting `table` belong to gwmark, are in one flavour only, and exist while a sidecar runs.',
   needsNetAdmin: true,
   look: async (system) => {
-    if ((await system.firewall()) === 'nftables') return [fine('iptables', 'not used: rules are made with nftables')];
+    if ((await system.firewall()) === 'nftables') return [fine('iptables', 'not used: gwmark uses nftables')];
     const reports = await system.iptables();
     const status = await system.status().catch(() => null);
     const prefix = iptablesPrefix(system.settings.table);
@@ -60,7 +60,7 @@ export function judgeIptables({ prefix, flavour, reports, ipset, owner, isRunnin
       },
     ];
   }
-  const expected = 'made by gwmark, in one flavour';
+  const expected = 'installed by gwmark, in one flavour';
   const judgements: Judgement[] = [
     fine('iptables', `${report.version}, flavour ${report.flavour}`),
     judgeIpset(ipset),
@@ -84,7 +84,7 @@ function judgeIpset(ipset: Facts['ipset']): Judgement {
     severity: 'error',
     subject: 'ipset',
     found: ipset.message,
-    expected: 'sets that rules can refer to',
+    expected: 'sets that rules can match',
     remedy: 'install ipset, and use a kernel with CONFIG_IP_SET and NETFILTER_XT_SET',
   };
 }
@@ -95,12 +95,12 @@ function judgeChains(subject: string, expected: string, owner: Facts['owner'], i
       return {
         severity: 'error',
         subject,
-        found: "somebody else's",
+        found: 'belongs to another program',
         expected,
-        remedy: 'name others with the setting table',
+        remedy: 'set table to another name',
       };
     case 'none':
-      if (!isRunning) return fine(subject, 'not there: no sidecar runs', expected);
+      if (!isRunning) return fine(subject, 'absent: no sidecar runs', expected);
       return {
         severity: 'error',
         subject,
@@ -109,7 +109,7 @@ function judgeChains(subject: string, expected: string, owner: Facts['owner'], i
         remedy: 'see "gwmark status": the sidecar repairs them, or says why it cannot',
       };
     default:
-      if (isRunning) return fine(subject, 'made by gwmark', expected);
+      if (isRunning) return fine(subject, 'installed by gwmark', expected);
       return {
         severity: 'info',
         subject,

@@ -24,6 +24,6 @@ export function judgeKernel(text: string): Judgement {
     subject: 'kernel',
     found: text,
     expected,
-    remedy: 'upgrade the kernel; gwmark is not tested on one as old',
+    remedy: 'upgrade the kernel; gwmark is not tested with older ones',
   };
 }

@@ -20,7 +20,7 @@ const LABEL_WORD = 2;
 /** Nobody else writes the conntrack label bits that the module uses. */
 export const labels: Check = {
   name: 'conntrack-labels',
-  doc: 'With the datapath `module`, nobody else writes the conntrack label bits in which it keeps the gateways of a flow (64 to 127, parameter `label_word`): rules with `ct label set`, Open vSwitch.',
+  doc: 'With the datapath `module`, no other program writes the conntrack label bits in which it stores the gateways of a flow (64 to 127, parameter `label_word`): rules with `ct label set`, Open vSwitch.',
   needsNetAdmin: true,
   look: async (system) => {
     const word = await readFile('/sys/module/gwmark/parameters/label_word', 'utf8').then(Number, () => LABEL_WORD);
@@ -46,7 +46,7 @@ export function judgeLabels({ datapath, writes, hasOpenvswitch, firstBit }: Fact
   const found = clashes.map(({ where, bit }): Judgement => ({
     severity: 'error',
     subject,
-    found: `${where} sets ${bit === null ? 'bits that cannot be told' : `bit ${bit}`}`,
+    found: `${where} sets ${bit === null ? 'unknown bits' : `bit ${bit}`}`,
     expected,
     remedy,
   }));
@@ -54,9 +54,9 @@ export function judgeLabels({ datapath, writes, hasOpenvswitch, firstBit }: Fact
     found.push({
       severity: 'warn',
       subject,
-      found: 'Open vSwitch is at work, whose flows may write labels',
+      found: 'Open vSwitch is running, whose flows may write labels',
       expected,
       remedy,
     });
-  return found.length > 0 ? found : [fine(subject, 'unused by others', expected)];
+  return found.length > 0 ? found : [fine(subject, 'unused by other programs', expected)];
 }

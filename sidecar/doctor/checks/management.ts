@@ -38,7 +38,7 @@ type Abstention = {
 /** OpenVPN's management interface can be used. */
 export const management: Check = {
   name: 'management',
-  doc: 'The management interface of each OpenVPN is there, may be opened, takes the password, and is not held by another program: it serves one at a time. A slot that is taken is never tried; when the sidecar holds it, the sidecar is asked.',
+  doc: 'The management interface of each OpenVPN exists, can be opened, accepts the password, and is not in use by another program: it accepts one at a time. The doctor never connects to an interface that is in use; if the sidecar uses it, the doctor asks the sidecar.',
   needsNetAdmin: false,
   look: async (system) => {
     const servers = await system.servers();
@@ -57,7 +57,7 @@ function judgeNoEndpoint(): Judgement {
   return {
     severity: 'info',
     subject: 'management',
-    found: 'no endpoint is configured, so OpenVPN was not looked at',
+    found: 'no endpoint is configured, so OpenVPN was not checked',
     expected: 'the endpoints of gwmark run',
     remedy: 'give the doctor the settings of gwmark run: --config, --management or the environment',
   };
@@ -68,21 +68,21 @@ const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
     'compare management.passwordFile, or the passwordFile of this endpoint, with the password file in the line "management" of OpenVPN',
   MGMT_PASSWORD_REQUIRED:
     'set management.passwordFile, or passwordFile of this endpoint, to the password file in the line "management" of OpenVPN',
-  MGMT_BUSY: 'end the other program, or attach it to the sidecar: OpenVPN serves one management client at a time',
-  MGMT_REFUSED: 'start OpenVPN; a socket file that nobody serves is left of an earlier run',
+  MGMT_BUSY: 'stop the other program: OpenVPN accepts one management client at a time',
+  MGMT_REFUSED: 'start OpenVPN; the socket file is a leftover of an earlier run',
   MGMT_NOT_FOUND: 'start OpenVPN with the line "management PATH unix", or correct management.endpoints',
-  MGMT_REJECTED: 'allow this user: --management-client-user and --management-client-group of OpenVPN refuse it',
-  MGMT_PROTOCOL: 'correct management.endpoints: what answers there is no OpenVPN',
+  MGMT_REJECTED: "allow this user: OpenVPN's --management-client-user and --management-client-group reject it",
+  MGMT_PROTOCOL: 'correct management.endpoints: the program that answers there is not OpenVPN',
 };
 
 /** Who gives OpenVPN what it asks its management client for. */
 const ANSWER =
-  'give OpenVPN the answer itself: askpass FILE for a private key, auth-user-pass FILE for a login, and no management-query-passwords; or stop the sidecar, let the program that has it answer, and start the sidecar again';
+  'configure the answer in OpenVPN: askpass FILE for a private key, auth-user-pass FILE for a login, and no management-query-passwords; or stop the sidecar, let the program that has the answer connect, and start the sidecar again';
 
 /** Pure. */
 export function judgeManagement({ name }: Pick<ServerView, 'name'>, outcome: Trial | Abstention): Judgement {
   const subject = `management ${name}`;
-  const expected = 'OpenVPN answers, and the one slot is free or held by the sidecar';
+  const expected = 'OpenVPN answers, and the interface is free or used by the sidecar';
   if ('found' in outcome)
     return { severity: outcome.severity, subject, found: outcome.found, expected, remedy: outcome.remedy };
   if (outcome.ok && outcome.question !== null)
@@ -111,14 +111,14 @@ async function whyNotTry(
 ): Promise<Abstention | undefined> {
   const { name, endpoint, reported, isTaken, holders, options } = server;
   if (reported?.question != null)
-    return { severity: 'error', found: `held by the sidecar; OpenVPN waits for ${reported.question}`, remedy: ANSWER };
+    return { severity: 'error', found: `used by the sidecar; OpenVPN waits for ${reported.question}`, remedy: ANSWER };
   if (reported !== null && reported.state !== 'connecting')
-    return { severity: 'ok', found: 'held by the sidecar', remedy: null };
+    return { severity: 'ok', found: 'used by the sidecar', remedy: null };
   const sidecar = holders.find(isSidecar);
   if (isTaken && sidecar !== undefined) {
     return {
       severity: 'info',
-      found: `held by gwmark run (pid ${sidecar.pid}), which did not answer at ${controlSocket}`,
+      found: `used by gwmark run (pid ${sidecar.pid}), which did not answer at ${controlSocket}`,
       remedy: 'name its control socket with --control-socket; if it is this one, see its log',
     };
   }
@@ -127,7 +127,7 @@ async function whyNotTry(
       holders.length === 0
         ? 'another program'
         : holders.map((holder) => `${holder.name} (pid ${holder.pid})`).join(', ');
-    return { severity: 'error', found: `held by ${who}`, remedy: REMEDIES.MGMT_BUSY ?? null };
+    return { severity: 'error', found: `used by ${who}`, remedy: REMEDIES.MGMT_BUSY ?? null };
   }
   const problem = problems.find((text) => text.startsWith(`${name}:`));
   if (reported !== null)
@@ -147,7 +147,7 @@ async function whyNotTry(
   if (acts !== undefined)
     return {
       severity: 'info',
-      found: `free; not tried, because OpenVPN acts when a client leaves (${acts})`,
+      found: `free; not tested, because OpenVPN acts when a management client disconnects (${acts})`,
       remedy: null,
     };
   return undefined;
@@ -156,7 +156,7 @@ async function whyNotTry(
 async function pathProblem(path: string): Promise<{ readonly found: string; readonly remedy: string } | null> {
   try {
     const isSocket = (await stat(path)).isSocket();
-    return isSocket ? null : { found: 'the file is no socket', remedy: 'correct management.endpoints' };
+    return isSocket ? null : { found: 'the file is not a socket', remedy: 'correct management.endpoints' };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { found: 'the socket does not exist', remedy: REMEDIES.MGMT_NOT_FOUND ?? '' };
@@ -188,7 +188,7 @@ async function tryToConnect({ endpoint }: ServerView, { management: settings }: 
       const { title } = await connection.execute(commands.version());
       return { ok: true, title: title.split(' ').slice(0, 2).join(' '), question };
     } finally {
-      await connection.close(new ManagementError('MGMT_CLOSED', 'the doctor has seen enough'));
+      await connection.close(new ManagementError('MGMT_CLOSED', 'the doctor is done'));
     }
   } catch (error) {
     if (isManagementError(error)) return { ok: false, code: error.code, reason: error.message };

@@ -24,12 +24,12 @@ const KNOWN: readonly {
 }[] = [
   { name: 'kube-proxy', bits: 0xc000, chain: /\bKUBE-/, setting: '--iptables-masquerade-bit' },
   { name: 'Calico', bits: 0xffff_0000, chain: /\bcali-/, setting: 'IptablesMarkMask (NftablesMarkMask) of Felix' },
-  { name: 'Cilium', bits: 0xffff_0f00, chain: /\bCILIUM_/, setting: 'none: it uses these bits always' },
+  { name: 'Cilium', bits: 0xffff_0f00, chain: /\bCILIUM_/, setting: 'none: it always uses these bits' },
   {
     name: 'Tailscale',
     bits: 0x00ff_0000,
     chain: /\bts-(?:input|forward|postrouting)\b/,
-    setting: 'none: it uses these bits always',
+    setting: 'none: it always uses these bits',
   },
   { name: 'WireGuard (wg-quick)', bits: 0xca6c, chain: /\bwg-quick-/, mark: 0xca6c, setting: 'FwMark' },
   { name: 'Docker', bits: 0, chain: /\bDOCKER\b/, setting: 'none' },
@@ -38,7 +38,7 @@ const KNOWN: readonly {
 /** Nobody else uses the bits of marks that are ours. */
 export const marks: Check = {
   name: 'marks',
-  doc: 'Nobody else writes or looks at the bits of `mark.mask`: nftables, iptables of both flavours, `ip rule`. kube-proxy, Calico, Cilium, Tailscale, wg-quick and Docker are known by name.',
+  doc: 'No other program writes or reads the bits of `mark.mask`: nftables, iptables of both flavours, `ip rule`. The check knows kube-proxy, Calico, Cilium, Tailscale, wg-quick and Docker by name.',
   needsNetAdmin: true,
   look: async (system) => {
     const [objects, { rules }, saved] = await Promise.all([
@@ -65,20 +65,20 @@ export function judgeMarks({ mask, writes, chains, rules }: Facts): readonly Jud
 
   for (const { where, touched, sets, copies } of writes) {
     if ((sets & mask) !== 0)
-      note('error', `${where} sets ${hex(sets & mask)}`, 'give one of the two other bits: mark.mask here');
+      note('error', `${where} sets ${hex(sets & mask)}`, 'use other bits for one of the two: mark.mask here');
     else if ((copies & mask) !== 0)
       note(
         'warn',
         `${where} copies ${hex(copies & mask)} between packet mark and conntrack mark`,
-        `let it copy under a mask without ${hex(mask)}, or change mark.mask`,
+        `use a mask without ${hex(mask)} in that rule, or change mark.mask`,
       );
     else if ((touched & mask) !== 0)
-      note('warn', `${where} erases ${hex(touched & mask)}`, `let it write under a mask without ${hex(mask)}`);
+      note('warn', `${where} erases ${hex(touched & mask)}`, `use a mask without ${hex(mask)} in that rule`);
   }
   for (const { priority, fwmark, fwmask } of rules) {
     const used = Number(fwmark ?? 0) & Number(fwmask ?? 0xffff_ffff) & mask;
     if (used !== 0)
-      note('error', `ip rule ${priority} looks at ${hex(used)}`, 'give one of the two other bits: mark.mask here');
+      note('error', `ip rule ${priority} matches ${hex(used)}`, 'use other bits for one of the two: mark.mask here');
   }
   const known = KNOWN.filter(
     ({ chain, mark }) =>
@@ -90,14 +90,18 @@ export function judgeMarks({ mask, writes, chains, rules }: Facts): readonly Jud
     if (shared !== 0)
       note(
         'warn',
-        `${name} is at work, which uses ${hex(bits)} unless told otherwise`,
-        `choose a mark.mask outside of it, or change its bits (${setting})`,
+        `${name} is running, which uses ${hex(bits)} by default`,
+        `use a mark.mask without these bits, or change the bits of the other program (${setting})`,
       );
   }
   if (judgements.size > 0) return [...judgements.values()];
   const others = known.map(({ name }) => name).join(', ');
   return [
-    fine(subject, others === '' ? 'unused by others' : `unused by others (${others} uses different ones)`, expected),
+    fine(
+      subject,
+      others === '' ? 'unused by other programs' : `unused by others (${others} uses different ones)`,
+      expected,
+    ),
   ];
 }
 

@@ -14,7 +14,7 @@ interface Facts {
 /** The kernel module is what the settings need. */
 export const kernelModule: Check = {
   name: 'module',
-  doc: 'The kernel module gwmark is loaded where the settings force it, is of the ABI that this sidecar speaks, and is enabled while a sidecar uses it, and only then.',
+  doc: 'The kernel module gwmark is loaded if the settings force it, has the ABI of this sidecar, and is enabled only while a sidecar uses it.',
   needsNetAdmin: false,
   look: async (system) => {
     const status = await system.status().catch(() => null);
@@ -31,7 +31,7 @@ export const kernelModule: Check = {
 export function judgeModule({ reading, wanted, running }: Facts): Judgement {
   const subject = 'module gwmark';
   const isNeeded = wanted === 'module' || running === 'module';
-  const expected = isNeeded ? `loaded, of ABI ${MODULE_ABI}` : `absent, or of ABI ${MODULE_ABI}`;
+  const expected = isNeeded ? `loaded, with ABI ${MODULE_ABI}` : `absent, or with ABI ${MODULE_ABI}`;
   switch (reading.state) {
     case 'absent':
       if (!isNeeded) return fine(subject, 'not loaded: the datapath is nexthop', expected);
@@ -44,22 +44,22 @@ export function judgeModule({ reading, wanted, running }: Facts): Judgement {
       };
     case 'foreign':
       if (wanted === 'nexthop')
-        return fine(subject, `another version ("${reading.firstLine}"), and not used`, expected);
+        return fine(subject, `another version ("${reading.firstLine}"), but not used`, expected);
       return {
         severity: 'error',
         subject,
         found: `another version ("${reading.firstLine}")`,
         expected,
-        remedy: 'upgrade the older of module and sidecar and load the module anew, or set datapath: nexthop',
+        remedy: 'upgrade the older of module and sidecar and reload the module, or set datapath: nexthop',
       };
     default:
       if (running === 'module' && !reading.isEnabled) {
         return {
           severity: 'error',
           subject,
-          found: 'loaded, and not enabled here',
+          found: 'loaded, but not enabled in this network namespace',
           expected: 'enabled by the running sidecar',
-          remedy: 'see "gwmark status"; the sidecar enables it within a second or says why it cannot',
+          remedy: 'see "gwmark status"; the sidecar enables it within a second, or says why it cannot',
         };
       }
       if (running === 'nexthop' && reading.isEnabled) {
@@ -67,7 +67,7 @@ export function judgeModule({ reading, wanted, running }: Facts): Judgement {
           severity: 'warn',
           subject,
           found:
-            'enabled here, while the sidecar works by the datapath nexthop: it may take marks of gateways for its own',
+            'enabled here, while the sidecar uses the datapath nexthop: it may mistake marks of gateways for its own',
           expected: 'not enabled, or used',
           remedy: 'echo disable > /proc/net/gwmark/control, or restart the sidecar with datapath: auto',
         };

@@ -27,7 +27,7 @@ const IPV6_LEAST = 1280;
 /** Packets fit. */
 export const mtu: Check = {
   name: 'mtu',
-  doc: "A full-size packet of the tunnel, encrypted, fits into the MTU of the link, or something keeps TCP from sending such: OpenVPN's `mssfix`, which has no effect with data channel offload, or a rule of the firewall that clamps the MSS; a tunnel with IPv6 addresses has at least 1280.",
+  doc: "A full-size packet of the tunnel, after encryption, fits into the MTU of the link, or TCP does not send such packets because of OpenVPN's `mssfix` (which has no effect with data channel offload) or a firewall rule that clamps the MSS; a tunnel with IPv6 addresses has an MTU of at least 1280.",
   needsNetAdmin: false,
   look: async (system) => {
     const isClamped = system.hasNetAdmin
@@ -80,9 +80,7 @@ export function judgeMtu({ tunnel, link, mssfix, isClamped }: Facts): Judgement 
   const found = `${tunnel.mtu}, and ${link.mtu} on ${link.device}`;
   const largest = link.mtu - OVERHEAD;
   const expected =
-    mssfix === 'offloaded'
-      ? `at most ${largest}, or a rule that clamps the MSS of TCP`
-      : `at most ${largest}, or mssfix`;
+    mssfix === 'offloaded' ? `at most ${largest}, or a rule that clamps the TCP MSS` : `at most ${largest}, or mssfix`;
   if (tunnel.hasIpv6 && tunnel.mtu < IPV6_LEAST) {
     return {
       severity: 'error',
@@ -105,15 +103,15 @@ export function judgeMtu({ tunnel, link, mssfix, isClamped }: Facts): Judgement 
     return {
       severity: 'info',
       subject,
-      found: `${found}; a rule of the firewall sets the MSS of TCP`,
+      found: `${found}; a firewall rule sets the TCP MSS`,
       expected,
-      remedy: `none needed, if the rule sees what passes ${tunnel.device}; tun-mtu ${largest} would spare fragments of large UDP packets too`,
+      remedy: `none needed, if the rule matches what passes ${tunnel.device}; tun-mtu ${largest} would also avoid fragments of large UDP packets`,
     };
   if (mssfix === 'offloaded') {
     return {
       severity: 'warn',
       subject,
-      found: `${found}, with data channel offload, where mssfix has no effect: full TCP segments are sent in fragments`,
+      found: `${found}, with data channel offload, with which mssfix has no effect: full TCP segments are sent in fragments`,
       expected,
       remedy: `set tun-mtu ${largest}, which clients get too; or clamp: nft add rule inet FILTER FORWARD oifname ${tunnel.device} tcp flags syn tcp option maxseg size set ${largest - 60}, and the same with iifname`,
     };
@@ -132,6 +130,6 @@ export function judgeMtu({ tunnel, link, mssfix, isClamped }: Facts): Judgement 
     subject,
     found: `${found}; ${clamp}`,
     expected,
-    remedy: `none needed; tun-mtu ${largest} would spare fragments of large UDP packets too`,
+    remedy: `none needed; tun-mtu ${largest} would also avoid fragments of large UDP packets`,
   };
 }

@@ -12,10 +12,10 @@ const TABLE = 'gwmark_doctor';
 /** nftables can be spoken to, and the kernel takes what gwmark will ask for. */
 export const nftables: Check = {
   name: 'nftables',
-  doc: 'libnftables or `nft` works, is new enough, and the kernel takes everything that the rules are made of: chains of type route, verdict maps of device and MAC, sets that packets fill, conntrack marks, `fib`. The kernel is asked without installing anything.',
+  doc: 'libnftables or `nft` works, is new enough, and the kernel supports everything that the rules use: chains of type route, verdict maps of device and MAC, sets that packets fill, conntrack marks, `fib`. The check asks the kernel without installing anything.',
   needsNetAdmin: true,
   look: async (system) => {
-    if ((await system.firewall()) === 'iptables') return [fine('nftables', 'not used: rules are made with iptables')];
+    if ((await system.firewall()) === 'iptables') return [fine('nftables', 'not used: gwmark uses iptables')];
     const nft = await system.nftables();
     const { version } = await nft.features();
     return [judgeVersion(version, nft.executor), await probeFeatures(nft, system.policy)];
@@ -25,7 +25,7 @@ export const nftables: Check = {
 export function judgeVersion(text: string, executor: string): Judgement {
   const version = parseVersion(text);
   const subject = 'nftables';
-  const found = `${text}, ${executor === 'library' ? 'libnftables in the process' : 'the program nft, spawned'}`;
+  const found = `${text}, ${executor === 'library' ? 'libnftables in process' : 'the program nft, spawned'}`;
   const expected = `${LEAST.join('.')} or later`;
   if (version !== null && !isAtLeast(version, LEAST))
     return { severity: 'error', subject, found, expected, remedy: 'upgrade nftables' };
@@ -37,13 +37,13 @@ export async function probeFeatures(nft: Pick<Nftables, 'check'>, policy: Policy
   const subject = 'nftables in the kernel';
   const expected = 'every feature that the rules need';
   if ((await refusal(nft, wholeTable(policy))) === null)
-    return fine(subject, 'takes all that the rules need', expected);
+    return fine(subject, 'has every feature that the rules need', expected);
   const missing: string[] = [];
   for (const [feature, commands] of FEATURES) {
     const reason = await refusal(nft, commands);
     if (reason !== null) missing.push(`${feature} (${reason})`);
   }
-  const found = missing.length === 0 ? 'refuses the rules as a whole' : `does not take: ${missing.join(', ')}`;
+  const found = missing.length === 0 ? 'rejects the rules as a whole' : `does not support: ${missing.join(', ')}`;
   return {
     severity: 'error',
     subject,

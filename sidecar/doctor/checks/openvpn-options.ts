@@ -22,7 +22,7 @@ type Rule = (
 /** OpenVPN's options go together with gwmark. */
 export const openvpnOptions: Check = {
   name: 'openvpn-options',
-  doc: "OpenVPN's options go together with gwmark: `dev tun`, `client-to-client`, `duplicate-cn`, `auth-gen-token`, data channel offload, `management-client-auth`, `management-signal`, `management tunnel`; of a client also `redirect-gateway`. They are read from the process's command line and the configuration files that it names.",
+  doc: "OpenVPN's options are compatible with gwmark: `dev tun`, `client-to-client`, `duplicate-cn`, `auth-gen-token`, data channel offload, `management-client-auth`, `management-signal`, `management tunnel`; of a client also `redirect-gateway`. The check reads them from the process's command line and the configuration files that it names.",
   needsNetAdmin: false,
   look: async (system) => {
     const tunnelKinds = (await system.tunnels()).map(({ linkinfo }) => linkinfo?.info_kind ?? 'unknown');
@@ -41,7 +41,7 @@ export function judgeOptions(facts: Facts): readonly Judgement[] {
         severity: 'info',
         subject,
         found: 'process not visible from here',
-        expected: 'to be seen',
+        expected: 'visible',
         remedy: 'run gwmark doctor as root, in the PID namespace of OpenVPN',
       },
     ];
@@ -55,14 +55,14 @@ export function judgeOptions(facts: Facts): readonly Judgement[] {
     judgements.push({
       severity: 'info',
       subject,
-      found: `its configuration ${file} cannot be read`,
-      expected: 'to be readable',
+      found: `its configuration ${file} is not readable`,
+      expected: 'readable',
       remedy: 'run gwmark doctor as root',
     });
   }
   return judgements.length > 0
     ? judgements.map((judgement) => ({ ...judgement, subject: `${subject}: ${judgement.subject}` }))
-    : [fine(subject, 'its options go together with gwmark')];
+    : [fine(subject, 'its options are compatible with gwmark')];
 }
 
 const RULES: readonly Rule[] = [
@@ -72,9 +72,9 @@ const RULES: readonly Rule[] = [
     return {
       severity: 'error',
       subject: 'dev',
-      found: `${kind}: hosts behind it have MAC addresses of their own and are found by ARP, so there is nothing for gwmark to do`,
+      found: `${kind}: hosts behind it have their own MAC addresses, and ARP finds them, so gwmark has nothing to do`,
       expected: 'dev tun',
-      remedy: 'run no gwmark beside it, or use "dev tun" with "topology subnet"',
+      remedy: 'do not run gwmark with it, or use "dev tun" with "topology subnet"',
     };
   },
   (_has, { tunnelKinds }) => {
@@ -83,7 +83,7 @@ const RULES: readonly Rule[] = [
     return {
       severity: 'info',
       subject: 'data channel offload',
-      found: `on (device of kind ${kind}): OpenVPN makes no packets itself. Its mssfix and client-to-client have no effect, and its iroutes are routes of the kernel`,
+      found: `on (device type ${kind}): the kernel sends OpenVPN's packets. mssfix and client-to-client have no effect, and iroutes are kernel routes`,
       expected: 'either',
       remedy: 'none needed; the check mtu says whether TCP fits',
     };
@@ -93,7 +93,7 @@ const RULES: readonly Rule[] = [
     return {
       severity: 'warn',
       subject: 'management-signal',
-      found: 'on: OpenVPN restarts, and drops every client, whenever the sidecar leaves',
+      found: 'on: OpenVPN restarts, and drops every client, whenever the sidecar disconnects',
       expected: 'off',
       remedy: 'remove management-signal',
     };
@@ -104,7 +104,7 @@ const RULES: readonly Rule[] = [
       severity: 'error',
       subject: 'management',
       found:
-        'listens on the tunnel, where every client can reach it; OpenVPN 2.6 does so on any port, not on the one that is named',
+        'listens on the tunnel, where every client can reach it; OpenVPN 2.6 does so on a random port, not on the configured one',
       expected: 'a unix socket',
       remedy: 'management /run/openvpn/management.sock unix',
     };
@@ -118,9 +118,9 @@ const CLIENT_RULES: readonly Rule[] = [
     return {
       severity: 'warn',
       subject: 'redirect-gateway',
-      found: "on: on an endpoint without routes OpenVPN's own packets run into its tunnel",
+      found: "on: on an endpoint without routes, OpenVPN's own packets go into its tunnel",
       expected: 'off',
-      remedy: 'remove redirect-gateway; where the server pushes it, "pull-filter ignore redirect-gateway" refuses it',
+      remedy: 'remove redirect-gateway; if the server pushes it, add "pull-filter ignore redirect-gateway"',
     };
   },
 ];
@@ -133,8 +133,8 @@ const SERVER_RULES: readonly Rule[] = [
       severity: 'info',
       subject: 'client-to-client',
       found: 'on: packets between clients never leave OpenVPN',
-      expected: 'off, where rules of the firewall shall see them',
-      remedy: 'none needed; without the option they pass FORWARD, from tunnel to tunnel',
+      expected: 'off, if firewall rules should see them',
+      remedy: 'none needed; without the option, they pass FORWARD, from tunnel to tunnel',
     };
   },
   (_has, { options }) => {
@@ -144,22 +144,22 @@ const SERVER_RULES: readonly Rule[] = [
       severity: 'warn',
       subject: 'auth-gen-token',
       found:
-        'without external-auth: a client that comes back with a token is announced by no CONNECT, ADDRESS or DISCONNECT',
+        'without external-auth: when a client reconnects with a token, OpenVPN sends no CONNECT, ADDRESS or DISCONNECT',
       expected: 'auth-gen-token LIFETIME external-auth',
       remedy:
-        'add external-auth; until then only the next snapshot tells of such a client (management.snapshotIntervalMs)',
+        'add external-auth; until then, such a client appears only in the next snapshot (management.snapshotIntervalMs)',
     };
   },
   (has) => {
     if (!has('duplicate-cn')) return undefined;
     const isFixed = has('client-config-dir') || has('client-connect');
     const subject = 'duplicate-cn';
-    const expected = 'one client a name, or no fixed addresses';
+    const expected = 'one client per name, or no fixed addresses';
     if (!isFixed)
       return {
         severity: 'info',
         subject,
-        found: 'on: clients of one name are told apart by their id',
+        found: 'on: clients with the same name are distinguished by their id',
         expected,
         remedy: 'none needed',
       };
@@ -167,9 +167,9 @@ const SERVER_RULES: readonly Rule[] = [
       severity: 'warn',
       subject,
       found:
-        'on, with client-config-dir or client-connect: two clients of one name may be given the same address, and the later one gets its packets',
+        'on, with client-config-dir or client-connect: two clients with the same name may get the same address, and the later one gets its packets',
       expected,
-      remedy: 'give no addresses or iroutes there, or remove duplicate-cn',
+      remedy: 'assign no addresses or iroutes there, or remove duplicate-cn',
     };
   },
   (has, { authorize }) => {
@@ -178,9 +178,9 @@ const SERVER_RULES: readonly Rule[] = [
       return {
         severity: 'info',
         subject,
-        found: 'off: a client that left is noticed by the next poll (management.pollIntervalMs)',
+        found: 'off: the next poll detects a client that left (management.pollIntervalMs)',
         expected: 'either',
-        remedy: 'none needed; to notice at once, set it together with authorize: accept',
+        remedy: 'none needed; for immediate detection, set it together with authorize: accept',
       };
     if (authorize === 'accept' && has('management-hold')) return undefined;
     if (authorize === 'accept') {
@@ -188,9 +188,9 @@ const SERVER_RULES: readonly Rule[] = [
         severity: 'info',
         subject: 'management-hold',
         found:
-          'off: after a restart clients can ask to be let in before the sidecar is attached; it answers them when it comes, but not renegotiations, whose clients have to connect anew',
+          'off: after a restart, clients can request a login before the sidecar is attached; the sidecar answers them when it attaches, but not renegotiations, whose clients have to reconnect',
         expected: 'on, beside management-client-auth',
-        remedy: 'none needed; with management-hold OpenVPN serves only once the sidecar is attached',
+        remedy: 'none needed; with management-hold, OpenVPN does not serve clients before the sidecar is attached',
       };
     }
     return {

@@ -18,7 +18,7 @@ interface Facts {
 /** Reverse path filters that are made of rules drop nothing that they should not. */
 export const pathFilters: Check = {
   name: 'path-filters',
-  doc: 'No rule of nftables (`fib saddr . iif oif missing drop`) or iptables (`-m rpfilter`) drops packets of the VPN because the endpoint has no route back to their source. firewalld has such a rule for IPv6, NixOS for both families. One that asks with the mark of the packet is told the way of its gateway, with nftables and the datapath `nexthop`; any other takes a default route by the link, or has to go.',
+  doc: 'No rule of nftables (`fib saddr . iif oif missing drop`) or iptables (`-m rpfilter`) drops packets of the VPN because the endpoint has no route back to their source. firewalld has such a rule for IPv6, NixOS for both families. If the filter looks up with the mark of the packet, gwmark gives it the route to the gateway, with nftables and the datapath `nexthop`; any other needs a default route through the link, or must be removed.',
   needsNetAdmin: true,
   look: async (system) => {
     const filters = await system.pathFilters();
@@ -49,7 +49,7 @@ export function judgePathFilters({
   isAnswering,
 }: Facts): readonly Judgement[] {
   const subject = 'reverse path filters made of rules';
-  const expected = 'none, or such as ask with the mark of the packet';
+  const expected = 'none, or filters that look up with the mark of the packet';
   if (filters.length === 0) return [fine(subject, 'none', expected)];
   return filters.map((filter): Judgement => {
     const { where, families } = filter;
@@ -58,15 +58,15 @@ export function judgePathFilters({
       if (isAnswering || !isRunning)
         return fine(
           subject,
-          `${where} asks with the mark, and ${isAnswering ? 'is told' : 'gwmark run tells it'} the way of the gateway`,
+          `${where} looks up with the mark, and ${isAnswering ? 'gets' : 'gwmark run gives it'} the route to the gateway`,
           expected,
         );
       return {
         severity: 'warn',
         subject,
-        found: `${where} asks with the mark, and is not told the way of the gateway yet`,
+        found: `${where} looks up with the mark, but does not get the route to the gateway yet`,
         expected,
-        remedy: 'none needed: the sidecar finds it within seconds; if not, look into its log',
+        remedy: 'none needed: the sidecar finds it within seconds; if not, see its log',
       };
     }
     const family = families.find((candidate) => stranded.has(candidate));
@@ -74,14 +74,14 @@ export function judgePathFilters({
       return {
         severity: 'info',
         subject,
-        found: `${where}: ${reason}, and the default route leads by every link`,
+        found: `${where}: ${reason}, but the default route goes through every link`,
         expected,
         remedy: null,
       };
     return {
       severity: 'error',
       subject,
-      found: `${where} drops IPv${family} packets that come by ${stranded.get(family) ?? '?'} from far away: the endpoint has no route back to them, and ${reason}`,
+      found: `${where} drops IPv${family} packets from distant hosts on ${stranded.get(family) ?? '?'}: the endpoint has no route back to them, and ${reason}`,
       expected,
       remedy: remedyOfFilter(filter),
     };
@@ -94,12 +94,12 @@ export function whyUnanswerable(
   datapath: 'nexthop' | 'module',
   firewall: 'nftables' | 'iptables',
 ): string | null {
-  if (datapath === 'module') return 'the datapath module has no routes that it could be told';
-  if (firewall === 'iptables') return 'gwmark makes its rules with iptables, which has no place behind such a filter';
-  if (!filter.asksWithMark) return 'it asks without the mark of the packet';
+  if (datapath === 'module') return 'the datapath module has no routes for it';
+  if (firewall === 'iptables') return 'gwmark uses iptables, which has no place after such a filter';
+  if (!filter.asksWithMark) return 'it looks up without the mark of the packet';
   return isAnswerable(filter)
     ? null
-    : `it is in hook ${filter.hook} at priority ${filter.priority}, where no rule of gwmark comes before it and one behind it`;
+    : `it is in hook ${filter.hook} at priority ${filter.priority}, where gwmark cannot place rules before and after it`;
 }
 
 /** How an unanswered filter is kept from dropping. */
@@ -107,6 +107,6 @@ export function remedyOfFilter({ where }: Pick<PathFilter, 'where'>): string {
   if (where.includes(' firewalld '))
     return 'IPv6_rpfilter=no in /etc/firewalld/firewalld.conf, then firewall-cmd --reload';
   if (/nixos|rpfilter/.test(where))
-    return 'networking.firewall.checkReversePath = false (NixOS), or a default route by that link';
-  return 'let the rule ask with the mark (fib saddr . mark . iif; -m rpfilter --validmark) in prerouting, let it leave out that link, or remove it; or give the endpoint a default route by that link';
+    return 'networking.firewall.checkReversePath = false (NixOS), or a default route through that link';
+  return 'make the rule look up with the mark (fib saddr . mark . iif; -m rpfilter --validmark) in prerouting, exclude that link from it, or remove it; or add a default route through that link';
 }

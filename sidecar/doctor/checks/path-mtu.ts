@@ -12,7 +12,7 @@ interface Facts {
 /** A path that is narrower than the link is noticed. */
 export const pathMtu: Check = {
   name: 'path-mtu',
-  doc: 'With the datapath `nexthop` and OpenVPN over UDP and IPv6, `net.ipv6.fwmark_reflect` is on: only then does the kernel store the MTU of a path that is narrower than the link where packets to that client find it.',
+  doc: "With the datapath `nexthop` and OpenVPN over UDP and IPv6, `net.ipv6.fwmark_reflect` is on: only then does the kernel apply a path MTU below the link's MTU to the packets for that client.",
   needsNetAdmin: false,
   look: async (system) => {
     if ((await system.datapath()) !== 'nexthop') return [];
@@ -33,14 +33,14 @@ export const pathMtu: Check = {
 export function judgePathMtu({ reflect, isManaged, isRunning }: Facts): Judgement {
   const subject = 'net.ipv6.fwmark_reflect';
   if (reflect === '1') return fine(subject, '1');
-  const found = `${reflect ?? 'cannot be read'}: OpenVPN over IPv6 does not learn that the path to a client is narrower than the link`;
+  const found = `${reflect ?? 'cannot be read'}: OpenVPN over IPv6 does not learn a path MTU below the link's MTU`;
   if (isManaged && !isRunning)
-    return { severity: 'info', subject, found, expected: '1', remedy: 'none needed: gwmark run turns it on' };
+    return { severity: 'info', subject, found, expected: '1', remedy: 'none needed: gwmark run enables it' };
   return {
     severity: 'warn',
     subject,
     found,
     expected: '1',
-    remedy: `sysctl -w ${subject}=1 (outside of the container, if it is one), or mssfix and tun-mtu in OpenVPN's configuration small enough for every path`,
+    remedy: `sysctl -w ${subject}=1 (outside of the container, if it is one), or set mssfix and tun-mtu in OpenVPN's configuration small enough for every path`,
   };
 }

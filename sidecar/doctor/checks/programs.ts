@@ -22,14 +22,14 @@ const PROGRAMS: readonly Program[] = [
     versionFlag: '--version',
     least: [1, 4, 7],
     package: 'conntrack',
-    lost: 'flows of clients that left are not ended',
+    lost: 'gwmark does not end the flows of clients that left',
   },
 ];
 
 /** The programs that the sidecar runs: there, and new enough. */
 export const programs: Check = {
   name: 'programs',
-  doc: 'The programs that the sidecar runs are there and new enough: `ip` of iproute2, `conntrack`.',
+  doc: 'The programs that the sidecar runs are installed and new enough: `ip` of iproute2, `conntrack`.',
   needsNetAdmin: false,
   look: () =>
     Promise.all(

@@ -23,7 +23,7 @@ interface Facts {
 /** rp_filter drops nothing that it should not. */
 export const reversePath: Check = {
   name: 'rp-filter',
-  doc: 'rp_filter drops no packet of the VPN. The datapath `nexthop` has routes that satisfy it, with several links a multipath route over all of them; with `module` there are none, so it has to be off on the links.',
+  doc: 'rp_filter drops no packet of the VPN. The datapath `nexthop` has routes that satisfy it, with several links a multipath route over all of them; `module` has none, so rp_filter must be off on the links.',
   needsNetAdmin: false,
   look: async (system) => {
     const datapath = await system.datapath();
@@ -67,9 +67,9 @@ export function judgeReversePath({ device, all, own, datapath, isManaged, isRunn
       severity: 'error',
       subject,
       found:
-        '1 (strict), and no route of gwmark leads over this device: what comes by it is dropped where the endpoint has no route back',
+        '1 (strict), but gwmark has no route over this device: packets from it are dropped unless the endpoint has a route back',
       expected: 'a multipath route over every link in the table of the legs',
-      remedy: `a running sidecar makes it, or says in "gwmark status" why it cannot (a kernel without CONFIG_IP_ROUTE_MULTIPATH); else sysctl -w net.ipv4.conf.${device}.rp_filter=2`,
+      remedy: `a running sidecar installs it, or says in "gwmark status" why it cannot (a kernel without CONFIG_IP_ROUTE_MULTIPATH); otherwise sysctl -w net.ipv4.conf.${device}.rp_filter=2`,
     };
   }
   if (datapath === 'nexthop') return fine(subject, `${value}`, 'any: the routes of nexthop satisfy it');
@@ -79,13 +79,13 @@ export function judgeReversePath({ device, all, own, datapath, isManaged, isRunn
       subject,
       found: `${value}`,
       expected: '0',
-      remedy: 'none needed: gwmark run turns it off',
+      remedy: 'none needed: gwmark run disables it',
     };
   const culprit = all > 0 ? 'all' : device;
   return {
     severity: 'error',
     subject,
-    found: `${value} (net.ipv4.conf.${culprit}.rp_filter): packets whose way back no route explains are dropped`,
+    found: `${value} (net.ipv4.conf.${culprit}.rp_filter): packets without a route back to their source are dropped`,
     expected: '0 with the datapath module',
     remedy: `sysctl -w net.ipv4.conf.${culprit}.rp_filter=0`,
   };

@@ -2,12 +2,12 @@ import { routingClashes } from '../../routing/conflicts.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-const EXPECTED = 'unused by others';
+const EXPECTED = 'unused by other programs';
 
 /** Nobody else uses our rule priorities, routing tables, protocol number and next-hop addresses. */
 export const routingNumbers: Check = {
   name: 'routing-numbers',
-  doc: 'Nobody else uses the rule priorities, routing tables, protocol number and next-hop addresses of `routing.*`.',
+  doc: 'No other program uses the rule priorities, routing tables, protocol number and next-hop addresses of `routing.*`.',
   needsNetAdmin: false,
   look: async (system) => {
     // Clashes of marks are the business of another check.

@@ -5,7 +5,7 @@ import { fine, type Judgement } from '../finding.js';
 /** Which settings everything else is judged by. */
 export const settings: Check = {
   name: 'settings',
-  doc: 'The other checks judge by the settings of the running sidecar, where they matter, and by those of the command where no sidecar runs in this network namespace. What differs between the two is named.',
+  doc: 'Which settings the other checks use: those of the running sidecar, or those of the command if no sidecar runs in this network namespace. Reports the differences between the two.',
   needsNetAdmin: false,
   look: (system) => Promise.resolve(judgeSettings(system.inForce)),
 };
@@ -15,18 +15,17 @@ export function judgeSettings({ from, differences }: SettingsInForce): readonly 
     return [
       fine(
         'settings',
-        'those of this command: no sidecar runs here, or it does not say what it works with',
+        'those of this command: no sidecar runs here, or it does not report its settings',
         'those of the running sidecar',
       ),
     ];
-  if (differences.length === 0)
-    return [fine('settings', 'those of the running sidecar, and this command has the same')];
+  if (differences.length === 0) return [fine('settings', 'those of the running sidecar; this command has the same')];
   return differences.map(({ path, running, own }) => ({
     severity: 'info',
     subject: path,
-    found: `${running} in the running sidecar, which is what counts; ${own} in this command`,
+    found: `${running} in the running sidecar (used by the checks); ${own} in this command`,
     expected: 'the same in both',
     remedy:
-      'give this command the same configuration (--config); if the sidecar is to take over a changed one, send it SIGHUP or restart it',
+      'give this command the same configuration (--config); to apply a changed one to the sidecar, send it SIGHUP or restart it',
   }));
 }

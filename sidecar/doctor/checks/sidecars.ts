@@ -37,7 +37,7 @@ export function judgeSidecars({ controlSocket, sidecar, pids }: Facts): readonly
       subject,
       found: `${pids.length} run in this network namespace (pid ${pids.join(', ')})`,
       expected: 'one, with every OpenVPN in its management.endpoints',
-      remedy: 'stop all but one; two that share a table or mark bits undo each other',
+      remedy: "stop all but one; two that share a table or mark bits undo each other's changes",
     });
   }
   if (sidecar.where === 'elsewhere') {
@@ -57,7 +57,7 @@ export function judgeSidecars({ controlSocket, sidecar, pids }: Facts): readonly
       subject,
       found,
       expected: `one at ${controlSocket}`,
-      remedy: pids.length === 0 ? 'gwmark run' : 'name its control socket with --control-socket',
+      remedy: pids.length === 0 ? 'gwmark run' : 'give its control socket with --control-socket',
     });
     return judgements;
   }

@@ -5,7 +5,7 @@ import { fine, type Judgement } from '../finding.js';
 /** Whom the lists of senders mean. */
 export const sourceLists: Check = {
   name: 'source-lists',
-  doc: 'Every address in `gateways.exclude` and `gateways.only` has a MAC address in the neighbour table: until then an excluded sender is learnt from, and a listed one is not.',
+  doc: 'Every address in `gateways.exclude` and `gateways.only` has a MAC address in the neighbour table: until then gwmark learns from an excluded sender, and does not learn from one in `gateways.only`.',
   needsNetAdmin: false,
   look: async (system) => judgeSourceLists((await system.status())?.sourceLists ?? []),
 };
@@ -14,13 +14,13 @@ export function judgeSourceLists(lists: NonNullable<StatusDocument['sourceLists'
   return lists.map(({ list, entry, macs }) => {
     const subject = `gateways.${list}`;
     if (macs.length > 0) return fine(subject, `${entry}: ${macs.join(', ')}`);
-    const meaning = list === 'exclude' ? 'its frames would be learnt from' : 'nothing is learnt from it';
+    const meaning = list === 'exclude' ? 'gwmark would learn from its frames' : 'gwmark learns nothing from it';
     return {
       severity: 'warn',
       subject,
-      found: `${entry}: nobody answers for this address; ${meaning}`,
+      found: `${entry}: no neighbour has this address; ${meaning}`,
       expected: 'a neighbour with this address on a link',
-      remedy: 'compare with "ip neigh"; name the MAC address instead, if the machine answers to nobody',
+      remedy: 'compare with "ip neigh"; use the MAC address instead if the machine does not answer ARP or ND',
     };
   });
 }

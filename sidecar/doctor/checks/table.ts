@@ -16,7 +16,7 @@ interface Facts {
 /** The nftables table is ours, and there while a sidecar runs. */
 export const table: Check = {
   name: 'nftables-table',
-  doc: 'The nftables table of the setting `table` belongs to nobody else, and is there while a sidecar runs that makes its rules with nftables; inline, also the one of family bridge.',
+  doc: 'The nftables table of the setting `table` belongs to gwmark, and exists while a sidecar with nftables runs; inline, also the table of family bridge.',
   needsNetAdmin: true,
   look: async (system) => {
     const { table: name } = system.settings;
@@ -46,12 +46,12 @@ function stateOf(ruleset: readonly NftObject[], family: Facts['family'], name: s
 export function judgeTable({ family, table: name, state, isRunning, firewall }: Facts): Judgement {
   const subject = `nftables table ${family} ${name}`;
   if (firewall === 'iptables') {
-    if (state === 'missing' || state === 'foreign') return fine(subject, 'not used: rules are made with iptables');
+    if (state === 'missing' || state === 'foreign') return fine(subject, 'not used: gwmark uses iptables');
     return {
       severity: 'error',
       subject,
-      found: 'left by an earlier run, beside the rules of iptables: packets pass both',
-      expected: 'not there',
+      found: 'left by an earlier run, in addition to the iptables rules: packets pass both',
+      expected: 'absent',
       remedy: 'stop gwmark run, then run gwmark down',
     };
   }
@@ -60,21 +60,21 @@ export function judgeTable({ family, table: name, state, isRunning, firewall }: 
       return {
         severity: 'error',
         subject,
-        found: "somebody else's",
-        expected: 'free, or made by gwmark',
-        remedy: 'name another with the setting table',
+        found: 'belongs to another program',
+        expected: 'absent, or installed by gwmark',
+        remedy: 'set table to another name',
       };
     case 'missing':
-      if (!isRunning) return fine(subject, 'not there: no sidecar runs', 'free, or made by gwmark');
+      if (!isRunning) return fine(subject, 'absent: no sidecar runs', 'absent, or installed by gwmark');
       return {
         severity: 'error',
         subject,
         found: 'missing',
-        expected: 'made by the running sidecar',
+        expected: 'installed by the running sidecar',
         remedy: 'see "gwmark status": the sidecar repairs it, or says why it cannot',
       };
     default:
-      if (isRunning) return fine(subject, 'made by gwmark');
+      if (isRunning) return fine(subject, 'installed by gwmark');
       return {
         severity: 'info',
         subject,

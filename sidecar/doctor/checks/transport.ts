@@ -12,7 +12,7 @@ interface Facts {
 /** The sidecar knows OpenVPN's sockets. */
 export const transport: Check = {
   name: 'transport',
-  doc: "The sockets on which each OpenVPN server serves its clients are known to the running sidecar, and who told them: the setting, OpenVPN's process, its log, its options, its events.",
+  doc: "The running sidecar knows the sockets on which each OpenVPN server serves its clients, and their source: the setting, OpenVPN's process, its log, its options, its events.",
   needsNetAdmin: false,
   look: async (system) => {
     const status = await system.status().catch(() => null);
@@ -33,17 +33,16 @@ export function judgeTransport({ reported, problems }: Facts): readonly Judgemen
           ({ protocol, address, port }) => `${protocol}/${address.includes(':') ? `[${address}]` : address}:${port}`,
         )
         .join(', ');
-      if (sockets.length > 0) return fine(subject, `${list}, told by: ${transportSource ?? 'unknown'}`, expected);
+      if (sockets.length > 0) return fine(subject, `${list}, source: ${transportSource ?? 'unknown'}`, expected);
       const why =
-        problems.find((problem) => problem.startsWith(`${management}:`))?.slice(management.length + 2) ??
-        'they are not known';
+        problems.find((problem) => problem.startsWith(`${management}:`))?.slice(management.length + 2) ?? 'unknown';
       return {
         severity: 'error',
         subject,
         found: why,
         expected,
         remedy:
-          'name them in the setting transport, for example transport: udp/1194; or let OpenVPN tell: start it anew with verb 1 or more while the sidecar runs',
+          'set transport, for example transport: udp/1194; or restart OpenVPN with verb 1 or more while the sidecar runs, so that its log has them',
       };
     });
 }

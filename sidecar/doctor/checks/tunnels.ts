@@ -16,7 +16,7 @@ interface Facts {
 /** OpenVPN has its tunnel device. */
 export const tunnels: Check = {
   name: 'tunnel',
-  doc: 'OpenVPN has opened its tunnel device (`dev tun`), and the sidecar has found it; no device with data channel offload is left of an OpenVPN that was killed.',
+  doc: 'OpenVPN has opened its tunnel device (`dev tun`), and the sidecar has found it; no device with data channel offload is left from an OpenVPN that was killed.',
   needsNetAdmin: false,
   look: async (system) => {
     const status = await system.status().catch(() => null);
@@ -34,15 +34,15 @@ export function judgeTunnels({ tunnels: found, reported, problems }: Facts): rea
   const judgements = lost.map(({ management, question }): Judgement => {
     const problem =
       problems.find((text) => text.startsWith(`${management}: `))?.slice(management.length + 2) ??
-      'OpenVPN has opened none';
+      'OpenVPN has not opened one';
     const remedy =
       question == null
-        ? 'look into the log of OpenVPN; in hold it waits for a release (setting hold); with "dev tap" there is nothing for gwmark to do'
+        ? 'see the log of OpenVPN; in hold it waits for a release (setting hold); with "dev tap", gwmark has nothing to do'
         : 'see the check management';
     return {
       severity: 'error',
       subject: `tunnel of ${management}`,
-      found: question == null ? problem : `OpenVPN has opened none: it waits for ${question}`,
+      found: question == null ? problem : `OpenVPN has not opened one: it waits for ${question}`,
       expected,
       remedy,
     };
@@ -69,8 +69,7 @@ export function judgeTunnels({ tunnels: found, reported, problems }: Facts): rea
       subject: 'tunnel',
       found: 'no device without a link layer is up',
       expected: 'the tunnel device of OpenVPN, in this network namespace',
-      remedy:
-        'start OpenVPN with "dev tun" in this network namespace; with "dev tap" there is nothing for gwmark to do',
+      remedy: 'start OpenVPN with "dev tun" in this network namespace; with "dev tap", gwmark has nothing to do',
     },
   ];
 }
@@ -83,8 +82,8 @@ function leftBehind(found: readonly DeviceDetails[], reported: readonly ServerSt
     .map(({ ifname }) => ({
       severity: 'warn',
       subject: `tunnel ${ifname}`,
-      found: 'has data channel offload, and no OpenVPN answers: one that was killed leaves its device behind',
+      found: 'has data channel offload, but no OpenVPN answers: a killed OpenVPN leaves its device behind',
       expected: 'no device while OpenVPN is not running',
-      remedy: `before OpenVPN starts again: ip link delete ${ifname}; OpenVPN 2.7 takes the device that is there, and ends at its first client ("netlink reports device not found"). In its unit: ExecStopPost=-ip link delete ${ifname}`,
+      remedy: `before OpenVPN starts again: ip link delete ${ifname}; OpenVPN 2.7 uses the existing device, and exits at its first client ("netlink reports device not found"). In its unit: ExecStopPost=-ip link delete ${ifname}`,
     }));
 }

@@ -17,7 +17,7 @@ interface Facts {
 /** A server over UDP answers from the address that its client dialled. */
 export const udpSource: Check = {
   name: 'udp-source',
-  doc: 'An OpenVPN server over UDP that is bound to no address answers from the one that its client dialled: the endpoint has one of that family, or the server has `multihome`. Else the kernel chooses the source by its route, and the client, NAT and connection tracking do not know the answer.',
+  doc: 'An OpenVPN server over UDP that is bound to no address answers from the address that its client sent to: the endpoint has one address of that family, or the server has `multihome`. Otherwise the kernel chooses the source by its route, and the client, NAT and conntrack do not recognise the answer.',
   needsNetAdmin: false,
   look: async (system) => {
     const servers = await system.servers();
@@ -33,15 +33,15 @@ export const udpSource: Check = {
 export function judgeUdpSource({ name, family, addresses, isMultihome: is }: Facts): Judgement {
   const subject = `UDP over IPv${family} of ${name}`;
   const expected = 'one address, or local, or multihome';
-  const many = `bound to no address; the endpoint has ${addresses.length} of IPv${family}`;
+  const many = `bound to no address; the endpoint has ${addresses.length} IPv${family} addresses`;
   if (addresses.length < 2) return fine(subject, many, expected);
   if (is === true) return fine(subject, `${many}, and multihome`, expected);
   return {
     severity: is === null ? 'info' : 'warn',
     subject,
-    found: `${many} (${addresses.join(', ')})${is === null ? ', and whether it has multihome cannot be read' : ', and no multihome'}: a client that dials another than the kernel chooses is answered from the wrong one`,
+    found: `${many} (${addresses.join(', ')})${is === null ? ', and its option multihome cannot be read' : ', and no multihome'}: a client that connects to another address than the kernel chooses gets its answers from the wrong one`,
     expected,
-    remedy: "in OpenVPN's configuration: local ADDRESS, with the address that clients dial, or multihome",
+    remedy: "in OpenVPN's configuration: local ADDRESS, with the address that clients connect to, or multihome",
   };
 }
 

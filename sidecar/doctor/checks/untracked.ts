@@ -7,7 +7,7 @@ import { savedLines } from '../../firewall/saved-lines.js';
 /** Connection tracking sees the flows of the VPN. */
 export const untracked: Check = {
   name: 'untracked',
-  doc: 'No rule takes packets out of connection tracking (`notrack` in nftables, NOTRACK and CT --notrack in iptables): a flow without an entry has no memory of its gateway.',
+  doc: 'No rule exempts packets from conntrack (`notrack` in nftables, NOTRACK and CT --notrack in iptables): a flow without an entry has no gateway.',
   needsNetAdmin: true,
   look: async (system) =>
     judgeUntracked([...nftUntracked(await system.ruleset()), ...iptablesUntracked(await system.savedIptables())]),
@@ -15,15 +15,15 @@ export const untracked: Check = {
 
 /** @param where chains with such rules */
 export function judgeUntracked(where: readonly string[]): readonly Judgement[] {
-  const subject = 'packets without connection tracking';
+  const subject = 'packets without conntrack';
   const expected = 'none of the VPN';
-  if (where.length === 0) return [fine(subject, 'no rule makes such', expected)];
+  if (where.length === 0) return [fine(subject, 'none', expected)];
   return [...new Set(where)].map((chain) => ({
     severity: 'warn',
     subject,
-    found: `${chain} has rules with notrack: what they match is not answered by MAC`,
+    found: `${chain} has rules with notrack: replies to what they match do not go to the router's MAC address`,
     expected,
-    remedy: "let these rules leave out OpenVPN's port and the addresses of its clients",
+    remedy: "exclude OpenVPN's port and its clients' addresses from these rules",
   }));
 }
 

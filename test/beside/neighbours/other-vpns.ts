@@ -203,7 +203,7 @@ export const OTHER_VPN_NEIGHBOURS: readonly Neighbour[] = [
           by: 'doctor',
           check: 'client-routes',
           severity: 'warn',
-          text: /192\.168\.77\.0\/24.*leads to tun7, and its client is on tun0/,
+          text: /192\.168\.77\.0\/24.*goes to tun7, but its client is on tun0/,
         },
       ],
     },

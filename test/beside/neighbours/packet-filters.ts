@@ -95,7 +95,7 @@ export const PACKET_FILTER_NEIGHBOURS: readonly Neighbour[] = [
           by: 'doctor',
           check: 'forward-policy',
           severity: 'error',
-          text: /firewalld .*ends with reject for what comes by lan0 and goes to tun0/,
+          text: /firewalld .*ends with reject for packets from lan0 to tun0/,
         },
       ],
     },

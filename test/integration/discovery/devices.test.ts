@@ -71,7 +71,7 @@ describe('readDevices', () => {
   it('refuses a wanted device that is no Ethernet device, and waits for one that is not there yet', async () => {
     await makeTunnel('tun0', '198.51.100.1/24');
 
-    await assert.rejects(readDevices(['tun0']), { code: 'DEVICE_UNKNOWN', message: /tun0 is no Ethernet device/ });
+    await assert.rejects(readDevices(['tun0']), { code: 'DEVICE_UNKNOWN', message: /tun0 is not an Ethernet device/ });
     const absent = await readDevices(['eth7']);
     assert.deepEqual([absent.links, absent.unusable], [[], [{ device: 'eth7', reason: 'does not exist' }]]);
   });

@@ -233,7 +233,7 @@ describe('the checks of the doctor', () => {
 
     const [bad, good] = [await probeFeatures(lacking, POLICY), await probeFeatures(complete, POLICY)];
 
-    assert.deepEqual([bad.severity, bad.found], ['error', 'does not take: fib (no "fib")']);
+    assert.deepEqual([bad.severity, bad.found], ['error', 'does not support: fib (no "fib")']);
     assert.deepEqual([good.severity, complete.asked.length], ['ok', 1]);
   });
 

@@ -24,7 +24,7 @@ describe('the check flowtables', () => {
     );
     const [broken] = judgeFlowtables(found, 'module');
     assert.equal(broken?.severity, 'error');
-    assert.match(broken?.found ?? '', /inet fw4 ft holds lan0, tun0: .* do not reach the router/);
+    assert.match(broken?.found ?? '', /inet fw4 ft includes lan0, tun0: .* do not reach the router/);
     assert.match(broken?.remedy ?? '', /datapath: nexthop/);
     assert.deepEqual(
       judgeFlowtables([], 'module').map(({ severity }) => severity),

@@ -45,7 +45,7 @@ describe('the doctor, about iptables', () => {
     assert.deepEqual(judge(), [
       'ok iptables: 1.8.9, flavour nft',
       'ok ipset: 7.17',
-      'ok chains gwmark-* of iptables-nft: made by gwmark',
+      'ok chains gwmark-* of iptables-nft: installed by gwmark',
     ]);
   });
 
@@ -53,13 +53,13 @@ describe('the doctor, about iptables', () => {
     assert.equal(judge({ owner: 'none' }).at(-1), 'error chains gwmark-* of iptables-nft: missing');
     assert.equal(
       judge({ owner: 'none', isRunning: false }).at(-1),
-      'ok chains gwmark-* of iptables-nft: not there: no sidecar runs',
+      'ok chains gwmark-* of iptables-nft: absent: no sidecar runs',
     );
   });
 
   it('names chains that an earlier run left, and those of somebody else', () => {
     assert.match(judge({ isRunning: false }).at(-1) ?? '', /^info .*left by an earlier run/);
-    assert.match(judge({ owner: 'foreign' }).at(-1) ?? '', /^error .*somebody else's/);
+    assert.match(judge({ owner: 'foreign' }).at(-1) ?? '', /^error .*belongs to another program/);
   });
 
   it('names chains in the other flavour, which packets pass too', () => {

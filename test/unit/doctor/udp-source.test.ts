@@ -9,7 +9,7 @@ describe('udp-source', () => {
     const { severity, found, remedy } = judgeUdpSource({ ...SEVERAL, isMultihome: false });
 
     assert.equal(severity, 'warn');
-    assert.match(found, /2 of IPv4 \(192\.0\.2\.7, 192\.0\.2\.10\)/);
+    assert.match(found, /2 IPv4 addresses \(192\.0\.2\.7, 192\.0\.2\.10\)/);
     assert.match(remedy ?? '', /local ADDRESS.*multihome/);
   });
 
