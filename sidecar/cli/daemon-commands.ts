@@ -1,6 +1,6 @@
 import { formatProblems, formatSource, showValue } from '../config/problem.js';
 import { type ConfigInput, type ConfigResult, loadConfig, type LoadedConfig } from '../config/load.js';
-import { toPlainSettings } from '../config/build.js';
+import { toPlainSettings } from '../config/settings.js';
 import { SETTINGS, type SettingPath } from '../config/table.js';
 import { describeElsewhere, findSidecar, type FoundSidecar } from '../control/sidecar-here.js';
 import { type ExitCode, GwmarkError } from '../errors.js';

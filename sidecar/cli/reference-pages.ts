@@ -6,7 +6,7 @@ import { NFT_ERROR_CODES } from 'nftables-json';
 import { MANAGEMENT_ERROR_CODES } from 'openvpn-management-client';
 import { stringify } from 'yaml';
 
-import { toPlainSettings } from '../config/build.js';
+import { toPlainSettings } from '../config/settings.js';
 import { DEFAULT_CONFIG_FILE } from '../config/load.js';
 import { showValue } from '../config/problem.js';
 import { RELOADABLE } from '../config/reload.js';

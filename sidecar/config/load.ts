@@ -1,11 +1,10 @@
 import { resolve } from 'node:path';
 
-import { buildSettings } from './build.js';
 import { readPasswordFile, readText, type TextRead } from './password.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import { type Resolved, resolveSettings } from './resolve.js';
 import type { Secret } from 'openvpn-management-client';
-import type { Settings } from './settings.js';
+import { buildSettings, type Settings } from './settings.js';
 import { CONFIG_ENV, envValues, flagValues, type Origins, type RawValues } from './sources.js';
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';
 

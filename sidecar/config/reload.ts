@@ -1,28 +1,11 @@
-import { buildSettings } from './build.js';
 import type { LoadedConfig } from './load.js';
-import type { Settings } from './settings.js';
+import { buildSettings, type Settings } from './settings.js';
 import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
 
-/**
- * The settings that a running sidecar takes over on SIGHUP. What is not here shapes rules, marks, routes or sockets
- * that were made once; a restart applies it, and loses no flow either.
- */
-export const RELOADABLE: ReadonlySet<SettingPath> = new Set<SettingPath>([
-  'management.endpoints',
-  'management.passwordFile',
-  'management.snapshotIntervalMs',
-  'management.pollIntervalMs',
-  'transport',
-  'networks',
-  'authorize',
-  'hold',
-  'devices',
-  'gateways.pollIntervalMs',
-  'routing.rereadIntervalMs',
-  'sysctl',
-  'conntrack',
-  'log.level',
-]);
+/** The settings that a running sidecar takes over on SIGHUP. */
+export const RELOADABLE: ReadonlySet<SettingPath> = new Set(
+  SETTINGS.filter(({ isReloadable }) => isReloadable).map(({ path }) => path),
+);
 
 /** The part of a running daemon that a changed configuration reaches. */
 export interface ReloadTarget {

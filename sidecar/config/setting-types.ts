@@ -42,6 +42,16 @@ export interface Kind<T> {
   readonly expected: string;
   readonly default: T;
   readonly doc: string;
+  /**
+   * A running sidecar takes a changed value over on SIGHUP. What is not shapes rules, marks, routes or sockets that
+   * were made once; a restart applies it, and loses no flow either.
+   */
+  readonly isReloadable: boolean;
+  /**
+   * It decides what the kernel is told, and so what a command finds there: the status document has it, and commands
+   * judge by the value of the running sidecar. Never a secret.
+   */
+  readonly isInForce: boolean;
   /** Takes what `decode` gave; an issue of code `custom` brings its own expectation. */
   readonly schema: z.ZodType<T>;
   /** A list is given by repeating the flag, or with commas. */
@@ -59,7 +69,7 @@ export interface Kind<T> {
   toPlain(value: T): unknown;
 }
 
-type Described<T> = Pick<Kind<T>, 'default' | 'doc'>;
+type Described<T> = Pick<Kind<T>, 'default' | 'doc'> & Partial<Pick<Kind<T>, 'isReloadable' | 'isInForce'>>;
 
 const BASE = {
   isList: false,
@@ -69,6 +79,10 @@ const BASE = {
   toPlain: (value: unknown): unknown => value,
 } as const;
 
+function described<T>({ doc, isReloadable = false, isInForce = false, ...row }: Described<T>): Required<Described<T>> {
+  return { default: row.default, doc, isReloadable, isInForce };
+}
+
 /** A whole number in `min..max`. */
 export function integer(row: Described<number> & { min: number; max: number; unit?: string }): Kind<number> {
   const unit = row.unit === undefined ? '' : ` (${row.unit})`;
@@ -76,22 +90,20 @@ export function integer(row: Described<number> & { min: number; max: number; uni
     ...BASE,
     type: `integer ${row.min}..${row.max}${unit}`,
     expected: `an integer in ${row.min}..${row.max}${unit}`,
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: z.int().min(row.min).max(row.max),
     decode: (raw, form) => (form === 'text' ? decodeInteger(raw) : raw),
   };
 }
 
 /** One of a few words. */
-export function choice<const T extends string>(row: { default: NoInfer<T>; doc: string; of: readonly T[] }): Kind<T> {
+export function choice<const T extends string>(row: Described<NoInfer<T>> & { of: readonly T[] }): Kind<T> {
   const words = row.of.map((word) => `"${word}"`);
   return {
     ...BASE,
     type: row.of.join(' | '),
     expected: `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`,
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: z.enum(row.of),
   };
 }
@@ -102,8 +114,7 @@ export function toggle(row: Described<boolean>): Kind<boolean> {
     ...BASE,
     type: 'boolean',
     expected: 'true or false',
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: z.boolean(),
     isSwitch: true,
     decode: (raw, form) => (form === 'text' && (raw === 'true' || raw === 'false') ? raw === 'true' : raw),
@@ -116,20 +127,18 @@ export function text(row: Described<string> & { type: string; expected: string; 
     ...BASE,
     type: row.type,
     expected: row.expected,
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: z.string().regex(row.pattern),
   };
 }
 
-/** A path in the file system. */
+/** A path in the file system: absolute, after {@link Kind.rebase}. */
 export function path<T extends string | null>(row: Described<T>): Kind<T> {
   return {
     ...BASE,
     type: 'path',
     expected: 'a path',
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     // A value that was given is a string; null is only ever the default.
     schema: z
       .string()
@@ -139,21 +148,20 @@ export function path<T extends string | null>(row: Described<T>): Kind<T> {
   };
 }
 
-/** Names of network devices. */
+/** Names of network devices, no two equal. */
 export function devices(row: Described<readonly string[]>): Kind<readonly string[]> {
   return {
     ...BASE,
     type: 'list of device names',
     expected: 'a device name of 1..15 characters without "/", ":" and blanks',
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: uniqueList(z.string().regex(DEVICE_NAME), (name) => name),
     isList: true,
     decode: decodeList,
   };
 }
 
-/** Management endpoints, in YAML each with a password file if it has one of its own. */
+/** Management endpoints, no two equal, in YAML each with a password file if it has one of its own. */
 export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<readonly ConfiguredEndpoint[]> {
   const element = z.unknown().transform((value, context) => {
     const endpoint = parseConfiguredEndpoint(value);
@@ -165,8 +173,7 @@ export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<r
     ...BASE,
     type: 'list of `unix:/path` or `tcp:host:port`; in YAML also of `{address, passwordFile}`',
     expected: CONFIGURED_ENDPOINT_EXPECTED,
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: uniqueList(element, formatEndpoint),
     isList: true,
     decode: (raw, form) =>
@@ -182,8 +189,7 @@ export function sources(row: Described<readonly ConfiguredSource[]>): Kind<reado
     ...BASE,
     type: 'list of `[DEVICE] MAC|ADDRESS [clients|transport]`',
     expected: SOURCE_EXPECTED,
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: uniqueList(parsed(parseConfiguredSource, SOURCE_EXPECTED), formatConfiguredSource),
     isList: true,
     decode: decodeList,
@@ -191,14 +197,13 @@ export function sources(row: Described<readonly ConfiguredSource[]>): Kind<reado
   };
 }
 
-/** Networks, each with the tunnel device that leads there. */
+/** Networks, each with the tunnel device that leads there; null for every one. */
 export function networks(row: Described<readonly ConfiguredNetwork[]>): Kind<readonly ConfiguredNetwork[]> {
   return {
     ...BASE,
     type: 'list of networks',
     expected: NETWORK_EXPECTED,
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: uniqueList(parsed(parseConfiguredNetwork, NETWORK_EXPECTED), formatConfiguredNetwork),
     isList: true,
     decode: decodeList,
@@ -212,8 +217,7 @@ export function transports(row: Described<readonly ConfiguredTransport[]>): Kind
     ...BASE,
     type: 'list of sockets',
     expected: TRANSPORT_EXPECTED,
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: uniqueList(parsed(parseConfiguredTransport, TRANSPORT_EXPECTED), formatConfiguredTransport),
     isList: true,
     decode: decodeList,
@@ -227,8 +231,7 @@ export function uplink(row: Described<ConfiguredUplink | null>): Kind<Configured
     ...BASE,
     type: 'DEVICE MAC | DEVICE ADDRESS',
     expected: UPLINK_EXPECTED,
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: parsed(parseConfiguredUplink, UPLINK_EXPECTED),
     toPlain: (value) => (value === null ? null : formatConfiguredUplink(value)),
   };
@@ -241,28 +244,26 @@ export function listener(row: Omit<Described<null>, 'default'>): Kind<Endpoint |
     ...BASE,
     type: 'off | unix:/path | tcp:host:port',
     expected,
-    default: null,
-    doc: row.doc,
+    ...described<Endpoint | null>({ ...row, default: null }),
     schema: parsed((value) => (value === 'off' ? null : parseEndpoint(value)), expected),
     toPlain: (value) => (value === null ? 'off' : formatEndpoint(value)),
   };
 }
 
-/** A mask of packet mark bits. */
+/** A mask of packet mark bits: unsigned, 32 bits, of which 2..8 contiguous ones are set. */
 export function mask(row: Described<number>): Kind<number> {
   return {
     ...BASE,
     type: 'mask',
     expected: '2..8 contiguous bits of 32, as 0xff000000 or decimal',
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema: z.int().min(1).max(0xffff_ffff).refine(isUsableMask),
     decode: (raw) => (typeof raw === 'string' && /^0x[0-9a-f]{1,8}$/i.test(raw) ? Number(raw) : decodeInteger(raw)),
     toPlain: (value) => formatMask(value),
   };
 }
 
-/** A network from which next-hop addresses are taken. */
+/** A network from which next-hop addresses are taken: canonical `address/length`, host bits zero. */
 export function nexthops(row: Described<string> & { family: 4 | 6 }): Kind<string> {
   const parse = row.family === 4 ? parseNexthop4 : parseNexthop6;
   const schema = z.string().transform((value, context) => {
@@ -278,8 +279,7 @@ export function nexthops(row: Described<string> & { family: 4 | 6 }): Kind<strin
       row.family === 4
         ? 'a unicast IPv4 network such as 169.254.119.0/24 (length 24, host bits zero)'
         : 'a unicast IPv6 network such as fe80::6777:6d61:726b:0/112 (length 64..112, host bits zero)',
-    default: row.default,
-    doc: row.doc,
+    ...described(row),
     schema,
   };
 }

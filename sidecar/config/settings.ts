@@ -1,92 +1,78 @@
-import type { Endpoint, Secret } from 'openvpn-management-client';
+import type { Secret } from 'openvpn-management-client';
 
-import type { ConfiguredEndpoint } from './endpoint.js';
-
-import type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
-import type { OpenVpnRole } from '../status.js';
+import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
 
 export type { Endpoint as ManagementEndpoint } from 'openvpn-management-client';
 export type { ConfiguredEndpoint } from './endpoint.js';
 export type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
 
+/** `management`, `routing`: what stands before the dot of a path. */
+type Group<Path extends SettingPath = SettingPath> = Path extends `${infer Name}.${string}` ? Name : never;
+
+/** The table's paths as a tree: `management.endpoints` is the member `endpoints` of `management`. */
+type Nested = {
+  readonly [Path in SettingPath as Path extends `${string}.${string}` ? never : Path]: FlatSettings[Path];
+} & {
+  readonly [Name in Group]: {
+    readonly [Path in SettingPath as Path extends `${Name}.${infer Member}` ? Member : never]: FlatSettings[Path];
+  };
+};
+
 /**
- * The whole configuration of a sidecar, parsed, checked and deeply frozen.
- *
- * Ranges, defaults and the meaning of each setting stand in `table.ts`, and from there in
- * `docs/reference/settings.md`; here are only the notes that a reader of the values needs.
+ * The whole configuration of a sidecar, parsed, checked and deeply frozen. Its type follows from the table of
+ * settings, where ranges, defaults and the meaning of each are.
  */
-export interface Settings {
+export type Settings = Nested & {
   readonly management: {
-    /** At least one for `run` and `check`; may be empty for `down`. No two are equal. */
-    readonly endpoints: readonly ConfiguredEndpoint[];
-    /** Of every endpoint that names none of its own: absolute path, or null for no password. */
-    readonly passwordFile: string | null;
     /** What each password file held when the configuration was read, by absolute path. */
     readonly passwords: ReadonlyMap<string, Secret>;
-    readonly connectTimeoutMs: number;
-    readonly commandTimeoutMs: number;
-    readonly snapshotIntervalMs: number;
-    /** In place of `snapshotIntervalMs` while OpenVPN runs without `--management-client-auth`. */
-    readonly pollIntervalMs: number;
-    readonly backoffMinMs: number;
-    /** Not less than `backoffMinMs`. */
-    readonly backoffMaxMs: number;
-    readonly role: 'auto' | OpenVpnRole;
   };
-  /** Sockets of OpenVPN servers; empty: found by itself. */
-  readonly transport: readonly ConfiguredTransport[];
-  /** Networks behind OpenVPN clients; for every tunnel of one where `device` is null. */
-  readonly networks: readonly ConfiguredNetwork[];
-  /** Null: found by itself. */
-  readonly uplink: ConfiguredUplink | null;
-  readonly authorize: 'none' | 'accept';
-  readonly hold: 'release' | 'leave';
-  readonly datapath: 'auto' | 'nexthop' | 'module';
-  /** Names of Ethernet devices; empty: every Ethernet device of the network namespace. */
-  readonly devices: readonly string[];
-  /** Name of the nftables table, family inet. */
-  readonly table: string;
-  readonly firewall: 'auto' | 'nftables' | 'iptables';
-  readonly iptables: {
-    readonly flavour: 'auto' | 'legacy' | 'nft';
-  };
-  readonly executor: 'auto' | 'library' | 'process';
-  readonly mark: {
-    /** Unsigned 32-bit; 2..8 contiguous bits. */
-    readonly mask: number;
-  };
-  readonly routing: {
-    readonly protocol: number;
-    /** The tables `tableBase..tableBase + 300` are ours. */
-    readonly tableBase: number;
-    /** The priorities `priority..priority + 299` are ours. */
-    readonly priority: number;
-    /** The priorities `fallbackPriority..fallbackPriority + 15` are ours; after the main table. */
-    readonly fallbackPriority: number;
-    /** Canonical `address/24`, host bits zero. */
-    readonly nexthop4: string;
-    /** Canonical `address/length` with length 64..112, host bits zero. */
-    readonly nexthop6: string;
-    readonly rereadIntervalMs: number;
-  };
-  readonly gateways: {
-    /** Gateway ids are 1..max; less than the largest number that `mark.mask` holds. */
-    readonly max: number;
-    readonly pollIntervalMs: number;
-    readonly learnOnlink: boolean;
-    readonly exclude: readonly ConfiguredSource[];
-    readonly only: readonly ConfiguredSource[];
-  };
-  readonly sysctl: 'manage' | 'leave';
-  readonly conntrack: 'flush' | 'keep';
-  /** Absolute path. */
-  readonly controlSocket: string;
-  readonly metrics: {
-    /** Null: metrics are not served. */
-    readonly listen: Endpoint | null;
-  };
-  readonly log: {
-    readonly level: 'error' | 'warn' | 'info' | 'debug';
-    readonly format: 'auto' | 'json' | 'pretty';
-  };
+};
+
+/**
+ * Puts flat values into the nested form and freezes it deeply.
+ *
+ * @param passwords what the password files hold, by their absolute paths
+ */
+export function buildSettings(flat: FlatSettings, passwords: ReadonlyMap<string, Secret>): Settings {
+  const nested = nest((path) => flat[path]);
+  // Each value is at the place that its path says, as in the type.
+  return deepFreeze({ ...nested, management: { ...(nested['management'] as object), passwords } } as Settings);
+}
+
+/** The values as the YAML file would hold them, nested; reading it back gives the same settings. */
+export function toPlainSettings(flat: FlatSettings): Readonly<Record<string, unknown>> {
+  const plain = new Map(SETTINGS.map((setting) => [setting.path, setting.toPlain(flat[setting.path])]));
+  return nest((path) => plain.get(path));
+}
+
+/** The value of one setting. */
+export function valueAt(settings: Settings, path: SettingPath): unknown {
+  const [first = '', second] = path.split('.');
+  const value: unknown = Reflect.get(settings, first);
+  return second === undefined ? value : Reflect.get(value as object, second);
+}
+
+/** The settings with another value for one, which the schema of that path gave. */
+export function withValue(settings: Settings, path: SettingPath, value: unknown): Settings {
+  const [first = '', second] = path.split('.');
+  if (second === undefined) return { ...settings, [first]: value };
+  return { ...settings, [first]: { ...(Reflect.get(settings, first) as object), [second]: value } };
+}
+
+function nest(valueOf: (path: SettingPath) => unknown): Readonly<Record<string, unknown>> {
+  const nested: Record<string, unknown> = {};
+  for (const { path } of SETTINGS) {
+    const [first = path, second] = path.split('.');
+    const value = valueOf(path);
+    nested[first] = second === undefined ? value : { ...(nested[first] as object | undefined), [second]: value };
+  }
+  return nested;
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const item of Object.values(value) as unknown[]) {
+    if (typeof item === 'object' && item !== null && !Object.isFrozen(item)) deepFreeze(item);
+  }
+  return Object.freeze(value);
 }

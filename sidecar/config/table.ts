@@ -31,16 +31,19 @@ const FIRST_FREE_TABLE = 256;
 
 /**
  * THE table of settings: YAML path, and from it the environment variable and the flag; type, range, default and
- * meaning. Parsing, `--help` and `docs/reference/settings.md` all come from here.
+ * meaning. Parsing, the type `Settings`, `--help`, reloading, the settings in the status document and
+ * `docs/reference/settings.md` all come from here: a new setting is one row.
  */
 export const SETTINGS_TABLE = {
   'management.endpoints': endpoints({
     default: [],
     doc: "OpenVPN's management sockets (`--management` in its configuration). `run` needs at least one. Short forms in YAML: `management: unix:/path`, or a list; an entry with its own management password is a mapping `{address: unix:/path, passwordFile: /path}`.",
+    isReloadable: true,
   }),
   'management.passwordFile': path<string | null>({
     default: null,
     doc: 'A file with the management password in one line, for every endpoint without its own file. One trailing newline is ignored. gwmark reads it at every attempt to connect. If OpenVPN rejects the password, only that server is not ready; gwmark retries after three times `management.backoffMaxMs`, and on SIGHUP.',
+    isReloadable: true,
   }),
   'management.connectTimeoutMs': integer({
     min: 100,
@@ -62,6 +65,7 @@ export const SETTINGS_TABLE = {
     unit: 'ms',
     default: 30_000,
     doc: 'How often gwmark reads the list of clients to correct what the events missed.',
+    isReloadable: true,
   }),
   'management.pollIntervalMs': integer({
     min: 500,
@@ -69,6 +73,7 @@ export const SETTINGS_TABLE = {
     unit: 'ms',
     default: 5000,
     doc: 'The same if OpenVPN runs without `--management-client-auth` and therefore does not report when a client leaves.',
+    isReloadable: true,
   }),
   'management.backoffMinMs': integer({
     min: 10,
@@ -92,33 +97,44 @@ export const SETTINGS_TABLE = {
   transport: transports({
     default: [],
     doc: "The sockets on which an OpenVPN server serves its clients, for example `udp/1194, tcp/192.0.2.10:443`. For one OpenVPN of several: `udp/1194@unix:/run/openvpn/a.sock`. Overrides all other sources. If empty, gwmark finds them from OpenVPN's process, its log, its options and its events, in this order; a server with unknown sockets is not ready.",
+    isReloadable: true,
   }),
   networks: networks({
     default: [],
     doc: 'For an OpenVPN client: networks that its tunnel leads to, `NETWORK` or, with several tunnels, `NETWORK@DEVICE`. They are added to those that the server pushed and to the routes of the tunnel device; needed if OpenVPN has neither, as with `--route-nopull`.',
+    isReloadable: true,
+    isInForce: true,
   }),
   uplink: uplink({
     default: null,
     doc: "The router for packets that start here and have no route, including an OpenVPN client's own packets: its device and its MAC or IP address, for example `lan0 192.0.2.1`. If unset: the router that OpenVPN's own packets came from, or that captured frames were sent to; for an OpenVPN client that has not received a packet yet, gwmark tries the known routers in turn.",
+    isInForce: true,
   }),
   authorize: choice({
     of: ['none', 'accept'],
     default: 'none',
     doc: 'Whether the sidecar answers logins that OpenVPN asks about over the management socket. `accept` admits every client that has a valid certificate or password; `none` leaves the answer to another program. The sidecar answers logins that were requested while it was not attached as soon as it attaches; use `management-hold` with it, see the guide to the management interface.',
+    isReloadable: true,
+    isInForce: true,
   }),
   hold: choice({
     of: ['release', 'leave'],
     default: 'release',
     doc: 'Whether the sidecar releases an OpenVPN that waits because of `--management-hold` once it is ready.',
+    isReloadable: true,
+    isInForce: true,
   }),
   datapath: choice({
     of: ['auto', 'nexthop', 'module'],
     default: 'auto',
     doc: 'How packets are sent to MAC addresses. `nexthop` needs no kernel module; `module` needs gwmark.ko; `auto` uses the module if it is loaded or can be loaded.',
+    isInForce: true,
   }),
   devices: devices({
     default: [],
     doc: 'The Ethernet devices on which gwmark learns gateways; empty: every Ethernet device of the network namespace.',
+    isReloadable: true,
+    isInForce: true,
   }),
   table: text({
     default: 'gwmark',
@@ -126,16 +142,19 @@ export const SETTINGS_TABLE = {
     expected: 'a name of 1..64 letters, digits, "_" and ".", starting with a letter',
     pattern: /^[A-Za-z][A-Za-z0-9_.]{0,63}$/,
     doc: 'Name of the nftables table, family inet. gwmark owns the whole table. With iptables, chains and sets are named after it (`gwmark-in`), and it has at most 16 characters.',
+    isInForce: true,
   }),
   firewall: choice({
     of: ['auto', 'nftables', 'iptables'],
     default: 'auto',
     doc: 'The firewall that gwmark uses. `auto`: the one that an earlier run used, otherwise nftables, otherwise (without libnftables and `nft`, or in a kernel without nf_tables) iptables with ipset.',
+    isInForce: true,
   }),
   'iptables.flavour': choice({
     of: ['auto', 'legacy', 'nft'],
     default: 'auto',
     doc: 'The flavour, if gwmark uses iptables. `auto`: the flavour that has rules, otherwise the one that the name `iptables` runs. gwmark never mixes the two, because packets pass the rules of both.',
+    isInForce: true,
   }),
   executor: choice({
     of: ['auto', 'library', 'process'],
@@ -145,40 +164,47 @@ export const SETTINGS_TABLE = {
   'mark.mask': mask({
     default: 0xff00_0000,
     doc: 'The bits of packet marks and conntrack marks that gwmark uses.',
+    isInForce: true,
   }),
   'routing.protocol': integer({
     min: 5,
     max: 255,
     default: 147,
     doc: "The protocol number of gwmark's routes, rules and neighbours (`ip route show proto 147`). Must not be used by a routing daemon, see /etc/iproute2/rt_protos.",
+    isInForce: true,
   }),
   'routing.tableBase': integer({
     min: FIRST_FREE_TABLE,
     max: MAX_UINT32 - (ROUTING_TABLES - 1),
     default: 7700,
     doc: `The first of ${ROUTING_TABLES} consecutive routing tables that gwmark uses.`,
+    isInForce: true,
   }),
   'routing.priority': integer({
     min: 1,
     max: 32_000,
     default: 10_000,
     doc: `The first of ${RULE_PRIORITIES} consecutive rule priorities that gwmark uses, all before the main table (${MAIN_RULE_PRIORITY}).`,
+    isInForce: true,
   }),
   'routing.fallbackPriority': integer({
     min: MAIN_RULE_PRIORITY + 2,
     max: MAX_UINT32 - (FALLBACK_PRIORITIES - 1),
     default: 40_000,
     doc: `The first of ${FALLBACK_PRIORITIES} consecutive rule priorities after every other table: packets without a route go to the uplink.`,
+    isInForce: true,
   }),
   'routing.nexthop4': nexthops({
     family: 4,
     default: '169.254.119.0/24',
     doc: 'The network of internal next hops, one for each gateway. The addresses never appear on the wire, but must not be in use.',
+    isInForce: true,
   }),
   'routing.nexthop6': nexthops({
     family: 6,
     default: 'fe80::6777:6d61:726b:0/112',
     doc: 'The same for IPv6.',
+    isInForce: true,
   }),
   'routing.rereadIntervalMs': integer({
     min: 1000,
@@ -186,12 +212,14 @@ export const SETTINGS_TABLE = {
     unit: 'ms',
     default: 30_000,
     doc: 'How often gwmark reads neighbours, devices, addresses, rules and routes from the kernel, in addition to its events, some of which may be lost.',
+    isReloadable: true,
   }),
   'gateways.max': integer({
     min: 1,
     max: 254,
     default: 200,
     doc: 'The largest number of gateways. Less than the largest number that fits `mark.mask`.',
+    isInForce: true,
   }),
   'gateways.pollIntervalMs': integer({
     min: 100,
@@ -199,28 +227,36 @@ export const SETTINGS_TABLE = {
     unit: 'ms',
     default: 1000,
     doc: 'How often gwmark reads the set of MAC addresses that its rules have seen.',
+    isReloadable: true,
   }),
   'gateways.learnOnlink': toggle({
     default: false,
     doc: "Whether hosts on the endpoint's own link that talk to the VPN become gateways too. They do not need to: ARP finds them.",
+    isInForce: true,
   }),
   'gateways.exclude': sources({
     default: [],
     doc: "Senders that gwmark does not learn from: replies of their flows take the normal route. A MAC or IP address, optionally preceded by a device; an IP address means the MAC that the neighbour table has for it, and follows changes. Followed by `clients`, only for flows of clients; by `transport`, only for OpenVPN's own packets. For balancers that forward packets without translating them (DSR), and routers that do not accept replies.",
+    isInForce: true,
   }),
   'gateways.only': sources({
     default: [],
     doc: 'The only senders that gwmark learns from; the same form as in `gateways.exclude`, which takes precedence. An entry with `clients` or `transport` restricts only those flows. Empty: all senders.',
+    isInForce: true,
   }),
   sysctl: choice({
     of: ['manage', 'leave'],
     default: 'manage',
     doc: 'Whether the sidecar sets sysctls: it enables IPv4 and IPv6 forwarding, with `accept_ra=2` on each device that had 1, so that the device keeps its router; for OpenVPN over UDP and IPv6 with the datapath `nexthop` also `net.ipv6.fwmark_reflect`, for path MTUs; with the datapath `module` it disables rp_filter of the devices. `gwmark down` restores them.',
+    isReloadable: true,
+    isInForce: true,
   }),
   conntrack: choice({
     of: ['flush', 'keep'],
     default: 'flush',
     doc: 'Whether the sidecar deletes the conntrack entries of a client that left: before another client gets its address, or after 15 minutes.',
+    isReloadable: true,
+    isInForce: true,
   }),
   controlSocket: path<string>({
     default: '/run/gwmark/gwmark.sock',
@@ -233,6 +269,7 @@ export const SETTINGS_TABLE = {
     of: ['error', 'warn', 'info', 'debug'],
     default: 'info',
     doc: 'The least severe level that is logged.',
+    isReloadable: true,
   }),
   'log.format': choice({
     of: ['auto', 'json', 'pretty'],
@@ -241,6 +278,7 @@ export const SETTINGS_TABLE = {
   }),
 } as const satisfies Record<string, Kind<unknown>>;
 
+/** `management.endpoints`: the dotted path of a setting, as in the YAML file. */
 export type SettingPath = keyof typeof SETTINGS_TABLE;
 
 /** The parsed values by path. */

@@ -1,33 +1,9 @@
 import { showValue } from '../config/problem.js';
-import type { Settings } from '../config/settings.js';
-import { type SettingPath, settingOf } from '../config/table.js';
+import { type Settings, valueAt, withValue } from '../config/settings.js';
+import { type SettingPath, SETTINGS } from '../config/table.js';
 import type { StatusDocument } from '../status.js';
 
-/** Settings that decide what the kernel is told, and so what a command finds there. None of them is a secret. */
-const IN_FORCE = [
-  'networks',
-  'uplink',
-  'authorize',
-  'hold',
-  'datapath',
-  'devices',
-  'table',
-  'firewall',
-  'iptables.flavour',
-  'mark.mask',
-  'routing.protocol',
-  'routing.tableBase',
-  'routing.priority',
-  'routing.fallbackPriority',
-  'routing.nexthop4',
-  'routing.nexthop6',
-  'gateways.max',
-  'gateways.learnOnlink',
-  'gateways.exclude',
-  'gateways.only',
-  'sysctl',
-  'conntrack',
-] as const satisfies readonly SettingPath[];
+const IN_FORCE = SETTINGS.filter(({ isInForce }) => isInForce);
 
 /** A setting that a running sidecar works with, and that the command was told otherwise. */
 export interface SettingDifference {
@@ -47,7 +23,9 @@ export interface SettingsInForce {
 
 /** By path, as the YAML file would hold them; for the status document. */
 export function plainInForce(settings: Settings): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(IN_FORCE.map((path) => [path, settingOf(path).toPlain(valueAt(settings, path))]));
+  return Object.fromEntries(
+    IN_FORCE.map((setting) => [setting.path, setting.toPlain(valueAt(settings, setting.path))]),
+  );
 }
 
 /**
@@ -61,8 +39,8 @@ export function settingsInForce(own: Settings, status: StatusDocument | null): S
   if (running === undefined) return { settings: own, from: 'command', differences: [] };
   let settings = own;
   const differences: SettingDifference[] = [];
-  for (const path of IN_FORCE) {
-    const setting = settingOf(path);
+  for (const setting of IN_FORCE) {
+    const { path } = setting;
     // One that a newer sidecar has in another form is left out.
     const parsed =
       path in running && running[path] !== null
@@ -81,18 +59,4 @@ export function settingsInForce(own: Settings, status: StatusDocument | null): S
 /** In words, for the steps of a trace; empty where nothing differs. */
 export function describeDifferences(differences: readonly SettingDifference[]): string {
   return differences.map(({ path, running, own }) => `${path} is ${running} there and ${own} here`).join(', ');
-}
-
-function valueAt(settings: Settings, path: SettingPath): unknown {
-  const [first = '', second] = path.split('.');
-  const value = (settings as unknown as Readonly<Record<string, unknown>>)[first];
-  return second === undefined ? value : (value as Readonly<Record<string, unknown>>)[second];
-}
-
-/** The value is one that the schema of that path gave. */
-function withValue(settings: Settings, path: SettingPath, value: unknown): Settings {
-  const [first = '', second] = path.split('.');
-  if (second === undefined) return { ...settings, [first]: value };
-  const group = (settings as unknown as Readonly<Record<string, object>>)[first];
-  return { ...settings, [first]: { ...group, [second]: value } };
 }

@@ -3,9 +3,8 @@ import type { FakeManagementServerOptions } from 'openvpn-management-client/test
 import { FakeManagementServer } from 'openvpn-management-client/testing';
 import type { Tunnel } from '../../../rules/index.js';
 import { networkKey } from '../../../rules/index.js';
-import { buildSettings } from '../../../sidecar/config/build.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
-import type { Settings } from '../../../sidecar/config/settings.js';
+import { buildSettings, type Settings } from '../../../sidecar/config/settings.js';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
 import { Instance } from '../../../sidecar/openvpn/instance.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { buildSettings } from '../../../sidecar/config/build.js';
-import type { Settings } from '../../../sidecar/config/settings.js';
+import { buildSettings, type Settings } from '../../../sidecar/config/settings.js';
 import { type FlatSettings, SETTINGS } from '../../../sidecar/config/table.js';
 import { plainInForce, settingsInForce } from '../../../sidecar/control/settings-in-force.js';
 import { judgeSettings } from '../../../sidecar/doctor/checks/settings.js';

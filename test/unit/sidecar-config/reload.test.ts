@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { buildSettings } from '../../../sidecar/config/build.js';
+import { buildSettings } from '../../../sidecar/config/settings.js';
 import type { LoadedConfig } from '../../../sidecar/config/load.js';
 import { planReload, RELOADABLE } from '../../../sidecar/config/reload.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 
-import { buildSettings, toPlainSettings } from '../../../sidecar/config/build.js';
+import { buildSettings, toPlainSettings } from '../../../sidecar/config/settings.js';
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
 import { formatEndpoint, parseEndpoint, Secret } from 'openvpn-management-client';
 import { flagValues } from '../../../sidecar/config/sources.js';
