@@ -28,7 +28,7 @@ export async function fetchStatus(path: string, options: FetchOptions = {}): Pro
 
   const read = parseStatus(body);
   if (read.ok) return read.status;
-  throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no status of gwmark: ${read.fault}`);
+  throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is not a gwmark status: ${read.fault}`);
 }
 
 /**

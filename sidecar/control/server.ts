@@ -83,7 +83,7 @@ async function openCommands({ path, move, logger }: ControlServerOptions): Promi
     const listener = await HttpListener.open({
       address: { kind: 'unix', path: commandSocketOf(path) },
       mode: COMMAND_SOCKET_MODE,
-      answer: () => plainText(404, 'no such page; there is POST /move\n'),
+      answer: () => plainText(404, 'no such page; expected POST /move\n'),
       post: (page, body) => obey(page, body, move),
       onFault: (url, error) => logger.error('control.failed', { url, error }),
     });
@@ -95,7 +95,7 @@ async function openCommands({ path, move, logger }: ControlServerOptions): Promi
 }
 
 async function obey(page: string, body: string, move: (order: MoveOrder) => Promise<boolean>): Promise<Answer> {
-  if (page !== '/move') return plainText(404, 'no such page; there is POST /move\n');
+  if (page !== '/move') return plainText(404, 'no such page; expected POST /move\n');
   const order = parseMoveOrder(parseJson(body));
   if (order === null) return plainText(400, `expected ${MOVE_ORDER_EXPECTED}\n`);
   if (!(await move(order)))
@@ -117,5 +117,5 @@ async function answerTo(page: string, { status, refresh, readiness }: ControlSer
     return { status: 200, type: 'application/json', body: `${JSON.stringify(status())}\n` };
   }
   const health = await healthPage(page, readiness);
-  return health ?? plainText(404, 'no such page; there are /status, /livez and /readyz\n');
+  return health ?? plainText(404, 'no such page; expected /status, /livez or /readyz\n');
 }

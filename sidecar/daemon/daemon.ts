@@ -398,7 +398,7 @@ export class Daemon implements AsyncDisposable {
   get #uplinkProblem(): string | null {
     const isStranded = this.#servers.uplinkNeed === 'seeking' && this.#datapath.uplinkId === null;
     return isStranded
-      ? 'no router is known that the OpenVPN client could send to: one of them has to send to this endpoint first, or is named by the setting uplink'
+      ? "no router is known for the OpenVPN client's packets: a router has to send to this endpoint first, or set uplink"
       : null;
   }
 
@@ -407,7 +407,7 @@ export class Daemon implements AsyncDisposable {
       this.#settings.sysctl === 'manage' &&
       !this.#forwarder.isKnown &&
       this.#servers.list.some(({ place }) => place.tunnel !== null);
-    return this.#forwarder.problem ?? (isPending ? 'forwarding is being turned on' : null);
+    return this.#forwarder.problem ?? (isPending ? 'forwarding is being enabled' : null);
   }
 
   async #enableForwarding(): Promise<void> {

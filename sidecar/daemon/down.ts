@@ -33,7 +33,7 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
     for (const firewall of firewalls) savedSysctls.push(...((await firewall.adopt(() => ''))?.savedSysctls ?? []));
     // First the rules: no packet is marked any more, so none looks for a route that is about to go.
     for (const firewall of firewalls) removed.push(...(await firewall.remove()));
-    if (await disableModule()) removed.push('module gwmark: disabled, its gateways forgotten');
+    if (await disableModule()) removed.push('module gwmark: disabled, its gateways removed');
 
     const plan = await readRouting(policy);
     await removeRouting(policy, diffRouting(plan, EMPTY_PLAN));
@@ -44,12 +44,14 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
     const failed = await restoreSysctls(savedSysctls);
     for (const original of savedSysctls) {
       if (failed.includes(original))
-        logger.error('sysctl.failed', { name: original.name, value: original.value, reason: 'cannot be set back' });
-      else removed.push(`sysctl ${original.name.replaceAll('/', '.')} back to ${original.value}`);
+        logger.error('sysctl.failed', { name: original.name, value: original.value, reason: 'cannot be restored' });
+      else removed.push(`sysctl ${original.name.replaceAll('/', '.')} restored to ${original.value}`);
     }
   } catch (error) {
     if (error instanceof NftError || error instanceof IptablesError)
-      throw new GwmarkError('FIREWALL_FAILED', `remove what is ours: ${error.message}`, { cause: error });
+      throw new GwmarkError('FIREWALL_FAILED', `remove the firewall rules of gwmark: ${error.message}`, {
+        cause: error,
+      });
     throw error;
   } finally {
     for (const tool of tools) await tool[Symbol.asyncDispose]();

@@ -81,7 +81,7 @@ async function selectDatapath(settings: Settings, logger: Logger): Promise<'next
   if (settings.datapath === 'module' && !hasModule) {
     throw new GwmarkError(
       'DATAPATH_UNAVAILABLE',
-      'datapath: module is set, and the kernel module gwmark is neither loaded nor can modprobe load it',
+      'datapath: module is set, but the kernel module gwmark is not loaded and modprobe cannot load it',
     );
   }
   const datapath = hasModule ? 'module' : 'nexthop';

@@ -42,7 +42,7 @@ export class NftablesFirewall implements Firewall<Structure> {
     if (installed.owner === 'foreign') {
       throw new GwmarkError(
         'FIREWALL_CLASH',
-        `nftables table ${this.#family} ${this.#table} exists and is not gwmark's; name another with the setting table`,
+        `nftables table ${this.#family} ${this.#table} belongs to another program; set table to another name`,
       );
     }
     this.#structure = installed.structure;

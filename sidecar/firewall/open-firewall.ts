@@ -62,7 +62,7 @@ export async function openFirewallTool(settings: ToolSettings, logger: Logger): 
   if (isForced)
     throw new GwmarkError(
       'FIREWALL_CLASH',
-      `firewall: nftables is set, and an earlier run left iptables chains (${leftover.join(', ')}): run gwmark down first`,
+      `firewall: nftables is set, but an earlier run left iptables chains (${leftover.join(', ')}): run gwmark down first`,
     );
   const opened = await openIptablesTool(settings, logger);
   logger.info('firewall.selected', {
@@ -146,7 +146,7 @@ async function openIptablesTool(settings: ToolSettings, logger: Logger): Promise
     const remedy = 'add it: CapabilityBoundingSet=CAP_NET_RAW (systemd), --cap-add NET_RAW (docker)';
     throw new GwmarkError(
       'FIREWALL_UNAVAILABLE',
-      `open iptables: without CAP_NET_RAW no rule can refer to a set of ipset, and iptables-legacy does nothing; ${remedy}`,
+      `open iptables: without CAP_NET_RAW, rules cannot match ipset sets, and iptables-legacy does not work; ${remedy}`,
     );
   }
   // `auto` finds out for itself.
@@ -159,7 +159,7 @@ async function openIptablesTool(settings: ToolSettings, logger: Logger): Promise
   if (other !== undefined)
     throw new GwmarkError(
       'FIREWALL_CLASH',
-      `iptables.flavour: ${flavour} is set, and an earlier run left chains in iptables-${other.flavour}: run gwmark down first`,
+      `iptables.flavour: ${flavour} is set, but an earlier run left chains in iptables-${other.flavour}: run gwmark down first`,
     );
   try {
     const tool = await openTools(
@@ -281,6 +281,6 @@ async function refuseTable({ executor, table }: ToolSettings): Promise<void> {
   }
   throw new GwmarkError(
     'FIREWALL_CLASH',
-    `firewall: iptables is set, and the nftables table inet ${table} exists: run gwmark down first`,
+    `firewall: iptables is set, but the nftables table inet ${table} exists: run gwmark down first`,
   );
 }

@@ -131,7 +131,7 @@ async function listenOnPath(http: Server, path: string): Promise<void> {
 
 /** Removes a socket file that no process serves; anything else in the way is an error. */
 async function removeStale(path: string): Promise<void> {
-  if (!(await lstat(path)).isSocket()) throw new ListenError('a file that is no socket is in the way', false);
+  if (!(await lstat(path)).isSocket()) throw new ListenError('a file that is not a socket exists there', false);
   if (await isServed(path)) throw new ListenError('another program answers there', true);
   await rm(path, { force: true });
 }
@@ -186,7 +186,7 @@ async function answerOrFault(
   const { method, url = '' } = request;
   const isPost = method === 'POST' && post !== undefined;
   if (method !== 'GET' && method !== 'HEAD' && !isPost)
-    return plainText(405, post === undefined ? 'only GET is understood\n' : 'only GET and POST are understood\n');
+    return plainText(405, post === undefined ? 'only GET is allowed\n' : 'only GET and POST are allowed\n');
   const path = url.split('?', 1)[0] ?? '';
   try {
     if (!isPost) return await answer(path);
@@ -195,7 +195,7 @@ async function answerOrFault(
   } catch (error) {
     // The client sees 500, the operator the log.
     onFault(url, error);
-    return plainText(500, 'internal fault, see the log of the sidecar\n');
+    return plainText(500, 'internal error, see the log of the sidecar\n');
   }
 }
 

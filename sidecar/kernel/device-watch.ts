@@ -48,11 +48,11 @@ export function vrfProblem(
     (links.length === 0 ? vrfMembers[0] : undefined);
   return member === undefined
     ? null
-    : `${member.device} is in VRF ${member.vrf}, which gwmark does not serve: no gateway is learnt on it`;
+    : `${member.device} is in VRF ${member.vrf}, which gwmark does not support: it learns no gateway on it`;
 }
 
 /** A device that the setting `devices` names, and on which no gateway is learnt. Pure. */
 export function unusableProblem({ unusable = [] }: Pick<Devices, 'unusable'>): string | null {
   const [first] = unusable;
-  return first === undefined ? null : `devices: ${first.device} ${first.reason}, so no gateway is learnt on it`;
+  return first === undefined ? null : `devices: ${first.device} ${first.reason}, so gwmark learns no gateway on it`;
 }

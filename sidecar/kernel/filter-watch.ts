@@ -81,7 +81,7 @@ export class FilterWatch {
       for (const family of filter.families) {
         const device = await linkWithoutDefault(links, family);
         if (device === null) continue;
-        return `${filter.where} drops IPv${family} packets that come by ${device} from far away, since the endpoint has no route back: see gwmark doctor`;
+        return `${filter.where} drops IPv${family} packets from distant hosts on ${device}, because the endpoint has no route back: see gwmark doctor`;
       }
     }
     return null;

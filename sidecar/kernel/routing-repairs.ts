@@ -34,7 +34,7 @@ export class RoutingRepairs {
 
   /** What another program insists on removing, in a sentence; null when all is well. */
   get problem(): string | null {
-    return this.#pace.isContested(performance.now()) ? `another program removes ${this.#lost} again and again` : null;
+    return this.#pace.isContested(performance.now()) ? `another program repeatedly removes ${this.#lost}` : null;
   }
 
   /** Call it once, before anything is installed: devices that come anew later are told by it. */

@@ -79,5 +79,5 @@ async function answerTo(page: string, pages: MetricsPages): Promise<Answer> {
     return { status: 200, type, body: text };
   }
   const health = await healthPage(page, pages.readiness);
-  return health ?? plainText(404, 'no such page; there are /metrics, /livez and /readyz\n');
+  return health ?? plainText(404, 'no such page; expected /metrics, /livez or /readyz\n');
 }

@@ -90,7 +90,7 @@ export class ClientRole implements Role {
     if (this.#pushed?.redirectsGateway === true) {
       this.#options.logger.warn('network.refused', {
         network: 'redirect-gateway',
-        reason: 'everything is no network; name those that are meant in the setting networks',
+        reason: 'a network of length 0 is not allowed; list the networks in the setting networks',
       });
     }
     if (this.#pushed?.isCut === true && !this.#hasWarnedOfCut) {

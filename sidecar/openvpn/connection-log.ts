@@ -26,7 +26,7 @@ export class ConnectionLog {
 
   /** Rows of a status of which a part does not parse. */
   seen({ unread }: StatusSnapshot): void {
-    for (const row of unread) this.#cannotRead(row, 'a row of status does not parse');
+    for (const row of unread) this.#cannotRead(row, 'a row of status cannot be parsed');
   }
 
   #lost({ cause, wasReady, retryInMs }: Disconnect): void {

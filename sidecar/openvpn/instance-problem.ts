@@ -51,7 +51,7 @@ export class InstanceProblem {
       this.#failure ??
       (this.#question === null
         ? whyNotYet(state, waiting)
-        : `OpenVPN waits for ${this.#question}, and gwmark, which holds its one management slot, does not have it`);
+        : `OpenVPN waits for ${this.#question}, but gwmark, its management client, does not have it`);
     if (reason === null) return null;
     // What the package says of a connection begins with what was tried: the endpoint stands in front all the same.
     return `${this.#name}: ${reason}`;

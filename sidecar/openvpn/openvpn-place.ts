@@ -59,7 +59,7 @@ export class OpenVpnPlace {
   /** Why traffic cannot go through it, as a sentence without the server's name; null when it can. */
   problem({ remotes }: Pick<Role, 'remotes'>): string | null {
     if (this.#isTap)
-      return `OpenVPN runs with dev tap (${this.#device?.value}): hosts behind it have MAC addresses of their own and are found by ARP, so there is nothing for gwmark to do; it is for dev tun`;
+      return `OpenVPN runs with dev tap (${this.#device?.value}): hosts behind it have their own MAC addresses, and ARP finds them, so gwmark has nothing to do; it is for dev tun`;
     if (this.#tunnel === null) {
       if (remotes !== null) return 'OpenVPN is not connected to its server yet';
       return this.#isDecided && this.#device !== null
@@ -67,7 +67,7 @@ export class OpenVpnPlace {
         : 'OpenVPN has no tunnel yet';
     }
     if (remotes !== null || this.#transports !== null) return null;
-    return `it is not known on which sockets OpenVPN serves its clients: ${this.evidence.reason}; name them in the setting transport, for example udp/1194`;
+    return `OpenVPN's sockets are unknown: ${this.evidence.reason}; set transport, for example udp/1194`;
   }
 
   /** A new start of OpenVPN was read: what was known before counts only if it is found again. */

@@ -236,7 +236,7 @@ async function runIp(args: readonly string[], options: ExecOptions = {}): Return
   }
   throw new GwmarkError(
     'ROUTING_UNAVAILABLE',
-    `the program ip is that of BusyBox, which does not know \`ip ${args.join(' ')}\`: install iproute2 5.10 or later`,
+    `the program ip is that of BusyBox, which does not support \`ip ${args.join(' ')}\`: install iproute2 5.10 or later`,
   );
 }
 

@@ -46,20 +46,20 @@ export function refusal(network: Network, { links, remotes, tunnel }: Surroundin
   const special = SPECIAL.find((each) => contains(each, network) || contains(network, each));
   if (special !== undefined)
     return contains(special, network)
-      ? `it lies in ${formatNetwork(special)}, to which no tunnel leads`
-      : `it holds ${formatNetwork(special)}, to which no tunnel leads`;
+      ? `it is in ${formatNetwork(special)}, to which no tunnel leads`
+      : `it contains ${formatNetwork(special)}, to which no tunnel leads`;
   for (const { device, onlink, isBridge } of links) {
     const outer = onlink.find((own) => contains(own, network));
     const isExplained =
       outer !== undefined &&
       outer.prefixLength < network.prefixLength &&
       tunnel?.covered.some((covered) => contains(covered, network)) === true;
-    if (outer !== undefined && !isExplained) return `it lies on the link ${device}`;
+    if (outer !== undefined && !isExplained) return `it is on the link ${device}`;
     if (isBridge && onlink.some((inner) => contains(network, inner)))
-      return `it holds the link of the bridge ${device}`;
+      return `it contains the network of the bridge ${device}`;
   }
   const remote = remotes.find((address) => isWithin(network, address));
-  return remote === undefined ? null : `it holds ${remote}, to which OpenVPN itself sends`;
+  return remote === undefined ? null : `it contains ${remote}, to which OpenVPN itself sends`;
 }
 
 function isWithin(network: Network, address: string): boolean {

@@ -25,7 +25,7 @@ export interface NotifySocket {
 export async function openNotifySocket(name: string): Promise<NotifySocket> {
   const address = addressOf(name);
   const koffi = await import('koffi').catch((cause: unknown) => {
-    throw new GwmarkError('NOTIFY_FAILED', `koffi cannot be loaded, without which ${name} cannot be written to`, {
+    throw new GwmarkError('NOTIFY_FAILED', `cannot write to ${name}: koffi cannot be loaded`, {
       cause,
     });
   });

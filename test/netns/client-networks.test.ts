@@ -88,8 +88,8 @@ for (const [transport, rpFilter] of [
 
       const refused = clients.find(({ commonName }) => commonName === 'client1')?.refused ?? [];
       assert.deepEqual(refused.map(({ network }) => network).toSorted(), HARMFUL.toSorted());
-      assert.match(refused.find(({ network }) => network === '192.0.2.1')?.reason ?? '', /lies on the link lan0/);
-      assert.match(refused.find(({ network }) => network === '0.0.0.0/1')?.reason ?? '', /holds 127\.0\.0\.0\/8/);
+      assert.match(refused.find(({ network }) => network === '192.0.2.1')?.reason ?? '', /is on the link lan0/);
+      assert.match(refused.find(({ network }) => network === '0.0.0.0/1')?.reason ?? '', /contains 127\.0\.0\.0\/8/);
       assert.equal(
         lab.sidecar.log.filter(({ event }) => event === 'client.refused_route').length,
         HARMFUL.length,

@@ -272,7 +272,7 @@ describe('gwmark doctor at the options of OpenVPN', function () {
     const status = await sidecar.statusWhere(({ servers }) => servers[0]?.state === 'waiting', 'the sidecar waits');
 
     assert.deepEqual(status.problems, [
-      `${name}: OpenVPN waits for the password of 'Private Key', and gwmark, which holds its one management slot, does not have it`,
+      `${name}: OpenVPN waits for the password of 'Private Key', but gwmark, its management client, does not have it`,
     ]);
     assert.equal((await sidecar.event('management.question')).fields['question'], "the password of 'Private Key'");
     const report = await doctorOf(lab, name);

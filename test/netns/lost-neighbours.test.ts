@@ -98,7 +98,8 @@ describe('a network manager that removes what is ours in routing', function () {
     try {
       await lab.sidecar.event('routing.contested', { from, timeoutMs: 20_000 });
       await lab.sidecar.statusWhere(
-        ({ problems }) => problems.some((problem) => /another program removes neigh .* dev lan0/.test(problem)),
+        ({ problems }) =>
+          problems.some((problem) => /another program repeatedly removes neigh .* dev lan0/.test(problem)),
         'the status names it',
       );
       const [removals, said] = [fight.lines.length, lab.sidecar.log.length];

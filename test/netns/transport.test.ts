@@ -135,14 +135,14 @@ describe('sockets of OpenVPN', function () {
     await using sidecar = launch(lab, NET_ADMIN_ALONE, '--metrics-listen', `unix:${metrics}`);
 
     const status = await sidecar.statusWhere(
-      ({ problems }) => problems.some((problem) => /on which sockets/.test(problem)),
+      ({ problems }) => problems.some((problem) => /sockets are unknown/.test(problem)),
       'a problem that names the sockets',
     );
 
     assert.equal(status.ready, false);
     assert.equal(status.servers[0]?.state, 'waiting');
     assert.equal(sockets(status), '');
-    assert.match(status.problems.join(), /setting transport, for example udp\/1194/);
+    assert.match(status.problems.join(), /set transport, for example udp\/1194/);
     await sidecar.event('server.transport_unknown');
     assertFound(
       await runDoctor(lab.topology.endpoint, { flags: ['--control-socket', sidecar.controlSocket] }),

@@ -33,13 +33,13 @@ problem() {
 
 ip link set far0 down
 is 'the only card is in a VRF: an error of the doctor' "$(devices | grep lan0 | cut -d: -f1)" 'error device lan0 is in VRF blue'
-is '... and a problem of the status, without any link' "$(problem)" ' lan0 is in VRF blue, which gwmark does not serve: no gateway is learnt on it'
+is '... and a problem of the status, without any link' "$(problem)" ' lan0 is in VRF blue, which gwmark does not support: it learns no gateway on it'
 is 'the VRF itself is no card' "$(devices | grep -c 'device blue' || true)" 0
 
 ip address add 198.51.100.1/24 dev far0
 ip link set far0 up
 is 'beside a card that is in none, it is worth knowing' "$(devices | grep 'VRF' | cut -d: -f1)" 'info device lan0 is in VRF blue'
 is '... and no problem' "$(problem)" 'far0 null'
-is 'unless the setting devices names it' "$(problem lan0)" ' lan0 is in VRF blue, which gwmark does not serve: no gateway is learnt on it'
+is 'unless the setting devices names it' "$(problem lan0)" ' lan0 is in VRF blue, which gwmark does not support: it learns no gateway on it'
 is '... and then the doctor says the same' "$(devices --devices lan0 | cut -d: -f1)" 'error device lan0 is in VRF blue'
 done_testing

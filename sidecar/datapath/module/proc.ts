@@ -106,7 +106,7 @@ export function checkAbi(path: string, first: string): void {
   if (first === `gwmark ${MODULE_ABI}`) return;
   throw new GwmarkError(
     'DATAPATH_ABI',
-    `${path} begins with "${first}", expected "gwmark ${MODULE_ABI}": the module and the sidecar are of different versions`,
+    `${path} begins with "${first}", expected "gwmark ${MODULE_ABI}": the module and the sidecar have different versions`,
   );
 }
 

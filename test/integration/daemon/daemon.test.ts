@@ -74,7 +74,7 @@ describe('Daemon', function () {
     await using fake = await FakeManagementServer.listen();
     await using rig = await DaemonRig.start([fake], { devices: ['lan0', 'eht0'] });
     await rig.until(
-      () => rig.daemon.status().problems.includes('devices: eht0 does not exist, so no gateway is learnt on it'),
+      () => rig.daemon.status().problems.includes('devices: eht0 does not exist, so gwmark learns no gateway on it'),
       'the problem',
     );
     assert.deepEqual([rig.daemon.status().ready, rig.log.of('device.unusable').length], [false, 1]);

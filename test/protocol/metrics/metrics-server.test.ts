@@ -208,7 +208,7 @@ describe('metrics server', function () {
 
     assert.match(
       String(log.of('metrics.unavailable')[0]?.fields['reason']),
-      /a file that is no socket is in the way$/,
+      /a file that is not a socket exists there$/,
     );
     assert.equal(log.of('metrics.listening').length, 0);
   });

@@ -172,7 +172,7 @@ describe('control socket', () => {
 
     await assert.rejects(serveStatus(directory.file('s')), {
       code: 'CONTROL_UNAVAILABLE',
-      message: /a file that is no socket is in the way$/,
+      message: /a file that is not a socket exists there$/,
     });
 
     assert.ok((await lstat(directory.file('s'))).isFile());
@@ -184,7 +184,7 @@ describe('control socket', () => {
 
     await assert.rejects(serveStatus(directory.file('file/s')), {
       code: 'CONTROL_UNAVAILABLE',
-      message: /^cannot make the control socket .*\/file\/s: /,
+      message: /^cannot create the control socket .*\/file\/s: /,
     });
   });
 
@@ -277,7 +277,7 @@ describe('fetchStatus', () => {
 
     await assert.rejects(fetchStatus(served.path), {
       code: 'CONTROL_PROTOCOL',
-      message: /no status of gwmark: servers\.0\.transportSource: /,
+      message: /not a gwmark status: servers\.0\.transportSource: /,
     });
   });
 

@@ -12,7 +12,7 @@ describe('vrfProblem', () => {
   });
 
   it('is one where that card is the only one, is named by a setting, or has the address of OpenVPN', () => {
-    const text = 'mgmt0 is in VRF blue, which gwmark does not serve: no gateway is learnt on it';
+    const text = 'mgmt0 is in VRF blue, which gwmark does not support: it learns no gateway on it';
     assert.equal(vrfProblem({ ...DEVICES, links: [] }, [], []), text);
     assert.equal(vrfProblem(DEVICES, ['mgmt0'], []), text);
     assert.equal(
@@ -26,7 +26,7 @@ describe('unusableProblem', () => {
   it('names a device of the setting that is no link, and why', () => {
     assert.equal(
       unusableProblem({ unusable: [{ device: 'eht0', reason: 'does not exist' }] }),
-      'devices: eht0 does not exist, so no gateway is learnt on it',
+      'devices: eht0 does not exist, so gwmark learns no gateway on it',
     );
     assert.equal(unusableProblem({}), null);
   });

@@ -17,7 +17,10 @@ describe('client-networks', () => {
     const judgements = judgeClientNetworks({
       ...READY,
       clients: [
-        { ...CLIENT, refused: [{ network: '0.0.0.0/1', reason: 'it holds 127.0.0.0/8, to which no tunnel leads' }] },
+        {
+          ...CLIENT,
+          refused: [{ network: '0.0.0.0/1', reason: 'it contains 127.0.0.0/8, to which no tunnel leads' }],
+        },
       ],
     });
 
@@ -25,7 +28,7 @@ describe('client-networks', () => {
       judgements.map(({ severity, subject }) => [severity, subject]),
       [['warn', '0.0.0.0/1 of client office']],
     );
-    assert.match(judgements[0]?.found ?? '', /holds 127/);
+    assert.match(judgements[0]?.found ?? '', /contains 127/);
     assert.match(judgements[0]?.remedy ?? '', /iroute of office/);
   });
 

@@ -99,7 +99,7 @@ describe('SessionNetworks', () => {
 
     server.hear(addressOf(0, '10.8.0.2'), addressOf(0, '192.0.2.1', false), addressOf(0, '192.0.0.0/16', false));
     assert.deepEqual(server.keys, ['10.8.0.2 tun0', '192.0.0.0/16 tun0']);
-    assert.deepEqual(server.refused(0), [{ network: '192.0.2.1', reason: 'it lies on the link lan0' }]);
+    assert.deepEqual(server.refused(0), [{ network: '192.0.2.1', reason: 'it is on the link lan0' }]);
 
     server.networks.setDevice('tun0', around('203.0.113.0/24'));
     assert.deepEqual([server.keys, server.refused(0)], [['10.8.0.2 tun0', '192.0.0.0/16 tun0', '192.0.2.1 tun0'], []]);
@@ -108,7 +108,7 @@ describe('SessionNetworks', () => {
     assert.deepEqual(server.keys, ['10.8.0.2 tun0']);
     assert.deepEqual(
       server.refused(0).map(({ reason }) => reason),
-      ['it lies on the link lan0', 'it holds the link of the bridge lan0'],
+      ['it is on the link lan0', 'it contains the network of the bridge lan0'],
     );
     server.hear(disconnect(0));
     assert.deepEqual(server.keys, []);
