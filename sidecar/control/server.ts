@@ -64,7 +64,7 @@ export class ControlServer implements AsyncDisposable {
       if (!(error instanceof ListenError)) throw error;
       if (error.isInUse)
         throw new GwmarkError('CONTROL_IN_USE', `another gwmark already runs on ${path}`, { cause: error });
-      throw new GwmarkError('CONTROL_UNAVAILABLE', `cannot make the control socket ${path}: ${error.message}`, {
+      throw new GwmarkError('CONTROL_UNAVAILABLE', `cannot create the control socket ${path}: ${error.message}`, {
         cause: error,
       });
     }

@@ -51,5 +51,5 @@ export async function statusOfSidecarHere(path: string): Promise<StatusDocument 
 
 /** In words, for messages and findings. */
 export function describeElsewhere(path: string, networkNamespace: string): string {
-  return `the sidecar at ${path} runs in the network namespace ${networkNamespace}, but this command in ${readNetworkNamespace()}`;
+  return `the sidecar at ${path} runs in the network namespace ${networkNamespace}, this command in ${readNetworkNamespace()}`;
 }

@@ -209,7 +209,7 @@ describe('what the kernel has', function () {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^gwmark: the sidecar at .* runs in the network namespace net:\[\d+\], but this command in net:\[\d+\]: run it where the sidecar runs\n$/,
+      /^gwmark: the sidecar at .* runs in the network namespace net:\[\d+\], this command in net:\[\d+\]: run it where the sidecar runs\n$/,
     );
   });
 

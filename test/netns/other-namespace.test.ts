@@ -17,13 +17,13 @@ describe('a sidecar of another network namespace', function () {
     const report = await runDoctor(lab.topology.hostA, { flags });
     const down = await runGwmark(lab.topology.hostA, ['down', ...flags]);
 
-    assertFound(report, 'sidecar', 'warn', /works in the network namespace net:\[\d+\]/);
+    assertFound(report, 'sidecar', 'warn', /runs in the network namespace net:\[\d+\]/);
     assert.deepEqual(
       report.findings.filter(({ severity }) => severity === 'error'),
       [],
     );
     assert.deepEqual([down.code, down.stdout], [0, 'nothing to remove\n'], down.stderr);
-    assert.match(down.stderr, /works in the network namespace net:\[\d+\].*: it is left alone\n$/);
+    assert.match(down.stderr, /runs in the network namespace net:\[\d+\].*: it is left alone\n$/);
     assert.equal((await lab.sidecar.status()).ready, true);
   });
 });

@@ -201,7 +201,7 @@ describe('gwmark down', () => {
     assert.match(stdout, /^removed /);
     assert.match(
       stderr,
-      /^gwmark: the sidecar at \S+ works in the network namespace net:\[1\], and this command runs in net:\[\d+\]: it is left alone\n$/,
+      /^gwmark: the sidecar at \S+ runs in the network namespace net:\[1\], this command in net:\[\d+\]: it is left alone\n$/,
     );
   });
 });
