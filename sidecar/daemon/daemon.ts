@@ -6,7 +6,7 @@ import type { MoveOrder } from '../control/move-order.js';
 import { plainInForce } from '../control/settings-in-force.js';
 import { readRouting } from '../routing/plan.js';
 import { SourceLists } from '../datapath/source-lists.js';
-import type { Datapath } from '../datapath/datapath.js';
+import type { DatapathKind } from '../datapath/datapath.js';
 import { type Devices, hasDevice, readDevices, tunnelTowards } from '../discovery/devices.js';
 import { type FirewallTool, nameOf } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
@@ -54,7 +54,12 @@ export class Daemon implements AsyncDisposable {
   readonly #tables: KernelSide['tables'];
   readonly #connections: ClientConnections;
   readonly #reconciler: KernelSide['reconciler'];
-  readonly #datapath: Datapath;
+  readonly #kind: DatapathKind;
+  readonly #sources: SourceLists;
+  readonly #datapath: KernelSide['datapath'];
+  readonly #gateways: KernelSide['gateways'];
+  readonly #keeper: KernelSide['keeper'];
+  readonly #neighbours: KernelSide['neighbours'];
   readonly #servers: Servers;
   readonly #reachability: Reachability;
   readonly #refresh: Debounced;
@@ -84,7 +89,7 @@ export class Daemon implements AsyncDisposable {
   #hooks: RunHooks = {};
 
   /** @param tool borrowed */
-  constructor(settings: Settings, policy: Policy, kind: Datapath['kind'], tool: FirewallTool, logger: Logger) {
+  constructor(settings: Settings, policy: Policy, kind: DatapathKind, tool: FirewallTool, logger: Logger) {
     this.#settings = settings;
     this.#policy = policy;
     this.#logger = logger;
@@ -94,6 +99,8 @@ export class Daemon implements AsyncDisposable {
       tunnels: () => this.#wanted?.tunnels ?? [],
       logger,
     });
+    this.#kind = kind;
+    this.#sources = new SourceLists(settings.gateways.exclude, settings.gateways.only);
     const side = makeKernelSide({
       kind,
       tool,
@@ -101,7 +108,7 @@ export class Daemon implements AsyncDisposable {
       maxGateways: settings.gateways.max,
       configuredUplink: settings.uplink,
       clients: this.#connections.networks,
-      sources: new SourceLists(settings.gateways.exclude, settings.gateways.only),
+      sources: this.#sources,
       logger,
       onChanged: () => this.#updateSite(),
       onPass: (pass) => this.#hooks.onPass?.(pass),
@@ -109,6 +116,9 @@ export class Daemon implements AsyncDisposable {
       beforeClients: () => this.#connections.handingOver,
     });
     this.#datapath = side.datapath;
+    this.#gateways = side.gateways;
+    this.#keeper = side.keeper;
+    this.#neighbours = side.neighbours;
     this.#tables = side.tables;
     this.#reconciler = side.reconciler;
     this.#reachability = new Reachability({
@@ -147,7 +157,9 @@ export class Daemon implements AsyncDisposable {
   status(): StatusDocument {
     return buildStatus({
       version: readVersion(),
-      datapath: this.#datapath,
+      datapath: this.#kind,
+      gateways: this.#gateways,
+      sources: this.#sources,
       firewall: nameOf(this.#tool),
       servers: this.#servers.list,
       repairs: this.#repairs,
@@ -181,7 +193,7 @@ export class Daemon implements AsyncDisposable {
 
   /** Sends answers of a gateway elsewhere; resolves when the kernel does. False where there is no such gateway. */
   async move(order: MoveOrder): Promise<boolean> {
-    if (!(await this.#datapath.move(order))) return false;
+    if (!(await this.#gateways.move(order))) return false;
     await this.#reconciler.applied();
     return true;
   }
@@ -203,9 +215,8 @@ export class Daemon implements AsyncDisposable {
   async run(signal: AbortSignal, hooks: RunHooks = {}): Promise<void> {
     this.#hooks = hooks;
     await this.#adopt();
-    await this.#datapath.start();
     this.#monitor = this.#startMonitor();
-    await Promise.all([this.#routing.begin(), this.#datapath.readNeighbours()]);
+    await Promise.all([this.#routing.begin(), this.#neighbours.read()]);
     await this.#filters
       .look(this.#devices.links)
       .catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }));
@@ -264,6 +275,7 @@ export class Daemon implements AsyncDisposable {
     this.#look.stop();
     this.#reachability.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
+    await this.#datapath.close();
     await this.#reconciler.close();
     await this.#connections[Symbol.asyncDispose]();
   }
@@ -279,32 +291,32 @@ export class Daemon implements AsyncDisposable {
     const table = await this.#tables.adopt((address) => tunnelTowards(this.#devices, address));
     await checkClashes(this.#policy, this.#tables);
     const plan = await readRouting(this.#policy);
+    await this.#datapath.start(table === null ? null : { table, plan });
     if (table !== null) {
-      this.#datapath.adopt(table, plan);
       this.#adopted = [...table.clients.values()];
       this.#adoptedTransports = this.#earlierTransports = table.transports;
       this.#forwarder.adopt(table.savedSysctls);
       this.#logger.info('firewall.adopted', {
         clients: this.#adopted.length,
-        gateways: this.#datapath.gateways.length,
+        gateways: this.#gateways.ofSite.gateways.length,
       });
     }
     for (const network of this.#adopted) this.#connections.networks.add(ADOPTED, network, ADOPTED);
     this.#reconciler.adopt(this.#adopted, plan);
     // Set last: gateways on devices that are gone are dropped, those on present ones were adopted before.
-    await this.#datapath.setLinks(this.#devices.links);
+    await this.#neighbours.setLinks(this.#devices.links);
   }
 
   async #settleNow(): Promise<void> {
     try {
-      await this.#datapath.readCounters();
+      await this.#gateways.readCounters();
     } finally {
       await this.#reconciler.idle();
     }
   }
 
   #startMonitor(): RestartingMonitor {
-    const onRestarted = (): Promise<void> => this.#datapath.readNeighbours().then(() => this.#refresh.now());
+    const onRestarted = (): Promise<void> => this.#neighbours.read().then(() => this.#refresh.now());
     return new RestartingMonitor({
       protocol: this.#policy.routing.protocol,
       onEvent: (event) => this.#kernelEvent(event),
@@ -315,7 +327,7 @@ export class Daemon implements AsyncDisposable {
 
   #kernelEvent(event: KernelEvent): void {
     if (event.kind === 'neighbour') {
-      this.#datapath.take(event);
+      this.#neighbours.take(event);
       this.#routing.neighbourChanged(event);
       return;
     }
@@ -330,7 +342,7 @@ export class Daemon implements AsyncDisposable {
 
   async #refreshNow(): Promise<void> {
     this.#devices = await readDevices(this.#settings.devices);
-    await this.#datapath.setLinks(this.#devices.links);
+    await this.#neighbours.setLinks(this.#devices.links);
     for (const server of this.#servers.list) await server.resolve(this.#devices);
     this.#cards.look(
       this.#devices,
@@ -380,9 +392,8 @@ export class Daemon implements AsyncDisposable {
         transportComment,
       ),
       links: this.#devices.links,
-      gateways: this.#datapath.gateways,
-      uplink: this.#datapath.uplink,
-      sources: this.#datapath.sources.filter,
+      ...this.#gateways.ofSite,
+      sources: this.#sources.filter,
       savedSysctls: this.#forwarder.savedSysctls,
       ...(this.#filters.isAnswering ? { answersPathFilters: true } : {}),
     };
@@ -396,7 +407,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   get #uplinkProblem(): string | null {
-    const isStranded = this.#servers.uplinkNeed === 'seeking' && this.#datapath.uplinkId === null;
+    const isStranded = this.#servers.uplinkNeed === 'seeking' && this.#gateways.uplinkId === null;
     return isStranded
       ? "no router is known for the OpenVPN client's packets: a router has to send to this endpoint first, or set uplink"
       : null;
@@ -424,7 +435,7 @@ export class Daemon implements AsyncDisposable {
   #clientChanged(key: string): void {
     this.#reconciler.clientChanged(key);
     this.#reachability.changed(key);
-    if (this.#datapath.uplinkId === null) this.#look.soon();
+    if (this.#gateways.uplinkId === null) this.#look.soon();
   }
 
   async #whenApplied(): Promise<void> {
@@ -435,9 +446,9 @@ export class Daemon implements AsyncDisposable {
   async #poll(): Promise<void> {
     if (!this.#reconciler.isSettled) return;
     const { state, counters } = await this.#reconciler.exclusively(() =>
-      this.#tables.inspect({ withCounters: this.#datapath.wantsCounters }),
+      this.#tables.inspect({ withCounters: this.#keeper?.wantsCounters ?? false }),
     );
-    if (counters !== null) this.#datapath.counted(counters);
+    if (counters !== null) this.#keeper?.counted(counters);
     if (state !== 'intact') {
       this.#logger.warn('firewall.repaired', { table: this.#settings.table, found: state });
       this.#reconciler.rewriteFirewall();
@@ -447,8 +458,8 @@ export class Daemon implements AsyncDisposable {
       );
       return;
     }
-    this.#datapath.need(this.#servers.uplinkNeed);
-    await this.#datapath.poll();
+    await this.#neighbours.ask();
+    await this.#datapath.poll(this.#servers.uplinkNeed, this.#devices.links);
     if (await this.#filters.look(this.#devices.links)) this.#updateSite();
   }
 
@@ -466,7 +477,7 @@ export class Daemon implements AsyncDisposable {
 
   /** Events can be lost without a word (ENOBUFS), and sysctls change without one. */
   async #reread(): Promise<void> {
-    await this.#datapath.readNeighbours();
+    await this.#neighbours.read();
     await this.#routing.now();
     if (await this.#filters.look(this.#devices.links, true)) this.#updateSite();
     this.#reachability.routingChanged();

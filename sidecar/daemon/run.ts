@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { readVersion } from '../config/version.js';
 import type { Reloads } from '../config/reload.js';
 import type { Settings } from '../config/settings.js';
+import type { DatapathKind } from '../datapath/datapath.js';
 import { loadModule } from '../datapath/module/proc.js';
 import { ControlServer } from '../control/server.js';
 import { GwmarkError } from '../errors.js';
@@ -75,7 +76,7 @@ async function openMetrics(settings: Settings, daemon: Daemon, logger: Logger): 
 }
 
 /** The module where it is loaded or can be, unless the settings say otherwise. */
-async function selectDatapath(settings: Settings, logger: Logger): Promise<'nexthop' | 'module'> {
+async function selectDatapath(settings: Settings, logger: Logger): Promise<DatapathKind> {
   const isForced = settings.datapath !== 'auto';
   const hasModule = settings.datapath !== 'nexthop' && (await loadModule());
   if (settings.datapath === 'module' && !hasModule) {

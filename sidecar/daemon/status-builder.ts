@@ -1,4 +1,5 @@
-import type { Datapath } from '../datapath/datapath.js';
+import type { DatapathKind, GatewayView } from '../datapath/datapath.js';
+import type { SourceLists } from '../datapath/source-lists.js';
 import type { StatusDocument } from '../status.js';
 import type { Instance } from '../openvpn/instance.js';
 import { statusOf } from '../openvpn/instance-status.js';
@@ -10,7 +11,9 @@ export interface StatusInput extends Pick<
 > {
   readonly appliedPass: number;
   readonly repairs: Repairs;
-  readonly datapath: Datapath;
+  readonly datapath: DatapathKind;
+  readonly gateways: GatewayView;
+  readonly sources: SourceLists;
   readonly servers: readonly Instance[];
   readonly problems: readonly string[];
   /** The kernel has what is wanted. */
@@ -21,24 +24,25 @@ export interface StatusInput extends Pick<
 export function buildStatus(input: StatusInput): StatusDocument {
   const problems =
     input.isSettled || input.problems.length > 0 ? input.problems : ['the first rules are not installed yet'];
-  const { datapath, repairs } = input;
+  const { gateways, repairs } = input;
+  const { fallThrough, module } = gateways.counters;
   const instances = input.servers.map(statusOf);
   return {
     version: input.version,
-    datapath: datapath.kind,
+    datapath: input.datapath,
     firewall: input.firewall,
     ready: problems.length === 0,
     problems,
     servers: instances.map(({ server }) => server),
     clients: instances.flatMap(({ clients }) => clients),
     unreachable: input.unreachable ?? [],
-    gateways: datapath.status(),
-    sourceLists: datapath.sources.status(),
-    uplink: datapath.uplinkId,
+    gateways: gateways.status(),
+    sourceLists: input.sources.status(),
+    uplink: gateways.uplinkId,
     startedAt: repairs.startedAt,
     repairs: repairs.repairs,
-    fallThrough: Object.fromEntries(datapath.fallThrough),
-    moduleCounters: datapath.moduleCounters === null ? null : Object.fromEntries(datapath.moduleCounters),
+    fallThrough: Object.fromEntries(fallThrough),
+    moduleCounters: module === null ? null : Object.fromEntries(module),
     elements: input.elements,
     appliedPass: input.appliedPass,
     markMask: input.markMask,

@@ -1,10 +1,11 @@
-import type { Gateway, Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
+import type { Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
 import type { MoveOrder } from '../control/move-order.js';
 import type { Installed, RuleCounters } from '../firewall/firewall.js';
-import type { GatewayStatus } from '../status.js';
-import type { SourceLists } from './source-lists.js';
+import type { GatewayStatus, StatusDocument } from '../status.js';
 import type { UplinkNeed } from './uplink-seeker.js';
-import type { KernelEvent } from '../routing/neighbour-monitor.js';
+
+/** `nexthop` needs no code in the kernel; `module` is gwmark.ko. */
+export type DatapathKind = StatusDocument['datapath'];
 
 /** What a datapath wants of the packet filter and of routing for a site. */
 export interface Compiled<Rules> {
@@ -14,52 +15,82 @@ export interface Compiled<Rules> {
   readonly routing: RoutingPlan;
 }
 
+/** What an earlier run left in the kernel. */
+export interface Left {
+  readonly table: Installed;
+  readonly plan: RoutingPlan;
+}
+
 /**
  * How packets get to the MAC that their flow came from. Selection is the rules' business, and the same for every
  * datapath. `Rules` is what the packet filter takes, chosen when the datapath is made.
  */
 export interface Datapath<Rules = unknown> {
-  readonly kind: 'nexthop' | 'module';
   /** Why it does not work, in a sentence; null when it does. */
   readonly problem: string | null;
-  /** Gateways that rules and routes are made for; none where the kernel keeps them itself. */
-  readonly gateways: readonly Gateway[];
-  /** The gateway of last resort among these. */
-  readonly uplink: Gateway | null;
-  /** Its id for the status, also where the kernel keeps it. */
-  readonly uplinkId: number | null;
-
   /** Pure. */
   compile(site: Site): Compiled<Rules>;
-  /** Takes over what an earlier run left, before `start`. */
-  adopt(table: Installed, plan: RoutingPlan): void;
-  /** Makes the kernel ready. @throws GwmarkError where it cannot be */
-  start(): Promise<void>;
-  /** The devices on which gateways are learnt are these from now on. */
-  setLinks(links: readonly Link[]): Promise<void>;
-  /** Takes the neighbour table as it is, after events may have been lost. */
-  readNeighbours(): Promise<void>;
-  take(event: KernelEvent & { kind: 'neighbour' }): void;
-  /** Looks at what the packet path noted. */
-  poll(): Promise<void>;
-  /** It has a use for counters now; reading them is not quite free. */
-  readonly wantsCounters: boolean;
-  /** What the rules counted. */
-  counted(counters: RuleCounters): void;
   /**
-   * Reads the kernel's counters anew, for everything below. Rejects when the kernel cannot be read; the last ones stay
-   * then.
+   * Makes the kernel ready, and goes on from what an earlier run left.
+   *
+   * @param left null: nothing
+   * @throws GwmarkError where the kernel cannot be made ready
    */
-  readCounters(): Promise<void>;
+  start(left: Left | null): Promise<void>;
+  /**
+   * Looks at what the packet path noted, and acts on it.
+   *
+   * @param need whether an OpenVPN client needs a router to send to
+   * @param links devices on which gateways are learnt
+   */
+  poll(need: UplinkNeed, links: readonly Link[]): Promise<void>;
+  /** Resolves when nothing that it began runs any more. The kernel stays as it is. */
+  close(): Promise<void>;
+}
+
+/** What the kernel counted for a datapath. */
+export interface DatapathCounters {
   /** Packets of VPN flows that took the normal route, by reason. */
   readonly fallThrough: ReadonlyMap<string, number>;
   /** Every counter of the module; null for another datapath. */
-  readonly moduleCounters: ReadonlyMap<string, number> | null;
+  readonly module: ReadonlyMap<string, number> | null;
+}
+
+/** What is known of gateways, whoever keeps them. */
+export interface GatewayView {
+  /** Gateways that rules and routes are made for, and the one of last resort; none where the kernel keeps them. */
+  readonly ofSite: Pick<Site, 'gateways' | 'uplink'>;
+  /** The id of the gateway of last resort, whoever keeps it; null while there is none. */
+  readonly uplinkId: number | null;
+  /** As of the last reading. */
+  readonly counters: DatapathCounters;
   status(): readonly GatewayStatus[];
-  /** Whose frames are learnt from. */
-  readonly sources: SourceLists;
+  /** Reads the kernel's counters again. Rejects when the kernel cannot be read; the last ones stay then. */
+  readCounters(): Promise<void>;
   /** Does what `gwmark move` asks for. False where there is no such gateway. @throws GwmarkError DATAPATH_FAILED */
   move(order: MoveOrder): Promise<boolean>;
-  /** Whether an OpenVPN client needs a router to send to; acted on by `poll`. */
-  need(uplink: UplinkNeed): void;
+}
+
+/** A neighbour as the kernel reports it. */
+export interface NeighbourState {
+  readonly device: string;
+  readonly address: string;
+  /** Lower case, colons; null when the kernel forgot it or could not resolve it. */
+  readonly mac: string | null;
+}
+
+/** Learns routers from what the neighbour table says. */
+export interface NeighbourListener {
+  /** The devices on which gateways are learnt are these from now on. */
+  setLinks(links: readonly Link[]): void;
+  /** @param neighbours on these devices */
+  heard(neighbours: readonly NeighbourState[]): void;
+}
+
+/** Keeps the gateways in this process: the datapath `nexthop` alone, for the module keeps its own. */
+export interface GatewayKeeper extends NeighbourListener {
+  /** It has a use for counters now; reading them is not quite free. */
+  readonly wantsCounters: boolean;
+  /** Takes what the rules counted. */
+  counted(counters: RuleCounters): void;
 }

@@ -3,19 +3,11 @@ import { isLearntFrom } from '../../rules/index.js';
 import type { ConfiguredSource } from '../config/places.js';
 import { formatConfiguredSource } from '../config/places.js';
 import type { SourceListStatus } from '../status.js';
-import type { IpNeighbour } from '../routing/iproute.js';
-import { ipJson } from '../routing/iproute.js';
+import type { NeighbourState } from './datapath.js';
 import { resolveRouter } from './uplink-seeker.js';
 
 /** An address that nobody has is asked for no more often. */
 const ASK_MS = 10_000;
-
-/** A neighbour, as an event or a listing tells it; `mac` null where it is not resolved. */
-interface Heard {
-  readonly device: string;
-  readonly address: string;
-  readonly mac: string | null;
-}
 
 /**
  * The settings `gateways.exclude` and `gateways.only`. An address stands for the MAC that the neighbour table has for
@@ -42,6 +34,11 @@ export class SourceLists {
     return this.#filter;
   }
 
+  /** A list names an address: then the neighbour table counts. */
+  get hasAddresses(): boolean {
+    return this.#addresses.size > 0;
+  }
+
   /** Frames of this sender are learnt from, of clients' flows or of transport flows. */
   isLearntFrom(device: string, mac: string): boolean {
     const filter = this.#filter;
@@ -51,22 +48,12 @@ export class SourceLists {
   }
 
   /** Takes what the neighbour table says. True where the lists mean other senders now. */
-  take({ device, address, mac }: Heard): boolean {
+  take({ device, address, mac }: NeighbourState): boolean {
     const key = `${device} ${address}`;
     if (mac === null || !this.#addresses.has(address) || this.#macs.get(key) === mac) return false;
     this.#macs.set(key, mac);
     this.#compute();
     return true;
-  }
-
-  /** Reads the neighbour table. True as for {@link take}; costs nothing where no list has an address. */
-  async read(): Promise<boolean> {
-    if (this.#addresses.size === 0) return false;
-    const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
-    const changes = neighbours.map(({ dev, dst, lladdr, state }) =>
-      this.take({ device: dev, address: dst, mac: state.includes('FAILED') ? null : (lladdr ?? null) }),
-    );
-    return changes.includes(true);
   }
 
   /** Makes the kernel ask for addresses that are not resolved, now and then; their answers come as events. */

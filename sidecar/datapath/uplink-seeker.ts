@@ -1,8 +1,8 @@
 import { isUnicastMac, type Link } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
 import { exec } from '../system/exec.js';
-import type { IpNeighbour } from '../routing/iproute.js';
-import { ipBatch, ipJson } from '../routing/iproute.js';
+import { ipBatch } from '../routing/iproute.js';
+import { usableNeighbours } from '../routing/neighbours.js';
 
 /**
  * Whether somebody beside this sidecar needs a router to send to. `none`: there is no OpenVPN client. `seeking`: one
@@ -90,13 +90,6 @@ export async function possibleRouters(links: readonly Link[], protocol: number):
   );
   return [...new Map(all.map((router) => [`${router.device} ${router.mac}`, router])).values()].toSorted((a, b) =>
     a.mac < b.mac ? -1 : 1,
-  );
-}
-
-async function usableNeighbours(): Promise<readonly IpNeighbour[]> {
-  const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show']);
-  return neighbours.filter(
-    ({ state }) => !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP'),
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Link } from '../../rules/index.js';
 import { isAnswerable } from '../../rules/index.js';
+import type { DatapathKind } from '../datapath/datapath.js';
 import type { PathFilter } from '../firewall/path-filters.js';
 import { readPathFilters } from '../firewall/read-path-filters.js';
 import type { FirewallTool } from '../firewall/open-firewall.js';
@@ -14,7 +15,7 @@ export interface FilterWatchOptions {
   readonly tool: FirewallTool;
   /** Name of our table. */
   readonly table: string;
-  readonly datapath: 'nexthop' | 'module';
+  readonly datapath: DatapathKind;
   readonly logger: Logger;
 }
 

@@ -1,11 +1,11 @@
 import type { OriginalSysctl, Site } from '../../rules/index.js';
 import { needsMarkedErrors } from '../../rules/index.js';
-import type { Datapath } from '../datapath/datapath.js';
+import type { DatapathKind } from '../datapath/datapath.js';
 import type { Logger } from '../log/logger.js';
 import { applySysctls, planForwarding } from '../system/forwarding.js';
 
 export interface ForwarderOptions {
-  readonly datapath: Datapath['kind'];
+  readonly datapath: DatapathKind;
   /** {@link Forwarder.savedSysctls} grew: resolves when the kernel has a note of them, which `down` reads. */
   readonly onSavedSysctls: () => Promise<void>;
   readonly logger: Logger;

@@ -8,8 +8,9 @@ import {
 } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
 import type { SourceLists } from '../datapath/source-lists.js';
-import type { Datapath } from '../datapath/datapath.js';
+import type { Datapath, DatapathKind, GatewayKeeper, GatewayView } from '../datapath/datapath.js';
 import { ModuleDatapath } from '../datapath/module/module-datapath.js';
+import { NeighbourFeed } from '../datapath/neighbour-feed.js';
 import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { IptablesFirewall } from '../firewall/iptables-firewall.js';
@@ -24,7 +25,7 @@ export interface KernelSideOptions extends Pick<
   ReconcilerOptions,
   'clients' | 'onRemoved' | 'beforeClients' | 'onPass'
 > {
-  readonly kind: Datapath['kind'];
+  readonly kind: DatapathKind;
   /** Borrowed. */
   readonly tool: FirewallTool;
   readonly policy: Policy;
@@ -41,6 +42,10 @@ export interface KernelSideOptions extends Pick<
 /** What the daemon works the kernel with. */
 export interface KernelSide {
   readonly datapath: Datapath;
+  readonly gateways: GatewayView;
+  /** Null where the kernel keeps the gateways itself. */
+  readonly keeper: GatewayKeeper | null;
+  readonly neighbours: NeighbourFeed;
   readonly tables: RuleTables;
   readonly reconciler: Reconciler;
 }
@@ -53,7 +58,7 @@ interface Backend<Rules> {
    * removed; only nftables can select them.
    */
   readonly bridge: Firewall<Structure> | null;
-  readonly compileRules: Readonly<Record<Datapath['kind'], (site: Site) => Rules>>;
+  readonly compileRules: Readonly<Record<DatapathKind, (site: Site) => Rules>>;
 }
 
 /** Puts datapath, firewall and reconciler together, for the firewall that there is. */
@@ -90,10 +95,15 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
     onChanged,
     compileRules: backend.compileRules[kind],
   };
-  const datapath =
-    kind === 'module'
-      ? new ModuleDatapath({ ...common, compileBridge: bridge === null ? null : compileBridgeStructure })
-      : new NexthopDatapath({ ...common, max: maxGateways, nextPass: () => reconciler.nextPass });
+  const { datapath, gateways, keeper } = makeDatapath();
+  const neighbours = new NeighbourFeed({
+    protocol: policy.routing.protocol,
+    sources,
+    listener: keeper,
+    // The module's own uplink is looked for with each poll.
+    asked: keeper === null ? null : configuredUplink,
+    onListsChanged: onChanged,
+  });
   const tables = RuleTables.of(firewall, bridge, (site) => datapath.compile(site));
   const reconciler = new Reconciler({
     policy,
@@ -104,5 +114,14 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
     ...(beforeClients === undefined ? {} : { beforeClients }),
     ...(onPass === undefined ? {} : { onPass }),
   });
-  return { datapath, tables, reconciler };
+  return { datapath, gateways, keeper, neighbours, tables, reconciler };
+
+  function makeDatapath(): { datapath: Datapath<Rules>; gateways: GatewayView; keeper: GatewayKeeper | null } {
+    if (kind === 'module') {
+      const module = new ModuleDatapath({ ...common, compileBridge: bridge === null ? null : compileBridgeStructure });
+      return { datapath: module, gateways: module, keeper: null };
+    }
+    const nexthop = new NexthopDatapath({ ...common, max: maxGateways, nextPass: () => reconciler.nextPass });
+    return { datapath: nexthop, gateways: nexthop, keeper: nexthop };
+  }
 }

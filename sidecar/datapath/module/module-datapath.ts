@@ -5,8 +5,8 @@ import type { MoveOrder } from '../../control/move-order.js';
 import type { PacketPath } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
-import type { KernelEvent } from '../../routing/neighbour-monitor.js';
-import type { Compiled, Datapath } from '../datapath.js';
+import { OngoingWork } from '../../system/ongoing-work.js';
+import type { Compiled, Datapath, DatapathCounters, GatewayView } from '../datapath.js';
 import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
 import { ModuleUplink } from './module-uplink.js';
@@ -33,18 +33,14 @@ export interface ModuleDatapathOptions<Rules> {
  * The datapath of gwmark.ko: rules mark the packets of VPN flows, the module learns, sends and follows moves by
  * itself. What is left to do here is to switch it on, to watch that it stays, and to show what it knows.
  */
-export class ModuleDatapath<Rules> implements Datapath<Rules> {
-  readonly kind = 'module';
-  readonly gateways = [];
-  readonly uplink = null;
-  readonly wantsCounters = false;
+export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
+  readonly ofSite = { gateways: [], uplink: null };
   readonly #options: ModuleDatapathOptions<Rules>;
   #known: readonly ModuleGateway[] = [];
   #problem: string | null = null;
   readonly #uplink: ModuleUplink;
-  #links: readonly Link[] = [];
-  #need: UplinkNeed = 'none';
   #counters: ReadonlyMap<string, number> = new Map();
+  readonly #work = new OngoingWork();
   /** Bridges for which it was said that no frames can be selected on them. */
   #warnedOf = '';
 
@@ -56,10 +52,6 @@ export class ModuleDatapath<Rules> implements Datapath<Rules> {
       firewall: options.firewall,
       logger: options.logger,
     });
-  }
-
-  get sources(): SourceLists {
-    return this.#options.sources;
   }
 
   get problem(): string | null {
@@ -81,10 +73,11 @@ export class ModuleDatapath<Rules> implements Datapath<Rules> {
     };
   }
 
-  /** The module itself outlives the sidecar: there is nothing to take over. */
-  adopt(): void {}
-
-  /** @throws GwmarkError DATAPATH_FAILED, DATAPATH_ABI */
+  /**
+   * Switches the module on. It outlives the sidecar, so of an earlier run there is nothing to take over.
+   *
+   * @throws GwmarkError DATAPATH_FAILED, DATAPATH_ABI
+   */
   async start(): Promise<void> {
     const { policy } = this.#options;
     // Reading first: a module of another ABI is not written to.
@@ -97,27 +90,11 @@ export class ModuleDatapath<Rules> implements Datapath<Rules> {
     await this.#uplink.adopt(config);
   }
 
-  async setLinks(links: readonly Link[]): Promise<void> {
-    this.#links = links;
-  }
-
   async move({ device, from, to }: MoveOrder): Promise<boolean> {
     const gateways = (await readRecords('gateways')).map(parseModuleGateway);
     if (!gateways.some((gateway) => gateway?.device === device && gateway.mac === from)) return false;
     await writeControl(`move ${device} ${from} ${to} keep`);
     return true;
-  }
-
-  need(uplink: UplinkNeed): void {
-    this.#need = uplink;
-  }
-
-  async readNeighbours(): Promise<void> {
-    if (await this.#options.sources.read()) this.#options.onChanged();
-  }
-
-  take(event: KernelEvent & { kind: 'neighbour' }): void {
-    if (!event.isOurs && this.#options.sources.take(event)) this.#options.onChanged();
   }
 
   /**
@@ -130,14 +107,11 @@ export class ModuleDatapath<Rules> implements Datapath<Rules> {
     for (const { device, mac } of exempt) await writeControl(`gateway del ${device} ${mac}`);
   }
 
-  counted(): void {}
-
-  get moduleCounters(): ReadonlyMap<string, number> {
-    return this.#counters;
-  }
-
-  get fallThrough(): ReadonlyMap<string, number> {
-    return new Map([...this.#counters].filter(([name]) => isFallThrough(name)));
+  get counters(): DatapathCounters {
+    return {
+      fallThrough: new Map([...this.#counters].filter(([name]) => isFallThrough(name))),
+      module: this.#counters,
+    };
   }
 
   /** Rejects while the module is not loaded: `poll` says so in the problem. */
@@ -148,14 +122,21 @@ export class ModuleDatapath<Rules> implements Datapath<Rules> {
   }
 
   /** Notices when the module is unloaded, or loaded anew without its settings, and sets it up again. */
-  async poll(): Promise<void> {
+  poll(need: UplinkNeed, links: readonly Link[]): Promise<void> {
+    return this.#work.add(this.#pollNow(need, links));
+  }
+
+  close(): Promise<void> {
+    return this.#work.idle();
+  }
+
+  async #pollNow(need: UplinkNeed, links: readonly Link[]): Promise<void> {
     const before = this.#problem;
     try {
       const config = await readRecords('config');
       if (config.includes('enabled 0')) await this.start();
-      await this.#uplink.poll(this.#need, this.#links, this.uplinkId !== null);
+      await this.#uplink.poll(need, links, this.uplinkId !== null);
       this.#note((await readRecords('gateways')).map(parseModuleGateway).filter((gateway) => gateway !== null));
-      await this.#options.sources.ask(this.#links.map(({ device }) => device));
       await this.#forgetExempt();
       this.#problem = null;
     } catch (error) {

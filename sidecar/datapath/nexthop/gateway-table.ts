@@ -1,4 +1,5 @@
 import { type Gateway, isUnicastMac } from '../../../rules/index.js';
+import type { NeighbourState } from '../datapath.js';
 
 /** Addresses that are remembered with their MAC; hosts with ever new IPv6 addresses must not fill our memory. */
 const MAX_NEIGHBOURS = 4096;
@@ -48,13 +49,6 @@ export interface Doubt {
   readonly others: readonly string[];
   /** Selected frames had come from the MAC that claims it before it did. */
   readonly wasClaimantActive: boolean;
-}
-
-/** A neighbour as the kernel reports it; `mac` is null when the kernel forgot it or could not resolve it. */
-export interface NeighbourState {
-  readonly device: string;
-  readonly address: string;
-  readonly mac: string | null;
 }
 
 /**

@@ -1,8 +1,10 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PacketPath, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
-import type { IpNeighbour } from '../../routing/iproute.js';
-import { ipBatch, ipJson } from '../../routing/iproute.js';
+import { ipBatch } from '../../routing/iproute.js';
+import { isUsable, readNeighbours } from '../../routing/neighbours.js';
+import { OngoingWork } from '../../system/ongoing-work.js';
 import type { Doubt, GatewayChange, GatewayTable } from './gateway-table.js';
 
 /** Rules for the one who claimed the address come first: its frames tell more than anything else. */
@@ -56,9 +58,13 @@ export class RouterChecks {
   readonly #wantedBaselines = new Set<number>();
   #reading: Promise<void> | null = null;
   readonly #rivals = new Map<string, Rival>();
+  readonly #closing = new AbortController();
+  readonly #work = new OngoingWork();
 
   constructor(options: RouterChecksOptions) {
     this.#options = options;
+    // Any number of routers may be asked at a time.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Counters may tell something. */
@@ -70,6 +76,12 @@ export class RouterChecks {
   take(change: GatewayChange): void {
     if (change.kind === 'doubted') this.#begin(this.#ask(change.doubt));
     else if (change.kind === 'moved' && change.by !== 'command') this.#begin(this.#lookAfterMove(change.gateway.id));
+  }
+
+  /** Ends every check; resolves when none runs any more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#work.idle();
   }
 
   /** Compares what the rules counted. */
@@ -110,13 +122,13 @@ export class RouterChecks {
     this.#asked.add(name);
     this.#rivals.delete(name);
     try {
-      await delay(RULES_MS, undefined, { ref: false });
+      await this.#pause(RULES_MS);
       if (table.doubtOf(device, mac) === null) return;
       const own = table.bySource(device, mac);
       if (own !== null) await this.#takeBaselines([own.id]);
       const others = table.doubtOf(device, mac)?.others ?? [];
       await askNeighbours(device, mac, others);
-      await delay(ANSWER_MS, undefined, { ref: false });
+      await this.#pause(ANSWER_MS);
       // Its other addresses may have gone as well by now.
       if (table.doubtOf(device, mac) !== null && (await hasAnswered(device, mac, others)))
         this.#found(device, mac, 'answer');
@@ -124,7 +136,7 @@ export class RouterChecks {
       const changes = table.silent(device, mac);
       this.#options.onChanges(changes);
       for (const pauseMs of changes.length > 0 ? LATE_ANSWERS_MS : []) {
-        await delay(pauseMs, undefined, { ref: false });
+        await this.#pause(pauseMs);
         if (await hasAnswered(device, mac, others)) this.#options.onChanges(table.alive(device, mac, 'answer'));
       }
     } finally {
@@ -144,10 +156,10 @@ export class RouterChecks {
   }
 
   async #lookAfterMove(id: number): Promise<void> {
-    await delay(RULES_MS, undefined, { ref: false });
+    await this.#pause(RULES_MS);
     await this.#takeBaselines([id]);
     for (const pauseMs of LOOKS_MS) {
-      await delay(pauseMs, undefined, { ref: false });
+      await this.#pause(pauseMs);
       if (!this.#options.table.watched().some((watched) => watched.id === id)) return;
       await this.#readCounters();
     }
@@ -181,8 +193,15 @@ export class RouterChecks {
     }
   }
 
+  #pause(milliseconds: number): Promise<void> {
+    return delay(milliseconds, undefined, { ref: false, signal: this.#closing.signal });
+  }
+
   #begin(work: Promise<void>): void {
-    work.catch((error: unknown) => this.#options.logger.warn('daemon.check_failed', { error }));
+    this.#work.add(work).catch((error: unknown) => {
+      // What closing ended is no failure.
+      if (!this.#closing.signal.aborted) this.#options.logger.warn('daemon.check_failed', { error });
+    });
   }
 }
 
@@ -191,9 +210,7 @@ export class RouterChecks {
  * multicast. What an administrator or a routing daemon entered is left as it is.
  */
 async function askNeighbours(device: string, mac: string, addresses: readonly string[]): Promise<void> {
-  const known = new Map(
-    (await ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'dev', device])).map((neighbour) => [neighbour.dst, neighbour]),
-  );
+  const known = new Map((await readNeighbours(device)).map((neighbour) => [neighbour.dst, neighbour]));
   for (const family of [4, 6] as const) {
     const lines = addresses
       .filter((address) => address.includes(':') === (family === 6))
@@ -211,12 +228,7 @@ async function askNeighbours(device: string, mac: string, addresses: readonly st
 }
 
 async function hasAnswered(device: string, mac: string, addresses: readonly string[]): Promise<boolean> {
-  const neighbours = await ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'dev', device]);
-  return neighbours.some(
+  return (await readNeighbours(device)).some(
     ({ dst, lladdr, state }) => lladdr === mac && state.includes('REACHABLE') && addresses.includes(dst),
   );
-}
-
-function isUsable({ state }: IpNeighbour): boolean {
-  return !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP');
 }

@@ -1,0 +1,67 @@
+import type { Link } from '../../rules/index.js';
+import type { ConfiguredUplink } from '../config/places.js';
+import type { KernelEvent } from '../routing/neighbour-monitor.js';
+import { usableNeighbours } from '../routing/neighbours.js';
+import type { NeighbourListener, NeighbourState } from './datapath.js';
+import type { SourceLists } from './source-lists.js';
+import { resolveRouter } from './uplink-seeker.js';
+
+export interface NeighbourFeedOptions {
+  /** Of our own neighbours, which stand for gateways and are none. */
+  readonly protocol: number;
+  readonly sources: SourceLists;
+  /** Null where the kernel keeps the gateways itself. */
+  readonly listener: NeighbourListener | null;
+  /** A router that the kernel is to look for before each reading; null: none. */
+  readonly asked: ConfiguredUplink | null;
+  /** The lists mean other senders now. */
+  readonly onListsChanged: () => void;
+}
+
+/**
+ * Hands on what the kernel's neighbour table says of links: to the lists of senders first, so that who is on one does
+ * not become a gateway, and then to whoever keeps gateways.
+ */
+export class NeighbourFeed {
+  readonly #options: NeighbourFeedOptions;
+  #devices: ReadonlySet<string> = new Set();
+
+  constructor(options: NeighbourFeedOptions) {
+    this.#options = options;
+  }
+
+  /** The devices on which gateways are learnt are these from now on; new ones may have neighbours already. */
+  async setLinks(links: readonly Link[]): Promise<void> {
+    const known = this.#devices;
+    this.#devices = new Set(links.map(({ device }) => device));
+    this.#options.listener?.setLinks(links);
+    if (links.some(({ device }) => !known.has(device))) await this.read();
+  }
+
+  /** Takes the neighbour table as it is, after events may have been lost. Costs nothing where nobody listens. */
+  async read(): Promise<void> {
+    const { protocol, sources, listener, asked } = this.#options;
+    if (asked !== null) await resolveRouter(asked);
+    if (listener === null && !sources.hasAddresses) return;
+    const others = (await usableNeighbours()).filter((neighbour) => neighbour.protocol !== String(protocol));
+    this.#handOn(others.map(({ dev, dst, lladdr }) => ({ device: dev, address: dst, mac: lladdr ?? null })));
+  }
+
+  /** Takes an event of the neighbour table. */
+  take(event: KernelEvent & { kind: 'neighbour' }): void {
+    if (!event.isOurs) this.#handOn([event]);
+  }
+
+  /** Makes the kernel ask for addresses on the lists that are not resolved; their answers come as events. */
+  ask(): Promise<void> {
+    return this.#options.sources.ask(this.#devices);
+  }
+
+  #handOn(neighbours: readonly NeighbourState[]): void {
+    const { sources, listener, onListsChanged } = this.#options;
+    const ofLinks = neighbours.filter(({ device }) => this.#devices.has(device));
+    const hasListChanged = ofLinks.filter((neighbour) => sources.take(neighbour)).length > 0;
+    listener?.heard(ofLinks);
+    if (hasListChanged) onListsChanged();
+  }
+}

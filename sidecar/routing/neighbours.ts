@@ -1,0 +1,17 @@
+import type { IpNeighbour } from './iproute.js';
+import { ipJson } from './iproute.js';
+
+/** Neighbours of every device, or of one, as the kernel has them now. @throws GwmarkError as `ipJson` */
+export function readNeighbours(device?: string): Promise<readonly IpNeighbour[]> {
+  return ipJson<IpNeighbour>(['-N', 'neigh', 'show', ...(device === undefined ? [] : ['dev', device])]);
+}
+
+/** Those of {@link readNeighbours} that packets can be sent to. */
+export async function usableNeighbours(): Promise<readonly IpNeighbour[]> {
+  return (await readNeighbours()).filter(isUsable);
+}
+
+/** Whether the kernel has a MAC for it, an old one included. NOARP: a multicast group, or a device without any. */
+export function isUsable({ state }: IpNeighbour): boolean {
+  return !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP');
+}
