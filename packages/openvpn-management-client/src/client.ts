@@ -1,47 +1,18 @@
-import { checkInteger } from './argument.js';
-import { backoffDelayMs, type Backoff } from './backoff.js';
+import { backoffDelayMs } from './backoff.js';
 import type { Capabilities } from './capabilities.js';
-import { systemClock, type Clock } from './clock.js';
+import { type CheckedOptions, checkOptions, type ManagementClientOptions } from './client-options.js';
 import type { ExecuteOptions } from './command-queue.js';
 import { CommandSet } from './command-set.js';
 import type { Command } from './command.js';
 import * as commands from './commands.js';
 import { Connection } from './connection.js';
-import type { DecoderOptions } from './decoder.js';
-import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from './endpoint.js';
+import { formatEndpoint } from './endpoint.js';
 import { abortError, isManagementError, ManagementError } from './errors.js';
 import type { ClientKey } from './ids.js';
 import { Listeners } from './listeners.js';
 import { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
 import type { Notification } from './messages.js';
-import type { Secret } from './secret.js';
 import { Session } from './session.js';
-
-export interface ManagementClientOptions {
-  /** `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, or parsed. */
-  readonly endpoint: string | Endpoint;
-  /** The management password, or how to get it: then it is asked for at every attempt. */
-  readonly password?: Secret | (() => Promise<Secret | undefined>) | undefined;
-  /** Time from the first packet to the banner, 1..600000 ms, default 5000. Silence for so long means a busy slot. */
-  readonly connectTimeoutMs?: number | undefined;
-  /** Time for the whole reply of a command, 1..600000 ms, default 10000. */
-  readonly commandTimeoutMs?: number | undefined;
-  /** Waits between attempts; see {@link Backoff} for the defaults. */
-  readonly backoff?: Partial<Backoff> | undefined;
-  /**
-   * Wait before the next attempt after the daemon refused the password, or none is configured: 1..3600000 ms. Without
-   * it the client ends then.
-   */
-  readonly authRetryMs?: number | undefined;
-  /** Most lines of one reply, 1000..10000000, default 500000. */
-  readonly maxReplyLines?: number | undefined;
-  readonly decoder?: DecoderOptions | undefined;
-  /** Closes the client when it fires. */
-  readonly signal?: AbortSignal | undefined;
-  readonly clock?: Clock | undefined;
-  /** For the backoff; default Math.random. */
-  readonly random?: (() => number) | undefined;
-}
 
 /** The end of a connection, or of an attempt to get one. */
 export interface Disconnect {
@@ -87,15 +58,7 @@ interface Outcome {
  * What a listener throws is thrown again on the microtask queue: it reaches the process, never the decoder.
  */
 export class ManagementClient extends CommandSet {
-  readonly #options: ManagementClientOptions;
-  readonly #endpoint: Endpoint;
-  readonly #backoff: Backoff;
-  readonly #connectTimeoutMs: number;
-  readonly #commandTimeoutMs: number;
-  readonly #maxReplyLines: number;
-  readonly #authRetryMs: number | undefined;
-  readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #options: CheckedOptions;
   readonly #messageListeners = new Listeners<[Notification, Origin]>();
   readonly #disconnectListeners = new Listeners<[Disconnect]>();
   readonly #readyListeners = new Listeners<[Session]>();
@@ -114,20 +77,7 @@ export class ManagementClient extends CommandSet {
   /** Starts nothing. @throws ManagementError MGMT_ARGUMENT for an option out of its range */
   constructor(options: ManagementClientOptions) {
     super();
-    this.#options = options;
-    this.#endpoint = toEndpoint(options.endpoint);
-    const baseMs = checkInteger('backoff.baseMs', options.backoff?.baseMs ?? 250, 1, 60_000);
-    this.#backoff = {
-      baseMs,
-      maxMs: checkInteger('backoff.maxMs', options.backoff?.maxMs ?? Math.max(baseMs, 10_000), baseMs, 3_600_000),
-    };
-    this.#connectTimeoutMs = checkInteger('connectTimeoutMs', options.connectTimeoutMs ?? 5000, 1, 600_000);
-    this.#commandTimeoutMs = checkInteger('commandTimeoutMs', options.commandTimeoutMs ?? 10_000, 1, 600_000);
-    this.#maxReplyLines = checkInteger('maxReplyLines', options.maxReplyLines ?? 500_000, 1000, 10_000_000);
-    this.#authRetryMs =
-      options.authRetryMs === undefined ? undefined : checkInteger('authRetryMs', options.authRetryMs, 1, 3_600_000);
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
+    this.#options = checkOptions(options);
   }
 
   get phase(): ClientPhase {
@@ -271,8 +221,8 @@ export class ManagementClient extends CommandSet {
         failedAttempts = wasReady ? 0 : failedAttempts + 1;
         const isRefused = !wasOpened && TERMINAL_CODES.has(cause.code);
         const retryInMs = isRefused
-          ? this.#authRetryMs
-          : backoffDelayMs(this.#backoff, Math.max(1, failedAttempts), this.#random());
+          ? this.#options.authRetryMs
+          : backoffDelayMs(this.#options.backoff, Math.max(1, failedAttempts), this.#options.random());
         this.#phase = 'waiting';
         this.#disconnectListeners.emit({ cause, wasReady, failedAttempts, retryInMs });
         if (retryInMs === undefined) {
@@ -298,15 +248,15 @@ export class ManagementClient extends CommandSet {
     let wasOpened = false;
     let wasReady = false;
     try {
-      const { password } = this.#options;
+      const { endpoint, password, connectTimeoutMs, commandTimeoutMs, maxReplyLines, decoder, clock } = this.#options;
       const connection = await Connection.open({
-        endpoint: this.#endpoint,
+        endpoint,
         password: typeof password === 'function' ? await password() : password,
-        connectTimeoutMs: this.#connectTimeoutMs,
-        commandTimeoutMs: this.#commandTimeoutMs,
-        maxReplyLines: this.#maxReplyLines,
-        decoder: this.#options.decoder ?? {},
-        clock: this.#clock,
+        connectTimeoutMs,
+        commandTimeoutMs,
+        maxReplyLines,
+        decoder,
+        clock,
         signal: this.#closing.signal,
         position: () => ({ epoch: this.#epoch, sequence: this.#sequence }),
         onNotification: (message) => {
@@ -376,14 +326,14 @@ export class ManagementClient extends CommandSet {
     this.#messageListeners.emit(message, {
       epoch: this.#epoch,
       sequence: this.#sequence,
-      receivedAtMs: this.#clock.now(),
+      receivedAtMs: this.#options.clock.now(),
     });
   }
 
   async #wait(delayMs: number): Promise<void> {
     const { signal } = this.#closing;
     await new Promise<void>((resolve) => {
-      const timer = this.#clock.startTimer(delayMs, () => {
+      const timer = this.#options.clock.startTimer(delayMs, () => {
         signal.removeEventListener('abort', onAbort);
         resolve();
       });
@@ -405,15 +355,18 @@ export class ManagementClient extends CommandSet {
   }
 
   #closedError(): ManagementError {
-    return new ManagementError('MGMT_CLOSED', `management client of ${formatEndpoint(this.#endpoint)}: closed`);
+    return new ManagementError(
+      'MGMT_CLOSED',
+      `management client of ${formatEndpoint(this.#options.endpoint)}: closed`,
+    );
   }
 
   #notConnected(what: string): ManagementError {
     return new ManagementError(
       'MGMT_NOT_CONNECTED',
-      `command "${what}": not connected to ${formatEndpoint(this.#endpoint)} now`,
+      `command "${what}": not connected to ${formatEndpoint(this.#options.endpoint)} now`,
       {
-        context: { command: what, endpoint: formatEndpoint(this.#endpoint) },
+        context: { command: what, endpoint: formatEndpoint(this.#options.endpoint) },
       },
     );
   }
@@ -436,12 +389,4 @@ function asManagementError(error: unknown): ManagementError {
     `management connection given up: ${error instanceof Error ? error.message : String(error)}`,
     { cause: error },
   );
-}
-
-/** @throws ManagementError MGMT_ARGUMENT */
-function toEndpoint(endpoint: string | Endpoint): Endpoint {
-  const parsed = parseEndpoint(typeof endpoint === 'string' ? endpoint : formatEndpoint(endpoint));
-  if (parsed !== undefined) return parsed;
-  const shown = JSON.stringify(endpoint);
-  throw new ManagementError('MGMT_ARGUMENT', `endpoint ${shown}: expected ${ENDPOINT_EXPECTED}`);
 }

@@ -1,13 +1,14 @@
 import { checkInteger, checkText, quoteArgument } from './argument.js';
 import { parseVersion, type Capabilities, type DaemonVersion } from './capabilities.js';
 import { canonicalAddress } from './client-address.js';
+import { acknowledged, checkSuccess, fact, plain, required, rows } from './command-kinds.js';
 import type { Command } from './command.js';
 import { ManagementError } from './errors.js';
 import { parseCid, parseKid, type Cid, type Kid } from './ids.js';
 import type { LogMessage, State } from './messages.js';
 import { parseLog, parseState } from './notification.js';
 import { parseRemoteEntry, type LinkRemote } from './push-reply.js';
-import { commandError, type Reply, type ReplyGrammar, type RowReader, type StreamPosition } from './reply.js';
+import { type Reply, type ReplyGrammar, type RowReader, type StreamPosition } from './reply.js';
 import type { Secret } from './secret.js';
 import type { PositionedStatus } from './status.js';
 import { Status1Parser, Status3Parser } from './status-parser.js';
@@ -336,66 +337,14 @@ export function raw(line: string, grammar: ReplyGrammar): Command<Reply> {
   return {
     ...plain(line, grammar),
     parse: (reply) => {
-      const failed = reply.statuses.find(({ isSuccess }) => !isSuccess);
-      if (failed !== undefined) throw commandError(line, failed.text);
+      checkSuccess(line, reply);
       return reply;
-    },
-  };
-}
-
-function plain(
-  line: string,
-  grammar: ReplyGrammar,
-): { readonly label: string; readonly line: string; readonly grammar: ReplyGrammar } {
-  return { label: line, line, grammar };
-}
-
-/** A command of which only the success matters. */
-function acknowledged(line: string, grammar: ReplyGrammar = 'single'): Command<void> {
-  return { ...plain(line, grammar), parse: (reply) => checkSuccess(line, reply) };
-}
-
-/** A command whose SUCCESS line carries a value. */
-function fact<T>(line: string, pattern: RegExp, build: (match: RegExpExecArray) => T): Command<T> {
-  return {
-    ...plain(line, 'single'),
-    parse: (reply) => {
-      checkSuccess(line, reply);
-      const text = reply.statuses[0]?.text ?? '';
-      return build(required(line, text, pattern.exec(text) ?? undefined));
-    },
-  };
-}
-
-/** A command that is answered by rows. */
-function rows<T>(line: string, parse: (lines: readonly string[], position: StreamPosition) => T): Command<T> {
-  return {
-    ...plain(line, 'multi'),
-    parse: (reply) => {
-      checkSuccess(line, reply);
-      return parse(reply.lines, reply.position);
     },
   };
 }
 
 function historyLine(name: string, count: number | 'all'): string {
   return `${name} ${count === 'all' ? 'all' : checkInteger(name, count, 1, 100000)}`;
-}
-
-function checkSuccess(label: string, reply: Reply): void {
-  const failed = reply.statuses.find(({ isSuccess }) => !isSuccess);
-  if (failed !== undefined) throw commandError(label, failed.text);
-}
-
-function required<T>(label: string, text: string, value: T | undefined): T {
-  if (value !== undefined) return value;
-  throw new ManagementError(
-    'MGMT_PROTOCOL',
-    `command "${label}": the reply ${JSON.stringify(text.slice(0, 200))} does not parse`,
-    {
-      context: { command: label },
-    },
-  );
 }
 
 function unsupported(name: string, since: string): ManagementError {

@@ -1,12 +1,12 @@
 export { capabilitiesOf, parseVersion, type Capabilities, type DaemonVersion } from './capabilities.js';
 export type { Backoff } from './backoff.js';
+export type { ManagementClientOptions } from './client-options.js';
 export { canonicalAddress, parseClientAddress, type ClientAddress } from './client-address.js';
 export {
   ManagementClient,
   type ClientPhase,
   type ConnectedHook,
   type Disconnect,
-  type ManagementClientOptions,
   type MessageListener,
 } from './client.js';
 export { systemClock, type Clock, type Timer } from './clock.js';

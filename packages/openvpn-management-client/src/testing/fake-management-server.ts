@@ -3,30 +3,19 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeConnection } from './fake-connection.js';
-import { clientBlock, makeFakeClient, statusRows, type FakeClient, type FakeClientOptions } from './fake-client.js';
+import type { FakeClient, FakeClientOptions } from './fake-client.js';
+import { FakeDaemon, type FakeDaemonOptions, type FakeHandler } from './fake-daemon.js';
 import { lexLine } from './lexer.js';
 
-export interface FakeManagementServerOptions {
+export interface FakeManagementServerOptions extends FakeDaemonOptions {
   /** Where to listen: a path, or TCP on a free port of this host; default a unix socket in a directory of its own. */
   readonly listen?: { readonly path: string } | { readonly host: string; readonly port?: number };
   readonly password?: string;
-  /** `2.6.14` by default. */
-  readonly version?: string;
-  /** 5 by default. */
-  readonly managementVersion?: number;
-  /** As with `--management-client-auth` (default), or without it: then there is ESTABLISHED only. */
-  readonly isClientAuth?: boolean;
-  /** Waits for `hold release` after the banner. */
-  readonly isHeld?: boolean;
   /** Accepts and stays silent, as when another program has the slot. */
   readonly isBusy?: boolean;
   /** Cuts all output into pieces of so many bytes. */
   readonly pieceBytes?: number;
 }
-
-/** A reply: lines, each gets its CRLF; undefined for silence. */
-export type FakeReply = readonly string[] | undefined;
-export type FakeHandler = (parameters: readonly string[], body: readonly string[]) => FakeReply;
 
 const PASSWORD_TRIES = 3;
 const BATCH_CHARACTERS = 256 * 1024;
@@ -39,8 +28,8 @@ export class FakeManagementServer {
   readonly #options: FakeManagementServerOptions;
   readonly #server: Server;
   readonly #directory: string | undefined;
-  readonly #handlers = new Map<string, FakeHandler>();
-  readonly #clients = new Map<number, FakeClient>();
+  readonly #daemon: FakeDaemon;
+  readonly #handlers: Map<string, FakeHandler>;
   readonly #backlog: Socket[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #commands: string[] = [];
@@ -50,21 +39,19 @@ export class FakeManagementServer {
   #body: { readonly parameters: readonly string[]; readonly lines: string[] } | undefined;
   #isVerified = false;
   #failedPasswords = 0;
-  #nextCid = 0;
-  #isStateOn = false;
-  #isHeld: boolean;
   #isBusy: boolean;
   #connections = 0;
-  /** Unix time of the latest CONNECTED: the history says the same on every connection. */
-  #connectedAt = nowSeconds();
 
   private constructor(options: FakeManagementServerOptions, directory: string | undefined) {
     this.#options = options;
     this.#directory = directory;
-    this.#isHeld = options.isHeld ?? false;
     this.#isBusy = options.isBusy ?? false;
     this.#server = createServer((socket) => this.#accept(socket));
-    this.#addHandlers();
+    this.#daemon = new FakeDaemon(options, {
+      send: async (bytes) => this.send(bytes),
+      hangUp: async () => this.hangUp(),
+    });
+    this.#handlers = new Map(Object.entries(this.#daemon.handlers()));
   }
 
   /** Opens the listener. The caller disposes of the server; its connections end with it. */
@@ -102,7 +89,7 @@ export class FakeManagementServer {
   }
 
   get clients(): ReadonlyMap<number, FakeClient> {
-    return this.#clients;
+    return this.#daemon.clients;
   }
 
   /** Answers a command in another way than by default, until the result is disposed of. */
@@ -175,28 +162,26 @@ export class FakeManagementServer {
     options: FakeClientOptions = {},
     { waitsForAuth = false }: { readonly waitsForAuth?: boolean } = {},
   ): Promise<number> {
-    const client = this.#addClient(options);
-    await this.send(this.#loginText(client) + (waitsForAuth ? '' : this.#establishedText(client)));
+    const client = this.#daemon.add(options);
+    await this.send(this.#daemon.loginText(client) + (waitsForAuth ? '' : this.#daemon.establishedText(client)));
     return client.cid;
   }
 
   /** The login of a waiting client goes through: its ADDRESS messages and ESTABLISHED. */
   async establish(cid: number): Promise<void> {
-    const client = this.#clients.get(cid);
-    if (client !== undefined) await this.send(this.#establishedText(client));
+    const client = this.clients.get(cid);
+    if (client !== undefined) await this.send(this.#daemon.establishedText(client));
   }
 
   /** A connected client renegotiates. */
   async reauthenticate(cid: number): Promise<void> {
-    const client = this.#clients.get(cid);
-    if (client === undefined) return;
-    client.kid += 1;
-    await this.send(clientBlock(`REAUTH,${cid},${client.kid}`, client, this.#clients.size));
+    const client = this.clients.get(cid);
+    if (client !== undefined) await this.send(this.#daemon.reauthText(client));
   }
 
   /** A client goes. */
   async disconnectClient(cid: number): Promise<void> {
-    await this.send(this.#goneText(cid));
+    await this.send(this.#daemon.goneText(cid));
   }
 
   /** `count` clients arrive at once, as after an outage. Resolves when the kernel has all their messages. */
@@ -204,9 +189,9 @@ export class FakeManagementServer {
     const cids: number[] = [];
     let batch = '';
     for (let index = 0; index < count; index += 1) {
-      const client = this.#addClient(describe(index));
+      const client = this.#daemon.add(describe(index));
       cids.push(client.cid);
-      batch += this.#loginText(client) + this.#establishedText(client);
+      batch += this.#daemon.loginText(client) + this.#daemon.establishedText(client);
       if (batch.length < BATCH_CHARACTERS) continue;
       await this.send(batch);
       batch = '';
@@ -217,11 +202,7 @@ export class FakeManagementServer {
 
   /** A restart inside: every client goes, CIDs begin at 0 again, the connection stays. */
   async restart(signal: 'SIGUSR1' | 'SIGHUP' = 'SIGUSR1'): Promise<void> {
-    const gone = [...this.#clients.keys()].map((cid) => this.#goneText(cid)).join('');
-    this.#nextCid = 0;
-    // Restarts take OpenVPN a second or more.
-    this.#connectedAt = Math.max(nowSeconds(), this.#connectedAt + 1);
-    await this.send(gone + this.#stateText('RECONNECTING', signal) + this.#stateText('CONNECTED', 'SUCCESS'));
+    await this.send(this.#daemon.restartText(signal));
   }
 
   /** Ends the listener and every connection; idempotent. */
@@ -257,7 +238,6 @@ export class FakeManagementServer {
     this.#connection = connection;
     this.#isVerified = this.#options.password === undefined;
     this.#failedPasswords = 0;
-    this.#isStateOn = false;
     this.#body = undefined;
     socket.once('close', () => {
       this.#connection = undefined;
@@ -270,8 +250,7 @@ export class FakeManagementServer {
 
   #greet(): void {
     this.#connections += 1;
-    const banner = `>INFO:OpenVPN Management Interface Version ${this.#options.managementVersion ?? 5} -- type 'help' for more info\r\n`;
-    void this.send(banner + (this.#isHeld ? '>HOLD:Waiting for hold release:0\r\n' : ''));
+    void this.send(this.#daemon.greeting());
   }
 
   #receive(line: string): void {
@@ -318,126 +297,4 @@ export class FakeManagementServer {
     if (this.#failedPasswords >= PASSWORD_TRIES) void this.hangUp();
     else void this.send('ENTER PASSWORD:');
   }
-
-  #addHandlers(): void {
-    const version = this.#options.version ?? '2.6.14';
-    const title = `OpenVPN ${version} x86_64-pc-linux-gnu [SSL (OpenSSL)] [LZO] [LZ4] [EPOLL] [PKCS11] [MH/PKTINFO] [AEAD] [DCO]`;
-    const handlers: Readonly<Record<string, FakeHandler>> = {
-      version: (parameters) =>
-        parameters.length > 0
-          ? undefined
-          : [`OpenVPN Version: ${title}`, `Management Version: ${this.#options.managementVersion ?? 5}`, 'END'],
-      pid: () => ['SUCCESS: pid=1000'],
-      help: () => [`Management Interface for ${title}`, 'Commands:', 'END'],
-      status: ([format = '1']) =>
-        format === '3'
-          ? [...statusRows(title, this.#clients.values(), nowSeconds()), 'END']
-          : ['ERROR: bad status format version number'],
-      'load-stats': () => [`SUCCESS: nclients=${this.#clients.size},bytesin=3160,bytesout=3196`],
-      state: (parameters) => this.#answerState(parameters),
-      log: ([what = '']) =>
-        what === 'on' || what === 'off'
-          ? [`SUCCESS: real-time log notification set to ${what.toUpperCase()}`]
-          : ['END'],
-      echo: ([what = '']) =>
-        what === 'on' || what === 'off'
-          ? [`SUCCESS: real-time echo notification set to ${what.toUpperCase()}`]
-          : ['END'],
-      bytecount: () => ['SUCCESS: bytecount interval changed'],
-      'env-filter': ([level = '0']) => [`SUCCESS: env_filter_level=${level}`],
-      verb: () => ['SUCCESS: verb level changed'],
-      hold: ([what]) => this.#answerHold(what),
-      signal: ([name = '']) => [`SUCCESS: signal ${name} thrown`],
-      kill: ([name = '']) => [`SUCCESS: common name '${name}' found, 1 client(s) killed`],
-      'client-kill': ([cid = '']) => [
-        this.#clients.has(Number(cid))
-          ? 'SUCCESS: client-kill command succeeded'
-          : 'ERROR: client-kill command failed',
-      ],
-      'client-auth': ([cid = '', kid = '']) => this.#answerAuth(cid, kid),
-      // The daemon does not say -nt.
-      'client-auth-nt': ([cid = '', kid = '']) => this.#answerAuth(cid, kid),
-      'client-deny': ([cid = '']) => [
-        this.#clients.has(Number(cid))
-          ? 'SUCCESS: client-deny command succeeded'
-          : 'ERROR: client-deny command failed',
-      ],
-      exit: () => this.#answerExit(),
-      quit: () => this.#answerExit(),
-    };
-    for (const [verb, handler] of Object.entries(handlers)) this.#handlers.set(verb, handler);
-  }
-
-  #answerState(parameters: readonly string[]): FakeReply {
-    const row = `${this.#connectedAt},CONNECTED,SUCCESS,10.64.0.1,,,192.0.2.1,1194,2001:db8:8::1`;
-    const isSwitch = parameters[0] === 'on' || parameters[0] === 'off';
-    if (isSwitch) this.#isStateOn = parameters[0] === 'on';
-    return [
-      ...(isSwitch ? [`SUCCESS: real-time state notification set to ${this.#isStateOn ? 'ON' : 'OFF'}`] : []),
-      ...(isSwitch && parameters.length === 1 ? [] : [row, 'END']),
-    ];
-  }
-
-  #answerHold(what: string | undefined): FakeReply {
-    if (what === undefined) return [`SUCCESS: hold=${this.#isHeld ? 1 : 0}`];
-    if (what !== 'release') return [`SUCCESS: hold flag set to ${what.toUpperCase()}`];
-    this.#isHeld = false;
-    return ['SUCCESS: hold release succeeded'];
-  }
-
-  /** Like 2.6.14, it takes KID 0 for a key that is not in use, and says SUCCESS: ssl_common.h get_key_scan, slot 2. */
-  #answerAuth(cid: string, kid: string): FakeReply {
-    const client = this.#clients.get(Number(cid));
-    if (client === undefined || (kid !== '0' && kid !== String(client.kid)))
-      return ['ERROR: client-auth command failed'];
-    if (!client.isEstablished && kid === String(client.kid)) queueMicrotask(() => void this.establish(client.cid));
-    return ['SUCCESS: client-auth command succeeded'];
-  }
-
-  #answerExit(): FakeReply {
-    void this.hangUp();
-    return undefined;
-  }
-
-  #addClient(options: FakeClientOptions): FakeClient {
-    const client = makeFakeClient(this.#nextCid, options, nowSeconds());
-    this.#nextCid += 1;
-    this.#clients.set(client.cid, client);
-    return client;
-  }
-
-  #loginText(client: FakeClient): string {
-    return this.#options.isClientAuth === false
-      ? ''
-      : clientBlock(`CONNECT,${client.cid},${client.kid}`, client, this.#clients.size - 1);
-  }
-
-  #establishedText(client: FakeClient): string {
-    client.isEstablished = true;
-    const addresses =
-      this.#options.isClientAuth === false
-        ? []
-        : [...client.addresses.map((text) => `${text},1`), ...client.subnets.map((text) => `${text},0`)];
-    return (
-      addresses.map((text) => `>CLIENT:ADDRESS,${client.cid},${text}\r\n`).join('') +
-      clientBlock(`ESTABLISHED,${client.cid}`, client, this.#clients.size)
-    );
-  }
-
-  #goneText(cid: number): string {
-    const client = this.#clients.get(cid);
-    if (client === undefined) return '';
-    this.#clients.delete(cid);
-    return this.#options.isClientAuth === false ? '' : clientBlock(`DISCONNECT,${cid}`, client, this.#clients.size);
-  }
-
-  #stateText(name: string, description: string): string {
-    return this.#isStateOn
-      ? `>STATE:${name === 'CONNECTED' ? this.#connectedAt : nowSeconds()},${name},${description},${name === 'CONNECTED' ? '10.64.0.1' : ''},,,,,\r\n`
-      : '';
-  }
-}
-
-function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000);
 }
