@@ -58,12 +58,12 @@ export class Capture implements AsyncDisposable {
   }
 
   /**
-   * Resolves with all frames so far. The kernel's count of frames that passed the filter tells when everything was
-   * read.
+   * Resolves with all frames so far, or those since {@link mark}. The kernel's count of frames that passed the filter tells
+   * when everything was read.
    *
    * @throws Error when the kernel dropped a frame, so that no proof rests on an incomplete record.
    */
-  async frames(): Promise<readonly Frame[]> {
+  async frames(since = 0): Promise<readonly Frame[]> {
     await eventually(
       async () => {
         const { captured, received, dropped } = await this.#statistics();
@@ -74,7 +74,12 @@ export class Capture implements AsyncDisposable {
       },
       { what: 'reading every captured frame', timeoutMs: 10_000 },
     );
-    return this.#frames;
+    return since === 0 ? this.#frames : this.#frames.slice(since);
+  }
+
+  /** Resolves with a place in the record that is behind everything that crossed so far, for tests that share a capture. */
+  async mark(): Promise<number> {
+    return (await this.frames()).length;
   }
 
   /** Stops and resolves with everything that was recorded. */

@@ -5,7 +5,7 @@ import { fetchStatus } from '../../sidecar/control/client.js';
 import { parseStatus, type StatusDocument } from '../../sidecar/status.js';
 import type { Namespace } from './namespace.js';
 import type { ExecOptions, ExecResult, ExitStatus, LabProcess } from './process.js';
-import { eventually, slowed } from './wait.js';
+import { eventually, patient, slowed } from './wait.js';
 
 /** One line of the sidecar's JSON log. */
 export interface LogEntry {
@@ -122,9 +122,9 @@ export class Sidecar implements AsyncDisposable {
     );
   }
 
-  /** The status document. @throws Error with the sidecar's log when it does not answer. */
+  /** The status document, without starting `gwmark status` for each look at it. @throws GwmarkError when nothing answers */
   async status(): Promise<StatusDocument> {
-    return readStatus(await this.#query('status'));
+    return await fetchStatus(this.controlSocket, { timeoutMs: patient(5_000) });
   }
 
   /** Resolves with the first status that fulfils `condition`. */
@@ -138,8 +138,7 @@ export class Sidecar implements AsyncDisposable {
       return await eventually(
         async () => {
           if (this.#process.exitStatus !== undefined) return 'ended' as const;
-          // Without starting a program for each look at it.
-          last = await fetchStatus(this.controlSocket, { timeoutMs: slowed(5000) });
+          last = await this.status();
           return condition(last) && last;
         },
         { what, timeoutMs, intervalMs: 60 },
@@ -157,12 +156,12 @@ export class Sidecar implements AsyncDisposable {
 
   /** What `gwmark clients --json` prints. */
   async clients(): Promise<StatusDocument['clients']> {
-    return JSON.parse(await this.#query('clients')) as StatusDocument['clients'];
+    return (await this.status()).clients;
   }
 
   /** What `gwmark gateways --json` prints. */
   async gateways(): Promise<StatusDocument['gateways']> {
-    return JSON.parse(await this.#query('gateways')) as StatusDocument['gateways'];
+    return (await this.status()).gateways;
   }
 
   /** The log so far; lines that are not JSON objects are left out. */
@@ -250,17 +249,6 @@ export class Sidecar implements AsyncDisposable {
       ],
       { name: 'gwmark run', ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }) },
     );
-  }
-
-  async #query(command: string): Promise<string> {
-    const result = await runGwmark(this.options.namespace, [
-      command,
-      '--json',
-      '--control-socket',
-      this.controlSocket,
-    ]);
-    if (result.code !== 0) throw new Error(`gwmark ${command} exited with ${result.code}: ${result.stderr}`);
-    return result.stdout;
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 
+import type { Capture } from '../lab/capture.js';
 import { runGwmark } from '../lab/sidecar.js';
-import { SITES } from '../lab/two-sites.js';
+import { SITES, type SiteName } from '../lab/two-sites.js';
 import { TUNNEL_OF, TWO_SITES_TIMEOUT_MS, TwoSitesLab } from '../lab/two-sites-lab.js';
 import { FAMILIES } from '../lab/vpn-lab.js';
 import { assertExchange, KINDS } from './matrix.js';
@@ -11,11 +12,16 @@ for (const transport of ['udp4', 'tcp6'] as const) {
   describe(`two sites, a client's endpoint and a server's, OpenVPN over ${transport}`, function () {
     this.timeout(TWO_SITES_TIMEOUT_MS);
     let lab: TwoSitesLab;
+    let captures: Record<SiteName, Capture>;
     before(async () => {
       lab = await TwoSitesLab.create({ shape: 'one-arm', transport });
+      captures = { A: await lab.capture('A'), B: await lab.capture('B') };
       await lab.join();
     });
-    after(async () => await lab?.[Symbol.asyncDispose]());
+    after(async () => {
+      for (const site of ['A', 'B'] as const) await captures?.[site][Symbol.asyncDispose]();
+      await lab?.[Symbol.asyncDispose]();
+    });
 
     it('needs no route on either endpoint, but to its link and its tunnel', async () => {
       for (const site of ['A', 'B'] as const) {
@@ -56,12 +62,12 @@ for (const transport of ['udp4', 'tcp6'] as const) {
         ({ uplink, gateways }) => gateways.find(({ id }) => id === uplink)?.mac === SITES.B.mac.u,
         'uB is the uplink',
       );
-      await using capture = await lab.capture('B', 'endpoint', 'port 1194');
+      const start = await captures.B.mark();
 
       await assertExchange('ping', lab.party('B', 'v4'), lab.party('A', 'v4'));
 
       assertSentTo(
-        await capture.frames(),
+        await captures.B.frames(start),
         'B',
         SITES.A.endpoint[transport.endsWith('6') ? 'v6' : 'v4'],
         SITES.B.mac.u,
@@ -105,33 +111,32 @@ for (const transport of ['udp4', 'tcp6'] as const) {
     for (const family of FAMILIES) {
       for (const kind of KINDS) {
         it(`carries ${kind} over IP${family} from the client's site, and answers its router`, async () => {
-          await using capture = await lab.capture('B');
+          const start = await captures.B.mark();
 
           const isOwn = await assertExchange(kind, lab.party('B', family), lab.party('A', family));
 
-          assertSentTo((await capture.frames()).filter(isOwn), 'B', SITES.B.host[family], SITES.B.mac.r);
+          assertSentTo((await captures.B.frames(start)).filter(isOwn), 'B', SITES.B.host[family], SITES.B.mac.r);
         });
 
         it(`carries ${kind} over IP${family} to the client's site, and the server's endpoint answers its router`, async () => {
-          await using captureA = await lab.capture('A');
-          await using captureB = await lab.capture('B');
+          const [startA, startB] = [await captures.A.mark(), await captures.B.mark()];
 
           const isOwn = await assertExchange(kind, lab.party('A', family), lab.party('B', family));
 
-          assertSentTo((await captureA.frames()).filter(isOwn), 'A', SITES.A.host[family], SITES.A.mac.r);
-          assertOpenedTo((await captureB.frames()).filter(isOwn), 'B', SITES.B.host[family]);
+          assertSentTo((await captures.A.frames(startA)).filter(isOwn), 'A', SITES.A.host[family], SITES.A.mac.r);
+          assertOpenedTo((await captures.B.frames(startB)).filter(isOwn), 'B', SITES.B.host[family]);
         });
       }
 
       it(`answers pings to the client's own tunnel address over IP${family} by their router`, async () => {
-        await using capture = await lab.capture('B');
+        const start = await captures.B.mark();
 
         await assertExchange('ping', lab.party('B', family), {
           namespace: lab.topology.sites.B.endpoint,
           address: TUNNEL_OF.B[family],
         });
 
-        assertSentTo(await capture.frames(), 'B', SITES.B.host[family], SITES.B.mac.r);
+        assertSentTo(await captures.B.frames(start), 'B', SITES.B.host[family], SITES.B.mac.r);
       });
     }
   });

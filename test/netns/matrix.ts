@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import type { Capture } from '../lab/capture.js';
 import { OFFLOADS, type Transport } from '../lab/openvpn.js';
 import type { Frame } from '../lab/frame.js';
 import { PROTOCOL } from '../lab/frame.js';
@@ -117,6 +118,12 @@ export function assertNothingFarResolved(frames: readonly Frame[]): void {
   );
 }
 
+/** Where the lab's OpenVPN server listens. */
+const TRANSPORT_PORT = 1194;
+
+const isTransport = ({ ports }: Frame): boolean =>
+  ports?.source === TRANSPORT_PORT || ports?.destination === TRANSPORT_PORT;
+
 /** Declares the whole matrix of hosts, directions, families and kinds over one OpenVPN transport. */
 export function describeMatrix(transport: Transport): void {
   const clientOf = { hostA: 'client1', hostB: 'client2' } as const satisfies Record<string, ClientName>;
@@ -124,15 +131,21 @@ export function describeMatrix(transport: Transport): void {
   describe(`a zero-route endpoint, OpenVPN over ${transport}`, function () {
     this.timeout(patient(30_000));
     let lab: VpnLab;
+    /** One for all tests: starting tcpdump takes an emulated machine longer than an exchange. */
+    let capture: Capture;
     before(async () => {
       lab = await VpnLab.create({ transport });
+      capture = await lab.capture();
       await lab.startSidecar();
       await lab.introduceRouters();
       await lab.connect('client1', 'client2');
       // The endpoint knows it from the clients' own datagrams, a look later.
       await lab.sidecar.statusWhere(({ uplink }) => uplink !== null, 'the uplink is known');
     });
-    after(async () => await lab?.[Symbol.asyncDispose]());
+    after(async () => {
+      await capture?.[Symbol.asyncDispose]();
+      await lab?.[Symbol.asyncDispose]();
+    });
 
     it('has no route in its main table but its own link and the tunnel', async () => {
       const routes = await lab.topology.endpoint.run(['ip', '-4', 'route', 'show']);
@@ -170,21 +183,21 @@ export function describeMatrix(transport: Transport): void {
       for (const host of ['hostA', 'hostB'] as const) {
         for (const kind of KINDS) {
           it(`carries ${kind} over IP${family} that ${host} opens, and answers through the router that it came from`, async () => {
-            await using capture = await lab.capture();
+            const start = await capture.mark();
 
             const isOwn = await assertExchange(kind, lab.party(host, family), lab.party(clientOf[host], family));
 
-            const frames = await capture.frames();
+            const frames = await capture.frames(start);
             assertSentVia(frames.filter(isOwn), ADDRESS[host][family], ROUTER_OF[host]);
             assertNothingFarResolved(frames);
           });
 
           it(`carries ${kind} over IP${family} that a client opens to ${host}, its first packet through the upstream router`, async () => {
-            await using capture = await lab.capture();
+            const start = await capture.mark();
 
             const isOwn = await assertExchange(kind, lab.party(clientOf[host], family), lab.party(host, family));
 
-            const frames = await capture.frames();
+            const frames = await capture.frames(start);
             assertOpenedVia(frames.filter(isOwn), ADDRESS[host][family], ROUTER_OF[host]);
             assertNothingFarResolved(frames);
           });
@@ -192,28 +205,28 @@ export function describeMatrix(transport: Transport): void {
       }
 
       it(`answers pings to its own tunnel address over IP${family} through the router that they came from`, async () => {
-        await using capture = await lab.capture();
+        const start = await capture.mark();
 
         await assertExchange('ping', lab.party('hostB', family), {
           namespace: lab.topology.endpoint,
           address: TUNNEL.endpoint[family],
         });
 
-        assertSentVia(await capture.frames(), ADDRESS.hostB[family], MAC.r2);
+        assertSentVia(await capture.frames(start), ADDRESS.hostB[family], MAC.r2);
       });
     }
 
     it("sends OpenVPN's own packets to the upstream router", async () => {
-      await using capture = await lab.capture('port 1194');
+      const start = await capture.mark();
 
       await assertExchange('ping', lab.party('client1', 'v4'), lab.party('hostA', 'v4'));
       await assertExchange('ping', lab.party('client2', 'v6'), lab.party('hostB', 'v6'));
 
       const outer = transport.endsWith('6') ? 'v6' : 'v4';
-      const frames = await capture.frames();
+      const frames = (await capture.frames(start)).filter(isTransport);
       assertSentVia(frames, ADDRESS.client1[outer], MAC.u);
       assertSentVia(frames, ADDRESS.client2[outer], MAC.u);
-      assert.ok(sentTo(frames, ADDRESS.client1[outer]).every((frame) => frame.ports?.source === 1194));
+      assert.ok(sentTo(frames, ADDRESS.client1[outer]).every((frame) => frame.ports?.source === TRANSPORT_PORT));
     });
 
     it('is explained by `gwmark trace` as the frames show it', async () => {

@@ -189,7 +189,13 @@ describe('gwmark run keeps trying and says why', function () {
       const refused = await eventually(
         async () => {
           const now = await status();
-          return now?.servers[0]?.state === 'ready' && now.problems.some((problem) => /refused/.test(problem)) && now;
+          // At first it also waits for the kernel's side.
+          return (
+            now?.servers[0]?.state === 'ready' &&
+            now.problems.length === 1 &&
+            now.problems.some((problem) => /refused/.test(problem)) &&
+            now
+          );
         },
         { what: 'the first server ready, the second refused', timeoutMs: 15_000 },
       );
