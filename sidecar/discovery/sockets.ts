@@ -1,4 +1,6 @@
 import { readFile, readdir, readlink } from 'node:fs/promises';
+import { endianness } from 'node:os';
+
 import type { Family, Transport } from '../../rules/index.js';
 import { parseNetwork } from '../../rules/index.js';
 
@@ -36,15 +38,24 @@ export async function readBoundSockets(): Promise<BoundSocket[]> {
   return tables.flat();
 }
 
-/** Parses one of the tables: columns are sl, local address, remote address, state, ..., inode (the tenth). */
-export function parseSocketTable(text: string, protocol: 'udp' | 'tcp', family: Family): BoundSocket[] {
+/**
+ * Parses one of the tables: columns are sl, local address, remote address, state, ..., inode (the tenth).
+ *
+ * @param byteOrder of the machine that printed it. Default: this one's.
+ */
+export function parseSocketTable(
+  text: string,
+  protocol: 'udp' | 'tcp',
+  family: Family,
+  byteOrder: 'LE' | 'BE' = endianness(),
+): BoundSocket[] {
   const sockets: BoundSocket[] = [];
   for (const line of text.split('\n').slice(1)) {
     const columns = line.trim().split(/\s+/);
     const [hexAddress, hexPort] = (columns[1] ?? '').split(':');
     if (hexAddress === undefined || hexPort === undefined) continue;
     if (protocol === 'tcp' && columns[3] !== LISTEN) continue;
-    const address = parseHexAddress(hexAddress);
+    const address = parseHexAddress(hexAddress, byteOrder);
     if (address === null) continue;
     sockets.push({
       protocol,
@@ -59,13 +70,14 @@ export function parseSocketTable(text: string, protocol: 'udp' | 'tcp', family: 
 }
 
 /**
- * Addresses are printed as 32-bit words in the byte order of the machine, which for every platform of Debian's today
- * is little endian.
+ * Addresses are in network byte order, and printed as 32-bit numbers of the machine: net/ipv4/udp.c udp4_format_sock
+ * (`%08X`). Ports are printed as people write them.
  */
-function parseHexAddress(hex: string): string | null {
-  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) =>
-    (word.match(/../g) ?? []).toReversed().map((byte) => Number.parseInt(byte, 16)),
-  );
+function parseHexAddress(hex: string, byteOrder: 'LE' | 'BE'): string | null {
+  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => {
+    const printed = (word.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16));
+    return byteOrder === 'LE' ? printed.toReversed() : printed;
+  });
   if (bytes.length === 4) return bytes.join('.');
   const groups = Array.from({ length: 8 }, (_, index) =>
     (((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0)).toString(16),

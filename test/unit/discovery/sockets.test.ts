@@ -33,22 +33,42 @@ const tcp = (address: string, port: number, inode = 0): BoundSocket => ({
 
 describe('parseSocketTable', () => {
   it('reads IPv4 sockets: address, port and inode', () => {
-    assert.deepEqual(parseSocketTable(UDP, 'udp', 4), [
+    assert.deepEqual(parseSocketTable(UDP, 'udp', 4, 'LE'), [
       udp('127.0.0.1', 5353, 1_248_460),
       udp('0.0.0.0', 1194, 1_248_456),
     ]);
   });
 
   it('reads IPv6 sockets, whose words are in the order of the machine', () => {
-    assert.deepEqual(parseSocketTable(UDP6, 'udp', 6), [
+    assert.deepEqual(parseSocketTable(UDP6, 'udp', 6, 'LE'), [
       udp('::1', 53, 1_248_459),
       udp('::', 1195, 1_248_458),
       udp('2001:db8:1::5', 1194, 1_248_461),
     ]);
   });
 
+  it('reads what a machine of the other byte order prints, such as s390x: words the other way round, ports the same', () => {
+    const turned = (text: string): string =>
+      text.replaceAll(/\b(?:[0-9A-F]{8}){1,4}(?=:[0-9A-F]{4}\b)/g, (words) =>
+        words.replaceAll(/(..)(..)(..)(..)/g, '$4$3$2$1'),
+      );
+    assert.ok(
+      turned(UDP).includes(' 7F000001:14E9 ') && turned(UDP6).includes(' 20010DB8000100000000000000000005:04AA '),
+    );
+
+    for (const [text, protocol, family] of [
+      [UDP, 'udp', 4],
+      [UDP6, 'udp', 6],
+      [TCP, 'tcp', 4],
+    ] as const)
+      assert.deepEqual(
+        parseSocketTable(turned(text), protocol, family, 'BE'),
+        parseSocketTable(text, protocol, family, 'LE'),
+      );
+  });
+
   it('takes of TCP only what listens', () => {
-    assert.deepEqual(parseSocketTable(TCP, 'tcp', 4), [tcp('127.0.0.1', 7505, 1_248_454)]);
+    assert.deepEqual(parseSocketTable(TCP, 'tcp', 4, 'LE'), [tcp('127.0.0.1', 7505, 1_248_454)]);
   });
 
   it('has nothing of a table that is empty, missing or nonsense', () => {
