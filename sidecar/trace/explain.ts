@@ -6,7 +6,8 @@ import { followNexthop } from './nexthop.js';
 import type { TraceReading } from './reading.js';
 import { findOthers } from './others.js';
 import { findRole, hostOf, mostSpecific, type Role } from './role.js';
-import { describeRoute, type RouteOf, type RouteQuestion, routeWords } from './route.js';
+import { type RouteOf, type RouteQuestion, routeWords } from '../routing/route-question.js';
+import { describeRoute } from './route.js';
 import { Steps, Stopped, type Trace, type TraceQuery } from './trace.js';
 
 /**

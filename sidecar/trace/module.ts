@@ -4,7 +4,8 @@ import { findDevice, findForwarding, type Target } from './device.js';
 import { findFlow, type FoundFlow } from './flow-found.js';
 import type { TracedModule, TraceReading } from './reading.js';
 import type { Role } from './role.js';
-import { describeRoute, type RouteOf, type RouteQuestion, routeWords } from './route.js';
+import { type RouteOf, type RouteQuestion, routeWords } from '../routing/route-question.js';
+import { describeRoute } from './route.js';
 import { type Steps, Stopped, type TraceQuery } from './trace.js';
 
 /** From the labels of a flow to the MAC: the module's state and marks, the flow, its gateway, the device. */

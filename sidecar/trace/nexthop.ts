@@ -4,7 +4,8 @@ import { findDevice, findForwarding, type Target } from './device.js';
 import type { FoundFlow } from './flow-found.js';
 import type { TraceReading } from './reading.js';
 import type { Role } from './role.js';
-import { describeRoute, gatewayOfHop, type RouteOf, type RouteQuestion, routeWords } from './route.js';
+import { type RouteOf, type RouteQuestion, routeWords } from '../routing/route-question.js';
+import { describeRoute, gatewayOfHop } from './route.js';
 import { type Steps, Stopped, type TraceQuery } from './trace.js';
 
 const REPAIR = 'a running sidecar repairs this within a second: see "gwmark status"';

@@ -1,7 +1,7 @@
 import type { Settings } from '../config/settings.js';
+import { routeOf } from '../routing/route-question.js';
 import { explain } from './explain.js';
 import { readForTrace } from './reading.js';
-import { routeOf } from './route.js';
 import type { Trace, TraceQuery } from './trace.js';
 
 /**

@@ -77,3 +77,22 @@ for (const isMultihome of [false, true]) {
     }
   });
 }
+
+describe('a UDP server that is bound to no address, beside a default route over another tunnel', function () {
+  this.timeout(patient(60_000));
+
+  it('is named by doctor as by trace: its answers have an address that nobody dialled', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    const { endpoint } = lab.topology;
+    await endpoint.run(['ip', 'tuntap', 'add', 'dev', 'other0', 'mode', 'tun']);
+    await endpoint.ip('address add 10.9.0.2/24 dev other0', 'link set other0 up', 'route add default dev other0');
+    const { controlSocket } = await lab.startSidecar();
+    const flags = ['--control-socket', controlSocket];
+
+    const report = await runDoctor(endpoint, { flags });
+    const { stdout } = await runGwmark(endpoint, ['trace', ADDRESS.client1.v4, ADDRESS.endpoint.v4, ...flags]);
+
+    assertFound(report, 'udp-source', 'warn', /leave by other0, with the source address 10\.9\.0\.2/);
+    assert.match(stdout, /it answers from 10\.9\.0\.2, not from 192\.0\.2\.10/);
+  });
+});

@@ -1,4 +1,5 @@
 import { optionOf } from '../../discovery/openvpn-options.js';
+import { routeOf } from '../../routing/route-question.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import type { ServerView } from '../server-view.js';
@@ -10,9 +11,20 @@ interface Facts {
   readonly family: 4 | 6;
   /** Addresses of the endpoint in that family, tunnels and loopback left out. */
   readonly addresses: readonly string[];
+  /**
+   * The source, and its device, that the kernel chooses for answers to somebody far away; null where it has no route
+   * yet.
+   */
+  readonly chosen: { readonly address: string; readonly device: string } | null;
   /** Its option `multihome`; null where its options cannot be read. */
   readonly isMultihome: boolean | null;
 }
+
+/**
+ * Addresses that no route but a default one leads to: 240.0.0.0/4 is reserved (RFC 1112, section 4), 3fff::/20 for
+ * documentation (RFC 9637). Nothing is sent there.
+ */
+const FAR_AWAY = { 4: '240.0.0.1', 6: '3fff::1' } as const;
 
 /** A server over UDP answers from the address that its client dialled. */
 export const udpSource: Check = {
@@ -22,24 +34,35 @@ export const udpSource: Check = {
   look: async (system) => {
     const servers = await system.servers();
     const addresses = await addressesOf(system);
-    return servers.flatMap((server) =>
-      familiesOf(server).map((family) =>
-        judgeUdpSource({ name: server.name, family, addresses: addresses[family], isMultihome: isMultihome(server) }),
+    const questions = servers.flatMap((server) => familiesOf(server).map((family) => ({ server, family })));
+    return Promise.all(
+      questions.map(async ({ server, family }) =>
+        judgeUdpSource({
+          name: server.name,
+          family,
+          addresses: addresses[family],
+          chosen: await chosenSource(family, portOf(server)),
+          isMultihome: isMultihome(server),
+        }),
       ),
     );
   },
 };
 
-export function judgeUdpSource({ name, family, addresses, isMultihome: is }: Facts): Judgement {
+export function judgeUdpSource({ name, family, addresses, chosen, isMultihome: is }: Facts): Judgement {
   const subject = `UDP over IPv${family} of ${name}`;
   const expected = 'one address, or local, or multihome';
   const many = `bound to no address; the endpoint has ${addresses.length} IPv${family} addresses`;
-  if (addresses.length < 2) return fine(subject, many, expected);
+  const isElsewhere = chosen !== null && !addresses.includes(chosen.address);
+  if (addresses.length < 2 && !isElsewhere) return fine(subject, many, expected);
   if (is === true) return fine(subject, `${many}, and multihome`, expected);
+  const leads = isElsewhere
+    ? `; its replies to distant clients leave by ${chosen.device}, with the source address ${chosen.address}`
+    : '';
   return {
     severity: is === null ? 'info' : 'warn',
     subject,
-    found: `${many} (${addresses.join(', ')})${is === null ? ', and its option multihome cannot be read' : ', and no multihome'}: a client that connects to another address than the kernel chooses gets its answers from the wrong one`,
+    found: `${many} (${addresses.join(', ')})${leads}${is === null ? ', and its option multihome cannot be read' : ', and no multihome'}: a client that connects to another address than the kernel chooses gets its answers from the wrong one`,
     expected,
     remedy: "in OpenVPN's configuration: local ADDRESS, with the address that clients connect to, or multihome",
   };
@@ -63,6 +86,25 @@ function familiesOf({ reported, options }: ServerView): readonly (4 | 6)[] {
 
 function isMultihome({ options }: ServerView): boolean | null {
   return options === null ? null : optionOf(options, 'multihome') !== undefined;
+}
+
+/** The UDP port that answers come from; 1194 is OpenVPN's default. */
+function portOf({ reported, options }: ServerView): number {
+  const known = reported?.transport.find(({ protocol }) => protocol === 'udp')?.port;
+  const configured = options === null ? undefined : (optionOf(options, 'lport') ?? optionOf(options, 'port'));
+  return known ?? (Number(configured?.values[0]) || 1194);
+}
+
+/**
+ * Asks the kernel as for a socket that is bound to no address. A default route over a tunnel, or over a device without
+ * an address, gives it a source that no client dialled.
+ */
+async function chosenSource(family: 4 | 6, port: number): Promise<Facts['chosen']> {
+  const transport = { protocol: 'udp', address: null, families: [family], port } as const;
+  const answer = await routeOf({ to: FAR_AWAY[family], from: null, iif: null, mark: 0, transport });
+  if ('refused' in answer) return null;
+  const { prefsrc, dev } = answer.route;
+  return prefsrc === undefined || dev === undefined ? null : { address: prefsrc, device: dev };
 }
 
 async function addressesOf(system: System): Promise<Record<4 | 6, readonly string[]>> {

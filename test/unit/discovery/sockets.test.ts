@@ -31,6 +31,13 @@ const tcp = (address: string, port: number, inode = 0): BoundSocket => ({
   protocol: 'tcp',
 });
 
+/** As a big-endian machine prints it. */
+function turned(text: string): string {
+  return text.replaceAll(/\b(?:[0-9A-F]{8}){1,4}(?=:[0-9A-F]{4}\b)/g, (words) =>
+    words.replaceAll(/(..)(..)(..)(..)/g, '$4$3$2$1'),
+  );
+}
+
 describe('parseSocketTable', () => {
   it('reads IPv4 sockets: address, port and inode', () => {
     assert.deepEqual(parseSocketTable(UDP, 'udp', 4, 'LE'), [
@@ -48,10 +55,6 @@ describe('parseSocketTable', () => {
   });
 
   it('reads what a machine of the other byte order prints, such as s390x: words the other way round, ports the same', () => {
-    const turned = (text: string): string =>
-      text.replaceAll(/\b(?:[0-9A-F]{8}){1,4}(?=:[0-9A-F]{4}\b)/g, (words) =>
-        words.replaceAll(/(..)(..)(..)(..)/g, '$4$3$2$1'),
-      );
     assert.ok(
       turned(UDP).includes(' 7F000001:14E9 ') && turned(UDP6).includes(' 20010DB8000100000000000000000005:04AA '),
     );

@@ -11,7 +11,7 @@ import type { TracedRules } from '../../../sidecar/trace/rules-reading.js';
 import { parseConntrackEntry } from '../../../sidecar/flows/conntrack-flows.js';
 import { explain } from '../../../sidecar/trace/explain.js';
 import type { TracedFlow, TraceReading } from '../../../sidecar/trace/reading.js';
-import { type RouteAnswer, type RouteQuestion, routeWords } from '../../../sidecar/trace/route.js';
+import { type RouteAnswer, type RouteQuestion, routeWords } from '../../../sidecar/routing/route-question.js';
 import type { Trace, TraceQuery } from '../../../sidecar/trace/trace.js';
 import { LAN, network, POLICY, TUNNEL } from '../rules/sample-site.js';
 
