@@ -6,7 +6,7 @@ import type {
   StatusClient,
   StatusSnapshot,
 } from 'openvpn-management-client';
-import { cidsOf, subnetsOf } from './status-rows.js';
+import { cidsOf, canBeNamed, subnetsOf } from './status-rows.js';
 
 /** One OpenVPN session, for good: named by (epoch, CID). */
 export interface Session {
@@ -105,21 +105,25 @@ export class SessionTable {
    */
   snapshot(snapshot: StatusSnapshot, at: Position, now: Date): SessionChange[] {
     const changes = this.#enterEpoch(at.epoch);
-    const present = new Set<Cid>();
+    const connected = new Set<Cid>();
+    const waiting = new Set<Cid>();
     const cidOf = cidsOf(snapshot, this.#entries.values());
     const subnets = subnetsOf(snapshot, cidOf, (cid, cidr) => this.#entries.get(cid)?.addresses.has(cidr) === true);
     for (const client of snapshot.clients) {
       const cid = cidOf(client);
-      present.add(cid);
-      const known = this.#entries.get(cid);
       const behind = subnets(client);
       // Whoever has not logged in yet has no route of any kind; a client may well have subnets and no address.
       const hasRoute = client.addresses.length + behind.length > 0;
+      (hasRoute ? connected : waiting).add(cid);
+      const known = this.#entries.get(cid);
       if (!hasRoute || this.#gone.has(cid) || (known !== undefined && known.seq > at.seq)) continue;
+      // After a restart that was not seen, another client has this CID.
+      if (known !== undefined && !canBeNamed(known, client)) changes.push(...this.#remove(cid, 'resync'));
       changes.push(...this.#takeRow(cid, client, behind, at, now));
     }
     for (const [cid, entry] of this.#entries) {
-      if (!present.has(cid) && entry.seq <= at.seq) changes.push(...this.#remove(cid, 'resync'));
+      const isStillThere = connected.has(cid) || (waiting.has(cid) && !entry.isConnected);
+      if (!isStillThere && entry.seq <= at.seq) changes.push(...this.#remove(cid, 'resync'));
     }
     return changes;
   }

@@ -1,4 +1,4 @@
-import type { Cid, ClientAddress, StatusClient, StatusSnapshot } from 'openvpn-management-client';
+import type { Cid, ClientAddress, StatusClient, StatusRoute, StatusSnapshot } from 'openvpn-management-client';
 
 /** What is known of a session, as far as rows of a status are compared with it. */
 export interface KnownSession {
@@ -9,42 +9,77 @@ export interface KnownSession {
 }
 
 const NONE: readonly ClientAddress[] = [];
+/** For rows of another status. */
+const NO_CID = '' as Cid;
 
 /**
- * The CID of each row. `status 1`, the form of last resort, has none: there a session is found by a virtual address,
- * of which there are no two; else by its real address, which environments and tables do not always print alike, and
- * its name. What fits no session that is known gets a CID that OpenVPN never gives out, but that is unique in a table,
+ * The CID of each row. `status 1`, the form of last resort, has none: there a session is found by its name and the
+ * best of these: its real address with a port, which only one client has; a virtual address of its own; a subnet; its
+ * real address without a port, if only one is like it. Environments and tables do not always print real addresses
+ * alike. What fits no session that is known gets a CID that OpenVPN never gives out, but that is unique in a table,
  * which is all it is used for.
  */
 export function cidsOf(snapshot: StatusSnapshot, sessions: Iterable<KnownSession>): (client: StatusClient) => Cid {
-  if (snapshot.clients.every(({ cid }) => cid !== undefined)) return (client) => client.cid ?? madeUpCid(client);
-  const byAddress = new Map<string, KnownSession>();
+  const { clients, unassignedRoutes } = snapshot;
+  if (clients.every(({ cid }) => cid !== undefined)) return ({ cid }) => cid ?? NO_CID;
+  const cids = new Map<StatusClient, Cid>();
+  for (const client of clients) if (client.cid !== undefined) cids.set(client, client.cid);
   const free = new Set<KnownSession>(sessions);
+  const used = new Set<Cid>([...free].map(({ cid }) => cid));
+  const byAddress = new Map<string, KnownSession>();
   for (const session of free) for (const key of session.addresses.keys()) byAddress.set(key, session);
-  const found = new Map<StatusClient, Cid>();
-  const take = (client: StatusClient, session: KnownSession | undefined): void => {
-    if (session === undefined) return;
-    found.set(client, session.cid);
-    free.delete(session);
+  const byRealAddress = new Map<string | null, KnownSession[]>();
+  for (const session of free) listIn(byRealAddress, session.realAddress).push(session);
+  const unassigned = new Map<string, ClientAddress[]>();
+  for (const route of unassignedRoutes)
+    if (route.address !== undefined) listIn(unassigned, nameAndPlace(route)).push(route.address);
+  const matchAll = (candidates: (client: StatusClient) => readonly (KnownSession | undefined)[]): void => {
+    for (const client of clients) {
+      if (cids.has(client)) continue;
+      const session = candidates(client).find(
+        (each) => each !== undefined && free.has(each) && canBeNamed(each, client),
+      );
+      if (session === undefined) continue;
+      cids.set(client, session.cid);
+      free.delete(session);
+    }
   };
-  for (const client of snapshot.clients) {
-    take(
-      client,
-      [...client.addresses, ...client.subnets]
-        .map(({ cidr }) => byAddress.get(cidr))
-        .find((session) => session !== undefined && free.has(session)),
-    );
+  const atRealAddress = ({ realAddressText }: StatusClient): readonly KnownSession[] =>
+    byRealAddress.get(realAddressText) ?? [];
+  const having = (addresses: readonly ClientAddress[]): (KnownSession | undefined)[] =>
+    addresses.map(({ cidr }) => byAddress.get(cidr));
+  matchAll((client) => (client.realAddress?.port === undefined ? [] : atRealAddress(client)));
+  matchAll(({ addresses }) => having(addresses));
+  matchAll((client) => having([...client.subnets, ...(unassigned.get(nameAndPlace(client)) ?? [])]));
+  matchAll((client) => {
+    const similar = atRealAddress(client).filter((session) => free.has(session) && canBeNamed(session, client));
+    return similar.length === 1 ? similar : [];
+  });
+  for (const client of clients) {
+    if (cids.has(client)) continue;
+    const cid = madeUpCid(client, used);
+    cids.set(client, cid);
+    used.add(cid);
   }
-  for (const client of snapshot.clients) {
-    if (found.has(client)) continue;
-    const similar = [...free].filter(
-      ({ realAddress, commonName }) =>
-        realAddress === client.realAddressText &&
-        (commonName === '' || client.commonName === undefined || commonName === client.commonName),
-    );
-    if (similar.length === 1) take(client, similar[0]);
-  }
-  return (client) => client.cid ?? found.get(client) ?? madeUpCid(client);
+  return (client) => cids.get(client) ?? NO_CID;
+}
+
+/** What a client's row and its routes have in common: the real address, which may have no port, and the name. */
+function nameAndPlace({ realAddressText, commonName }: StatusClient | StatusRoute): string {
+  return `${realAddressText} ${commonName ?? ''}`;
+}
+
+function listIn<Key, Item>(lists: Map<Key, Item[]>, key: Key): Item[] {
+  const known = lists.get(key);
+  if (known !== undefined) return known;
+  const list: Item[] = [];
+  lists.set(key, list);
+  return list;
+}
+
+/** Whether a row may be of this session, by its name: one of the two may not be known. */
+export function canBeNamed({ commonName }: Pick<KnownSession, 'commonName'>, client: StatusClient): boolean {
+  return commonName === '' || client.commonName === undefined || commonName === client.commonName;
 }
 
 /**
@@ -63,18 +98,18 @@ export function subnetsOf(
   if (snapshot.unassignedRoutes.length === 0) return ({ subnets }) => subnets;
   const own = new Set(snapshot.clients.flatMap(({ addresses }) => addresses.map(({ cidr }) => cidr)));
   const given = new Map<StatusClient, ClientAddress[]>();
-  for (const { address, isCached, realAddressText, commonName } of snapshot.unassignedRoutes) {
+  for (const route of snapshot.unassignedRoutes) {
+    const { address, isCached } = route;
     if (address === undefined || isCached || own.has(address.cidr)) continue;
-    const alike = snapshot.clients.filter(
-      (client) => client.realAddressText === realAddressText && client.commonName === commonName,
-    );
+    const alike = snapshot.clients.filter((client) => nameAndPlace(client) === nameAndPlace(route));
     const owner =
       latest(
         alike.filter((client) => has(cidOf(client), address.cidr)),
         cidOf,
       ) ??
       latest(
-        alike.filter(({ hasAddress }) => hasAddress),
+        // `status 1` has no addresses of its own.
+        alike.filter(({ hasAddress }) => hasAddress || snapshot.format === 1),
         cidOf,
       );
     if (owner !== undefined) given.set(owner, [...(given.get(owner) ?? []), address]);
@@ -87,13 +122,19 @@ export function subnetsOf(
 
 /** OpenVPN counts CIDs up; the rows of a status are in no order. */
 function latest(clients: readonly StatusClient[], cidOf: (client: StatusClient) => Cid): StatusClient | undefined {
-  const rank = (client: StatusClient): bigint => (/^\d+$/.test(cidOf(client)) ? BigInt(cidOf(client)) : -1n);
   return clients.reduce<StatusClient | undefined>(
-    (best, client) => (best === undefined || rank(client) >= rank(best) ? client : best),
+    (best, client) => (best === undefined || rank(cidOf(client)) >= rank(cidOf(best)) ? client : best),
     undefined,
   );
 }
 
-function madeUpCid({ realAddressText, addresses }: StatusClient): Cid {
-  return `${realAddressText} ${addresses[0]?.cidr ?? ''}` as Cid;
+function rank(cid: Cid): bigint {
+  return /^\d+$/.test(cid) ? BigInt(cid) : -1n;
+}
+
+function madeUpCid({ realAddressText, addresses }: StatusClient, used: ReadonlySet<Cid>): Cid {
+  const text = `${realAddressText} ${addresses[0]?.cidr ?? ''}`;
+  let cid = text as Cid;
+  for (let number = 2; used.has(cid); number += 1) cid = `${text} ${number}` as Cid;
+  return cid;
 }

@@ -262,7 +262,7 @@ describe('a snapshot', () => {
   it('finds the session of a row without CID by its real address', () => {
     const table = new RecordedTable().hear(established(3, ENV), addressOf(3, '10.8.0.2'));
 
-    table.see(snapshot([{ realAddress: '192.0.2.10:40000', addresses: ['10.8.0.2'] }]));
+    table.see(snapshot([{ commonName: 'alice', realAddress: '192.0.2.10:40000', addresses: ['10.8.0.2'] }]));
 
     assert.deepEqual(table.connected, { 3: ['10.8.0.2/32'] });
   });
@@ -273,7 +273,7 @@ describe('a snapshot', () => {
       addressOf(3, '10.8.0.2'),
     );
 
-    table.see(snapshot([{ realAddress: '2001:db8::9', addresses: ['10.8.0.2'] }]));
+    table.see(snapshot([{ commonName: 'alice', realAddress: '2001:db8::9', addresses: ['10.8.0.2'] }]));
 
     assert.deepEqual(table.connected, { 3: ['10.8.0.2/32'] });
     assert.deepEqual(table.hear(disconnect(3)).connected, {});
