@@ -50,6 +50,13 @@ export class EarlyMessages {
     this.#held = held.slice(restart + 1).filter((item) => !isTold(item));
   }
 
+  /** What is held up to this place in the stream, in order; the rest, and what comes, is held on. */
+  takeUpTo(sequence: number): readonly EarlyMessage[] {
+    const held = this.#held ?? [];
+    const later = held.findIndex(({ origin }) => origin.sequence > sequence);
+    return held.splice(0, later === -1 ? held.length : later);
+  }
+
   /** What was held, in order; messages are taken as they come from now on. */
   release(): readonly EarlyMessage[] {
     const held = this.#held ?? [];

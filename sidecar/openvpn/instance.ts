@@ -223,6 +223,9 @@ export class Instance implements AsyncDisposable {
     if (latest !== undefined) await this.#takeState(latest);
     // Reading devices takes its time; the connection may be lost by now, and another one being prepared.
     if (connection.closeSignal.aborted) return;
+    // The status knows what came before it: a restart in between ends nobody whom it has.
+    if (status !== null)
+      for (const { message, origin } of this.#early.takeUpTo(status.position.sequence)) this.#take(message, origin);
     this.#roles.current.begin(status);
     for (const { message, origin } of this.#early.release()) this.#take(message, origin);
     this.#updateState();

@@ -76,19 +76,23 @@ export class SessionTable {
     const ended = this.#enterEpoch(at.epoch);
     switch (message.kind) {
       case 'client:connect':
-      case 'client:reauth':
-        if (!this.#gone.has(message.cid)) this.#describe(this.#touch(message.cid, at, now), message.env);
-        return ended;
+      case 'client:reauth': {
+        if (this.#gone.has(message.cid)) return ended;
+        const replaced = this.#replace(message.cid, message.env);
+        this.#describe(this.#touch(message.cid, at, now), message.env);
+        return [...ended, ...replaced];
+      }
       case 'client:address':
         return this.#gone.has(message.cid)
           ? ended
           : [...ended, ...this.#addAddress(this.#touch(message.cid, at, now), message.address)];
       case 'client:established': {
         if (this.#gone.has(message.cid)) return ended;
+        const replaced = this.#replace(message.cid, message.env);
         const entry = this.#touch(message.cid, at, now);
         this.#describe(entry, message.env);
         // Without an address there is nothing to connect yet: OpenVPN says ESTABLISHED for rejected clients too.
-        return [...ended, ...(entry.addresses.size > 0 ? this.#connect(entry) : [])];
+        return [...ended, ...replaced, ...(entry.addresses.size > 0 ? this.#connect(entry) : [])];
       }
       case 'client:disconnect':
         this.#rememberGone(message.cid);
@@ -144,6 +148,16 @@ export class SessionTable {
     const changes = this.clear('epoch');
     this.#epoch = epoch;
     return changes;
+  }
+
+  /** After a restart that was not seen, another client has the CID of one that is connected. */
+  #replace(cid: Cid, env: Environment): SessionChange[] {
+    const known = this.#entries.get(cid);
+    if (known?.isConnected !== true || !isName(known.commonName)) return [];
+    const name = env.get('common_name');
+    // CONNECT may have told no more than the user name.
+    const isSame = name === known.commonName || !isName(name) || env.get('username') === known.commonName;
+    return isSame ? [] : this.#remove(cid, 'epoch');
   }
 
   #touch(cid: Cid, at: Position, now: Date): Entry {
@@ -245,4 +259,9 @@ export class SessionTable {
     const seconds = Number(env.get('time_unix'));
     if (seconds > 0) entry.since = new Date(seconds * 1000);
   }
+}
+
+/** OpenVPN says UNDEF where there is none. */
+function isName(text: string | undefined): boolean {
+  return text !== undefined && text !== '' && text !== 'UNDEF';
 }

@@ -28,6 +28,29 @@ describe('Instance and the order of things', () => {
     assert.deepEqual(rig.networks, ['10.64.0.10', '10.64.0.11']);
   });
 
+  it('keeps whom the first snapshot has, where OpenVPN restarted just before it', async () => {
+    await using rig = await InstanceRig.start({}, { isClientAuth: false }, undefined, (server) => {
+      let asked = 0;
+      server.on('status', () => {
+        asked += 1;
+        // The one that would put it right is not answered.
+        if (asked > 1) return [];
+        void server.send(
+          '>STATE:1795733200,RECONNECTING,SIGUSR1,,,,,\r\n>STATE:1795733201,CONNECTED,SUCCESS,10.64.0.1,,,,,\r\n',
+        );
+        return [
+          'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tClient ID',
+          'CLIENT_LIST\troamer\t192.0.2.10:1024\t10.64.0.9\t0',
+          'END',
+        ];
+      });
+    });
+    await rig.ready();
+
+    assert.deepEqual(rig.networks, ['10.64.0.9']);
+    assert.equal(rig.instance.epoch, 2);
+  });
+
   it('believes an event that came after the snapshot began more than the snapshot', async () => {
     await using rig = await InstanceRig.start();
     await rig.ready();

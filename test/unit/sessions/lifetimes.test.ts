@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { Follower } from './model/follower.js';
 import { type Instance, OpenVpnServer, type Traits, type Truth, type Written } from './model/openvpn-server.js';
 
-/** How many seeds; `npm run test:all` takes more. Replay one with GWMARK_SEED, as fast-check prints it. */
-const RUNS = Number(process.env['GWMARK_PROPERTY_RUNS'] ?? 100);
+/** How many seeds; `npm run test:all` takes 20000. Replay one with GWMARK_SEED, as fast-check prints it. */
+const RUNS = Number(process.env['GWMARK_PROPERTY_RUNS'] ?? 1000);
 const SEED = process.env['GWMARK_SEED'];
 
 const NAMES = ['a', 'b', 'c', 'd'];

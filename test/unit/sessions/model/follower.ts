@@ -2,7 +2,8 @@ import { Decoder, parseStatus1, parseStatus3, type Message, type Notification } 
 import type { ClientNetwork } from '../../../../rules/index.js';
 import { networkKey } from '../../../../rules/index.js';
 import type { Logger } from '../../../../sidecar/log/logger.js';
-import { type Heard, isRestart, unlessInHistory } from '../../../../sidecar/openvpn/openvpn-state.js';
+import { EarlyMessages } from '../../../../sidecar/openvpn/early-messages.js';
+import { isRestart } from '../../../../sidecar/openvpn/openvpn-state.js';
 import { ClientNetworks } from '../../../../sidecar/sessions/client-networks.js';
 import { FormerOwners } from '../../../../sidecar/sessions/former-owners.js';
 import { SessionNetworks } from '../../../../sidecar/sessions/session-networks.js';
@@ -36,7 +37,7 @@ export class Follower implements Disposable {
   #sequence = 0;
   #read = 0;
   #connectedAt: number | null = null;
-  #early: Heard[] | null = null;
+  readonly #early = new EarlyMessages();
 
   constructor(server: OpenVpnServer) {
     this.#server = server;
@@ -69,7 +70,7 @@ export class Follower implements Disposable {
 
   /** True between the banner and the first snapshot of a connection. */
   get isPreparing(): boolean {
-    return this.#early !== null;
+    return this.#early.isHolding;
   }
 
   /** Networks that clients have. */
@@ -81,14 +82,14 @@ export class Follower implements Disposable {
     this.#server.isAttached = true;
     this.#read = this.#server.written.length;
     this.#decoder = new Decoder();
-    this.#early = [];
+    this.#early.reset();
     this.hasHistory = false;
   }
 
   /** `state on all`: everything that was written before its answer has been read. */
   askHistory(): void {
     this.read();
-    this.#early = unlessInHistory(this.#early ?? [], this.#sequence);
+    this.#early.dropTold(this.#sequence);
     this.table.forgetGone();
     const { connectedAtSeconds } = this.#server;
     if (this.#connectedAt !== null && this.#connectedAt !== connectedAtSeconds) this.#beginEpoch();
@@ -99,7 +100,7 @@ export class Follower implements Disposable {
   /** The connection is lost, with whatever was not read of it. */
   detach(): void {
     this.#server.isAttached = false;
-    this.#early = null;
+    this.#early.reset();
     this.#read = this.#server.written.length;
   }
 
@@ -120,8 +121,8 @@ export class Follower implements Disposable {
   }
 
   #receive(message: Notification): void {
-    if (this.#early === null) this.#take(message, this.#sequence);
-    else this.#early.push({ message, origin: { epoch: 1, sequence: this.#sequence, receivedAtMs: 0 } });
+    const origin = { epoch: 1, sequence: this.#sequence, receivedAtMs: 0 };
+    if (!this.#early.keep(message, origin)) this.#take(message, this.#sequence);
   }
 
   #take(message: Notification, seq: number): void {
@@ -135,11 +136,9 @@ export class Follower implements Disposable {
   #takeStatus({ lines, form }: Written): void {
     this.#sequence += lines.length + 1;
     const status = form === 3 ? parseStatus3(lines) : parseStatus1(lines);
-    // Everything that came before it first, in order.
-    const early = this.#early ?? [];
-    this.#early = null;
-    for (const { message, origin } of early) this.#take(message, origin.sequence);
+    for (const { message, origin } of this.#early.takeUpTo(this.#sequence)) this.#take(message, origin.sequence);
     this.#apply(this.table.snapshot(status, { epoch: this.#epoch, seq: this.#sequence }, new Date(0)));
+    for (const { message, origin } of this.#early.release()) this.#take(message, origin.sequence);
   }
 
   #beginEpoch(): void {
