@@ -53,7 +53,7 @@ export function parseValues<Config extends OptionsConfig>(
   try {
     return { kind: 'values', values: parseArgs({ args: [...args], options }).values };
   } catch (error) {
-    // parseArgs names the argument at fault in its first sentence.
+    // parseArgs names the wrong argument in its first sentence.
     return { kind: 'mistake', message: `${(error as Error).message.split('. ')[0]}; see --help` };
   }
 }

@@ -174,7 +174,7 @@ unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb,
 		return leave(gn, GWMARK_STAT_learn_no_conntrack);
 	if (CTINFO2DIR(ctinfo) != IP_CT_DIR_ORIGINAL)
 		return learn_answer(gn, config, skb, ct, ctinfo, state->pf);
-	/* what came out of IPsec bears the header of what it came in */
+	/* decapsulated IPsec packets have the header of the outer packet */
 	if (!gwmark_address_ethernet(skb) || skb_sec_path(skb))
 		return leave(gn, GWMARK_STAT_learn_no_ethernet);
 	if (passes_through(skb))

@@ -53,7 +53,7 @@ u32 *gwmark_flow_words_create(struct nf_conn *ct)
 }
 
 /**
- * gwmark_flow_renewable() - may a flow be tracked anew?
+ * gwmark_flow_renewable() - may a flow be tracked again?
  * @ct: confirmed conntrack entry without words
  *
  * Only where the new entry will be the old one again: nothing was translated, nobody

@@ -22,7 +22,7 @@ export function networkKey(network: ClientNetwork): string {
 
 /**
  * The element commands for changes of clients: one delete and one add command a set, however many elements.
- * The order of `changes` does not matter; each network may stand in it once.
+ * The order of `changes` does not matter; each network may be in it once.
  */
 export function clientCommands(
   table: string,

@@ -10,7 +10,7 @@ export interface IptablesMachine {
   readonly hasMacSets: boolean;
 }
 
-/** Chains of iptables that packets pass by themselves, and where jumps to ours stand. */
+/** Built-in iptables chains that contain the jumps to ours. */
 export const IPTABLES_ORIGINS = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT'] as const;
 
 export type IptablesOrigin = (typeof IPTABLES_ORIGINS)[number];
@@ -40,7 +40,7 @@ export interface IptablesRules {
 /** Rules with nothing in them: where a fresh start begins. */
 export const NO_IPTABLES_RULES: IptablesRules = { chains: [], sets: new Map(), notes: 'candidates' };
 
-/** The longest `table` from which names of chains and sets can be made: a set bears 30 bytes. */
+/** The longest `table` from which names of chains and sets can be made: a set has 30 bytes. */
 export const MAX_IPTABLES_TABLE_LENGTH = 16;
 
 /** `gwmark-`: what the names of our chains and sets begin with. */

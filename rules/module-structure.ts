@@ -20,7 +20,7 @@ import { moduleMark } from './world.js';
 /** Seconds for which the router of an OpenVPN client's server stays listed: longer than its keepalive is silent. */
 const UPLINK_SECONDS = 120;
 
-/** Behind every DNAT (-100). Before that only the module itself can take a flow anew that is older than its mark. */
+/** Behind every DNAT (-100). Before that only the module itself can track a flow again that is older than its mark. */
 const BEHIND_NAT = -99;
 
 /**

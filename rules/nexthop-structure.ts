@@ -150,7 +150,7 @@ function addGateway(
  * A packet for a VPN destination teaches if it comes from a link, and never goes to a gateway, wherever it comes from.
  * Of all others those go to their flow's gateway that come from a tunnel, and answers that come from elsewhere but a
  * link (a container behind a port that is published on the endpoint's VPN address). Frames of a flow whose client has
- * left come from a link and match none of these: they are routed as ever, and never sent back to where they came from.
+ * left come from a link and match none of these: they are routed as before, and never sent back to where they came from.
  */
 function preroutingRules(site: Site): RuleSpec[] {
   const { policy, links, transports, tunnels } = site;
@@ -256,7 +256,7 @@ function unmarkedRules({ tunnels }: Site): RuleSpec[] {
     : [{ expr: [matchDirection('reply'), matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] }];
 }
 
-/** A gateway of transport flows is noted once a flow, not once a packet: later packets carry its mark already. */
+/** A gateway of transport flows is noted once per flow, not once per packet: later packets already have its mark. */
 function transportRules(site: Site): RuleSpec[] {
   const { policy, links } = site;
   return [

@@ -80,7 +80,7 @@ function answerOf(policy: Policy, { id }: Gateway): readonly [string, ChainSpec]
   return [answerChain(id), { base: {}, rules: [{ expr: [writeBits(policy, gatewayMark(policy, id))] }] }];
 }
 
-/** For the VPN alone: what else comes from far away is the filter's to judge. */
+/** Only for the VPN: the filter judges other traffic from distant hosts. */
 function beforeRules(site: Site): RuleSpec[] {
   const fromLink = matchDevice(site.links);
   const goto: Statement = { goto: { target: 'answer' } };

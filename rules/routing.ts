@@ -309,7 +309,7 @@ export function localFallbackRules(site: Site, family: Family): PolicyRule[] {
   rules.push(...socketSelectors(site, family).map((selector) => ({ ...local, ...selector, priority: first + 2 })));
   for (const [low, high] of ICMP_ERRORS[family]) {
     // The flow key keeps ICMP type and code where it keeps ports (struct flowi_uli), so a port range selects them.
-    // IPv4: `from 0.0.0.0` is a lookup without a source, as only an error about somebody else's packet has one.
+    // IPv4: `from 0.0.0.0` is a lookup without a source, as only an error about another program's packet has one.
     const icmp = { ...local, priority: first + 3, dport: [low << 8, (high << 8) | 255] as const };
     rules.push(family === 4 ? { ...icmp, ipproto: 'icmp', from: '0.0.0.0' } : { ...icmp, ipproto: 'ipv6-icmp' });
   }

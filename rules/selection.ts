@@ -113,7 +113,7 @@ export const ORIGINAL_DESTINATION: AddressOf = (protocol) => ({ ct: { key: `${pr
 /**
  * One match each for what is a VPN destination: a client's address, a subnet behind a client.
  *
- * Subnets stand in one hash set a prefix length, looked up with the masked address: an interval set would cost O(n) a
+ * Subnets are in one hash set a prefix length, looked up with the masked address: an interval set would cost O(n) a
  * change and refuse overlaps.
  */
 export function matchClients(lengths: readonly SubnetLength[], addressOf: AddressOf = DESTINATION): Statement[] {

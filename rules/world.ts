@@ -8,7 +8,7 @@ export interface Policy {
   /** Name of our nftables table, family inet. */
   readonly table: string;
   /**
-   * The bits of packet mark and conntrack mark that are ours: contiguous, 2..8 of them. A gateway's id stands in them.
+   * The bits of packet mark and conntrack mark that gwmark uses: contiguous, 2..8 of them. A gateway's id is in them.
    */
   readonly markMask: number;
   /** Learn gateways for sources that are on-link too. */
@@ -16,7 +16,7 @@ export interface Policy {
   readonly routing: RoutingPolicy;
 }
 
-/** Numbers of the routing policy database that are ours. */
+/** Numbers of the routing policy database that gwmark uses. */
 export interface RoutingPolicy {
   /** Route protocol, 5..255: all our rules, routes and neighbours carry it. */
   readonly protocol: number;
@@ -95,7 +95,7 @@ export interface Gateway {
   readonly isOrdered?: true;
 }
 
-/** Everything but the clients: changes seldom, and all that follows from it is computed anew each time. */
+/** Everything but the clients: changes seldom, and all that follows from it is computed again each time. */
 export interface Site {
   readonly policy: Policy;
   readonly tunnels: readonly Tunnel[];

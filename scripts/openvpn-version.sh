@@ -28,7 +28,7 @@ unpack() {
   rm -rf "$apt"
 }
 
-# A copy of the suite's own loader bears the program's name: the kernel names the process after the file that it executes.
+# A copy of the suite's own loader has the program's name: the kernel names the process after the file that it executes.
 wrap() {
   local directory=$1 loader triplet
   loader=$(find "$directory/root" -name 'ld-linux*.so.*' | head -n 1)

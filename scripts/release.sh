@@ -24,7 +24,7 @@ done
 [[ -z $(git status --porcelain) ]] || refuse 'release: there are uncommitted changes; commit or stash them first'
 [[ $dry_run -eq 1 || $(git branch --show-current) == main ]] || refuse "release: on branch $(git branch --show-current), not on main"
 ! git rev-parse -q --verify "refs/tags/v$version" >/dev/null || refuse "release: tag v$version exists already"
-sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -q '^\* ' || refuse 'release: nothing stands under "Unreleased" in CHANGELOG.md'
+sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -q '^\* ' || refuse 'release: nothing is under "Unreleased" in CHANGELOG.md'
 
 out=$PWD/dist/release
 if [[ $dry_run -eq 1 ]]; then

@@ -10,7 +10,7 @@ interface ErrorDescription {
   readonly remedy: string;
 }
 
-/** Every code that a {@link GwmarkError} can bear. `docs/reference/errors.md` is generated from this table. */
+/** Every code that a {@link GwmarkError} can have. `docs/reference/errors.md` is generated from this table. */
 export const ERROR_CODES = {
   USAGE: {
     exitCode: 2,

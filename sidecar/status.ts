@@ -191,7 +191,7 @@ type DeepReadonly<T> = T extends readonly (infer Item)[]
 
 /** The whole document. */
 export type StatusDocument = DeepReadonly<z.infer<typeof statusDocument>>;
-/** How the sidecar stands with one OpenVPN process. */
+/** The sidecar's state with one OpenVPN process. */
 export type ServerState = z.infer<typeof serverState>;
 /** Who told what is known of OpenVPN's sockets or device, the best first; docs/guides/transport.md explains each. */
 export type EvidenceSource = z.infer<typeof evidenceSource>;

@@ -94,7 +94,7 @@ async function readChunks(): Promise<readonly Buffer[]> {
 }
 
 /**
- * Feeds so many megabytes. The chunks go round, so a message is broken once a round, which both sides have to bear.
+ * Feeds so many megabytes. The chunks go round, so a message is broken once a round, which both sides must handle.
  */
 function feed(reader: Reader, chunks: readonly Buffer[], megabytes: number): number {
   const count = (megabytes * 1024 * 1024) / CHUNK_BYTES;

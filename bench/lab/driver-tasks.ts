@@ -83,7 +83,7 @@ export async function measureStorm(bench: Bench, task: TaskOf<'storm'>): Promise
 }
 
 /**
- * One client comes and goes again and again, while `sizes` other addresses are installed. A sample is both times added
+ * One client comes and goes repeatedly, while `sizes` other addresses are installed. A sample is both times added
  * up: ADDRESS written to address in the kernel, and DISCONNECT written to address out of the kernel, as in {@link
  * measureConnect}.
  */

@@ -14,7 +14,7 @@ enum {
 	F_ORIG_MARK = 1 << O_ORIG_MARK,
 };
 
-/* As gwmark.ko has it: the other bits of a mark are somebody else's. */
+/* As gwmark.ko has it: the other bits of a mark are another program's. */
 #define DEFAULT_MASK 0xff
 
 static const struct xt_option_entry gwmark_opts[] = {

@@ -31,7 +31,7 @@ for (const flavour of ['nft', 'legacy']) {
     await iptables.run([jump]);
     const standing = await median(() => iptables.run([jump]));
     console.log(
-      `${flavour}, ${foreign} rules of others: replace a chain ${replace}, a jump that stands already ${standing}`,
+      `${flavour}, ${foreign} rules of others: replace a chain ${replace}, a jump that is already correct ${standing}`,
     );
   }
   await iptables.sweep();

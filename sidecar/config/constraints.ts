@@ -9,7 +9,7 @@ import { type FlatSettings, settingOf, type SettingPath } from './table.js';
 interface Clash {
   /** The setting that the message names first. */
   readonly path: SettingPath;
-  /** No clash is reported where one of these is at fault itself. */
+  /** No clash is reported if one of these is itself invalid. */
   readonly involves: readonly SettingPath[];
   /** What would have been right, or undefined where all is well. */
   readonly check: (settings: FlatSettings) => string | undefined;

@@ -121,7 +121,7 @@ export function parseConfiguredSource(text: string): ConfiguredSource | undefine
   const scope = last === 'clients' || last === 'transport' ? last : null;
   const [first = '', second, ...more] = scope === null ? words : words.slice(0, -1);
   if (more.length > 0) return undefined;
-  // A device stands in for one that is not named.
+  // A device name takes the place of a missing one.
   const place = parseConfiguredUplink(`${second === undefined ? 'any' : first} ${second ?? first}`);
   return place === undefined
     ? undefined

@@ -10,7 +10,7 @@ export type Source =
 
 /** One fault of the configuration. `gwmark check --json` prints these. */
 export interface ConfigProblem {
-  /** Dotted path of the setting, or of the key that is none; empty where a whole source is at fault. */
+  /** Dotted path of the setting, or of the unknown key; empty if a whole source is invalid. */
   readonly path: string;
   /** In words: `gwmark.yaml:3`, `GWMARK_TABLE`, `--table` or `default`. */
   readonly source: string;

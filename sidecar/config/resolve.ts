@@ -9,7 +9,7 @@ import { type FlatSettings, type Setting, SETTINGS, settingOf, type SettingPath 
 
 /** The outcome of putting all sources together. */
 export interface Resolved {
-  /** Settings at fault have their default here; of no use where there are problems. */
+  /** Invalid settings have their defaults here; useless if there are problems. */
   readonly flat: FlatSettings;
   readonly origins: Origins;
   readonly problems: readonly ConfigProblem[];

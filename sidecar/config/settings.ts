@@ -6,7 +6,7 @@ export type { Endpoint as ManagementEndpoint } from 'openvpn-management-client';
 export type { ConfiguredEndpoint } from './endpoint.js';
 export type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
 
-/** `management`, `routing`: what stands before the dot of a path. */
+/** `management`, `routing`: the part before the dot of a path. */
 type Group<Path extends SettingPath = SettingPath> = Path extends `${infer Name}.${string}` ? Name : never;
 
 /** The table's paths as a tree: `management.endpoints` is the member `endpoints` of `management`. */

@@ -26,7 +26,7 @@ export const CONFIG_ENV = 'GWMARK_CONFIG';
 /** Kubernetes and docker links put such variables into every container beside a service called gwmark. */
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_\w+)?$|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?$|_(?:NAME|ENV_\w+)$/;
 
-/** Reads the `GWMARK_` variables. An empty one is as good as none; an unknown one is a problem. */
+/** Reads the `GWMARK_` variables. An empty one counts as unset; an unknown one is a problem. */
 export function envValues(env: Readonly<Record<string, string | undefined>>): RawValues {
   const known = new Map(SETTINGS.map((setting) => [setting.env, setting.path]));
   const values: RawValue[] = [];

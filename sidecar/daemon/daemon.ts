@@ -75,7 +75,7 @@ export class Daemon implements AsyncDisposable {
   #adoptedTransports: readonly Transport[] = [];
   #earlierTransports: readonly Transport[] = [];
   #wanted: WantedSite | null = null;
-  /** Until every server was heard of or tried in vain, what an earlier run left stays as it is. */
+  /** Until every server was heard of or tried without success, what an earlier run left stays as it is. */
   #isGateOpen = false;
   #areSettled = false;
   #onGateOpen: () => void = () => undefined;
@@ -184,7 +184,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Makes `status` say what the kernel has: counters read anew, every change known so far installed. Resolves after a
+   * Makes `status` say what the kernel has: counters read again, every change known so far installed. Resolves after a
    * second at the latest.
    */
   settle(): Promise<void> {

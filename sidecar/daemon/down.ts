@@ -18,7 +18,7 @@ import { policyOf } from '../config/policy.js';
 
 /**
  * The command `down`: removes every trace of gwmark from the network namespace, whichever run left it: table, rules,
- * routes, neighbours, marks in conntrack; and sets sysctls back.
+ * routes, neighbours, marks in conntrack; and restores sysctls.
  *
  * @returns what was removed, one object a line; empty when there was nothing
  */
@@ -29,7 +29,7 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
   try {
     const firewalls = tools.flatMap((tool) => firewallsOf(tool, settings.table));
     const savedSysctls: OriginalSysctl[] = [];
-    // Somebody else's tables and chains are refused before anything is touched.
+    // Another program's tables and chains are refused before anything is touched.
     for (const firewall of firewalls) savedSysctls.push(...((await firewall.adopt(() => ''))?.savedSysctls ?? []));
     // First the rules: no packet is marked any more, so none looks for a route that is about to go.
     for (const firewall of firewalls) removed.push(...(await firewall.remove()));

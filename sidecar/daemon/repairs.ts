@@ -12,7 +12,7 @@ export class Repairs {
     return { ...this.#repairs };
   }
 
-  /** What somebody did to our rules and is not put back yet, in a sentence; null when all is well. */
+  /** What another program did to our rules and is not restored yet, in one sentence; null if nothing. */
   get problem(): string | null {
     return this.#damage;
   }

@@ -17,7 +17,7 @@ import { summarize } from './status-builder.js';
 /**
  * The command `run`: works until the signal is aborted, then drains and resolves. Traffic goes on: rules, routes and
  * neighbours stay as they are until `gwmark down`. The service manager is told once the start is over: every OpenVPN
- * was heard of or tried in vain, and the kernel has the rules.
+ * was heard of or tried without success, and the kernel has the rules.
  *
  * @throws GwmarkError where it cannot start; nothing was changed then
  */

@@ -5,7 +5,7 @@ import { ipBatch } from '../routing/iproute.js';
 import { usableNeighbours } from '../routing/neighbours.js';
 
 /**
- * Whether somebody beside this sidecar needs a router to send to. `none`: there is no OpenVPN client. `seeking`: one
+ * Whether an OpenVPN client needs a router to send to. `none`: there is no OpenVPN client. `seeking`: one
  * is not connected to its server. `satisfied`: all are.
  */
 export type UplinkNeed = 'none' | 'seeking' | 'satisfied';

@@ -122,7 +122,7 @@ export class OpenVpnEvidence {
     return isNew;
   }
 
-  /** OpenVPN begins anew: what it told of the start before is true no more. */
+  /** OpenVPN starts again: what it reported about the previous start is no longer true. */
   restarted(): void {
     this.#isRead = false;
     this.#earlier = () => [];

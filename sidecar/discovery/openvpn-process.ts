@@ -18,7 +18,7 @@ export interface OpenVpnProcess {
 /**
  * Finds the process that is behind a management connection. Nobody is believed unseen: the kernel names the other end
  * of a unix socket; of a TCP socket the process is looked for that holds it; where sockets of others cannot be seen,
- * the options of the process that OpenVPN named have to name this endpoint. And the process must bear the id that
+ * the options of the process that OpenVPN named have to name this endpoint. And the process must have the id that
  * OpenVPN told in its own PID namespace: between it and us there may be a program that serves its management interface
  * to several.
  *
@@ -58,7 +58,7 @@ async function identify(pid: number, told: number): Promise<OpenVpnProcess | nul
 
 async function readStat(pid: number): Promise<{ readonly state: string; readonly startedAt: string } | null> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  // The name stands in parentheses and may hold anything; behind it come the fields from the third on.
+  // The name is in parentheses and may hold anything; behind it come the fields from the third on.
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state, startedAt] = [fields?.[0], fields?.[19]];
   return state === undefined || startedAt === undefined ? null : { state, startedAt };

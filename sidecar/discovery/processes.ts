@@ -36,7 +36,7 @@ export async function readProcess(pid: number): Promise<ProcessInfo | null> {
 
 /** The process id of a process's parent; null where it is gone. */
 export async function parentOf(pid: number): Promise<number | null> {
-  // The name stands in parentheses and may hold anything; behind it come the state and the parent (proc(5)).
+  // The name is in parentheses and may hold anything; behind it come the state and the parent (proc(5)).
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   return stat === null ? null : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }

@@ -33,7 +33,7 @@ import { tunnels } from './checks/tunnels.js';
 import { udpSource } from './checks/udp-source.js';
 import { untracked } from './checks/untracked.js';
 
-/** Every check, in the order in which they are shown: the ground first, then what stands on it. */
+/** Every check, in the order in which they are shown: the basics first, then what depends on them. */
 export const CHECKS: readonly Check[] = [
   privilege,
   kernel,

@@ -1,7 +1,7 @@
 import type { NftObject } from 'nftables-json';
 import { savedLines } from '../firewall/saved-lines.js';
 
-/** A rule of somebody else's that writes a packet mark or a conntrack mark. */
+/** Another program's rule that writes a packet mark or a conntrack mark. */
 export interface MarkWrite {
   /** `nftables chain ip mangle PREROUTING`, `iptables chain mangle PREROUTING`. */
   readonly where: string;

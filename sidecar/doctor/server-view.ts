@@ -19,7 +19,7 @@ export interface ServerView {
   readonly endpoint: Endpoint;
   /** What the running sidecar says of it; null where none runs, or not for this server. */
   readonly reported: ServerStatus | null;
-  /** Somebody listens, as far as this network namespace shows. */
+  /** A process listens, as far as this network namespace shows. */
   readonly hasListener: boolean;
   /** A connection to the management interface was accepted: its one slot is taken. */
   readonly isTaken: boolean;

@@ -26,7 +26,7 @@ export interface Count {
   readonly bytes: number;
 }
 
-/** What our rules counted. They begin anew when all of them are replaced. */
+/** Counters of our rules. They restart when all rules are replaced. */
 export interface RuleCounters {
   /** Gateway id -> packets of VPN flows that came from it. */
   readonly received: ReadonlyMap<number, Count>;
@@ -38,7 +38,7 @@ export interface RuleCounters {
 
 /** What one look at the kernel's side told. */
 export interface FirewallReading {
-  /** `intact`, or what somebody else did to our rules. */
+  /** `intact`, or what another program did to our rules. */
   readonly state: 'intact' | 'missing' | 'changed';
   /** Null where they were not wanted, or the rules are gone. */
   readonly counters: RuleCounters | null;

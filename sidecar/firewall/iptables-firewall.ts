@@ -34,7 +34,7 @@ export interface IptablesTools {
 /**
  * Our chains in the tables mangle and our sets: rules of a family in one transaction, addresses in sets beside them.
  *
- * Sets are filled before a rule refers to them and go after it. What fails in between is written anew as a whole.
+ * Sets are filled before a rule refers to them and go after it. What fails in between is rewritten as a whole.
  */
 export class IptablesFirewall implements Firewall<IptablesRules> {
   readonly machine: IptablesMachine;
@@ -67,7 +67,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
         `iptables chains ${iptablesPrefix(this.#table)}* exist and are not gwmark's; name another with the setting table`,
       );
     }
-    // Sets alone do nothing; they are filled anew.
+    // Sets alone do nothing; they are filled again.
     if (chains.owner === 'none') return null;
     const sets = await listSets(this.#ipset, this.#table);
     if (chains.owner === 'ours') this.#rules = rulesOf(chains, sets);
@@ -101,7 +101,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       await this.#destroySets(diff.goneSets);
     } catch (error) {
       if (!(error instanceof IptablesError)) throw error;
-      // Of sets and rules a part may stand.
+      // A part of the sets and rules may be installed.
       this.invalidate();
       throw new GwmarkError(
         'FIREWALL_FAILED',
@@ -280,7 +280,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     }
     const nowMs = performance.now();
     for (const [key, counted] of packets) {
-      // Counters begin anew with every change of rules.
+      // Counters start again with every change of rules.
       if (counted.packets > 0 && counted.packets !== this.#uplinks.get(key)?.packets)
         this.#uplinks.set(key, { ...counted, seenAtMs: nowMs });
     }

@@ -22,9 +22,9 @@ export interface SourceRule {
   readonly packets: number;
 }
 
-/** What stands in the tables mangle under our names. */
+/** What is in the tables mangle under our names. */
 export interface InstalledChains {
-  /** `none`: there is nothing. `foreign`: somebody else's. `outdated`: ours, of another layout. */
+  /** `none`: there is nothing. `foreign`: another program's. `outdated`: ours, of another layout. */
   readonly owner: 'none' | 'ours' | 'outdated' | 'foreign';
   /** In the order in which they can be taken away from the end; their rules are not compared (`null`). */
   readonly chains: readonly IptablesChain[];
@@ -66,7 +66,7 @@ export async function listChains(iptables: Iptables, table: string): Promise<Ins
 }
 
 /**
- * Lists the sets that bear our prefix.
+ * Lists the sets that have our prefix.
  *
  * @throws IptablesError
  */

@@ -50,7 +50,7 @@ export class NftablesFirewall implements Firewall<Structure> {
     return installed;
   }
 
-  /** True while the table is not known to stand as last written: the next change has to bring every client. */
+  /** True while the table may differ from what was last written: the next change has to include every client. */
   get needsFullRewrite(): boolean {
     return this.#structure === NOTHING;
   }
@@ -87,7 +87,7 @@ export class NftablesFirewall implements Firewall<Structure> {
   }
 
   /**
-   * Looks whether the table stands as we left it. When it does not, the next `apply` replaces it as a whole.
+   * Checks whether the table is as we left it. If not, the next `apply` replaces it as a whole.
    * As long as nobody changed anything in nftables, this costs microseconds, unless counters are wanted.
    */
   async inspect(options: { readonly withCounters?: boolean } = {}): Promise<FirewallReading> {
@@ -160,7 +160,7 @@ export class NftablesFirewall implements Firewall<Structure> {
 
   /**
    * Elements are not part of it, so changes of clients leave it as it is. A listing that fails is no failure of the
-   * change, which stands: the next inspection finds the table changed and replaces it.
+   * change, which stays applied: the next inspection finds the table changed and replaces it.
    */
   async #rememberFingerprint(): Promise<void> {
     const objects = await this.#list(true).catch(() => null);

@@ -4,7 +4,7 @@ import { savedLines } from './saved-lines.js';
 
 /**
  * A rule of another program that drops packets whose way back does not lead over the device that they came by:
- * rp_filter as a rule. An endpoint without routes has no such way for anybody far away.
+ * rp_filter as a rule. An endpoint without routes has no such route to distant hosts.
  */
 export interface PathFilter {
   /** `nftables chain inet firewalld filter_PREROUTING`, `iptables chain raw PREROUTING`. */

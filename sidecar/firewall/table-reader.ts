@@ -15,9 +15,9 @@ import {
 } from '../../rules/index.js';
 import type { Count, Installed, RuleCounters, SeenMac } from './firewall.js';
 
-/** What stands in the kernel under our table's name. */
+/** What is in the kernel under our table's name. */
 export interface InstalledTable extends Installed {
-  /** `foreign`: somebody else's. `outdated`: ours, of another layout; replace it as a whole. */
+  /** `foreign`: another program's. `outdated`: ours, of another layout; replace it as a whole. */
   readonly owner: 'ours' | 'outdated' | 'foreign';
   /** Names are certain; rules are not compared (`null`), so the next change rewrites every chain. */
   readonly structure: Structure;
@@ -162,7 +162,7 @@ function countOf(statements: readonly object[]): Count | null {
   return null;
 }
 
-/** An element with a timeout stands in an object `elem`; one without is its value alone. */
+/** An element with a timeout is in an object `elem`; one without is its value alone. */
 function unwrap(expression: Expression): { value: unknown; expires: number | null } {
   if (typeof expression === 'object' && expression !== null && 'elem' in expression) {
     const { val, expires } = expression.elem as { val: unknown; expires?: number };

@@ -12,7 +12,7 @@ import { protocolName } from './flow.js';
 const PROC_FILE = '/proc/net/nf_conntrack';
 
 /**
- * Streams the conntrack entries that bear a gateway id, IPv4 then IPv6: from conntrack(8), or from /proc where that is
+ * Streams the conntrack entries that have a gateway id, IPv4 then IPv6: from conntrack(8), or from /proc where that is
  * not installed.
  *
  * @throws GwmarkError FLOWS_UNAVAILABLE where neither can be read

@@ -4,7 +4,7 @@ import type { Flow } from './flow.js';
 
 /** Which flows are wanted; what is absent does not matter. */
 export interface FlowFilter {
-  /** An address or subnet that stands anywhere in the flow, translated or not. */
+  /** An address or subnet anywhere in the flow, translated or not. */
   readonly client?: Network;
   /** A gateway id, as source or destination gateway. */
   readonly gateway?: number;

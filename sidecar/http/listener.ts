@@ -136,7 +136,7 @@ async function removeStale(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** A socket whose process is gone refuses (ECONNREFUSED); one that vanished meanwhile is as good as refused. */
+/** A socket whose process is gone refuses (ECONNREFUSED); one that vanished meanwhile counts as refused. */
 async function isServed(path: string): Promise<boolean> {
   const socket = connect(path);
   try {

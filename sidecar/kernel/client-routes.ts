@@ -17,7 +17,7 @@ export interface RouteSite {
   readonly tunnels: readonly Tunnel[];
 }
 
-/** Computes every client's route anew: after a change of tunnels. */
+/** Computes every client's route again: after a change of tunnels. */
 export function everyClientRoute(site: RouteSite, clients: ClientNetworks): ReadonlyMap<string, Route> {
   const routes = new Map<string, Route>();
   for (const network of clients.list()) {

@@ -37,7 +37,7 @@ export class ConntrackFlusher {
   }
 
   /**
-   * Deletes the entries of networks that passed to somebody else, now.
+   * Deletes the entries of networks that passed to another program, now.
    *
    * @param tunnels their connected networks go as wholes when very many passed at once
    */

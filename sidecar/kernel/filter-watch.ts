@@ -40,7 +40,7 @@ export class FilterWatch {
     return this.#canAnswer && this.#filters.some(isAnswerable);
   }
 
-  /** Which of them drops what comes from far away; null where none does. */
+  /** Which of them drops packets from distant hosts; null if none does. */
   get problem(): string | null {
     return this.#problem;
   }

@@ -24,7 +24,7 @@ export class Forwarder {
     this.#options = options;
   }
 
-  /** What `down` sets back. */
+  /** What `down` restores. */
   get savedSysctls(): readonly OriginalSysctl[] {
     return this.#savedSysctls;
   }
@@ -61,7 +61,7 @@ export class Forwarder {
       });
       const fresh = changes.filter(({ name }) => !this.#savedSysctls.some((original) => original.name === name));
       this.#savedSysctls = [...this.#savedSysctls, ...fresh.map(({ name, value }) => ({ name, value }))];
-      // What `down` sets back is noted in the kernel before it is changed.
+      // What `down` restores is noted in the kernel before it is changed.
       if (changes.length > 0) await onSavedSysctls();
       for (const { name, value, to } of await applySysctls(changes, logger)) {
         if (!this.#refused.has(name)) logger.warn('sysctl.optional', { name, from: value, to });

@@ -50,7 +50,7 @@ export interface ReconcilerOptions {
  * Brings the kernel to what is wanted: one pass at a time, and everything that changed during a pass in the next one.
  *
  * A pass makes additions to routing first, then one nftables transaction, then removals from routing: whatever a
- * packet is marked for exists. A failed pass is repeated with backoff, reading the kernel anew first.
+ * packet is marked for exists. A failed pass is repeated with backoff, reading the kernel again first.
  */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
@@ -149,7 +149,7 @@ export class Reconciler {
   }
 
   /**
-   * Reads the kernel's routing anew; what is not as it was installed comes back. Resolves with what was missing or too
+   * Reads the kernel's routing again; what is not as it was installed comes back. Resolves with what was missing or too
    * much.
    */
   verifyRouting(): Promise<readonly RoutingDamage[]> {
@@ -266,7 +266,7 @@ export class Reconciler {
     // The kernel may have taken a part: what it has is read, not remembered. Where it cannot be read, the pass fails
     // again.
     void this.exclusively(async () => {
-      // What a transaction is refused for is most often that somebody changed the table: then only a whole one is
+      // A transaction usually fails because another program changed the table: then only a complete one is
       // right.
       if (this.#isTableDoubtful) this.#options.tables.invalidate();
       this.#isTableDoubtful = false;
@@ -299,7 +299,7 @@ export class Reconciler {
     if (diff !== EMPTY_DIFF) await addRouting(policy, diff);
     await compiled.install(some, everyone);
 
-    // The transaction stands, whatever becomes of the rest.
+    // The transaction stays applied, whatever happens to the rest.
     this.#site = site;
     this.#compiled = compiled;
     this.#clientRoutes = routing.routes;

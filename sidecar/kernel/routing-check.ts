@@ -15,7 +15,7 @@ export interface RoutingCheckOptions {
 
 /**
  * Compares the kernel's rules, routes and neighbours with what was installed, and tells damage from devices that came
- * anew.
+ * again.
  */
 export class RoutingCheck {
   readonly #options: RoutingCheckOptions;
@@ -40,7 +40,7 @@ export class RoutingCheck {
   async run(isSilent = false): Promise<readonly RoutingDamage[]> {
     const { reconciler, onRepaired, logger } = this.#options;
     if (!reconciler.isSettled) return [];
-    // A device may be made anew at any moment: what is intact with one index tells nothing of the next.
+    // A device may be recreated at any moment: what is intact with one index tells nothing of the next.
     const indexes = await readIndexes();
     const damage = await reconciler.verifyRouting();
     if (damage.length === 0) this.#indexes = indexes;
@@ -70,7 +70,7 @@ async function readIndexes(): Promise<ReadonlyMap<string, number>> {
 
 /**
  * Parts what the kernel took away together with a device from what another program did. A device that is gone, or has
- * another index than before, was made anew: OpenVPN does that to its tunnel when it restarts. Pure.
+ * another index than before, was recreated: OpenVPN does that to its tunnel when it restarts. Pure.
  */
 export function explain(
   damage: readonly RoutingDamage[],

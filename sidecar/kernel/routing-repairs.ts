@@ -13,7 +13,7 @@ const NAMED = 4;
 export interface RoutingRepairsOptions {
   readonly reconciler: Pick<Reconciler, 'lacksNeighbour'>;
   readonly check: RoutingCheck;
-  /** Reads the devices anew: what went with its device is no loss. */
+  /** Reads the devices again: what went with its device is no loss. */
   readonly refresh: () => Promise<void>;
   readonly logger: Logger;
 }
@@ -37,7 +37,7 @@ export class RoutingRepairs {
     return this.#pace.isContested(performance.now()) ? `another program repeatedly removes ${this.#lost}` : null;
   }
 
-  /** Call it once, before anything is installed: devices that come anew later are told by it. */
+  /** Call it once, before anything is installed: devices that are recreated later are detected by it. */
   begin(): Promise<void> {
     return this.#options.check.begin();
   }
@@ -55,7 +55,7 @@ export class RoutingRepairs {
     if (this.#options.reconciler.lacksNeighbour(device, address, mac) && !this.#isPaused()) void this.#verify.now();
   }
 
-  /** Looks whatever the pace is; devices are read anew as well. */
+  /** Looks whatever the pace is; devices are read again as well. */
   now(): Promise<void> {
     return this.#verify.now();
   }

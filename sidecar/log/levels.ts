@@ -1,7 +1,7 @@
 /** From the most to the least urgent. */
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
-/** error: the operator must act. warn: degraded, heals by itself. info: a state changed. debug: everything else. */
+/** error: the operator must act. warn: degraded, recovers by itself. info: a state changed. debug: everything else. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What is said of an event in the reference. */

@@ -1,6 +1,6 @@
 import { Secret } from 'openvpn-management-client';
 
-/** What stands in the place of a secret. */
+/** What is in the place of a secret. */
 const REDACTED = '***';
 
 /** Fields deeper than this are cut: log data is flat, and a cycle must end. */

@@ -18,7 +18,7 @@ export class Metrics implements AsyncDisposable {
   readonly #exposition = new Exposition();
   readonly #server: MetricsServer;
 
-  /** Begins to listen; an address that is taken is tried again and again. */
+  /** Begins to listen; an address that is taken is tried repeatedly. */
   constructor(address: ListenAddress, daemon: WatchedDaemon, logger: Logger) {
     const metrics = async (): Promise<{ type: string; text: string }> => {
       await daemon.settle();

@@ -7,7 +7,7 @@ export interface MetricDescription {
   readonly buckets?: readonly number[];
 }
 
-/** Labels of everything that is told of one gateway. After a move it bears another `mac`, and so is another series. */
+/** Labels of every metric of one gateway. After a move it has another `mac`, and so it is another series. */
 const GATEWAY = ['gateway', 'device', 'mac'] as const;
 
 /**

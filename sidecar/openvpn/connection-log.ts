@@ -1,7 +1,7 @@
 import type { Disconnect, ManagementClient, Notification, StatusSnapshot } from 'openvpn-management-client';
 import type { Logger } from '../log/logger.js';
 
-/** The password is at fault: only the operator can fix that. */
+/** The password is wrong: only the operator can fix that. */
 const REFUSED: ReadonlySet<string> = new Set(['MGMT_AUTH', 'MGMT_PASSWORD_REQUIRED', 'MGMT_ARGUMENT']);
 
 /** How much of a text that cannot be read is said. */

@@ -53,7 +53,7 @@ export class InstanceProblem {
         ? whyNotYet(state, waiting)
         : `OpenVPN waits for ${this.#question}, but gwmark, its management client, does not have it`);
     if (reason === null) return null;
-    // What the package says of a connection begins with what was tried: the endpoint stands in front all the same.
+    // What the package says of a connection begins with what was tried: the endpoint is in front anyway.
     return `${this.#name}: ${reason}`;
   }
 

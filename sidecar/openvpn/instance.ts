@@ -110,7 +110,7 @@ export class Instance implements AsyncDisposable {
     return this.#roles.known;
   }
 
-  /** Grows whenever OpenVPN restarted, or a client connected anew. */
+  /** Grows whenever OpenVPN restarted, or a client reconnected. */
   get epoch(): number {
     return this.#epoch;
   }
@@ -186,7 +186,7 @@ export class Instance implements AsyncDisposable {
   }
 
   /**
-   * Finds the tunnel and the transports anew.
+   * Finds the tunnel and the transports again.
    *
    * @returns true when they differ from before
    */

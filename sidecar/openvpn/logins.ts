@@ -18,7 +18,7 @@ export type Login = Notification & { readonly kind: 'client:connect' | 'client:r
  */
 const KIDS_TRIED = 8;
 
-/** Answers the logins that one OpenVPN server asks about, or leaves them to somebody else and says so once. */
+/** Answers the logins that one OpenVPN server asks about, or leaves them to another program and says so once. */
 export class LoginAnswers {
   readonly #client: ManagementClient;
   readonly #isAccepting: () => boolean;
@@ -57,7 +57,7 @@ export class LoginAnswers {
   /**
    * Lets in who asked while no sidecar was attached: OpenVPN does not ask again, and they would wait until its
    * hand-window ends. A client that only renegotiates cannot be told from the others; if nobody heard its question, it
-   * has to connect anew.
+   * has to reconnect.
    *
    * @param status of the statuses of a connection only the first matters: from then on every question is heard
    */
@@ -70,7 +70,7 @@ export class LoginAnswers {
         if (cid !== undefined && !hasAddress && (await this.#answerUnheard(cid, position.epoch))) answered += 1;
       }
     } catch (error) {
-      // The connection is lost, or OpenVPN restarted: the next connection looks again, and who asks anew is heard.
+      // The connection is lost, or OpenVPN restarted: the next connection checks again, and answers who asks again.
       this.#logger.debug('management.logins_lost', { error });
     }
     if (answered > 0) this.#logger.info('management.logins_found', { clients: answered });

@@ -90,7 +90,7 @@ export class OpenVpnPlace {
     this.#remotes = [];
   }
 
-  /** Looks anew. Resolves with true when something differs from before. */
+  /** Looks again. Resolves with true when something differs from before. */
   async resolve(question: PlaceQuestion): Promise<boolean> {
     const { devices, remotes, isGone } = question;
     const before = JSON.stringify([this.#tunnel, this.transports]);

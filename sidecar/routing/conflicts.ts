@@ -9,7 +9,7 @@ import type { InstalledRules } from '../firewall/firewall.js';
 /** linux/rtnetlink.h; `ip` does not print it. */
 const RT_TABLE_MAIN = 254;
 
-/** A number, a bit or an address that somebody else uses and that we would need. */
+/** A number, a bit or an address that another program uses and that we would need. */
 export interface Clash {
   /** What is in use, and where. */
   readonly found: string;
@@ -26,7 +26,7 @@ export interface RoutingUse {
 }
 
 /**
- * Looks whether somebody else uses a number or a bit that we are about to use.
+ * Looks whether another program uses a number or a bit that we are about to use.
  *
  * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was
  * changed
@@ -52,7 +52,7 @@ export async function readRoutingUse(policy: Policy): Promise<RoutingUse> {
 }
 
 /**
- * Rule priorities, routing tables, the protocol number, mark bits in rules and next-hop addresses of somebody else;
+ * Rule priorities, routing tables, the protocol number, mark bits in rules and next-hop addresses of another program;
  * each clash once. Pure.
  */
 export function routingClashes(policy: Policy, { rules, routes, devices }: RoutingUse): readonly Clash[] {

@@ -76,7 +76,7 @@ function wordAfter(words: readonly string[], word: string): string | null {
 export interface MonitorOptions {
   readonly protocol: number;
   readonly onEvent: (event: KernelEvent) => void;
-  /** The program ended without being told to; events in between are lost, so read everything anew after a restart. */
+  /** The program ended without being told to; events in between are lost, so read everything again after a restart. */
   readonly onEnd: (cause: Error) => void;
 }
 

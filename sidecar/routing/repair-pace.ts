@@ -2,11 +2,11 @@
 const BURST = 5;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
-/** After so long without a repair the next one begins anew; or after twice the pause, where that is longer. */
+/** After so long without a repair the next one starts again; or after twice the pause, where that is longer. */
 const CALM_MS = 10_000;
 
 /**
- * How fast to repair what another program breaks again and again: a burst, then ever slower, so that two programs do
+ * How fast to repair what another program breaks repeatedly: a burst, then ever slower, so that two programs do
  * not race each other for the machine.
  */
 export class RepairPace {

@@ -12,7 +12,7 @@ export interface KeptMonitorOptions {
   readonly logger: Logger;
 }
 
-/** The monitor of the kernel's events, started anew a second after it ended, until it is disposed of. */
+/** The monitor of the kernel's events, restarted a second after it ended, until it is disposed of. */
 export class RestartingMonitor implements AsyncDisposable {
   readonly #options: KeptMonitorOptions;
   readonly #stop = new AbortController();

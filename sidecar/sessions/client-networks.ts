@@ -5,7 +5,7 @@ import type { FormerOwners } from './former-owners.js';
 export interface ClientNetworksOptions {
   /** Told who left a network, and asked who had it before. */
   readonly former?: Pick<FormerOwners, 'left' | 'taken'>;
-  /** Networks passed to somebody else, whose connections must not be inherited. */
+  /** Networks passed to another program, whose connections must not be inherited. */
   readonly onHandedOver?: (networks: readonly ClientNetwork[]) => void;
 }
 

@@ -62,7 +62,7 @@ export class FormerOwners implements Disposable {
   }
 
   /**
-   * Somebody has the network now.
+   * A client has the network now.
    *
    * @param identity null: not known
    * @returns what others had of it, whose connections it must not inherit

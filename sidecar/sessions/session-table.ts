@@ -34,7 +34,7 @@ export type SessionChange =
   /** After `address-removed` for each of its addresses. */
   | { readonly kind: 'gone'; readonly session: Session; readonly why: GoneReason };
 
-/** `resync`: a snapshot does not have it any more. `epoch`: OpenVPN began anew. */
+/** `resync`: a snapshot does not have it any more. `epoch`: OpenVPN restarted. */
 export type GoneReason = 'disconnect' | 'resync' | 'epoch' | 'retired';
 
 interface Entry extends Session {

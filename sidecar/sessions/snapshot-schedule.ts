@@ -12,7 +12,7 @@ export const HEALING_MS = 2000;
 const LONGEST_REST_MS = 1000;
 
 /**
- * When snapshots are taken: on a timer, and soon after somebody asked. One at a time; whoever asks while one is under
+ * When snapshots are taken: on a timer, and soon after a request. One at a time; whoever asks while one is under
  * way gets one that begins after it, together with everybody else who asked. After a snapshot that took long, the next
  * waits four times as long as that, a second at most: a storm of connects then costs a fifth of the time and not all
  * of it, and one slow answer of OpenVPN holds nobody up.
@@ -20,7 +20,7 @@ const LONGEST_REST_MS = 1000;
 export class SnapshotSchedule {
   readonly #options: SnapshotScheduleOptions;
   #timer: NodeJS.Timeout | null = null;
-  /** When somebody wants one, in monotonic milliseconds; null when nobody does. */
+  /** When one is requested, in monotonic milliseconds; null if none is. */
   #wantedByMs: number | null = null;
   #running: Promise<void> | null = null;
   #notBeforeMs = 0;
@@ -51,7 +51,7 @@ export class SnapshotSchedule {
     if (!this.#isStopped && this.#running === null) this.#waitForWanted(dueMs);
   }
 
-  /** The interval has changed: a snapshot that nobody asked for is waited for anew. */
+  /** The interval has changed: a snapshot that nobody asked for is waited for again. */
   intervalChanged(): void {
     if (!this.#isStopped && this.#running === null) this.#waitForNext();
   }

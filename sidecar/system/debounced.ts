@@ -41,7 +41,7 @@ export class Debounced {
     return this.#next;
   }
 
-  /** As `now`, but resolves after so many milliseconds at the latest: whoever asks how we stand gets an answer. */
+  /** As `now`, but resolves after so many milliseconds at the latest: a status request gets an answer. */
   async within(limitMs: number): Promise<void> {
     const limit = new AbortController();
     await Promise.race([

@@ -129,7 +129,7 @@ export async function applySysctls(
   return refused;
 }
 
-/** Sets sysctls back, the last changed first. Returns what could not be set. */
+/** Restores sysctls, the last changed first. Returns what could not be set. */
 export async function restoreSysctls(savedSysctls: readonly OriginalSysctl[]): Promise<OriginalSysctl[]> {
   const failed: OriginalSysctl[] = [];
   for (const original of savedSysctls.toReversed()) {

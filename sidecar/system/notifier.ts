@@ -6,7 +6,7 @@ import { type NotifySocket, openNotifySocket } from './notify-socket.js';
 export type NotifyEnvironment = Record<string, string | undefined>;
 
 /**
- * Tells the service manager how the sidecar stands: ready, reloading, stopping, and one line of status. Without
+ * Reports the sidecar's state to the service manager: ready, reloading, stopping, and one line of status. Without
  * `NOTIFY_SOCKET` it does nothing. Nothing here throws: a service manager that does not listen stops no traffic.
  *
  * @see sd_notify(3), sd_watchdog_enabled(3)

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../log/logger.js';
 
 /**
- * Runs `work` again and again until the signal is aborted; what it throws is logged and does not end it.
+ * Runs `work` repeatedly until the signal is aborted; what it throws is logged and does not end it.
  *
  * @param intervalMs read before each pause, which comes before the work
  */

@@ -42,7 +42,7 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
   return { isOpenedByDestination, id };
 }
 
-/** With DNAT the one who answers is known by where the answers come from. */
+/** With DNAT, the source of the answers identifies who answers. */
 function isMeant({ protocol, original, reply }: TracedFlow, query: TraceQuery): boolean {
   const isPair =
     original.source === query.source &&

@@ -17,7 +17,7 @@ import { type InstalledTable, readTable } from '../firewall/table-reader.js';
 import { inspectFlavours, kernelFamilies } from '../firewall/open-firewall.js';
 import type { StatusDocument } from '../status.js';
 
-/** The rules that stand under our name, whichever program they are made with. */
+/** The rules with our name, with whichever firewall they were installed. */
 export interface TracedRules {
   /** For people: `nftables table inet gwmark`, `iptables-nft chains gwmark-*`. */
   readonly name: string;

@@ -1,4 +1,4 @@
-/** Which flow is asked about: from the one who opened it to the one who answers. */
+/** The flow to trace: from the address that opened it to the address that answers. */
 export interface TraceQuery {
   /** Canonical addresses of one family. */
   readonly source: string;

@@ -26,7 +26,7 @@ export type Naming =
 export interface Neighbour {
   /** The row's title: a noun phrase that follows the word "beside". */
   readonly name: string;
-  /** Heading of the page that it stands under. */
+  /** Heading of the page that it is under. */
   readonly group: Group;
   /**
    * Where the row runs: between network namespaces of this machine, or in a guest with a kernel of its own. Default

@@ -207,13 +207,13 @@ describe('docker compose up', function () {
       await engine
         .docker('kill', await project.container('gwmark'))
         .then(async () => await project.run('up', '--detach', '--no-build', 'gwmark')),
-    'openvpn made anew': async () =>
+    'openvpn recreated': async () =>
       await project.run('up', '--detach', '--no-build', '--no-deps', '--force-recreate', 'openvpn'),
-    'gwmark made anew': async () =>
+    'gwmark recreated': async () =>
       await project.run('up', '--detach', '--no-build', '--no-deps', '--force-recreate', 'gwmark'),
     'the namespace holder restarted, and nothing else touched': async () =>
       await project.run('restart', '--timeout', '2', 'network'),
-    'everything made anew': async () => await project.run('up', '--detach', '--no-build', '--force-recreate'),
+    'everything recreated': async () => await project.run('up', '--detach', '--no-build', '--force-recreate'),
   };
   for (const [what, disturb] of Object.entries(disturbances)) {
     it(`works again by itself with ${what}`, async () => {
@@ -288,7 +288,7 @@ describe('docker compose up', function () {
     );
   });
 
-  it('is in a defined state while OpenVPN is absent, and heals when it comes', async () => {
+  it('is in a defined state while OpenVPN is absent, and recovers when it comes', async () => {
     await project.run('stop', 'openvpn');
     await eventually(async () => (await project.try('exec', '-T', 'gwmark', 'gwmark', 'status')).code === 1, {
       what: 'not ready',

@@ -71,7 +71,7 @@ export async function tellInline(lab: InlineLab): Promise<void> {
   chapter('The module unloaded');
   await step('rmmod gwmark', removeModule);
   for (const attempt of attempts(lab).filter(({ kind }) => kind === 'ping'))
-    verify(!(await isThrough(attempt, 0.05)), `fails, as it must: ${attempt.what}`);
+    verify(!(await isThrough(attempt, 0.05)), `fails, as expected: ${attempt.what}`);
   verify(await isThrough(passing(lab)[0]), "the site's own traffic still passes the bridge");
   const { ready } = await lab.sidecar.statusWhere((status) => !status.ready, 'the sidecar notices');
   verify(!ready, 'the sidecar says that it is not ready');
@@ -296,7 +296,7 @@ async function isThrough(attempt: Attempt, waitSeconds = 2): Promise<boolean> {
   ).ok;
 }
 
-/** The MACs that the endpoint's frames for an address bore, in the order of their first use. */
+/** The MACs that the endpoint's frames for an address had, in the order of their first use. */
 function macsToward(frames: readonly Frame[], address: string): readonly string[] {
   const sent = frames.filter((frame) => frame.sourceMac === MAC.endpoint && frame.ip?.destination === address);
   return [...new Set(sent.toSorted((a, b) => a.timeSeconds - b.timeSeconds).map((frame) => frame.destinationMac))];

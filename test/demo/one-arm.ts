@@ -131,7 +131,7 @@ async function withTransportRoute(lab: VpnLab): Promise<void> {
           attempts(lab).map(async (attempt, index) => ({ attempt, ok: await isThrough(attempt, index) })),
         ),
     );
-    for (const { attempt, ok } of outcomes) verify(!ok, `fails, as it must: ${attempt.what}`);
+    for (const { attempt, ok } of outcomes) verify(!ok, `fails, as expected: ${attempt.what}`);
     await Promise.all([lab.client('client1').stop(), lab.client('client2').stop()]);
   } finally {
     await endpoint.ip(`route del ${route}`);

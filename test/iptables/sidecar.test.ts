@@ -27,7 +27,7 @@ const PROGRAMS = [
   `iptables-${FLAVOUR}`,
   ...['save', 'restore'].flatMap((suffix) => BASES.map((base) => `${base}-${FLAVOUR}-${suffix}`)),
 ];
-/** A rule of somebody else's. */
+/** A rule of another program's. */
 const THEIRS = ['FORWARD', '-i', 'theirs0', '-j', 'ACCEPT'] as const;
 
 describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
@@ -113,7 +113,7 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
     'its chains flushed': async () => void (await Promise.all(BASES.map(async (base) => await mangle(base, '-F')))),
     'the way into one of its chains removed': async () =>
       void (await mangle('ip6tables', '-D', 'PREROUTING', '-j', 'gwmark-in')),
-    'a rule of somebody else in one of its chains': async () =>
+    'a rule of another program in one of its chains': async () =>
       void (await mangle('iptables', '-I', 'gwmark-in', '-j', 'RETURN')),
   };
   for (const [damage, make] of Object.entries(damages)) {
@@ -125,7 +125,7 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
 
       await lab.sidecar.event('firewall.repaired', { from });
       await eventually(async () => assert.deepEqual(await ours(), before) === undefined, {
-        what: 'the rules are back, and the ways into the chains stand once',
+        what: 'the rules are back, and there is one jump to each chain',
       });
       for (const family of FAMILIES)
         await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
@@ -162,7 +162,7 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
     assert.match(result.stderr, /FIREWALL_UNAVAILABLE[\s\S]*CAP_NET_RAW/);
   });
 
-  it('is not started beside a rule of somebody else that sets bits of its mark, which is named', async () => {
+  it('is not started beside a rule of another program that sets bits of its mark, which is named', async () => {
     await mangle('iptables', '-A', 'FORWARD', '-j', 'MARK', '--set-xmark', '0x1000000/0xff000000');
 
     const result = await runAnother('--firewall', 'iptables', '--iptables-flavour', FLAVOUR);
@@ -173,7 +173,7 @@ describe(`a sidecar with iptables, flavour ${FLAVOUR}`, function () {
     assert.doesNotMatch(result.stderr, /\n\s+at /);
   });
 
-  it('is not removed from under a rule of somebody else that uses a set of it, which is named', async () => {
+  it('is not removed from under a rule of another program that uses a set of it, which is named', async () => {
     await lab.sidecar.stop();
     await mangle('iptables', '-A', 'FORWARD', '-m', 'set', '--match-set', 'gwmark-client4', 'src', '-j', 'ACCEPT');
 

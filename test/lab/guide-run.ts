@@ -23,7 +23,7 @@ export interface GuideRun {
 }
 
 /**
- * Types the fenced blocks of a guide as they stand, one line after the other, on the machine that each names: `sh
+ * Types the fenced blocks of a guide unchanged, one line after the other, on the machine that each names: `sh
  * endpoint`, `sh router`. `background` starts the sidecar, `yaml endpoint` is written to the configuration file.
  * Blocks that name no machine are not typed. Paths of the guide are those of the lab. Resolves with everything that
  * was printed; a line that fails is an error.

@@ -9,7 +9,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   rules6: ['ip', '-6', 'rule', 'show'],
   routes4: ['ip', '-4', 'route', 'show', 'table', 'all'],
   routes6: ['ip', '-6', 'route', 'show', 'table', 'all'],
-  // Other neighbours come and go by themselves; only permanent ones are somebody's doing.
+  // Other neighbours come and go by themselves; only a program adds permanent ones.
   neighbours4: ['ip', '-4', 'neigh', 'show', 'nud', 'permanent'],
   neighbours6: ['ip', '-6', 'neigh', 'show', 'nud', 'permanent'],
   sysctls: [

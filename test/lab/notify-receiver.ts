@@ -24,7 +24,7 @@ export class NotifyReceiver implements AsyncDisposable {
     const process = namespace.spawn(['socat', '-u', address, 'STDOUT'], { name: `socat ${address}` });
     const isOpen = async (): Promise<boolean> =>
       name.startsWith('@') ? (await namespace.run(['cat', '/proc/net/unix'])).includes(name) : existsSync(name);
-    await eventually(isOpen, { what: `somebody listens on ${name}` });
+    await eventually(isOpen, { what: `a program listens on ${name}` });
     return new NotifyReceiver(name, process);
   }
 

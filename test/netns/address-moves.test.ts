@@ -8,7 +8,7 @@ import { eventually, patient } from '../lab/wait.js';
 
 const ALIAS = '192.0.2.3';
 
-/** The host `local` is no router: what is sent to it for somebody else is lost. */
+/** The host `local` is no router: what is sent to it for others is lost. */
 describe('an address of a router that a machine claims which does not route', function () {
   this.timeout(patient(40_000));
   let lab: VpnLab;

@@ -163,7 +163,7 @@ const GROUPS: readonly {
         found: /169\.254\.119\.9/,
       },
       {
-        title: "a table of our name that is somebody else's",
+        title: "a table of our name that is another program's",
         make: 'nft add table inet gwmark "{ chain theirs { counter; }; }"',
         unmake: 'nft delete table inet gwmark',
         check: 'nftables-table',
@@ -281,7 +281,7 @@ const GROUPS: readonly {
     ],
   },
   {
-    title: 'that is none, or heals by itself',
+    title: 'that is none, or recovers by itself',
     flags: [],
     faults: [
       {

@@ -30,7 +30,7 @@ describe('an endpoint with firewalld', function () {
     await lab?.[Symbol.asyncDispose]();
   });
 
-  it('takes the datagrams of clients from far away, which its filter asks for the way back of', async () => {
+  it('takes the datagrams of distant clients, for which its filter looks up the route back', async () => {
     assert.match(
       await lab.topology.endpoint.run(['nft', 'list', 'chain', 'inet', 'firewalld', 'filter_PREROUTING']),
       /ipv6 fib saddr \. mark \. iif oif missing drop/,

@@ -1,5 +1,5 @@
 /**
- * docs/guides/migrating.md, typed as it stands on an endpoint that has routes and NAT: at each step everything is
+ * docs/guides/migrating.md, run unchanged on an endpoint that has routes and NAT: at each step everything is
  * reached, and no flow breaks.
  */
 import assert from 'node:assert/strict';

@@ -1,5 +1,5 @@
 /**
- * docs/guides/one-arm.md, typed as it stands: each block on the machine that it names, in order, and then it works.
+ * docs/guides/one-arm.md, run unchanged: each block on the machine that it names, in order, and then it works.
  */
 import assert from 'node:assert/strict';
 
@@ -16,7 +16,7 @@ const GUIDE = 'docs/guides/one-arm.md';
 describe('the guide of the one-arm topology', function () {
   this.timeout(patient(120_000));
 
-  it('leads to a client that hosts reach, with every command as it stands, and back', async () => {
+  it('leads to a client that hosts reach, with every command unchanged, and undoes it', async () => {
     const conf = fencedBlocks(readGuide(GUIDE)).find(({ language }) => language === 'conf');
     assert.equal(conf?.text.trim(), 'management /run/openvpn/management.sock unix', 'the lab has this line');
     await using lab = await VpnLab.create({ transport: 'udp4' });

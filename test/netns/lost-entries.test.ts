@@ -57,7 +57,7 @@ describe('a flow whose conntrack entry is lost', function () {
   // A test that failed leaves the next one a host that can be heard.
   afterEach(async () => await silence(false));
 
-  /** Entries of the flow, with what stands first in them. */
+  /** Entries of the flow, with what is first in them. */
   const entries = async (family: Family): Promise<readonly string[]> =>
     await lab.conntrack(`port=${PORTS[family]} `, `=${TUNNEL.client1[family]} `);
 

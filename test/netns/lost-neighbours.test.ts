@@ -45,7 +45,7 @@ describe('a network manager that removes what is ours in routing', function () {
     await lab.connect('client1');
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
-  // How often it repaired counts, for each test anew.
+  // Counts the repairs, for each test separately.
   beforeEach(async () => {
     await lab.sidecar.stop();
     await lab.sidecar.restart();

@@ -35,7 +35,7 @@ describe('a sidecar under a service manager', function () {
       env: { NOTIFY_SOCKET: receiver.name, ...env },
     });
 
-  it('says that it is ready once the kernel has its rules, how it stands, and that it stops', async () => {
+  it('says that it is ready once the kernel has its rules, what its state is, and that it stops', async () => {
     await using receiver = await NotifyReceiver.open(lab.topology.endpoint, path.join(lab.pki.directory, 'notify'));
     await using sidecar = await start(receiver);
 

@@ -60,7 +60,7 @@ describe('gwmark run refuses to start', function () {
     assertRefused(result, 1, /root|CAP_NET_ADMIN/);
   });
 
-  it('where its table is in use by somebody else: exit code 1, and names it', async () => {
+  it('where its table is in use by another program: exit code 1, and names it', async () => {
     await lab.topology.endpoint.run([
       'nft',
       'add table inet gwmark; add chain inet gwmark theirs; add rule inet gwmark theirs counter',
@@ -72,7 +72,7 @@ describe('gwmark run refuses to start', function () {
     assertRefused(result, 1, /gwmark/);
   });
 
-  it('where its mark bits are in use by somebody else: exit code 1, and names the mask', async () => {
+  it('where its mark bits are in use by another program: exit code 1, and names the mask', async () => {
     await lab.topology.endpoint.ip('rule add fwmark 0x1000000/0xff000000 lookup 99 priority 500');
 
     const result = await run();
@@ -81,7 +81,7 @@ describe('gwmark run refuses to start', function () {
     assertRefused(result, 1, /mark/i);
   });
 
-  it('where its rule priorities are in use by somebody else: exit code 1, and names one', async () => {
+  it('where its rule priorities are in use by another program: exit code 1, and names one', async () => {
     await lab.topology.endpoint.ip('rule add to 203.0.113.77 lookup main priority 10000');
 
     const result = await run();

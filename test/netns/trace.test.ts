@@ -239,7 +239,7 @@ describe('gwmark trace', function () {
     }
   });
 
-  it('stops at a rule of somebody else that comes first', async () => {
+  it('stops at a rule of another program that comes first', async () => {
     await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
     await lab.topology.endpoint.ip('route add default via 192.0.2.254 table 99', 'rule add pref 5 iif tun0 lookup 99');
     try {

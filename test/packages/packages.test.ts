@@ -123,7 +123,7 @@ describe('Debian packages', function () {
 
         assert.equal((await root.run('modinfo', '-k', release, '-F', 'vermagic', 'gwmark')).split(' ')[0], release);
         await root.run('dpkg', '--purge', 'gwmark-dkms');
-        // depmod writes its indices anew.
+        // depmod rewrites its indices.
         assert.deepEqual(
           (await added(root, before)).filter((entry) => !entry.includes('/modules.')),
           [],

@@ -62,7 +62,7 @@ fell() {
 	local before
 	in_ns r2 nft reset counters >/dev/null
 	before=$(stat ep "$2")
-	holds "$1: answered all the same" "${@:3}"
+	holds "$1: answered anyway" "${@:3}"
 	is "$1: by the route, and $2 says why" \
 		"routed $(counted r2 routed), counted $(($(stat ep "$2") - before))" "routed 1, counted 1"
 }
@@ -75,7 +75,7 @@ for dest in 10.8.0.9 fd08::9; do
 	questions_marked
 	before=$(stat ep learn_renewed)
 	sent "marks that come in the middle of a flow, $dest" flow $id $dest
-	is "its entry was made anew, $dest" $(($(stat ep learn_renewed) - before)) 1
+	is "its entry was recreated, $dest" $(($(stat ep learn_renewed) - before)) 1
 	in_ns ep nft add rule inet gwmark untracked ct zone set 7
 	questions_unmarked
 	flow $((id + 2)) $dest >/dev/null

@@ -163,7 +163,7 @@ is "r1 is the uplink" "$(gateway_field ep $mac_r1 uplink)" 1
 in_ns ep sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1
 inline_checks "br_netfilter on"
 
-# What passes through the bridge and is marked all the same, br_netfilter on.
+# What passes through the bridge and is marked anyway, br_netfilter on.
 in_ns ep nft -f - <<-'END'
 table inet passing {
 	chain pre {

@@ -22,7 +22,7 @@ ipt() {
 	in_ns ep "$base-$1" -w 5 -t mangle "${@:3}"
 }
 
-# listed FLAVOUR FAMILY: the rule of both directions stands in the list for people.
+# listed FLAVOUR FAMILY: the rule of both directions is in the list for people.
 listed() { ipt "$1" "$2" -L PREROUTING -n | grep 'GWMARK reply 0x32/0xff original 0x32/0xff'; }
 
 # below_output FLAVOUR FAMILY: a rule of one direction, in a chain that OUTPUT leads to.
@@ -92,7 +92,7 @@ traffic() {
 
 for f in -4 -6; do
 	ip -n ep $f rule add ipproto udp sport 1194 lookup 100
-	# A mark that changes in OUTPUT is routed anew, without ports.
+	# A mark that changes in OUTPUT is routed again, without ports.
 	ip -n ep $f rule add fwmark 0x32/0xff iif lo lookup 100
 	ip -n ep $f route add default dev lan0 table 100
 done

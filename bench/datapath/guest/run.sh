@@ -40,7 +40,7 @@ pass() {
 	fire "$1" "${in_of[$2]}" "$4" "${out_of[$2]}"
 }
 
-# The frames that an endpoint sends to its LAN bear the MAC of r1: counted at the
+# The frames that an endpoint sends to its LAN have the MAC of r1: counted at the
 # very end, by a hook that is gone before anything is measured.
 frames_reach_r1() {
 	local name=$1 road=$2 flows=$3 seen
@@ -58,7 +58,7 @@ frames_reach_r1() {
 	[ "$seen" -eq "$flows" ] || { echo "$name: of $flows answers $seen were for the MAC of r1" >&2; return 1; }
 }
 
-# take_turns ROAD FLOWS PACKETS ROUNDS NAME...: one sample of each, again and again.
+# take_turns ROAD FLOWS PACKETS ROUNDS NAME...: one sample of each, repeatedly.
 take_turns() {
 	local road=$1 flows=$2 packets=$3 rounds=$4 round name usec
 	shift 4

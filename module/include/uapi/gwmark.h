@@ -57,7 +57,7 @@
  *               id=ID dev=NAME ifindex=N mac=MAC send=MAC pinned=0|1 uplink=0|1
  *               idle_ms=N learned=N sent_packets=N sent_bytes=N moves=N
  *               ordered=0|1 addresses=ADDR,ADDR...
- *             "mac" is what its frames bear, "send" is where packets go; they
+ *             "mac" is what its frames have, "send" is where packets go; they
  *             differ after a move. "learned" counts flows. idle_ms is the time
  *             since its last selected frame (-1: never), exact to 1 s. "ordered":
  *             a command with "keep" said where packets go.
@@ -132,7 +132,7 @@
  * Every way that a selected packet, or evidence of a move, can leave the module.
  * Append only; a retired name keeps its place.
  *
- * learn_*: the packet goes on as ever; *_NAME says what was remembered.
+ * learn_*: the packet goes on as before; *_NAME says what was remembered.
  */
 #define GWMARK_STATS(X)							\
 	/* learn: original direction, from an Ethernet device */	\
@@ -204,7 +204,7 @@
 	X(control_refused)	/* commands answered with an error */	\
 	/* learn, once more */						\
 	X(learn_answer)		/* an answer told a flow that began here its way */\
-	X(learn_renewed)	/* older than the mark: tracked anew */ \
+	X(learn_renewed)	/* older than the mark: tracked again */ \
 	/* moves, once more */						\
 	X(move_answer)		/* ARP or ND proved the old MAC alive */ \
 	X(move_kept)		/* it lost one address and was alive */

@@ -4,7 +4,7 @@ import type { ProgramRunner } from './program-runner.js';
 import { readTables, type Family, type ListedTable } from './table.js';
 
 /**
- * The two implementations that bear the name iptables: in nf_tables, or in the ip_tables of before. A packet passes
+ * The two implementations of iptables: on nf_tables, or on the older ip_tables. A packet passes
  * the rules of both.
  */
 export type Flavour = 'legacy' | 'nft';

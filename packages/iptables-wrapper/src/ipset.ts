@@ -17,7 +17,7 @@ export interface SetSpec {
   readonly timeoutSeconds?: number;
   /** Default 65536, as ipset has it. */
   readonly maxElements?: number;
-  /** Elements can bear a packet mark, for the target `SET --map-set NAME src --map-mark` (table mangle). */
+  /** Elements can have a packet mark, for the target `SET --map-set NAME src --map-mark` (table mangle). */
   readonly hasMarks?: boolean;
 }
 

@@ -19,7 +19,7 @@ import { readTables, ruleTarget, withBuiltIns, type Family, type ListedTable } f
 import { firstRefusedRule } from './trial.js';
 import { splitWords } from './words.js';
 
-/** How often a part is read and written anew when another program has changed the table in between. */
+/** How often a part is read and rewritten when another program has changed the table in between. */
 const MAX_ATTEMPTS = 4;
 
 export interface ProgramIptablesOptions {

@@ -21,7 +21,7 @@ interface ModelChain {
 /**
  * One table with what iptables knows of it: chains, their rules as words, and which chain leads to which.
  *
- * Commands are translated on it into lines of iptables-restore. That is how a jump knows where it stands, why a
+ * Commands are translated on it into lines of iptables-restore. That is how a jump knows where it is, why a
  * refusal of iptables-legacy, which names no reason, gets one, and what the fake is made of. What a word means it does
  * not know.
  */

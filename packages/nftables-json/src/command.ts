@@ -54,7 +54,7 @@ export type FlushObject =
   | { readonly map: { readonly family: Family; readonly table: string; readonly name: string } }
   | { readonly ruleset: null | { readonly family: Family } };
 
-/** What `reset` sets back to zero. */
+/** What `reset` sets to zero. */
 export type ResetObject = {
   readonly counter: { readonly family: Family; readonly table: string; readonly name: string };
 };

@@ -5,7 +5,7 @@ import type { NetlinkSocket } from './netlink-socket.js';
 import { NftError } from './nft-error.js';
 
 const ERESTART = 85;
-/** How often a transaction is tried anew because another program changed the ruleset just then. */
+/** How often a transaction is tried again because another program changed the ruleset just then. */
 const MAX_TRIES = 3;
 /** Distinct sets of one transaction; each costs a question. */
 const MAX_SETS = 16;
@@ -35,7 +35,7 @@ interface Exchange {
  * Reads the generation, and adds and deletes single addresses of plain sets, with messages of its own instead of
  * libnftables.
  *
- * A transaction is bound to the generation at which its sets were seen to be plain: were a set deleted and made anew
+ * A transaction is bound to the generation at which its sets were seen to be plain: were a set deleted and recreated
  * as another kind since, the kernel refuses the transaction (ERESTART) and is asked again. So what was seen can not
  * become wrong, only useless. Owns the socket.
  */

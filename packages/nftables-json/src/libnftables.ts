@@ -105,7 +105,7 @@ async function loadBindings(libraryPath: string): Promise<Bindings> {
     try {
       koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
     } catch (cause) {
-      // koffi refuses once it has loaded any library: then somebody else in this process uses it with small stacks.
+      // koffi refuses once it has loaded any library: then another user in this process runs it with small stacks.
       throw new NftError('UNAVAILABLE', `koffi stacks of ${ASYNC_STACK_BYTES} bytes: ${reason(cause)}`, { cause });
     }
   }

@@ -25,7 +25,7 @@ export interface Features {
   readonly destroy: boolean;
   /**
    * The set flag `dynamic` is known in JSON. Where it is not (1.0.6), it is left out of a set that has the flag
-   * `timeout`, which rules can fill all the same, and refused (EOPNOTSUPP) for any other set.
+   * `timeout`, which rules can fill anyway, and refused (EOPNOTSUPP) for any other set.
    */
   readonly jsonDynamicFlag: boolean;
 }

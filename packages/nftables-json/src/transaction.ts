@@ -62,7 +62,7 @@ export class Transaction {
     return this.#push({ flush: object });
   }
 
-  /** Sets a counter back to zero. */
+  /** Resets a counter to zero. */
   reset(object: ResetObject): this {
     return this.#push({ reset: object });
   }

@@ -25,7 +25,7 @@ export function parseClientAddress(text: string): ClientAddress | undefined {
   const host = slash === -1 ? text : text.slice(0, slash);
   const suffix = slash === -1 ? undefined : text.slice(slash + 1);
   const ipv4 = readIpv4(host);
-  // What was read without leading zeros is canonical as it stands.
+  // What was read without leading zeros is already canonical.
   if (ipv4 !== undefined) return suffix === undefined ? withLength(4, detach(host), 32) : ipv4Subnet(ipv4, suffix);
   const groups = readIpv6(host);
   return groups === undefined ? undefined : ipv6Address(groups, suffix);

@@ -10,7 +10,7 @@ import type { PositionedStatus } from './status.js';
 /**
  * The commands of a server as methods, one at a time in the order of the calls. Each takes a timeout and an
  * AbortSignal, and rejects with what `CommandQueue.execute` names. Those for one client take its key, and reject with
- * MGMT_STALE_EPOCH when the daemon restarted inside since: the CID may be somebody else's.
+ * MGMT_STALE_EPOCH when the daemon restarted inside since: the CID may belong to another client.
  */
 export abstract class CommandSet {
   /**

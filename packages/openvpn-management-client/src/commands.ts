@@ -246,7 +246,7 @@ export function clientPendingAuth(
 
 /** `kill` by common name: everyone of that name, at once. Prefer {@link clientKill}. */
 export function kill(commonName: string): Command<void> {
-  // man_kill looks for an address first, and 2.7 cuts a name at its first colon: it would end somebody else.
+  // man_kill looks for an address first, and 2.7 cuts a name at its first colon: it would end another client.
   if (commonName.includes(':'))
     throw new ManagementError(
       'MGMT_ARGUMENT',

@@ -124,7 +124,7 @@ export class Connection {
    * keeps none. Borrowed: not to be read, written or closed.
    */
   get descriptor(): number | undefined {
-    // Node has no public name for it; libuv's stream handles bear it on every POSIX system (lib/net.js,
+    // Node has no public name for it; libuv's stream handles have it on every POSIX system (lib/net.js,
     // src/stream_base.cc GetFD).
     const { _handle: handle } = this.#socket as { readonly _handle?: { readonly fd?: number } | null };
     return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
@@ -261,7 +261,7 @@ export class Connection {
       case 'ECONNREFUSED':
         return this.#error('MGMT_REFUSED', 'nobody listens there', error);
       case 'EAGAIN':
-        // A unix listener with a full backlog of one: somebody has the slot, and somebody else waits for it.
+        // A unix listener with a full backlog of one: one program has the slot, and another waits for it.
         return this.#error(
           'MGMT_BUSY',
           'another program holds the only management slot, and others wait for it',

@@ -2,7 +2,7 @@ import { ManagementError } from './errors.js';
 import type { Notification } from './messages.js';
 import type { StreamPosition } from './reply.js';
 
-/** Where a message stands in the stream. */
+/** Where a message is in the stream. */
 export interface Origin extends StreamPosition {
   /** The clock's time of arrival, ms. */
   readonly receivedAtMs: number;

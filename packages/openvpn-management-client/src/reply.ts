@@ -108,7 +108,7 @@ export class ReplyCollector {
     return [...this.#lines.slice(oldest), ...this.#lines.slice(0, oldest)].map((row) => detach(row));
   }
 
-  /** The sentinel's answer came: is the reply whole as it stands? */
+  /** The sentinel's answer came: is the reply complete as it is? */
   isWholeAtSentinel(): boolean {
     if (this.#grammar === 'statuses') return this.#statuses.length > 0;
     return this.#grammar === 'optional' || this.#grammar === 'lines';

@@ -30,5 +30,5 @@ export class Secret {
   }
 }
 
-/** What stands in logs for a secret. */
+/** What logs show for a secret. */
 export const REDACTED = MASK;

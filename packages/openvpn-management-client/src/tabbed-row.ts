@@ -4,8 +4,8 @@ import { detach } from './text.js';
 const TAB = '\t';
 
 /**
- * One row of columns between tabs, cut in place: a column becomes a text only when somebody wants it. Made to be used
- * again and again.
+ * One row of columns between tabs, cut in place: a column becomes a string only when it is read. Made to be used
+ * repeatedly.
  */
 export class TabbedRow {
   #line = '';

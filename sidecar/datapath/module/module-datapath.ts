@@ -121,7 +121,7 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
     this.#counters = parseModuleStats(stats);
   }
 
-  /** Notices when the module is unloaded, or loaded anew without its settings, and sets it up again. */
+  /** Notices when the module is unloaded, or reloaded without its settings, and sets it up again. */
   poll(need: UplinkNeed, links: readonly Link[]): Promise<void> {
     return this.#work.add(this.#pollNow(need, links));
   }

@@ -32,7 +32,7 @@ export class ModuleUplink {
   }
 
   /**
-   * Goes on from how the module stands. Whatever it is told, `auto` included, makes it forget the uplink that it has,
+   * Continues from the module's state. Any command, `auto` included, makes it forget the uplink that it has,
    * and clients' packets have no way until it found another: so it is told nothing that it does already.
    *
    * @param config the records of the file `config`

@@ -19,7 +19,7 @@ export interface ModuleGateway {
   /** Slot and generation: a number up to 2^32 - 1. */
   readonly id: number;
   readonly device: string;
-  /** What its frames bear. */
+  /** What its frames have. */
   readonly mac: string;
   /** Where packets go; differs from `mac` after a move. */
   readonly send: string;

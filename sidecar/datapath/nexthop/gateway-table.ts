@@ -154,7 +154,7 @@ export class GatewayTable {
   adopt(gateway: Gateway): boolean {
     if (gateway.id < 1 || gateway.id > this.#max || this.#entries.has(gateway.id)) return false;
     const [home = null, ...others] = gateway.sources;
-    // Only a table that somebody else wrote has several.
+    // Only a table that another program wrote has several.
     if (others.length > 0 || (home !== null && this.#bySource.has(key(gateway.device, home)))) return false;
     const isOrdered = gateway.isOrdered === true;
     this.#insert({

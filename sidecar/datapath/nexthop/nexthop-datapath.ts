@@ -141,7 +141,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
 
   async move({ device, from, to }: MoveOrder): Promise<boolean> {
     const changes = this.#table.order(device, from, to);
-    // What is ordered may be what there is: it is noted all the same, since it holds from now on.
+    // What is ordered may be what there is: it is noted anyway, since it holds from now on.
     if (changes !== null) this.#note(changes, true);
     return changes !== null;
   }
@@ -170,7 +170,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     this.#counters = counters;
     for (const [id, { packets }] of counters.received) {
       if (packets > 0) this.#table.used(id);
-      // Counters begin anew when the table is replaced.
+      // Counters start again when the table is replaced.
       if (this.#counted.get(id)?.packets !== packets) this.#counted.set(id, { packets, grownAtMs: performance.now() });
     }
     this.#checks.counted(counters);

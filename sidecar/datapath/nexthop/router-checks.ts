@@ -7,7 +7,7 @@ import { isUsable, readNeighbours } from '../../routing/neighbours.js';
 import { OngoingWork } from '../../system/ongoing-work.js';
 import type { Doubt, GatewayChange, GatewayTable } from './gateway-table.js';
 
-/** Rules for the one who claimed the address come first: its frames tell more than anything else. */
+/** Rules for the machine that claimed the address come first: its frames are the best evidence. */
 const RULES_MS = 50;
 /** An answer takes less than a millisecond on an idle link, and a busy router some ten. */
 const ANSWER_MS = 200;
@@ -91,7 +91,7 @@ export class RouterChecks {
     for (const { id, device, mac } of table.watched()) {
       const before = this.#baselines.get(id);
       if (before === undefined || packetsOf(id) === before) continue;
-      // Fewer than before: the rules were written anew, or this reading is older.
+      // Fewer than before: the rules were rewritten, or this reading is older.
       if (packetsOf(id) < before) this.#begin(this.#takeBaselines([id]));
       else this.#found(device, mac, 'frame');
     }

@@ -14,7 +14,7 @@ interface Facts {
   readonly reports: readonly FlavourReport[];
   /** Its version; an error where it does not work. */
   readonly ipset: string | IptablesError;
-  /** Whose chains of our names stand in that flavour. */
+  /** Who owns the chains with our names in that flavour. */
   readonly owner: InstalledChains['owner'];
   readonly isRunning: boolean;
 }

@@ -70,7 +70,7 @@ export function isOffloaded(kind: string | undefined): boolean {
   return kind?.startsWith('ovpn') ?? false;
 }
 
-/** Whether any rule sets the MSS of TCP, in nftables or in text of iptables-save. Where it stands is not looked at. */
+/** Whether any rule sets the MSS of TCP, in nftables or in text of iptables-save. Its place is not checked. */
 export function hasMssRule(ruleset: readonly NftObject[], saved: string): boolean {
   return /"mangle":\{"key":\{"tcp option":\{[^}]*"maxseg"/.test(JSON.stringify(ruleset)) || /-j TCPMSS /.test(saved);
 }

@@ -7,7 +7,7 @@ import { fine, type Judgement } from '../finding.js';
 interface Facts {
   readonly family: 'inet' | 'bridge';
   readonly table: string;
-  /** `missing`, or whose table stands there. */
+  /** `missing`, or the owner of the table. */
   readonly state: 'missing' | 'ours' | 'outdated' | 'foreign';
   readonly isRunning: boolean;
   readonly firewall: 'nftables' | 'iptables';

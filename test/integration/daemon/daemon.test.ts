@@ -50,7 +50,7 @@ describe('Daemon', function () {
     assert.equal(rig.daemon.status().gateways[0]?.state, 'moved');
   });
 
-  it('reads the kernel anew at its own interval, and so finds what no event tells, however seldom it reads the list of clients', async () => {
+  it('reads the kernel again at its own interval, and so finds what no event tells, however seldom it reads the list of clients', async () => {
     setSysctl('net/ipv4/conf/all/rp_filter', '0');
     setSysctl('net/ipv4/conf/lan0/rp_filter', '0');
     await using fake = await FakeManagementServer.listen();
@@ -105,7 +105,7 @@ describe('Daemon', function () {
     assert.deepEqual(fields['surplus'], []);
   });
 
-  it('installs what a tunnel that OpenVPN made anew took along, and blames nobody', async () => {
+  it('installs what a tunnel that OpenVPN recreated took along, and blames nobody', async () => {
     await using fake = await FakeManagementServer.listen();
     await using rig = await DaemonRig.start([fake]);
     await rig.ready();
@@ -212,7 +212,7 @@ describe('Daemon', function () {
       rig.log.of('client.gone').map(({ fields }) => fields['reason']),
       ['retired'],
     );
-    assert.equal(rig.log.of('management.connected').length, 3, 'the connection that was kept was not made anew');
+    assert.equal(rig.log.of('management.connected').length, 3, 'the connection that was kept was not recreated');
   });
 
   it('releases hold only when its rules are in the kernel', async () => {
@@ -229,7 +229,7 @@ describe('Daemon', function () {
     assert.match((await Promise.all(tables)).join(''), /table inet gwmark/);
   });
 
-  it('refuses to start next to somebody else’s rules, and changes nothing', async () => {
+  it('refuses to start next to another program’s rules, and changes nothing', async () => {
     await ip('rule add pref 10001 lookup main');
     const before = await nft('list', 'ruleset');
     await using fake = await FakeManagementServer.listen();

@@ -1,5 +1,5 @@
 /**
- * What somebody else uses already is found before anything is changed, all of it at once, each with the setting that
+ * What another program uses already is found before anything is changed, all of it at once, each with the setting that
  * avoids it.
  */
 import assert from 'node:assert/strict';
@@ -105,7 +105,7 @@ describe('checkClashes', () => {
     'ct mark set ct mark or 0x80000000',
     'ct mark set meta mark and 0xffffff or 0x2000000',
   ]) {
-    it(`finds that somebody writes bits of the mark: ${rule}`, async () => {
+    it(`finds that another program writes bits of the mark: ${rule}`, async () => {
       await nft(
         `table ip mangle { chain c { type filter hook prerouting priority -150; tcp dport 80 counter ${rule}; }; }`,
       );
@@ -148,7 +148,7 @@ describe('checkClashes', () => {
     });
   });
 
-  it('does not take what an earlier run of ours left for somebody else’s', async () => {
+  it('does not take what an earlier run of ours left for another program’s', async () => {
     const plan = compileRouting(site({ gateways: [gateway(1)], uplink: gateway(1), clientRouteFamilies: [4, 6] }));
     await addRouting(POLICY, diffRouting(EMPTY_PLAN, plan));
 

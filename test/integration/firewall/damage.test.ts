@@ -1,4 +1,4 @@
-/** What somebody else does to our table, rules, routes and neighbours is noticed and put right. */
+/** What another program does to our table, rules, routes and neighbours is noticed and put right. */
 import assert from 'node:assert/strict';
 import { readRouting } from '../../../sidecar/routing/plan.js';
 import { POLICY, gateway } from '../../unit/rules/sample-site.js';
@@ -39,7 +39,7 @@ const ROUTING_DAMAGE: readonly (readonly [what: string, line: string])[] = [
   ['a route of our protocol too many', 'route add 203.0.113.0/24 dev lan0 table 7700 proto 147'],
 ];
 
-describe('damage by somebody else', function () {
+describe('damage by another program', function () {
   this.timeout(60_000);
   let rig: Rig;
   let healthy: { readonly rules: readonly string[]; readonly routing: string };

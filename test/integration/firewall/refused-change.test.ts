@@ -1,4 +1,4 @@
-/** What follows when the kernel refuses a change: nothing is half applied, and the next attempt heals. */
+/** What follows when the kernel refuses a change: nothing is half applied, and the next attempt applies it. */
 import assert from 'node:assert/strict';
 import { POLICY, network } from '../../unit/rules/sample-site.js';
 import { eventually } from '../../lab/wait.js';
@@ -13,7 +13,7 @@ describe('a change that the kernel refuses', () => {
   });
   after(resetKernel);
 
-  it('is repeated on a new table when somebody deleted ours just before a client came', async () => {
+  it('is repeated on a new table when another program deleted ours just before a client came', async () => {
     await using rig = await Rig.open();
     await rig.want();
     await rig.connect('198.51.100.2');
@@ -54,7 +54,7 @@ describe('a change that the kernel refuses', () => {
     assert.match(rig.reconciler.problem ?? '', /Cannot find device "tun0"/);
   });
 
-  it('is repeated when somebody deleted the element of a client that leaves', async () => {
+  it('is repeated when another program deleted the element of a client that leaves', async () => {
     await using rig = await Rig.open();
     await rig.want();
     await rig.connect('198.51.100.2', '198.51.100.3');

@@ -71,7 +71,7 @@ function restore(flavour: Flavour, family: Family, input: string): void {
   assert.equal(status, 0, `${stderr}\n${input}`);
 }
 
-/** The comments bear the time. */
+/** The comments have the time. */
 function withoutComments(text: string): SaveLine[] {
   return parseSave(text).filter(({ kind }) => kind !== 'comment');
 }

@@ -66,7 +66,7 @@ describe('a transaction of elements on a netlink socket', () => {
     assert.equal(sent, 1);
   });
 
-  it('does not reach a set that was made anew as one of intervals just before', () => {
+  it('does not reach a set that was recreated as one of intervals just before', () => {
     const writer = faulty((send, datagram) => {
       if (datagram === 2) {
         nft(INTERVALS);
@@ -105,7 +105,7 @@ describe('a transaction of elements on a netlink socket', () => {
     assert.equal(listed(), '192.0.2.1');
   });
 
-  it('does not reach a set that was made anew as one of intervals after it was looked at ahead', () => {
+  it('does not reach a set that was recreated as one of intervals after it was looked at ahead', () => {
     const writer = new ElementWriter(socket);
     assert.equal(writer.apply(changes({ add: '192.0.2.2' })), true);
     writer.prepare();

@@ -163,7 +163,7 @@ describe('elements written without libnftables', () => {
     await refusal(nftables.run([element('add', 'ports', '192.0.2.1')]));
   });
 
-  it('follow a set that another program made anew as one of intervals', async () => {
+  it('follow a set that another program recreated as one of intervals', async () => {
     await nftables.run([element('add', 'four', '192.0.2.1')]);
     execFileSync('nft', ['delete set inet fast four; add set inet fast four { type ipv4_addr; flags interval; }']);
 

@@ -103,7 +103,7 @@ describe('metrics server', function () {
       const metrics = await server.ask('/metrics');
       const live = await server.ask('/livez');
       const ready = await server.ask('/readyz');
-      daemon.problems = ['unix:/run/m: not connected yet', 'nftables table gwmark is missing; it is being put back'];
+      daemon.problems = ['unix:/run/m: not connected yet', 'nftables table gwmark is missing; it is being restored'];
       const notReady = await server.ask('/readyz');
 
       assert.deepEqual([metrics.status, metrics.type], [200, 'text/plain; version=0.0.4; charset=utf-8']);
@@ -115,7 +115,7 @@ describe('metrics server', function () {
       assert.deepEqual([live.status, live.body, ready.status, ready.body], [200, 'ok\n', 200, 'ready\n']);
       assert.deepEqual(
         [notReady.status, notReady.body],
-        [503, 'unix:/run/m: not connected yet\nnftables table gwmark is missing; it is being put back\n'],
+        [503, 'unix:/run/m: not connected yet\nnftables table gwmark is missing; it is being restored\n'],
       );
       if (address.kind === 'unix') assert.equal((await stat(address.path)).mode & 0o777, 0o660);
     });

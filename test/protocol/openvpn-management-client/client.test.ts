@@ -240,7 +240,7 @@ describe('ManagementClient', () => {
     await assert.rejects(observed.client.pid(), code('MGMT_NOT_CONNECTED'));
   });
 
-  it('goes on when a listener throws, and the process hears of it', async () => {
+  it('continues when a listener throws, and reports it to the process', async () => {
     await using server = await FakeManagementServer.listen();
     const heard: unknown[] = [];
     const others = process.listeners('uncaughtException');
@@ -373,7 +373,7 @@ describe('ManagementClient', () => {
     assert.equal(server.connections, 1);
   });
 
-  it('connects anew when a daemon does not answer at all', async () => {
+  it('reconnects when a daemon does not answer at all', async () => {
     await using server = await FakeManagementServer.listen();
     await using observed = Observed.run({ endpoint: server.endpoint });
     await observed.client.ready();
@@ -400,7 +400,7 @@ describe('ManagementClient', () => {
     assert.equal(fatal.text, 'out of memory');
   });
 
-  it('connects anew when the stream turns into garbage', async () => {
+  it('reconnects when the stream turns into garbage', async () => {
     await using server = await FakeManagementServer.listen();
     await using observed = Observed.run({ endpoint: server.endpoint });
     await observed.client.ready();

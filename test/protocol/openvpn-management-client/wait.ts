@@ -6,7 +6,7 @@ import {
   type Origin,
 } from 'openvpn-management-client';
 
-/** A message with where it stands. */
+/** A message with its position. */
 export interface Seen {
   readonly message: Notification;
   readonly origin: Origin;

@@ -139,7 +139,7 @@ describe('Instance of an OpenVPN client', () => {
     assert.deepEqual([rig.networks, rig.instance.epoch], [before, 1]);
   });
 
-  it('begins an epoch when it reconnects, keeps its networks as long as the tunnel, and then has what is pushed anew', async () => {
+  it('begins an epoch when it reconnects, keeps its networks as long as the tunnel, and then has what is pushed again', async () => {
     const { rig } = await startClient();
     await using _ = rig;
     await rig.ready();

@@ -80,7 +80,7 @@ describe('Instance and its connection', () => {
     assert.deepEqual(rig.sessions, ['2 0'], 'the fake still has the client, and its CID is of a new epoch');
   });
 
-  it('ends the epoch when the process is the same but connected anew while nobody listened', async () => {
+  it('ends the epoch when the process is the same but reconnected while nobody listened', async () => {
     await using rig = await InstanceRig.start();
     let rows = [stateRow(100, 'CONNECTED')];
     rig.fake.history('state', () => rows);
@@ -96,7 +96,7 @@ describe('Instance and its connection', () => {
     await rig.fake.hangUp();
     await rig.until(() => rig.log.of('server.restarted').length === before + 1, 'a restart');
     await rig.ready();
-    // CIDs begin at 0 again: one that was gone is somebody else now.
+    // CIDs begin at 0 again: one that was gone is another client now.
     await rig.fake.send('>CLIENT:ADDRESS,0,10.64.0.77,1\r\n');
 
     await rig.have('10.64.0.77');
@@ -118,7 +118,7 @@ describe('Instance and its connection', () => {
     await rig.have();
   });
 
-  it('ends the epoch on RECONNECTING, and takes CID 0 anew on the same connection', async () => {
+  it('ends the epoch on RECONNECTING, and takes CID 0 again on the same connection', async () => {
     await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({ addresses: ['10.64.0.9'] });

@@ -279,7 +279,7 @@ describe('Instance and the order of things', () => {
     });
   });
 
-  it('leaves logins to somebody else under authorize: none, and says so once', async () => {
+  it('leaves logins to another program under authorize: none, and says so once', async () => {
     await using rig = await InstanceRig.start();
     await rig.ready();
     await rig.fake.connectClient({}, { waitsForAuth: true });

@@ -222,7 +222,7 @@ describe('fetchStatus', () => {
     await mkdir(directory.file('closed'), { mode: 0o700 });
     await using server = await serveStatus(directory.file('closed/s'));
     await chmod(directory.file('closed'), 0);
-    // Root may open every socket, so somebody else asks.
+    // Root may open every socket, so another user asks.
     const user = process.geteuid?.() ?? 0;
     if (user === 0) process.seteuid?.(65_534);
     try {

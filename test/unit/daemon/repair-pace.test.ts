@@ -25,7 +25,7 @@ describe('RepairPace', () => {
     assert.deepEqual(pauses, [0, 0, 0, 0, 0, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000]);
   });
 
-  it('begins anew after it was calm', () => {
+  it('starts again after it was calm', () => {
     const pace = new RepairPace();
     for (let repair = 1; repair <= 8; repair += 1) pace.repaired(0);
     assert.ok(pace.isContested(10_000));

@@ -5,7 +5,7 @@ const router = (last: string): { device: string; mac: string } => ({ device: 'la
 const [A, B, C] = [router('0a'), router('0b'), router('0c')];
 
 describe('UplinkSeeker', () => {
-  it('tries one router after the other, five seconds each, and begins anew', () => {
+  it('tries one router after the other, five seconds each, and starts again', () => {
     const seeker = new UplinkSeeker();
 
     const tried = [0, 1000, 5000, 9999, 10_000, 15_000].map(

@@ -57,7 +57,7 @@ describe('the doctor, about iptables', () => {
     );
   });
 
-  it('names chains that an earlier run left, and those of somebody else', () => {
+  it('names chains that an earlier run left, and those of another program', () => {
     assert.match(judge({ isRunning: false }).at(-1) ?? '', /^info .*left by an earlier run/);
     assert.match(judge({ owner: 'foreign' }).at(-1) ?? '', /^error .*belongs to another program/);
   });

@@ -20,7 +20,7 @@ describe('parseConfig', () => {
     );
   });
 
-  it('passes inline files over, whatever stands in them', () => {
+  it('passes inline files over, whatever is in them', () => {
     const options = parseConfig(
       '<ca>\nclient-to-client\n</ca>\n<connection>\nremote a\n</connection>\nduplicate-cn\n',
     );

@@ -42,7 +42,7 @@ describe('IptablesFirewall, when a change is refused', () => {
 });
 
 describe('the set of unknown MACs of a device', () => {
-  it('bears its name where a set can', () => {
+  it('has its name if a set can', () => {
     assert.equal(iptablesSeenSet('gwmark', 'wan.7'), 'gwmark-seen-wan.7');
   });
 

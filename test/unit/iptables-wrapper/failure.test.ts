@@ -135,7 +135,7 @@ describe('a transaction', () => {
     ]);
   });
 
-  it('is written anew when another program has removed the jump that it was about to move', async () => {
+  it('is rewritten when another program has removed the jump that it was about to move', async () => {
     const saves = ['-A PREROUTING -j VPN-in\n-A PREROUTING -j ACCEPT\n', '-A PREROUTING -j ACCEPT\n'].map(
       (rules) => `*mangle\n:PREROUTING ACCEPT [0:0]\n:VPN-in - [0:0]\n${rules}COMMIT\n`,
     );

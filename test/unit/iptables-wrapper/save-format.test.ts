@@ -169,7 +169,7 @@ describe('words', () => {
     );
   });
 
-  it('end at a closing quote, and hold what stands before an opening one', () => {
+  it('end at a closing quote, and hold what is before an opening one', () => {
     assert.deepEqual(splitWords('ab"c d"ef "" \\x').words, ['abc d', 'ef', '', '\\x']);
   });
 });

@@ -75,7 +75,7 @@ describe('PushReplyReader', () => {
     assert.equal(reader.networks, undefined);
   });
 
-  it('begins anew with every reply that does not continue one', () => {
+  it('starts again with every reply that does not continue one', () => {
     assert.deepEqual(routesOf(read(reply('route 10.1.0.0 255.255.0.0'), reply('route 10.2.0.0 255.255.0.0'))), [
       '10.2.0.0/16',
     ]);
@@ -178,7 +178,7 @@ describe('parseLinkRemote', () => {
     }
   });
 
-  it('reads IPv6, whose port stands behind the last colon', () => {
+  it('reads IPv6, whose port is behind the last colon', () => {
     assert.deepEqual(parseLinkRemote('UDPv6 link remote: [AF_INET6]2001:db8::1:1194'), {
       protocol: 'udp',
       address: '2001:db8::1',

@@ -20,7 +20,7 @@ import { markMask, policy, world } from './arbitraries.js';
 import { FULL_SITE, POLICY, network, site } from './sample-site.js';
 
 /**
- * The reviewed files; `UPDATE_GOLDEN=1 npm run test:unit` writes them anew, and the review is of what git shows then.
+ * The reviewed files; `UPDATE_GOLDEN=1 npm run test:unit` rewrites them, and the review is of what git shows then.
  */
 const GOLDEN = new URL('../../../../test/unit/rules/golden/', import.meta.url);
 
@@ -153,7 +153,7 @@ function assertGolden(name: string, items: readonly unknown[]): void {
   assert.equal(
     text,
     readFileSync(new URL(name, GOLDEN), 'utf8'),
-    `golden/${name} differs; see the head of this test for how to write it anew`,
+    `golden/${name} differs; see the head of this test for how to rewrite it`,
   );
 }
 

@@ -10,7 +10,7 @@ import { compileIptablesModule, compileIptablesNexthop } from '../../../rules/in
 import { FULL_SITE, POLICY, site, UDP } from './sample-site.js';
 
 /**
- * The reviewed files; `UPDATE_GOLDEN=1 npm run test:unit` writes them anew, and the review is of what git shows then.
+ * The reviewed files; `UPDATE_GOLDEN=1 npm run test:unit` rewrites them, and the review is of what git shows then.
  */
 const GOLDEN = new URL('../../../../test/unit/rules/golden/', import.meta.url);
 const MACHINE = { families: [4, 6], hasMacSets: true } as const;
@@ -39,7 +39,7 @@ describe('the compiled rules of iptables', () => {
     assertGolden('full-site-module.iptables.txt', print(compileIptablesModule(FULL_SITE, MACHINE)));
   });
 
-  it('have names that fit into what chains and sets can bear, for the longest table', () => {
+  it('have names that fit into what chains and sets can have, for the longest table', () => {
     const policy = { ...POLICY, table: 'a'.repeat(16) };
     for (const { chains, sets } of [
       compileIptablesNexthop({ ...FULL_SITE, policy }, MACHINE),

@@ -40,7 +40,7 @@ describe('rules for senders that are not learnt from', () => {
     },
   };
 
-  it('stand in the chains of their scope, before anything is learnt', () => {
+  it('are in the chains of their scope, before anything is learnt', () => {
     const { chains } = compileNexthopStructure(withSources(sources));
     const before = chains.get('select')?.rules?.findIndex(({ expr }) => JSON.stringify(expr).includes('saddr')) ?? -1;
 

@@ -39,7 +39,7 @@ const ALICE = { name: 'alice' };
 const BOB = { name: 'bob' };
 
 describe('FormerOwners', () => {
-  it('hand a network back to the one who had it, connections and all', () => {
+  it('return a network to its former owner, connections and all', () => {
     const rig = new Rig();
     rig.add('1', '10.8.0.2', ALICE);
     rig.remove('1', '10.8.0.2');
@@ -112,7 +112,7 @@ describe('FormerOwners', () => {
 });
 
 describe('ClientNetworks, where an owner follows another without a gap', () => {
-  it('tell that a network passed to somebody else, and back', () => {
+  it('tell that a network passed to another program, and back', () => {
     const rig = new Rig();
     rig.add('1', '10.8.0.2', ALICE);
 

@@ -30,7 +30,7 @@ export class RecordedTable {
     return this;
   }
 
-  /** OpenVPN began anew: CIDs start at 0. */
+  /** OpenVPN restarted: CIDs start at 0. */
   restart(): this {
     this.#epoch += 1;
     return this;

@@ -144,7 +144,7 @@ describe('SessionTable under --management-client-auth', () => {
     assert.deepEqual(table.connected, { '18446744073709551614': ['10.8.0.3/32'] });
   });
 
-  it('ends everybody when the epoch ends, and takes the same CIDs anew', () => {
+  it('ends everybody when the epoch ends, and takes the same CIDs again', () => {
     const table = new RecordedTable().hear(addressOf(0, '10.8.0.2'), connect(1), disconnect(1)).restart();
     table.hear(addressOf(0, '10.8.0.9'), addressOf(1, '10.8.0.10'));
 

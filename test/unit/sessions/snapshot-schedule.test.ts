@@ -82,7 +82,7 @@ describe('SnapshotSchedule', () => {
     await probe.schedule.stop();
   });
 
-  it('reads the interval anew each time', async () => {
+  it('reads the interval again each time', async () => {
     const probe = new Probe();
     probe.schedule.start();
     probe.intervalMs = 10;

@@ -83,7 +83,7 @@ describe('gwmark trace, the command', () => {
         query: QUERY,
         goesByMac: false,
         steps: [
-          { step: 'rules', ok: true, text: 'the table stands', remedy: null },
+          { step: 'rules', ok: true, text: 'the table is installed', remedy: null },
           { step: 'conntrack', ok: false, text: 'no \u001B[31m flow', remedy: 'let it send' },
         ],
         sentence: 'answers do not',
@@ -92,7 +92,7 @@ describe('gwmark trace, the command', () => {
       false,
     );
 
-    assert.match(text, /^ok +rules +the table stands$/m);
+    assert.match(text, /^ok +rules +the table is installed$/m);
     assert.match(text, /^no +conntrack +no \\u001b\[31m flow$/m);
     assert.ok(!text.includes('\u001B'));
     assert.match(text, /\nanswers do not\ninstead: they are lost\nfix: let it send\n$/);

@@ -154,7 +154,7 @@ describe('sources of the configuration', () => {
     );
   });
 
-  it('names the element of a list that is at fault', () => {
+  it('names the invalid element of a list', () => {
     assert.deepEqual(
       problemsOf(yamlValues('devices: [lan0, "a b", lan0, 5]', FILE)).map((text) =>
         text.split('|').slice(0, 3).join('|'),

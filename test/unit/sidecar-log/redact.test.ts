@@ -6,7 +6,7 @@ import { printable } from '../../../sidecar/log/printable.js';
 import { isSecretKey, toLogData } from '../../../sidecar/log/redact.js';
 
 describe('log data', () => {
-  it('hides what stands under the key of a secret, at every depth', () => {
+  it('hides what is under the key of a secret, at every depth', () => {
     const data = {
       password: 'hunter2',
       env: { session_id: 'hunter2', 'auth-token': 'hunter2', common_name: 'alice' },

@@ -4,7 +4,7 @@
 # What the guest needs before it has a root: the bus, 9p and overlayfs.
 initramfs_modules=(virtio_pci 9pnet_virtio 9p overlay)
 
-# What scripts start again and again. The guest keeps these in memory: each opening of
+# What scripts start repeatedly. The guest keeps these in memory: each opening of
 # a file over 9p is a dozen round trips through qemu.
 initramfs_hot=(bash dash busybox ip bridge nft ping cat sed grep mawk gawk head tail wc tr sort seq sleep timeout
 	env mktemp rm cp mkdir readlink sysctl conntrack socat openvpn openssl tcpdump ss arping kmod setpriv tee)

@@ -104,7 +104,7 @@ export class FakeManagementServer {
     };
   }
 
-  /** The rows that `state` and `log` answer with, however many are asked for; `on` and `off` are answered as ever. */
+  /** The rows that `state` and `log` answer with, however many are asked for; `on` and `off` are answered as before. */
   history(verb: 'state' | 'log', rows: () => readonly string[]): Disposable {
     const usual = this.#handlers.get(verb);
     return this.on(verb, (parameters, body) =>

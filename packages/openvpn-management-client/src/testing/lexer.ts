@@ -11,7 +11,7 @@ const MAX_PARAMETER_BYTES = 256;
  * `'`, and `;` or `#` at the start of a parameter begins a comment.
  *
  * @param line bytes as characters, control characters included
- * @see options_parse.c parse_line (v2.6.14), written anew from its behaviour
+ * @see options_parse.c parse_line (v2.6.14), rewritten from its behaviour
  */
 export function lexLine(line: string): LexedLine {
   // manage.c command_line_add: control characters are dropped before anybody looks at them.

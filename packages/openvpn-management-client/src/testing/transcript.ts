@@ -9,7 +9,7 @@ export interface TranscriptRecord {
 
 /**
  * A recorded conversation. As a file it has one record a line, `S ` or `C ` and the bytes, where CR, LF, backslash and
- * what is not printable ASCII stand as `\r`, `\n`, `\\` and `\xNN`; lines that begin with `#` are comments.
+ * characters that are not printable ASCII are written as `\r`, `\n`, `\\` and `\xNN`; lines that begin with `#` are comments.
  */
 export class Transcript {
   readonly records: readonly TranscriptRecord[];
