@@ -1,6 +1,14 @@
 /** Objects and small readings that the contract suite is written in. */
 import assert from 'node:assert/strict';
-import { NftError, type Command, type Element, type NftErrorCode, type NftObject, type Nftables } from 'nftables-json';
+import {
+  NftError,
+  Transaction,
+  type Command,
+  type Element,
+  type NftErrorCode,
+  type NftObject,
+  type Nftables,
+} from 'nftables-json';
 
 export const FAMILY = 'inet';
 export const TABLE = { family: FAMILY, name: 'contract' } as const;
@@ -143,4 +151,46 @@ export async function elements(
   const list: Element['elem'] =
     (object && ('set' in object ? object.set.elem : 'map' in object ? object.map.elem : undefined)) ?? [];
   return list.map((element) => JSON.stringify(element)).toSorted();
+}
+
+/** input -> used (rule), policy -> policed (verdict map), clients and hits looked up by a rule, small is full. */
+export async function addReferences(nftables: Nftables): Promise<void> {
+  await addClients(nftables);
+  await nftables.run(
+    new Transaction()
+      .add({ set: { ...CLIENTS, name: 'small', size: 2, elem: ['192.0.2.1', '192.0.2.2'] } })
+      .add({ map: { ...IN, name: 'policy', type: 'ipv4_addr', map: 'verdict' } })
+      .add({ counter: { ...IN, name: 'hits' } })
+      .add({ chain: { ...IN, name: 'input', type: 'filter', hook: 'input', prio: 5 } })
+      .add({ chain: { ...IN, name: 'used' } })
+      .add({ chain: { ...IN, name: 'policed' } })
+      .add({ element: { ...IN, name: 'policy', elem: [['192.0.2.1', { goto: { target: 'policed' } }]] } })
+      .add({ rule: { ...IN, chain: 'input', expr: [{ jump: { target: 'used' } }] } })
+      .add({
+        rule: { ...IN, chain: 'input', expr: [matchSource('@clients'), { counter: 'hits' }, { accept: null }] },
+      })
+      .add({ rule: { ...IN, chain: 'input', expr: [{ vmap: { key: source(), data: '@policy' } }] } })
+      .add({ rule: { ...IN, chain: 'used', expr: [{ drop: null }] } }).commands,
+  );
+}
+
+/** The rules of a chain of {@link TABLE}. */
+export async function rulesOf(
+  nftables: Nftables,
+  chain: string,
+): Promise<readonly { readonly handle?: number; readonly comment?: string }[]> {
+  const objects = await nftables.list({ chain: { ...IN, name: chain } });
+  return objects.flatMap((object) => ('rule' in object ? [object.rule] : []));
+}
+
+/** All there is, as text; elements sorted. */
+export async function sortedRuleset(nftables: Nftables): Promise<readonly string[]> {
+  const objects = await nftables.list({ ruleset: null });
+  return objects.map((object) => {
+    const elem = 'set' in object ? object.set.elem : 'map' in object ? object.map.elem : undefined;
+    return JSON.stringify(
+      [object, elem?.map((element) => JSON.stringify(element)).toSorted()],
+      (key, value: unknown) => (key === 'elem' ? undefined : value),
+    );
+  });
 }

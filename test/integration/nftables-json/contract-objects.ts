@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { isAlreadyExists, isNotFound, Transaction, type Command, type Nftables } from 'nftables-json';
 import {
   addClients,
+  addReferences,
   addRule,
   CLIENTS,
   elements,
@@ -15,7 +16,8 @@ import {
   matchSource,
   refusal,
   REFUSALS,
-  source,
+  rulesOf,
+  sortedRuleset,
   TABLE,
   withoutHandle,
 } from './contract-fixture.js';
@@ -71,7 +73,7 @@ export function describeObjects(open: () => Promise<Nftables>): void {
 
   it('changes nothing when the last of several commands is refused, and names that command', async () => {
     await addClients(nftables);
-    const before = await sortedRuleset();
+    const before = await sortedRuleset(nftables);
 
     const error = await refusal(
       nftables.run(
@@ -86,7 +88,7 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     assert.equal(error.index, 2);
     assert.deepEqual(error.command, { delete: { chain: { ...IN, name: 'absent' } } });
     assert.match(error.message, /delete chain inet contract absent.*command 3 of 3/u);
-    assert.deepEqual(await sortedRuleset(), before);
+    assert.deepEqual(await sortedRuleset(nftables), before);
   });
 
   it('names the first command that fails when a later one fails too', async () => {
@@ -123,8 +125,8 @@ export function describeObjects(open: () => Promise<Nftables>): void {
 
   for (const [fact, code, command] of REFUSALS) {
     it(`refuses ${fact} with ${code}, in run as in check`, async () => {
-      await addReferences();
-      const before = await sortedRuleset();
+      await addReferences(nftables);
+      const before = await sortedRuleset(nftables);
 
       const checked = await refusal(nftables.check([command]));
       const run = await refusal(nftables.run([command]));
@@ -133,7 +135,7 @@ export function describeObjects(open: () => Promise<Nftables>): void {
       assert.deepEqual([checked.index, run.index], [0, 0]);
       assert.equal(isNotFound(run), code === 'ENOENT');
       assert.equal(isAlreadyExists(run), code === 'EEXIST');
-      assert.deepEqual(await sortedRuleset(), before);
+      assert.deepEqual(await sortedRuleset(nftables), before);
     });
   }
 
@@ -155,8 +157,8 @@ export function describeObjects(open: () => Promise<Nftables>): void {
   });
 
   it('adds again what exists without an error and without a change', async () => {
-    await addReferences();
-    const before = await sortedRuleset();
+    await addReferences(nftables);
+    const before = await sortedRuleset(nftables);
 
     await nftables.run(
       new Transaction()
@@ -168,11 +170,11 @@ export function describeObjects(open: () => Promise<Nftables>): void {
         .add({ element: { ...IN, name: 'policy', elem: [['192.0.2.1', { goto: { target: 'policed' } }]] } }).commands,
     );
 
-    assert.deepEqual(await sortedRuleset(), before);
+    assert.deepEqual(await sortedRuleset(nftables), before);
   });
 
   it('destroys what is there and what is not', async () => {
-    await addReferences();
+    await addReferences(nftables);
 
     for (let round = 0; round < 2; round++) {
       await nftables.run(
@@ -189,8 +191,8 @@ export function describeObjects(open: () => Promise<Nftables>): void {
   });
 
   it('deletes a chain together with its own rules, and a rule and its target in one transaction', async () => {
-    await addReferences();
-    const [rule] = await rules('input');
+    await addReferences(nftables);
+    const [rule] = await rulesOf(nftables, 'input');
 
     await nftables.run([
       { delete: { rule: { ...IN, chain: 'input', handle: rule?.handle ?? 0 } } },
@@ -211,7 +213,7 @@ export function describeObjects(open: () => Promise<Nftables>): void {
       addRule('b'),
       addRule('d'),
     ]);
-    const [, last] = await rules('x');
+    const [, last] = await rulesOf(nftables, 'x');
 
     await nftables.run([
       { insert: { rule: { ...IN, chain: 'x', comment: 'a', expr: [{ accept: null }] } } },
@@ -221,13 +223,13 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     ]);
 
     assert.deepEqual(
-      (await rules('x')).map((rule) => rule.comment),
+      (await rulesOf(nftables, 'x')).map((rule) => rule.comment),
       ['a', 'a2', 'b', 'c', 'D'],
     );
   });
 
   it('flushes a set, a map, a chain and a table of rules, and keeps the rest', async () => {
-    await addReferences();
+    await addReferences(nftables);
 
     await nftables.run([
       { flush: { set: { ...IN, name: 'clients' } } },
@@ -235,10 +237,10 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     ]);
     assert.deepEqual([await elements(nftables, 'clients'), await elements(nftables, 'policy', 'map')], [[], []]);
     await nftables.run([{ flush: { chain: { ...IN, name: 'used' } } }]);
-    assert.equal((await rules('input')).length > 0, true);
+    assert.equal((await rulesOf(nftables, 'input')).length > 0, true);
     await nftables.run([{ flush: { table: TABLE } }]);
 
-    assert.deepEqual(await rules('input'), []);
+    assert.deepEqual(await rulesOf(nftables, 'input'), []);
     await nftables.run([
       { delete: { chain: { ...IN, name: 'used' } } },
       { delete: { set: { ...IN, name: 'clients' } } },
@@ -246,7 +248,7 @@ export function describeObjects(open: () => Promise<Nftables>): void {
   });
 
   it('deletes objects by handle', async () => {
-    await addReferences();
+    await addReferences(nftables);
     const objects = await nftables.list({ table: TABLE });
     const small = objects.find((object) => 'set' in object && object.set.name === 'small');
     assert.ok(small);
@@ -257,7 +259,7 @@ export function describeObjects(open: () => Promise<Nftables>): void {
   });
 
   it('resets a counter alone, and refuses a reset among other commands', async () => {
-    await addReferences();
+    await addReferences(nftables);
     await nftables.run([{ add: { counter: { ...IN, name: 'preset', packets: 7, bytes: 70 } } }]);
     const reset: Command = { reset: { counter: { ...IN, name: 'preset' } } };
 
@@ -297,51 +299,6 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     ]);
   });
 
-  it('leaves elements out of terse listings of a table, a set and a map', async () => {
-    await addReferences();
-
-    const listings = [
-      await nftables.list({ table: TABLE }, { terse: true }),
-      await nftables.list({ set: { ...IN, name: 'clients' } }, { terse: true }),
-      await nftables.list({ map: { ...IN, name: 'policy' } }, { terse: true }),
-    ];
-
-    assert.deepEqual(
-      listings.map((objects) => objects.length > 0),
-      [true, true, true],
-    );
-    for (const object of listings.flat()) {
-      assert.equal('set' in object ? object.set.elem : 'map' in object ? object.map.elem : undefined, undefined);
-    }
-  });
-
-  it('lists one chain with its rules only', async () => {
-    await addReferences();
-
-    const objects = await nftables.list({ chain: { ...IN, name: 'input' } });
-
-    assert.deepEqual(
-      objects.map((object) => Object.keys(object)[0]),
-      ['chain', 'rule', 'rule', 'rule'],
-    );
-  });
-
-  it('rejects listings of what does not exist with ENOENT, terse or not', async () => {
-    await nftables.run([{ add: { table: TABLE } }]);
-    for (const terse of [false, true]) {
-      for (const selector of [
-        { table: { family: FAMILY, name: 'absent' } },
-        { chain: { ...IN, name: 'absent' } },
-        { set: { ...IN, name: 'absent' } },
-        { map: { ...IN, name: 'absent' } },
-        { set: { family: FAMILY, table: 'absent', name: 'absent' } },
-        { counter: { ...IN, name: 'absent' } },
-      ] as const) {
-        assert.ok(isNotFound(await refusal(nftables.list(selector, { terse }))), JSON.stringify(selector));
-      }
-    }
-  });
-
   it('takes a set with the flags dynamic and timeout, and refuses dynamic alone with EOPNOTSUPP', async () => {
     const set = { ...IN, name: 'candidates', type: ['ifname', 'ether_addr'], size: 1024 } as const;
     await nftables.run([
@@ -374,45 +331,8 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     assert.equal((await elements(nftables, 'clients')).length, 3);
   });
 
-  /** input -> used (rule), policy -> policed (verdict map), clients and hits looked up by a rule, small is full. */
-  async function addReferences(): Promise<void> {
-    await addClients(nftables);
-    await nftables.run(
-      new Transaction()
-        .add({ set: { ...CLIENTS, name: 'small', size: 2, elem: ['192.0.2.1', '192.0.2.2'] } })
-        .add({ map: { ...IN, name: 'policy', type: 'ipv4_addr', map: 'verdict' } })
-        .add({ counter: { ...IN, name: 'hits' } })
-        .add({ chain: { ...IN, name: 'input', type: 'filter', hook: 'input', prio: 5 } })
-        .add({ chain: { ...IN, name: 'used' } })
-        .add({ chain: { ...IN, name: 'policed' } })
-        .add({ element: { ...IN, name: 'policy', elem: [['192.0.2.1', { goto: { target: 'policed' } }]] } })
-        .add({ rule: { ...IN, chain: 'input', expr: [{ jump: { target: 'used' } }] } })
-        .add({
-          rule: { ...IN, chain: 'input', expr: [matchSource('@clients'), { counter: 'hits' }, { accept: null }] },
-        })
-        .add({ rule: { ...IN, chain: 'input', expr: [{ vmap: { key: source(), data: '@policy' } }] } })
-        .add({ rule: { ...IN, chain: 'used', expr: [{ drop: null }] } }).commands,
-    );
-  }
-
-  async function rules(chain: string): Promise<readonly { readonly handle?: number; readonly comment?: string }[]> {
-    const objects = await nftables.list({ chain: { ...IN, name: chain } });
-    return objects.flatMap((object) => ('rule' in object ? [object.rule] : []));
-  }
-
   async function packets(name: string): Promise<number | undefined> {
     const [object] = await nftables.list({ counter: { ...IN, name } });
     return object && 'counter' in object ? object.counter.packets : undefined;
-  }
-
-  async function sortedRuleset(): Promise<readonly string[]> {
-    const objects = await nftables.list({ ruleset: null });
-    return objects.map((object) => {
-      const elem = 'set' in object ? object.set.elem : 'map' in object ? object.map.elem : undefined;
-      return JSON.stringify(
-        [object, elem?.map((element) => JSON.stringify(element)).toSorted()],
-        (key, value: unknown) => (key === 'elem' ? undefined : value),
-      );
-    });
   }
 }

@@ -1,4 +1,5 @@
 import {
+  isManagementError,
   ManagementClient,
   type Disconnect,
   type ManagementClientOptions,
@@ -99,3 +100,9 @@ function isKind<K extends Notification['kind']>(
 ): message is Extract<Notification, { kind: K }> {
   return message.kind === kind;
 }
+
+/** For assert.rejects: a ManagementError with this code. */
+export const code =
+  (expected: Parameters<typeof isManagementError>[1]) =>
+  (error: unknown): boolean =>
+    isManagementError(error, expected);

@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict';
-import { SocketAddress } from 'node:net';
 import * as fc from 'fast-check';
-import type { RoutingPlan, Tunnel } from '../../../rules/index.js';
+import type { RoutingPlan } from '../../../rules/index.js';
 import {
   EMPTY_DIFF,
   clientRoute,
   compileModuleRouting,
   compileRouting,
-  contains,
   diffRouting,
   isEmptyRoutingDiff,
-  needsRoute,
-  nexthopAddress,
   routeKey,
-  routingTables,
-  subnetLengths,
 } from '../../../rules/index.js';
-import { nexthop6, policy, world } from './arbitraries.js';
+import { policy, world } from './arbitraries.js';
 import { FULL_SITE, LAN, POLICY, TUNNEL, gateway, network, site } from './sample-site.js';
 
 const twoPlans = policy
@@ -182,130 +176,6 @@ describe('compileRouting', () => {
   });
 });
 
-describe('nexthopAddress', () => {
-  it('is the address of the prefix with the id in its last bits, as the kernel prints it', () => {
-    fc.assert(
-      fc.property(nexthop6, fc.integer({ min: 1, max: 254 }), (prefix, id) => {
-        const address = nexthopAddress({ ...POLICY, routing: { ...POLICY.routing, nexthop6: prefix } }, 6, id);
-        assert.equal(address, new SocketAddress({ family: 'ipv6', address, port: 1 }).address);
-        assert.ok(contains(prefix, network(address)));
-        assert.equal(Number.parseInt(address.split(':').at(-1) ?? '', 16), id);
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
-  for (const [prefix, id, address] of [
-    ['169.254.119.0/24', 1, '169.254.119.1'],
-    ['169.254.119.0/24', 254, '169.254.119.254'],
-    ['fe80::6777:6d61:726b:0/112', 200, 'fe80::6777:6d61:726b:c8'],
-    ['fd00::/64', 16, 'fd00::10'],
-    ['fd00:1:2:3:4:5::/112', 7, 'fd00:1:2:3:4:5:0:7'],
-    ['2001:db8:0:0:1::/112', 7, '2001:db8::1:0:0:7'],
-    ['fd00:1:2:3:4:5:6:0/112', 254, 'fd00:1:2:3:4:5:6:fe'],
-  ] as const) {
-    it(`of ${id} in ${prefix} is ${address}`, () => {
-      const parsed = network(prefix);
-      const routing = { ...POLICY.routing, ...(parsed.family === 4 ? { nexthop4: parsed } : { nexthop6: parsed }) };
-      assert.equal(nexthopAddress({ ...POLICY, routing }, parsed.family, id), address);
-    });
-  }
-
-  it('is another one for each id', () => {
-    for (const family of [4, 6] as const) {
-      assert.equal(
-        new Set(Array.from({ length: 254 }, (_, index) => nexthopAddress(POLICY, family, index + 1))).size,
-        254,
-      );
-    }
-  });
-});
-
-describe('clientRoute', () => {
-  it('leads a subnet behind a client to its tunnel, in the table that is asked before main', () => {
-    assert.deepEqual(routeTo('10.99.0.0/16'), {
-      family: 4,
-      table: routingTables(POLICY).clients,
-      destination: '10.99.0.0/16',
-      device: 'tun0',
-    });
-    assert.deepEqual(routeTo('2001:db8:77::/64'), {
-      family: 6,
-      table: 7700,
-      destination: '2001:db8:77::/64',
-      device: 'tun0',
-    });
-  });
-
-  it('is not needed inside what main leads to the tunnel', () => {
-    assert.equal(routeTo('198.51.100.7'), null);
-    assert.equal(routeTo('198.51.100.128/25'), null);
-    assert.notEqual(routeTo('198.51.0.0/16'), null);
-  });
-
-  it('is not there for a tunnel that is not there, nor for a family that the tunnel has not', () => {
-    assert.equal(routeTo('10.99.0.0/16', 'tun9'), null);
-    assert.equal(
-      needsRoute({ ...network('2001:db8:77::/64'), device: 'tun0' }, [{ ...TUNNEL, families: [4] }]),
-      false,
-    );
-  });
-});
-
-describe('clientRoute with several tunnels', () => {
-  const other: Tunnel = { ...TUNNEL, device: 'tun1' };
-  const both = { policy: POLICY, tunnels: [TUNNEL, other] };
-  const table = (text: string, device: string, tunnels: readonly Tunnel[] = both.tunnels): number | undefined =>
-    clientRoute({ ...both, tunnels }, { ...network(text), device })?.table;
-
-  it('comes before main for a client of either of two servers with one network', () => {
-    const { contested } = routingTables(POLICY);
-
-    assert.deepEqual(
-      [table('198.51.100.7', 'tun0'), table('198.51.100.7', 'tun1'), table('2001:db8:8::7', 'tun1')],
-      [contested, contested, contested],
-    );
-    const { rules } = compileRouting(site({ tunnels: both.tunnels, clientRouteFamilies: [4] }));
-    const [first] = rules.filter(({ family }) => family === 4).toSorted((a, b) => a.priority - b.priority);
-    assert.deepEqual(first, { family: 4, priority: POLICY.routing.priority, table: contested });
-  });
-
-  it('comes before main where main leads the client to the other tunnel alone', () => {
-    const narrow: Tunnel = { ...TUNNEL, covered: [...TUNNEL.covered, network('10.99.0.0/16')] };
-    const lone: Tunnel = { ...other, covered: [network('203.0.113.0/24')] };
-
-    assert.equal(table('10.99.3.0/24', 'tun1', [narrow, lone]), routingTables(POLICY).contested);
-    assert.equal(table('10.99.3.0/24', 'tun0', [narrow, lone]), undefined);
-  });
-
-  it('leaves a client alone whose own tunnel has the narrower route, and a subnet that main leads to both', () => {
-    const wide: Tunnel = { ...other, covered: [network('198.51.0.0/16')] };
-
-    assert.equal(table('198.51.100.7', 'tun0', [TUNNEL, wide]), undefined);
-    assert.equal(table('198.51.100.7', 'tun1', [TUNNEL, wide]), routingTables(POLICY).contested);
-    assert.equal(table('198.51.100.0/25', 'tun1'), undefined);
-  });
-});
-
-describe('subnetLengths', () => {
-  it('are distinct, IPv4 first, long before short, without hosts', () => {
-    const clients = [
-      '10.0.0.0/9',
-      '198.51.100.2',
-      '10.99.3.0/24',
-      '2001:db8:77::/64',
-      '10.99.4.0/24',
-      '2001:db8:78::/80',
-      '2001:db8:8::1',
-    ].map((text) => ({ ...network(text), device: 'tun0' }));
-
-    assert.deepEqual(
-      subnetLengths(clients).map(({ family, prefixLength }) => `${family}/${prefixLength}`),
-      ['4/24', '4/9', '6/80', '6/64'],
-    );
-  });
-});
-
 describe('the routing of the datapath module', () => {
   it('finds the route of a packet of OpenVPN again when its mark changed in mangle OUTPUT, where the kernel asks without ports', () => {
     const { rules } = compileModuleRouting(site());
@@ -365,10 +235,6 @@ describe('the routing of an OpenVPN client', () => {
 /** False for `goto` and for the rule that one leads to. */
 function isLookup({ table }: RoutingPlan['rules'][number]): boolean {
   return table !== 0;
-}
-
-function routeTo(text: string, device = 'tun0'): ReturnType<typeof clientRoute> {
-  return clientRoute(site(), { ...network(text), device });
 }
 
 /** The plan of a site with the routes of its clients. */
