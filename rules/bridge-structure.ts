@@ -1,5 +1,6 @@
 import type { Statement } from 'nftables-json';
-import { ABOUT_CHAIN, aboutRules, clientSets, matchVpnDestinations } from './selection.js';
+import { ABOUT_CHAIN } from './about.js';
+import { aboutRules, clientSets, matchVpnDestinations } from './selection.js';
 import { matchExempt } from './sources.js';
 import type { ChainSpec, RuleSpec, Structure } from './structure.js';
 import type { Site } from './world.js';

@@ -29,19 +29,33 @@ export function clientCommands(
   changes: Iterable<ClientNetworkChange>,
   family: TableFamily = 'inet',
 ): Command[] {
-  const bySet = new Map<string, { add: string[]; remove: string[] }>();
-  for (const { op, network } of changes) {
-    const name = clientSetName(network);
-    const group = bySet.get(name) ?? { add: [], remove: [] };
-    bySet.set(name, group);
-    group[op].push(clientElement(network));
-  }
   const commands: Command[] = [];
-  for (const [name, { add, remove }] of bySet) {
+  for (const [name, { add, remove }] of changesBySet(changes, clientSetName, (network) => [clientElement(network)])) {
     if (remove.length > 0) commands.push({ delete: { element: { family, table, name, elem: remove } } });
     if (add.length > 0) commands.push({ add: { element: { family, table, name, elem: add } } });
   }
   return commands;
+}
+
+/**
+ * What changes mean for the sets of a packet filter: the elements to add and to remove, by name of the set.
+ *
+ * @param setOf the set that a network belongs into
+ * @param elementsOf what stands for a network in its set
+ */
+export function changesBySet(
+  changes: Iterable<ClientNetworkChange>,
+  setOf: (network: ClientNetwork) => string,
+  elementsOf: (network: ClientNetwork) => readonly string[],
+): ReadonlyMap<string, { readonly add: readonly string[]; readonly remove: readonly string[] }> {
+  const bySet = new Map<string, { add: string[]; remove: string[] }>();
+  for (const { op, network } of changes) {
+    const name = setOf(network);
+    const group = bySet.get(name) ?? { add: [], remove: [] };
+    bySet.set(name, group);
+    group[op].push(...elementsOf(network));
+  }
+  return bySet;
 }
 
 /** The distinct prefix lengths of subnets, IPv4 first, long before short: the most specific set is asked first. */

@@ -4,17 +4,9 @@ export * from './world.js';
 export * from './sources.js';
 export * from './structure.js';
 export * from './nexthop-structure.js';
-export {
-  ABOUT_CHAIN,
-  LAYOUT,
-  LAYOUT_COMMENT,
-  clientSetName,
-  originalComment,
-  parseOrderComment,
-  parseOriginalComment,
-  parseTransportComment,
-  transportComment,
-} from './selection.js';
+export * from './about.js';
+export { clientSetName } from './selection.js';
+export { NOTED_SECONDS } from './noted-seconds.js';
 export * from './clients.js';
 export * from './module-structure.js';
 export * from './bridge-structure.js';

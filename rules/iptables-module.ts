@@ -13,12 +13,10 @@ import {
   toVpnDestinations,
 } from './iptables-selection.js';
 import { addressBits } from './address.js';
+import { NOTED_SECONDS } from './noted-seconds.js';
 import { iptablesExempt, type SourceScope } from './sources.js';
 import type { Site } from './world.js';
 import { moduleMark } from './world.js';
-
-/** Seconds for which the router of an OpenVPN client's server stays listed: longer than its keepalive is silent. */
-const UPLINK_SECONDS = 120;
 
 /** Our iptables rules for the datapath `module`: packets of VPN flows get the mark, as in `compileModuleStructure`. */
 export function compileIptablesModule(site: Site, machine: IptablesMachine): IptablesRules {
@@ -26,7 +24,7 @@ export function compileIptablesModule(site: Site, machine: IptablesMachine): Ipt
   // The answers of an OpenVPN client's server tell which router leads there.
   const isClient = machine.hasMacSets && site.transports.some(({ remote }) => remote !== undefined);
   if (isClient)
-    sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, UPLINK_SECONDS)));
+    sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, NOTED_SECONDS.server)));
   const chains = machine.families.flatMap((family, index) => [
     ...(index === 0 ? [aboutChain(site, family)] : []),
     ...chainsOf(site, family, isClient),

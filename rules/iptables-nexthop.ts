@@ -15,14 +15,12 @@ import {
   toTransports,
   toVpnDestinations,
 } from './iptables-selection.js';
+import { NOTED_SECONDS } from './noted-seconds.js';
 import { iptablesLegOutput, iptablesLegPrerouting } from './legs.js';
 import { iptablesPacketTooBig, needsMarkedErrors } from './path-mtu.js';
 import { iptablesExempt, type SourceScope } from './sources.js';
 import type { Site } from './world.js';
 import { gatewayMark } from './world.js';
-
-/** Seconds for which an unknown source MAC stays listed. */
-const SEEN_SECONDS = 60;
 
 /**
  * Our iptables rules for the datapath `nexthop`: the same as the nftables table of `compileNexthopStructure`, with
@@ -39,7 +37,7 @@ const SEEN_SECONDS = 60;
 export function compileIptablesNexthop(site: Site, machine: IptablesMachine): IptablesRules {
   const sets: SetSpec[] = machine.families.flatMap((family) => iptablesClientSets(site.policy, family));
   if (machine.hasMacSets)
-    sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, SEEN_SECONDS)));
+    sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, NOTED_SECONDS.candidate)));
   const chains = machine.families.flatMap((family, index) => [
     ...(index === 0 ? [aboutChain(site, family)] : []),
     ...chainsOf(site, family, machine.hasMacSets),

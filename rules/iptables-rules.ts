@@ -1,6 +1,7 @@
 import type { Command, Family, RuleWords, SetCommand, SetSpec } from 'iptables-wrapper';
 import { addressBits } from './address.js';
 import type { ClientNetworkChange } from './clients.js';
+import { changesBySet } from './clients.js';
 import type { ClientNetwork, Policy } from './world.js';
 
 /** What the machine has, as far as rules depend on it. */
@@ -156,20 +157,12 @@ export function iptablesClientCommands(
   changes: Iterable<ClientNetworkChange>,
   families: readonly Family[],
 ): SetCommand[] {
-  const bySet = new Map<string, { put: string[]; discard: string[] }>();
-  for (const { op, network } of changes) {
-    if (!families.includes(network.family)) continue;
-    const name = iptablesSetName(table, network);
-    const group = bySet.get(name) ?? { put: [], discard: [] };
-    bySet.set(name, group);
-    group[op === 'add' ? 'put' : 'discard'].push(...iptablesElements(network));
-  }
-  return [...bySet].flatMap(([name, { put, discard }]) => {
-    const commands: SetCommand[] = [];
-    if (discard.length > 0) commands.push({ discard: { name, values: discard } });
-    if (put.length > 0) commands.push({ put: { name, elements: put.map((value) => ({ value })) } });
-    return commands;
-  });
+  const ofFamilies = [...changes].filter(({ network }) => families.includes(network.family));
+  const bySet = changesBySet(ofFamilies, (network) => iptablesSetName(table, network), iptablesElements);
+  return [...bySet].flatMap(([name, { add, remove }]): SetCommand[] => [
+    ...(remove.length > 0 ? [{ discard: { name, values: remove } }] : []),
+    ...(add.length > 0 ? [{ put: { name, elements: add.map((value) => ({ value })) } }] : []),
+  ]);
 }
 
 /** The set in which source MACs are noted that came in by this device. */

@@ -1,8 +1,8 @@
 import type { Family, RuleWords } from 'iptables-wrapper';
+import { aboutComments } from './about.js';
 import { addressBits, formatNetwork } from './address.js';
 import { IPTABLES_CHAINS, iptablesPrefix, iptablesSetName } from './iptables-rules.js';
 import type { IptablesChain } from './iptables-rules.js';
-import { LAYOUT_COMMENT, orderComments, originalComment, transportComment } from './selection.js';
 import type { Link, Policy, Site, Transport } from './world.js';
 
 /** The same selection as in selection.ts, in the words of iptables. */
@@ -135,17 +135,11 @@ export function fromDevices(links: readonly { readonly device: string }[], actio
 
 /** The chain that no packet passes: what the chain `about` of nftables says, in the first family that there is. */
 export function aboutChain(site: Site, family: Family): IptablesChain {
-  const comments = [
-    LAYOUT_COMMENT,
-    ...site.savedSysctls.map(originalComment),
-    ...site.transports.map(transportComment),
-    ...orderComments(site.gateways),
-  ];
   return {
     family,
     name: chainName(site.policy, IPTABLES_CHAINS.about),
     from: null,
-    rules: comments.map((comment) => ['-m', 'comment', '--comment', comment, '-j', 'RETURN']),
+    rules: aboutComments(site).map((comment) => ['-m', 'comment', '--comment', comment, '-j', 'RETURN']),
   };
 }
 

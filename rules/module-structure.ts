@@ -1,6 +1,7 @@
 import type { Statement } from 'nftables-json';
+import { ABOUT_CHAIN } from './about.js';
+import { NOTED_SECONDS } from './noted-seconds.js';
 import {
-  ABOUT_CHAIN,
   MAC_KEY,
   aboutRules,
   clientSets,
@@ -16,9 +17,6 @@ import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure } from './structure.js';
 import type { Policy, Site } from './world.js';
 import { moduleMark } from './world.js';
-
-/** Seconds for which the router of an OpenVPN client's server stays listed: longer than its keepalive is silent. */
-const UPLINK_SECONDS = 120;
 
 /** Behind every DNAT (-100). Before that only the module itself can track a flow again that is older than its mark. */
 const BEHIND_NAT = -99;
@@ -51,7 +49,7 @@ export function compileModuleStructure(site: Site): Structure {
   ]);
   const sets = new Map<string, SetSpec>(clientSets(site.subnetLengths));
   if (site.transports.some(({ remote }) => remote !== undefined))
-    sets.set('uplinks', dynamicMacSet(64, UPLINK_SECONDS));
+    sets.set('uplinks', dynamicMacSet(64, NOTED_SECONDS.server));
   return { sets, chains, verdicts: new Map() };
 }
 

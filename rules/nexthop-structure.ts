@@ -2,8 +2,9 @@ import type { Expression, Statement } from 'nftables-json';
 import { legOutput, legPrerouting } from './legs.js';
 import { answerFilters, basePrerouting } from './path-filters.js';
 import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
+import { ABOUT_CHAIN } from './about.js';
+import { NOTED_SECONDS } from './noted-seconds.js';
 import {
-  ABOUT_CHAIN,
   MAC_KEY,
   ORIGINAL_DESTINATION,
   aboutRules,
@@ -23,11 +24,6 @@ import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
-
-/** Seconds for which an unknown source MAC stays listed. */
-const CANDIDATE_SECONDS = 60;
-/** Seconds for which a gateway of transport flows stays listed. */
-const UPLINK_SECONDS = 3600;
 
 /**
  * Behind every DNAT, which happens at -100 whatever the priority of the chain that asks for it
@@ -67,8 +63,8 @@ export function compileNexthopStructure(site: Site): Structure {
     ['gateways', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }],
     ['returns', { kind: 'map', spec: { type: 'mark', map: 'verdict' } }],
     ['way_backs', { kind: 'map', spec: { type: 'mark', map: 'verdict' } }],
-    ['candidates', dynamicMacSet(1024, CANDIDATE_SECONDS)],
-    ['uplinks', dynamicMacSet(64, UPLINK_SECONDS)],
+    ['candidates', dynamicMacSet(1024, NOTED_SECONDS.candidate)],
+    ['uplinks', dynamicMacSet(64, NOTED_SECONDS.uplink)],
   ]);
 
   const chains = new Map<string, ChainSpec>([

@@ -1,74 +1,9 @@
 import type { Expression, Statement } from 'nftables-json';
+import type { AboutSite } from './about.js';
+import { aboutComments } from './about.js';
 import { addressBits, formatNetmask } from './address.js';
-import { isMac } from './mac-address.js';
 import type { RuleSpec, SetSpec } from './structure.js';
-import type { Gateway, Link, OriginalSysctl, Site, SubnetLength, Transport } from './world.js';
-
-/**
- * The version of the layout below. A table with another one is replaced as a whole instead of being adapted.
- */
-export const LAYOUT = 2;
-
-/** The comment by which a table is known as ours: `gwmark layout 2`. */
-export const LAYOUT_COMMENT = `gwmark layout ${LAYOUT}`;
-
-/**
- * A chain that no packet passes. The comments of its rules keep what must outlive the sidecar: the layout (nft 1.0.6
- * drops comments of tables), the values that sysctls had before us, and the transports, which OpenVPN may not be there
- * to ask for.
- */
-export const ABOUT_CHAIN = 'about';
-
-/** `sysctl net/ipv4/ip_forward=0`, as a comment in {@link ABOUT_CHAIN}. */
-export function originalComment({ name, value }: OriginalSysctl): string {
-  return `sysctl ${name}=${value}`;
-}
-
-/** Reads what {@link originalComment} printed; null for any other text. */
-export function parseOriginalComment(comment: string): OriginalSysctl | null {
-  const match = /^sysctl ([^=]+)=(.*)$/.exec(comment);
-  return match === null ? null : { name: match[1] ?? '', value: match[2] ?? '' };
-}
-
-/**
- * `transport udp * 1194 46`, as a comment in {@link ABOUT_CHAIN}: protocol, address, port, families; of a client ` to
- * ADDRESS PORT` behind these.
- */
-export function transportComment({ protocol, address, port, families, remote }: Transport): string {
-  const server = remote === undefined ? '' : ` to ${remote.address} ${remote.port}`;
-  return `transport ${protocol} ${address ?? '*'} ${port} ${families.join('')}${server}`;
-}
-
-/** Reads what {@link transportComment} printed; null for any other text. */
-export function parseTransportComment(comment: string): Transport | null {
-  const match = /^transport (udp|tcp) (\S+) (\d{1,5}) (4|6|46)(?: to (\S+) (\d{1,5}))?$/.exec(comment);
-  if (match === null) return null;
-  const families = ([4, 6] as const).filter((family) => match[4]?.includes(String(family)));
-  const remote = match[5] === undefined ? {} : { remote: { address: match[5], port: Number(match[6]) } };
-  return {
-    protocol: match[1] === 'tcp' ? 'tcp' : 'udp',
-    address: match[2] === '*' ? null : (match[2] ?? null),
-    port: Number(match[3]),
-    families,
-    ...remote,
-  };
-}
-
-/**
- * `order lan0 02:00:00:00:00:01`, as a comment in {@link ABOUT_CHAIN}: where answers of this gateway go was said by a
- * command.
- */
-export function orderComments(gateways: readonly Gateway[]): string[] {
-  return gateways
-    .filter(({ isOrdered }) => isOrdered === true)
-    .flatMap(({ device, sources }) => sources.map((mac) => `order ${device} ${mac}`));
-}
-
-/** Reads what {@link orderComments} printed; null for any other text. */
-export function parseOrderComment(comment: string): { readonly device: string; readonly mac: string } | null {
-  const [, device, mac] = /^order (\S+) (\S+)$/.exec(comment) ?? [];
-  return device === undefined || mac === undefined || !isMac(mac) ? null : { device, mac };
-}
+import type { Link, Site, SubnetLength, Transport } from './world.js';
 
 /** The set that a client network belongs into: `client4` for one address, `subnet6_64` for a subnet. */
 export function clientSetName(network: SubnetLength): string {
@@ -204,14 +139,8 @@ export function matchTransportOutput({ protocol, port, remote }: Transport): Sta
 }
 
 /** The rules of {@link ABOUT_CHAIN}. */
-export function aboutRules(site: Site): RuleSpec[] {
-  const comments = [
-    LAYOUT_COMMENT,
-    ...site.savedSysctls.map(originalComment),
-    ...site.transports.map(transportComment),
-    ...orderComments(site.gateways),
-  ];
-  return comments.map((comment) => ({ expr: [{ return: null }], comment }));
+export function aboutRules(site: AboutSite): RuleSpec[] {
+  return aboutComments(site).map((comment) => ({ expr: [{ return: null }], comment }));
 }
 
 export function matchDirection(direction: 'original' | 'reply'): Statement {

@@ -1,4 +1,4 @@
-import type { ClientNetwork, ClientNetworkChange, OriginalSysctl, Policy, Transport } from '../../rules/index.js';
+import type { About, ClientNetwork, ClientNetworkChange, Policy } from '../../rules/index.js';
 
 /** A frame's source as the packet path noted it. */
 export interface SeenMac {
@@ -9,15 +9,11 @@ export interface SeenMac {
 }
 
 /** What an earlier run left in the kernel, as far as it is needed to go on without a gap. */
-export interface Installed {
+export interface Installed extends Omit<About, 'layout'> {
   readonly clients: ReadonlyMap<string, ClientNetwork>;
-  readonly savedSysctls: readonly OriginalSysctl[];
-  readonly transports: readonly Transport[];
   /** Gateway id -> source MACs that are learnt as it. */
   readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
   readonly uplinks: readonly SeenMac[];
-  /** Gateways, by device and source MAC, of which a command said where their answers go. */
-  readonly orders: readonly { readonly device: string; readonly mac: string }[];
 }
 
 /** What a rule counted since it was written; both grow only. */

@@ -3,6 +3,7 @@ import type { Iptables, Ipset, ListedSet, SetCommand } from 'iptables-wrapper';
 import { IptablesError, isNotFound } from 'iptables-wrapper';
 import type { ClientNetwork, ClientNetworkChange, IptablesMachine, IptablesRules, Policy } from '../../rules/index.js';
 import {
+  NOTED_SECONDS,
   NO_IPTABLES_RULES,
   diffIptables,
   iptablesClientCommands,
@@ -13,13 +14,12 @@ import {
   iptablesSetName,
 } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
+import { markClash, notOurs } from './clash.js';
 import type { Firewall, FirewallReading, Installed, RuleCounters, SeenMac } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import type { InstalledChains, SourceRule } from './iptables-reader.js';
 import { listChains, listSets, readClientSets } from './iptables-reader.js';
 
-/** Seconds for which a gateway of transport flows counts as one: as long as nftables keeps it. */
-const UPLINK_SECONDS = 3600;
 /** iptables-nft lets go of the sets of a removed rule a moment after the rule. */
 const RELEASE_PATIENCE_MS = 2000;
 
@@ -61,12 +61,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
 
   async adopt(deviceOf: (address: string) => string): Promise<Installed | null> {
     const chains = await listChains(this.#iptables, this.#table);
-    if (chains.owner === 'foreign') {
-      throw new GwmarkError(
-        'FIREWALL_CLASH',
-        `iptables chains ${iptablesPrefix(this.#table)}* exist and are not gwmark's; name another with the setting table`,
-      );
-    }
+    if (chains.owner === 'foreign') throw notOurs(`a chain of iptables named ${iptablesPrefix(this.#table)}*`);
     // Sets alone do nothing; they are filled again.
     if (chains.owner === 'none') return null;
     const sets = await listSets(this.#ipset, this.#table);
@@ -169,7 +164,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
           .map(({ rule: { device, mac }, seenAtMs }) => ({
             device,
             mac,
-            expiresSeconds: UPLINK_SECONDS - Math.round((nowMs - seenAtMs) / 1000),
+            expiresSeconds: NOTED_SECONDS.uplink - Math.round((nowMs - seenAtMs) / 1000),
           }))
           .filter(({ expiresSeconds }) => expiresSeconds > 0),
       );
@@ -198,9 +193,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
           !rules.some(({ words }) => setsBits(words, policy.markMask))
         )
           continue;
-        clashes.push(
-          `iptables chain ${name} (IPv${family} mangle) sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`,
-        );
+        clashes.push(markClash(`iptables chain ${name} (IPv${family} mangle)`, policy));
       }
     }
     return clashes;

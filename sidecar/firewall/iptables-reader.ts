@@ -1,18 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Family, Ipset, Iptables, ListedChain, ListedSet, RuleWords } from 'iptables-wrapper';
-import type { ClientNetwork, IptablesChain, OriginalSysctl, Transport } from '../../rules/index.js';
+import type { About, ClientNetwork, IptablesChain } from '../../rules/index.js';
 import {
   IPTABLES_CHAINS,
   IPTABLES_ORIGINS,
-  LAYOUT_COMMENT,
   iptablesPrefix,
   networkKey,
   parseNetwork,
-  parseOrderComment,
-  parseOriginalComment,
-  parseTransportComment,
+  readAbout,
 } from '../../rules/index.js';
-import type { Count, RuleCounters } from './firewall.js';
+import type { CountingChains } from './chain-counters.js';
+import { ChainCounters, idOfChain } from './chain-counters.js';
+import type { Count, Installed, RuleCounters } from './firewall.js';
 
 /** A rule that leads from a source MAC to the chain of its gateway, with what it counted. */
 export interface SourceRule {
@@ -23,16 +22,11 @@ export interface SourceRule {
 }
 
 /** What is in the tables mangle under our names. */
-export interface InstalledChains {
+export interface InstalledChains extends Pick<Installed, keyof Omit<About, 'layout'> | 'gateways'> {
   /** `none`: there is nothing. `foreign`: another program's. `outdated`: ours, of another layout. */
   readonly owner: 'none' | 'ours' | 'outdated' | 'foreign';
   /** In the order in which they can be taken away from the end; their rules are not compared (`null`). */
   readonly chains: readonly IptablesChain[];
-  readonly savedSysctls: readonly OriginalSysctl[];
-  readonly transports: readonly Transport[];
-  /** Gateway id -> source MACs that are learnt as it. */
-  readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
-  readonly orders: readonly { readonly device: string; readonly mac: string }[];
   /** Of both families. */
   readonly counters: RuleCounters;
   /** Of transport flows. */
@@ -44,10 +38,12 @@ export interface InstalledChains {
 /** The table mangle of each family. */
 export type ListedMangles = readonly { readonly family: Family; readonly chains: readonly ListedChain[] }[];
 
-/** Chains whose last rules count why packets took the normal route. */
-const REASONS: Readonly<Record<string, string>> = {
-  [IPTABLES_CHAINS.unknown]: 'learn_unknown_mac',
-  [IPTABLES_CHAINS.noGateway]: 'return_no_gateway',
+/** The chains that count, without our prefix. */
+const COUNTING: CountingChains = {
+  learn: `${IPTABLES_CHAINS.learn}-`,
+  return: `${IPTABLES_CHAINS.return}-`,
+  unknownMac: IPTABLES_CHAINS.unknown,
+  noGateway: IPTABLES_CHAINS.noGateway,
 };
 
 /**
@@ -80,9 +76,7 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
   const chains: IptablesChain[] = [];
   const comments: string[] = [];
   const gateways = new Map<number, { device: string; mac: string }[]>();
-  const received = new Map<number, Count>();
-  const sent = new Map<number, Count>();
-  const fallThrough = new Map<string, Count>();
+  const counted = new ChainCounters(COUNTING);
   const uplinkRules: SourceRule[] = [];
   const hash = createHash('sha256');
   for (const { family, chains: listed } of mangles) {
@@ -102,12 +96,8 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
       const name = chain.name.slice(prefix.length);
       if (name === IPTABLES_CHAINS.about)
         comments.push(...chain.rules.flatMap(({ words }) => valueOf(words, '--comment') ?? []));
-      const counting = chain.rules.filter(({ words }) => leadsTo(words) !== 'SET');
-      const learntAs = idOf(IPTABLES_CHAINS.learn, name);
-      const returnedTo = idOf(IPTABLES_CHAINS.return, name);
-      if (learntAs !== null) addCount(received, learntAs, counting);
-      else if (returnedTo !== null) addCount(sent, returnedTo, counting);
-      else if (name in REASONS) addCount(fallThrough, REASONS[name] ?? name, counting);
+      counted.add(name, chain.rules.filter(({ words }) => leadsTo(words) !== 'SET').map(countOf));
+      const learntAs = idOfChain(COUNTING.learn, name);
       if (learntAs !== null && !gateways.has(learntAs)) gateways.set(learntAs, []);
       if (name !== IPTABLES_CHAINS.learn && name !== IPTABLES_CHAINS.transport) continue;
       for (const { words, counters } of chain.rules) {
@@ -118,14 +108,13 @@ export function readChains(mangles: ListedMangles, table: string): InstalledChai
       }
     }
   }
+  const { layout, ...about } = readAbout(comments);
   return {
-    owner: ownerOf(chains, comments),
+    owner: layout === 'none' && chains.length > 0 ? 'foreign' : layout,
     chains,
-    savedSysctls: comments.map(parseOriginalComment).filter((original) => original !== null),
-    transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
+    ...about,
     gateways,
-    orders: comments.map(parseOrderComment).filter((order) => order !== null),
-    counters: { received, sent, fallThrough },
+    counters: counted.sums,
     uplinkRules,
     fingerprint: hash.digest('base64'),
   };
@@ -158,12 +147,6 @@ export function readClientSets(
   return clients;
 }
 
-function ownerOf(chains: readonly IptablesChain[], comments: readonly string[]): InstalledChains['owner'] {
-  if (comments.includes(LAYOUT_COMMENT)) return 'ours';
-  if (comments.some((comment) => comment.startsWith('gwmark layout '))) return 'outdated';
-  return chains.length === 0 ? 'none' : 'foreign';
-}
-
 /** Both families have the same sources. */
 function noteSource(gateways: Map<number, { device: string; mac: string }[]>, { id, device, mac }: SourceRule): void {
   const known = gateways.get(id) ?? [];
@@ -173,25 +156,14 @@ function noteSource(gateways: Map<number, { device: string; mac: string }[]>, { 
 
 function sourceOf(words: RuleWords, prefix: string, packets: number): SourceRule | null {
   const [device, mac, target] = [valueOf(words, '-i'), valueOf(words, '--mac-source'), leadsTo(words)];
-  const id = target?.startsWith(prefix) === true ? idOf(IPTABLES_CHAINS.learn, target.slice(prefix.length)) : null;
+  const id = target?.startsWith(prefix) === true ? idOfChain(COUNTING.learn, target.slice(prefix.length)) : null;
   return device === undefined || mac === undefined || id === null
     ? null
     : { id, device, mac: mac.toLowerCase(), packets };
 }
 
-/** 7 of `learn-7`. */
-function idOf(kind: string, name: string): number | null {
-  const digits = name.startsWith(`${kind}-`) ? name.slice(kind.length + 1) : '';
-  return /^\d{1,3}$/.test(digits) ? Number(digits) : null;
-}
-
-function addCount<Key>(counts: Map<Key, Count>, key: Key, rules: ListedChain['rules']): void {
-  let { packets, bytes } = counts.get(key) ?? { packets: 0, bytes: 0 };
-  for (const { counters } of rules) {
-    packets += Number(counters?.packets ?? 0n);
-    bytes += Number(counters?.bytes ?? 0n);
-  }
-  counts.set(key, { packets, bytes });
+function countOf({ counters }: ListedChain['rules'][number]): Count {
+  return { packets: Number(counters?.packets ?? 0n), bytes: Number(counters?.bytes ?? 0n) };
 }
 
 function leadsTo(words: RuleWords): string | undefined {

@@ -3,6 +3,7 @@ import type { ClientNetwork, ClientNetworkChange, Policy, Structure, TableFamily
 import { NOTHING, clientCommands, diffStructure } from '../../rules/index.js';
 import { isNotFound } from 'nftables-json';
 import { GwmarkError } from '../errors.js';
+import { notOurs } from './clash.js';
 import type { Firewall, FirewallReading, RuleCounters, SeenMac } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import { nftablesMarkClashes } from './nftables-marks.js';
@@ -39,12 +40,7 @@ export class NftablesFirewall implements Firewall<Structure> {
     const objects = await this.#list(false);
     if (objects === null) return null;
     const installed = readTable(objects, deviceOf);
-    if (installed.owner === 'foreign') {
-      throw new GwmarkError(
-        'FIREWALL_CLASH',
-        `nftables table ${this.#family} ${this.#table} belongs to another program; set table to another name`,
-      );
-    }
+    if (installed.owner === 'foreign') throw notOurs(`nftables table ${this.#family} ${this.#table}`);
     this.#structure = installed.structure;
     this.#mustReplace = installed.owner === 'outdated';
     return installed;

@@ -1,5 +1,6 @@
 import type { NftObject } from 'nftables-json';
 import type { Policy } from '../../rules/index.js';
+import { markClash } from './clash.js';
 
 /** An inline endpoint has a second table of ours, for frames. */
 const OUR_FAMILIES: ReadonlySet<string> = new Set(['inet', 'bridge']);
@@ -13,11 +14,7 @@ export function nftablesMarkClashes(policy: Policy, objects: readonly NftObject[
       (statement) =>
         'mangle' in statement && isMark(statement.mangle) && setsBits(statement.mangle.value, policy.markMask),
     );
-    return clashes
-      ? [
-          `nftables chain ${family} ${table} ${chain} sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`,
-        ]
-      : [];
+    return clashes ? [markClash(`nftables chain ${family} ${table} ${chain}`, policy)] : [];
   });
 }
 

@@ -3,16 +3,15 @@ import type { Expression, MapPair, NftObject } from 'nftables-json';
 import type { ChainSpec, ClientNetwork, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
 import {
   ABOUT_CHAIN,
-  LAYOUT_COMMENT,
   LEARN_CHAIN,
   NOTHING,
   NO_GATEWAY_CHAIN,
   networkKey,
   parseNetwork,
-  parseOrderComment,
-  parseOriginalComment,
-  parseTransportComment,
+  readAbout,
 } from '../../rules/index.js';
+import type { CountingChains } from './chain-counters.js';
+import { ChainCounters, idOfChain } from './chain-counters.js';
 import type { Count, Installed, RuleCounters, SeenMac } from './firewall.js';
 
 /** What is in the kernel under our table's name. */
@@ -26,10 +25,12 @@ export interface InstalledTable extends Installed {
   readonly fingerprint: string;
 }
 
-/** Chains that count why packets took the normal route. */
-const REASONS: Readonly<Record<string, string>> = {
-  [LEARN_CHAIN]: 'learn_unknown_mac',
-  [NO_GATEWAY_CHAIN]: 'return_no_gateway',
+/** The chains that count. */
+const COUNTING: CountingChains = {
+  learn: 'learn_',
+  return: 'return_',
+  unknownMac: LEARN_CHAIN,
+  noGateway: NO_GATEWAY_CHAIN,
 };
 
 /**
@@ -43,9 +44,7 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
   const verdicts = new Map<string, ReadonlyMap<string, VerdictElement>>();
   const clients = new Map<string, ClientNetwork>();
   const comments: string[] = [];
-  const received = new Map<number, Count>();
-  const sent = new Map<number, Count>();
-  const fallThrough = new Map<string, Count>();
+  const counters = new ChainCounters(COUNTING);
   let uplinks: readonly SeenMac[] = [];
   for (const object of objects) {
     if ('set' in object) {
@@ -63,29 +62,19 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
       const { chain, comment, expr } = object.rule;
       if (chain === ABOUT_CHAIN && comment !== undefined) comments.push(comment);
       const count = countOf(expr);
-      if (count === null) continue;
-      const learntAs = idOfChain('learn_', chain);
-      const returnedTo = idOfChain('return_', chain);
-      if (learntAs !== null) received.set(learntAs, count);
-      else if (returnedTo !== null) sent.set(returnedTo, count);
-      else if (chain in REASONS) fallThrough.set(REASONS[chain] ?? chain, count);
+      if (count !== null) counters.add(chain, [count]);
     }
   }
-  const owner = comments.includes(LAYOUT_COMMENT)
-    ? 'ours'
-    : comments.some((comment) => comment.startsWith('gwmark layout '))
-      ? 'outdated'
-      : 'foreign';
+  const { layout, ...about } = readAbout(comments);
+  const owner = layout === 'none' ? 'foreign' : layout;
   return {
     owner,
     structure: owner === 'ours' ? { sets, chains, verdicts } : NOTHING,
     clients,
-    savedSysctls: comments.map(parseOriginalComment).filter((original) => original !== null),
-    transports: comments.map(parseTransportComment).filter((transport) => transport !== null),
+    ...about,
     gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns')),
     uplinks,
-    orders: comments.map(parseOrderComment).filter((order) => order !== null),
-    counters: { received, sent, fallThrough },
+    counters: counters.sums,
     fingerprint: fingerprint(objects),
   };
 }
@@ -131,20 +120,15 @@ function readGateways(
 ): ReadonlyMap<number, readonly { device: string; mac: string }[]> {
   const gateways = new Map<number, { device: string; mac: string }[]>();
   for (const { chain } of returns?.values() ?? []) {
-    const id = idOfChain('return_', chain);
+    const id = idOfChain(COUNTING.return, chain);
     if (id !== null) gateways.set(id, []);
   }
   for (const { key, chain } of sources?.values() ?? []) {
-    const id = idOfChain('learn_', chain);
+    const id = idOfChain(COUNTING.learn, chain);
     const [device, mac] = typeof key === 'number' ? [] : key.concat;
     if (id !== null && device !== undefined && mac !== undefined) gateways.get(id)?.push({ device, mac });
   }
   return gateways;
-}
-
-function idOfChain(prefix: string, chain: string): number | null {
-  const digits = chain.startsWith(prefix) ? chain.slice(prefix.length) : '';
-  return /^\d{1,3}$/.test(digits) ? Number(digits) : null;
 }
 
 function countOf(statements: readonly object[]): Count | null {
