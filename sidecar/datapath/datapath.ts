@@ -16,7 +16,7 @@ export interface Compiled<Rules> {
 }
 
 /** What an earlier run left in the kernel. */
-export interface Left {
+export interface EarlierRun {
   readonly table: Installed;
   readonly plan: RoutingPlan;
 }
@@ -33,10 +33,10 @@ export interface Datapath<Rules = unknown> {
   /**
    * Makes the kernel ready, and goes on from what an earlier run left.
    *
-   * @param left null: nothing
+   * @param earlier null: there was none
    * @throws GwmarkError where the kernel cannot be made ready
    */
-  start(left: Left | null): Promise<void>;
+  start(earlier: EarlierRun | null): Promise<void>;
   /**
    * Looks at what the packet path noted, and acts on it.
    *

@@ -11,9 +11,9 @@ import type {
   Compiled,
   Datapath,
   DatapathCounters,
+  EarlierRun,
   GatewayKeeper,
   GatewayView,
-  Left,
   NeighbourState,
 } from '../datapath.js';
 import type { SourceLists } from '../source-lists.js';
@@ -100,9 +100,9 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
    * Takes over gateways under the ids that conntrack marks know; the permanent neighbours of the earlier run say where
    * answers go. Rules and routing are all that it needs of the kernel.
    */
-  async start(left: Left | null): Promise<void> {
-    if (left === null) return;
-    const { table, plan } = left;
+  async start(earlier: EarlierRun | null): Promise<void> {
+    if (earlier === null) return;
+    const { table, plan } = earlier;
     const { policy } = this.#options;
     const neighbours = gatewayNeighbours(policy, plan);
     for (const [id, sources] of table.gateways) {
