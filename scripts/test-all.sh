@@ -23,6 +23,8 @@ exit code: 0 if nothing failed, 1 if something did, 64 usage. With CI=true a ski
 END_USAGE
 }
 
+# Nothing is sampled.
+export TEST_EXHAUSTIVE=true
 jobs=$(($(nproc) + 1))
 parallel="--parallel --jobs $jobs"
 # A part, what it is, and its command. Fast ones first.

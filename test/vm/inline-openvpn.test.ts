@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import type { Capture } from '../lab/capture.js';
 import type { Frame } from '../lab/frame.js';
 import { VLAN_ADDRESS } from '../lab/inline.js';
 import { InlineLab, insertModule, removeModule } from '../lab/inline-lab.js';
@@ -21,10 +22,13 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
   this.timeout(patient(60_000));
   let lab: InlineLab;
   let pristine: NetworkState;
+  /** On the cables to both routers, for all tests: starting tcpdump takes an emulated machine longer than an exchange. */
+  let captures: Record<'r1' | 'r2', Capture>;
 
   before(async () => {
     await insertModule();
     lab = await InlineLab.create();
+    captures = { r1: await lab.capture('r1'), r2: await lab.capture('r2') };
     // As careful as a machine can be: the sidecar has to deal with it.
     await lab.endpoint.sysctl(...['all', 'default', 'br0'].map((device) => `net.ipv4.conf.${device}.rp_filter=1`));
     await bridgeFilter(0);
@@ -33,25 +37,27 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
     await lab.connect('client1', 'client2');
   });
   after(async () => {
+    for (const router of ['r1', 'r2'] as const) await captures?.[router][Symbol.asyncDispose]();
     await lab?.[Symbol.asyncDispose]();
     await removeModule();
   });
 
   /** Runs `action` and resolves with the frames that crossed the cable to either router meanwhile. */
-  async function watching(
+  async function watching(action: () => Promise<void>): Promise<Record<'r1' | 'r2', readonly Frame[]>> {
+    const [r1, r2] = [await captures.r1.mark(), await captures.r2.mark()];
+    await action();
+    return { r1: await captures.r1.frames(r1), r2: await captures.r2.frames(r2) };
+  }
+
+  /** The same for frames of a filter, whole. */
+  async function watchingWhole(
     action: () => Promise<void>,
-    filter = '',
-    snapshotBytes?: number,
+    filter: string,
   ): Promise<Record<'r1' | 'r2', readonly Frame[]>> {
-    const [r1, r2] = await Promise.all(
-      (['r1', 'r2'] as const).map(async (router) => await lab.capture(router, filter, snapshotBytes)),
-    );
-    try {
-      await action();
-      return { r1: (await r1?.frames()) ?? [], r2: (await r2?.frames()) ?? [] };
-    } finally {
-      await Promise.all([r1?.[Symbol.asyncDispose](), r2?.[Symbol.asyncDispose]()]);
-    }
+    await using r1 = await lab.capture('r1', filter, WHOLE);
+    await using r2 = await lab.capture('r2', filter, WHOLE);
+    await action();
+    return { r1: await r1.frames(), r2: await r2.frames() };
   }
 
   async function bridgeFilter(value: 0 | 1): Promise<void> {
@@ -145,18 +151,14 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
 
     it(`passes over IP${family} what is not of the VPN, each frame byte for byte`, async () => {
       const far = ADDRESS.hostB[family];
-      const { r1, r2 } = await watching(
-        async () => {
-          for (const kind of KINDS) await assertExchange(kind, lab.party('host', family), lab.party('away', family));
-          if (family === 'v4')
-            assert.equal(
-              (await ping(lab.party('host', family), { address: far }, { count: 1, size: 4000 })).received,
-              1,
-            );
-        },
-        `host ${far}`,
-        WHOLE,
-      );
+      const { r1, r2 } = await watchingWhole(async () => {
+        for (const kind of KINDS) await assertExchange(kind, lab.party('host', family), lab.party('away', family));
+        if (family === 'v4')
+          assert.equal(
+            (await ping(lab.party('host', family), { address: far }, { count: 1, size: 4000 })).received,
+            1,
+          );
+      }, `host ${far}`);
 
       assert.ok(r1.length > 20, `${r1.length} frames`);
       for (const [from, to] of [
@@ -181,21 +183,13 @@ describe('an inline endpoint, real OpenVPN on its bridge', function () {
     const { r1: first } = lab.topology.boxes;
     await first.ip(`address add ${TUNNEL.client1.v4}/32 dev lo`);
 
-    const { r1, r2 } = await watching(
-      async () => {
-        const from = { namespace: lab.topology.boxes.r2, address: VLAN_ADDRESS.r2.v4 };
-        assert.equal((await ping(from, { address: VLAN_ADDRESS.r1.v4 }, { count: 1 })).received, 1);
-        await lab.topology.boxes.r2.ip(`route add ${TUNNEL.client1.v4} via ${VLAN_ADDRESS.r1.v4}`);
-        assert.equal(
-          (await ping(from, { address: TUNNEL.client1.v4 }, { count: 1 })).received,
-          1,
-          'r1 itself answered',
-        );
-        await lab.topology.boxes.r2.ip(`route del ${TUNNEL.client1.v4}`);
-      },
-      'vlan 10',
-      WHOLE,
-    );
+    const { r1, r2 } = await watchingWhole(async () => {
+      const from = { namespace: lab.topology.boxes.r2, address: VLAN_ADDRESS.r2.v4 };
+      assert.equal((await ping(from, { address: VLAN_ADDRESS.r1.v4 }, { count: 1 })).received, 1);
+      await lab.topology.boxes.r2.ip(`route add ${TUNNEL.client1.v4} via ${VLAN_ADDRESS.r1.v4}`);
+      assert.equal((await ping(from, { address: TUNNEL.client1.v4 }, { count: 1 })).received, 1, 'r1 itself answered');
+      await lab.topology.boxes.r2.ip(`route del ${TUNNEL.client1.v4}`);
+    }, 'vlan 10');
     await first.ip(`address del ${TUNNEL.client1.v4}/32 dev lo`);
 
     assert.ok(r1.length >= 4, `${r1.length} frames`);
