@@ -172,7 +172,7 @@ describe('an endpoint with a reverse path filter made of rules', function () {
       assert.ok(
         report.findings.some(
           ({ check, severity, found }) =>
-            check === 'path-filters' && severity === 'info' && /default route leads by every link/.test(found),
+            check === 'path-filters' && severity === 'info' && /default route goes through every link/.test(found),
         ),
       );
       await assertExchange('ping', lab.party('hostB', 'v4'), lab.party('client1', 'v4'));
