@@ -11,7 +11,7 @@ export * from './clients.js';
 export * from './module-structure.js';
 export * from './bridge-structure.js';
 export * from './routing.js';
-export { isAnswerable } from './path-filters.js';
+export { isAnswerable, isAnswerableBehindNat } from './path-filters.js';
 export { legsTable, markWithoutGateway, needsLegs } from './legs.js';
 export * from './module-routing.js';
 export * from './diff.js';

@@ -1,5 +1,15 @@
 import type { Statement } from 'nftables-json';
-import { matchAddress, matchDevice, matchTransport, matchVpnDestinations, MAC_KEY } from './selection.js';
+import {
+  MAC_KEY,
+  matchAddress,
+  matchClients,
+  matchDevice,
+  matchDirection,
+  matchTranslated,
+  matchTransport,
+  matchVpnDestinations,
+  ORIGINAL_SOURCE,
+} from './selection.js';
 import type { ChainSpec, RuleSpec, SetSpec, VerdictElement } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
@@ -14,6 +24,8 @@ import { gatewayMark } from './world.js';
 
 /** Before the table raw of iptables (NF_IP_PRI_RAW, -300), behind defragmentation (-400): ports can be seen. */
 export const BEFORE_FILTERS = -301;
+/** Behind connection tracking (NF_IP_PRI_CONNTRACK, -200), before the table mangle of iptables (-150). */
+export const BEHIND_CONNTRACK = -199;
 /** Behind everything that anybody has in prerouting; routing comes next. */
 export const AFTER_FILTERS = 1000;
 
@@ -28,6 +40,14 @@ export function isAnswerable({
   readonly priority: number;
 }): boolean {
   return asksWithMark && hook === 'prerouting' && priority > BEFORE_FILTERS && priority < AFTER_FILTERS;
+}
+
+/**
+ * Of those that can be answered: also for replies to flows of clients that the endpoint masquerades. Such a reply is for
+ * the endpoint's own address, and connection tracking alone knows whose it is.
+ */
+export function isAnswerableBehindNat({ priority }: { readonly priority: number }): boolean {
+  return priority > BEHIND_CONNTRACK;
 }
 
 /** What {@link compileNexthopStructure} adds for a site that has such a filter. */
@@ -55,6 +75,7 @@ export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): Filt
     sets: [['answers', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }]],
     chains: [
       ['before_filters', basePrerouting(BEFORE_FILTERS, beforeRules(site))],
+      ['before_tracked_filters', basePrerouting(BEHIND_CONNTRACK, maskedRules(site))],
       [
         'after_filters',
         basePrerouting(AFTER_FILTERS, [{ expr: [matchDevice(links), writeBits(policy, 0)] }, ...prerouting]),
@@ -91,6 +112,14 @@ function beforeRules(site: Site): RuleSpec[] {
     }),
     ...matchVpnDestinations(site).map((match) => ({ expr: [match, fromLink, goto] })),
   ];
+}
+
+/** Replies to what clients send under an address of the endpoint. */
+function maskedRules(site: Site): RuleSpec[] {
+  const fromLink = matchDevice(site.links);
+  return matchClients(site.subnetLengths, ORIGINAL_SOURCE).map((match) => ({
+    expr: [matchTranslated('snat'), matchDirection('reply'), match, fromLink, { goto: { target: 'answer' } }],
+  }));
 }
 
 /** Who claims on a link to be a client is the filter's to judge as well. */

@@ -45,6 +45,9 @@ export const DESTINATION: AddressOf = (protocol) => ({ payload: { protocol, fiel
 /** Where the first packet of its flow was sent, before any DNAT. nft_ct needs Linux 4.17 for it. */
 export const ORIGINAL_DESTINATION: AddressOf = (protocol) => ({ ct: { key: `${protocol} daddr`, dir: 'original' } });
 
+/** Who sent the first packet of the flow, before SNAT. */
+export const ORIGINAL_SOURCE: AddressOf = (protocol) => ({ ct: { key: `${protocol} saddr`, dir: 'original' } });
+
 /**
  * One match each for what is a VPN destination: a client's address, a subnet behind a client.
  *

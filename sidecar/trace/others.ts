@@ -1,6 +1,7 @@
+import { isAnswerableBehindNat } from '../../rules/index.js';
 import { nftZones } from '../doctor/checks/conntrack-zones.js';
 import { remedyOfRefusal, waysBetween } from '../doctor/checks/forward-policy.js';
-import { remedyOfFilter, whyUnanswerable } from '../doctor/checks/path-filters.js';
+import { remedyBehindNat, remedyOfFilter, whyUnanswerable } from '../doctor/checks/path-filters.js';
 import { remedyOfFlowtable } from '../doctor/checks/flowtables.js';
 import { foreignFlowtables } from '../firewall/flowtables.js';
 import { refusalOf } from '../firewall/forward-verdict.js';
@@ -22,6 +23,13 @@ export function findOthers(reading: TraceReading, query: TraceQuery, role: Role,
         'filter',
         `${filter.where} drops packets from distant hosts on ${strandedLink}: the endpoint has no route back to ${query.source}, and ${reason}`,
         remedyOfFilter(filter),
+      );
+    }
+    if (reason === null && strandedLink !== null && !isAnswerableBehindNat(filter) && isMasqueraded(reading, query)) {
+      return steps.stop(
+        'filter',
+        `${filter.where} drops replies to a flow that the endpoint masquerades: it comes before connection tracking, which alone knows whose they are`,
+        remedyBehindNat(filter),
       );
     }
     steps.pass(
@@ -49,6 +57,14 @@ export function findOthers(reading: TraceReading, query: TraceQuery, role: Role,
     'firewall',
     `${refusal.where} ends new flows from ${way.from} to ${way.to} with ${refusal.verdict}`,
     remedyOfRefusal({ ...way, ...refusal }),
+  );
+}
+
+/** DST opened a flow to SRC, and SRC answers to an address of the endpoint. */
+function isMasqueraded({ opened }: TraceReading, { source, destination }: TraceQuery): boolean {
+  return opened.byDestination.some(
+    ({ original, reply }) =>
+      original.source === destination && reply.source === source && reply.destination !== destination,
   );
 }
 

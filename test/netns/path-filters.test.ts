@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { assertFound, runDoctor } from '../lab/doctor.js';
 import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
-import { ping } from '../lab/traffic.js';
+import { exchange, ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { assertExchange, assertSentVia, KINDS } from './matrix.js';
@@ -138,6 +138,55 @@ describe('an endpoint with a reverse path filter made of rules', function () {
       });
     });
   }
+
+  describe('and rules that masquerade a client', () => {
+    const [raw, behindConntrack] = SERVED;
+    before(async () => {
+      await shell(`nft 'table inet masked { chain post { type nat hook postrouting priority srcnat;
+        oifname lan0 ip saddr ${TUNNEL.client2.v4} masquerade; oifname lan0 ip6 saddr ${TUNNEL.client2.v6} masquerade; }; }'`);
+    });
+    after(async () => await shell('nft delete table inet masked'));
+
+    it('lets replies to what that client opens through, behind connection tracking', async () => {
+      await shell(behindConntrack?.make ?? '');
+      try {
+        await eventually(isAnswering, { what: 'rules that answer the filter' });
+        for (const family of FAMILIES) {
+          const result = await exchange('tcp', lab.party('client2', family), lab.party('hostB', family), {
+            port: 7741,
+          });
+          assert.ok(result.ok, JSON.stringify(result));
+        }
+      } finally {
+        await shell(NO_TABLE);
+      }
+    });
+
+    it('drops them before it, and doctor and trace say so', async () => {
+      await shell(raw?.make ?? '');
+      try {
+        await eventually(isAnswering, { what: 'rules that answer the filter' });
+        const { received } = await ping(lab.party('client2', 'v4'), lab.party('hostB', 'v4'), {
+          count: 1,
+          waitSeconds: 0.3,
+        });
+
+        assert.equal(received, 0);
+        const report = await runDoctor(lab.topology.endpoint, { flags: flags() });
+        assertFound(report, 'path-filters', 'info', /chain inet other rpf .*before connection tracking.*masquerades/);
+        const { code, stdout } = await runGwmark(lab.topology.endpoint, [
+          'trace',
+          ADDRESS.hostB.v4,
+          TUNNEL.client2.v4,
+          ...flags(),
+        ]);
+        assert.equal(code, 1);
+        assert.match(stdout, /chain inet other rpf drops replies to a flow that the endpoint masquerades/);
+      } finally {
+        await shell(NO_TABLE);
+      }
+    });
+  });
 
   for (const { title, make, unmake, where } of NAMED) {
     it(`is not ready beside ${title}, and doctor and trace name the rule`, async () => {

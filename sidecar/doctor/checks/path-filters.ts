@@ -1,5 +1,7 @@
+import type { NftObject } from 'nftables-json';
+
 import type { Family } from '../../../rules/index.js';
-import { isAnswerable } from '../../../rules/index.js';
+import { isAnswerable, isAnswerableBehindNat } from '../../../rules/index.js';
 import type { PathFilter } from '../../firewall/path-filters.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
@@ -11,6 +13,8 @@ interface Facts {
   /** By family: a link by which no default route leads. */
   readonly stranded: ReadonlyMap<Family, string>;
   readonly isRunning: boolean;
+  /** Rules of nftables, or of iptables-nft, translate sources. */
+  readonly translatesSources: boolean;
   /** Our table tells filters the ways of gateways. */
   readonly isAnswering: boolean;
 }
@@ -29,6 +33,7 @@ export const pathFilters: Check = {
       firewall: await system.firewall(),
       stranded: await system.linksWithoutDefault(),
       isRunning: (await system.status().catch(() => null)) !== null,
+      translatesSources: (await system.ruleset()).some(translatesSource),
       isAnswering: (await system.ruleset()).some(
         (object) =>
           'chain' in object &&
@@ -46,6 +51,7 @@ export function judgePathFilters({
   firewall,
   stranded,
   isRunning,
+  translatesSources,
   isAnswering,
 }: Facts): readonly Judgement[] {
   const subject = 'reverse path filters made of rules';
@@ -54,6 +60,14 @@ export function judgePathFilters({
   return filters.map((filter): Judgement => {
     const { where, families } = filter;
     const reason = whyUnanswerable(filter, datapath, firewall);
+    if (reason === null && translatesSources && stranded.size > 0 && !isAnswerableBehindNat(filter))
+      return {
+        severity: 'info',
+        subject,
+        found: `${where} asks with the mark, but before connection tracking: it drops replies to flows of clients that the endpoint masquerades`,
+        expected,
+        remedy: remedyBehindNat(filter),
+      };
     if (reason === null) {
       if (isAnswering || !isRunning)
         return fine(
@@ -102,6 +116,11 @@ export function whyUnanswerable(
     : `it is in hook ${filter.hook} at priority ${filter.priority}, where gwmark cannot place rules before and after it`;
 }
 
+/** How replies to flows of clients that the endpoint masquerades get past a filter. */
+export function remedyBehindNat({ where }: Pick<PathFilter, 'where'>): string {
+  return `move ${where} behind connection tracking (priority mangle, -150), give the endpoint a default route by that link, or do not masquerade clients: their own addresses come back`;
+}
+
 /** How an unanswered filter is kept from dropping. */
 export function remedyOfFilter({ where }: Pick<PathFilter, 'where'>): string {
   if (where.includes(' firewalld '))
@@ -109,4 +128,16 @@ export function remedyOfFilter({ where }: Pick<PathFilter, 'where'>): string {
   if (/nixos|rpfilter/.test(where))
     return 'networking.firewall.checkReversePath = false (NixOS), or a default route through that link';
   return 'make the rule look up with the mark (fib saddr . mark . iif; -m rpfilter --validmark) in prerouting, exclude that link from it, or remove it; or add a default route through that link';
+}
+
+function translatesSource(object: NftObject): boolean {
+  return (
+    'rule' in object &&
+    object.rule.expr.some(
+      (statement) =>
+        'masquerade' in statement ||
+        'snat' in statement ||
+        ('xt' in statement && /^(MASQUERADE|SNAT)$/.test((statement.xt as { name?: string } | null)?.name ?? '')),
+    )
+  );
 }

@@ -7,6 +7,11 @@ import { readBoundSockets, socketInodesOf } from '../../../sidecar/discovery/soc
 import { network } from '../../unit/rules/sample-site.js';
 import { ip, makeLan, makeTunnel, resetKernel, setSysctl } from '../firewall/kernel.js';
 
+/** Names of the links. */
+async function linksOf(wanted: readonly string[]): Promise<readonly string[]> {
+  return (await readDevices(wanted)).links.map(({ device }) => device).toSorted();
+}
+
 describe('readDevices', () => {
   beforeEach(resetKernel);
   after(resetKernel);
@@ -37,6 +42,23 @@ describe('readDevices', () => {
 
     assert.deepEqual(links.map(({ device }) => device).toSorted(), ['br0', 'lan0', 'lan0.7']);
     assert.deepEqual(links.find(({ device }) => device === 'lan0.7')?.onlink, [network('10.7.0.0/16')]);
+  });
+
+  it('takes a tap device for a link as it takes a card, for its peers have MAC addresses, unless it is in a bridge or not among the wanted', async () => {
+    await makeLan('lan0', '192.0.2.5/24');
+    await ip(
+      'link set lan0p down',
+      'tuntap add dev tap0 mode tap',
+      'link set tap0 up',
+      'tuntap add dev tap1 mode tap',
+      'link set tap1 up',
+      'link add br0 type bridge',
+      'link set tap1 master br0',
+      'link set br0 up',
+    );
+    assert.deepEqual(await linksOf([]), ['br0', 'lan0', 'tap0']);
+    assert.deepEqual(await linksOf(['lan0']), ['lan0']);
+    assert.deepEqual((await readDevices([])).taps.toSorted(), ['tap0', 'tap1']);
   });
 
   it('reads addresses, networks on the link and families', async () => {
