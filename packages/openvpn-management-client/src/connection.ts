@@ -259,7 +259,7 @@ export class Connection {
       case 'ENOENT':
         return this.#error('MGMT_NOT_FOUND', 'there is no such socket', error);
       case 'ECONNREFUSED':
-        return this.#error('MGMT_REFUSED', 'nobody listens there', error);
+        return this.#error('MGMT_REFUSED', 'nothing listens there', error);
       case 'EAGAIN':
         // A unix listener with a full backlog of one: one program has the slot, and another waits for it.
         return this.#error(

@@ -99,7 +99,7 @@ export function judgeMarks({ mask, writes, chains, rules }: Facts): readonly Jud
   return [
     fine(
       subject,
-      others === '' ? 'unused by other programs' : `unused by others (${others} uses different ones)`,
+      others === '' ? 'unused by other programs' : `unused by other programs (${others} uses different ones)`,
       expected,
     ),
   ];

@@ -12,8 +12,7 @@ interface Facts {
   /** Addresses of the endpoint in that family, tunnels and loopback left out. */
   readonly addresses: readonly string[];
   /**
-   * The source, and its device, that the kernel chooses for answers to somebody far away; null where it has no route
-   * yet.
+   * The source, and its device, that the kernel chooses for answers to distant hosts; null if it has no route yet.
    */
   readonly chosen: { readonly address: string; readonly device: string } | null;
   /** Its option `multihome`; null where its options cannot be read. */

@@ -1,3 +1,4 @@
+// cspell:ignore deivces levle
 import assert from 'node:assert/strict';
 
 import { didYouMean } from '../../../sidecar/config/did-you-mean.js';
