@@ -1,58 +1,89 @@
-import type { DatapathKind, GatewayView } from '../datapath/datapath.js';
-import type { SourceLists } from '../datapath/source-lists.js';
-import type { StatusDocument } from '../status.js';
-import type { Instance } from '../openvpn/instance.js';
+import type { Policy } from '../../rules/index.js';
+import type { Settings } from '../config/settings.js';
+import { readVersion } from '../config/version.js';
+import { plainInForce } from '../control/settings-in-force.js';
+import type { Kernel } from '../kernel/kernel.js';
 import { statusOf } from '../openvpn/instance-status.js';
-import type { Repairs } from './repairs.js';
+import type { Servers } from '../openvpn/servers.js';
+import type { StatusDocument } from '../status.js';
+import { readNetworkNamespace } from '../system/network-namespace.js';
 
-export interface StatusInput extends Pick<
-  StatusDocument,
-  'version' | 'firewall' | 'elements' | 'unreachable' | 'markMask' | 'settings'
-> {
-  readonly appliedPass: number;
-  readonly repairs: Repairs;
-  readonly datapath: DatapathKind;
-  readonly gateways: GatewayView;
-  readonly sources: SourceLists;
-  readonly servers: readonly Instance[];
-  readonly problems: readonly string[];
-  /** The kernel has what is wanted. */
-  readonly isSettled: boolean;
+/** A part of the daemon that can keep traffic from being carried. */
+interface Watched {
+  /** In a sentence; null when all is well. */
+  readonly problem: string | null;
 }
 
-/** Puts the status document together. */
-export function buildStatus(input: StatusInput): StatusDocument {
-  const problems =
-    input.isSettled || input.problems.length > 0 ? input.problems : ['the first rules are not installed yet'];
-  const { gateways, repairs } = input;
-  const { fallThrough, module } = gateways.counters;
-  const instances = input.servers.map(statusOf);
-  return {
-    version: input.version,
-    datapath: input.datapath,
-    firewall: input.firewall,
-    ready: problems.length === 0,
-    problems,
-    servers: instances.map(({ server }) => server),
-    clients: instances.flatMap(({ clients }) => clients),
-    unreachable: input.unreachable ?? [],
-    gateways: gateways.status(),
-    sourceLists: input.sources.status(),
-    uplink: gateways.uplinkId,
-    startedAt: repairs.startedAt,
-    repairs: repairs.repairs,
-    fallThrough: Object.fromEntries(fallThrough),
-    moduleCounters: module === null ? null : Object.fromEntries(module),
-    elements: input.elements,
-    appliedPass: input.appliedPass,
-    markMask: input.markMask,
-    ...(input.settings === undefined ? {} : { settings: input.settings }),
-    networkNamespace: repairs.networkNamespace,
-  };
+export interface StatusParts {
+  readonly settings: () => Settings;
+  readonly policy: Policy;
+  readonly firewall: StatusDocument['firewall'];
+  readonly kernel: Kernel;
+  readonly servers: Servers;
+}
+
+/** Puts the status document together, from the parts of a daemon that started now. */
+export class StatusBuilder {
+  readonly #parts: StatusParts;
+  readonly #version = readVersion();
+  readonly #startedAt = new Date().toISOString();
+  readonly #networkNamespace = readNetworkNamespace();
+
+  constructor(parts: StatusParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads no file and asks nobody: it tells what each part knows. */
+  build(): StatusDocument {
+    const { settings, policy, firewall, kernel, servers } = this.#parts;
+    const { gateways, reconciler, repairs, reachability } = kernel;
+    const { fallThrough, module } = gateways.counters;
+    const problems = this.#problems();
+    const instances = servers.list.map(statusOf);
+    return {
+      version: this.#version,
+      datapath: kernel.kind,
+      firewall,
+      ready: problems.length === 0,
+      problems,
+      servers: instances.map(({ server }) => server),
+      clients: instances.flatMap(({ clients }) => clients),
+      unreachable: reachability.list(),
+      gateways: gateways.status(),
+      sourceLists: kernel.sources.status(),
+      uplink: gateways.uplinkId,
+      startedAt: this.#startedAt,
+      repairs: repairs.repairs,
+      fallThrough: Object.fromEntries(fallThrough),
+      moduleCounters: module === null ? null : Object.fromEntries(module),
+      elements: reconciler.elements,
+      appliedPass: reconciler.appliedPass,
+      markMask: policy.markMask,
+      settings: plainInForce(settings()),
+      networkNamespace: this.#networkNamespace,
+    };
+  }
+
+  #problems(): readonly string[] {
+    const { kernel, servers } = this.#parts;
+    const { datapath, gateways, reconciler, repairs, routingRepairs, forwarder, filters, cards } = kernel;
+    const uplink = { problem: uplinkProblem(servers.uplinkNeed, gateways.uplinkId) };
+    const problems = [
+      ...[datapath, reconciler, repairs, routingRepairs, forwarder, uplink, filters, cards],
+      ...servers.list,
+    ].flatMap(({ problem }: Watched) => problem ?? []);
+    return reconciler.isSettled || problems.length > 0 ? problems : ['the first rules are not installed yet'];
+  }
 }
 
 /** The document in one line, for `systemctl status`. */
 export function summarize({ ready, problems, clients, gateways, datapath }: StatusDocument): string {
   if (!ready) return `not ready: ${problems.join('; ')}`;
   return `ready, datapath ${datapath}: ${clients.length} clients, ${gateways.length} gateways`;
+}
+
+function uplinkProblem(need: Servers['uplinkNeed'], uplink: number | null): string | null {
+  return need === 'seeking' && uplink === null
+    ? "no router is known for the OpenVPN client's packets: a router has to send to this endpoint first, or set uplink"
+    : null;
 }

@@ -2,10 +2,20 @@ import type { OriginalSysctl, Site } from '../../rules/index.js';
 import { needsMarkedErrors } from '../../rules/index.js';
 import type { DatapathKind } from '../datapath/datapath.js';
 import type { Logger } from '../log/logger.js';
+import { Debounced } from '../system/debounced.js';
 import { applySysctls, planForwarding } from '../system/forwarding.js';
+
+/** What decides which sysctls are set. */
+type ForwardedSite = Pick<Site, 'tunnels' | 'links' | 'transports'>;
 
 export interface ForwarderOptions {
   readonly datapath: DatapathKind;
+  /** The setting `sysctl: manage`, now. */
+  readonly isManaging: () => boolean;
+  /** What packets are forwarded between, now; null while nothing is. */
+  readonly site: () => ForwardedSite | null;
+  /** An OpenVPN has a tunnel: packets should be forwarded. */
+  readonly hasTunnel: () => boolean;
   /** {@link Forwarder.savedSysctls} grew: resolves when the kernel has a note of them, which `down` reads. */
   readonly onSavedSysctls: () => Promise<void>;
   readonly logger: Logger;
@@ -18,10 +28,13 @@ export class Forwarder {
   /** Optional ones that were said to be refused. */
   readonly #refused = new Set<string>();
   #problem: string | null = null;
+  /** It was on, or was turned on, at least once. */
   #isKnown = false;
+  readonly #enable: Debounced;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
+    this.#enable = new Debounced(0, () => this.#enableNow(), options.logger);
   }
 
   /** What `down` restores. */
@@ -29,14 +42,11 @@ export class Forwarder {
     return this.#savedSysctls;
   }
 
-  /** Why packets may not be forwarded; null before the first look. */
+  /** Why packets may not be forwarded, or are not yet; null when they are. */
   get problem(): string | null {
-    return this.#problem;
-  }
-
-  /** It was on, or was turned on, at least once. */
-  get isKnown(): boolean {
-    return this.#isKnown;
+    const { isManaging, hasTunnel } = this.#options;
+    if (this.#problem !== null) return this.#problem;
+    return isManaging() && !this.#isKnown && hasTunnel() ? 'forwarding is being enabled' : null;
   }
 
   /** Takes over what an earlier run noted. */
@@ -44,8 +54,22 @@ export class Forwarder {
     this.#savedSysctls = savedSysctls;
   }
 
-  /** What is refused is a problem, logged once, and tried again with the next call. */
-  async enable({ tunnels, links, transports }: Pick<Site, 'tunnels' | 'links' | 'transports'>): Promise<void> {
+  /** Turns forwarding on for the site of now. What is refused is a problem, logged once, and retried by the next call. */
+  soon(): void {
+    this.#enable.soon();
+  }
+
+  stop(): void {
+    this.#enable.stop();
+  }
+
+  async #enableNow(): Promise<void> {
+    const { isManaging, site } = this.#options;
+    const now = site();
+    if (isManaging() && now !== null && now.tunnels.length > 0) await this.#enableFor(now);
+  }
+
+  async #enableFor({ tunnels, links, transports }: ForwardedSite): Promise<void> {
     const { datapath, onSavedSysctls, logger } = this.#options;
     try {
       const changes = await planForwarding({

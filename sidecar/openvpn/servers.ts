@@ -1,4 +1,4 @@
-import type { Transport } from '../../rules/index.js';
+import type { Transport, Tunnel } from '../../rules/index.js';
 import { transportComment } from '../../rules/index.js';
 import { formatEndpoint } from 'openvpn-management-client';
 import type { ManagementEndpoint, Settings } from '../config/settings.js';
@@ -23,6 +23,26 @@ export class Servers implements AsyncDisposable {
 
   get list(): readonly Instance[] {
     return this.#list;
+  }
+
+  /** Tunnels of those that have one, in order. */
+  get tunnels(): readonly Tunnel[] {
+    return this.#list.flatMap(({ place }) => place.tunnel ?? []);
+  }
+
+  /** Transports of all of them. */
+  get transports(): readonly Transport[] {
+    return this.#list.flatMap(({ place }) => place.transports);
+  }
+
+  /** Of each it is known now who is connected. */
+  get areHeardOf(): boolean {
+    return this.#list.every(({ state }) => state !== 'connecting');
+  }
+
+  /** Resolves when each was heard of, or tried in vain. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#list.map(({ settled }) => settled));
   }
 
   /** Whether one of them needs a router to send to: a client does, until it is connected. */

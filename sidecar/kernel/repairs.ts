@@ -1,10 +1,7 @@
 import type { RepairStatus } from '../status.js';
-import { readNetworkNamespace } from '../system/network-namespace.js';
 
 /** What was repaired since the daemon started, and what is being repaired now. */
 export class Repairs {
-  readonly startedAt = new Date().toISOString();
-  readonly networkNamespace = readNetworkNamespace();
   readonly #repairs = { firewall: 0, routing: 0 };
   #damage: string | null = null;
 

@@ -1,0 +1,117 @@
+import { transportComment } from '../../rules/index.js';
+import type { Settings } from '../config/settings.js';
+import { type Devices, readDevices } from '../discovery/devices.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { WantedSite } from '../kernel/reconciler.js';
+import type { Logger } from '../log/logger.js';
+import type { Servers } from '../openvpn/servers.js';
+import { Debounced } from '../system/debounced.js';
+import type { Adoption } from './adoption.js';
+import type { StartGate } from './start-gate.js';
+
+/** A burst of device, route and rule events is answered once. */
+const BURST_MS = 50;
+
+export interface CurrentSiteOptions {
+  readonly settings: () => Settings;
+  readonly servers: Servers;
+  readonly adoption: Adoption;
+  readonly gate: StartGate;
+  readonly kernel: Kernel;
+  /** Once it is aborted, the reconciler gets no other site. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+}
+
+/**
+ * Everything around the clients, as it is now: devices, tunnels, transports, gateways, uplink. What the reconciler is
+ * to install comes from here.
+ */
+export class CurrentSite {
+  readonly #options: CurrentSiteOptions;
+  readonly #refresh: Debounced;
+  #devices: Devices = { links: [], tunnels: [], taps: [] };
+  #wanted: WantedSite | null = null;
+
+  constructor(options: CurrentSiteOptions) {
+    this.#options = options;
+    this.#refresh = new Debounced(BURST_MS, () => this.#refreshNow(), options.logger);
+  }
+
+  /** As they were read last. */
+  get devices(): Devices {
+    return this.#devices;
+  }
+
+  /** What the reconciler has; null before the gate is open. */
+  get wanted(): WantedSite | null {
+    return this.#wanted;
+  }
+
+  /** Reads the devices alone, before anything is followed. */
+  async readDevices(): Promise<Devices> {
+    this.#devices = await readDevices(this.#options.settings().devices);
+    return this.#devices;
+  }
+
+  /** Reads devices again and finds tunnels and transports on them; resolves when that was done. */
+  refresh(): Promise<void> {
+    return this.#refresh.now();
+  }
+
+  /** As {@link refresh}, within a moment: after an event, of which more may follow. */
+  refreshSoon(): void {
+    this.#refresh.soon();
+  }
+
+  /** Gives the reconciler what is known, where that differs from before. */
+  update(): void {
+    const { servers, adoption, gate, kernel, signal } = this.#options;
+    const { gateways, sources, forwarder, filters, reachability, reconciler } = kernel;
+    if (!gate.isOpen || signal.aborted) return;
+    const known = this.#wanted;
+    // An OpenVPN that was not heard of yet keeps the tunnel and the transports that an earlier run knew it by.
+    const tunnels = uniqueBy([...servers.tunnels, ...adoption.tunnelsAmong(this.#devices)], ({ device }) => device);
+    const site: WantedSite = {
+      tunnels,
+      transports: uniqueBy([...servers.transports, ...adoption.transports], transportComment),
+      links: this.#devices.links,
+      ...gateways.ofSite,
+      sources: sources.filter,
+      savedSysctls: forwarder.savedSysctls,
+      ...(filters.isAnswering ? { answersPathFilters: true } : {}),
+    };
+    if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
+    // The same object as before tells the reconciler that routes to clients need not be asked for again.
+    const hasSameTunnels = known !== null && JSON.stringify(known.tunnels) === JSON.stringify(tunnels);
+    this.#wanted = hasSameTunnels ? { ...site, tunnels: known.tunnels } : site;
+    reconciler.setSite(this.#wanted);
+    reachability.routingChanged();
+    if (tunnels.length > 0) forwarder.soon();
+  }
+
+  /** Nothing is read any more. */
+  stop(): void {
+    this.#refresh.stop();
+  }
+
+  async #refreshNow(): Promise<void> {
+    const { settings, servers, adoption, gate, kernel } = this.#options;
+    const { neighbours, forwarder, cards } = kernel;
+    const devices = await this.readDevices();
+    await neighbours.setLinks(devices.links);
+    for (const instance of servers.list) await instance.resolve(devices);
+    cards.look(devices, settings().devices, servers.transports);
+    if (servers.areHeardOf || devices.tunnels.length === 0) adoption.release();
+    gate.look(adoption.isHolding);
+    this.update();
+    forwarder.soon(); // A card that came may take router advertisements.
+  }
+}
+
+/** The first of each key, in order. */
+function uniqueBy<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
+  const found = new Map<string, T>();
+  for (const item of items) if (!found.has(keyOf(item))) found.set(keyOf(item), item);
+  return [...found.values()];
+}

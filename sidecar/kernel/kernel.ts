@@ -1,0 +1,141 @@
+import type { Policy } from '../../rules/index.js';
+import type { Settings } from '../config/settings.js';
+import type { Datapath, DatapathKind, GatewayView } from '../datapath/datapath.js';
+import type { NeighbourFeed } from '../datapath/neighbour-feed.js';
+import { SourceLists } from '../datapath/source-lists.js';
+import type { FirewallTool } from '../firewall/open-firewall.js';
+import type { Logger } from '../log/logger.js';
+import { ClientConnections } from './client-connections.js';
+import { DeviceWatch } from './device-watch.js';
+import { FilterWatch } from './filter-watch.js';
+import { Forwarder } from './forwarder.js';
+import { makeKernelSide } from './kernel-side.js';
+import { Reachability } from './reachability.js';
+import type { Pass, Reconciler, WantedSite } from './reconciler.js';
+import { Repairs } from './repairs.js';
+import { RoutingCheck } from './routing-check.js';
+import { RoutingRepairs } from './routing-repairs.js';
+import type { RuleTables } from './rule-tables.js';
+import { TableRepairs } from './table-repairs.js';
+
+export interface KernelOptions {
+  /** Those in force now. */
+  readonly settings: () => Settings;
+  readonly policy: Policy;
+  readonly datapath: DatapathKind;
+  /** Borrowed. */
+  readonly tool: FirewallTool;
+  /** What is around the clients, and may change. */
+  readonly site: {
+    /** What the reconciler has; null before the first. */
+    readonly wanted: () => WantedSite | null;
+    /** Gives the reconciler what is known now. */
+    readonly update: () => void;
+    /** Reads devices first; resolves when that was done. */
+    readonly refresh: () => Promise<void>;
+    /** An OpenVPN has a tunnel. */
+    readonly hasTunnel: () => boolean;
+  };
+  readonly onPass: (pass: Pass) => void;
+  readonly logger: Logger;
+}
+
+/** Everything that reads and writes the kernel's network stack, put together. Disposal leaves the kernel as it is. */
+export class Kernel implements AsyncDisposable {
+  readonly connections: ClientConnections;
+  readonly datapath: Datapath;
+  /** Which of the two it is. */
+  readonly kind: DatapathKind;
+  readonly gateways: GatewayView;
+  readonly neighbours: NeighbourFeed;
+  readonly sources: SourceLists;
+  readonly tables: RuleTables;
+  readonly reconciler: Reconciler;
+  readonly reachability: Reachability;
+  readonly forwarder: Forwarder;
+  readonly repairs = new Repairs();
+  readonly tableRepairs: TableRepairs;
+  readonly routingRepairs: RoutingRepairs;
+  readonly filters: FilterWatch;
+  readonly cards: DeviceWatch;
+
+  constructor({ settings, policy, datapath: kind, tool, site, onPass, logger }: KernelOptions) {
+    const { gateways: configured, uplink, conntrack } = settings();
+    this.kind = kind;
+    this.sources = new SourceLists(configured.exclude, configured.only);
+    this.connections = new ClientConnections({
+      isEnabled: conntrack === 'flush',
+      tunnels: () => site.wanted()?.tunnels ?? [],
+      logger,
+    });
+    const clients = this.connections.networks;
+    const { datapath, gateways, keeper, neighbours, tables, reconciler } = makeKernelSide({
+      kind,
+      tool,
+      policy,
+      maxGateways: configured.max,
+      configuredUplink: uplink,
+      clients,
+      sources: this.sources,
+      logger,
+      onChanged: site.update,
+      onPass,
+      onRemoved: (networks) => this.connections.removed(networks),
+      beforeClients: () => this.connections.handingOver,
+    });
+    this.datapath = datapath;
+    this.gateways = gateways;
+    this.neighbours = neighbours;
+    this.tables = tables;
+    this.reconciler = reconciler;
+    this.reachability = new Reachability({ clients, applied: () => reconciler.applied(), logger });
+    this.forwarder = new Forwarder({
+      datapath: kind,
+      isManaging: () => settings().sysctl === 'manage',
+      site: site.wanted,
+      hasTunnel: site.hasTunnel,
+      onSavedSysctls: () => {
+        site.update();
+        return reconciler.applied();
+      },
+      logger,
+    });
+    this.tableRepairs = new TableRepairs({
+      tables,
+      reconciler,
+      keeper,
+      table: policy.table,
+      onDamaged: (damage, repaired) => this.repairs.firewallDamaged(damage, repaired),
+      logger,
+    });
+    this.routingRepairs = new RoutingRepairs({
+      reconciler,
+      check: new RoutingCheck({ reconciler, onRepaired: () => this.repairs.routingRepaired(), logger }),
+      refresh: site.refresh,
+      logger,
+    });
+    this.filters = new FilterWatch({ tool, table: policy.table, datapath: kind, logger });
+    this.cards = new DeviceWatch(logger);
+  }
+
+  /** A network of `connections.networks` came, went or moved to another device. */
+  clientChanged(key: string): void {
+    this.reconciler.clientChanged(key);
+    this.reachability.changed(key);
+  }
+
+  /** Changed settings are in force: those that decide about sysctls and connection tracking. */
+  reconfigured(settings: Settings): void {
+    this.connections.isEnabled = settings.conntrack === 'flush';
+    this.forwarder.soon();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.routingRepairs.stop();
+    this.forwarder.stop();
+    this.reachability.stop();
+    await this.datapath.close();
+    await this.reconciler.close();
+    await this.connections[Symbol.asyncDispose]();
+  }
+}
