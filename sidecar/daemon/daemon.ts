@@ -78,11 +78,7 @@ export class Daemon implements AsyncDisposable {
       onLooked: () => this.#hooks.onLooked?.(),
     });
     this.#status = new StatusBuilder({ ...common, firewall: nameOf(tool), kernel, servers });
-    this.#settle = new Debounced(
-      0,
-      () => kernel.gateways.readCounters().finally(() => kernel.reconciler.idle()),
-      logger,
-    );
+    this.#settle = new Debounced(0, () => this.#settleNow(), logger);
   }
 
   status(): StatusDocument {
@@ -160,6 +156,14 @@ export class Daemon implements AsyncDisposable {
     await this.#site.refresh();
     await this.#kernel.reconciler.applied();
     if (!this.#stop.signal.aborted) this.#hooks.onStarted?.();
+  }
+
+  async #settleNow(): Promise<void> {
+    try {
+      await this.#kernel.gateways.readCounters();
+    } finally {
+      await this.#kernel.reconciler.idle();
+    }
   }
 
   /** A client that connected has just sent: where its packets came from tells the uplink. */

@@ -68,10 +68,18 @@ export class StatusBuilder {
     const { kernel, servers } = this.#parts;
     const { datapath, gateways, reconciler, repairs, routingRepairs, forwarder, filters, cards } = kernel;
     const uplink = { problem: uplinkProblem(servers.uplinkNeed, gateways.uplinkId) };
-    const problems = [
-      ...[datapath, reconciler, repairs, routingRepairs, forwarder, uplink, filters, cards],
+    const watched: readonly Watched[] = [
+      datapath,
+      reconciler,
+      repairs,
+      routingRepairs,
+      forwarder,
+      uplink,
+      filters,
+      cards,
       ...servers.list,
-    ].flatMap(({ problem }: Watched) => problem ?? []);
+    ];
+    const problems = watched.flatMap(({ problem }) => problem ?? []);
     return reconciler.isSettled || problems.length > 0 ? problems : ['the first rules are not installed yet'];
   }
 }
