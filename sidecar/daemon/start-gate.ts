@@ -1,6 +1,6 @@
 /**
  * Closed until the kernel may be changed: while something of an earlier run is kept, not before every OpenVPN was
- * heard of or tried in vain. Opens once.
+ * heard of or tried without success. Opens once.
  */
 export class StartGate {
   #isOpen = false;
@@ -15,7 +15,7 @@ export class StartGate {
     return this.#isOpen;
   }
 
-  /** Every OpenVPN was heard of or tried in vain: the next look opens it. */
+  /** Every OpenVPN was heard of or tried without success: the next look opens it. */
   settled(): void {
     this.#areSettled = true;
   }

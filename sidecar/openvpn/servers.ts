@@ -40,7 +40,7 @@ export class Servers implements AsyncDisposable {
     return this.#list.every(({ state }) => state !== 'connecting');
   }
 
-  /** Resolves when each was heard of, or tried in vain. */
+  /** Resolves when each was heard of, or tried without success. */
   async settled(): Promise<void> {
     await Promise.all(this.#list.map(({ settled }) => settled));
   }
