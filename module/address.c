@@ -163,7 +163,7 @@ bool gwmark_address_routed(struct net *net, struct sk_buff *skb, u8 family)
  * @out: device of that dst
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  *
- * A socket needs a route before netfilter sees its packet. Where there is none, a
+ * A socket needs a route before netfilter sees its packet. If there is none, a
  * default route to the bare wire is there for that: a device, no next hop, and a
  * destination that is not on the link. Any other route is meant. Packets of kernel
  * tunnels come with the mark of what they carry; their routes are meant, too.

@@ -138,7 +138,7 @@ static bool change_allowed(struct gwmark_claims *claims)
 }
 
 /*
- * The addresses that a MAC has: the latest of each family, family 0 where it has none.
+ * The addresses that a MAC has: the latest of each family, family 0 if it has none.
  * A change is rare, and limited in rate, so the whole cache may be walked.
  */
 static bool addresses_of(struct gwmark_claims *claims, int ifindex, u64 mac,

@@ -19,7 +19,7 @@
 #include "transmit.h"
 #include "uplink.h"
 
-/* Every exit goes through here: what is not sent goes on, and is counted. */
+/* Every exit goes through here: what is not sent continues, and is counted. */
 static unsigned int leave(struct gwmark_net *gn, enum gwmark_stat stat)
 {
 	gwmark_stats_inc(gn, stat);
@@ -291,7 +291,7 @@ unsigned int gwmark_core_return(struct gwmark_net *gn, struct sk_buff *skb, u8 f
 		return forward(gn, skb, gateway, family, GWMARK_STAT_return_sent);
 	gwmark_stats_inc(gn, id ? GWMARK_STAT_return_gateway_gone :
 				  GWMARK_STAT_return_no_gateway);
-	/* the normal route, and where there is none, the uplink */
+	/* the normal route, and if there is none, the uplink */
 	if (gwmark_address_routed(gn->net, skb, family))
 		return NF_ACCEPT;
 	gateway = gwmark_uplink_find(gn);
@@ -322,7 +322,7 @@ static void keep_path_mtu(struct sk_buff *skb)
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  *
  * Context: RCU read section.
- * Return: NF_ACCEPT; the stack goes on with the dst of the packet.
+ * Return: NF_ACCEPT; the stack continues with the dst of the packet.
  */
 unsigned int gwmark_core_output(struct gwmark_net *gn, struct sk_buff *skb,
 				const struct net_device *out, u8 family)

@@ -30,7 +30,7 @@ const unsigned int gwmark_flows_state_size = sizeof(struct flows_state);
 
 /*
  * Position 0 is the first line, position N bucket N - 1: a reader that comes back
- * goes on with a whole bucket and need not count entries, so a table of any size
+ * continues with a whole bucket and need not count entries, so a table of any size
  * is read in linear time.
  */
 static void *bucket_at(struct flows_state *state, loff_t *pos)

@@ -73,7 +73,7 @@ static unsigned int capture(void *priv, struct sk_buff *skb, const struct nf_hoo
 
 /*
  * Learning comes behind the mangle rules that set marks, and before NAT; for flows
- * that NAT changed, once more where it is done.
+ * that NAT changed, once more if it is done.
  * Sending comes last, so that NAT and every other hook are done.
  */
 static const struct nf_hook_ops inet_ops[] = {

@@ -71,7 +71,7 @@ export function parseOrderComment(comment: string): { readonly device: string; r
 /** The part of a site that {@link ABOUT_CHAIN} keeps. */
 export type AboutSite = Pick<Site, 'savedSysctls' | 'transports' | 'gateways'>;
 
-/** The comments of {@link ABOUT_CHAIN}, one a rule. */
+/** The comments of {@link ABOUT_CHAIN}, one per rule. */
 export function aboutComments({ savedSysctls, transports, gateways }: AboutSite): string[] {
   return [
     LAYOUT_COMMENT,

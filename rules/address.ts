@@ -82,7 +82,7 @@ function parseIpv4(text: string): ipaddr.IPv4 | null {
 
 /**
  * The last 32 bits may be written as IPv4 (RFC 4291 2.2.3): gives them as two groups, since ipaddr.js takes leading
- * zeros there and reads `::192.0.2.1` as `::ffff:192.0.2.1`. Null where they are no IPv4 address.
+ * zeros there and reads `::192.0.2.1` as `::ffff:192.0.2.1`. Null if they are not an IPv4 address.
  */
 function withoutIpv4(text: string): string | null {
   const start = text.lastIndexOf(':') + 1;

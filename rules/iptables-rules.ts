@@ -21,7 +21,7 @@ export interface IptablesChain {
   readonly family: Family;
   readonly name: string;
   readonly rules: readonly RuleWords[] | null;
-  /** The chain from which one jump leads here; null where only chains of ours do. */
+  /** The chain from which one jump leads here; null if only chains of ours do. */
   readonly from: IptablesOrigin | null;
 }
 

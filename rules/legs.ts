@@ -17,7 +17,7 @@ import type { Link, Policy, Site } from './world.js';
  * has no such filter.
  */
 
-/** True where rp_filter would drop what comes by all links but one. */
+/** True if rp_filter would drop what comes by all links but one. */
 export function needsLegs(links: readonly Link[]): boolean {
   return legsOf(links).length > 1 && links.some(({ isReversePathStrict }) => isReversePathStrict === true);
 }
@@ -49,7 +49,7 @@ const FROM_SOCKET = 11;
 
 /**
  * The fallback rules for several legs, made of those for one: what the filter would ask them leads to the table
- * `legs`, and what is sent to the uplink. A look-up without a source is a socket's own, which chooses its address by
+ * `legs`, and what is sent to the uplink. A lookup without a source is a socket's own, which chooses its address by
  * the one route.
  *
  * @param rules of IPv4, behind main

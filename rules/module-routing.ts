@@ -36,7 +36,7 @@ export function compileModuleRouting(site: Site): RoutingPlan {
 
 /**
  * A mark that changes in the table mangle of iptables, or in any chain of the type route, makes the kernel look for
- * the route of a packet from here once more, and this look-up has neither protocol nor ports (`ip_route_me_harder()`,
+ * the route of a packet from here once more, and this lookup has neither protocol nor ports (`ip_route_me_harder()`,
  * `ip6_route_me_harder()` in netfilter.c of net/ipv4 and net/ipv6). What is left to ask for is the mark.
  */
 function reroutedRule(policy: Policy, family: Family): PolicyRule {

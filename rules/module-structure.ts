@@ -84,7 +84,7 @@ function preroutingRules(site: Site): RuleSpec[] {
   return [...rules, ...selectRules(site)];
 }
 
-/** Frames from links that are for OpenVPN or the VPN, but for those of senders that teach nothing. */
+/** Frames from links that are for OpenVPN or the VPN, except for those of senders that teach nothing. */
 function selectRules(site: Site): RuleSpec[] {
   const { links, transports, policy } = site;
   if (links.length === 0) return [];

@@ -22,7 +22,7 @@ import { gatewayMark } from './world.js';
  * where such a filter is.
  */
 
-/** Before the table raw of iptables (NF_IP_PRI_RAW, -300), behind defragmentation (-400): ports can be seen. */
+/** Before the table raw of iptables (NF_IP_PRI_RAW, -300), after defragmentation (-400): ports are visible. */
 export const BEFORE_FILTERS = -301;
 /** Behind connection tracking (NF_IP_PRI_CONNTRACK, -200), before the table mangle of iptables (-150). */
 export const BEHIND_CONNTRACK = -199;
@@ -58,7 +58,7 @@ export interface FilterAnswer {
 }
 
 /**
- * The chains that answer the filters of others; null where there is none.
+ * The chains that answer the filters of others; null if there is none.
  *
  * What comes out of a tunnel is for a filter to see without a mark: its gateway is not where its source is. So the
  * rules that write marks in prerouting are behind the filters, and no chain of ours is between them.

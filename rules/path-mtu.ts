@@ -18,7 +18,7 @@ const ANY_PORT = [1, 65_534] as const;
  * around: these rules give no other socket a route. Neither do they let `getaddrinfo()`, which tries destinations with
  * port 0 and no source, take them for reachable.
  *
- * The look-up has to end in the table where the socket's own ends: the route of a socket decides how large its packets
+ * The lookup has to end in the table where the socket's own ends: the route of a socket decides how large its packets
  * are, and whether they may be cut. So one table serves clients behind every gateway. A multipath route stores it for
  * each of its paths.
  *

@@ -12,7 +12,7 @@ export interface PolicyRule {
   readonly priority: number;
   /** 0 for a rule that looks nothing up: `goto`, or the `nop` that one leads to. */
   readonly table: number;
-  /** Priority of the rule to go on with. */
+  /** Priority of the rule to continue with. */
   readonly goto?: number;
   /** Results with at most this prefix length do not count: 0 leaves out the default route. */
   readonly suppressPrefixLength?: number;
@@ -31,7 +31,7 @@ export interface Route {
   readonly table: number;
   /** `default` or a network. */
   readonly destination: string;
-  /** Empty for a route of type `throw`, which ends the look-up in its table: the next rule is asked. */
+  /** Empty for a route of type `throw`, which ends the lookup in its table: the next rule is asked. */
   readonly device: string;
   /** A next hop that is taken to be on the link, whatever the addresses of the device say. */
   readonly via?: string;
@@ -239,11 +239,11 @@ const ICMP_ERRORS = {
 } as const;
 
 /**
- * Subnets behind clients, for those who have any; main's own routes come first, but for its default route. Where there
+ * Subnets behind clients, for those who have any; main's own routes come first, except for its default route. Where there
  * are several tunnels, those that main would lead to the wrong one come before everything else. OpenVPN's own packets
  * go around: the real address of a client may lie in a subnet behind it, or behind another.
  *
- * @param links those on which rp_filter may ask for the way back of a client's packet; none where it is off
+ * @param links those on which rp_filter may ask for the way back of a client's packet; none if it is off
  */
 export function clientRules(site: Site, family: Family, links: readonly Link[]): PolicyRule[] {
   if (!site.clientRouteFamilies.includes(family)) return [];

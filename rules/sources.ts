@@ -23,7 +23,7 @@ export interface ScopeFilter {
 /** The settings `gateways.exclude` and `gateways.only`, with addresses resolved. */
 export type SourceFilter = Readonly<Record<SourceScope, ScopeFilter>>;
 
-/** True where a frame of this sender is learnt from, as far as the lists go. */
+/** True if a frame of this sender is learnt from, as far as the lists go. */
 export function isLearntFrom({ exclude, only }: ScopeFilter, device: string, mac: string): boolean {
   const isOn = (list: readonly SourceMac[]): boolean =>
     list.some((source) => source.mac === mac && (source.device === null || source.device === device));
@@ -31,7 +31,7 @@ export function isLearntFrom({ exclude, only }: ScopeFilter, device: string, mac
 }
 
 /**
- * Matches, one a rule, for frames from a link whose sender is not learnt from.
+ * Matches, one per rule, for frames from a link whose sender is not learnt from.
  *
  * @param deviceKey what a device of the lists is compared with: the device that a packet came in by, or in a bridge
  * table the bridge

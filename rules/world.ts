@@ -21,7 +21,7 @@ export interface RoutingPolicy {
   /** Route protocol, 5..255: all our rules, routes and neighbours carry it. */
   readonly protocol: number;
   /**
-   * First of our routing tables: clients, uplink, fallback, tunnels, legs, then one a gateway at `tableBase + 10 +
+   * First of our routing tables: clients, uplink, fallback, tunnels, legs, then one per gateway at `tableBase + 10 +
    * id`.
    */
   readonly tableBase: number;
@@ -142,7 +142,7 @@ export function gatewayMark(policy: Pick<Policy, 'markMask'>, id: number): numbe
 }
 
 /**
- * The one value in the bits of the mark mask by which the module knows selected packets: 0x32, or 1 where that does
+ * The one value in the bits of the mark mask by which the module knows selected packets: 0x32, or 1 if that does
  * not fit.
  */
 export function moduleMark(policy: Policy): number {

@@ -8,12 +8,12 @@ import type { Trace, TraceQuery } from '../trace/trace.js';
 
 /** What the command line starts and does not do itself. */
 export interface Commands {
-  /** Runs until the signal is aborted, then drains and resolves; traffic goes on. Rejects where it cannot start. */
+  /** Runs until the signal is aborted, then drains and resolves; traffic continues. Rejects if it cannot start. */
   runDaemon(settings: Settings, logger: Logger, signal: AbortSignal, reloads: Reloads): Promise<void>;
   /** Removes every trace of gwmark from the kernel; resolves with what was removed, one object a line. */
   bringDown(settings: Settings, logger: Logger): Promise<{ readonly removed: readonly string[] }>;
   /**
-   * Finds out where the flows of this network namespace are to be read. Rejects with a GwmarkError where there are
+   * Finds out where the flows of this network namespace are to be read. Rejects with a GwmarkError if there are
    * none.
    */
   openFlows(settings: Settings): Promise<FlowSource>;

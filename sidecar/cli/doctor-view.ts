@@ -3,7 +3,7 @@ import { type Cell, type Colour, formatTable } from './table.js';
 
 const COLOURS: Readonly<Record<Severity, Colour>> = { ok: 'green', info: 'none', warn: 'yellow', error: 'red' };
 
-/** Longest text of a cell before it goes on in the next line, in characters. */
+/** Longest text of a cell before it continues in the next line, in characters. */
 const CELL_WIDTH = 44;
 
 /** `gwmark doctor`: one table, the worst first, then a sentence. */

@@ -14,7 +14,7 @@ export const FLOW_HEADER = [
 ] as const;
 
 /**
- * One flow as `gwmark flows --json` prints it: the flow, and where its gateway is (null when the id is valid no more).
+ * One flow as `gwmark flows --json` prints it: the flow, and where its gateway is (null if the id is no longer valid).
  */
 export interface FlowJson extends Flow {
   readonly device: string | null;

@@ -15,7 +15,7 @@ export interface CliIo {
   readonly defaultConfigFile?: string;
   /** Milliseconds since 1970. */
   now(): number;
-  /** The text of /proc/self/status; undefined where it cannot be read. */
+  /** The text of /proc/self/status; undefined if it cannot be read. */
   readProcStatus(): Promise<string | undefined>;
   /** Calls the listener at each such signal until disposed of. */
   onSignal(signal: HandledSignal, listener: () => void): Disposable;
@@ -23,7 +23,7 @@ export interface CliIo {
   exitNow(code: number): void;
 }
 
-/** Colours are for terminals, and for people who have not asked to go without. @see https://no-color.org */
+/** Colours are for terminals, and for humans who have not asked to go without. @see https://no-color.org */
 export function hasColours(output: TextOutput, env: CliIo['env']): boolean {
   const isRefused = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
   return output.isTTY === true && !isRefused;

@@ -1,7 +1,7 @@
 import { GwmarkError } from '../errors.js';
 import { hasCapability } from '../system/capabilities.js';
 
-/** Tells from the text of /proc/self/status whether CAP_NET_ADMIN is effective; undefined where it does not say. */
+/** Tells from the text of /proc/self/status whether CAP_NET_ADMIN is effective; undefined if it does not say. */
 export function hasNetAdmin(procStatus: string): boolean | undefined {
   return hasCapability(procStatus, 'CAP_NET_ADMIN');
 }

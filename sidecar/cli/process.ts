@@ -14,7 +14,7 @@ export async function runProcess(commands: Commands): Promise<never> {
     // The reader (`head`, a pager) has seen enough.
     if (error.code !== 'EPIPE') outputFault = error;
   });
-  // Nobody can be told that standard error is gone; the daemon goes on.
+  // Nobody can be told that standard error is gone; the daemon continues.
   process.stderr.on('error', () => undefined);
 
   let exitCode: number;

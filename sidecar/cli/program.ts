@@ -37,7 +37,7 @@ const JSON_FLAG = '--json';
 const HELP_COLUMNS = 100;
 
 /**
- * Understands a command line, runs its command and gives the exit code. Everything that is wrong ends as one message
+ * Understands a command line, runs its command and returns the exit code. Everything that is wrong ends as one message
  * on standard error; nothing is thrown but faults of gwmark itself.
  *
  * @param argv without the interpreter and the script

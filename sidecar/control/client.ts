@@ -17,7 +17,7 @@ export interface FetchOptions {
 /**
  * Asks a running sidecar for its status.
  *
- * @throws GwmarkError CONTROL_UNREACHABLE, CONTROL_DENIED, or CONTROL_PROTOCOL where the answer is no status document
+ * @throws GwmarkError CONTROL_UNREACHABLE, CONTROL_DENIED, or CONTROL_PROTOCOL if the answer is no status document
  */
 export async function fetchStatus(path: string, options: FetchOptions = {}): Promise<StatusDocument> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;

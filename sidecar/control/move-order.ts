@@ -23,7 +23,7 @@ const ORDER: z.ZodType<MoveOrder> = z.strictObject({ device: z.string().regex(DE
 export const MOVE_ORDER_EXPECTED =
   'a device name and two unicast MAC addresses, such as lan0 02:00:00:00:00:01 02:00:00:00:00:02';
 
-/** Reads an order; null where it is none. Pure. */
+/** Reads an order; null if it is none. Pure. */
 export function parseMoveOrder(raw: unknown): MoveOrder | null {
   const parsed = ORDER.safeParse(raw);
   return parsed.success ? parsed.data : null;

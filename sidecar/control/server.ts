@@ -14,7 +14,7 @@ export interface ControlServerOptions {
   readonly readiness: Readiness;
   /** Brings up to date what the status says of the kernel; awaited before `/status` is answered. */
   readonly refresh?: () => Promise<void>;
-  /** Does what `gwmark move` asks for; false where there is no such gateway. */
+  /** Does what `gwmark move` asks for; false if there is no such gateway. */
   readonly move?: (order: MoveOrder) => Promise<boolean>;
   readonly logger: Logger;
 }
@@ -31,7 +31,7 @@ export function commandSocketOf(controlSocket: string): string {
  * The control socket: HTTP/1.1 over a unix socket, for the commands of `gwmark` and for `curl --unix-socket`.
  *
  * GET `/status` gives the status document, `/livez` 200 while the process answers, `/readyz` 200 or 503 with the
- * problems, one a line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: POST `/move`
+ * problems, one per line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: POST `/move`
  * with a JSON body (`{"device":"lan0","from":MAC,"to":MAC}`) gives 200, 400 for a body that is no order, 404 where
  * there is no such gateway.
  */
@@ -47,7 +47,7 @@ export class ControlServer implements AsyncDisposable {
   /**
    * Opens the socket (0660); the caller disposes of it. A socket file that nobody serves is replaced.
    *
-   * @throws GwmarkError CONTROL_IN_USE where another sidecar answers there, CONTROL_UNAVAILABLE where no socket can be
+   * @throws GwmarkError CONTROL_IN_USE if another sidecar answers there, CONTROL_UNAVAILABLE if no socket can be
    * made
    */
   static async open(options: ControlServerOptions): Promise<ControlServer> {

@@ -16,7 +16,7 @@ export interface SettingDifference {
 /** With which settings a command reads the kernel. */
 export interface SettingsInForce {
   readonly settings: Settings;
-  /** Where they are from: the command's own where no sidecar runs, or one that is too old to tell. */
+  /** Where they are from: the command's own if no sidecar runs, or one that is too old to say. */
   readonly from: 'sidecar' | 'command';
   readonly differences: readonly SettingDifference[];
 }
@@ -32,7 +32,7 @@ export function plainInForce(settings: Settings): Readonly<Record<string, unknow
  * The settings of the running sidecar where they matter, the command's own for the rest: a command that is told less
  * than the sidecar (another configuration file, no flags) must not judge by what it was told.
  *
- * @param status of the sidecar in this network namespace; null where none runs
+ * @param status of the sidecar in this network namespace; null if none runs
  */
 export function settingsInForce(own: Settings, status: StatusDocument | null): SettingsInForce {
   const running = status?.settings;
@@ -56,7 +56,7 @@ export function settingsInForce(own: Settings, status: StatusDocument | null): S
   return { settings, from: 'sidecar', differences };
 }
 
-/** In words, for the steps of a trace; empty where nothing differs. */
+/** In words, for the steps of a trace; empty if nothing differs. */
 export function describeDifferences(differences: readonly SettingDifference[]): string {
   return differences.map(({ path, running, own }) => `${path} is ${running} there and ${own} here`).join(', ');
 }

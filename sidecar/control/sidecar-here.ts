@@ -12,9 +12,9 @@ export type FoundSidecar =
 
 /**
  * Asks at a control socket, and tells whether its sidecar is the one of this network namespace. One that does not say
- * where it works counts as here.
+ * where it runs counts as here.
  *
- * @throws GwmarkError as {@link fetchStatus}, but for CONTROL_UNREACHABLE
+ * @throws GwmarkError as {@link fetchStatus}, except for CONTROL_UNREACHABLE
  */
 export async function findSidecar(path: string): Promise<FoundSidecar> {
   let status: StatusDocument;
@@ -32,10 +32,10 @@ export async function findSidecar(path: string): Promise<FoundSidecar> {
 }
 
 /**
- * The status of the sidecar at a control socket, for a command that reads the kernel beside it; null where nobody
+ * The status of the sidecar at a control socket, for a command that reads the kernel beside it; null if nobody
  * answers.
  *
- * @throws GwmarkError CONTROL_NAMESPACE where the sidecar works in another network namespace, and as {@link
+ * @throws GwmarkError CONTROL_NAMESPACE if the sidecar works in another network namespace, and as {@link
  * findSidecar}
  */
 export async function statusOfSidecarHere(path: string): Promise<StatusDocument | null> {

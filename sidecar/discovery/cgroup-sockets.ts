@@ -8,7 +8,7 @@ import { exec } from '../system/exec.js';
  * of systemd or a container's only program: then they are its own. The kernel keeps the group of each socket
  * (sock_diag(7), INET_DIAG_CGROUP_ID, Linux 5.8), and nobody needs the right to trace a process to ask.
  *
- * @returns null where it is not alone, or groups cannot be seen (cgroup v1)
+ * @returns null if it is not alone, or groups cannot be seen (cgroup v1)
  */
 export async function socketsOfCgroup(pid: number): Promise<ReadonlySet<number> | null> {
   try {

@@ -25,7 +25,7 @@ export interface UnusableDevice {
   readonly reason: string;
 }
 
-/** A card whose routes are in the table of a VRF. */
+/** A device whose routes are in the table of a VRF. */
 export interface VrfMember {
   readonly device: string;
   readonly vrf: string;
@@ -118,7 +118,7 @@ function isLink(device: IpDevice): boolean {
   );
 }
 
-/** Told by `ip -d`: the master of a card in a VRF is that VRF's device, which is no card itself. */
+/** From `ip -d`: the master of a device in a VRF is that VRF's device, which is not a link itself. */
 export function isVrfMember({ link_type, flags, linkinfo }: IpDevice): boolean {
   return link_type === 'ether' && flags.includes('UP') && linkinfo?.info_slave_kind === 'vrf';
 }

@@ -1,7 +1,7 @@
 import type { Notification } from 'openvpn-management-client';
 
 /**
- * What OpenVPN cannot go on without, and asks its management client for; null for any other message.
+ * What OpenVPN cannot continue without, and asks its management client for; null for any other message.
  *
  * @see management-notes.txt "COMMAND -- password and username", "needok", "pk-sig", "certificate"
  */

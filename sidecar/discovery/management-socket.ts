@@ -42,7 +42,7 @@ export async function readSocketUse(endpoint: Endpoint): Promise<SocketUse> {
   return tcpSocketUse(tables, endpoint.port);
 }
 
-/** A table of /proc/net; empty where this kernel has none. */
+/** A table of /proc/net; empty if this kernel has none. */
 function readTable(name: string): Promise<string> {
   return readFile(`/proc/net/${name}`, 'utf8').catch(() => '');
 }

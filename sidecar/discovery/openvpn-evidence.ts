@@ -137,7 +137,7 @@ export class OpenVpnEvidence {
     this.#options = null;
   }
 
-  /** True when OpenVPN's process is known to have ended; null where it cannot be told. */
+  /** True when OpenVPN's process is known to have ended; null if it is unknown. */
   async hasEnded(): Promise<boolean | null> {
     return this.#process === null ? null : !(await isRunning(this.#process));
   }

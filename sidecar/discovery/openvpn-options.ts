@@ -5,7 +5,7 @@ export interface OpenVpnOption {
   readonly values: readonly string[];
 }
 
-/** Reads what a `config FILE` line names; null where it cannot be read. */
+/** Reads what a `config FILE` line names; null if it cannot be read. */
 export type ConfigReader = (file: string) => Promise<string | null>;
 
 /** What is known of the options of an OpenVPN process. */

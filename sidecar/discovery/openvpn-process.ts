@@ -24,7 +24,7 @@ export interface OpenVpnProcess {
  *
  * @param told the answer to the command `pid`
  * @param descriptor of the connection's socket; borrowed
- * @returns null where that process cannot be told
+ * @returns null if that process is unknown
  */
 export async function findOpenVpnProcess(
   endpoint: Endpoint,

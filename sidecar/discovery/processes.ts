@@ -34,7 +34,7 @@ export async function readProcess(pid: number): Promise<ProcessInfo | null> {
   }
 }
 
-/** The process id of a process's parent; null where it is gone. */
+/** The process id of a process's parent; null if it is gone. */
 export async function parentOf(pid: number): Promise<number | null> {
   // The name is in parentheses and may hold anything; behind it come the state and the parent (proc(5)).
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
@@ -65,7 +65,7 @@ export async function isInOurNamespace(pid: number): Promise<boolean> {
 }
 
 /**
- * The options that an OpenVPN process was started with, with its configuration files as they are now; null where its
+ * The options that an OpenVPN process was started with, with its configuration files as they are now; null if its
  * command line cannot be seen. Files are read as the process sees them, in its own root and directory; without the
  * right to look there, in ours if the path provably leads to the same file.
  *

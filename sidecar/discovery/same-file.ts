@@ -7,7 +7,7 @@ interface Mount {
   readonly device: string;
   /** The directory of that file system that is seen here. */
   readonly root: string;
-  /** Where it is seen, from the process's own root. */
+  /** Where it is visible, from the process's own root. */
   readonly point: string;
 }
 
@@ -30,7 +30,7 @@ export async function isSameFile(pid: number, file: string): Promise<boolean> {
   });
 }
 
-/** The file system and the path in it; null where no mount is seen. Pure. */
+/** The file system and the path in it; null if no mount is seen. Pure. */
 export function placeOf(mounts: readonly Mount[], file: string): string | null {
   const isAbove = ({ point }: Mount): boolean => point === '/' || file === point || file.startsWith(`${point}/`);
   // Of mounts on one point the last one is seen.

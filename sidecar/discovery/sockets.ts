@@ -86,7 +86,7 @@ function parseHexAddress(hex: string, byteOrder: 'LE' | 'BE'): string | null {
 }
 
 /**
- * The inodes of all sockets that a process holds; null where we may not look: that takes the right to trace it,
+ * The inodes of all sockets that a process holds; null if we may not look: that takes the right to trace it,
  * ptrace(2).
  */
 export async function socketInodesOf(pid: number): Promise<ReadonlySet<number> | null> {
@@ -97,7 +97,7 @@ export async function socketInodesOf(pid: number): Promise<ReadonlySet<number> |
 }
 
 /**
- * The tunnel devices that a process holds by a descriptor (drivers/net/tun.c tun_chr_show_fdinfo); null where we may
+ * The tunnel devices that a process holds by a descriptor (drivers/net/tun.c tun_chr_show_fdinfo); null if we may
  * not look.
  */
 export async function tunDevicesOf(pid: number): Promise<readonly string[] | null> {

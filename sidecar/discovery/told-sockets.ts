@@ -9,7 +9,7 @@ import { transportsOf } from './sockets.js';
 /** A socket as OpenVPN told of it, in its log, its options or the environment of an event. */
 export interface ToldSocket {
   readonly protocol: 'udp' | 'tcp';
-  /** Of the socket itself: one of family 6 that is bound to `::` may serve IPv4, too. Both where it was not told. */
+  /** Of the socket itself: one of family 6 that is bound to `::` may serve IPv4, too. Both if it is unknown. */
   readonly families: readonly Family[];
   /** Canonical; null when bound to every address. */
   readonly address: string | null;

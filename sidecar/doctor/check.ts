@@ -1,14 +1,14 @@
 import type { Judgement } from './finding.js';
 import type { System } from './system.js';
 
-/** One question to the system. It looks and changes nothing. */
+/** One question to the system. It only reads. */
 export interface Check {
   /** Stable, in kebab-case. */
   readonly name: string;
-  /** What it looks at and why, for the reference. */
+  /** What it checks and why, for the reference. */
   readonly doc: string;
-  /** It cannot look without CAP_NET_ADMIN. */
+  /** It needs CAP_NET_ADMIN. */
   readonly needsNetAdmin: boolean;
-  /** Rejects with a GwmarkError where it could not look. */
+  /** Rejects with a GwmarkError if it could not look. */
   readonly look: (system: System) => Promise<readonly Judgement[]>;
 }

@@ -9,7 +9,7 @@ import type { Finding, Judgement } from './finding.js';
 import { System, type SystemOptions } from './system.js';
 
 /**
- * Runs every check and gives what they found, in their order. Changes nothing. A check that could not look is a
+ * Runs every check and returns what they found, in their order. Changes nothing. A check that could not look is a
  * finding too, so this rejects only for faults of gwmark itself.
  */
 export async function diagnose(options: SystemOptions): Promise<readonly Finding[]> {
@@ -22,7 +22,7 @@ export async function diagnose(options: SystemOptions): Promise<readonly Finding
   const told = new Set<string>();
   return results.flatMap(({ check: { name }, judgements }) =>
     judgements.flatMap((judgement): Finding[] => {
-      // What several checks stumbled over is told once.
+      // The same failure of several checks is reported once.
       const isRepeated = judgement.expected === TO_LOOK && told.has(judgement.found);
       told.add(judgement.found);
       return isRepeated ? [] : [{ check: name, ...judgement }];

@@ -1,4 +1,4 @@
-/** How bad a finding is, the best first. */
+/** The severity of a finding, the best first. */
 export const SEVERITIES = ['ok', 'info', 'warn', 'error'] as const;
 
 /**
@@ -7,14 +7,14 @@ export const SEVERITIES = ['ok', 'info', 'warn', 'error'] as const;
  */
 export type Severity = (typeof SEVERITIES)[number];
 
-/** What a check says of one thing that it looked at. */
+/** What a check found about one thing. */
 export interface Judgement {
   readonly severity: Severity;
   /** The thing: a sysctl, a device, a socket, an option. */
   readonly subject: string;
   readonly found: string;
   readonly expected: string;
-  /** How to fix it; null where there is nothing to fix. */
+  /** The fix; null if there is nothing to fix. */
   readonly remedy: string | null;
 }
 

@@ -7,7 +7,7 @@ export interface MarkWrite {
   readonly where: string;
   /** Bits whose value it may change. */
   readonly touched: number;
-  /** Bits that it may set to one by itself; for a copy those of the other mark are not known. */
+  /** Bits that it may set to one itself; for a copy, the bits of the other mark are unknown. */
   readonly sets: number;
   /** Bits that it copies from the conntrack mark into the packet mark, or the other way. */
   readonly copies: number;
@@ -16,7 +16,7 @@ export interface MarkWrite {
 const ALL = 0xffff_ffff;
 
 /**
- * Every statement in nftables that writes a mark, but for the tables of that name. Rules that iptables-nft made hold
+ * Every statement in nftables that writes a mark, except for the tables of that name. Rules that iptables-nft made hold
  * theirs out of sight.
  */
 export function nftMarkWrites(objects: readonly NftObject[], ourTable: string): readonly MarkWrite[] {
@@ -32,7 +32,7 @@ export function nftMarkWrites(objects: readonly NftObject[], ourTable: string): 
   );
 }
 
-/** Chains with conntrack labels written in them, and the number where it is one. */
+/** Chains with conntrack labels written in them, and the number if it is one. */
 export function nftLabelWrites(
   objects: readonly NftObject[],
   ourTable: string,
@@ -51,7 +51,7 @@ export function hasIptablesRules(objects: readonly NftObject[]): boolean {
   return objects.some((object) => 'rule' in object && object.rule.expr.some((statement) => 'xt' in statement));
 }
 
-/** Names of all chains of others, which tell what programs are at work: `ip nat KUBE-SERVICES`. */
+/** Names of all chains of other programs, which show what programs are running: `ip nat KUBE-SERVICES`. */
 export function chainNames(objects: readonly NftObject[], ourTable: string): readonly string[] {
   return objects.flatMap((object) =>
     'chain' in object && object.chain.table !== ourTable

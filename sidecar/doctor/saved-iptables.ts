@@ -11,7 +11,7 @@ const LEGACY = [
 ] as const;
 
 /**
- * What iptables-nft has in nftables and nft cannot show, as its own save programs print it; empty where there is no
+ * What iptables-nft has in nftables and nft cannot show, as its own save programs print it; empty if there is no
  * such rule.
  */
 export async function saveNftIptables(objects: readonly NftObject[]): Promise<string> {
@@ -19,7 +19,7 @@ export async function saveNftIptables(objects: readonly NftObject[]): Promise<st
 }
 
 /**
- * The rules of iptables-legacy. Asked only where there are tables of it: the programs would load modules otherwise.
+ * The rules of iptables-legacy. Read only if it has tables, because the programs load modules otherwise.
  */
 export async function saveLegacyIptables(): Promise<string> {
   const tables = await Promise.all(

@@ -12,26 +12,26 @@ import {
 } from '../discovery/processes.js';
 import type { ServerStatus, StatusDocument } from '../status.js';
 
-/** One OpenVPN server, as far as it can be seen without connecting to it. */
+/** One OpenVPN server, as far as it is visible without connecting to it. */
 export interface ServerView {
   /** As in the settings: `unix:/path`, `tcp:host:port`. */
   readonly name: string;
   readonly endpoint: Endpoint;
-  /** What the running sidecar says of it; null where none runs, or not for this server. */
+  /** What the running sidecar says of it; null if none runs, or not for this server. */
   readonly reported: ServerStatus | null;
   /** A process listens, as far as this network namespace shows. */
   readonly hasListener: boolean;
-  /** A connection to the management interface was accepted: its one slot is taken. */
+  /** A connection to the management interface was accepted: it is in use. */
   readonly isTaken: boolean;
-  /** Programs on the other end of that connection, as far as they can be seen. */
+  /** Programs on the other end of that connection, as far as they are visible. */
   readonly holders: readonly ProcessInfo[];
-  /** OpenVPN's process; null where it cannot be seen. */
+  /** OpenVPN's process; null if it cannot be seen. */
   readonly pid: number | null;
-  /** Null where they cannot be read. */
+  /** Null if they cannot be read. */
   readonly options: OpenVpnOptions | null;
 }
 
-/** Looks at every endpoint of the settings and of the running sidecar. */
+/** Inspects every endpoint of the settings and of the running sidecar. */
 export async function viewServers(settings: Settings, status: StatusDocument | null): Promise<readonly ServerView[]> {
   const reported = new Map((status?.servers ?? []).map((server) => [server.management, server]));
   const endpoints = new Map(settings.management.endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint]));

@@ -23,7 +23,7 @@ import type { StatusDocument } from '../status.js';
 import type { IpDevice } from '../routing/iproute.js';
 import { ipJson } from '../routing/iproute.js';
 
-/** A device with what `ip -d` tells beyond addresses. */
+/** A device with the details of `ip -d`. */
 export interface DeviceDetails extends IpDevice {
   /** Bytes. */
   readonly mtu: number;
@@ -37,12 +37,12 @@ export interface SystemOptions {
 }
 
 /**
- * What several checks look at, read at most once. Whoever made it disposes of it.
+ * What several checks look at, read at most once. The caller disposes of it.
  *
- * Every method rejects with a GwmarkError where it cannot read.
+ * Every method rejects with a GwmarkError if it cannot read.
  */
 export class System implements AsyncDisposable {
-  /** What everything is judged by. */
+  /** The settings that all checks use. */
   readonly settings: Settings;
   readonly inForce: SettingsInForce;
   readonly policy: Policy;
@@ -89,7 +89,7 @@ export class System implements AsyncDisposable {
     });
   }
 
-  /** What each flavour of iptables is and holds. */
+  /** Each flavour of iptables and its rules. */
   iptables(): Promise<readonly FlavourReport[]> {
     return this.#once('iptables', () => inspectFlavours(this.settings.table));
   }
@@ -117,7 +117,7 @@ export class System implements AsyncDisposable {
   }
 
   /**
-   * Everything in nftables without elements of sets; empty where rules are made with iptables and there is no
+   * Everything in nftables without elements of sets; empty if rules are made with iptables and there is no
    * nftables.
    */
   ruleset(): Promise<readonly NftObject[]> {
@@ -130,7 +130,7 @@ export class System implements AsyncDisposable {
     });
   }
 
-  /** The rules of iptables-legacy as text of iptables-save; empty where it has no tables. */
+  /** The rules of iptables-legacy as text of iptables-save; empty if it has no tables. */
   legacyIptables(): Promise<string> {
     return this.#once('legacy', saveLegacyIptables);
   }
@@ -165,7 +165,7 @@ export class System implements AsyncDisposable {
     return this.#once('module', readModule);
   }
 
-  /** The datapath that is in use or would be. */
+  /** The datapath that is in use, or that `gwmark run` would use. */
   async datapath(): Promise<'nexthop' | 'module'> {
     const status = await this.status().catch(() => null);
     if (status !== null) return status.datapath;
@@ -178,7 +178,7 @@ export class System implements AsyncDisposable {
     return this.#once('servers', async () => viewServers(this.settings, await this.status().catch(() => null)));
   }
 
-  /** The Ethernet devices on which gateways are learnt: those of the settings, else all. */
+  /** The Ethernet devices on which gateways are learnt: those of the settings, otherwise all. */
   async links(): Promise<readonly DeviceDetails[]> {
     const wanted = this.settings.devices;
     return (await this.devices()).filter(
@@ -196,7 +196,7 @@ export class System implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // One that could not be opened is nothing to close.
+    // If it could not be opened, there is nothing to close.
     const nftables = await (this.#readings.get('nftables') as Promise<Nftables> | undefined)?.catch(() => undefined);
     await nftables?.[Symbol.asyncDispose]();
   }

@@ -2,7 +2,7 @@ import type { Count, RuleCounters } from './firewall.js';
 
 /** What the chains that count are called in the words of one packet filter. */
 export interface CountingChains {
-  /** What the names of the chains that learn begin with, one a gateway: `learn_` or `learn-`. */
+  /** What the names of the chains that learn begin with, one per gateway: `learn_` or `learn-`. */
   readonly learn: string;
   /** The same of the chains that return: `return_` or `return-`. */
   readonly return: string;

@@ -8,7 +8,7 @@ export interface SeenMac {
   readonly expiresSeconds: number | null;
 }
 
-/** What an earlier run left in the kernel, as far as it is needed to go on without a gap. */
+/** What an earlier run left in the kernel, as far as it is needed to continue without a gap. */
 export interface Installed extends Omit<About, 'layout'> {
   readonly clients: ReadonlyMap<string, ClientNetwork>;
   /** Gateway id -> source MACs that are learnt as it. */
@@ -36,7 +36,7 @@ export interface RuleCounters {
 export interface FirewallReading {
   /** `intact`, or what another program did to our rules. */
   readonly state: 'intact' | 'missing' | 'changed';
-  /** Null where they were not wanted, or the rules are gone. */
+  /** Null if they were not wanted, or the rules are gone. */
   readonly counters: RuleCounters | null;
 }
 

@@ -34,7 +34,7 @@ const MAX_DEPTH = 16;
  * of hook forward has to let it pass. Verdicts of rules that ask for more (a port, an address) are taken for possible.
  * A policy that drops is left to the caller.
  *
- * @returns the rule that certainly ends its way, if none accepts it before; null where there is none
+ * @returns the rule that certainly ends its way, if none accepts it before; null if there is none
  */
 export function refusalOf(objects: readonly NftObject[], packet: ForwardedPacket): Refusal | null {
   const bases = objects.flatMap((object) =>
@@ -97,7 +97,7 @@ class Walk {
     return 'next';
   }
 
-  /** What a verdict map leads to for this packet; null where it has nothing for it, or cannot be told. */
+  /** What a verdict map leads to for this packet; null if it has nothing for it, or is unknown. */
   #chosen(vmap: { readonly key: unknown; readonly data: unknown }): object | null {
     const value = this.#value(vmap.key);
     const pairs = (vmap.data as { set?: readonly (readonly [unknown, object])[] } | null)?.set;
@@ -105,7 +105,7 @@ class Walk {
     return pairs.find(([key]) => fits(value, key))?.[1] ?? null;
   }
 
-  /** Whether every match of a rule is met: `null` where it cannot be told. */
+  /** Whether every match of a rule is met: `null` if it is unknown. */
   #matches(expr: readonly Statement[]): boolean | null {
     let isCertain: boolean | null = true;
     for (const statement of expr) {

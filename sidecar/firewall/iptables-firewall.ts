@@ -23,7 +23,7 @@ import { listChains, listSets, readClientSets } from './iptables-reader.js';
 /** iptables-nft lets go of the sets of a removed rule a moment after the rule. */
 const RELEASE_PATIENCE_MS = 2000;
 
-/** The programs, opened; whoever opened them closes them. */
+/** The programs, opened; who opened them closes them. */
 export interface IptablesTools {
   readonly iptables: Iptables;
   readonly ipset: Ipset;

@@ -28,7 +28,7 @@ export type ToolSettings = Pick<Settings, 'executor' | 'firewall' | 'iptables' |
  * nftables is preferred. Rules are never made with both, nor with two flavours of iptables: packets would pass all of
  * them.
  *
- * @throws GwmarkError FIREWALL_UNAVAILABLE where nothing works, FIREWALL_CLASH where an earlier run's rules are of the
+ * @throws GwmarkError FIREWALL_UNAVAILABLE if nothing works, FIREWALL_CLASH if an earlier run's rules are of the
  * other kind
  */
 export async function openFirewallTool(settings: ToolSettings, logger: Logger): Promise<OpenedTool> {
@@ -81,7 +81,7 @@ export function nameOf(tool: FirewallTool): 'nftables' | `iptables-${Flavour}` {
 /**
  * Every tool that works here and may hold what an earlier run left: for `gwmark down`. The owner closes them.
  *
- * @throws GwmarkError FIREWALL_UNAVAILABLE where none works
+ * @throws GwmarkError FIREWALL_UNAVAILABLE if none works
  */
 export async function openEveryTool(settings: ToolSettings): Promise<readonly OpenedTool[]> {
   const tools: OpenedTool[] = [];
@@ -269,7 +269,7 @@ async function iptablesLeftover(table: string): Promise<readonly string[]> {
   return reports.flatMap((report) => (report.isUsable ? report.ownChains : []));
 }
 
-/** @throws GwmarkError FIREWALL_CLASH where an earlier run left a table of nftables */
+/** @throws GwmarkError FIREWALL_CLASH if an earlier run left a table of nftables */
 async function refuseTable({ executor, table }: ToolSettings): Promise<void> {
   try {
     await using nft = await openNftables({ executor });

@@ -75,7 +75,7 @@ export function iptablesPathFilters(saved: string, family: Family): readonly Pat
   return unique(filters);
 }
 
-/** True where iptables-nft has such rules, which nft cannot show whole. */
+/** True if iptables-nft has such rules, which nft cannot show whole. */
 export function hasIptablesPathFilter(objects: readonly NftObject[]): boolean {
   return objects.some(
     (object) =>

@@ -14,7 +14,7 @@ const SAVE: readonly { readonly family: Family; readonly program: string; readon
  * Reads every reverse path filter that is made of rules, in nftables and both flavours of iptables. Programs are run
  * only where there is something that they alone can show, and one that is missing has nothing to tell.
  *
- * @param nft null where nftables cannot be used
+ * @param nft null if nftables cannot be used
  */
 export async function readPathFilters(nft: Nftables | null, ourTable: string): Promise<readonly PathFilter[]> {
   const objects: readonly NftObject[] = nft === null ? [] : await nft.list({ ruleset: null }, { terse: true });

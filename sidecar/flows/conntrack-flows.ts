@@ -15,7 +15,7 @@ const PROC_FILE = '/proc/net/nf_conntrack';
  * Streams the conntrack entries that have a gateway id, IPv4 then IPv6: from conntrack(8), or from /proc where that is
  * not installed.
  *
- * @throws GwmarkError FLOWS_UNAVAILABLE where neither can be read
+ * @throws GwmarkError FLOWS_UNAVAILABLE if neither can be read
  */
 export async function* conntrackFlows(policy: Pick<Policy, 'markMask'>): AsyncGenerator<Flow, void> {
   const lowest = gatewayMark(policy, 1);
@@ -29,13 +29,13 @@ export async function* conntrackFlows(policy: Pick<Policy, 'markMask'>): AsyncGe
  * Streams every entry that an address opened, with a gateway or without.
  *
  * @param source in canonical form
- * @throws GwmarkError FLOWS_UNAVAILABLE where none can be read
+ * @throws GwmarkError FLOWS_UNAVAILABLE if none can be read
  */
 export async function* entriesFrom(source: string): AsyncGenerator<ConntrackEntry, void> {
   const family = source.includes(':') ? 6 : 4;
   for await (const line of conntrackLines([family], ['--orig-src', source])) {
     const entry = parseConntrackEntry(line);
-    // The kernel's own listing has everybody's.
+    // The kernel's own listing has all entries.
     if (entry?.original.source === source) yield entry;
   }
 }
@@ -78,7 +78,7 @@ function isMissing(error: unknown): boolean {
 
 /** An entry of connection tracking as the kernel lists it. */
 export type ConntrackEntry = Pick<Flow, 'family' | 'protocol' | 'original' | 'reply'> & {
-  /** The whole conntrack mark; 0 where the kernel has none. */
+  /** The whole conntrack mark; 0 if the kernel has none. */
   readonly mark: number;
 };
 
@@ -89,7 +89,7 @@ export type ConntrackEntry = Pick<Flow, 'family' | 'protocol' | 'original' | 're
  * @param lowest the lowest bit of the mask
  */
 export function parseConntrackLine(line: string, markMask: number, lowest: number): Flow | null {
-  // Most lines are not ours, and the mark tells at once.
+  // Most entries are not ours; the mark shows it quickly.
   const mark = (markOf(line) & markMask) >>> 0;
   const entry = mark === 0 ? null : parseConntrackEntry(line);
   if (entry === null) return null;

@@ -15,7 +15,7 @@ export interface FlowTuple {
 }
 
 /**
- * A connection tracking entry that has a gateway: what `gwmark flows --json` prints, one a line. Fields are only ever
+ * A connection tracking entry that has a gateway: what `gwmark flows --json` prints, one per line. Fields are only ever
  * added.
  */
 export interface Flow {
@@ -34,9 +34,9 @@ export interface Flow {
 /** Where flows are read from. */
 export interface FlowSource {
   readonly datapath: 'nexthop' | 'module';
-  /** False: nobody is at work, and what an earlier run left in the kernel is shown. */
+  /** False: no sidecar runs, and the list shows what an earlier run left in the kernel. */
   readonly isSidecarRunning: boolean;
-  /** Gateway id -> where it is; empty MAC never. */
+  /** Gateway id -> where it is; the MAC is never empty. */
   readonly gateways: ReadonlyMap<number, { readonly device: string; readonly mac: string }>;
   /**
    * Reads them from the kernel as they are asked for, in constant memory. Whoever breaks off early ends the reading.

@@ -13,9 +13,9 @@ import { moduleFlows } from './module-flows.js';
 /**
  * Finds out where the flows of this network namespace are. The running sidecar says by which datapath and marks it
  * works; the flows themselves are always read from the kernel, so that a long list costs the sidecar nothing. Where no
- * sidecar answers, what an earlier run left is found by the settings: flows go on without it.
+ * sidecar answers, what an earlier run left is found by the settings: flows continue without it.
  *
- * @throws GwmarkError NOT_RUNNING where there is neither, CONTROL_NAMESPACE where the sidecar works in another network
+ * @throws GwmarkError NOT_RUNNING if there is neither, CONTROL_NAMESPACE if the sidecar runs in another network
  * namespace
  */
 export async function openFlows(settings: Settings): Promise<FlowSource> {

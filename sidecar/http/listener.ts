@@ -47,7 +47,7 @@ export class ListenError extends Error {
  */
 const REQUEST_TIMEOUT_MS = 10_000;
 const TIMEOUT_CHECK_MS = 5000;
-/** How long requests under way may go on once the listener closes. */
+/** How long requests under way may continue once the listener closes. */
 const DRAIN_MS = 1000;
 const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
@@ -56,7 +56,7 @@ const SOCKET_MODE = 0o660;
 const DIRECTORY_MODE = 0o755;
 
 /**
- * A small HTTP/1.1 server on a unix socket or a TCP port: GET and HEAD, and POST where it is asked for, bounded in
+ * A small HTTP/1.1 server on a unix socket or a TCP port: GET and HEAD, and POST if it is asked for, bounded in
  * time, header and connections.
  */
 export class HttpListener implements AsyncDisposable {

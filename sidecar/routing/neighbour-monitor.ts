@@ -81,7 +81,7 @@ export interface MonitorOptions {
 }
 
 /**
- * A running `ip monitor` of the own network namespace. Whoever opened it closes it.
+ * A running `ip monitor` of the own network namespace. The caller closes it.
  */
 export class NeighbourMonitor implements AsyncDisposable {
   readonly #child: ChildProcess;

@@ -105,7 +105,7 @@ function isSame(before: OwnerIdentity, now: OwnerIdentity): boolean {
   return name !== null && name === nameOf(now);
 }
 
-/** True where the network led to another device before. */
+/** True if the network led to another device before. */
 function leadTo(entry: { network: ClientNetwork }, device: string): boolean {
   if (entry.network.device === device) return false;
   entry.network = { ...entry.network, device };

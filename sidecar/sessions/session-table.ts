@@ -261,7 +261,7 @@ export class SessionTable {
   }
 }
 
-/** OpenVPN says UNDEF where there is none. */
+/** OpenVPN says UNDEF if there is none. */
 function isName(text: string | undefined): boolean {
   return text !== undefined && text !== '' && text !== 'UNDEF';
 }

@@ -12,7 +12,7 @@ export const HEALING_MS = 2000;
 const LONGEST_REST_MS = 1000;
 
 /**
- * When snapshots are taken: on a timer, and soon after a request. One at a time; whoever asks while one is under
+ * When snapshots are taken: on a timer, and soon after a request. One at a time; who asks while one is under
  * way gets one that begins after it, together with everybody else who asked. After a snapshot that took long, the next
  * waits four times as long as that, a second at most: a storm of connects then costs a fifth of the time and not all
  * of it, and one slow answer of OpenVPN holds nobody up.
@@ -33,7 +33,7 @@ export class SnapshotSchedule {
   /** Begins with the timer; a request before is kept. */
   start(): void {
     this.#isStopped = false;
-    // One from before a stop goes on to the next by itself.
+    // One from before a stop continues to the next by itself.
     if (this.#running !== null) return;
     this.#waitForNext();
   }

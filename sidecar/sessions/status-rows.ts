@@ -85,7 +85,7 @@ export function canBeNamed({ commonName }: Pick<KnownSession, 'commonName'>, cli
 /**
  * The subnets behind each client. Without ports in real addresses (IPv6 before OpenVPN 2.7) two clients of one name
  * look alike in the routing table (duplicate-cn): then a subnet stays with the one that is known to have it, the
- * latest of these, since OpenVPN lets the latest have it (multi.c multi_learn_addr); where none is known to, the
+ * latest of these, since OpenVPN lets the latest have it (multi.c multi_learn_addr); if none is known to, the
  * latest that is connected has it. A client of another name never does.
  *
  * @param has whether a session is known to have this network

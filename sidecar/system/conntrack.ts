@@ -41,7 +41,7 @@ export async function flushMark(value: number, mask: number): Promise<void> {
 }
 
 /**
- * Zeroes the bits of the mask in every entry; the flows go on, and the other bits stay. A minute at most.
+ * Zeroes the bits of the mask in every entry; the flows continue, and the other bits stay. A minute at most.
  * conntrack(8) 1.4.7 ends after some 250 updates, because it leaves their acknowledgements unread until its socket is
  * full, and at an entry that is gone since it was listed. The next run passes over what is done.
  */

@@ -14,7 +14,7 @@ export class Debounced {
   #next: Promise<void> | null = null;
   #isStopped = false;
 
-  /** @param work what it throws is logged; whoever asked is not told */
+  /** @param work what it throws is logged; who asked is not told */
   constructor(delayMs: number, work: () => Promise<void>, logger: Logger) {
     this.#delayMs = delayMs;
     this.#work = work;

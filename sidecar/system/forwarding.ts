@@ -11,7 +11,7 @@ const NO_CARDS: readonly string[] = ['all', 'default', 'lo'];
 export interface SysctlChange extends OriginalSysctl {
   /** The value to write; `value` is the one before. */
   readonly to: string;
-  /** Packets are carried without it, but for a case that the log names. */
+  /** Packets are carried without it, except for a case that the log names. */
   readonly isOptional?: boolean;
 }
 

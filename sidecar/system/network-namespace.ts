@@ -1,7 +1,7 @@
 import { readlinkSync } from 'node:fs';
 
 /**
- * The network namespace of this process as the kernel names it, `net:[4026531840]`; null where /proc does not say.
+ * The network namespace of this process as the kernel names it, `net:[4026531840]`; null if /proc does not say.
  * @see namespaces(7)
  */
 export function readNetworkNamespace(): string | null {

@@ -1,5 +1,5 @@
 /**
- * `SOL_SOCKET` and `SO_PEERCRED` of asm/socket.h; other architectures of Debian's have these, too, but for powerpc's
+ * `SOL_SOCKET` and `SO_PEERCRED` of asm/socket.h; other architectures of Debian's have these, too, except powerpc's
  * option.
  */
 const SOL_SOCKET = 1;
@@ -17,7 +17,7 @@ let loaded: Promise<GetSockOpt | null> | undefined;
  * unix(7), SO_PEERCRED. The kernel translates its id into our PID namespace. No privilege is needed.
  *
  * @param descriptor of an open socket; borrowed
- * @returns null where it cannot be told: no unix socket, a process outside of our PID namespace, or koffi cannot be
+ * @returns null if it is unknown: no unix socket, a process outside of our PID namespace, or koffi cannot be
  * loaded
  */
 export async function peerProcessOf(descriptor: number): Promise<number | null> {

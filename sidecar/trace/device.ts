@@ -10,7 +10,7 @@ export interface Target {
   readonly mac: string;
 }
 
-/** @param mark with which packets take the normal route where the device is down */
+/** @param mark with which packets take the normal route if the device is down */
 export function findDevice(
   { allDevices }: TraceReading,
   target: Target,
@@ -43,7 +43,7 @@ export function findDevice(
   return undefined;
 }
 
-/** Looked at for what comes out of a tunnel; what the endpoint sends itself needs no forwarding. */
+/** Checked for packets from a tunnel; what the endpoint sends itself needs no forwarding. */
 export function findForwarding(
   { unforwarded }: TraceReading,
   { tunnel }: Role,

@@ -12,7 +12,7 @@ import { Steps, Stopped, type Trace, type TraceQuery } from './trace.js';
 
 /**
  * Follows what DST sends to SRC from where it begins to the MAC that it is sent to, or to the first thing that is in
- * the way. Pure but for the look-up of routes.
+ * the way. Pure except for the lookup of routes.
  */
 export async function explain(reading: TraceReading, query: TraceQuery, routeOf: RouteOf): Promise<Trace> {
   const steps = new Steps();

@@ -4,9 +4,9 @@ import { suspectOf } from './others.js';
 import type { Role } from './role.js';
 import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
 
-/** The flow that was asked about, as connection tracking has it. */
+/** The requested flow, as conntrack has it. */
 export interface FoundFlow {
-  /** True where DST opened it: what DST sends is no answer then. */
+  /** True if DST opened it: then what DST sends is not an answer. */
   readonly isOpenedByDestination: boolean;
   /**
    * The gateway that it remembers for what DST sends; 0 for none, which only one that DST opened, and that no answer

@@ -68,7 +68,7 @@ function isMasqueraded({ opened }: TraceReading, { source, destination }: TraceQ
   );
 }
 
-/** A rule of another program that may have ended a flow that is not there; null where there is none. */
+/** A rule of another program that may have ended a flow that is not there; null if there is none. */
 export function suspectOf(
   reading: TraceReading,
   query: TraceQuery,

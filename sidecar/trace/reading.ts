@@ -37,15 +37,15 @@ export interface TracedModule {
 /** Rules of other programs. */
 export interface TracedOthers {
   readonly filters: readonly PathFilter[];
-  /** The whole ruleset of nftables, sets without elements; empty where it cannot be read. */
+  /** The whole ruleset of nftables, sets without elements; empty if it cannot be read. */
   readonly ruleset: readonly NftObject[];
-  /** What our own rules are made with. */
+  /** The firewall of our own rules. */
   readonly firewall: 'nftables' | 'iptables';
-  /** A link by which no default route of the flow's family leads; null where there is none. */
+  /** A link without a default route of the flow's family; null if there is none. */
   readonly strandedLink: string | null;
 }
 
-/** Everything that a trace is told from, as the kernel has it at one time. */
+/** Everything that a trace is based on: the kernel's state at one time. */
 export interface TraceReading {
   readonly policy: Policy;
   readonly datapath: 'nexthop' | 'module';
@@ -65,13 +65,13 @@ export interface TraceReading {
   /** Null where no sidecar runs. */
   readonly status: StatusDocument | null;
   /**
-   * A server answers from the address that was asked, although it is bound to none; null where options of OpenVPN
+   * A server answers from the address that was asked, although it is bound to none; null if options of OpenVPN
    * cannot be read.
    */
   readonly isMultihome?: boolean | null;
-  /** Where the settings are from that everything was read with. */
+  /** The source of the settings that were used for reading. */
   readonly inForce: Pick<SettingsInForce, 'from' | 'differences'>;
-  /** Names of the settings that keep frames of some senders from being learnt, where they are set. */
+  /** Names of the settings that keep frames of some senders from being learnt, if they are set. */
   readonly sourceLists: readonly ('gateways.exclude' | 'gateways.only')[];
 }
 

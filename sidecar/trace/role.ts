@@ -13,9 +13,9 @@ import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
 /** Who it is that answers. */
 export interface Role {
   readonly text: string;
-  /** What the packet filter knows the destination by, in its own words. */
+  /** How the packet filter selects the destination, in its own terms. */
   readonly selector: string;
-  /** The device that answers come out of; null where the endpoint sends them itself. */
+  /** The device that answers come out of; null if the endpoint sends them itself. */
   readonly tunnel: string | null;
   /** The socket of OpenVPN that sends them; null for everything else. */
   readonly transport: Transport | null;
@@ -30,7 +30,7 @@ export function findRole(reading: TraceReading, query: TraceQuery, steps: Steps)
   return role;
 }
 
-/** The network of a list that says most of an address; null where none holds it. */
+/** The network of a list that says most of an address; null if none holds it. */
 export function mostSpecific<T extends Network>(networks: readonly T[], address: string): T | null {
   const host = hostOf(address);
   return (

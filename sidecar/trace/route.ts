@@ -15,7 +15,7 @@ export function gatewayOfHop(
   return null;
 }
 
-/** `via 192.0.2.1 dev lan0`, or whom of us the next hop stands for. */
+/** `via 192.0.2.1 dev lan0`, or the gateway that the next hop stands for. */
 export function describeRoute(reading: Pick<TraceReading, 'policy' | 'plan'>, { gateway, dev }: IpRoute): string {
   const ours = gatewayOfHop(reading, gateway);
   if (ours !== null) return `the uplink's way, to ${ours.mac} on ${ours.device} (gateway ${ours.id})`;

@@ -25,7 +25,7 @@ export interface TracedRules {
   readonly clients: readonly ClientNetwork[];
   /** The name of the set that selects a client network. */
   readonly setOf: (network: Network) => string;
-  /** What the bridge table captures; null where there is none. */
+  /** What the bridge table captures; null if there is none. */
   readonly captured: readonly ClientNetwork[] | null;
   readonly transports: readonly Transport[];
   /** The datapath that they were written for. */
@@ -77,7 +77,7 @@ async function readNftables({ executor, table }: Settings): Promise<TracedRules>
         if (isNotFound(error)) return null;
         throw error;
       });
-      // Which device leads to a client is not in the table.
+      // The table does not have the device that leads to a client.
       return objects === null ? null : readTable(objects, () => '');
     };
     const [inet, bridge] = [await read('inet'), await read('bridge')];

@@ -5,9 +5,9 @@ import { readForTrace } from './reading.js';
 import type { Trace, TraceQuery } from './trace.js';
 
 /**
- * Tells why answers of a flow do or do not go by MAC. Looks and sends nothing.
+ * Explains whether answers of a flow go to the router's MAC address. Only reads; sends nothing.
  *
- * @throws GwmarkError where the kernel cannot be read
+ * @throws GwmarkError if the kernel cannot be read
  */
 export async function traceFlow(settings: Settings, query: TraceQuery): Promise<Trace> {
   return explain(await readForTrace(settings, query), query, routeOf);

@@ -9,12 +9,12 @@ export interface TraceQuery {
   readonly destinationPort: number | null;
 }
 
-/** Whether a port is the one that was asked for; null asks for any. */
+/** Whether a port is the requested one; null matches any. */
 export function isAsked(wanted: number | null, port: number | null): boolean {
   return wanted === null || wanted === port;
 }
 
-/** What is looked at, in this order; which of them depends on the flow and the datapath. */
+/** The steps, in this order; which of them apply depends on the flow and the datapath. */
 export const TRACE_STEPS = {
   rules: 'The nftables table, or the iptables chains, exist and belong to gwmark.',
   destination: 'What DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
@@ -40,12 +40,12 @@ export const TRACE_STEPS = {
 
 export type TraceStepName = keyof typeof TRACE_STEPS;
 
-/** One thing that must be so for a packet to go by MAC. */
+/** One condition for a packet to go to the router's MAC address. */
 export interface TraceStep {
   readonly step: TraceStepName;
   readonly ok: boolean;
   readonly text: string;
-  /** How to fix it; null where it is as expected. */
+  /** The fix; null if it is as expected. */
   readonly remedy: string | null;
 }
 
@@ -56,13 +56,13 @@ export interface Trace {
   /** Up to the first that fails. */
   readonly steps: readonly TraceStep[];
   readonly sentence: string;
-  /** Where these packets go instead; null where they go by MAC, and where there are none. */
+  /** Where these packets go instead; null if they go by MAC, and if there are none. */
   readonly instead: string | null;
 }
 
 /** The last step failed. */
 export class Stopped {
-  /** The packet mark with which packets take the normal route; null where there are no packets. */
+  /** The packet mark with which packets take the normal route; null if there are no packets. */
   readonly mark: number | null;
 
   constructor(mark: number | null) {

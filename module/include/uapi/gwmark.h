@@ -28,7 +28,7 @@
  *     anything else                                  untouched
  *
  *   A reply whose flow has no gateway goes to the uplink where routing has nothing
- *   better. A packet that cannot be sent by MAC goes on to normal routing, and one of
+ *   better. A packet that cannot be sent by MAC continues to normal routing, and one of
  *   the counters below says why. Packets that the module sends pass the FORWARD
  *   and POST_ROUTING hooks with their true devices, have their TTL decremented
  *   and their size checked, as if they had been routed.
@@ -44,7 +44,7 @@
  *   New record names and new key=value fields may come at any time within an
  *   ABI; a reader skips what it does not know. Times are in milliseconds.
  *
- *   control   write: one command, below. Read: the commands, one a line.
+ *   control   write: one command, below. Read: the commands, one per line.
  *   config    "NAME VALUE" lines:
  *               enabled 0|1
  *               reply_mark 0xVALUE/0xMASK
@@ -132,7 +132,7 @@
  * Every way that a selected packet, or evidence of a move, can leave the module.
  * Append only; a retired name keeps its place.
  *
- * learn_*: the packet goes on as before; *_NAME says what was remembered.
+ * learn_*: the packet continues as before; *_NAME says what was remembered.
  */
 #define GWMARK_STATS(X)							\
 	/* learn: original direction, from an Ethernet device */	\

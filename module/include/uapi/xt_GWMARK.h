@@ -5,7 +5,7 @@
  * WHAT IT DOES
  *
  *   It sets bits of the packet mark by the direction of the packet in its
- *   conntrack entry, and lets the packet go on to the next rule.
+ *   conntrack entry, and lets the packet continue to the next rule.
  *
  *     original direction   mark = (mark & ~orig_mask) | orig_mark
  *     reply direction      mark = (mark & ~reply_mask) | reply_mark

@@ -31,11 +31,11 @@ export interface Jump extends ChainRef {
  * chain the rules that lead to `target`, and no other rule.
  */
 export type Command =
-  /** Makes a chain with these rules; EEXIST where it exists. */
+  /** Makes a chain with these rules; EEXIST if it exists. */
   | { readonly create: ChainRules }
   /** Makes a chain hold exactly these rules, whether it exists or not. */
   | { readonly replace: ChainRules }
-  /** Removes a chain and its rules; ENOENT where it does not exist, EBUSY while a rule elsewhere leads to it. */
+  /** Removes a chain and its rules; ENOENT if it does not exist, EBUSY while a rule elsewhere leads to it. */
   | { readonly delete: ChainRef }
   /** As `delete`, but one that does not exist is nothing to do. */
   | { readonly destroy: ChainRef }
@@ -43,7 +43,7 @@ export type Command =
   | { readonly append: ChainRule }
   /** Adds a rule at the front of a chain. */
   | { readonly insert: ChainRule }
-  /** Removes the first rule of a chain that has these words, as `list` gives them; ENOENT where there is none. */
+  /** Removes the first rule of a chain that has these words, as `list` gives them; ENOENT if there is none. */
   | { readonly remove: ChainRule }
   /**
    * Makes sure that exactly one rule of `chain` leads to `target`, and that it is in its place. One that is right

@@ -5,7 +5,7 @@ export interface Failure {
   readonly code: IptablesErrorCode;
   /** Its own words in one line, without the program's name and place. */
   readonly reason: string;
-  /** From 1; undefined where it named none. */
+  /** From 1; undefined if it named none. */
   readonly line: number | undefined;
 }
 

@@ -36,7 +36,7 @@ export type FlavourReport =
 /** Reads a file of /proc; rejects as node:fs does. */
 export type ProcReader = (path: string) => Promise<string>;
 
-/** Looks at one flavour. Makes no table: of iptables-legacy it lists only what is there already. */
+/** Looks at one flavour. Makes no table: of iptables-legacy it lists only what is already there. */
 export async function inspectFlavour(
   flavour: Flavour,
   families: readonly Family[],

@@ -11,7 +11,7 @@ export interface SetSpec {
   /** Of the addresses; default 4. A set of MAC addresses has none. */
   readonly family?: Family;
   /**
-   * Elements expire, after this many seconds where they do not say otherwise; 0..2147483, 0 = never. Default: no
+   * Elements expire, after this many seconds if they do not say otherwise; 0..2147483, 0 = never. Default: no
    * element ever can.
    */
   readonly timeoutSeconds?: number;
@@ -35,17 +35,17 @@ export interface SetElement {
 
 /**
  * One change of sets. Those of one `run` go into `ipset restore` in their order, as one stream where that can be.
- * `put` and `discard` are `add` and `delete` for which an element that is there already, or not there, is nothing to
+ * `put` and `discard` are `add` and `delete` for which an element that already exists, or does not, is nothing to
  * mind; `put` also renews the timeout and the mark.
  */
 export type SetCommand =
   | { readonly create: SetSpec }
-  /** Creates where there is no set of that name; EEXIST where there is one of other make. */
+  /** Creates if there is no set of that name; EEXIST if there is one of another type. */
   | { readonly ensure: SetSpec }
   /** ENOENT; EBUSY while a rule refers to it. */
   | { readonly destroy: { readonly name: string } }
   | { readonly flush: { readonly name: string } }
-  /** Exchanges the contents of two sets of one type and family in one step: rules go on with the new one. */
+  /** Exchanges the contents of two sets of one type and family in one step: rules continue with the new one. */
   | { readonly swap: { readonly name: string; readonly with: string } }
   | { readonly add: SetElements }
   | { readonly put: SetElements }
@@ -92,7 +92,7 @@ export interface Ipset extends AsyncDisposable {
   run(commands: readonly SetCommand[], options?: RunOptions): Promise<void>;
 
   /**
-   * Gives a set exactly these elements in one step, by a second set and `swap`; creates it where it is missing. Rules
+   * Gives a set exactly these elements in one step, by a second set and `swap`; creates it if it is missing. Rules
    * that refer to it never see it half full. All or nothing.
    */
   replace(spec: SetSpec, elements: readonly SetElement[], options?: RunOptions): Promise<void>;

@@ -34,7 +34,7 @@ export interface TableRef {
 export interface IptablesErrorContext {
   /** The part of the transaction that failed. */
   readonly part?: TableRef | undefined;
-  /** Index of the command that failed, where it is known. */
+  /** Index of the command that failed, if it is known. */
   readonly index?: number | undefined;
   /** Number, from 1, of the line that failed in what the program was given. */
   readonly line?: number | undefined;

@@ -51,7 +51,7 @@ export interface IptablesOptions {
  *
  * The caller owns the result and disposes it.
  *
- * @throws IptablesError UNAVAILABLE with the reason; EPERM without CAP_NET_ADMIN; EMIXED where both flavours are in
+ * @throws IptablesError UNAVAILABLE with the reason; EPERM without CAP_NET_ADMIN; EMIXED if both flavours are in
  * use; EINVAL for an option
  */
 export async function openIptables(options: IptablesOptions): Promise<Iptables> {

@@ -60,7 +60,7 @@ export class ProgramIpset implements Ipset {
     this.#runner = runner;
   }
 
-  /** Rejects where sets cannot be used. */
+  /** Rejects if sets cannot be used. */
   async probe(): Promise<void> {
     const result = await this.#runner(this.#program, ['list', '-n']);
     if (result.exitCode === 0) return;

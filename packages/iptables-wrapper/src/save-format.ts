@@ -13,7 +13,7 @@ export interface RuleLine {
   readonly words: readonly string[];
   readonly counters?: Counters;
   /**
-   * How the words were written, from the end of the chain's name, where it is not how `printSave` would write them.
+   * How the words were written, from the end of the chain's name, if it is not how `printSave` would write them.
    * Ignored as soon as it does not say the same as `words`.
    */
   readonly verbatim?: string;
@@ -36,7 +36,7 @@ export type SaveLine =
  * Parses the format of iptables-save, losslessly: `printSave(parseSave(text)) === text`.
  *
  * Matches and targets stay the words that they are, so nothing depends on knowing them. A word that holds a newline (a
- * comment can) goes on in the next line, as iptables-save prints it; iptables-restore cannot read such a rule. For
+ * comment can) continues in the next line, as iptables-save prints it; iptables-restore cannot read such a rule. For
  * bytes that are not UTF-8 decode as latin1.
  *
  * @throws IptablesError EINVAL with the number and text of the line; a last line without its end is one that was cut
@@ -90,7 +90,7 @@ function printLine(line: SaveLine): string {
   }
 }
 
-/** `unknown` for a line that is not of the format, `open` for one whose quotes go on in the next. */
+/** `unknown` for a line that is not of the format, `open` for one whose quotes continue in the next. */
 function parseLine(line: string): SaveLine | 'open' | 'unknown' {
   if (line === '') return { kind: 'blank' };
   if (line === 'COMMIT') return { kind: 'commit' };

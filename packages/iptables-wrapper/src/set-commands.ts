@@ -15,7 +15,7 @@ const MAX_TIMEOUT_SECONDS = 2_147_483;
 export interface SetLine {
   readonly text: string;
   readonly index: number;
-  /** What is there already, or not there, is nothing to mind. */
+  /** Existing or missing objects are no error. */
   readonly isLenient: boolean;
 }
 

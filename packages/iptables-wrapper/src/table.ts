@@ -42,7 +42,7 @@ export interface ListedTable {
 /**
  * Reads the output of `iptables-save` into tables.
  *
- * @throws IptablesError EINVAL with the line that is not of the format, or where a table ends early; EMIXED for a
+ * @throws IptablesError EINVAL with the line that is not of the format, or if a table ends early; EMIXED for a
  * table that nft's own
  *   rules have made unreadable
  */

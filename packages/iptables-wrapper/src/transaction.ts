@@ -18,7 +18,7 @@ export class Transaction {
     return this.#commands;
   }
 
-  /** Makes a chain with these rules; EEXIST where it exists. */
+  /** Makes a chain with these rules; EEXIST if it exists. */
   create(chain: ChainRules): this {
     return this.#push({ create: chain });
   }
@@ -28,7 +28,7 @@ export class Transaction {
     return this.#push({ replace: chain });
   }
 
-  /** Removes a chain and its rules; ENOENT where it does not exist, EBUSY while a rule elsewhere leads to it. */
+  /** Removes a chain and its rules; ENOENT if it does not exist, EBUSY while a rule elsewhere leads to it. */
   delete(chain: ChainRef): this {
     return this.#push({ delete: chain });
   }
@@ -48,7 +48,7 @@ export class Transaction {
     return this.#push({ insert: rule });
   }
 
-  /** Removes the first rule that has these words; ENOENT where there is none. */
+  /** Removes the first rule that has these words; ENOENT if there is none. */
   remove(rule: ChainRule): this {
     return this.#push({ remove: rule });
   }

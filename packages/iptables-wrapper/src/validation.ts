@@ -70,7 +70,7 @@ function faultOfRule(chain: string, rule: RuleWords): string | undefined {
   const where = `rule of chain ${chain}`;
   if (rule.length > MAX_RULE_WORDS) return `${where} has ${rule.length} words, more than ${MAX_RULE_WORDS}`;
   for (const word of rule) {
-    // iptables-restore reads lines: a word cannot go on in the next one, and a control character ends it.
+    // iptables-restore reads lines: a word cannot continue in the next one, and a control character ends it.
     // eslint-disable-next-line no-control-regex
     if (/[\0\n\r]/u.test(word)) return `${where}: word ${JSON.stringify(word)} holds a line end or NUL`;
     if (Buffer.byteLength(word) > MAX_WORD_BYTES)

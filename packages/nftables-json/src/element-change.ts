@@ -5,7 +5,7 @@ import type { Element, Family } from './objects.js';
 
 /**
  * Most elements of one transaction that go to the kernel from the event loop, which each holds for about a
- * microsecond. More of them go through libnftables on its thread: from here on that costs no more. All of them fit
+ * microsecond. More of them go through libnftables on its thread: from here on that costs no longer. All of them fit
  * into one attribute (64 KiB).
  */
 const MAX_ELEMENTS = 1000;

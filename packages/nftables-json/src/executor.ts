@@ -30,7 +30,7 @@ export interface Executor extends AsyncDisposable {
    * `execute` is to do it; rejects only if the outcome is unknown, or there was no answer at all.
    */
   applyElements(changes: readonly ElementChange[]): Promise<boolean>;
-  /** Of the ruleset; undefined where it cannot be read. */
+  /** Of the ruleset; undefined if it cannot be read. */
   generation(): number | undefined;
 }
 

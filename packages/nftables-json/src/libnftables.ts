@@ -12,7 +12,7 @@ const OUTPUT_TERSE = 1 << 11;
 const INPUT_NO_DNS = 1 << 0;
 
 /**
- * koffi runs asynchronous calls on stacks of its own, 128 KiB unless told otherwise. libnftables keeps netlink buffers
+ * koffi runs asynchronous calls on stacks of its own, 128 KiB by default. libnftables keeps netlink buffers
  * of more than 64 KiB on the stack (mnl.c, NFT_NLMSG_MAXSIZE) and its parsers recurse: 64 KiB end in a segmentation
  * fault, 128 KiB leave little.
  */

@@ -52,7 +52,7 @@ export class LibraryExecutor implements Executor {
     return this.#inTurn(async () => {
       const isApplied = this.#elements.apply(changes);
       if (isApplied) {
-        // After whoever waits for this transaction.
+        // After the caller of this transaction has its result.
         setImmediate(() => {
           if (!this.#isFreed) {
             this.#elements.prepare();

@@ -16,7 +16,7 @@ const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const EAGAIN = 11;
 
-/** A socket in the network namespace in which it was opened. Whoever opened it closes it. */
+/** A socket in the network namespace in which it was opened. The caller closes it. */
 export interface NetlinkSocket {
   /**
    * Gives the first `length` bytes to the kernel as one datagram, which has served it when this returns. False: it has

@@ -32,7 +32,7 @@ export const NFT_ERROR_CODES = {
 export type NftErrorCode = keyof typeof NFT_ERROR_CODES;
 
 interface NftErrorContext {
-  /** Index of the command that failed, where one was found. */
+  /** Index of the command that failed, if one was found. */
   readonly index?: number | undefined;
   readonly command?: Command | undefined;
   /** Index of the first element that failed inside an element command of several. */

@@ -24,7 +24,7 @@ export interface Features {
   /** `destroy` is known; otherwise it is emulated by `add` and `delete` in the same transaction. */
   readonly destroy: boolean;
   /**
-   * The set flag `dynamic` is known in JSON. Where it is not (1.0.6), it is left out of a set that has the flag
+   * The set flag `dynamic` is known in JSON. If it is not (1.0.6), it is left out of a set that has the flag
    * `timeout`, which rules can fill anyway, and refused (EOPNOTSUPP) for any other set.
    */
   readonly jsonDynamicFlag: boolean;

@@ -30,7 +30,7 @@ export interface Capabilities {
 /**
  * Reads the rows of `version`.
  *
- * @throws ManagementError MGMT_PROTOCOL where there is no OpenVPN version in them
+ * @throws ManagementError MGMT_PROTOCOL if there is no OpenVPN version in them
  */
 export function parseVersion(lines: readonly string[]): DaemonVersion {
   const title =

@@ -200,7 +200,7 @@ export class ManagementClient extends CommandSet {
     this.#closing.abort(this.#closedError());
     if (running === undefined) this.#end(undefined);
     await this.#connection?.close(this.#closedError());
-    // A terminal failure was already given to whoever called run().
+    // The caller of run() already has the terminal failure.
     await running?.catch(() => undefined);
   }
 

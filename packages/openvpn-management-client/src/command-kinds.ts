@@ -39,13 +39,13 @@ export function rows<T>(line: string, parse: (lines: readonly string[], position
   };
 }
 
-/** @throws ManagementError by what the daemon said where it refused */
+/** @throws ManagementError by what the daemon said if it refused */
 export function checkSuccess(label: string, reply: Reply): void {
   const failed = reply.statuses.find(({ isSuccess }) => !isSuccess);
   if (failed !== undefined) throw commandError(label, failed.text);
 }
 
-/** The value that was read from `text`. @throws ManagementError MGMT_PROTOCOL where there is none */
+/** The value that was read from `text`. @throws ManagementError MGMT_PROTOCOL if there is none */
 export function required<T>(label: string, text: string, value: T | undefined): T {
   if (value !== undefined) return value;
   throw new ManagementError(

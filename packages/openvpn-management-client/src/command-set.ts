@@ -52,7 +52,7 @@ export abstract class CommandSet {
   }
 
   /**
-   * Turns state notifications on, and gives the history after that: a state is never lost in between, and one that was
+   * Turns state notifications on, and returns the history after that: a state is never lost in between, and one that was
    * notified up to the position is in the history too. Two commands, because `state on all` has two replies, and a
    * program between (the pass-through of openvpn-auth-oauth2) relays one a command.
    */
@@ -66,7 +66,7 @@ export abstract class CommandSet {
     return this.execute(commands.log(count), options);
   }
 
-  /** Turns log notifications on, and gives the history after that, as {@link setStateWithHistory} does. */
+  /** Turns log notifications on, and returns the history after that, as {@link setStateWithHistory} does. */
   async setLogWithHistory(options?: ExecuteOptions): Promise<commands.History<LogMessage>> {
     await this.setLog(true, options);
     return this.execute(commands.logHistory(), options);

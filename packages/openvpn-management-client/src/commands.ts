@@ -114,7 +114,7 @@ export function setState(isOn: boolean): Command<void> {
 }
 
 /**
- * `state on all`: turns notifications on and gives the history. It has two replies: behind a program that relays one a
+ * `state on all`: turns notifications on and returns the history. It has two replies: behind a program that relays one a
  * command, use {@link stateHistory}.
  */
 export function setStateWithHistory(): Command<readonly State[]> {
@@ -130,7 +130,7 @@ export function log(count: number | 'all' = 'all'): Command<readonly LogMessage[
 }
 
 /**
- * `log on all`: turns notifications on and gives the history. It has two replies: behind a program that relays one a
+ * `log on all`: turns notifications on and returns the history. It has two replies: behind a program that relays one a
  * command, use {@link logHistory}.
  */
 export function setLogWithHistory(): Command<readonly LogMessage[]> {
@@ -207,7 +207,7 @@ export function clientAuthNt(cid: Cid, kid: Kid): Command<void> {
 }
 
 /**
- * `client-auth`: accepts a login with directives as of a client-config-dir file, one a line, never made of a client's
+ * `client-auth`: accepts a login with directives as of a client-config-dir file, one per line, never made of a client's
  * words.
  */
 export function clientAuth(cid: Cid, kid: Kid, directives: readonly string[]): Command<void> {

@@ -170,7 +170,7 @@ export class Decoder {
         this.#readBlockLine(block, text, start, end, messages);
         return;
       }
-      // Something else inside a block: it stands for itself, and the block goes on after it.
+      // Something else inside a block: it stands for itself, and the block continues after it.
       block.body += text.slice(this.#runStart, start);
       this.#runStart = end + 2;
     }

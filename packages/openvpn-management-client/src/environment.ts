@@ -39,7 +39,7 @@ export class Environment {
     return countLines(this.#block);
   }
 
-  /** The value of a variable; undefined where it is absent; `***` for a secret one, see {@link Environment.secret}. */
+  /** The value of a variable; undefined if it is absent; `***` for a secret one, see {@link Environment.secret}. */
   get(name: string): string | undefined {
     const value = this.#find(name);
     if (value === undefined) return undefined;

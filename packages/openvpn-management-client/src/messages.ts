@@ -245,7 +245,7 @@ export interface Pkcs11Entry {
 /** A notification of a type that this version does not know, or of a known type with a text that does not parse. */
 export interface UnknownMessage {
   readonly kind: 'unknown';
-  /** The word between `>` and `:`; empty where there is none. */
+  /** The word between `>` and `:`; empty if there is none. */
   readonly source: string;
   /** The rest, values of environment variables masked. */
   readonly text: string;

@@ -150,7 +150,7 @@ export function isSentinel(line: ReplyLine): boolean {
  * Makes an error of the daemon's `ERROR:` text.
  *
  * @param label the command without its secrets
- * @see manage.c man_command_unsupported and man_dispatch_command: both texts are unchanged since 2.1, but for 2.7's
+ * @see manage.c man_command_unsupported and man_dispatch_command: both texts are unchanged since 2.1, except 2.7's
  * `[name]` in the second
  */
 export function commandError(label: string, text: string): ManagementError {

@@ -8,7 +8,7 @@ import type { StatusRoute, StatusSnapshot } from './status.js';
 import { TabbedRow } from './tabbed-row.js';
 import { detach } from './text.js';
 
-/** Which column has what, by the names in a HEADER row; -1 where there is none. */
+/** Which column has what, by the names in a HEADER row; -1 if there is none. */
 type Columns<Name extends string> = Readonly<Record<Name, number>>;
 
 const CLIENT_COLUMNS = {
@@ -30,13 +30,13 @@ const ROUTE_COLUMNS = { address: 'Virtual Address', commonName: 'Common Name', r
 /** How every form of `status` begins in a client: sig.c print_status, OpenVPN 2.6. */
 const STATISTICS = 'OpenVPN STATISTICS';
 
-/** OpenVPN writes it where it has no name. */
+/** OpenVPN writes it for a missing name. */
 const UNDEFINED = 'UNDEF';
 
 /**
  * Parses the rows of `status 3`.
  *
- * @throws ManagementError MGMT_PROTOCOL where the tables have no header
+ * @throws ManagementError MGMT_PROTOCOL if the tables have no header
  */
 export function parseStatus3(lines: readonly string[]): StatusSnapshot {
   const parser = new Status3Parser();
@@ -82,7 +82,7 @@ export class Status3Parser {
     else if (row.is(0, 'GLOBAL_STATS') && row.is(1, 'dco_enabled')) this.#isDcoEnabled = row.is(2, '1');
   }
 
-  /** @throws ManagementError MGMT_PROTOCOL where a table had no header */
+  /** @throws ManagementError MGMT_PROTOCOL if a table had no header */
   finish(): StatusSnapshot {
     if (this.#failure !== undefined) throw this.#failure;
     return this.#tables.snapshot({

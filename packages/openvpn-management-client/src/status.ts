@@ -9,7 +9,7 @@ export interface StatusClient {
   readonly cid: Cid | undefined;
   readonly commonName: string | undefined;
   readonly username: string | undefined;
-  /** Undefined where it does not parse; `realAddressText` has it as it came. */
+  /** Undefined if it does not parse; `realAddressText` has it as it came. */
   readonly realAddress: RealAddress | undefined;
   readonly realAddressText: string;
   /** What OpenVPN gave to the client itself: at most one IPv4 and one IPv6. */

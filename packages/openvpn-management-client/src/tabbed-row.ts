@@ -31,7 +31,7 @@ export class TabbedRow {
     return this.#count;
   }
 
-  /** A column that may share the row's memory; empty where there is none. */
+  /** A column that may share the row's memory; empty if there is none. */
   text(column: number): string {
     return this.#line.slice(this.#start(column), this.#end(column));
   }

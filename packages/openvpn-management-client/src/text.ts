@@ -80,7 +80,7 @@ function decodeEscaping(bytes: Buffer): string {
   return text;
 }
 
-/** The length of the valid UTF-8 sequence at `at`, 0 where there is none (Unicode 15, table 3-7). */
+/** The length of the valid UTF-8 sequence at `at`, 0 if there is none (Unicode 15, table 3-7). */
 function sequenceLength(bytes: Buffer, at: number): number {
   const lead = bytes[at] ?? 0;
   if (lead < 0x80) return 1;

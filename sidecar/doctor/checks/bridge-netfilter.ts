@@ -3,7 +3,7 @@ import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
 interface Facts {
-  /** `net.bridge.bridge-nf-call-*` by name; null where br_netfilter is not loaded. */
+  /** `net.bridge.bridge-nf-call-*` by name; null if br_netfilter is not loaded. */
   readonly calls: Readonly<Record<string, string | null>>;
   /** Bridges among the links of the endpoint. */
   readonly bridges: readonly string[];
@@ -11,7 +11,7 @@ interface Facts {
 
 const NAMES = ['bridge-nf-call-iptables', 'bridge-nf-call-ip6tables'] as const;
 
-/** Frames that only pass a bridge do not go through the rules for routed packets. */
+/** Frames that only cross a bridge do not pass the rules for routed packets. */
 export const bridgeNetfilter: Check = {
   name: 'br-netfilter',
   doc: 'br_netfilter does not send frames that only cross a bridge of the endpoint through conntrack and the rules for routed packets. Docker loads it.',

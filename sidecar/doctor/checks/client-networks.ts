@@ -2,7 +2,7 @@ import type { ClientStatus, StatusDocument } from '../../status.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-/** What clients have is served. */
+/** The clients' networks are served. */
 export const clientNetworks: Check = {
   name: 'client-networks',
   doc: 'Every address of a client, and every subnet behind one, is served. gwmark refuses what would take over other traffic: a default route and its halves, loopback, link-local and multicast addresses, the network of a link or a part of it, and a network that contains the network of a bridge.',

@@ -1,7 +1,7 @@
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-/** This version is not older than that: a clock before it is wrong. */
+/** This version was released after this time: an earlier clock is wrong. */
 const WRITTEN_MS = Date.UTC(2026, 0, 1);
 
 /** The clock is not obviously wrong. */

@@ -2,11 +2,11 @@ import { readSysctl } from '../../system/sysctl.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-/** Fullness of the table from which on a burst may fill it. */
+/** Share of the table's size above which a burst may fill it. */
 const WARN_SHARE = 0.8;
 const ERROR_SHARE = 0.95;
 
-/** Connection tracking works and has room. */
+/** Conntrack works, and its table has room. */
 export const conntrack: Check = {
   name: 'conntrack',
   doc: 'Conntrack works, and its table is not nearly full: a flow without an entry has no gateway. How long conntrack keeps the entry of a UDP flow that has no answer yet: a later answer goes to the uplink.',
@@ -48,7 +48,7 @@ export function judgeConntrack(count: string | null, max: string | null): Judgem
 }
 
 /**
- * @param seconds after which the kernel forgets a UDP flow that was not answered; null where connection tracking is
+ * @param seconds after which the kernel forgets a UDP flow that was not answered; null if connection tracking is
  * not loaded
  */
 export function judgeUdpTimeout(seconds: string | null): readonly Judgement[] {

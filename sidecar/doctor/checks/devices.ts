@@ -9,7 +9,7 @@ interface Facts {
   readonly wanted: readonly string[];
 }
 
-/** There are links on which gateways can be learnt. */
+/** There is a link on which gateways can be learnt. */
 export const devices: Check = {
   name: 'devices',
   doc: 'The devices of the setting `devices` exist, are Ethernet devices that are up, are not part of a bridge, bond or VRF, and have an address; without the setting, at least one such device exists.',
@@ -31,7 +31,7 @@ export function judgeDevices({ devices: all, wanted }: Facts): readonly Judgemen
   );
   const judged = links.map((link) => judgeLink(link));
   const usable = judged.filter(({ severity }) => severity === 'ok');
-  // Devices that nobody named may well be down on purpose.
+  // Devices that are not in the settings may be down on purpose.
   const members = all
     .filter(isVrfMember)
     .map((device) => judgeVrfMember(device, usable.length > 0 ? 'info' : 'error'));

@@ -3,7 +3,7 @@ import { foreignFlowtables } from '../../firewall/flowtables.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-/** A flowtable of another program does not lead flows past gwmark. */
+/** No flowtable of another program makes flows bypass gwmark. */
 export const flowtables: Check = {
   name: 'flowtables',
   doc: "No flowtable of another program (`flow add` in FORWARD: OpenWrt, some firewalls) makes the VPN's flows bypass the hooks. With the datapath `nexthop` this does no harm: a chain of gwmark in FORWARD gives it the route to the gateway. The datapath `module` sends packets from a hook that such flows never pass: nothing reaches the router.",
@@ -38,7 +38,7 @@ export function judgeFlowtables(
   });
 }
 
-/** How flows are kept out of a flowtable beside the module. */
+/** How to keep flows out of a flowtable when the module is used. */
 export function remedyOfFlowtable({ devices }: ForeignFlowtable): string {
   return `set datapath: nexthop, or remove ${devices.join(' and ')} from the flowtable`;
 }

@@ -6,7 +6,7 @@ import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import { savedLines } from '../../firewall/saved-lines.js';
 
-/** One way through the endpoint on which a rule ends the first packet. */
+/** A path through the endpoint on which a rule drops or rejects the first packet. */
 interface RefusedWay extends Refusal, Way {
   readonly families: readonly Family[];
 }
@@ -17,7 +17,7 @@ interface Facts {
   readonly dropping: readonly string[];
 }
 
-/** Nobody drops what the endpoint forwards. */
+/** No rule drops what the endpoint forwards. */
 export const forwardPolicy: Check = {
   name: 'forward-policy',
   doc: "No chain of hook forward drops everything that its rules do not accept (policy drop), in nftables and iptables of both flavours: packets of the VPN pass FORWARD like all others. Docker sets such a policy. No rule drops or rejects every new flow between a link and a tunnel, as the last `reject` of firewalld's zones does. The check ignores rules that match ports or addresses.",
@@ -57,7 +57,7 @@ export function judgeForwardPolicy({ dropping, refused }: Facts): readonly Judge
   return [...byPolicy, ...byRules];
 }
 
-/** How a rule is kept from refusing new flows from one device to another. */
+/** How to keep a rule from rejecting new flows from one device to another. */
 export function remedyOfRefusal({ where, from, to, isFromTunnel }: Way & Pick<Refusal, 'where'>): string {
   if (!where.includes(' firewalld ')) return `accept it in an earlier rule: iifname "${from}" oifname "${to}" accept`;
   if (isFromTunnel) return `firewall-cmd --permanent --zone=trusted --add-interface=${from}; firewall-cmd --reload`;
@@ -82,7 +82,7 @@ export function waysBetween(links: readonly string[], tunnels: readonly string[]
   );
 }
 
-/** The ways on which rules of nftables end a new flow. */
+/** The paths on which rules of nftables drop or reject a new flow. */
 function refusedWays(objects: readonly NftObject[], ways: readonly Way[]): readonly RefusedWay[] {
   const found = new Map<string, RefusedWay>();
   for (const way of ways) {
@@ -106,7 +106,7 @@ function nftDropping(objects: readonly NftObject[]): readonly string[] {
   return objects.flatMap((object) => {
     if (!('chain' in object) || object.chain.hook !== 'forward' || object.chain.policy !== 'drop') return [];
     const { family, table, name } = object.chain;
-    // Frames that a bridge passes on are nothing that the endpoint forwards.
+    // The endpoint does not forward frames that a bridge passes on.
     return family === 'ip' || family === 'ip6' || family === 'inet'
       ? [`nftables chain ${family} ${table} ${name}`]
       : [];

@@ -44,7 +44,7 @@ export const forwarding: Check = {
         }),
       ),
     );
-    // Turning it on for all turns it on for each.
+    // Enabling it for all devices enables it for each.
     const isOn = (await readSysctl('net/ipv4/ip_forward')) !== '0';
     return isOn
       ? [...judgements, ...devices.filter(({ value }) => value === '0').map(({ ifname }) => judgeDevice(ifname))]
@@ -52,7 +52,7 @@ export const forwarding: Check = {
   },
 };
 
-/** @param device that forwards nothing, where the machine does */
+/** @param device that does not forward, although the machine does */
 export function judgeDevice(device: string): Judgement {
   const subject = `net.ipv4.conf.${device}.forwarding`;
   return {

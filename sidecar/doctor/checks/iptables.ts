@@ -7,12 +7,12 @@ import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
 interface Facts {
-  /** What the names of our chains begin with. */
+  /** The prefix of our chains' names. */
   readonly prefix: string;
-  /** The one that is in use or would be; null where none works. */
+  /** The one that is in use or would be; null if none works. */
   readonly flavour: Flavour | null;
   readonly reports: readonly FlavourReport[];
-  /** Its version; an error where it does not work. */
+  /** Its version; an error if it does not work. */
   readonly ipset: string | IptablesError;
   /** Who owns the chains with our names in that flavour. */
   readonly owner: InstalledChains['owner'];
@@ -120,7 +120,7 @@ function judgeChains(subject: string, expected: string, owner: Facts['owner'], i
   }
 }
 
-/** As `gwmark run` would: the flavour of the settings, else where our chains are, else what the name iptables runs. */
+/** As `gwmark run` does: the flavour of the settings, otherwise the one with our chains, otherwise what the name iptables runs. */
 function chooseFlavour(wanted: 'auto' | Flavour, reports: readonly FlavourReport[]): Flavour | null {
   if (wanted !== 'auto') return wanted;
   const usable = reports.filter((report) => report.isUsable);

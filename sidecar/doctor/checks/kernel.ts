@@ -6,7 +6,7 @@ import { isAtLeast, parseVersion } from './programs.js';
 
 const LEAST = [5, 10, 0] as const;
 
-/** The kernel is one that gwmark is tested on. */
+/** gwmark is tested on this kernel. */
 export const kernel: Check = {
   name: 'kernel',
   doc: 'The kernel is 5.10 or later.',

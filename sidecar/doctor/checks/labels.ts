@@ -17,7 +17,7 @@ const BITS = 64;
 /** Default of the module parameter label_word. */
 const LABEL_WORD = 2;
 
-/** Nobody else writes the conntrack label bits that the module uses. */
+/** No other program writes the conntrack label bits that the module uses. */
 export const labels: Check = {
   name: 'conntrack-labels',
   doc: 'With the datapath `module`, no other program writes the conntrack label bits in which it stores the gateways of a flow (64 to 127, parameter `label_word`): rules with `ct label set`, Open vSwitch.',

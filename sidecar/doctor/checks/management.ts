@@ -17,18 +17,18 @@ import { fine, type Judgement } from '../finding.js';
 import type { ServerView } from '../server-view.js';
 import { isSidecar } from './sidecars.js';
 
-/** Longest wait for a banner: silence means that the slot is taken. */
+/** Longest wait for a banner: silence means that the interface is in use. */
 const LONGEST_WAIT_MS = 2000;
 
-/** Options by which OpenVPN acts when a management client goes: then nobody connects just to look. */
+/** Options that make OpenVPN act when a management client disconnects: the doctor does not connect then. */
 const ACTS_ON_DISCONNECT = ['management-signal', 'management-forget-disconnect'] as const;
 
-/** What became of one try to connect. */
+/** The result of one attempt to connect. */
 type Trial =
   | { readonly ok: true; readonly title: string; readonly question: string | null }
   | { readonly ok: false; readonly code: ManagementErrorCode; readonly reason: string };
 
-/** Why nothing was tried; undefined where a try is harmless. */
+/** Why no attempt was made; undefined if an attempt is harmless. */
 type Abstention = {
   readonly severity: 'ok' | 'info' | 'error';
   readonly found: string;
@@ -75,7 +75,7 @@ const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
   MGMT_PROTOCOL: 'correct management.endpoints: the program that answers there is not OpenVPN',
 };
 
-/** Who gives OpenVPN what it asks its management client for. */
+/** How OpenVPN gets what it asks its management client for. */
 const ANSWER =
   'configure the answer in OpenVPN: askpass FILE for a private key, auth-user-pass FILE for a login, and no management-query-passwords; or stop the sidecar, let the program that has the answer connect, and start the sidecar again';
 
@@ -103,7 +103,7 @@ export function judgeManagement({ name }: Pick<ServerView, 'name'>, outcome: Tri
   };
 }
 
-/** Everything that can be told without connecting. */
+/** Everything that is known without connecting. */
 async function whyNotTry(
   server: ServerView,
   problems: readonly string[],
@@ -169,7 +169,7 @@ async function pathProblem(path: string): Promise<{ readonly found: string; read
   }
 }
 
-/** One connection, a question, and off again. */
+/** Connects, asks one question, and disconnects. */
 async function tryToConnect({ endpoint }: ServerView, { management: settings }: Settings): Promise<Trial> {
   try {
     let question: string | null = null;

@@ -7,13 +7,13 @@ import { chainNames, iptablesMarkWrites, type MarkWrite, nftMarkWrites } from '.
 interface Facts {
   readonly mask: number;
   readonly writes: readonly MarkWrite[];
-  /** Names of chains of others, in nftables and iptables. */
+  /** Names of other programs' chains, in nftables and iptables. */
   readonly chains: readonly string[];
   readonly rules: readonly IpRule[];
 }
 
 /**
- * Programs that are known for their marks: the bits that they use unless told otherwise, and how they are recognised.
+ * Programs that are known for their marks: the bits that they use by default, and how they are recognised.
  */
 const KNOWN: readonly {
   readonly name: string;
@@ -35,7 +35,7 @@ const KNOWN: readonly {
   { name: 'Docker', bits: 0, chain: /\bDOCKER\b/, setting: 'none' },
 ];
 
-/** Nobody else uses the bits of marks that are ours. */
+/** No other program uses our mark bits. */
 export const marks: Check = {
   name: 'marks',
   doc: 'No other program writes or reads the bits of `mark.mask`: nftables, iptables of both flavours, `ip rule`. The check knows kube-proxy, Calico, Cilium, Tailscale, wg-quick and Docker by name.',

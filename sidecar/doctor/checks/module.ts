@@ -7,7 +7,7 @@ import type { ModuleReading } from '../../datapath/module/module-reading.js';
 interface Facts {
   readonly reading: ModuleReading;
   readonly wanted: Settings['datapath'];
-  /** The datapath of the running sidecar, null where none runs. */
+  /** The datapath of the running sidecar, null if none runs. */
   readonly running: 'nexthop' | 'module' | null;
 }
 

@@ -6,25 +6,25 @@ import { fine, type Judgement } from '../finding.js';
 
 interface Facts {
   readonly tunnel: { readonly device: string; readonly mtu: number; readonly hasIpv6: boolean };
-  /** The link that carries OpenVPN's own datagrams: the one with the smallest MTU, where it cannot be told. */
+  /** The link that carries OpenVPN's own datagrams; if it is unknown, the one with the smallest MTU. */
   readonly link: { readonly device: string; readonly mtu: number };
   /**
-   * The option mssfix, null where OpenVPN cannot be looked into; `on` by default. `offloaded`: the kernel encrypts,
+   * The option mssfix, null if OpenVPN cannot be looked into; `on` by default. `offloaded`: the kernel encrypts,
    * and OpenVPN never sees a SYN.
    */
   readonly mssfix: 'on' | 'off' | 'offloaded' | null;
-  /** Whether a rule of the firewall sets the TCP option MSS; null where rules cannot be read. */
+  /** Whether a rule of the firewall sets the TCP option MSS; null if rules cannot be read. */
   readonly isClamped: boolean | null;
 }
 
 /**
- * What a packet grows by on its way out over IPv6, AES-GCM: IPv6 40, UDP 8, opcode and peer id 4, packet id 4, tag 16.
+ * The overhead of a packet over IPv6, AES-GCM: IPv6 40, UDP 8, opcode and peer id 4, packet id 4, tag 16.
  */
 const OVERHEAD = 72;
 /** The smallest MTU that IPv6 works on. RFC 8200, section 5 */
 const IPV6_LEAST = 1280;
 
-/** Packets fit. */
+/** Full-size packets fit into the link's MTU. */
 export const mtu: Check = {
   name: 'mtu',
   doc: "A full-size packet of the tunnel, after encryption, fits into the MTU of the link, or TCP does not send such packets because of OpenVPN's `mssfix` (which has no effect with data channel offload) or a firewall rule that clamps the MSS; a tunnel with IPv6 addresses has an MTU of at least 1280.",
@@ -43,7 +43,7 @@ export const mtu: Check = {
         : options.some((known) => optionOf(known, 'mssfix')?.values[0] === '0')
           ? 'off'
           : 'on';
-    // The kernel takes the IPv6 addresses away as soon as the MTU is too small for them.
+    // The kernel removes the IPv6 addresses as soon as the MTU is too small for them.
     const isMeantForIpv6 = options.some((known) =>
       ['server-ipv6', 'ifconfig-ipv6'].some((name) => optionOf(known, name) !== undefined),
     );

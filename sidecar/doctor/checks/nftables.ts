@@ -9,7 +9,7 @@ const LEAST = [1, 0, 6] as const;
 /** Only ever checked, never installed. */
 const TABLE = 'gwmark_doctor';
 
-/** nftables can be spoken to, and the kernel takes what gwmark will ask for. */
+/** nftables works, and the kernel supports what gwmark will install. */
 export const nftables: Check = {
   name: 'nftables',
   doc: 'libnftables or `nft` works, is new enough, and the kernel supports everything that the rules use: chains of type route, verdict maps of device and MAC, sets that packets fill, conntrack marks, `fib`. The check asks the kernel without installing anything.',
@@ -32,7 +32,7 @@ export function judgeVersion(text: string, executor: string): Judgement {
   return fine(subject, found, expected);
 }
 
-/** Asks for everything at once, and only if that is refused, for each feature alone. */
+/** Checks everything at once and, only if that is rejected, each feature alone. */
 export async function probeFeatures(nft: Pick<Nftables, 'check'>, policy: Policy): Promise<Judgement> {
   const subject = 'nftables in the kernel';
   const expected = 'every feature that the rules need';
@@ -61,7 +61,7 @@ async function refusal(nft: Pick<Nftables, 'check'>, commands: readonly Command[
   );
 }
 
-/** What would be installed for an endpoint with one of everything. */
+/** What gwmark would install for an endpoint with one of everything. */
 function wholeTable(policy: Policy): readonly Command[] {
   const site: Site = {
     policy,

@@ -13,13 +13,13 @@ interface Facts {
   readonly tunnelKinds: readonly string[];
 }
 
-/** One thing about options: undefined where nothing is to be said. */
+/** A judgement of options; undefined if there is nothing to report. */
 type Rule = (
   has: (name: string) => boolean,
   facts: Facts & { readonly options: OpenVpnOptions },
 ) => Judgement | undefined;
 
-/** OpenVPN's options go together with gwmark. */
+/** OpenVPN's options are compatible with gwmark. */
 export const openvpnOptions: Check = {
   name: 'openvpn-options',
   doc: "OpenVPN's options are compatible with gwmark: `dev tun`, `client-to-client`, `duplicate-cn`, `auth-gen-token`, data channel offload, `management-client-auth`, `management-signal`, `management tunnel`; of a client also `redirect-gateway`. The check reads them from the process's command line and the configuration files that it names.",

@@ -10,16 +10,16 @@ interface Facts {
   readonly filters: readonly PathFilter[];
   readonly datapath: 'nexthop' | 'module';
   readonly firewall: 'nftables' | 'iptables';
-  /** By family: a link by which no default route leads. */
+  /** By family: a link without a default route. */
   readonly stranded: ReadonlyMap<Family, string>;
   readonly isRunning: boolean;
   /** Rules of nftables, or of iptables-nft, translate sources. */
   readonly translatesSources: boolean;
-  /** Our table tells filters the ways of gateways. */
+  /** Our table gives filters the routes to gateways. */
   readonly isAnswering: boolean;
 }
 
-/** Reverse path filters that are made of rules drop nothing that they should not. */
+/** Reverse path filters that are made of rules drop no packets of the VPN. */
 export const pathFilters: Check = {
   name: 'path-filters',
   doc: 'No rule of nftables (`fib saddr . iif oif missing drop`) or iptables (`-m rpfilter`) drops packets of the VPN because the endpoint has no route back to their source. firewalld has such a rule for IPv6, NixOS for both families. If the filter looks up with the mark of the packet, gwmark gives it the route to the gateway, with nftables and the datapath `nexthop`; any other needs a default route through the link, or must be removed.',
@@ -102,7 +102,7 @@ export function judgePathFilters({
   });
 }
 
-/** Why a filter cannot be told of gateways; null where it can. */
+/** Why a filter cannot get the route to gateways; null if it can. */
 export function whyUnanswerable(
   filter: PathFilter,
   datapath: 'nexthop' | 'module',
@@ -121,7 +121,7 @@ export function remedyBehindNat({ where }: Pick<PathFilter, 'where'>): string {
   return `move ${where} behind connection tracking (priority mangle, -150), give the endpoint a default route by that link, or do not masquerade clients: their own addresses come back`;
 }
 
-/** How an unanswered filter is kept from dropping. */
+/** How to keep an unanswered filter from dropping packets. */
 export function remedyOfFilter({ where }: Pick<PathFilter, 'where'>): string {
   if (where.includes(' firewalld '))
     return 'IPv6_rpfilter=no in /etc/firewalld/firewalld.conf, then firewall-cmd --reload';

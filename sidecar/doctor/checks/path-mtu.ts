@@ -9,7 +9,7 @@ interface Facts {
   readonly isRunning: boolean;
 }
 
-/** A path that is narrower than the link is noticed. */
+/** OpenVPN learns a path MTU below the link's MTU. */
 export const pathMtu: Check = {
   name: 'path-mtu',
   doc: "With the datapath `nexthop` and OpenVPN over UDP and IPv6, `net.ipv6.fwmark_reflect` is on: only then does the kernel apply a path MTU below the link's MTU to the packets for that client.",

@@ -1,7 +1,7 @@
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-/** Whether everything can be looked at. */
+/** Whether the doctor can check everything. */
 export const privilege: Check = {
   name: 'privilege',
   doc: "The doctor can check everything; without CAP_NET_ADMIN it skips some checks, and without root it cannot inspect OpenVPN's process.",

@@ -10,7 +10,7 @@ interface Program {
   readonly versionFlag: string;
   readonly least: Version;
   readonly package: string;
-  /** What is lost without it; null where nothing works then. */
+  /** What is lost without it; null if nothing works then. */
   readonly lost: string | null;
 }
 

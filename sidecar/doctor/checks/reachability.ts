@@ -2,7 +2,7 @@ import type { UnreachableNetwork } from '../../status.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-/** Packets to clients get to their tunnels. */
+/** Packets to clients reach their tunnels. */
 export const reachability: Check = {
   name: 'client-routes',
   doc: "The endpoint routes every client network to its client's tunnel: no other route covers it, such as an administrator's or another tunnel's. The check asks the running sidecar.",

@@ -15,12 +15,12 @@ interface Facts {
   readonly isManaged: boolean;
   readonly isRunning: boolean;
   /**
-   * With several links: devices of the route that a strict filter is told, as the kernel has it. Null with one link.
+   * With several links: devices of the multipath route for a strict filter, as the kernel has it. Null with one link.
    */
   readonly legs: readonly string[] | null;
 }
 
-/** rp_filter drops nothing that it should not. */
+/** rp_filter drops no packets of the VPN. */
 export const reversePath: Check = {
   name: 'rp-filter',
   doc: 'rp_filter drops no packet of the VPN. The datapath `nexthop` has routes that satisfy it, with several links a multipath route over all of them; `module` has none, so rp_filter must be off on the links.',
@@ -49,7 +49,7 @@ export const reversePath: Check = {
 };
 
 async function readLegs(policy: Policy): Promise<readonly string[]> {
-  // A table that nothing was ever in is refused.
+  // `ip` rejects a table that was never used.
   const routes = await ipJson<IpRoute>(['-N', '-4', 'route', 'show', 'table', String(legsTable(policy))]).catch(
     () => [],
   );

@@ -4,13 +4,13 @@ import { fine, type Judgement } from '../finding.js';
 
 const EXPECTED = 'unused by other programs';
 
-/** Nobody else uses our rule priorities, routing tables, protocol number and next-hop addresses. */
+/** No other program uses our rule priorities, routing tables, protocol number and next-hop addresses. */
 export const routingNumbers: Check = {
   name: 'routing-numbers',
   doc: 'No other program uses the rule priorities, routing tables, protocol number and next-hop addresses of `routing.*`.',
   needsNetAdmin: false,
   look: async (system) => {
-    // Clashes of marks are the business of another check.
+    // Another check finds conflicts of marks.
     const use = await system.routing();
     const rules = use.rules.map(({ fwmark: _mark, ...rule }) => rule);
     return judgeRoutingNumbers(routingClashes(system.policy, { ...use, rules }));

@@ -2,7 +2,7 @@ import type { SettingsInForce } from '../../control/settings-in-force.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-/** Which settings everything else is judged by. */
+/** The settings that all other checks use. */
 export const settings: Check = {
   name: 'settings',
   doc: 'Which settings the other checks use: those of the running sidecar, or those of the command if no sidecar runs in this network namespace. Reports the differences between the two.',

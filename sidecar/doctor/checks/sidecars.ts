@@ -7,11 +7,11 @@ import { fine, type Judgement } from '../finding.js';
 interface Facts {
   readonly controlSocket: string;
   readonly sidecar: FoundSidecar;
-  /** Process ids of every `gwmark run` in this network namespace that can be seen. */
+  /** Process ids of every `gwmark run` in this network namespace that are visible. */
   readonly pids: readonly number[];
 }
 
-/** One sidecar runs, and is content. */
+/** One sidecar runs, and is ready. */
 export const sidecars: Check = {
   name: 'sidecar',
   doc: 'The sidecar at the control socket is ready, and no second one runs in the same network namespace.',
@@ -19,7 +19,7 @@ export const sidecars: Check = {
   look: async (system) => {
     const running = (await readProcesses()).filter(isSidecar);
     const numbers = new Set(running.map(({ pid }) => pid));
-    // One that is about to start a program has a child that still looks like itself.
+    // A sidecar that is about to start a program has a child that still looks like itself.
     const isOwn = async (pid: number): Promise<boolean> =>
       (await isInOurNamespace(pid)) && !numbers.has((await parentOf(pid)) ?? 0);
     const isOurs = await Promise.all(running.map(({ pid }) => isOwn(pid)));

@@ -2,7 +2,7 @@ import type { StatusDocument } from '../../status.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
-/** Whom the lists of senders mean. */
+/** The senders that the lists mean. */
 export const sourceLists: Check = {
   name: 'source-lists',
   doc: 'Every address in `gateways.exclude` and `gateways.only` has a MAC address in the neighbour table: until then gwmark learns from an excluded sender, and does not learn from one in `gateways.only`.',

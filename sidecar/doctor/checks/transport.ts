@@ -3,9 +3,9 @@ import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 
 interface Facts {
-  /** What the running sidecar says; empty where none runs. */
+  /** What the running sidecar says; empty if none runs. */
   readonly reported: readonly ServerStatus[];
-  /** Its problems, a sentence each. */
+  /** Its problems, one sentence each. */
   readonly problems: readonly string[];
 }
 
@@ -22,7 +22,7 @@ export const transport: Check = {
 
 /** Pure. */
 export function judgeTransport({ reported, problems }: Facts): readonly Judgement[] {
-  // Without a device there is nothing to carry yet, and another check says why.
+  // Without a device there is no traffic yet, and another check says why.
   return reported
     .filter(({ role, state, device }) => role === 'server' && state !== 'connecting' && device !== null)
     .map(({ management, transport: sockets, transportSource }) => {

@@ -7,9 +7,9 @@ import { isOffloaded } from './mtu.js';
 interface Facts {
   /** Devices without a link layer that are up. */
   readonly tunnels: readonly DeviceDetails[];
-  /** What the running sidecar says; empty where none runs. */
+  /** What the running sidecar says; empty if none runs. */
   readonly reported: readonly ServerStatus[];
-  /** Its problems, a sentence each, with the name of the server in front. */
+  /** Its problems, one sentence each, with the name of the server in front. */
   readonly problems: readonly string[];
 }
 
@@ -74,7 +74,7 @@ export function judgeTunnels({ tunnels: found, reported, problems }: Facts): rea
   ];
 }
 
-/** Devices that encrypt in the kernel outlive an OpenVPN that was killed; those of user space go with it. */
+/** Devices with data channel offload outlive an OpenVPN that was killed; others disappear with it. */
 function leftBehind(found: readonly DeviceDetails[], reported: readonly ServerStatus[]): readonly Judgement[] {
   if (reported.length === 0 || !reported.every(({ state }) => state === 'connecting')) return [];
   return found

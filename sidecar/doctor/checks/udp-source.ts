@@ -9,13 +9,13 @@ interface Facts {
   /** The server, by its management endpoint. */
   readonly name: string;
   readonly family: 4 | 6;
-  /** Addresses of the endpoint in that family, tunnels and loopback left out. */
+  /** Addresses of the endpoint in that family, except those of tunnels and loopback. */
   readonly addresses: readonly string[];
   /**
    * The source, and its device, that the kernel chooses for answers to distant hosts; null if it has no route yet.
    */
   readonly chosen: { readonly address: string; readonly device: string } | null;
-  /** Its option `multihome`; null where its options cannot be read. */
+  /** Its option `multihome`; null if its options cannot be read. */
   readonly isMultihome: boolean | null;
 }
 
@@ -25,7 +25,7 @@ interface Facts {
  */
 const FAR_AWAY = { 4: '240.0.0.1', 6: '3fff::1' } as const;
 
-/** A server over UDP answers from the address that its client dialled. */
+/** A server over UDP answers from the address that its client sent to. */
 export const udpSource: Check = {
   name: 'udp-source',
   doc: 'An OpenVPN server over UDP that is bound to no address answers from the address that its client sent to: the endpoint has one address of that family, or the server has `multihome`. Otherwise the kernel chooses the source by its route, and the client, NAT and conntrack do not recognise the answer.',
@@ -73,7 +73,7 @@ function familiesOf({ reported, options }: ServerView): readonly (4 | 6)[] {
     const unbound = reported.transport
       .filter(({ protocol, address }) => protocol === 'udp' && (address === '0.0.0.0' || address === '::'))
       .map(({ address }) => address);
-    // A socket that is bound to :: takes IPv4 too, unless it is told not to.
+    // A socket that is bound to :: also accepts IPv4, unless IPV6_V6ONLY is set.
     return unbound.includes('::') ? [4, 6] : unbound.length > 0 ? [4] : [];
   }
   if (options === null || ['local', 'client', 'tls-client'].some((name) => optionOf(options, name) !== undefined))

@@ -4,7 +4,7 @@ import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
 import { savedLines } from '../../firewall/saved-lines.js';
 
-/** Connection tracking sees the flows of the VPN. */
+/** Conntrack sees the flows of the VPN. */
 export const untracked: Check = {
   name: 'untracked',
   doc: 'No rule exempts packets from conntrack (`notrack` in nftables, NOTRACK and CT --notrack in iptables): a flow without an entry has no gateway.',

@@ -8,7 +8,7 @@ import { ElementRefused } from './fake-elements.js';
 import { listState } from './fake-listing.js';
 import { FakeState, splitElement } from './fake-state.js';
 
-/** Behaves as nft 1.0.6 where versions differ. */
+/** Behaves as nft 1.0.6 if versions differ. */
 const FEATURES: Features = { version: '1.0.6', destroy: false, jsonDynamicFlag: false };
 
 /**
