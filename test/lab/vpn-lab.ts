@@ -108,6 +108,28 @@ export class VpnLab implements AsyncDisposable {
     }
   }
 
+  /**
+   * A lab at work: its sidecar is ready and knows the routers, and these clients are connected and served.
+   *
+   * @param options `flags`: further ones of the sidecar
+   */
+  static async working(
+    options: VpnLabOptions & { readonly flags?: readonly string[] },
+    ...clients: readonly ClientName[]
+  ): Promise<VpnLab> {
+    const lab = await VpnLab.create(options);
+    try {
+      await lab.startSidecar(...(options.flags ?? []));
+      await lab.introduceRouters();
+      await lab.connect(...clients);
+      return lab;
+    } catch (error) {
+      // What cannot be tidied up must not hide why.
+      await Promise.allSettled([lab[Symbol.asyncDispose]()]);
+      throw error;
+    }
+  }
+
   /** The sidecar of {@link startSidecar}. */
   get sidecar(): Sidecar {
     if (this.#sidecar === undefined) throw new Error('the lab has no sidecar yet');

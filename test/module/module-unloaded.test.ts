@@ -17,10 +17,7 @@ describe('a kernel module that is unloaded while the sidecar runs', function () 
       '',
       'LAB_MODULE names the module: these tests unload it, so they run in a virtual machine (npm run test:vm)',
     );
-    lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.startSidecar('--datapath', 'module');
-    await lab.connect('client1', 'client2');
-    await lab.introduceRouters();
+    lab = await VpnLab.working({ transport: 'udp4', flags: ['--datapath', 'module'] }, 'client1', 'client2');
     for (const family of FAMILIES)
       await assertExchange('tcp', lab.party('hostA', family), lab.party('client1', family));
   });

@@ -16,10 +16,11 @@ for (const clientAuth of [true, false]) {
     before(async () => {
       startedMs = Date.now();
       // Over TCP the server learns of a killed client at once.
-      lab = await VpnLab.create({ transport: 'tcp4', management: { clientAuth } });
-      await lab.startSidecar(...(clientAuth ? ['--authorize', 'accept'] : []));
-      await lab.connect('client1', 'client2');
-      await lab.introduceRouters();
+      lab = await VpnLab.working(
+        { transport: 'tcp4', management: { clientAuth }, flags: clientAuth ? ['--authorize', 'accept'] : [] },
+        'client1',
+        'client2',
+      );
     });
     after(async () => await lab?.[Symbol.asyncDispose]());
 

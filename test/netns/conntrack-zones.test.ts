@@ -12,10 +12,7 @@ describe('a card in a zone of connection tracking', function () {
   this.timeout(patient(40_000));
   let lab: VpnLab;
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.startSidecar();
-    await lab.introduceRouters();
-    await lab.connect('client1');
+    lab = await VpnLab.working({ transport: 'udp4' }, 'client1');
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 

@@ -36,10 +36,7 @@ describe('a flow whose conntrack entry is lost', function () {
   let lab: VpnLab;
   before(async () => {
     // Over TCP the server learns of a killed client at once, as it would over UDP after its keepalive.
-    lab = await VpnLab.create({ transport: 'tcp4' });
-    await lab.startSidecar();
-    await lab.introduceRouters();
-    await lab.connect('client1', 'client2');
+    lab = await VpnLab.working({ transport: 'tcp4' }, 'client1', 'client2');
     // The uplink does not know the way to hostA: who is sent there by mistake is lost.
     await lab.topology.u.ip(`route del ${NETWORK.hostA.v4}`, `route del ${NETWORK.hostA.v6}`);
   });
@@ -210,10 +207,7 @@ describe('a flow that a client opens', function () {
   this.timeout(patient(60_000));
   let lab: VpnLab;
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.startSidecar();
-    await lab.introduceRouters();
-    await lab.connect('client1');
+    lab = await VpnLab.working({ transport: 'udp4' }, 'client1');
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 

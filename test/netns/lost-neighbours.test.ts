@@ -39,10 +39,7 @@ describe('a network manager that removes what is ours in routing', function () {
   this.timeout(patient(40_000));
   let lab: VpnLab;
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.startSidecar(...SELDOM);
-    await lab.introduceRouters();
-    await lab.connect('client1');
+    lab = await VpnLab.working({ transport: 'udp4', flags: SELDOM }, 'client1');
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
   // Counts the repairs, for each test separately.

@@ -12,10 +12,7 @@ describe('gwmark move', function () {
   let lab: VpnLab;
   let answers: Answers;
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.startSidecar();
-    await lab.connect('client1');
-    await lab.introduceRouters();
+    lab = await VpnLab.working({ transport: 'udp4' }, 'client1');
     answers = await Answers.start(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), 7931);
   });
   after(async () => {

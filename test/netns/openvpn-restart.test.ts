@@ -20,10 +20,7 @@ describe('an OpenVPN server that restarts', function () {
   let lab: VpnLab;
   before(async () => {
     // With explicit-exit-notify the server tells its clients to come back at once where it can.
-    lab = await VpnLab.create({ transport: 'udp4', serverExtra: ['explicit-exit-notify 1'] });
-    await lab.startSidecar();
-    await lab.introduceRouters();
-    await lab.connect('client1');
+    lab = await VpnLab.working({ transport: 'udp4', serverExtra: ['explicit-exit-notify 1'] }, 'client1');
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 

@@ -14,10 +14,7 @@ for (const rpFilter of [0, 1, 2] as const) {
     this.timeout(patient(30_000));
     let lab: VpnLab;
     before(async () => {
-      lab = await VpnLab.create({ transport: 'udp4', rpFilter });
-      await lab.startSidecar();
-      await lab.connect('client1', 'client2');
-      await lab.introduceRouters();
+      lab = await VpnLab.working({ transport: 'udp4', rpFilter }, 'client1', 'client2');
     });
     after(async () => await lab?.[Symbol.asyncDispose]());
 

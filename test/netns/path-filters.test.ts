@@ -78,10 +78,7 @@ describe('an endpoint with a reverse path filter made of rules', function () {
   this.timeout(patient(40_000));
   let lab: VpnLab;
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.startSidecar();
-    await lab.introduceRouters();
-    await lab.connect('client1', 'client2');
+    lab = await VpnLab.working({ transport: 'udp4' }, 'client1', 'client2');
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 

@@ -15,10 +15,7 @@ describe('an endpoint with two legs and strict rp_filter', function () {
     describe(`OpenVPN over ${transport}`, () => {
       let lab: VpnLab;
       before(async () => {
-        lab = await VpnLab.create({ transport, hasTwoLegs: true, rpFilter: 1 });
-        await lab.startSidecar();
-        await lab.introduceRouters();
-        await lab.connect('client1', 'client2');
+        lab = await VpnLab.working({ transport, hasTwoLegs: true, rpFilter: 1 }, 'client1', 'client2');
       });
       after(async () => await lab?.[Symbol.asyncDispose]());
 

@@ -14,10 +14,7 @@ describe('a flow that is not of the VPN', function () {
   const far: Party[] = [];
 
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4' });
-    await lab.startSidecar();
-    await lab.connect('client1');
-    await lab.introduceRouters();
+    lab = await VpnLab.working({ transport: 'udp4' }, 'client1');
     far.push(...FAMILIES.map((family) => lab.party('hostA', family)));
     // Counts at the very ends of the packet path, where every mark has been set.
     await lab.topology.endpoint.run(['nft', '-f', '-'], {

@@ -10,10 +10,11 @@ describe('a server with data channel offload that is killed', function () {
   this.timeout(patient(120_000));
   let lab: VpnLab;
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4', management: { clientAuth: true } });
-    await lab.startSidecar('--authorize', 'accept');
-    await lab.introduceRouters();
-    await lab.connect('client1', 'client2');
+    lab = await VpnLab.working(
+      { transport: 'udp4', management: { clientAuth: true }, flags: ['--authorize', 'accept'] },
+      'client1',
+      'client2',
+    );
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 
