@@ -10,15 +10,15 @@ import type { Trace, TraceQuery } from '../trace/trace.js';
 export interface Commands {
   /** Runs until the signal is aborted, then drains and resolves; traffic continues. Rejects if it cannot start. */
   runDaemon(settings: Settings, logger: Logger, signal: AbortSignal, reloads: Reloads): Promise<void>;
-  /** Removes every trace of gwmark from the kernel; resolves with what was removed, one object a line. */
+  /** Removes everything of gwmark from the kernel; resolves with what was removed, one object per line. */
   bringDown(settings: Settings, logger: Logger): Promise<{ readonly removed: readonly string[] }>;
   /**
    * Finds out where the flows of this network namespace are to be read. Rejects with a GwmarkError if there are
    * none.
    */
   openFlows(settings: Settings): Promise<FlowSource>;
-  /** Looks for everything that is in the way of a working endpoint, and changes nothing. */
+  /** Checks everything that a working endpoint needs; changes nothing. */
   diagnose(options: SystemOptions): Promise<readonly Finding[]>;
-  /** Tells why answers of a flow do or do not go by MAC, and changes nothing. */
+  /** Explains whether answers of a flow go to the router's MAC address; changes nothing. */
   trace(settings: Settings, query: TraceQuery): Promise<Trace>;
 }

@@ -29,7 +29,7 @@ export async function runCommand(input: ConfigInput, io: CliIo, commands: Comman
   try {
     await commands.runDaemon(config.settings, logger, stop.signal, reloader);
   } catch (error) {
-    // The way out of whatever was under way when the signal came.
+    // Aborts what was under way when the signal came.
     const isOurAbort = stop.signal.aborted && error instanceof Error && error.name === 'AbortError';
     if (!isOurAbort) {
       logger.error('daemon.failed', failureFields(error));
@@ -89,7 +89,7 @@ export function unwrap(result: ConfigResult): LoadedConfig {
   throw new GwmarkError('CONFIG_INVALID', formatProblems(result.problems), { context: { problems: result.problems } });
 }
 
-/** Loaded on demand: a command that only looks starts sooner without winston. */
+/** Loaded on demand: a command that only reads starts sooner without winston. */
 async function openLogger(config: LoadedConfig, io: CliIo): Promise<RootLogger> {
   const { createLogger } = await import('../log/logger.js');
   return createLogger({ ...config.settings.log, output: io.stderr, allowColours: hasColours(io.stderr, io.env) });
@@ -132,7 +132,7 @@ async function refuseWhileServed(path: string, io: CliIo): Promise<void> {
   try {
     found = await findSidecar(path);
   } catch (error) {
-    // What answers is no sidecar, and so nothing that would restore the rules.
+    // The program that answers is not a sidecar, so it would not restore the rules.
     if (error instanceof GwmarkError) return;
     throw error;
   }

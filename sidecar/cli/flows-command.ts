@@ -13,9 +13,9 @@ import { GrowingTable } from './table.js';
 /** How many flows are shown unless `--limit` says otherwise. */
 export const DEFAULT_FLOW_LIMIT = 1000;
 
-/** Flows that are held at a time: one write, and the rows that decide about the columns. */
+/** Flows that are in memory at a time: one write, and the rows that determine the column widths. */
 const BLOCK = 256;
-/** Ids of the module are of 32 bits. */
+/** The module's ids have 32 bits. */
 const MAX_GATEWAY_ID = 0xffff_ffff;
 
 interface FlowsOptions extends FlowFilter {
@@ -24,7 +24,7 @@ interface FlowsOptions extends FlowFilter {
   readonly asJson: boolean;
 }
 
-/** `gwmark flows`: prints flows as the kernel gives them, in memory that does not grow with their number. */
+/** `gwmark flows`: prints flows as the kernel lists them, in constant memory. */
 export async function flowsCommand(
   input: ConfigInput,
   flags: Readonly<Record<string, unknown>>,
@@ -65,7 +65,7 @@ async function print(source: FlowSource, options: FlowsOptions, io: CliIo): Prom
     many += 1;
     block.push(flow);
     if (block.length < BLOCK) continue;
-    // A reader that has seen enough (`head`) ends the list.
+    // A reader that closes early (`head`) ends the list.
     if (!(await written(io.stdout, printer.block(block)))) return false;
     block = [];
   }
@@ -104,7 +104,7 @@ function tablePrinter(source: FlowSource, isColoured: boolean): FlowPrinter {
 }
 
 /**
- * Resolves when the text was taken, so that a slow reader holds the kernel's list up and not the memory; false when
+ * Resolves when the text was read, so that a slow reader delays the kernel's list instead of filling memory; false when
  * nobody takes it.
  */
 function written(output: TextOutput, text: string): Promise<boolean> {

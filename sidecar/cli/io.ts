@@ -23,7 +23,7 @@ export interface CliIo {
   exitNow(code: number): void;
 }
 
-/** Colours are for terminals, and for humans who have not asked to go without. @see https://no-color.org */
+/** Colours only on terminals, and unless NO_COLOR is set. @see https://no-color.org */
 export function hasColours(output: TextOutput, env: CliIo['env']): boolean {
   const isRefused = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
   return output.isTTY === true && !isRefused;

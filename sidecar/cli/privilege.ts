@@ -7,7 +7,7 @@ export function hasNetAdmin(procStatus: string): boolean | undefined {
 }
 
 /**
- * Ends a command that cannot succeed before it changes anything. Without /proc the kernel has the word.
+ * Ends a command that cannot succeed before it changes anything. Without /proc, the kernel decides.
  *
  * @throws GwmarkError NOT_PRIVILEGED
  */

@@ -11,10 +11,10 @@ import { runCli } from './program.js';
 export async function runProcess(commands: Commands): Promise<never> {
   let outputFault: Error | undefined;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader (`head`, a pager) has seen enough.
+    // The reader (`head`, a pager) closed the pipe.
     if (error.code !== 'EPIPE') outputFault = error;
   });
-  // Nobody can be told that standard error is gone; the daemon continues.
+  // Standard error is closed, so this cannot be reported; the daemon continues.
   process.stderr.on('error', () => undefined);
 
   let exitCode: number;

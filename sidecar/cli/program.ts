@@ -20,7 +20,7 @@ const DESCRIPTION = `Lets an OpenVPN server or client run without routes.
 
 Follows OpenVPN's management interface. As clients connect, it installs nftables rules for their flows, and each reply goes back to the router (MAC address) that the flow came from. The endpoint needs no route except that of its own link.`;
 
-/** What `down` finds rules, routes and a running sidecar by. */
+/** The settings by which `down` finds rules, routes and a running sidecar. */
 const SETTINGS_OF_DOWN = [
   'table',
   'mark.mask',
@@ -33,11 +33,11 @@ const SETTINGS_OF_DOWN = [
 ] as const satisfies readonly SettingPath[];
 
 const JSON_FLAG = '--json';
-/** Where help does not go to a terminal. */
+/** Used if help does not go to a terminal. */
 const HELP_COLUMNS = 100;
 
 /**
- * Understands a command line, runs its command and returns the exit code. Everything that is wrong ends as one message
+ * Understands a command line, runs its command and returns the exit code. Every error ends as one message
  * on standard error; nothing is thrown but faults of gwmark itself.
  *
  * @param argv without the interpreter and the script
@@ -54,7 +54,7 @@ export async function runCli(argv: readonly string[], io: CliIo, commands: Comma
     // Commander has printed its message already; its codes for help and version are 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!(error instanceof GwmarkError)) throw error;
-    // Messages quote what files and other processes gave; only the line ends are ours.
+    // Messages quote files and other processes; only the line ends are ours.
     io.stderr.write(
       `gwmark: ${error.message
         .split('\n')
@@ -85,7 +85,7 @@ function createProgram(io: CliIo, commands: Commands, finish: (code: ExitCode) =
       getOutHelpWidth: () => io.stdout.columns ?? HELP_COLUMNS,
       getErrHelpWidth: () => io.stderr.columns ?? HELP_COLUMNS,
     })
-    // Descriptions say the default and the variable themselves; commander would add its own words.
+    // Descriptions contain the default and the variable; commander would add them again.
     .configureHelp({ optionDescription: (option) => option.description })
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText(

@@ -25,7 +25,7 @@ export class Reloader implements Reloads {
     this.#target = target;
   }
 
-  /** Reads the configuration again, now or after the reading under way. */
+  /** Reads the configuration again, now or after the current reading. */
   request(): void {
     this.#isAskedAgain = true;
     this.#running ??= this.#run();

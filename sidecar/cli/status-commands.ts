@@ -10,12 +10,12 @@ import { clientsAndNetworksView, gatewaysView, statusView, type ViewOptions } fr
 export interface StatusCommand {
   /** What `--json` prints. */
   readonly pick: (document: StatusDocument) => unknown;
-  /** What eyes see. */
+  /** What a terminal shows. */
   readonly view: (document: StatusDocument, options: ViewOptions) => string;
   readonly exitCode: (document: StatusDocument) => ExitCode;
 }
 
-/** The commands that only look. */
+/** The commands that only read the status. */
 export const STATUS_COMMANDS = {
   status: { pick: (document) => document, view: statusView, exitCode: (document) => (document.ready ? 0 : 1) },
   clients: {

@@ -12,7 +12,7 @@ import type {
 import { formatDuration } from './duration.js';
 import { type Cell, type Colour, formatTable, paint } from './table.js';
 
-/** How text for eyes is made. */
+/** How text for a terminal is formatted. */
 export interface ViewOptions {
   readonly hasColours: boolean;
   /** Milliseconds since 1970. */
@@ -27,7 +27,7 @@ const GATEWAY_COLOURS: Readonly<Record<GatewayState, Colour>> = {
   down: 'red',
 };
 
-/** `gwmark status`: one line of summary, the servers, then what is wrong. */
+/** `gwmark status`: one line of summary, the servers, then the problems. */
 export function statusView(document: StatusDocument, options: ViewOptions): string {
   const { hasColours } = options;
   const ready = document.ready ? paint('ready', 'green', hasColours) : paint('not ready', 'red', hasColours);
@@ -43,7 +43,7 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}${warningBlock}`;
 }
 
-/** What went wrong and was repaired. */
+/** Failures that were repaired. */
 function sinceStart({ startedAt, servers, repairs }: StatusDocument, nowMs: number): string {
   const reconnects = servers.reduce((sum, server) => sum + server.reconnects, 0);
   const resyncs = servers.reduce((sum, server) => sum + server.resyncs, 0);
@@ -55,7 +55,7 @@ function sinceStart({ startedAt, servers, repairs }: StatusDocument, nowMs: numb
   return `in ${formatSince(startedAt, nowMs)}: ${counts.join(', ')}\n`;
 }
 
-/** Reasons that never came up are left out. */
+/** Reasons that never occurred are omitted. */
 function fallenThrough({ fallThrough }: StatusDocument): string {
   const reasons = Object.entries(fallThrough).filter(([, many]) => many > 0);
   if (reasons.length === 0) return '';

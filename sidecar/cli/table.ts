@@ -39,7 +39,7 @@ export function formatTable(
 }
 
 /**
- * A table whose rows come block by block, so that a long one need not be held: the first block decides how wide the
+ * A table whose rows come block by block, so that a long one need not be in memory: the first block decides how wide the
  * columns are, and what is wider later shifts its own row.
  */
 export class GrowingTable {

@@ -15,7 +15,7 @@ import { requireNetAdmin } from './privilege.js';
 import { addSettingFlags, configInputOf } from './setting-flags.js';
 import { formatTable, paint } from './table.js';
 
-/** What the kernel's state is known by; the running sidecar tells the rest. */
+/** The settings by which the kernel's state is found; the running sidecar supplies the rest. */
 const SETTINGS_OF_TRACE = [
   'controlSocket',
   'devices',

@@ -32,7 +32,7 @@ export async function fetchStatus(path: string, options: FetchOptions = {}): Pro
 }
 
 /**
- * Gives a running sidecar an order over the socket beside its control socket.
+ * Sends an order to a running sidecar over the socket beside its control socket.
  *
  * @throws GwmarkError CONTROL_UNREACHABLE, CONTROL_DENIED, GATEWAY_UNKNOWN, CONTROL_PROTOCOL
  */

@@ -19,7 +19,7 @@ const MAC = z
 
 const ORDER: z.ZodType<MoveOrder> = z.strictObject({ device: z.string().regex(DEVICE_NAME), from: MAC, to: MAC });
 
-/** What a right one is; completes "expected ...". */
+/** What is valid; completes "expected ...". */
 export const MOVE_ORDER_EXPECTED =
   'a device name and two unicast MAC addresses, such as lan0 02:00:00:00:00:01 02:00:00:00:00:02';
 

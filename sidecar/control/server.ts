@@ -8,18 +8,18 @@ import { MOVE_ORDER_EXPECTED, type MoveOrder, parseMoveOrder } from './move-orde
 export interface ControlServerOptions {
   /** Absolute path of the unix socket, at most 107 bytes. Its directory is made (0755) where missing. */
   readonly path: string;
-  /** The status of this moment; called once a request, must not throw. */
+  /** The current status; called once per request, must not throw. */
   readonly status: () => StatusDocument;
   /** For `/readyz`. */
   readonly readiness: Readiness;
-  /** Brings up to date what the status says of the kernel; awaited before `/status` is answered. */
+  /** Updates what the status says about the kernel; awaited before `/status` is answered. */
   readonly refresh?: () => Promise<void>;
   /** Does what `gwmark move` asks for; false if there is no such gateway. */
   readonly move?: (order: MoveOrder) => Promise<boolean>;
   readonly logger: Logger;
 }
 
-/** Only who owns the process may give orders: group members may look. */
+/** Only the owner of the process may give orders; group members may read. */
 const COMMAND_SOCKET_MODE = 0o600;
 
 /** The socket beside the control socket that takes orders. */
@@ -76,7 +76,7 @@ export class ControlServer implements AsyncDisposable {
   }
 }
 
-/** Without it, everything but orders works: it is no reason not to start. */
+/** Without it, everything except orders works, so the sidecar starts anyway. */
 async function openCommands({ path, move, logger }: ControlServerOptions): Promise<readonly HttpListener[]> {
   if (move === undefined) return [];
   try {

@@ -5,15 +5,15 @@ import type { StatusDocument } from '../status.js';
 
 const IN_FORCE = SETTINGS.filter(({ isInForce }) => isInForce);
 
-/** A setting that a running sidecar works with, and that the command was told otherwise. */
+/** A setting whose value in the running sidecar differs from the command's. */
 export interface SettingDifference {
   readonly path: SettingPath;
-  /** As people write them. */
+  /** As users write them. */
   readonly running: string;
   readonly own: string;
 }
 
-/** With which settings a command reads the kernel. */
+/** The settings with which a command reads the kernel. */
 export interface SettingsInForce {
   readonly settings: Settings;
   /** Where they are from: the command's own if no sidecar runs, or one that is too old to say. */
@@ -29,8 +29,8 @@ export function plainInForce(settings: Settings): Readonly<Record<string, unknow
 }
 
 /**
- * The settings of the running sidecar where they matter, the command's own for the rest: a command that is told less
- * than the sidecar (another configuration file, no flags) must not judge by what it was told.
+ * The settings of the running sidecar where they matter, the command's own for the rest: a command that knows less
+ * than the sidecar (another configuration file, no flags) must not judge by its own.
  *
  * @param status of the sidecar in this network namespace; null if none runs
  */
@@ -41,7 +41,7 @@ export function settingsInForce(own: Settings, status: StatusDocument | null): S
   const differences: SettingDifference[] = [];
   for (const setting of IN_FORCE) {
     const { path } = setting;
-    // One that a newer sidecar has in another form is left out.
+    // A setting that a newer sidecar has in another form is omitted.
     const parsed =
       path in running && running[path] !== null
         ? setting.schema.safeParse(setting.decode(running[path], 'yaml'))

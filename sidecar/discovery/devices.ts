@@ -12,13 +12,13 @@ export interface Devices {
   readonly tunnels: readonly Tunnel[];
   /** Devices of `dev tap`: Ethernet devices that a program serves (tun(4)). */
   readonly taps: readonly string[];
-  /** Cards that are up and in a VRF: no links. Default: none. */
+  /** Devices that are up and in a VRF: not links. Default: none. */
   readonly vrfMembers?: readonly VrfMember[];
-  /** Devices of the setting `devices` that are no links now, VRF members left out. Default: none. */
+  /** Devices of the setting `devices` that are not links now, without VRF members. Default: none. */
   readonly unusable?: readonly UnusableDevice[];
 }
 
-/** A device that a setting names, and that is no link. */
+/** A device that a setting names, but that is not a link. */
 export interface UnusableDevice {
   readonly device: string;
   /** Completes a sentence that begins with the device: `does not exist`. */
@@ -143,7 +143,7 @@ async function toLink(device: IpDevice, routes: readonly OnlinkRoute[]): Promise
   };
 }
 
-/** Null for a device that went since it was listed. */
+/** Null for a device that disappeared since it was listed. */
 async function toTunnel(device: IpDevice): Promise<Tunnel | null> {
   const routes = await Promise.all([
     ipJson<IpRoute>(['-4', 'route', 'show', 'dev', device.ifname]),

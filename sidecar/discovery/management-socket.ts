@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import type { Endpoint } from 'openvpn-management-client';
 import { exec } from '../system/exec.js';
 
-/** Who is at a management socket, by the inodes of the sockets, as the kernel lists them. */
+/** The sockets on both sides of a management socket, by inode, as the kernel lists them. */
 export interface SocketUse {
   readonly listeners: ReadonlySet<number>;
   /** The server's ends of accepted connections: OpenVPN serves one. */
   readonly accepted: ReadonlySet<number>;
-  /** The other ends of these, as far as they are on this machine. */
+  /** Their peers, if they are on this machine. */
   readonly peers: ReadonlySet<number>;
 }
 
@@ -22,13 +22,13 @@ const TCP_ESTABLISHED = '01';
 const TCP_LISTEN = '0A';
 
 /**
- * Looks who listens and who is attached, without connecting: a connection is an event for OpenVPN, and the slot may be
+ * Finds who listens and who is attached, without connecting: a connection is an event for OpenVPN, and the slot may be
  * taken. Only sockets of this network namespace are listed, under the path by which OpenVPN opened them.
  */
 export async function readSocketUse(endpoint: Endpoint): Promise<SocketUse> {
   if (endpoint.kind === 'unix') {
     const use = unixSocketUse(await readTable('unix'), endpoint.path);
-    // Only sock_diag(7) knows who is connected to whom.
+    // Only sock_diag(7) knows the peers of unix sockets.
     const listing =
       use.accepted.size === 0
         ? ''
@@ -55,14 +55,14 @@ export function unixSocketUse(table: string, path: string): Omit<SocketUse, 'pee
     const match = /^[0-9a-f]+: [0-9A-F]+ [0-9A-F]+ ([0-9A-F]+) [0-9A-F]+ ([0-9A-F]{2}) +(\d+) (.*)$/.exec(line);
     if (match?.[4] !== path) continue;
     const inode = Number(match[3]);
-    // One that waits to be accepted has no inode yet.
+    // A connection that waits to be accepted has no inode yet.
     if ((Number.parseInt(match[1] ?? '0', 16) & ACCEPTCON) !== 0) listeners.add(inode);
     else if (match[2] === CONNECTED && inode !== 0) accepted.add(inode);
   }
   return { listeners, accepted };
 }
 
-/** Finds the other ends in what `ss -x` lists: `u_str ESTAB 0 0 /path 48008 * 48009`. Pure. */
+/** Finds the peers in the output of `ss -x`: `u_str ESTAB 0 0 /path 48008 * 48009`. Pure. */
 export function unixPeers(listing: string, accepted: ReadonlySet<number>): ReadonlySet<number> {
   const pairs = listing.split('\n').map((line) => / (\d+) +\* (\d+)\s*$/.exec(line));
   return new Set(pairs.filter((pair) => accepted.has(Number(pair?.[1]))).map((pair) => Number(pair?.[2])));

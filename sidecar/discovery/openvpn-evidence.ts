@@ -19,7 +19,7 @@ import {
 } from './sockets.js';
 import { confirm, toldByEnvironment, toldByOptions, type ToldSocket } from './told-sockets.js';
 
-/** A fact about OpenVPN, and who told it. */
+/** A fact about OpenVPN, and its source. */
 export interface Found<T> {
   readonly value: T;
   readonly source: EvidenceSource;
@@ -27,9 +27,9 @@ export interface Found<T> {
 
 export interface OpenVpnEvidenceOptions {
   readonly endpoint: Endpoint;
-  /** The setting `transport`, as far as it is about this OpenVPN. */
+  /** The part of the setting `transport` for this OpenVPN. */
   readonly configured: () => readonly Transport[];
-  /** The transports that an earlier run left in the kernel, and that are no other OpenVPN's. */
+  /** The transports that an earlier run left in the kernel, without those of other OpenVPNs. */
   readonly earlier: () => readonly Transport[];
   readonly logger: Logger;
 }
@@ -77,7 +77,7 @@ export class OpenVpnEvidence {
     this.#logger = logger;
   }
 
-  /** The latest start was read: before that, nothing is to be asked. */
+  /** The latest start was read: before that, do not ask. */
   get isRead(): boolean {
     return this.#isRead;
   }
@@ -87,7 +87,7 @@ export class OpenVpnEvidence {
     return this.#reason;
   }
 
-  /** Finds out who is behind a new connection. @param told the answer to `pid` */
+  /** Finds the process behind a new connection. @param told the answer to `pid` */
   async meet(connection: Connection, told: number): Promise<void> {
     const { major, minor } = connection.daemon;
     this.#hasSeveralSockets =
@@ -105,13 +105,13 @@ export class OpenVpnEvidence {
       this.#logger.debug('session.snapshot_failed', { error });
       return [];
     });
-    // What it told of this start before it forgot is true still.
+    // What it reported about this start before the log lost it is still true.
     this.#log = readLoggedStart(lines.map(({ text }) => text)) ?? this.#log;
     this.#options = this.#process === null ? null : await openVpnOptionsOf(this.#process.pid);
     this.#isRead = true;
   }
 
-  /** Takes the environment of an event. True when it told something new. */
+  /** Takes the environment of an event. True if it contained something new. */
   note(env: Environment): boolean {
     const next = {
       sockets: toldByEnvironment(env) ?? this.#environment.sockets,
@@ -199,7 +199,7 @@ export class OpenVpnEvidence {
   /** The name of OpenVPN's tunnel device, which need not be there any more; null while it is not known. */
   async device(devices: Devices, addresses: readonly string[]): Promise<Found<string> | null> {
     const held = this.#process === null ? null : await tunDevicesOf(this.#process.pid);
-    // With data channel offload it holds none.
+    // With data channel offload the process has no such descriptor.
     if (held?.length === 1 && held[0] !== undefined) return { value: held[0], source: 'process' };
     if (this.#log?.device != null) return { value: this.#log.device, source: 'log' };
     const named = this.#options === null ? null : namedDevice(this.#options);

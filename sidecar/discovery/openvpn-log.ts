@@ -2,7 +2,7 @@ import type { Family } from '../../rules/index.js';
 import type { ToldSocket } from './told-sockets.js';
 import { addressOf } from './told-sockets.js';
 
-/** What OpenVPN's log tells of its latest start. */
+/** What OpenVPN's log says about its latest start. */
 export interface LoggedStart {
   /** In the order of the log; empty for a client, which has none of its own. */
   readonly sockets: readonly ToldSocket[];
@@ -35,7 +35,7 @@ export function readLoggedStart(lines: readonly string[]): LoggedStart | null {
   const length = lines.slice(begin).findIndex((line) => END.test(line));
   const start = lines.slice(begin, length === -1 ? undefined : begin + length);
   const sockets = start.flatMap((line) => toSocket(BOUND.exec(line) ?? LISTENING.exec(line)) ?? []);
-  // A TCP socket is told of twice.
+  // A TCP socket is logged twice.
   const distinct = [...new Map(sockets.map((socket) => [JSON.stringify(socket), socket])).values()];
   const opened = start
     .map((line) =>

@@ -8,7 +8,7 @@ export interface OpenVpnOption {
 /** Reads what a `config FILE` line names; null if it cannot be read. */
 export type ConfigReader = (file: string) => Promise<string | null>;
 
-/** What is known of the options of an OpenVPN process. */
+/** The known options of an OpenVPN process. */
 export interface OpenVpnOptions {
   /** In the order in which OpenVPN takes them: of most, the last one counts. */
   readonly options: readonly OpenVpnOption[];
@@ -20,7 +20,7 @@ export interface OpenVpnOptions {
 const MAX_DEPTH = 10;
 
 /**
- * Puts the options of an OpenVPN process together as OpenVPN does: `--name value...` words, and the files that
+ * Assembles the options of an OpenVPN process as OpenVPN does: `--name value...` words, and the files that
  * `--config` (or a lone argument) names, each at its place.
  *
  * @param argv with the program's own name
@@ -94,7 +94,7 @@ async function collect(
   }
 }
 
-/** Outside of single quotes a backslash takes the next character as it is. */
+/** Outside of single quotes, a backslash makes the next character literal. */
 function splitWords(line: string): string[] {
   const words: string[] = [];
   let word: string | null = null;

@@ -10,7 +10,7 @@ import { holdersOf, openVpnOptionsOf } from './processes.js';
 export interface OpenVpnProcess {
   readonly pid: number;
   /**
-   * Clock ticks since the machine started: with it a process is never taken for a later one of the same id (proc(5)).
+   * Clock ticks since the machine started: it distinguishes a process from a later one with the same id (proc(5)).
    */
   readonly startedAt: string;
 }
@@ -48,7 +48,7 @@ export async function isRunning({ pid, startedAt }: OpenVpnProcess): Promise<boo
   return stat !== null && stat.startedAt === startedAt && !/[ZX]/.test(stat.state);
 }
 
-/** The process, if OpenVPN's own id of it is the one that it told. */
+/** The process, if its id in its own PID namespace is the one that OpenVPN reported. */
 async function identify(pid: number, told: number): Promise<OpenVpnProcess | null> {
   const [status, stat] = await Promise.all([readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''), readStat(pid)]);
   // From our namespace down to its own (proc_pid_status(5)).

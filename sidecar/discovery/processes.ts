@@ -14,7 +14,7 @@ export interface ProcessInfo {
   readonly argv: readonly string[];
 }
 
-/** Every process that is visible from here. One that ends meanwhile is left out. */
+/** Every process that is visible from here, except those that end meanwhile. */
 export async function readProcesses(): Promise<readonly ProcessInfo[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const processes = await Promise.all(pids.map((pid) => readProcess(pid)));
@@ -41,7 +41,7 @@ export async function parentOf(pid: number): Promise<number | null> {
   return stat === null ? null : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }
 
-/** The processes that hold a socket of one of these inodes. Those that we may not look into are left out. */
+/** The processes that have a socket with one of these inodes, except those that we may not inspect. */
 export async function holdersOf(inodes: ReadonlySet<number>): Promise<readonly ProcessInfo[]> {
   if (inodes.size === 0) return [];
   const wanted = new Set([...inodes].map((inode) => `socket:[${inode}]`));

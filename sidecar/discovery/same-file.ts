@@ -23,7 +23,7 @@ export async function isSameFile(pid: number, file: string): Promise<boolean> {
     realpath(file).catch(() => null),
   ]);
   if (resolved === null) return false;
-  // A link is a file like any other: the same for both, if its place is.
+  // A link is a file like any other: the same for both if its path is.
   return [file, resolved].every((name) => {
     const [there, here] = [placeOf(theirs, name), placeOf(ours, name)];
     return there !== null && there === here;

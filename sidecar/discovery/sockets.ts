@@ -12,7 +12,7 @@ export interface BoundSocket {
   /** 1..65535 */
   readonly port: number;
   readonly inode: number;
-  /** A UDP socket that was connected to one peer: no server's. */
+  /** A UDP socket that is connected to one peer, so not a server's. */
   readonly isConnected: boolean;
 }
 
@@ -20,7 +20,7 @@ export interface BoundSocket {
 const LISTEN = '0A';
 
 /**
- * Reads `/proc/net/{udp,tcp}{,6}` (proc(5)). A family that the kernel does not have is left out.
+ * Reads `/proc/net/{udp,tcp}{,6}` (proc(5)). Families that the kernel does not have are omitted.
  */
 export async function readBoundSockets(): Promise<BoundSocket[]> {
   const sources = [
@@ -71,7 +71,7 @@ export function parseSocketTable(
 
 /**
  * Addresses are in network byte order, and printed as 32-bit numbers of the machine: net/ipv4/udp.c udp4_format_sock
- * (`%08X`). Ports are printed as people write them.
+ * (`%08X`). Ports are printed in hexadecimal, high byte first.
  */
 function parseHexAddress(hex: string, byteOrder: 'LE' | 'BE'): string | null {
   const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => {
@@ -108,7 +108,7 @@ export async function tunDevicesOf(pid: number): Promise<readonly string[] | nul
 }
 
 /**
- * Reads every entry; those that are closed meanwhile are left out. Names of descriptors may be listed where what they
+ * Reads every entry; except those that are closed meanwhile. Names of descriptors may be listed where what they
  * are may not be read.
  */
 async function readDescriptors(

@@ -6,7 +6,7 @@ import { optionOf } from './openvpn-options.js';
 import type { BoundSocket } from './sockets.js';
 import { transportsOf } from './sockets.js';
 
-/** A socket as OpenVPN told of it, in its log, its options or the environment of an event. */
+/** A socket that OpenVPN reported, in its log, its options or the environment of an event. */
 export interface ToldSocket {
   readonly protocol: 'udp' | 'tcp';
   /** Of the socket itself: one of family 6 that is bound to `::` may serve IPv4, too. Both if it is unknown. */

@@ -1,6 +1,6 @@
 import type { Count, RuleCounters } from './firewall.js';
 
-/** What the chains that count are called in the words of one packet filter. */
+/** The names of the counting chains in one packet filter. */
 export interface CountingChains {
   /** What the names of the chains that learn begin with, one per gateway: `learn_` or `learn-`. */
   readonly learn: string;
@@ -33,7 +33,7 @@ export class ChainCounters {
     return { received: this.#received, sent: this.#sent, fallThrough: this.#fallThrough };
   }
 
-  /** Takes what rules of a chain counted; chains of other names mean nothing. */
+  /** Adds the counters of a chain's rules; ignores chains with other names. */
   add(chain: string, counts: readonly Count[]): void {
     const learntAs = idOfChain(this.#names.learn, chain);
     const returnedTo = idOfChain(this.#names.return, chain);

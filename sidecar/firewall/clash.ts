@@ -6,7 +6,7 @@ export function notOurs(what: string): GwmarkError {
   return new GwmarkError('FIREWALL_CLASH', `${what} belongs to another program; set table to another name`);
 }
 
-/** What a chain of another program does with our bits of a mark, in a sentence. */
+/** What another program's chain does with our mark bits, in one sentence. */
 export function markClash(chain: string, policy: Pick<Policy, 'markMask'>): string {
   return `${chain} sets mark bits of mark.mask (0x${policy.markMask.toString(16)}): change mark.mask`;
 }

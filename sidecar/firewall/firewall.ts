@@ -32,7 +32,7 @@ export interface RuleCounters {
   readonly fallThrough: ReadonlyMap<string, Count>;
 }
 
-/** What one look at the kernel's side told. */
+/** The result of one inspection of the kernel's rules. */
 export interface FirewallReading {
   /** `intact`, or what another program did to our rules. */
   readonly state: 'intact' | 'missing' | 'changed';
@@ -64,10 +64,10 @@ export interface InstalledRules extends PacketPath {
    */
   adopt(deviceOf: (address: string) => string): Promise<Installed | null>;
 
-  /** True while the rules are not known to be as last written: the next change has to bring every client. */
+  /** True while the rules may differ from what was last written: the next change has to include every client. */
   readonly needsFullRewrite: boolean;
 
-  /** Looks whether the rules are as we left them. When they are not, the next change replaces all of them. */
+  /** Checks whether the rules are as we left them. If not, the next change replaces all of them. */
   inspect(options?: { readonly withCounters?: boolean }): Promise<FirewallReading>;
 
   /**
@@ -81,10 +81,10 @@ export interface InstalledRules extends PacketPath {
   /** Rules or elements were not what they should be: the next change replaces all of them. */
   invalidate(): void;
 
-  /** What rules of others do with bits of our mark mask, one sentence each. */
+  /** What other programs' rules do with bits of our mark mask, one sentence each. */
   markClashes(policy: Policy): Promise<readonly string[]>;
 
-  /** Removes all that is ours. Returns what there was, in words. */
+  /** Removes everything of ours. Returns what was removed, in words. */
   remove(): Promise<readonly string[]>;
 }
 

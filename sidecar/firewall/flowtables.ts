@@ -4,11 +4,11 @@ import type { NftObject } from 'nftables-json';
 export interface ForeignFlowtable {
   /** `nftables flowtable inet fw4 ft`. */
   readonly where: string;
-  /** Devices whose packets it looks at. */
+  /** The devices whose packets it handles. */
   readonly devices: readonly string[];
 }
 
-/** Flowtables in tables that are not ours, which hold one of these devices. Pure. */
+/** Flowtables in other programs' tables that include one of these devices. Pure. */
 export function foreignFlowtables(
   objects: readonly NftObject[],
   ourTable: string,

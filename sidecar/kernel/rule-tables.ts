@@ -120,7 +120,7 @@ export class RuleTables {
     this.#bridge?.invalidate();
   }
 
-  /** What rules of others do with bits of our mark mask, one sentence each. */
+  /** What other programs' rules do with bits of our mark mask, one sentence each. */
   markClashes(policy: Policy): Promise<readonly string[]> {
     return this.#main.markClashes(policy);
   }

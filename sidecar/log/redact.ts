@@ -18,14 +18,14 @@ const HARMLESS_KEY = /^(?:management)?passwordfile$/;
 const SECRET_ASSIGNMENT =
   /\b((?:\w*(?:password|session_id|auth[-_]token|CR_RESPONSE)\w*)\s*[=:]\s*)(?!\*{3})[^\s,;]+/gi;
 
-/** Tells whether the value under this key must not be printed. */
+/** Whether the value under this key is secret. */
 export function isSecretKey(key: string): boolean {
   const plain = key.toLowerCase().replace(/[-_\s]/g, '');
   return SECRET_KEY.test(plain) && !HARMLESS_KEY.test(plain);
 }
 
 /**
- * Makes plain JSON data of anything: secrets become `***`, errors their code, message and cause, bigints decimal
+ * Converts anything to plain JSON data: secrets become `***`, errors their code, message and cause, bigints decimal
  * text, dates ISO 8601, maps and sets objects and lists. Depth, length and text size are bounded; never throws on
  * data, cycles included.
  */

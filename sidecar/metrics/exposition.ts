@@ -30,7 +30,7 @@ export class Exposition {
     return this.#registry.contentType;
   }
 
-  /** Notes a pass of the reconciler. */
+  /** Records a pass of the reconciler. */
   passed({ seconds, hasFailed }: { readonly seconds: number; readonly hasFailed: boolean }): void {
     if (hasFailed) (this.#metrics.get('gwmark_apply_failures_total') as Counter).inc();
     else (this.#metrics.get('gwmark_apply_duration_seconds') as Histogram).observe(seconds);

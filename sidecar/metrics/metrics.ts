@@ -4,10 +4,10 @@ import type { StatusDocument } from '../status.js';
 import { Exposition } from './exposition.js';
 import { MetricsServer } from './server.js';
 
-/** What is asked of a daemon. */
+/** What the metrics need of a daemon. */
 export interface WatchedDaemon {
   status(): StatusDocument;
-  /** Brings the kernel's counters in the status up to date. */
+  /** Updates the kernel's counters in the status. */
   settle(): Promise<void>;
   /** Why traffic is not carried, after a look at the kernel; empty when it is. */
   readiness(): Promise<readonly string[]>;
@@ -18,7 +18,7 @@ export class Metrics implements AsyncDisposable {
   readonly #exposition = new Exposition();
   readonly #server: MetricsServer;
 
-  /** Begins to listen; an address that is taken is tried repeatedly. */
+  /** Starts to listen; retries while the address is in use. */
   constructor(address: ListenAddress, daemon: WatchedDaemon, logger: Logger) {
     const metrics = async (): Promise<{ type: string; text: string }> => {
       await daemon.settle();
@@ -28,7 +28,7 @@ export class Metrics implements AsyncDisposable {
     this.#server = new MetricsServer({ address, logger, pages: { metrics, readiness: () => daemon.readiness() } });
   }
 
-  /** Notes a pass of the reconciler. */
+  /** Records a pass of the reconciler. */
   passed(pass: { readonly seconds: number; readonly hasFailed: boolean }): void {
     this.#exposition.passed(pass);
   }

@@ -16,7 +16,7 @@ export interface MetricsServerOptions {
   readonly address: ListenAddress;
   readonly pages: MetricsPages;
   readonly logger: Logger;
-  /** Milliseconds until an address that could not be had is tried again. Default 5000. */
+  /** Milliseconds until it retries an address that is in use. Default 5000. */
   readonly retryMs?: number;
 }
 
@@ -30,7 +30,7 @@ export class MetricsServer implements AsyncDisposable {
   #opening: Promise<void>;
   #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
-  /** What was logged last, so that a lasting fault is said once. */
+  /** The last logged failure, so that a persistent one is logged once. */
   #reason: string | null = null;
 
   constructor(options: MetricsServerOptions) {
@@ -43,7 +43,7 @@ export class MetricsServer implements AsyncDisposable {
     return this.#opening;
   }
 
-  /** Closes it, or gives up trying. Idempotent. */
+  /** Closes it, or stops retrying. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     if (this.#retry !== null) clearTimeout(this.#retry);

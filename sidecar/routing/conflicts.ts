@@ -9,7 +9,7 @@ import type { InstalledRules } from '../firewall/firewall.js';
 /** linux/rtnetlink.h; `ip` does not print it. */
 const RT_TABLE_MAIN = 254;
 
-/** A number, a bit or an address that another program uses and that we would need. */
+/** A number, a bit or an address that gwmark needs but another program uses. */
 export interface Clash {
   /** What is in use, and where. */
   readonly found: string;
@@ -17,7 +17,7 @@ export interface Clash {
   readonly remedy: string;
 }
 
-/** What others, and an earlier run of ours, have in the kernel's routing. */
+/** What other programs, and an earlier run of gwmark, have in the kernel's routing. */
 export interface RoutingUse {
   readonly rules: readonly IpRule[];
   /** Those in a table of ours, and those with our protocol. */
@@ -26,7 +26,7 @@ export interface RoutingUse {
 }
 
 /**
- * Looks whether another program uses a number or a bit that we are about to use.
+ * Checks whether another program uses a number or a bit that gwmark is about to use.
  *
  * @throws GwmarkError ROUTING_CLASH or FIREWALL_CLASH naming every clash and the setting that avoids it; nothing was
  * changed

@@ -1,15 +1,15 @@
 import type { Policy, RoutingDiff } from '../../rules/index.js';
 import { printNeighbour, printRoute, printRule } from './plan.js';
 
-/** One rule, route or neighbour in which the kernel differs from what was installed. */
+/** One rule, route or neighbour that differs from what was installed. */
 export interface RoutingDamage {
   /**
-   * `missing`: not there, or not as it was installed. `surplus`: of ours by its protocol number, and not installed.
+   * `missing`: absent, or changed. `surplus`: with our protocol number, but not installed by us.
    */
   readonly what: 'missing' | 'surplus';
-  /** The devices that take it along when they go: any of them. */
+  /** The devices whose removal also removes it: any of them. */
   readonly devices: readonly string[];
-  /** As `ip` takes it: `route 192.168.77.0/24 dev tun0 table 7700 proto 147`. */
+  /** In the syntax of `ip`: `route 192.168.77.0/24 dev tun0 table 7700 proto 147`. */
   readonly text: string;
 }
 
@@ -34,7 +34,7 @@ export function damageOf(policy: Policy, diff: RoutingDiff): readonly RoutingDam
       devices: route.devices ?? (route.device === '' ? [] : [route.device]),
       text: `route ${printRoute(policy, route)}`,
     })),
-    // A rule stays when the device that it names goes.
+    // A rule stays when its device is removed.
     ...rules.map((rule) => ({ what, devices: [], text: `-${rule.family} rule ${printRule(policy, rule)}` })),
   ];
   return [

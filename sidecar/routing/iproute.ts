@@ -10,7 +10,7 @@ export interface IpDevice {
   readonly flags: readonly string[];
   readonly link_type: string;
   readonly address?: string;
-  /** The bridge, bond or VRF that the device is a part of. */
+  /** The bridge, bond or VRF of the device. */
   readonly master?: string;
   readonly operstate?: string;
   readonly linkinfo?: {
@@ -87,11 +87,11 @@ export async function ipJson<T>(args: readonly string[]): Promise<readonly T[]> 
 }
 
 /**
- * What `ip` says when the device that a line or an option names is not there, or not up: it may have gone this moment.
+ * What `ip` says when the device that a line or an option names is not there, or not up: it may have just disappeared.
  */
 const DEVICE_GONE = /Cannot find device|No such device|Device for nexthop is not up|Network is down/;
 
-/** True for the refusal of something because a device is gone. */
+/** True if `ip` failed because a device is gone. */
 export function isDeviceGone(error: unknown): boolean {
   return error instanceof GwmarkError && error.code === 'ROUTING_FAILED' && DEVICE_GONE.test(error.message);
 }
@@ -99,7 +99,7 @@ export function isDeviceGone(error: unknown): boolean {
 /**
  * Asks the kernel where it would send packets of its own to these addresses: `ip route get`, all in one process.
  *
- * @returns the device by address; an address that no route has is left out
+ * @returns the device by address; without addresses that have no route
  * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`
  */
 export async function routesTo(family: 4 | 6, addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -108,7 +108,7 @@ export async function routesTo(family: 4 | 6, addresses: readonly string[]): Pro
     input,
     timeoutMs: 10_000 + addresses.length * 2,
   });
-  // An answer a line; a question that the kernel refuses prints nothing on standard output.
+  // One answer per line; for a question that the kernel rejects, nothing on standard output.
   const routes = stdout
     .split('\n')
     .filter((line) => line.trim().startsWith('['))
@@ -155,11 +155,11 @@ function parseBatchFailure(
   return reason === '' || tolerate?.test(reason) === true ? null : { line: lines[0] ?? '', reason };
 }
 
-/** What is said of a route in one line of `ip -N -o route show table all`. */
+/** A route in one line of `ip -N -o route show table all`. */
 export type RouteInTable = Pick<IpRoute, 'dst' | 'table' | 'protocol'>;
 
 /**
- * Reads every route of a family, of every table and protocol, and keeps those that are asked for. In constant memory:
+ * Reads every route of a family, of every table and protocol, and keeps the requested ones. In constant memory:
  * a router of the Internet has a million of them, and the kernel can leave out none by a range of tables.
  *
  * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
@@ -174,7 +174,7 @@ export async function filterRoutes(
   });
 }
 
-/** A network that routing table main sends to a device itself, without a next hop. */
+/** A network that the table main routes to a device directly, without a next hop. */
 export interface OnlinkRoute {
   /** As `ip` prints it. */
   readonly dst: string;
@@ -182,7 +182,7 @@ export interface OnlinkRoute {
 }
 
 /**
- * Reads what main has of such routes, in constant memory. Default routes are left out.
+ * Reads such routes of main, except default routes, in constant memory.
  *
  * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
  */

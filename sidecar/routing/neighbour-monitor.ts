@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** What `ip monitor` reported. */
+/** An event of `ip monitor`. */
 export type KernelEvent =
   | {
       readonly kind: 'neighbour';
@@ -12,7 +12,7 @@ export type KernelEvent =
       readonly isDeleted: boolean;
       readonly isOurs: boolean;
     }
-  /** The main table came to send a network to a device itself, without a next hop, or ceased to. */
+  /** The main table started or stopped routing a network to a device directly, without a next hop. */
   | { readonly kind: 'onlink-route'; readonly device: string }
   /** A device, an address, another route or a rule changed: read again what you need. */
   | { readonly kind: 'link' | 'address' | 'route' | 'rule' };
@@ -76,7 +76,7 @@ function wordAfter(words: readonly string[], word: string): string | null {
 export interface MonitorOptions {
   readonly protocol: number;
   readonly onEvent: (event: KernelEvent) => void;
-  /** The program ended without being told to; events in between are lost, so read everything again after a restart. */
+  /** The program ended unexpectedly; events in between are lost, so read everything again after a restart. */
   readonly onEnd: (cause: Error) => void;
 }
 

@@ -11,7 +11,7 @@ export async function usableNeighbours(): Promise<readonly IpNeighbour[]> {
   return (await readNeighbours()).filter(isUsable);
 }
 
-/** Whether the kernel has a MAC for it, an old one included. NOARP: a multicast group, or a device without any. */
+/** Whether the kernel has a MAC for it, including an old one. NOARP: a multicast group, or a device without any. */
 export function isUsable({ state }: IpNeighbour): boolean {
   return !state.some((word) => word === 'FAILED' || word === 'INCOMPLETE' || word === 'NOARP');
 }

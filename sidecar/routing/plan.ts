@@ -20,7 +20,7 @@ const IP_PROTOCOLS: Readonly<Record<NonNullable<PolicyRule['ipproto']>, number>>
   'ipv6-icmp': 58,
 };
 
-/** Reads everything in the kernel's routing that carries our protocol number, routes of client networks included. */
+/** Reads everything in the kernel's routing with our protocol number, including routes of client networks. */
 export async function readRouting(policy: Policy): Promise<RoutingPlan> {
   const protocol = String(policy.routing.protocol);
   const [rules4, rules6, routes4, routes6, neighbours] = await Promise.all([
@@ -42,8 +42,8 @@ export async function readRouting(policy: Policy): Promise<RoutingPlan> {
 }
 
 /**
- * Makes the additions of a difference, one `ip -batch` a family. What is refused stops the rest; reading and diffing
- * again then tells what is still owed.
+ * Applies the additions of a difference, one `ip -batch` per family. A rejected line stops the rest; reading and diffing
+ * again then shows what is still missing.
  */
 export async function addRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
   const add = (family: Family): Promise<void> => ipBatch(family, additionLines(policy, diff, family));
@@ -67,7 +67,7 @@ export function additionLines(policy: Policy, diff: RoutingDiff, family: Family)
   ];
 }
 
-/** Makes the removals of a difference. What is gone already, because its device is, is no failure. */
+/** Applies the removals of a difference. What is already gone with its device is no failure. */
 export async function removeRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
   for (const family of [4, 6] as const) {
     const lines = [

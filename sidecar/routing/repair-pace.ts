@@ -1,8 +1,8 @@
-/** So many repairs follow each other at once. */
+/** This many repairs are made immediately. */
 const BURST = 5;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
-/** After so long without a repair the next one starts again; or after twice the pause, where that is longer. */
+/** The burst starts again after this time without a repair, or after twice the pause if that is longer. */
 const CALM_MS = 10_000;
 
 /**
@@ -25,7 +25,7 @@ export class RepairPace {
     return this.#count === BURST + 1;
   }
 
-  /** The other program has broken more than a burst of repairs, the last one not long ago. */
+  /** The other program has undone more than a burst of repairs, the last one recently. */
   isContested(nowMs: number): boolean {
     return this.#count > BURST && !this.#isCalm(nowMs);
   }

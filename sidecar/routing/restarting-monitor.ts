@@ -7,7 +7,7 @@ export interface KeptMonitorOptions {
   /** The protocol number that our own neighbours carry. */
   readonly protocol: number;
   readonly onEvent: (event: KernelEvent) => void;
-  /** It was lost and is there again: what it would have told meanwhile is to be read. */
+  /** It was lost and is back: read what it would have reported meanwhile. */
   readonly onRestarted: () => Promise<void>;
   readonly logger: Logger;
 }

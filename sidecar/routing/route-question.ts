@@ -5,7 +5,7 @@ import { ipJson, type IpRoute } from './iproute.js';
 /** A packet to look up: one that the endpoint forwards (`iif`) or sends itself. */
 export interface RouteQuestion {
   readonly to: string;
-  /** Null for a socket that is bound to no address: the answer says which one it gets. */
+  /** Null for a socket that is bound to no address: the answer has the chosen one. */
   readonly from: string | null;
   readonly iif: string | null;
   readonly mark: number;
@@ -16,10 +16,10 @@ export interface RouteQuestion {
 /** How the kernel would route a packet, or why it would not. */
 export type RouteAnswer = { readonly route: IpRoute } | { readonly refused: string };
 
-/** Asks the kernel; tests answer themselves. */
+/** Asks the kernel; tests provide their own answers. */
 export type RouteOf = (question: RouteQuestion) => Promise<RouteAnswer>;
 
-/** The question as words of ip(8). */
+/** The question as arguments of ip(8). */
 export function routeWords({ to, from, iif, mark, transport }: RouteQuestion): readonly string[] {
   const words = ['route', 'get', to, ...(from === null ? [] : ['from', from])];
   if (iif !== null) words.push('iif', iif);

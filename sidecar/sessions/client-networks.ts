@@ -3,7 +3,7 @@ import { networkKey } from '../../rules/index.js';
 import type { FormerOwners } from './former-owners.js';
 
 export interface ClientNetworksOptions {
-  /** Told who left a network, and asked who had it before. */
+  /** Learns who left a network, and knows who had it before. */
   readonly former?: Pick<FormerOwners, 'left' | 'taken'>;
   /** Networks passed to another program, whose connections must not be inherited. */
   readonly onHandedOver?: (networks: readonly ClientNetwork[]) => void;
@@ -21,7 +21,7 @@ interface Owner {
 }
 
 /**
- * Which client networks there are, by counting who has them. The same address passes from an old session to a new one
+ * The set of client networks, by counting their owners. The same address passes from an old session to a new one
  * in any order of messages, so it goes only when its last owner let go.
  */
 export class ClientNetworks {
@@ -33,7 +33,7 @@ export class ClientNetworks {
     this.#options = options;
   }
 
-  /** One entry a network. */
+  /** One entry per network. */
   *list(): IterableIterator<ClientNetwork> {
     for (const { network } of this.#entries.values()) yield network;
   }

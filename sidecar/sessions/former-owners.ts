@@ -2,11 +2,11 @@ import type { ClientNetwork } from '../../rules/index.js';
 import { contains, isHost, networkKey } from '../../rules/index.js';
 
 export interface FormerOwnersOptions {
-  /** Milliseconds for which a network is held for who had it last. */
+  /** Milliseconds for which a network is kept for its last owner. */
   readonly holdMs: number;
-  /** Networks at most; beyond, the one that was left first is given up. */
+  /** The largest number of networks; beyond it, the oldest is released. */
   readonly max: number;
-  /** Connections of these networks belong to nobody any more. Called once for each. */
+  /** Connections of these networks have no owner any more. Called once for each. */
   readonly onGivenUp: (networks: readonly ClientNetwork[]) => void;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
@@ -18,7 +18,7 @@ interface Held {
   readonly untilMs: number;
 }
 
-/** What is given up in the same second is given up at once: a deletion reads the whole table of connections. */
+/** Networks that expire in the same second are released together: a deletion reads the whole conntrack table. */
 const TOGETHER_MS = 1000;
 
 /**
@@ -74,7 +74,7 @@ export class FormerOwners implements Disposable {
     return others.filter((held) => held.identity !== identity).map((held) => held.network);
   }
 
-  /** Gives up everything. */
+  /** Releases everything. */
   [Symbol.dispose](): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

@@ -6,7 +6,7 @@ import type { ClientNetworks, OwnerIdentity } from './client-networks.js';
 import type { Session, SessionChange } from './session-table.js';
 import { NO_SURROUNDINGS, type Surroundings, refusal, surroundingsOf } from './surroundings.js';
 
-/** A network of a client that is not served, and why. */
+/** A client network that gwmark refused, and why. */
 export interface RefusedNetwork {
   /** Canonical form, with a prefix length unless it is one address. */
   readonly network: string;
@@ -17,7 +17,7 @@ export interface RefusedNetwork {
 interface Held {
   readonly session: Session;
   readonly addresses: Map<string, ClientAddress>;
-  /** Those that are not served, with the reason. */
+  /** The refused networks, with the reason. */
   readonly refused: Map<string, string>;
 }
 
@@ -69,7 +69,7 @@ export class SessionNetworks {
     }
   }
 
-  /** What is refused of a session, in the order in which it came. */
+  /** The refused networks of a session, in the order in which they came. */
   refusedOf(session: Session): readonly RefusedNetwork[] {
     const held = this.#held.get(this.#ownerOf(session));
     return [...(held?.refused ?? [])].flatMap(([cidr, reason]) => {
@@ -107,7 +107,7 @@ export class SessionNetworks {
     const held: Held = { session, addresses, refused };
     this.#held.set(owner, held);
     held.addresses.set(address.cidr, address);
-    // Without a device, whether it is taken is asked once there is one.
+    // Without a device, the check waits until there is one.
     if (this.#device !== null && !this.#isTaken(held, address)) return;
     if (this.#device !== null)
       this.#note(clients.add(owner, { ...address, device: this.#device }, identityOf(session)));
@@ -123,7 +123,7 @@ export class SessionNetworks {
     logger.info('client.address', { ...describe(session), network: format(address), change: 'removed' });
   }
 
-  /** Asks the surroundings of now; a new reason is said. */
+  /** Checks against the current surroundings; logs a new reason. */
   #isTaken(held: Held, address: ClientAddress): boolean {
     const reason = refusal(address, this.#surroundings);
     if (reason === null) {

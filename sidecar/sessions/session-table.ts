@@ -8,7 +8,7 @@ import type {
 } from 'openvpn-management-client';
 import { cidsOf, canBeNamed, subnetsOf } from './status-rows.js';
 
-/** One OpenVPN session, for good: named by (epoch, CID). */
+/** One OpenVPN session, identified permanently by (epoch, CID). */
 export interface Session {
   readonly epoch: number;
   readonly cid: Cid;
@@ -27,7 +27,7 @@ export interface Position {
 }
 
 export type SessionChange =
-  /** The session has its first address, or is established. */
+  /** The session got its first address, or is established. */
   | { readonly kind: 'connected'; readonly session: Session }
   | { readonly kind: 'address-added'; readonly session: Session; readonly address: ClientAddress }
   | { readonly kind: 'address-removed'; readonly session: Session; readonly address: ClientAddress }
@@ -47,7 +47,7 @@ interface Entry extends Session {
   seq: number;
 }
 
-/** How many CIDs that are gone are remembered: only those matter whose last messages are still on their way. */
+/** How many CIDs of former clients are remembered: only those whose last messages may still arrive matter. */
 const MAX_GONE = 4096;
 
 /**
@@ -116,7 +116,7 @@ export class SessionTable {
     for (const client of snapshot.clients) {
       const cid = cidOf(client);
       const behind = subnets(client);
-      // Whoever has not logged in yet has no route of any kind; a client may well have subnets and no address.
+      // A client that has not logged in yet has no routes; a client may have subnets and no address.
       const hasRoute = client.addresses.length + behind.length > 0;
       (hasRoute ? connected : waiting).add(cid);
       const known = this.#entries.get(cid);
@@ -132,7 +132,7 @@ export class SessionTable {
     return changes;
   }
 
-  /** Everybody is gone: the process ended, or the tunnel device did. */
+  /** All sessions ended: the process ended, or the tunnel device is gone. */
   clear(why: GoneReason): SessionChange[] {
     this.#gone.clear();
     return [...this.#entries.keys()].flatMap((cid) => this.#remove(cid, why));
@@ -155,7 +155,7 @@ export class SessionTable {
     const known = this.#entries.get(cid);
     if (known?.isConnected !== true || !isName(known.commonName)) return [];
     const name = env.get('common_name');
-    // CONNECT may have told no more than the user name.
+    // CONNECT may have contained only the user name.
     const isSame = name === known.commonName || !isName(name) || env.get('username') === known.commonName;
     return isSame ? [] : this.#remove(cid, 'epoch');
   }

@@ -1,7 +1,7 @@
 export interface SnapshotScheduleOptions {
-  /** Takes one snapshot. Its rejection is its own business: it must not reject. */
+  /** Takes one snapshot. Must not reject. */
   readonly take: () => Promise<void>;
-  /** Milliseconds to the next snapshot that nobody asked for; read after each. */
+  /** Milliseconds to the next unrequested snapshot; read after each. */
   readonly intervalMs: () => number;
 }
 
@@ -30,7 +30,7 @@ export class SnapshotSchedule {
     this.#options = options;
   }
 
-  /** Begins with the timer; a request before is kept. */
+  /** Starts the timer; an earlier request is kept. */
   start(): void {
     this.#isStopped = false;
     // One from before a stop continues to the next by itself.
@@ -51,7 +51,7 @@ export class SnapshotSchedule {
     if (!this.#isStopped && this.#running === null) this.#waitForWanted(dueMs);
   }
 
-  /** The interval has changed: a snapshot that nobody asked for is waited for again. */
+  /** The interval has changed: restarts the wait for the next unrequested snapshot. */
   intervalChanged(): void {
     if (!this.#isStopped && this.#running === null) this.#waitForNext();
   }

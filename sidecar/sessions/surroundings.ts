@@ -1,7 +1,7 @@
 import type { Link, Network, Tunnel } from '../../rules/index.js';
 import { contains, formatNetwork, parseNetwork } from '../../rules/index.js';
 
-/** What a network that a tunnel leads to must not take over. */
+/** What the network of a tunnel must not take over. */
 export interface Surroundings {
   readonly links: readonly Pick<Link, 'device' | 'onlink' | 'isBridge'>[];
   /**
@@ -9,11 +9,11 @@ export interface Surroundings {
    * wherever these are.
    */
   readonly remotes: readonly string[];
-  /** What leads to the tunnel without us; null while there is none. */
+  /** Routes to the tunnel that are not ours; null while there is no tunnel. */
   readonly tunnel: Pick<Tunnel, 'connected' | 'covered'> | null;
 }
 
-/** An endpoint of which nothing is known. */
+/** An endpoint about which nothing is known. */
 export const NO_SURROUNDINGS: Surroundings = { links: [], remotes: [], tunnel: null };
 
 /** What is around a server's tunnel. */
@@ -25,7 +25,7 @@ export function surroundingsOf(links: readonly Link[], tunnel: Tunnel | null): S
   };
 }
 
-/** What no tunnel leads to: loopback, link-local, multicast and above. RFC 6890 */
+/** Networks that no tunnel leads to: loopback, link-local, multicast and above. RFC 6890 */
 const SPECIAL = ['127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/128', '::1/128', 'fe80::/10', 'ff00::/8'].flatMap(
   (text) => parseNetwork(text) ?? [],
 );

@@ -30,7 +30,7 @@ export class TunnelNetworks {
     return [...this.#held.keys()].toSorted();
   }
 
-  /** The tunnel leads to these and to nothing else; to nothing at all without a device. */
+  /** The tunnel leads to exactly these networks; to none without a device. */
   set(device: string | null, networks: readonly Network[], surroundings: Surroundings): void {
     const { clients, logger, server } = this.#options;
     const refused = new Set<string>();

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../log/logger.js';
 
 /**
- * Work that many may ask for and that is done once for all of them, never twice at a time.
+ * Work that many may request and that is done once for all of them, never twice at a time.
  */
 export class Debounced {
   readonly #delayMs: number;
@@ -14,14 +14,14 @@ export class Debounced {
   #next: Promise<void> | null = null;
   #isStopped = false;
 
-  /** @param work what it throws is logged; who asked is not told */
+  /** @param work what it throws is logged and not passed to the caller */
   constructor(delayMs: number, work: () => Promise<void>, logger: Logger) {
     this.#delayMs = delayMs;
     this.#work = work;
     this.#logger = logger;
   }
 
-  /** Asks for it within the delay. */
+  /** Requests it within the delay. */
   soon(): void {
     if (this.#timer !== null || this.#isStopped) return;
     this.#timer = setTimeout(() => {
@@ -51,7 +51,7 @@ export class Debounced {
     limit.abort();
   }
 
-  /** Nothing begins any more. */
+  /** No further run begins. */
   stop(): void {
     this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);

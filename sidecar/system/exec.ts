@@ -20,7 +20,7 @@ export interface ExecResult {
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
- * Runs a program to its end, in the C locale so that messages can be told apart.
+ * Runs a program to its end, in the C locale so that messages can be recognised.
  *
  * Rejects only when the program cannot be started (`ENOENT` and the like), takes too long or prints too much: a part
  * of a listing is never taken for the whole. A bad exit code is a result.
@@ -50,7 +50,7 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
     };
     child.stdout.on('data', collect(stdout));
     child.stderr.on('data', collect(stderr));
-    // A program that ends without reading its input is no fault of ours; its exit code tells.
+    // A program may end without reading its input; its exit code matters.
     child.stdin.on('error', () => undefined);
     child.on('error', (error) => {
       clearTimeout(timer);

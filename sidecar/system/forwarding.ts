@@ -7,7 +7,7 @@ import { readSysctl, writeSysctl } from './sysctl.js';
 /** Below net/ipv6/conf, what is no device, or has no router on its link. */
 const NO_CARDS: readonly string[] = ['all', 'default', 'lo'];
 
-/** One parameter that is to be changed. */
+/** One parameter to change. */
 export interface SysctlChange extends OriginalSysctl {
   /** The value to write; `value` is the one before. */
   readonly to: string;
@@ -20,7 +20,7 @@ export interface ForwardingNeeds {
   /** OpenVPN's devices. */
   readonly tunnels: readonly string[];
   readonly ipv6: boolean;
-  /** IPv6 forwarding is on because it was turned on by us. */
+  /** IPv6 forwarding is on because gwmark enabled it. */
   readonly hasTurnedOnIpv6: boolean;
   /**
    * What the kernel looks up for an IPv6 packet without a socket, it looks up with the mark of what came in: {@link
@@ -32,7 +32,7 @@ export interface ForwardingNeeds {
 }
 
 /**
- * What has to be changed so that the endpoint forwards; nothing is written yet.
+ * The changes that make the endpoint forward; nothing is written yet.
  *
  * IPv6 forwarding ends the acceptance of router advertisements on every device with `accept_ra=1`, and takes the
  * default routes away that came that way (`rt6_purge_dflt_routers()`); those devices get `accept_ra=2` first, whether

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 
 /** No line of the kernel or of conntrack(8) is nearly as long. */
 const MAX_LINE_CHARACTERS = 64 * 1024;
-/** Enough for a program's reason. */
+/** Enough for a program's error message. */
 const MAX_STDERR_CHARACTERS = 4096;
 
 /** How a program ended whose output was read to its end. */
@@ -37,7 +37,7 @@ export async function* programLines(command: string, args: readonly string[]): A
     stderr = (stderr + text).slice(0, MAX_STDERR_CHARACTERS);
   });
   const closed = once(child, 'close') as Promise<[number | null]>;
-  // Looked at below; a reader that breaks off never does.
+  // Awaited below; a reader that stops early never awaits it.
   closed.catch(() => undefined);
   try {
     yield* linesOf(child.stdout.setEncoding('utf8'));

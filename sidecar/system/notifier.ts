@@ -49,7 +49,7 @@ export class Notifier implements Disposable {
     this.#send('READY=1');
   }
 
-  /** One line for `systemctl status`; the same line twice is sent once. */
+  /** One line for `systemctl status`; an unchanged line is not sent again. */
   status(text: string): void {
     const line = printable(text);
     if (line === this.#status) return;
@@ -57,7 +57,7 @@ export class Notifier implements Disposable {
     this.#send(`STATUS=${line}`);
   }
 
-  /** A reading of the configuration begins; `reloaded` ends it. */
+  /** The configuration is being reloaded; `reloaded` ends it. */
   reloading(): void {
     if (!this.#isReady) return;
     // Node's clock is CLOCK_MONOTONIC, which the protocol asks for, in microseconds.

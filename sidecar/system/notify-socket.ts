@@ -10,7 +10,7 @@ const PATH_BYTES = 108;
  * The socket of the service manager, of which Node has no kind: datagrams over AF_UNIX. The caller closes it.
  */
 export interface NotifySocket {
-  /** Gives one datagram of lines to the service manager and does not wait. @throws GwmarkError NOTIFY_FAILED */
+  /** Sends one datagram of lines to the service manager without waiting. @throws GwmarkError NOTIFY_FAILED */
   send(text: string): void;
   close(): void;
 }
@@ -19,7 +19,7 @@ export interface NotifySocket {
  * Opens the socket that `NOTIFY_SOCKET` names: an absolute path, or `@name` in the abstract namespace.
  *
  * @see sd_notify(3), unix(7)
- * @throws GwmarkError NOTIFY_FAILED if the name is none of these, koffi cannot be loaded or there is no socket to
+ * @throws GwmarkError NOTIFY_FAILED if the name is none of these, koffi cannot be loaded or no socket is
  * be had
  */
 export async function openNotifySocket(name: string): Promise<NotifySocket> {

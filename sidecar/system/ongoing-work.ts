@@ -1,8 +1,8 @@
-/** Work that was begun and that nobody waits for, until whoever began it closes. */
+/** Work in progress that nobody awaits until its owner closes. */
 export class OngoingWork {
   readonly #running = new Set<Promise<unknown>>();
 
-  /** Takes note of the work; resolves or rejects as it does. */
+  /** Registers the work; resolves or rejects as it does. */
   add<T>(work: Promise<T>): Promise<T> {
     const noted = work.then(
       () => undefined,

@@ -16,7 +16,7 @@ export async function repeat(
     await delay(intervalMs(), undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     await work().catch((error: unknown) => {
-      // The signal that ended it may have ended a program that it had started, too.
+      // The signal may also have ended a program that the work had started.
       if (!signal.aborted) logger.warn('daemon.check_failed', { error });
     });
   }
