@@ -7,7 +7,7 @@ import type { Gateway, OriginalSysctl, Site, Transport } from './world.js';
  */
 export const LAYOUT = 2;
 
-/** The comment by which rules are known as ours: `gwmark layout 2`. */
+/** The comment that identifies our rules: `gwmark layout 2`. */
 export const LAYOUT_COMMENT = `gwmark layout ${LAYOUT}`;
 
 /**
@@ -87,7 +87,7 @@ export interface About {
   readonly layout: 'ours' | 'outdated' | 'none';
   readonly savedSysctls: readonly OriginalSysctl[];
   readonly transports: readonly Transport[];
-  /** Gateways, by device and source MAC, of which a command said where their answers go. */
+  /** Gateways, by device and source MAC, whose answers a command redirected. */
   readonly orders: readonly { readonly device: string; readonly mac: string }[];
 }
 

@@ -4,18 +4,18 @@ import { clientSetName } from './selection.js';
 import type { TableFamily } from './structure.js';
 import type { ClientNetwork, SubnetLength, Tunnel } from './world.js';
 
-/** A client network that came or went. */
+/** A client network that was added or removed. */
 export interface ClientNetworkChange {
   readonly op: 'add' | 'remove';
   readonly network: ClientNetwork;
 }
 
-/** The element's value as nftables wants it; the set is named by {@link clientSetName}. */
+/** The element's value for nftables; {@link clientSetName} has the name of the set. */
 export function clientElement(network: ClientNetwork): string {
   return network.address;
 }
 
-/** One key a network, for maps: `10.8.0.2`, `192.168.77.0/24`. */
+/** One key per network, for maps: `10.8.0.2`, `192.168.77.0/24`. */
 export function networkKey(network: ClientNetwork): string {
   return formatNetwork(network);
 }
@@ -38,10 +38,10 @@ export function clientCommands(
 }
 
 /**
- * What changes mean for the sets of a packet filter: the elements to add and to remove, by name of the set.
+ * The changes to the sets of a packet filter: the elements to add and to remove, by name of the set.
  *
  * @param setOf the set that a network belongs into
- * @param elementsOf what stands for a network in its set
+ * @param elementsOf the elements for a network in its set
  */
 export function changesBySet(
   changes: Iterable<ClientNetworkChange>,

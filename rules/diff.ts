@@ -4,7 +4,7 @@ import { routingTables } from './routing.js';
 import type { ClientNetwork, Policy } from './world.js';
 
 /**
- * What to do to get from one routing plan to another. Additions are made before removals, so that a packet finds
+ * The steps from one routing plan to another. Additions are made before removals, so that a packet finds
  * either the old way or the new one.
  */
 export interface RoutingDiff {
@@ -41,7 +41,7 @@ export function diffRouting(from: RoutingPlan, to: RoutingPlan): RoutingDiff {
   };
 }
 
-/** True when there is nothing to do. */
+/** True if there are no steps. */
 export function isEmptyRoutingDiff(diff: RoutingDiff): boolean {
   return Object.values(diff).every((list: readonly unknown[]) => list.length === 0);
 }

@@ -21,7 +21,7 @@ import { moduleMark } from './world.js';
 /** Our iptables rules for the datapath `module`: packets of VPN flows get the mark, as in `compileModuleStructure`. */
 export function compileIptablesModule(site: Site, machine: IptablesMachine): IptablesRules {
   const sets = machine.families.flatMap((family) => iptablesClientSets(site.policy, family));
-  // The answers of an OpenVPN client's server tell which router leads there.
+  // Answers of an OpenVPN client's server show which router leads there.
   const isClient = machine.hasMacSets && site.transports.some(({ remote }) => remote !== undefined);
   if (isClient)
     sets.push(...site.links.map(({ device }) => iptablesSeenSpec(site.policy.table, device, NOTED_SECONDS.server)));

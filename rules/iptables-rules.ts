@@ -4,7 +4,7 @@ import type { ClientNetworkChange } from './clients.js';
 import { changesBySet } from './clients.js';
 import type { ClientNetwork, Policy } from './world.js';
 
-/** What the machine has, as far as rules depend on it. */
+/** The machine's features that the rules depend on. */
 export interface IptablesMachine {
   readonly families: readonly Family[];
   /** ipset has the type `hash:mac`, in which the packet path can note source MACs. */
@@ -38,7 +38,7 @@ export interface IptablesRules {
   readonly notes: 'candidates' | 'uplinks';
 }
 
-/** Rules with nothing in them: where a fresh start begins. */
+/** Empty rules, for a start without earlier rules. */
 export const NO_IPTABLES_RULES: IptablesRules = { chains: [], sets: new Map(), notes: 'candidates' };
 
 /** The longest `table` from which names of chains and sets can be made: a set has 30 bytes. */
@@ -63,7 +63,7 @@ export const IPTABLES_CHAINS = {
   transport: 'transport',
   learn: 'learn',
   return: 'return',
-  /** Takes the mark off a packet that goes to its gateway, for another program's flowtable. */
+  /** Clears the mark of a packet that goes to its gateway, for another program's flowtable. */
   clear: 'clear',
   /** Packets of flows without a gateway. */
   unmarked: 'unmarked',
@@ -75,9 +75,9 @@ export const IPTABLES_CHAINS = {
   about: 'about',
 } as const;
 
-/** More than any server has clients; a set takes memory only for what is in it. */
+/** More than the clients of any server; a set uses memory only for its elements. */
 const MAX_ELEMENTS = 1_048_576;
-/** MACs a device at once. */
+/** The largest number of MACs per device. */
 const MAX_SEEN = 1024;
 
 /** Commands that turn one state of rules into another. Sets come before the rules that refer to them, and go after. */
@@ -97,11 +97,11 @@ export function diffIptables(from: IptablesRules, to: IptablesRules): IptablesDi
     const place = { family, table: 'mangle', chain } as const;
     if (words !== null && !isSameRules(before?.rules ?? null, words))
       rules.push({ replace: { ...place, rules: words } });
-    // Ours come first: a rule of others that accepts a packet would end its way through the table.
+    // Our jumps come first, because another program's rule that accepts a packet would end its path through the table.
     if (origin !== null) rules.push({ jump: { family, table: 'mangle', chain: origin, target: chain, at: 'first' } });
   }
   const gone = from.chains.filter((chain) => !wanted.has(chainKey(chain)));
-  // Emptied first: none can go while another leads to it.
+  // Emptied first, because a chain cannot be deleted while another leads to it.
   for (const { family, name: chain } of gone) rules.push({ replace: { family, table: 'mangle', chain, rules: [] } });
   for (const { family, name: chain, from: origin } of gone) {
     if (origin !== null) rules.push({ unjump: { family, table: 'mangle', chain: origin, target: chain } });
@@ -151,7 +151,7 @@ export function iptablesElements(network: ClientNetwork): readonly string[] {
   ];
 }
 
-/** The commands for changes of clients; networks of families that the machine lacks are left out. */
+/** The commands for changes of clients; without networks of families that the machine does not have. */
 export function iptablesClientCommands(
   table: string,
   changes: Iterable<ClientNetworkChange>,
@@ -165,11 +165,11 @@ export function iptablesClientCommands(
   ]);
 }
 
-/** The set in which source MACs are noted that came in by this device. */
+/** The set of source MACs that arrived on this device. */
 export function iptablesSeenSet(table: string, device: string): string {
   const prefix = `${iptablesPrefix(table)}seen`;
   const name = `${prefix}-${device}`;
-  // A device may have a name that no set can have, and never one with a colon.
+  // A device name may be invalid for a set, and never contains a colon.
   return name.length <= 30 && /^[A-Za-z0-9_.-]+$/.test(device) ? name : `${prefix}:${fnv(device)}`;
 }
 

@@ -5,7 +5,7 @@ import { IPTABLES_CHAINS, iptablesPrefix, iptablesSetName } from './iptables-rul
 import type { IptablesChain } from './iptables-rules.js';
 import type { Link, Policy, Site, Transport } from './world.js';
 
-/** The same selection as in selection.ts, in the words of iptables. */
+/** The same selection as in selection.ts, for iptables. */
 
 /** What a rule does with packets that match: `['-g', 'gwmark-learn']`. */
 export type IptablesAction = RuleWords;
@@ -21,7 +21,7 @@ export function chainName(policy: Pick<Policy, 'table'>, name: string): string {
 }
 
 /**
- * One rule each for what is a VPN destination: a client's address, a subnet behind a client, the endpoint's own tunnel
+ * One rule for each kind of VPN destination: a client's address, a subnet behind a client, the endpoint's own tunnel
  * addresses.
  */
 export function toVpnDestinations(site: Site, family: Family, action: IptablesAction): RuleWords[] {

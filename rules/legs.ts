@@ -71,7 +71,7 @@ export function legRules(policy: Policy, rules: readonly PolicyRule[]): PolicyRu
   return [{ family: 4, priority: first, table: uplink, fwmark: { value: mark, mask: mark } }, ...changed];
 }
 
-/** The route that the filter is told. */
+/** The route for the filter. */
 export function legRoute(policy: Policy, links: readonly Link[]): Route {
   const devices = legsOf(links).map(({ device }) => device);
   return { family: 4, table: legsTable(policy), destination: 'default', device: devices[0] ?? '', devices };
@@ -108,12 +108,12 @@ function legMark(policy: Policy, match: readonly Statement[]): RuleSpec {
   return { expr: [isIpv4, ...match, { mangle: { key: mark, value: { '|': [{ '&': [mark, ~bits >>> 0] }, bits] } } }] };
 }
 
-/** {@link legPrerouting} in the words of iptables. */
+/** {@link legPrerouting} for iptables. */
 export function iptablesLegPrerouting({ policy, links, tunnels }: Site, family: Family): RuleWords[] {
   return family === 4 && needsLegs(links) ? tunnels.map(({ device }) => ['-i', device, ...markWords(policy)]) : [];
 }
 
-/** {@link legOutput} in the words of iptables. */
+/** {@link legOutput} for iptables. */
 export function iptablesLegOutput(site: Site, family: Family): RuleWords[] {
   if (family !== 4 || !needsLegs(site.links)) return [];
   const mark = markWords(site.policy);

@@ -1,4 +1,4 @@
-/** True for six two-digit hexadecimal numbers between colons, in lower case: how the kernel and iproute2 print one. */
+/** True for six two-digit hexadecimal numbers between colons, in lower case: as the kernel and iproute2 print it. */
 export function isMac(text: string): boolean {
   return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text);
 }

@@ -69,7 +69,7 @@ function preroutingRules(site: Site): RuleSpec[] {
   if (links.length === 0) return rules;
   const fromLink = matchDevice(links);
   for (const transport of transports) {
-    // The answers of an OpenVPN client's server tell which router leads there.
+    // Answers of an OpenVPN client's server show which router leads there.
     if (transport.remote !== undefined) {
       rules.push({
         expr: [

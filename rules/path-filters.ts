@@ -26,10 +26,10 @@ import { gatewayMark } from './world.js';
 export const BEFORE_FILTERS = -301;
 /** Behind connection tracking (NF_IP_PRI_CONNTRACK, -200), before the table mangle of iptables (-150). */
 export const BEHIND_CONNTRACK = -199;
-/** Behind everything that anybody has in prerouting; routing comes next. */
+/** After all other rules in prerouting; routing comes next. */
 export const AFTER_FILTERS = 1000;
 
-/** A filter that can be answered: it asks with the mark, between our two chains. */
+/** A filter that gwmark can answer: it looks up with the mark, between our two chains. */
 export function isAnswerable({
   asksWithMark,
   hook,
@@ -92,7 +92,7 @@ export function basePrerouting(prio: number, rules: readonly RuleSpec[]): ChainS
   return { base: { type: 'filter', hook: 'prerouting', prio, policy: 'accept' }, rules };
 }
 
-/** `answer_7`: the chain that tells a filter of gateway 7. */
+/** `answer_7`: the chain that gives a filter the route to gateway 7. */
 function answerChain(id: number): string {
   return `answer_${id}`;
 }
@@ -114,7 +114,7 @@ function beforeRules(site: Site): RuleSpec[] {
   ];
 }
 
-/** Replies to what clients send under an address of the endpoint. */
+/** Replies to packets that clients send under an address of the endpoint (masqueraded). */
 function maskedRules(site: Site): RuleSpec[] {
   const fromLink = matchDevice(site.links);
   return matchClients(site.subnetLengths, ORIGINAL_SOURCE).map((match) => ({
@@ -122,7 +122,7 @@ function maskedRules(site: Site): RuleSpec[] {
   }));
 }
 
-/** Who claims on a link to be a client is the filter's to judge as well. */
+/** The filter also judges hosts on a link that claim to be a client. */
 function spoofed({ tunnels }: Site): RuleSpec[] {
   const clients = [matchAddress('ip', 'saddr', '@client4'), matchAddress('ip6', 'saddr', '@client6')];
   const networks = tunnels.flatMap(({ connected }) =>

@@ -14,7 +14,7 @@ export interface PolicyRule {
   readonly table: number;
   /** Priority of the rule to continue with. */
   readonly goto?: number;
-  /** Results with at most this prefix length do not count: 0 leaves out the default route. */
+  /** Ignores results with at most this prefix length: 0 ignores the default route. */
   readonly suppressPrefixLength?: number;
   readonly fwmark?: { readonly value: number; readonly mask: number };
   readonly iif?: string;
@@ -33,7 +33,7 @@ export interface Route {
   readonly destination: string;
   /** Empty for a route of type `throw`, which ends the lookup in its table: the next rule is asked. */
   readonly device: string;
-  /** A next hop that is taken to be on the link, whatever the addresses of the device say. */
+  /** A next hop that counts as on-link, whatever the addresses of the device. */
   readonly via?: string;
   /** A multipath route, for rp_filter with several legs: every device of it, the first one of them being `device`. */
   readonly devices?: readonly string[];
@@ -47,7 +47,7 @@ export interface Neighbour {
   readonly mac: string;
 }
 
-/** Everything in the kernel's routing that is ours, apart from routes of client networks. */
+/** Everything of gwmark in the kernel's routing, except routes of client networks. */
 export interface RoutingPlan {
   readonly rules: readonly PolicyRule[];
   readonly routes: readonly Route[];
@@ -56,7 +56,7 @@ export interface RoutingPlan {
 
 export const EMPTY_PLAN: RoutingPlan = { rules: [], routes: [], neighbours: [] };
 
-/** The routing table numbers, in the words of {@link Policy}. */
+/** The routing table numbers, from {@link Policy}. */
 export function routingTables(policy: Policy): {
   clients: number;
   uplink: number;
@@ -76,7 +76,7 @@ export function routingTables(policy: Policy): {
   };
 }
 
-/** The address that stands for a gateway as next hop: the id in the last bits of the prefix. */
+/** The next-hop address of a gateway: the id in the last bits of the prefix. */
 export function nexthopAddress(policy: Policy, family: Family, id: number): string {
   const { nexthop4, nexthop6 } = policy.routing;
   if (family === 4) return `${nexthop4.address.slice(0, nexthop4.address.lastIndexOf('.'))}.${id}`;
@@ -84,7 +84,7 @@ export function nexthopAddress(policy: Policy, family: Family, id: number): stri
   const text = nexthop6.address.endsWith('::')
     ? `${nexthop6.address}${last}`
     : `${nexthop6.address.slice(0, nexthop6.address.lastIndexOf(':'))}:${last}`;
-  // With its last group set, another run of zeros may be the longest; it is compared with what the kernel lists.
+  // With its last group set, another run of zeros may be the longest; must equal what the kernel lists.
   return parseNetwork(text)?.address ?? text;
 }
 
@@ -98,7 +98,7 @@ const BEFORE_GATEWAYS = 10;
 const AFTER_GATEWAYS = 269;
 /** The first of three rules, after those of sockets. */
 export const PATH_MTU = 5;
-/** Up to so many gateways, walking past their rules is no dearer than going around them. */
+/** Up to this many gateways, walking past their rules costs no more than going around them. */
 const FEW_GATEWAYS = 2;
 
 /**
@@ -266,7 +266,7 @@ export function clientRules(site: Site, family: Family, links: readonly Link[]):
   ];
 }
 
-/** What of a rule selects packets. */
+/** The selecting part of a rule. */
 type Selector = Omit<PolicyRule, 'priority' | 'table' | 'goto'>;
 
 /**

@@ -23,7 +23,7 @@ export function clientSets(lengths: readonly SubnetLength[]): Map<string, SetSpe
   return sets;
 }
 
-/** Whom a frame came from, as the key of {@link dynamicMacSet}. */
+/** The sender of a frame, as the key of {@link dynamicMacSet}. */
 export const MAC_KEY = {
   concat: [{ meta: { key: 'iifname' } }, { payload: { protocol: 'ether', field: 'saddr' } }],
 } as const;
@@ -36,20 +36,20 @@ export function dynamicMacSet(size: number, timeoutSeconds: number): SetSpec {
   };
 }
 
-/** Where an address of a packet, or of its flow, is read from. */
+/** The source of an address of a packet or its flow. */
 export type AddressOf = (protocol: 'ip' | 'ip6') => Expression;
 
-/** Where a packet goes now, DNAT done if the chain runs behind it. */
+/** The packet's current destination, after DNAT if the chain runs after it. */
 export const DESTINATION: AddressOf = (protocol) => ({ payload: { protocol, field: 'daddr' } });
 
 /** Where the first packet of its flow was sent, before any DNAT. nft_ct needs Linux 4.17 for it. */
 export const ORIGINAL_DESTINATION: AddressOf = (protocol) => ({ ct: { key: `${protocol} daddr`, dir: 'original' } });
 
-/** Who sent the first packet of the flow, before SNAT. */
+/** The sender of the first packet of the flow, before SNAT. */
 export const ORIGINAL_SOURCE: AddressOf = (protocol) => ({ ct: { key: `${protocol} saddr`, dir: 'original' } });
 
 /**
- * One match each for what is a VPN destination: a client's address, a subnet behind a client.
+ * One match for each kind of VPN destination: a client's address, a subnet behind a client.
  *
  * Subnets are in one hash set a prefix length, looked up with the masked address: an interval set would cost O(n) a
  * change and refuse overlaps.

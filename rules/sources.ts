@@ -10,20 +10,20 @@ export interface SourceMac {
   readonly mac: string;
 }
 
-/** What flows a list of senders is for: those of clients' networks, or those of OpenVPN's own sockets. */
+/** The flows that a list of senders applies to: those of clients' networks, or those of OpenVPN's own sockets. */
 export type SourceScope = 'clients' | 'transport';
 
-/** Whose frames teach nothing: those of the one list, and where there is the other, all that are not on it. */
+/** The senders that gwmark does not learn from: those of the one list and, if there is the other, all that are not on it. */
 export interface ScopeFilter {
   readonly exclude: readonly SourceMac[];
-  /** Null: there is no such list. An empty one lets nobody in. */
+  /** Null: there is no such list. An empty list admits no sender. */
   readonly only: readonly SourceMac[] | null;
 }
 
 /** The settings `gateways.exclude` and `gateways.only`, with addresses resolved. */
 export type SourceFilter = Readonly<Record<SourceScope, ScopeFilter>>;
 
-/** True if a frame of this sender is learnt from, as far as the lists go. */
+/** True if the lists allow learning from a frame of this sender. */
 export function isLearntFrom({ exclude, only }: ScopeFilter, device: string, mac: string): boolean {
   const isOn = (list: readonly SourceMac[]): boolean =>
     list.some((source) => source.mac === mac && (source.device === null || source.device === device));
@@ -31,7 +31,7 @@ export function isLearntFrom({ exclude, only }: ScopeFilter, device: string, mac
 }
 
 /**
- * Matches, one per rule, for frames from a link whose sender is not learnt from.
+ * Matches, one per rule, for frames from a link whose sender the lists exclude.
  *
  * @param deviceKey what a device of the lists is compared with: the device that a packet came in by, or in a bridge
  * table the bridge
@@ -61,7 +61,7 @@ export function matchExempt(
 export function iptablesExempt(filter: ScopeFilter | undefined, links: readonly Pick<Link, 'device'>[]): RuleWords[] {
   return exemptions(filter, links).flatMap(({ device, macs, isListed }): RuleWords[] => {
     const on = device === null ? [] : ['-i', device];
-    // Several negated matches must all hold; of several that are not, a rule each will do.
+    // Several negated matches must all hold; of others, one rule each suffices.
     if (!isListed) return [[...on, ...macs.flatMap((mac) => ['-m', 'mac', '!', '--mac-source', mac])]];
     return macs.map((mac) => [...on, '-m', 'mac', '--mac-source', mac]);
   });
@@ -71,7 +71,7 @@ interface Exemption {
   readonly device: string | null;
   /** Distinct and sorted. */
   readonly macs: readonly string[];
-  /** These are exempt; else everybody but these. */
+  /** These are exempt; otherwise everyone except these. */
   readonly isListed: boolean;
 }
 

@@ -1,6 +1,6 @@
 import type { Chain, Command, NftMap, NftSet, Statement } from 'nftables-json';
 
-/** What a chain is and holds. `rules: null` means "unknown": it is rewritten at the next change. */
+/** A chain and its rules. `rules: null` means "unknown": it is rewritten at the next change. */
 export interface ChainSpec {
   /** Hook, type, priority and policy of a base chain; empty for a chain that is jumped to. */
   readonly base: Pick<Chain, 'type' | 'hook' | 'prio' | 'policy'>;
@@ -34,7 +34,7 @@ export interface Structure {
   readonly verdicts: ReadonlyMap<string, ReadonlyMap<string, VerdictElement>>;
 }
 
-/** A structure with nothing in it, not even the table: where a fresh start begins. */
+/** An empty structure, even without the table, for a start without earlier rules. */
 export const NOTHING: Structure = { sets: new Map(), chains: new Map(), verdicts: new Map() };
 
 /** The families in which we have a table: `bridge` for frames that pass an inline endpoint. */
@@ -104,7 +104,7 @@ function isSameChain(a: ChainSpec, b: ChainSpec): boolean {
 function diffVerdicts(place: Place, from: Structure, to: Structure): Command[] {
   const commands: Command[] = [];
   for (const [name, elements] of from.verdicts) {
-    // A map that goes: its elements hold chains that go before it.
+    // A map to delete: its elements refer to chains that are deleted before it.
     if (!to.verdicts.has(name) && elements.size > 0)
       commands.push({ delete: { element: { ...place, name, elem: [...elements.values()].map(verdictElem) } } });
   }

@@ -11,14 +11,14 @@ export interface Policy {
    * The bits of packet mark and conntrack mark that gwmark uses: contiguous, 2..8 of them. A gateway's id is in them.
    */
   readonly markMask: number;
-  /** Learn gateways for sources that are on-link too. */
+  /** Also learn gateways for on-link sources. */
   readonly learnOnlink: boolean;
   readonly routing: RoutingPolicy;
 }
 
 /** Numbers of the routing policy database that gwmark uses. */
 export interface RoutingPolicy {
-  /** Route protocol, 5..255: all our rules, routes and neighbours carry it. */
+  /** Route protocol, 5..255: all our rules, routes and neighbours have it. */
   readonly protocol: number;
   /**
    * First of our routing tables: clients, uplink, fallback, tunnels, legs, then one per gateway at `tableBase + 10 +
@@ -42,7 +42,7 @@ export interface Tunnel {
   readonly addresses: readonly Network[];
   /** Networks of these addresses: connected routes. */
   readonly connected: readonly Network[];
-  /** What routing table main sends to it already: the connected networks, and OpenVPN's own routes. */
+  /** What the routing table main sends to it: the connected networks, and OpenVPN's own routes. */
   readonly covered: readonly Network[];
   /** Families that are enabled on it. */
   readonly families: readonly Family[];
@@ -91,7 +91,7 @@ export interface Gateway {
   readonly mac: string;
   /** Source MACs whose frames are learnt as this gateway: its own, wherever answers go. */
   readonly sources: readonly string[];
-  /** A command said where answers go. */
+  /** A command has set where answers go. */
   readonly isOrdered?: true;
 }
 
@@ -108,9 +108,9 @@ export interface Site {
   readonly subnetLengths: readonly SubnetLength[];
   /** Families in which some client network needs a route of ours. */
   readonly clientRouteFamilies: readonly Family[];
-  /** What sysctls had been before the sidecar changed them, to be restored by `gwmark down`. */
+  /** The values of sysctls before the sidecar changed them, for `gwmark down`. */
   readonly savedSysctls: readonly OriginalSysctl[];
-  /** Whose frames teach nothing; absent: everybody's do. */
+  /** The senders that gwmark does not learn from; absent: none. */
   readonly sources?: SourceFilter | undefined;
   /**
    * A reverse path filter made of rules is to be told the ways of gateways: see path-filters.ts. Default: there is
@@ -136,7 +136,7 @@ export interface ClientNetwork extends Network {
   readonly device: string;
 }
 
-/** The value that stands for a gateway in the bits of the mark mask. */
+/** The value of a gateway in the bits of the mark mask. */
 export function gatewayMark(policy: Pick<Policy, 'markMask'>, id: number): number {
   return (id * lowestBit(policy.markMask)) >>> 0;
 }

@@ -144,7 +144,7 @@ const counters = z.record(z.string(), z.number());
 const statusDocument = z.object({
   version: z.string(),
   datapath: z.enum(['nexthop', 'module']),
-  /** What rules are made with. */
+  /** The tool that installs rules. */
   firewall: z.enum(['nftables', 'iptables-nft', 'iptables-legacy']),
   /** Rules and routes are installed and agree with what is wanted. */
   ready: z.boolean(),

@@ -14,7 +14,7 @@ export interface Refusal {
   readonly where: string;
   /** In nft's words: `reject`, `drop`. */
   readonly verdict: 'reject' | 'drop';
-  /** Rules before it may accept the packet, for reasons that its devices do not tell. */
+  /** Earlier rules may accept the packet, for reasons that its devices do not show. */
   readonly mayBeAccepted: boolean;
 }
 
@@ -139,7 +139,7 @@ class Walk {
         return 'none';
       default: {
         const protocol = (expression as { payload?: { protocol?: unknown } } | null)?.payload?.protocol;
-        // A packet of the other family meets no match of this one.
+        // A packet of the other family does not match.
         return protocol === (this.#packet.family === 4 ? 'ip6' : 'ip') ? 'other family' : null;
       }
     }

@@ -20,7 +20,7 @@ import { countDifferences } from './firewall.js';
 import type { InstalledChains, SourceRule } from './iptables-reader.js';
 import { listChains, listSets, readClientSets } from './iptables-reader.js';
 
-/** iptables-nft lets go of the sets of a removed rule a moment after the rule. */
+/** iptables-nft releases the sets of a removed rule slightly after the rule. */
 const RELEASE_PATIENCE_MS = 2000;
 
 /** The programs, opened; who opened them closes them. */
@@ -84,7 +84,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
   async apply(rules: IptablesRules, changes: Iterable<ClientNetworkChange>): Promise<void> {
     const isStructural = rules !== this.#rules;
     try {
-      // Something of ours may be there that is not as we wrote it.
+      // Some of our rules may differ from what we wrote.
       const sets = this.needsFullRewrite ? await listSets(this.#ipset, this.#table) : [];
       const from = this.needsFullRewrite ? rulesOf(await listChains(this.#iptables, this.#table), sets) : this.#rules;
       const diff = isStructural ? diffIptables(from, rules) : { sets: [], rules: [], goneSets: [] };
@@ -116,7 +116,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     await this.#rememberFingerprint();
   }
 
-  /** Costs two processes, with counters or without. */
+  /** Costs two processes, with or without counters. */
   async inspect(): Promise<FirewallReading> {
     if (this.needsFullRewrite) return { state: 'intact', counters: null };
     const chains = await listChains(this.#iptables, this.#table);

@@ -12,7 +12,7 @@ import { hasCapability } from '../system/capabilities.js';
 import type { IptablesTools } from './iptables-firewall.js';
 import { listSets } from './iptables-reader.js';
 
-/** What rules are made with. */
+/** The tool that installs rules. */
 export type FirewallTool =
   | { readonly kind: 'nftables'; readonly nft: Nftables }
   | ({ readonly kind: 'iptables' } & IptablesTools);
@@ -24,7 +24,7 @@ export type OpenedTool = FirewallTool & AsyncDisposable;
 export type ToolSettings = Pick<Settings, 'executor' | 'firewall' | 'iptables' | 'table'>;
 
 /**
- * Opens what the setting `firewall` names, or what works. Under `auto`, rules that an earlier run left decide; then
+ * Opens the firewall that the setting names, or one that works. Under `auto`, rules that an earlier run left decide; then
  * nftables is preferred. Rules are never made with both, nor with two flavours of iptables: packets would pass all of
  * them.
  *
@@ -48,7 +48,7 @@ export async function openFirewallTool(settings: ToolSettings, logger: Logger): 
     throw error;
   });
   if (nft instanceof NftError) {
-    // Without the right, iptables would be refused too, with less to say.
+    // Without the capability, iptables would fail too, with a worse message.
     if (isForced || nft.code === 'EPERM')
       throw new GwmarkError('FIREWALL_UNAVAILABLE', `open nftables: ${nft.message}`, { cause: nft });
     return openInstead(settings, nft, logger);
@@ -97,7 +97,7 @@ export async function openEveryTool(settings: ToolSettings): Promise<readonly Op
   const usable = reports.filter((report) => report.isUsable);
   for (const report of reports) if (!report.isUsable) reasons.push(`iptables (${report.flavour}): ${report.reason}`);
   const holders = usable.filter(({ ownChains }) => ownChains.length > 0).map(({ flavour }) => flavour);
-  // Sets can be left without chains; and without nftables something must be there to look with.
+  // Sets may be left without chains; and without nftables, some tool must be there to list them.
   const looker =
     tools.length === 0 || (await hasSets(settings.table))
       ? (usable.find(({ isDefault }) => isDefault) ?? usable[0])
@@ -216,7 +216,7 @@ async function hasNetRaw(): Promise<boolean> {
   return hasCapability(status, 'CAP_NET_RAW') !== false;
 }
 
-/** Whether this kernel has the type; only making one tells. */
+/** Whether this kernel has the type; only creating a set shows it. */
 async function tryMacSet(ipset: Ipset, table: string): Promise<boolean> {
   const name = `${iptablesPrefix(table)}try`;
   try {
@@ -228,7 +228,7 @@ async function tryMacSet(ipset: Ipset, table: string): Promise<boolean> {
   }
 }
 
-/** Where IPv6 is off in the kernel, ip6tables cannot work, and nothing has to be done. */
+/** If IPv6 is off in the kernel, ip6tables cannot work, and nothing needs to be done. */
 export function kernelFamilies(): readonly (4 | 6)[] {
   return existsSync('/proc/net/if_inet6') ? [4, 6] : [4];
 }
@@ -275,7 +275,7 @@ async function refuseTable({ executor, table }: ToolSettings): Promise<void> {
     await using nft = await openNftables({ executor });
     if (!(await hasTable(nft, table))) return;
   } catch (error) {
-    // Where nftables cannot be used, it holds nothing.
+    // If nftables cannot be used, it has no rules.
     if (error instanceof NftError) return;
     throw error;
   }

@@ -14,7 +14,7 @@ export interface PathFilter {
   readonly hook: string;
   /** Of that base chain: the later the larger. */
   readonly priority: number;
-  /** It asks with the packet's mark, and so can be told the way of a gateway. */
+  /** It looks up with the packet's mark, so gwmark can give it the route to a gateway. */
   readonly asksWithMark: boolean;
 }
 
@@ -111,7 +111,7 @@ function flagsOf({ flags }: Fib): readonly string[] {
   return Array.isArray(flags) ? flags.map(String) : [String(flags)];
 }
 
-/** Whether packets live or die by it: what only counts, logs or marks does not. */
+/** Whether it decides about packets; rules that only count, log or mark do not. */
 function decides({ expr }: NftRule): boolean {
   const has = (...words: readonly string[]): boolean =>
     expr.some((statement) => words.some((word) => word in statement));

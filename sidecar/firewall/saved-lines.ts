@@ -1,4 +1,4 @@
-/** The lines of an iptables-save, each with the table that it is of. */
+/** The lines of an iptables-save, each with its table. */
 export function savedLines(saved: string): readonly { readonly table: string; readonly line: string }[] {
   let table = '';
   return saved.split('\n').map((line) => {

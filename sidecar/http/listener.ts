@@ -4,14 +4,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 
-/** What a page answers. */
+/** The answer of a page. */
 export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
 }
 
-/** Where a listener is reached; as a management endpoint. */
+/** The address of a listener, in the form of a management endpoint. */
 export type ListenAddress =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
@@ -25,7 +25,7 @@ export interface HttpListenerOptions {
   readonly post?: (path: string, body: string) => Answer | Promise<Answer>;
   /** File mode of a unix socket. Default 0660. */
   readonly mode?: number;
-  /** Told what `answer` threw. */
+  /** Called with what `answer` threw. */
   readonly onFault: (url: string, error: unknown) => void;
 }
 
@@ -129,7 +129,7 @@ async function listenOnPath(http: Server, path: string): Promise<void> {
   await once(http, 'listening');
 }
 
-/** Removes a socket file that no process serves; anything else in the way is an error. */
+/** Removes a socket file that no process serves; any other existing file is an error. */
 async function removeStale(path: string): Promise<void> {
   if (!(await lstat(path)).isSocket()) throw new ListenError('a file that is not a socket exists there', false);
   if (await isServed(path)) throw new ListenError('another program answers there', true);

@@ -4,10 +4,10 @@ export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 /** error: the operator must act. warn: degraded, recovers by itself. info: a state changed. debug: everything else. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What is said of an event in the reference. */
+/** The meaning of an event, for the reference. */
 export interface EventDescription {
   readonly level: LogLevel;
   readonly meaning: string;
-  /** What the operator does about it. */
+  /** What the operator should do. */
   readonly action: string;
 }
