@@ -2,7 +2,6 @@ import type { Secret } from 'openvpn-management-client';
 
 import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
 
-export type { Endpoint as ManagementEndpoint } from 'openvpn-management-client';
 export type { ConfiguredEndpoint } from './endpoint.js';
 export type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
 

@@ -149,6 +149,11 @@ describe('kinds of settings', () => {
   it('takes device names as the kernel does', () => {
     accepts('devices', 'lan0,br-lan.100', ['lan0', 'br-lan.100']);
     refuses('devices', 'x'.repeat(16), 'a/b', 'a b', 'a:b', '.', '..');
+    accepts('devices', 'a@b', ['a@b']);
+    accepts('uplink', 'a@b 192.0.2.1', { device: 'a@b', mac: null, address: '192.0.2.1' });
+    accepts('networks', '10.0.0.0/8@a@b', [{ network: '10.0.0.0/8', device: 'a@b' }]);
+    refuses('uplink', 'a/b 192.0.2.1', '.. 192.0.2.1', `${'x'.repeat(16)} 192.0.2.1`);
+    refuses('networks', '10.0.0.0/8@', '10.0.0.0/8@a:b', '10.0.0.0/8@..');
   });
 
   it('takes table names that nft reads without quotes', () => {
