@@ -39,6 +39,9 @@ const pushed = (...options: readonly string[]): string =>
 const log = (text: string): string => `>LOG:1795733200,,${text}\r\n`;
 const state = (text: string): string => `>STATE:${text}\r\n`;
 
+/** How often it was asked for what a snapshot is made of. */
+const askedForState = (of: InstanceRig): number => of.asked('state') + of.asked('state 1') + of.asked('status 3');
+
 async function startClient(
   overrides: Partial<FakeClientState> = {},
   settings: Partial<FlatSettings> = {},
@@ -119,6 +122,39 @@ describe('Instance of an OpenVPN client', () => {
     assert.equal(rig.instance.role, 'client');
     await rig.fake.send(log(pushed('route 10.1.0.0 255.255.0.0')) + state(CONNECTED));
     await rig.have(...OWN, '10.1.0.0/16');
+  });
+
+  it('asks for nothing on a timer once it knows it for a client', async () => {
+    const said: FakeClientState = { states: ['1795733190,CONNECTING,,,,,,'], log: [], entries: [] };
+    const often: Partial<FlatSettings> = { 'management.pollIntervalMs': 500 };
+    await using rig = await InstanceRig.start(often, { isHeld: true }, undefined, (fake) => beClient(fake, said));
+    await rig.fake.expect('hold');
+    await rig.fake.send(state('1795733191,WAIT,,,,,,'));
+    await rig.fake.expect('remote-entry-get');
+    const before = askedForState(rig);
+
+    await using server = await InstanceRig.start(often);
+    await server.until(() => askedForState(server) > 3, 'a server that is asked by the same timer');
+
+    assert.equal(askedForState(rig), before);
+  });
+
+  it('keeps the networks that another client process has too, where the end of the one before cannot be seen', async () => {
+    const { rig } = await startClient();
+    await using _ = rig;
+    await rig.ready();
+    const before = rig.networks;
+
+    rig.fake.on('pid', () => ['SUCCESS: pid=2000']);
+    await rig.fake.hangUp();
+    await rig.until(() => rig.instance.epoch === 2, 'the other process');
+    await rig.ready();
+
+    assert.deepEqual(rig.networks, before);
+    assert.deepEqual(
+      rig.log.of('network.changed').filter(({ fields }) => fields['change'] === 'removed'),
+      [],
+    );
   });
 
   it('keeps everything while the management connection alone is lost', async () => {
