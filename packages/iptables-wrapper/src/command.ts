@@ -14,11 +14,11 @@ export interface ChainRule extends ChainRef {
   readonly rule: RuleWords;
 }
 
-/** The way into one of our chains, from a chain that is not ours. */
+/** A jump into one of our chains, from a chain that is not ours. */
 export interface Jump extends ChainRef {
   /** Our chain. */
   readonly target: string;
-  /** Before or after every other rule of `chain`. One of each a chain: of two, the later command wins. */
+  /** Before or after every other rule of `chain`. One of each per chain: of two, the later command wins. */
   readonly at: 'first' | 'last';
   /** What a packet must match to go there, as iptables-save writes it: `['-i', 'lan0']`. Default: nothing. */
   readonly match?: RuleWords;
@@ -33,11 +33,11 @@ export interface Jump extends ChainRef {
 export type Command =
   /** Makes a chain with these rules; EEXIST if it exists. */
   | { readonly create: ChainRules }
-  /** Makes a chain hold exactly these rules, whether it exists or not. */
+  /** Makes a chain have exactly these rules, whether it exists or not. */
   | { readonly replace: ChainRules }
   /** Removes a chain and its rules; ENOENT if it does not exist, EBUSY while a rule elsewhere leads to it. */
   | { readonly delete: ChainRef }
-  /** As `delete`, but one that does not exist is nothing to do. */
+  /** As `delete`, but a missing chain is no error. */
   | { readonly destroy: ChainRef }
   /** Adds a rule at the end of a chain. */
   | { readonly append: ChainRule }

@@ -1,19 +1,19 @@
 import type { IptablesErrorCode } from './iptables-error.js';
 
-/** What a program said of why it failed. */
+/** A program's reason for a failure. */
 export interface Failure {
   readonly code: IptablesErrorCode;
-  /** Its own words in one line, without the program's name and place. */
+  /** Its message in one line, without the program's name and place. */
   readonly reason: string;
   /** From 1; undefined if it named none. */
   readonly line: number | undefined;
 }
 
-/** iptables-restore before 1.8.10 in its legacy flavour: a line, and no word of why. */
+/** iptables-restore before 1.8.10 in its legacy flavour: a line without a reason. */
 export const NO_REASON = 'no reason given';
 
 /**
- * Texts of iptables 1.8 and of strerror(3), the more telling first. They are stable: the programs run under LC_ALL=C,
+ * Texts of iptables 1.8 and of strerror(3), the more specific first. They are stable: the programs run under LC_ALL=C,
  * and other tools (kube-proxy, firewalld) match the same ones.
  */
 const TEXTS: readonly (readonly [text: string, code: IptablesErrorCode])[] = [

@@ -29,7 +29,7 @@ export type FlavourReport =
       readonly programs: Readonly<Record<Family, FlavourPrograms>>;
       /** Chains of ours: `IPv4 mangle VPN-in`. */
       readonly ownChains: readonly string[];
-      /** Tables that hold anything but empty chains, ours left out: `IPv4 nat`. */
+      /** Tables that have more than empty chains, without ours: `IPv4 nat`. */
       readonly foreignTables: readonly string[];
     };
 
@@ -62,7 +62,7 @@ export async function inspectFlavour(
   }
 }
 
-/** Why `auto` takes this flavour, or the error that it takes none. */
+/** Why `auto` selects this flavour, or the error if it selects none. */
 export type FlavourChoice =
   | { readonly ok: true; readonly flavour: Flavour; readonly reason: string }
   | { readonly ok: false; readonly error: IptablesError };
@@ -127,7 +127,7 @@ async function findPrograms(
   return { version, isDefault, programs: { 4: programs('iptables'), 6: programs('ip6tables') } };
 }
 
-/** `iptables v1.8.9 (nf_tables)`; before 1.8 there was one flavour, and no word for it. */
+/** `iptables v1.8.9 (nf_tables)`; before 1.8 there was only one flavour, without this word. */
 async function readVersion(
   program: string,
   run: ProgramRunner,
@@ -149,7 +149,7 @@ async function existingTables(
   run: ProgramRunner,
   readProc: ProcReader,
 ): Promise<ListedTable[]> {
-  // iptables-legacy makes a table that it is asked for by name; without a name it shows the tables of this file.
+  // iptables-legacy creates a table that is requested by name; without a name it shows the tables of this file.
   const names = `/proc/net/${family === 4 ? 'ip' : 'ip6'}_tables_names`;
   if (flavour === 'legacy' && (await readProc(names).catch(() => '')) === '') return [];
   const { exitCode, stdout, stderr } = await run(save, []);
@@ -160,7 +160,7 @@ async function existingTables(
   return readTables(stdout.replaceAll(INCOMPATIBLE, ''));
 }
 
-/** A table of nft's own is nobody's iptables rules. Using it is refused later, where it matters. */
+/** A table of nft's own has no iptables rules. Its use is rejected later, where it matters. */
 const INCOMPATIBLE = /^# Table [`'][^']+' is incompatible, use 'nft' tool\.\n/gmu;
 
 function isForeign(table: ListedTable, own: readonly string[]): boolean {

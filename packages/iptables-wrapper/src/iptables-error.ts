@@ -1,7 +1,7 @@
 import type { Family, TableName } from './table.js';
 
 /**
- * Why iptables or ipset, or the way to it, refused. The names of errno are its answer or the kernel's.
+ * Why iptables or ipset, or the access to it, failed. The names of errno are its answer or the kernel's.
  * Stable: once published, a code keeps its meaning.
  */
 export const IPTABLES_ERROR_CODES = {
@@ -36,7 +36,7 @@ export interface IptablesErrorContext {
   readonly part?: TableRef | undefined;
   /** Index of the command that failed, if it is known. */
   readonly index?: number | undefined;
-  /** Number, from 1, of the line that failed in what the program was given. */
+  /** Number, from 1, of the failed line in the program's input. */
   readonly line?: number | undefined;
   /** That line: a rule, a chain, an element. */
   readonly text?: string | undefined;
@@ -75,7 +75,7 @@ export function isNotFound(error: unknown): error is IptablesError {
   return error instanceof IptablesError && error.code === 'ENOENT';
 }
 
-/** Something that was to be created exists. */
+/** Something to be created already exists. */
 export function isAlreadyExists(error: unknown): error is IptablesError {
   return error instanceof IptablesError && error.code === 'EEXIST';
 }

@@ -4,14 +4,14 @@ import type { TableRef } from './iptables-error.js';
 import type { Family, ListedTable } from './table.js';
 
 export interface RunOptions {
-  /** Withdraws a call that waits in the queue. One that has begun is never cut short: its outcome is reported. */
+  /** Withdraws a call that waits in the queue. A call that has begun completes, and its outcome is reported. */
   readonly signal?: AbortSignal;
 }
 
 export interface RunResult {
   /** Time from the start of the call to its end, without the time in the queue. */
   readonly durationMs: number;
-  /** The tables that were written; one that held everything already is left out. */
+  /** The tables that were written, without those that already had everything. */
   readonly changed: readonly TableRef[];
 }
 
@@ -26,7 +26,7 @@ export interface Iptables extends AsyncDisposable {
   /** As the program prints it, for example `1.8.9`. */
   readonly version: string;
   readonly families: readonly Family[];
-  /** What the names of our chains start with. */
+  /** The prefix of our chains' names. */
   readonly prefix: string;
 
   /**
@@ -39,7 +39,7 @@ export interface Iptables extends AsyncDisposable {
   /** As `run`, up to the point where it would take effect. What only the kernel can refuse, it does not find. */
   check(commands: readonly Command[], options?: RunOptions): Promise<void>;
 
-  /** Reads one table; one that is not there yet is one of empty chains. With counters. */
+  /** Reads one table, with counters; a missing one is a table of empty chains. */
   list(table: TableRef, options?: RunOptions): Promise<ListedTable>;
 
   /**

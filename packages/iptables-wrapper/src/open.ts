@@ -41,7 +41,7 @@ export interface IptablesOptions {
   readonly timeoutMs?: number;
   /** Most bytes of one listing, default 64 MiB. */
   readonly maxOutputBytes?: number;
-  /** Told once which flavour was taken and why, and what the other one holds. */
+  /** Called once with the selected flavour, the reason, and what the other one has. */
   readonly onChoice?: (reason: string) => void;
 }
 
@@ -69,14 +69,14 @@ export async function inspectIptables(
   return inspectAll(options, run, (path) => fs.readFile(path, 'utf8'));
 }
 
-/** As `openIptables`, with any runner in the place of processes. */
+/** As `openIptables`, with any runner instead of processes. */
 export async function openWith(options: IptablesOptions, run: ProgramRunner, readProc: ProcReader): Promise<Iptables> {
   const { prefix, flavour: wanted = 'auto', families = [4, 6], tables = ['mangle'] } = options;
   const lockWaitSeconds = within('lockWaitSeconds', options.lockWaitSeconds ?? 5, 600);
   const fault = faultOfPrefix(prefix) ?? (families.length === 0 ? 'families: none is given' : undefined);
   if (fault !== undefined) throw new IptablesError('EINVAL', fault);
 
-  // Who names a flavour and asks for no reason need not wait for a look at the other.
+  // If the caller names a flavour and wants no reason, the other one is not inspected.
   const looked =
     wanted === 'auto' || options.onChoice !== undefined ? FLAVOURS : FLAVOURS.filter((flavour) => flavour === wanted);
   const reports = await inspectAll(options, run, readProc, looked);

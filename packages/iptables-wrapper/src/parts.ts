@@ -35,7 +35,7 @@ export function splitParts(commands: readonly Command[], prefix: string, familie
   return [...parts.values()];
 }
 
-/** A part that the model has carried out as far as it could: its lines, and the refusal that came after them. */
+/** A part that the model has applied as far as possible: its lines, and the rejection after them. */
 export interface Lowered {
   readonly lines: readonly RestoreLine[];
   readonly model: TableModel;

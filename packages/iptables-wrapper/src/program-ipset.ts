@@ -165,7 +165,7 @@ function commandError(
   });
 }
 
-/** Texts of ipset 7 (lib/errcode.c), the more telling first. */
+/** Texts of ipset 7 (lib/errcode.c), the more specific first. */
 const TEXTS: readonly (readonly [text: RegExp, code: IptablesErrorCode])[] = [
   [/Operation not permitted|Permission denied/u, 'EPERM'],
   [

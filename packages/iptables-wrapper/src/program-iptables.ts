@@ -104,7 +104,7 @@ export class ProgramIptables implements Iptables {
     return { durationMs: performance.now() - startedAt, changed: applied };
   }
 
-  /** Everything but the effect: what the table holds, then what the programs think of the lines. */
+  /** Everything except the effect: what the table has, then what the programs say about the lines. */
   async #try(commands: readonly Command[], part: Part): Promise<Lowered> {
     const lowered = lowerPart(part, await this.#list(part.ref), this.prefix);
     if (lowered.lines.length > 0) {
@@ -122,7 +122,7 @@ export class ProgramIptables implements Iptables {
       // The earliest fault is named: an earlier command may be one that only the program can refuse.
       if (lowered.refusal) {
         await this.#try(commands, part);
-        // What was in the way is gone since.
+        // The obstacle is gone since.
         if (attempt < MAX_ATTEMPTS) continue;
         throw commandError(lowered.refusal.error, commands, lowered.refusal.index, part.ref);
       }
@@ -198,7 +198,7 @@ export class ProgramIptables implements Iptables {
     throw new IptablesError(code, `${program}: ${reason}`, { detail: stderr });
   }
 
-  /** One transaction. Returns why it was refused. */
+  /** One transaction. Returns why it failed. */
   async #restore(
     { family, table }: TableRef,
     lines: readonly RestoreLine[],
@@ -226,7 +226,7 @@ function lineOfTarget(lines: readonly RestoreLine[], reason: string): RestoreLin
   return missing === undefined ? undefined : lines.find(({ text }) => ruleTarget(splitWords(text).words) === missing);
 }
 
-/** What a line without a reason can only mean, given that the table held what the line needs. */
+/** The only possible reason of a line without one, given that the table had what the line needs. */
 function codeOfLine(text: string, isByKernel: boolean): IptablesError['code'] {
   if (isByKernel) return 'EINVAL';
   if (text.startsWith('-N ')) return 'EEXIST';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { IptablesError } from './iptables-error.js';
 
-/** Messages are text of a few lines; a stream of them is cut, not kept. */
+/** Messages are a few lines of text; longer output is cut off. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
 export interface ProgramResult {
@@ -66,7 +66,7 @@ export function spawnRunner(limits: RunnerLimits): ProgramRunner {
         errorBytes += chunk.length;
         if (errorBytes <= MAX_ERROR_BYTES) errors.push(chunk);
       });
-      // A program that refuses an early line does not read the others (EPIPE): its exit code and messages say why.
+      // A program that rejects an early line does not read the others (EPIPE); its exit code and messages say why.
       child.stdin.on('error', () => undefined);
       child.stdin.end(input);
       child.once('error', (cause) => {

@@ -35,7 +35,7 @@ export type SaveLine =
 /**
  * Parses the format of iptables-save, losslessly: `printSave(parseSave(text)) === text`.
  *
- * Matches and targets stay the words that they are, so nothing depends on knowing them. A word that holds a newline (a
+ * Matches and targets stay plain words, so the parser need not know them. A word that holds a newline (a
  * comment can) continues in the next line, as iptables-save prints it; iptables-restore cannot read such a rule. For
  * bytes that are not UTF-8 decode as latin1.
  *
@@ -64,7 +64,7 @@ export function parseSave(text: string): SaveLine[] {
   return lines;
 }
 
-/** Prints lines; what `parseSave` has read comes out byte for byte. */
+/** Prints lines; what `parseSave` has read is printed byte for byte. */
 export function printSave(lines: readonly SaveLine[]): string {
   return lines.map((line) => `${printLine(line)}\n`).join('');
 }

@@ -23,7 +23,7 @@ export class Transaction {
     return this.#push({ create: chain });
   }
 
-  /** Makes a chain hold exactly these rules, whether it exists or not. */
+  /** Makes a chain have exactly these rules, whether it exists or not. */
   replace(chain: ChainRules): this {
     return this.#push({ replace: chain });
   }

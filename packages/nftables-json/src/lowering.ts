@@ -110,7 +110,7 @@ function lowerDefinition(
   };
 }
 
-/** What `add` needs so that an object is there to be deleted; more could contradict the one that exists. */
+/** What `add` needs so that there is an object to delete; more could contradict an existing one. */
 function withoutState(object: DestroyObject): object {
   if ('chain' in object) {
     const { family, table, name } = object.chain;

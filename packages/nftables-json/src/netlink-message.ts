@@ -100,7 +100,7 @@ export class MessageWriter {
     this.#view.setUint16(start + 2, type, IS_LITTLE_ENDIAN);
   }
 
-  /** Zeroed room at the end, up to the next multiple of four. Returns its offset. */
+  /** Zeroed space at the end, up to the next multiple of four. Returns its offset. */
   #reserve(length: number): number {
     const start = this.#length;
     const end = start + align(length);

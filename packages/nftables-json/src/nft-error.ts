@@ -1,7 +1,7 @@
 import type { Command } from './command.js';
 
 /**
- * Why nftables, or the way to it, refused. The names of errno are its answer or the kernel's.
+ * Why nftables, or the access to it, failed. The names of errno are its answer or the kernel's.
  * Stable: once published, a code keeps its meaning.
  */
 export const NFT_ERROR_CODES = {
@@ -69,7 +69,7 @@ export function isNotFound(error: unknown): error is NftError {
   return error instanceof NftError && error.code === 'ENOENT';
 }
 
-/** An object that was to be created exists, or an element with another value does. */
+/** An object to be created already exists, or an element with another value does. */
 export function isAlreadyExists(error: unknown): error is NftError {
   return error instanceof NftError && error.code === 'EEXIST';
 }
@@ -138,7 +138,7 @@ export function describeCommand(command: Command): string {
 }
 
 /**
- * The one property that tells a command or an object apart. A caller without types may pass none: the message then
+ * The one property that identifies a command or an object. A caller without types may pass none: the message then
  * says `?`.
  */
 function soleEntry(value: unknown): readonly [string, unknown] {

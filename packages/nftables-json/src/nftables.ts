@@ -17,7 +17,7 @@ export type Selector =
   | { readonly map: { readonly family: Family; readonly table: string; readonly name: string } }
   | { readonly counter: { readonly family: Family; readonly table: string; readonly name: string } };
 
-/** What the nft at hand can do. Probed once per instance, by trying; never by version number. */
+/** The features of this nft. Probed once per instance, by trying; never by version number. */
 export interface Features {
   /** As nft prints it, for example `1.0.6`. */
   readonly version: string;
@@ -45,7 +45,7 @@ export interface RunOptions {
 
 export interface ListOptions extends RunOptions {
   /**
-   * Leaves out the elements of sets and maps, so that the cost does not grow with them.
+   * Omits the elements of sets and maps, so that the cost does not grow with them.
    */
   readonly terse?: boolean;
 }

@@ -1,5 +1,5 @@
 /**
- * Ruleset objects, in the words of libnftables-json(5) "RULESET ELEMENTS".
+ * Ruleset objects, as in libnftables-json(5) "RULESET ELEMENTS".
  *
  * One type serves both ways: what a transaction adds, and what a listing returns. Fields that only the kernel knows
  * (`handle`) are optional for that reason. A handle is a number below 2^53.
@@ -16,7 +16,7 @@ export interface Table {
   readonly name: string;
   readonly handle?: number;
   readonly flags?: TableFlag | readonly TableFlag[];
-  /** nft 1.0.6 takes the comment of a table, chain, set or map in JSON and forgets it without a word. */
+  /** nft 1.0.6 accepts the comment of a table, chain, set or map in JSON and silently drops it. */
   readonly comment?: string;
 }
 
@@ -82,7 +82,7 @@ export interface NftMap extends SetProperties {
   readonly elem?: readonly MapPair[];
 }
 
-/** Elements of one named set or map. A pair is an element of a map; to delete one, its key alone will do. */
+/** Elements of one named set or map. A pair is an element of a map; to delete one, its key suffices. */
 export interface Element {
   readonly family: Family;
   readonly table: string;
@@ -111,7 +111,7 @@ export interface Flowtable {
   readonly dev?: string | readonly string[];
 }
 
-/** Any object, under the one key that says what it is. */
+/** Any object, under the one key that names its kind. */
 export type NftObject =
   | { readonly table: Table }
   | { readonly chain: Chain }

@@ -9,7 +9,7 @@ import { ProcessExecutor } from './process-executor.js';
 export interface NftablesOptions {
   /** `auto` (default): libnftables in this process, else the spawned program. */
   readonly executor?: 'auto' | 'library' | 'process';
-  /** Told once why `auto` took the spawned program. */
+  /** Called once with the reason why `auto` selected the spawned program. */
   readonly onFallback?: (reason: string) => void;
   /** Default `libnftables.so.1`, found as the dynamic linker does. */
   readonly libraryPath?: string;
@@ -53,7 +53,7 @@ export async function openNftables(options: NftablesOptions = {}): Promise<Nftab
 
 /**
  * nftables 1.0.6 falls over named sets that 1.1 made (a segmentation fault, whatever is listed), and a library takes
- * this process with it: so another process looks first. Without the program nobody can.
+ * this process with it: so another process checks first, if the program exists.
  */
 async function refuseCrash(program: string, timeoutMs: number): Promise<void> {
   const signal = await new Promise<NodeJS.Signals | null>((resolve) => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { ExecutionMode, ExecutionResult, Executor, ExecutorLimits } from './executor.js';
 import { NftError } from './nft-error.js';
 
-/** Messages are text of a few lines; a stream of them is cut, not kept. */
+/** Messages are a few lines of text; longer output is cut off. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
 /**
@@ -50,7 +50,7 @@ export class ProcessExecutor implements Executor {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Nothing outlives an exchange.
+    // No state outlives an exchange.
   }
 
   #spawn(stdin: number, args: readonly string[]): Promise<ExecutionResult> {

@@ -1,5 +1,5 @@
 /**
- * Which list command answers a selector at the least cost.
+ * The list command that answers a selector at the least cost.
  *
  * libnftables 1.0.6 fetches every element there is for `list table`, `chain`, `set`, `tables` and `counter`, even when
  * it is told to be terse (280 ms at 100,000 elements). The whole ruleset, and the sets or maps of a family, it lists

@@ -1,10 +1,10 @@
 /**
- * Statements: what a rule does, in the words of libnftables-json(5) "STATEMENTS". A rule's `expr` is a list of
- * them; each is the JSON object itself, told apart by its one property.
+ * Statements: what a rule does, as in libnftables-json(5) "STATEMENTS". A rule's `expr` is a list of
+ * them; each is the JSON object itself, identified by its one property.
  */
 import type { Expression, SetExpression, Verdict } from './expression.js';
 
-/** Goes on with the rule only if the comparison holds. `in` tests bits, as `ct state established,related` does. */
+/** Continues with the rule only if the comparison holds. `in` tests bits, as `ct state established,related` does. */
 export interface MatchStatement {
   readonly match: {
     readonly op: '==' | '!=' | '<' | '>' | '<=' | '>=' | 'in';
@@ -44,7 +44,7 @@ export interface MapStatement {
   };
 }
 
-/** An own counter (null starts at zero), or the name of a counter object. */
+/** The rule's own counter (null starts at zero), or the name of a counter object. */
 export interface CounterStatement {
   readonly counter: null | string | { readonly packets: number; readonly bytes: number };
 }

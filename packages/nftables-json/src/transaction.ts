@@ -10,7 +10,7 @@ import type {
 import type { Rule } from './objects.js';
 
 /**
- * Collects commands that shall take effect together or not at all.
+ * Collects commands that take effect together or not at all.
  *
  * Building never fails; what is wrong with a command is reported by `Nftables.run`, with its index in `commands`.
  *

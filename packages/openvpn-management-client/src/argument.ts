@@ -23,7 +23,7 @@ export function quoteArgument(name: string, text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
 
-/** Checks a text that travels as it is: no control characters, at most `mostBytes` of UTF-8. */
+/** Checks a text that is sent unchanged: no control characters, at most `mostBytes` of UTF-8. */
 export function checkText(name: string, text: string, mostBytes: number): void {
   const bytes = encodeText(text);
   for (const byte of bytes) {

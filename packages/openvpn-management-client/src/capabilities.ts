@@ -1,6 +1,6 @@
 import { ManagementError } from './errors.js';
 
-/** What `version` says. */
+/** The answer to `version`. */
 export interface DaemonVersion {
   /** `OpenVPN 2.6.14 x86_64-pc-linux-gnu [SSL (OpenSSL)] ...` */
   readonly title: string;
@@ -12,7 +12,7 @@ export interface DaemonVersion {
   readonly managementVersion: number;
 }
 
-/** What differs between daemons, by name. */
+/** The differences between daemons, by name. */
 export interface Capabilities {
   /** `push-update-broad` and `push-update-cid`: 2.7. */
   readonly hasPushUpdate: boolean;
@@ -36,7 +36,7 @@ export function parseVersion(lines: readonly string[]): DaemonVersion {
   const title =
     /^OpenVPN Version: (.*)$/.exec(lines.find((line) => line.startsWith('OpenVPN Version:')) ?? '')?.[1] ?? '';
   const match = /^OpenVPN (\d{1,4})\.(\d{1,4})(?:\.(\d{1,6}))?/.exec(title);
-  // 2.3 and older call the second row so too, with the number 1.
+  // 2.3 and older have the same name for the second row, with the number 1.
   const management = /^Management (?:Interface )?Version: (\d{1,9})$/.exec(
     lines.find((line) => line.startsWith('Management')) ?? '',
   )?.[1];
@@ -55,7 +55,7 @@ export function parseVersion(lines: readonly string[]): DaemonVersion {
   };
 }
 
-/** What a daemon of this version can do. */
+/** The features of a daemon of this version. */
 export function capabilitiesOf(version: DaemonVersion): Capabilities {
   const is27 = version.major > 2 || (version.major === 2 && version.minor >= 7);
   const is26 = version.major > 2 || (version.major === 2 && version.minor >= 6);

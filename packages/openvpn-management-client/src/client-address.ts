@@ -54,7 +54,7 @@ function readIpv4Suffix(suffix: string): number | undefined {
   const mask = readIpv4(suffix);
   if (mask === undefined) return undefined;
   const holes = ~mask >>> 0;
-  // A netmask's complement is 2^n - 1: anything else has holes.
+  // A netmask's complement is 2^n - 1; any other value has gaps.
   return (holes & (holes + 1)) === 0 ? Math.clz32(holes) : undefined;
 }
 

@@ -6,13 +6,13 @@ import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from 
 import { ManagementError } from './errors.js';
 import type { Secret } from './secret.js';
 
-/** What a {@link ManagementClient} is made with. */
+/** The options of a {@link ManagementClient}. */
 export interface ManagementClientOptions {
   /** `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, or parsed. */
   readonly endpoint: string | Endpoint;
   /** The management password, or how to get it: then it is asked for at every attempt. */
   readonly password?: Secret | (() => Promise<Secret | undefined>) | undefined;
-  /** Time from the first packet to the banner, 1..600000 ms, default 5000. Silence for so long means a busy slot. */
+  /** Time from the first packet to the banner, 1..600000 ms, default 5000. Silence for this long means a busy interface. */
   readonly connectTimeoutMs?: number | undefined;
   /** Time for the whole reply of a command, 1..600000 ms, default 10000. */
   readonly commandTimeoutMs?: number | undefined;

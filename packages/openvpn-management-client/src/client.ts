@@ -32,7 +32,7 @@ export type ClientPhase = 'idle' | 'connecting' | 'preparing' | 'ready' | 'waiti
 
 const TERMINAL_CODES: ReadonlySet<string> = new Set(['MGMT_AUTH', 'MGMT_PASSWORD_REQUIRED', 'MGMT_ARGUMENT']);
 
-/** The connection of this moment and what belongs to it. */
+/** The current connection and its state. */
 interface Live {
   readonly connection: Connection;
   readonly session: Session;
@@ -189,12 +189,12 @@ export class ManagementClient extends CommandSet {
     return this.#executeOn(connection, command, options, key);
   }
 
-  /** Ends the pause before the next attempt, if there is one. */
+  /** Ends the current pause before the next attempt, if any. */
   retryNow(): void {
     this.#endPause();
   }
 
-  /** Ends the client for good. Resolves within about a second, whatever the daemon does; idempotent. */
+  /** Ends the client permanently. Resolves within about a second, whatever the daemon does; idempotent. */
   async close(): Promise<void> {
     const running = this.#running;
     this.#closing.abort(this.#closedError());
@@ -237,7 +237,7 @@ export class ManagementClient extends CommandSet {
     }
   }
 
-  /** One connection from its first packet to its end. */
+  /** The lifetime of one connection. */
   async #connectOnce(): Promise<Outcome> {
     this.#phase = 'connecting';
     const ended = new AbortController();

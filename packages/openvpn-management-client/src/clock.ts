@@ -5,7 +5,7 @@ export interface Timer {
 
 /** Time as this package uses it, so that tests can hold it still. */
 export interface Clock {
-  /** Milliseconds that only grow; the origin means nothing. */
+  /** Monotonic milliseconds; the origin is arbitrary. */
   now(): number;
   /** Calls `callback` once after `delayMs`. */
   startTimer(delayMs: number, callback: () => void): Timer;

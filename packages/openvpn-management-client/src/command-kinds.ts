@@ -1,4 +1,4 @@
-/** The kinds of commands, by how they are answered. */
+/** The kinds of commands, by the form of their answer. */
 import type { Command } from './command.js';
 import { ManagementError } from './errors.js';
 import { commandError, type Reply, type ReplyGrammar, type StreamPosition } from './reply.js';
@@ -11,7 +11,7 @@ export function plain(
   return { label: line, line, grammar };
 }
 
-/** A command of which only the success matters. */
+/** A command whose result is only success or failure. */
 export function acknowledged(line: string, grammar: ReplyGrammar = 'single'): Command<void> {
   return { ...plain(line, grammar), parse: (reply) => checkSuccess(line, reply) };
 }

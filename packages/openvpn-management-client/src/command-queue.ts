@@ -8,7 +8,7 @@ import { isSentinel, ReplyCollector, type RowReader, type StreamPosition } from 
 export interface ExecuteOptions {
   /** Time for the whole reply from the moment of sending, 1..3600000 ms; default: the queue's. */
   readonly timeoutMs?: number;
-  /** Gives up on the command. If it was sent already, its reply is still awaited, and dropped. */
+  /** Cancels the command. If it was already sent, its reply is still awaited, and dropped. */
   readonly signal?: AbortSignal;
 }
 
@@ -20,7 +20,7 @@ export interface CommandQueueOptions {
   readonly clock?: Clock;
   /** Where the stream of notifications is now; asked once a reply, at its first line. */
   readonly position?: () => StreamPosition;
-  /** The daemon and we are out of step for good: the connection must end. Called once. */
+  /** The daemon and this client are permanently out of sync: the connection must end. Called once. */
   readonly onStuck: (error: ManagementError) => void;
 }
 
@@ -36,7 +36,7 @@ interface Job {
   readonly precondition: Precondition | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** The caller has its answer; what is left is to get back in step. */
+  /** The caller has its answer; the queue still has to get back in sync. */
   isSettled: boolean;
   /** Answers of `pid` still to come before the next command may go out. */
   sentinelsAwaited: number;
@@ -163,7 +163,7 @@ export class CommandQueue {
     }
   }
 
-  /** Shows a notification to the command in flight: a few commands are answered by one. */
+  /** Passes a notification to the command in flight: a few commands are answered by one. */
   notice(notification: Notification): void {
     const job = this.#current;
     if (job?.command.isAnswer?.(notification) === true) job.answer ??= notification;

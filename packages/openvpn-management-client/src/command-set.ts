@@ -46,7 +46,7 @@ export abstract class CommandSet {
     return this.execute(commands.state(count), options);
   }
 
-  /** Turns state notifications on or off. Without them nothing tells of a restart inside the daemon. */
+  /** Turns state notifications on or off. Without them, nothing reports an internal restart of the daemon. */
   async setState(isOn: boolean, options?: ExecuteOptions): Promise<void> {
     return this.execute(commands.setState(isOn), options);
   }
@@ -72,7 +72,7 @@ export abstract class CommandSet {
     return this.execute(commands.logHistory(), options);
   }
 
-  /** Where a client may connect to, in the order of its configuration; remotes that are names are left out. */
+  /** Where a client may connect to, in the order of its configuration, without remotes that are names. */
   async remoteEntries(options?: ExecuteOptions): Promise<readonly LinkRemote[]> {
     return this.execute(commands.remoteEntries(), options);
   }
@@ -153,12 +153,12 @@ export abstract class CommandSet {
     );
   }
 
-  /** Ends a client. OpenVPN takes 5 s for it: take its permissions away yourself, at once. */
+  /** Ends a client. OpenVPN takes 5 s for it: revoke its permissions yourself, immediately. */
   async clientKill(client: ClientKey, message?: string, options?: ExecuteOptions): Promise<void> {
     return this.execute(commands.clientKill(client.cid, message), options, client);
   }
 
-  /** Ends everyone of a common name at once. */
+  /** Ends all clients with a common name immediately. */
   async kill(commonName: string, options?: ExecuteOptions): Promise<void> {
     return this.execute(commands.kill(commonName), options);
   }

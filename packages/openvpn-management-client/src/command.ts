@@ -4,7 +4,7 @@ import type { Notification } from './messages.js';
 import type { Reply, ReplyGrammar, RowReader } from './reply.js';
 import { encodeText } from './text.js';
 
-/** One management command: what to send, how it is answered, and what the answer means. */
+/** One management command: what to send, the form of its answer, and the parser. */
 export interface Command<T> {
   /** For logs and errors: the command with its secrets as `***`. */
   readonly label: string;

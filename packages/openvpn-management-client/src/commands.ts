@@ -44,7 +44,7 @@ export function pid(): Command<number> {
   return fact('pid', /^pid=(\d+)$/, (match) => Number(match[1]));
 }
 
-/** `status`: who is connected. Form 3 unless told; form 1 still answers when an over-long user name breaks 2 and 3. */
+/** `status`: who is connected. Form 3 by default; form 1 still answers when an over-long user name breaks 2 and 3. */
 export function status(format: 1 | 3 = 3): Command<PositionedStatus> {
   const line = `status ${format}`;
   const readRows = (): RowReader<PositionedStatus> => {
@@ -86,7 +86,7 @@ export function state(count: number | 'all' = 1): Command<readonly State[]> {
   return rows(historyLine('state', count), (lines) => lines.map((line) => required('state', line, parseState(line))));
 }
 
-/** Rows of a history, and where in the stream of notifications it was told: what was heard up to there is in it. */
+/** Rows of a history, and where in the stream of notifications it was told: it contains what came before. */
 export interface History<T> {
   readonly rows: readonly T[];
   readonly position: StreamPosition;

@@ -31,7 +31,7 @@ export interface Reply {
   readonly lines: readonly string[];
 }
 
-/** Reads the rows of one reply as they come, so that nobody keeps them as text. */
+/** Reads the rows of one reply as they come, so that they are not kept as text. */
 export interface RowReader<T> {
   /** Takes the next row. It must not throw: what is wrong with a row is for `finish` to say. */
   push(row: string): void;
@@ -120,7 +120,7 @@ export class ReplyCollector {
       this.#status(line);
       return 'done';
     }
-    // A row of `status 1` begins with a client's own words, `ERROR: ` among them.
+    // A row of `status 1` starts with the client's name, which may be `ERROR: `.
     this.#take(textOf(line));
     return 'more';
   }

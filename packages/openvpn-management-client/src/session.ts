@@ -4,7 +4,7 @@ import { CommandSet } from './command-set.js';
 import type { Command } from './command.js';
 import type { ClientKey } from './ids.js';
 
-/** What a session needs of its client. */
+/** The part of a client that a session needs. */
 export interface SessionOptions {
   readonly version: DaemonVersion;
   readonly epoch: number;

@@ -12,7 +12,7 @@ export type ClientRow = Mutable<Omit<StatusClient, 'addresses' | 'subnets'>> & {
 
 export type StatusHead = Pick<StatusSnapshot, 'format' | 'daemonMode' | 'title' | 'timeSeconds' | 'isDcoEnabled'>;
 
-/** For all that have none: thousands of empty lists would be most of a snapshot. Never added to in place. */
+/** Shared by all that have none: thousands of empty lists would be most of a snapshot. Never added to in place. */
 export const NO_ADDRESSES: ClientAddress[] = [];
 
 /** How many rows that cannot be read are kept, and how much of each: enough to see what it is. */

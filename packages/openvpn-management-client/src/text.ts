@@ -8,7 +8,7 @@ export type ByteString = string;
 
 const NOT_ASCII = /\P{ASCII}/u;
 const HIGH_BYTE = /[\u0080-\u00ff]/;
-/** With the u flag a pair counts as one character, so this finds only surrogates without their other half. */
+/** With the u flag, a pair counts as one character, so this finds only lone surrogates. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -23,7 +23,7 @@ export function countLines(text: ByteString): number {
 }
 
 /**
- * Gives a substring a store of its own, so that keeping a common name does not keep the 64 KiB chunk it came in.
+ * Copies a substring, so that keeping a common name does not keep the 64 KiB chunk it came in.
  */
 export function detach(text: string): string {
   // A join of two is always one flat copy; a sum would be a piece of a longer text again.

@@ -25,7 +25,7 @@ function parametersOf(command: Command<unknown>): readonly string[] {
   return lexed.parameters.map((parameter) => Buffer.from(parameter, 'latin1').toString('utf8'));
 }
 
-/** What a daemon of this version can do. */
+/** The features of a daemon of this version. */
 function daemon(title: string, managementVersion: number): Capabilities {
   return capabilitiesOf(parseVersion([`OpenVPN Version: ${title}`, `Management Version: ${managementVersion}`]));
 }

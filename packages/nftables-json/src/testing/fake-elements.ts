@@ -4,7 +4,7 @@ import type { Element } from '../objects.js';
 import { count, found, messageOf, tableOf } from './fake-lookup.js';
 import { isPair, referencesOf, splitElement, type FakeSet, type FakeState, type FakeTable } from './fake-state.js';
 
-/** An element that was refused, so that the caller can name it. */
+/** A rejected element, so that the caller can name it. */
 export class ElementRefused extends NftError {
   readonly elementIndex: number;
 

@@ -1,4 +1,4 @@
-/** What the parts of the fake share: finding objects, counting references, refusing with the kernel's words. */
+/** What the parts of the fake share: finding objects, counting references, rejecting with the kernel's errors. */
 import { NftError, type NftErrorCode } from '../nft-error.js';
 import type { Family } from '../objects.js';
 import type { FakeState, FakeTable } from './fake-state.js';

@@ -13,7 +13,7 @@ const FEATURES: Features = { version: '1.0.6', destroy: false, jsonDynamicFlag: 
 
 /**
  * nftables in memory, with the kernel's rules for what refers to what, and atomic transactions. Time does not pass in
- * it: elements do not expire. Types of values are not looked at: what it takes, the kernel may refuse.
+ * it: elements do not expire. It does not check types of values: it may accept what the kernel rejects.
  *
  * Passes the same contract suite as the real executors.
  */
@@ -77,7 +77,7 @@ export class FakeNftables implements Nftables {
     this.#failures.push(...errors);
   }
 
-  /** The whole ruleset, one JSON object a line, without handles, elements sorted: equal texts are equal rulesets. */
+  /** The whole ruleset, one JSON object per line, without handles, elements sorted: equal texts are equal rulesets. */
   dump(): string {
     const lines = listState(this.#state, { ruleset: null }, false).map(
       (object) => `${JSON.stringify(comparable(object))}\n`,

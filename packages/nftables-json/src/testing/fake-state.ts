@@ -1,4 +1,4 @@
-/** What the fake kernel holds, and the undo log that makes its transactions atomic. */
+/** The state of the fake kernel, and the undo log that makes its transactions atomic. */
 import type { Chain, Counter, Element, Family, Flowtable, NftMap, NftSet, Rule, Table } from '../objects.js';
 import type { Expression, MapPair } from '../expression.js';
 
@@ -95,7 +95,7 @@ export function tableKey(family: Family, name: string): string {
   return `${family} ${name}`;
 }
 
-/** A copy with an entry set or, with undefined, left out. */
+/** A copy with an entry set or, with undefined, removed. */
 export function withEntry<V>(map: ReadonlyMap<string, V>, key: string, value: V | undefined): ReadonlyMap<string, V> {
   const copy = new Map(map);
   if (value === undefined) {

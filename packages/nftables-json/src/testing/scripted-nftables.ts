@@ -11,7 +11,7 @@ export interface ScriptedInput {
 export type ScriptedAnswer = (input: ScriptedInput, mode: ExecutionMode) => Partial<ExecutionResult>;
 
 /**
- * The real client over a libnftables that a test plays: for versions and messages that are not at hand.
+ * The real client with a scripted libnftables, for versions and messages that are not available.
  *
  * @param applyElements plays the shorter way for single addresses; by default there is none
  */

@@ -1,6 +1,6 @@
 import { encodeText } from '../text.js';
 
-/** A client of the fake server, as one describes it. Whatever is left out gets a plausible value from the CID. */
+/** The description of a client of the fake server. Omitted fields get a plausible value from the CID. */
 export interface FakeClientOptions {
   readonly commonName?: string;
   readonly username?: string;

@@ -4,7 +4,7 @@ import { clientBlock, makeFakeClient, statusRows, type FakeClient, type FakeClie
 export type FakeReply = readonly string[] | undefined;
 export type FakeHandler = (parameters: readonly string[], body: readonly string[]) => FakeReply;
 
-/** What kind of OpenVPN there is. */
+/** The kind of OpenVPN. */
 export interface FakeDaemonOptions {
   /** `2.6.14` by default. */
   readonly version?: string;
@@ -101,7 +101,7 @@ export class FakeDaemon {
     };
   }
 
-  /** A client is there from now on; nothing is said of it yet. */
+  /** Adds a client without a notification. */
   add(options: FakeClientOptions): FakeClient {
     const client = makeFakeClient(this.#nextCid, options, nowSeconds());
     this.#nextCid += 1;
@@ -109,7 +109,7 @@ export class FakeDaemon {
     return client;
   }
 
-  /** CONNECT, where logins are asked for. */
+  /** CONNECT, if logins are requested. */
   loginText(client: FakeClient): string {
     return this.#options.isClientAuth === false
       ? ''

@@ -179,7 +179,7 @@ export class FakeManagementServer {
     if (client !== undefined) await this.send(this.#daemon.reauthText(client));
   }
 
-  /** A client goes. */
+  /** A client disconnects. */
   async disconnectClient(cid: number): Promise<void> {
     await this.send(this.#daemon.goneText(cid));
   }

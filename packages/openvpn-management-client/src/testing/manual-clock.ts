@@ -5,7 +5,7 @@ interface PendingTimer {
   readonly callback: () => void;
 }
 
-/** A clock that stands still until it is told to move. */
+/** A clock that does not move until the test moves it. */
 export class ManualClock implements Clock {
   #nowMs = 0;
   readonly #timers = new Set<PendingTimer>();

@@ -49,7 +49,7 @@ export class Transcript {
 }
 
 /**
- * Plays the daemon's part of a transcript to one client at a time: says what the daemon said, and waits for as many
+ * Plays the daemon's part of a transcript to one client at a time: sends what the daemon sent, and waits for as many
  * lines from the client as the record has, whatever is in them, before it continues.
  */
 export class TranscriptPlayer {
