@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Capture: a bridged frame goes up into the local IP stack, with the MAC that it
- * was sent to, so that learning sees whom its sender meant.
+ * was sent to, so that learning sees the router that its sender meant.
  */
 
 #include <linux/etherdevice.h>
@@ -75,7 +75,7 @@ unsigned int gwmark_bridge_capture(struct gwmark_net *gn, struct sk_buff *skb,
 		return leave(gn, GWMARK_STAT_capture_no_bridge);
 	if (!(bridge->flags & IFF_UP))
 		return leave(gn, GWMARK_STAT_capture_bridge_down);
-	/* what the bridge takes in by itself */
+	/* what the bridge itself receives */
 	if (ether_addr_equal(eth_hdr(skb)->h_dest, bridge->dev_addr) ||
 	    !is_unicast_ether_addr(eth_hdr(skb)->h_dest))
 		return NF_ACCEPT;

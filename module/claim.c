@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claims: who said to own which address, in ARP and ND.
+ * Claims: which MAC claimed which address, in ARP and ND.
  *
  * The kernel's neighbour table does not serve: it keeps only whom this host talks
  * to, and a gateway that only sends to us drops out of it. This is a cache of
@@ -27,7 +27,7 @@ enum {
 	SET_BITS = 10,
 	SETS = 1 << SET_BITS,
 	WAYS = 4,
-	/* Changes of MAC that are looked into each second. */
+	/* Changes of MAC that are processed each second. */
 	CHANGES_PER_SECOND = 256,
 };
 
@@ -126,7 +126,7 @@ static void claim_set(struct claim *claim, int ifindex, u8 family,
 	claim->family = family;
 }
 
-/* A flood of changes shall cost the flood's sender more than us. */
+/* A flood of changes must cost its sender more than us. */
 static bool change_allowed(struct gwmark_claims *claims)
 {
 	lockdep_assert_held(&claims->lock);
@@ -254,7 +254,7 @@ void gwmark_claim_note(struct gwmark_net *gn, const struct net_device *dev, u8 f
 }
 
 /**
- * gwmark_claim_arp() - hear an ARP packet (RFC 826, RFC 5227)
+ * gwmark_claim_arp() - process an ARP packet (RFC 826, RFC 5227)
  * @gn: namespace
  * @skb: ARP packet, its header is checked and linear
  * @dev: where it arrived
@@ -300,7 +300,7 @@ static const u8 *nd_lladdr(const struct sk_buff *skb, unsigned int offset, u8 ty
 }
 
 /**
- * gwmark_claim_nd() - hear a neighbour discovery message (RFC 4861)
+ * gwmark_claim_nd() - process a neighbour discovery message (RFC 4861)
  * @gn: namespace
  * @skb: ICMPv6 packet in LOCAL_IN
  * @dev: where it arrived

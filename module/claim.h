@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Claims: who said to own which address, in ARP and ND. */
+/* Claims: which MAC claimed which address, in ARP and ND. */
 #ifndef _GWMARK_CLAIM_H
 #define _GWMARK_CLAIM_H
 

@@ -67,7 +67,7 @@ static int address_parse(const char *word, struct address *address)
 		address->family = NFPROTO_IPV6;
 	else
 		return -EINVAL;
-	/* both stop without complaint at what they do not know */
+	/* both silently stop at unknown characters */
 	return *end ? -EINVAL : 0;
 }
 
@@ -300,7 +300,7 @@ static const struct command {
 };
 
 /**
- * gwmark_control_line() - do one command
+ * gwmark_control_line() - execute one command
  * @gn: namespace
  * @line: the command, without newline; changed
  *

@@ -125,7 +125,7 @@ static unsigned int learn_answer(struct gwmark_net *gn, const struct gwmark_conf
 		return NF_ACCEPT;
 	if (!gwmark_address_ethernet(skb) || skb_sec_path(skb) || passes_through(skb))
 		return NF_ACCEPT;
-	/* an ICMP error proves nothing */
+	/* an ICMP error is no evidence */
 	if (ctinfo == IP_CT_RELATED_REPLY)
 		return NF_ACCEPT;
 	gateway = comes_from(gn, skb, READ_ONCE(words[GWMARK_FLOW_DESTINATION]));
@@ -192,7 +192,7 @@ unsigned int gwmark_core_learn(struct gwmark_net *gn, struct sk_buff *skb,
 }
 
 /**
- * gwmark_core_learn_translated() - the same once more, for translated flows alone
+ * gwmark_core_learn_translated() - the same again, only for translated flows
  * @gn: namespace
  * @skb: packet in LOCAL_IN or FORWARD, its mark set by where it really goes
  * @state: of the hook
@@ -212,7 +212,7 @@ unsigned int gwmark_core_learn_translated(struct gwmark_net *gn, struct sk_buff 
 	if (!ct || !(ct->status & IPS_NAT_MASK) || skb->dev->type != ARPHRD_ETHER ||
 	    !gwmark_address_ethernet(skb))
 		return NF_ACCEPT;
-	/* selected before NAT too, and learnt then */
+	/* also selected before NAT, and learnt there */
 	words = gwmark_flow_words(ct);
 	if (words && CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL &&
 	    comes_from(gn, skb, READ_ONCE(words[GWMARK_FLOW_SOURCE])))
@@ -291,7 +291,7 @@ unsigned int gwmark_core_return(struct gwmark_net *gn, struct sk_buff *skb, u8 f
 		return forward(gn, skb, gateway, family, GWMARK_STAT_return_sent);
 	gwmark_stats_inc(gn, id ? GWMARK_STAT_return_gateway_gone :
 				  GWMARK_STAT_return_no_gateway);
-	/* the normal route, and if there is none, the uplink */
+	/* the normal route; if there is none, the uplink */
 	if (gwmark_address_routed(gn->net, skb, family))
 		return NF_ACCEPT;
 	gateway = gwmark_uplink_find(gn);

@@ -51,7 +51,7 @@ static void table_get(struct flows_state *state)
 {
 	local_bh_disable();
 	nf_conntrack_lock(&nf_conntrack_locks[0]);
-	/* its declaration does not tell sparse */
+	/* its declaration lacks the annotation for sparse */
 	__acquire(&nf_conntrack_locks[0]);
 	state->hash = nf_conntrack_hash;
 	state->size = nf_conntrack_htable_size;

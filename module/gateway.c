@@ -240,7 +240,7 @@ static unsigned int index_find(struct gwmark_table *table)
 }
 
 /**
- * gwmark_gateway_add() - find a gateway, or make it known
+ * gwmark_gateway_add() - find a gateway, or add it
  * @gn: the namespace
  * @dev: an Ethernet device that is up
  * @mac: its MAC, unicast

@@ -174,7 +174,7 @@ int gwmark_hook_register(struct gwmark_net *gn)
 	struct net *net = gn->net;
 	int ret;
 
-	/* Conntrack looks at packets only where someone asks for it. */
+	/* Conntrack inspects packets only if something requires it. */
 	ret = nf_ct_netns_get(net, NFPROTO_INET);
 	if (ret)
 		return ret;

@@ -47,7 +47,7 @@ static bool within_limit(struct gwmark_gateway *gateway)
 	return gateway->window_moves < GWMARK_MOVE_BURST;
 }
 
-/* Is there anything that a sign of life of the gateway would change? */
+/* Would a sign of life of the gateway change anything? */
 static void settle(struct gwmark_gateway *gateway)
 {
 	bool moved = atomic64_read(&gateway->lladdr) != ether_addr_to_u64(gateway->mac);
@@ -84,7 +84,7 @@ out:
  * @mac: where to
  * @keep: whatever evidence says, until the next command
  *
- * A command is always obeyed.
+ * A command always takes effect.
  *
  * Context: RCU read section; does not sleep.
  */
@@ -202,7 +202,7 @@ bool gwmark_move_claimed(struct gwmark_net *gn, const struct net_device *dev,
 		if (gateway->dev != dev)
 			continue;
 		if (ether_addr_equal(gateway->mac, to)) {
-			/* the address came back to a gateway that was left for dead */
+			/* the address came back to a gateway that was given up */
 			gwmark_move_alive(gn, gateway, GWMARK_STAT_move_claim);
 		} else if (atomic64_read(&gateway->lladdr) == old && has_others) {
 			move_doubt(gateway, new);

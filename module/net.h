@@ -54,7 +54,7 @@ struct gwmark_config {
  * @enabled: hooks are registered; written under @lock
  * @config: replaced as a whole under @lock, read under RCU
  * @table: gateways; NULL while disabled; written under @lock, read under RCU
- * @claims: who said to own which address; NULL while disabled; as @table
+ * @claims: which MAC claimed which address; NULL while disabled; as @table
  * @uplink: gateway id, 0 = none; any context, READ_ONCE and WRITE_ONCE
  * @uplink_proven: local replies used @uplink, so captured frames do not change
  *	it; advisory only

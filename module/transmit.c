@@ -55,7 +55,7 @@ int gwmark_transmit_dst_create(struct gwmark_gateway *gateway)
 
 static void dst_end(struct dst_entry *dst)
 {
-	/* Packets that still hold it find a dst that discards. */
+	/* Packets that still hold it get a dst that discards. */
 	dst_dev_put(dst);
 	dst_release(dst);
 }
@@ -131,7 +131,7 @@ struct gwmark_gateway *gwmark_transmit_gateway(struct gwmark_net *gn,
 }
 
 /**
- * gwmark_transmit_cgroup() - let the sender's control group have its say
+ * gwmark_transmit_cgroup() - ask the sender's control group
  * @net: namespace
  * @sk: sending socket, or NULL
  * @skb: the packet; freed if the answer is no
@@ -148,7 +148,7 @@ int gwmark_transmit_cgroup(struct net *net, struct sock *sk, struct sk_buff *skb
 }
 
 /**
- * gwmark_transmit_frame() - put the link-layer header on and give it to the device
+ * gwmark_transmit_frame() - add the link-layer header and pass it to the device
  * @net: namespace
  * @sk: sending socket, or NULL
  * @skb: packet that fits the device, with a gateway's dst; consumed

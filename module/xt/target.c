@@ -43,7 +43,7 @@ static int gwmark_tg_check(const struct xt_tgchk_param *par)
 	if (!is_mark(info->orig_mark, info->orig_mask) ||
 	    !is_mark(info->reply_mark, info->reply_mask))
 		return -EINVAL;
-	/* Conntrack looks at packets only where someone asks for it. */
+	/* Conntrack inspects packets only if something requires it. */
 	return nf_ct_netns_get(par->net, par->family);
 }
 

@@ -27,15 +27,15 @@
  *                                                    is not on its link
  *     anything else                                  untouched
  *
- *   A reply whose flow has no gateway goes to the uplink where routing has nothing
- *   better. A packet that cannot be sent by MAC continues to normal routing, and one of
+ *   A reply whose flow has no gateway goes to the uplink, if it has no route.
+ *   A packet that cannot be sent by MAC continues to normal routing, and one of
  *   the counters below says why. Packets that the module sends pass the FORWARD
  *   and POST_ROUTING hooks with their true devices, have their TTL decremented
  *   and their size checked, as if they had been routed.
  *   The bridge rules must run at a priority below -1, the others at a priority
- *   of -150 (mangle) or lower. Packets of flows that NAT changes are looked at
- *   once more in LOCAL_IN and FORWARD, at -149: they may get their mark behind
- *   NAT, which knows where they really go.
+ *   of -150 (mangle) or lower. Packets of flows that NAT changes are
+ *   inspected again in LOCAL_IN and FORWARD, at -149: they may get their mark
+ *   after NAT, when their true destination is known.
  *
  * FILES
  *
@@ -57,10 +57,10 @@
  *               id=ID dev=NAME ifindex=N mac=MAC send=MAC pinned=0|1 uplink=0|1
  *               idle_ms=N learned=N sent_packets=N sent_bytes=N moves=N
  *               ordered=0|1 addresses=ADDR,ADDR...
- *             "mac" is what its frames have, "send" is where packets go; they
- *             differ after a move. "learned" counts flows. idle_ms is the time
+ *             "mac" is the source of its frames, "send" is where packets go;
+ *             they differ after a move. "learned" counts flows. idle_ms is the time
  *             since its last selected frame (-1: never), exact to 1 s. "ordered":
- *             a command with "keep" said where packets go.
+ *             a command with "keep" has set where packets go.
  *             "addresses" is last and may be empty.
  *   flows     one line for each conntrack entry with a gateway:
  *               family=4|6 proto=N src=A dst=A [sport=N dport=N]
@@ -69,15 +69,15 @@
  *               source=ID destination=ID
  *             Packets and bytes are there if the sysctl nf_conntrack_acct was
  *             on when the flow began.
- *             an id that is no longer valid is shown as it is.
+ *             An id that is no longer valid is printed unchanged.
  *   stats     "NAME N" for each name of GWMARK_STATS(), in that order.
  *
  * COMMANDS
  *
- *   One command a write, at most 255 bytes, with or without a newline at its
+ *   One command per write, at most 255 bytes, with or without a newline at its
  *   end; words separated by spaces or tabs. Needs CAP_NET_ADMIN in the user
  *   namespace that owns the network namespace, both of the opener.
- *   A command is done wholly or not at all.
+ *   A command takes effect completely or not at all.
  *
  *   enable                        attach to this namespace. Idempotent
  *   disable                       detach; every gateway is forgotten. Idempotent
@@ -85,8 +85,8 @@
  *   set orig_mark VALUE[/MASK]    VALUE is neither 0 nor outside of MASK
  *   set learn_onlink on|off       also learn a source that is on-link by an
  *                                 address of the device, or by a route without a
- *                                 next hop (default off: ARP and ND serve it)
- *   gateway add DEV MAC [ADDR...] know a gateway, and addresses of it (at most 8)
+ *                                 next hop (default off: ARP and ND find it)
+ *   gateway add DEV MAC [ADDR...] add a gateway, and addresses of it (at most 8)
  *   gateway del DEV MAC           forget one
  *   uplink auto                   the gateway that local replies go to; before
  *                                 there was one, the one that captured frames
@@ -94,17 +94,17 @@
  *   uplink none                   no uplink
  *   uplink DEV MAC                this one; known from now on
  *   move DEV MAC MAC [keep]       packets for the first gateway go to the second MAC,
- *                                 until evidence tells otherwise; with "keep",
+ *                                 until evidence to the contrary; with "keep",
  *                                 until the next such command
  *   flush [DEV]                   forget all gateways (of a device)
  *
  *   Errors:
- *     EINVAL      no such command, a word too many or too few, a bad number, a
+ *     EINVAL      no such command, too many or too few words, a bad number, a
  *                 MAC that is not a unicast address, a bad IP address
  *     E2BIG       more than 255 bytes (more than a page: EINVAL)
  *     EPERM       no CAP_NET_ADMIN
  *     ENODEV      no device of that name
- *     EOPNOTSUPP  the device is no Ethernet device (Node says ENOTSUP)
+ *     EOPNOTSUPP  the device is not an Ethernet device (ENOTSUP in Node)
  *     ENETDOWN    the namespace is not enabled, or the device is down
  *     ENOENT      no such gateway
  *     ENOSPC      the table of gateways is full
@@ -112,7 +112,7 @@
  *
  * MODULE PARAMETERS
  *
- *   max_gateways  gateways a namespace, 1 to 65535, default 4096
+ *   max_gateways  gateways per namespace, 1 to 65535, default 4096
  *   label_word    which 32-bit words of the 128-bit conntrack label are ours: this
  *                 one (source gateway) and the next (destination gateway),
  *                 0 to 2, default 2: bits 64 to 127

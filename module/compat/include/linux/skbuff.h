@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A delivery time is told from a receive time since 5.18. */
+/* Since 5.18, a delivery time is distinguished from a receive time. */
 #include_next <linux/skbuff.h>
 
 #ifndef _GWMARK_COMPAT_LINUX_SKBUFF_H
