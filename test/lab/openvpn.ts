@@ -58,7 +58,7 @@ export interface OpenVpnServerOptions {
   /** Options pushed to every client, for instance `route 198.51.100.0 255.255.255.0`. */
   readonly push?: readonly string[];
   readonly clients?: Readonly<Record<string, ClientConfig>>;
-  /** Ping interval and timeout in seconds. Default 1 and 4: a dead peer is noticed within seconds. */
+  /** Ping interval and timeout of clients in seconds; the server's is twice as long. Default {@link PATIENT}. */
   readonly keepalive?: readonly [number, number];
   readonly duplicateCn?: boolean;
   /** Whether the kernel may encrypt (data channel offload). Default {@link OFFLOADS}. */
@@ -68,6 +68,12 @@ export interface OpenVpnServerOptions {
   /** What runs the server, in place of {@link OPENVPN}: see `openvpn-version.ts`. */
   readonly program?: readonly string[];
 }
+
+/** Peers that a busy machine does not lose. */
+const PATIENT = [1, 30] as const;
+
+/** `keepalive` for tests in which a peer dies without a word: it is noticed within seconds. */
+export const IMPATIENT = [1, 4] as const;
 
 /** The OpenVPN that servers and clients are, if nothing else is said: LAB_OPENVPN, or this machine's. */
 export const OPENVPN = process.env['LAB_OPENVPN'] ?? 'openvpn';
@@ -189,7 +195,7 @@ export class OpenVpnServer implements AsyncDisposable {
       ...securityLines(options.pki, options.identity),
       'dh none',
       `client-config-dir ${path.join(this.#directory, 'ccd')}`,
-      `keepalive ${(options.keepalive ?? [1, 4]).join(' ')}`,
+      `keepalive ${(options.keepalive ?? PATIENT).join(' ')}`,
       ...(management === undefined
         ? []
         : [`management ${this.managementSocket} unix${management.password === undefined ? '' : ` ${passwordFile}`}`]),

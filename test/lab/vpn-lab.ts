@@ -29,6 +29,8 @@ export const TUN_MTU = 1400;
 export interface VpnLabOptions extends OneArmOptions {
   readonly transport: Transport;
   readonly management?: ManagementOptions;
+  /** As for {@link OpenVpnServer}. */
+  readonly keepalive?: readonly [number, number];
   /** Lines for the server's configuration, verbatim. */
   readonly serverExtra?: readonly string[];
   /** What runs the server, in place of OPENVPN: see `openvpn-version.ts`. */
@@ -95,6 +97,7 @@ export class VpnLab implements AsyncDisposable {
         network6: 'fd00:8::/64',
         tunMtu: TUN_MTU,
         management: options.management ?? {},
+        ...(options.keepalive === undefined ? {} : { keepalive: options.keepalive }),
         clients: CLIENTS,
         push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
         ...(options.serverExtra === undefined ? {} : { extra: options.serverExtra }),

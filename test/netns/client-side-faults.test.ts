@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { networkState } from '../lab/network-state.js';
+import { IMPATIENT } from '../lab/openvpn.js';
 import { runGwmark } from '../lab/sidecar.js';
 import { SITES } from '../lab/two-sites.js';
 import { TWO_SITES_TIMEOUT_MS, TwoSitesLab } from '../lab/two-sites-lab.js';
@@ -15,7 +16,7 @@ describe('the endpoint of an OpenVPN client, when things go wrong', function () 
   let pristine: Awaited<ReturnType<typeof networkState>>;
 
   before(async () => {
-    lab = await TwoSitesLab.create({ shape: 'one-arm', transport: 'udp4' });
+    lab = await TwoSitesLab.create({ shape: 'one-arm', transport: 'udp4', keepalive: IMPATIENT });
     pristine = await networkState(lab.topology.sites.B.endpoint);
     await lab.join();
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { clientRules } from '../lab/firewall.js';
+import { IMPATIENT } from '../lab/openvpn.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
@@ -20,7 +21,10 @@ describe('an OpenVPN server that restarts', function () {
   let lab: VpnLab;
   before(async () => {
     // With explicit-exit-notify the server tells its clients to come back at once where it can.
-    lab = await VpnLab.working({ transport: 'udp4', serverExtra: ['explicit-exit-notify 1'] }, 'client1');
+    lab = await VpnLab.working(
+      { transport: 'udp4', keepalive: IMPATIENT, serverExtra: ['explicit-exit-notify 1'] },
+      'client1',
+    );
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { assertFound, runDoctor } from '../lab/doctor.js';
+import { IMPATIENT } from '../lab/openvpn.js';
 import { FAMILIES, VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 import { assertExchange } from '../netns/matrix.js';
@@ -11,7 +12,7 @@ describe('a server with data channel offload that is killed', function () {
   let lab: VpnLab;
   before(async () => {
     lab = await VpnLab.working(
-      { transport: 'udp4', management: { clientAuth: true }, flags: ['--authorize', 'accept'] },
+      { transport: 'udp4', keepalive: IMPATIENT, management: { clientAuth: true }, flags: ['--authorize', 'accept'] },
       'client1',
       'client2',
     );
