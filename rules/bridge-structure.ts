@@ -3,6 +3,7 @@ import { ABOUT_CHAIN } from './about.js';
 import { aboutRules, clientSets, matchVpnDestinations } from './selection.js';
 import { matchExempt } from './sources.js';
 import type { ChainSpec, RuleSpec, Structure } from './structure.js';
+import { baseChain } from './structure.js';
 import type { Site } from './world.js';
 import { setModuleMark } from './module-structure.js';
 
@@ -15,13 +16,7 @@ import { setModuleMark } from './module-structure.js';
  */
 export function compileBridgeStructure(site: Site, bridges: readonly string[]): Structure {
   const chains = new Map<string, ChainSpec>([
-    [
-      'prerouting',
-      {
-        base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' },
-        rules: captureRules(site, bridges),
-      },
-    ],
+    ['prerouting', baseChain('prerouting', -150, captureRules(site, bridges))],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules({ ...site, savedSysctls: [], transports: [] }) }],
   ]);
   return { sets: clientSets(site.subnetLengths), chains, verdicts: new Map() };

@@ -2,6 +2,7 @@ import type { RuleWords } from 'iptables-wrapper';
 import type { Statement } from 'nftables-json';
 import type { Family } from './address.js';
 import { fromTransports, hexMark } from './iptables-selection.js';
+import { writeOurBits } from './mark-bits.js';
 import type { PolicyRule, Route, RoutingPlan } from './routing.js';
 import { matchAddress, matchDevice, matchTransportOutput } from './selection.js';
 import type { RuleSpec } from './structure.js';
@@ -103,9 +104,7 @@ export function legOutput(site: Site): RuleSpec[] {
 
 function legMark(policy: Policy, match: readonly Statement[]): RuleSpec {
   const isIpv4: Statement = { match: { op: '==', left: { meta: { key: 'nfproto' } }, right: 'ipv4' } };
-  const mark = { meta: { key: 'mark' } } as const;
-  const bits = uplinkMark(policy);
-  return { expr: [isIpv4, ...match, { mangle: { key: mark, value: { '|': [{ '&': [mark, ~bits >>> 0] }, bits] } } }] };
+  return { expr: [isIpv4, ...match, writeOurBits('meta', policy, uplinkMark(policy))] };
 }
 
 /** {@link legPrerouting} for iptables. */

@@ -1,5 +1,6 @@
 import type { Statement } from 'nftables-json';
 import { ABOUT_CHAIN } from './about.js';
+import { writeOurBits } from './mark-bits.js';
 import { NOTED_SECONDS } from './noted-seconds.js';
 import {
   MAC_KEY,
@@ -15,6 +16,7 @@ import {
 } from './selection.js';
 import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure } from './structure.js';
+import { baseChain } from './structure.js';
 import type { Policy, Site } from './world.js';
 import { moduleMark } from './world.js';
 
@@ -29,22 +31,10 @@ const BEHIND_NAT = -99;
  */
 export function compileModuleStructure(site: Site): Structure {
   const chains = new Map<string, ChainSpec>([
-    [
-      'mark_prerouting',
-      { base: { type: 'filter', hook: 'prerouting', prio: -150, policy: 'accept' }, rules: preroutingRules(site) },
-    ],
-    [
-      'mark_translated',
-      {
-        base: { type: 'filter', hook: 'prerouting', prio: BEHIND_NAT, policy: 'accept' },
-        rules: translatedRules(site),
-      },
-    ],
+    ['mark_prerouting', baseChain('prerouting', -150, preroutingRules(site))],
+    ['mark_translated', baseChain('prerouting', BEHIND_NAT, translatedRules(site))],
     ['translated', { base: {}, rules: selectRules(site) }],
-    [
-      'mark_output',
-      { base: { type: 'filter', hook: 'output', prio: -150, policy: 'accept' }, rules: outputRules(site) },
-    ],
+    ['mark_output', baseChain('output', -150, outputRules(site))],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
   ]);
   const sets = new Map<string, SetSpec>(clientSets(site.subnetLengths));
@@ -141,10 +131,7 @@ function outputRules(site: Site): RuleSpec[] {
   return [...ofTransports, ...ofTunnels, ...(tunnels.length === 0 ? [] : errors)];
 }
 
-/** The other bits of the packet mark are kept. */
+/** Our bits of the packet mark say that the module is to look at the packet. */
 export function setModuleMark(policy: Policy): Statement {
-  const current = { meta: { key: 'mark' } } as const;
-  return {
-    mangle: { key: current, value: { '|': [{ '&': [current, ~policy.markMask >>> 0] }, moduleMark(policy)] } },
-  };
+  return writeOurBits('meta', policy, moduleMark(policy));
 }

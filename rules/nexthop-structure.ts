@@ -1,8 +1,9 @@
-import type { Expression, Statement } from 'nftables-json';
+import type { Statement } from 'nftables-json';
 import { legOutput, legPrerouting } from './legs.js';
-import { answerFilters, basePrerouting } from './path-filters.js';
+import { answerFilters } from './path-filters.js';
 import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
 import { ABOUT_CHAIN } from './about.js';
+import { matchOurBits, ourBits, writeOurBits } from './mark-bits.js';
 import { NOTED_SECONDS } from './noted-seconds.js';
 import {
   MAC_KEY,
@@ -22,6 +23,7 @@ import {
 } from './selection.js';
 import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
+import { baseChain } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
 
@@ -54,7 +56,7 @@ export function compileNexthopStructure(site: Site): Structure {
   const prerouting = [...legPrerouting(site), ...preroutingRules(site)];
   const answer = answerFilters(site, prerouting) ?? {
     sets: [],
-    chains: [['prerouting', basePrerouting(PREROUTING_PRIORITY, prerouting)]],
+    chains: [['prerouting', baseChain('prerouting', PREROUTING_PRIORITY, prerouting)]],
     verdicts: [],
   };
   const sets = new Map<string, SetSpec>([
@@ -69,20 +71,8 @@ export function compileNexthopStructure(site: Site): Structure {
 
   const chains = new Map<string, ChainSpec>([
     ...answer.chains,
-    [
-      'forward',
-      {
-        base: { type: 'filter', hook: 'forward', prio: FORWARD_PRIORITY, policy: 'accept' },
-        rules: forwardRules(policy),
-      },
-    ],
-    [
-      'output',
-      {
-        base: { type: 'route', hook: 'output', prio: -150, policy: 'accept' },
-        rules: [...legOutput(site), ...outputRules(site)],
-      },
-    ],
+    ['forward', baseChain('forward', FORWARD_PRIORITY, forwardRules(policy))],
+    ['output', baseChain('output', -150, [...legOutput(site), ...outputRules(site)], 'route')],
     ['select', { base: {}, rules: selectRules(site) }],
     ['translated', { base: {}, rules: translatedRules(site) }],
     ['unmarked', { base: {}, rules: unmarkedRules(site) }],
@@ -124,10 +114,10 @@ function addGateway(
   verdicts: ReadonlyMap<string, Map<string, VerdictElement>>,
 ): void {
   const mark = gatewayMark(policy, id);
-  const markPacket = setMark('meta', policy.markMask, mark);
+  const markPacket = writeOurBits('meta', policy, mark);
   chains.set(learnChain(id), {
     base: {},
-    rules: [{ expr: [{ counter: null }, setMark('ct', policy.markMask, mark)] }],
+    rules: [{ expr: [{ counter: null }, writeOurBits('ct', policy, mark)] }],
   });
   chains.set(returnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, markPacket] }] });
   chains.set(wayBackChain(id), { base: {}, rules: [{ expr: [markPacket] }] });
@@ -179,8 +169,7 @@ function preroutingRules(site: Site): RuleSpec[] {
  * needs.
  */
 function forwardRules(policy: Policy): RuleSpec[] {
-  const packetMark = { meta: { key: 'mark' } } as const;
-  const clear: Statement = { mangle: { key: packetMark, value: { '&': [packetMark, ~policy.markMask >>> 0] } } };
+  const clear = writeOurBits('meta', policy, 0);
   return [
     { expr: [matchOurBits('ct', policy, '=='), { accept: null }] },
     { expr: [matchOurBits('meta', policy, '!='), clear, { accept: null }] },
@@ -272,20 +261,4 @@ function learnRules(): RuleSpec[] {
     { expr: [{ vmap: { key: MAC_KEY, data: '@gateways' } }] },
     { expr: [{ counter: null }, { set: { op: 'update', elem: MAC_KEY, set: '@candidates' } }] },
   ];
-}
-
-/** Our bits of a mark: the id of a gateway, or 0. */
-function ourBits(key: 'ct' | 'meta', { markMask }: Policy): Expression {
-  return { '&': [key === 'ct' ? { ct: { key: 'mark' } } : { meta: { key: 'mark' } }, markMask] };
-}
-
-/** `==`: a mark without a gateway; `!=`: one with. */
-function matchOurBits(key: 'ct' | 'meta', policy: Policy, op: '==' | '!='): Statement {
-  return { match: { op, left: ourBits(key, policy), right: 0 } };
-}
-
-/** The bits outside the mask are kept: they belong to others. */
-function setMark(key: 'ct' | 'meta', mask: number, mark: number): Statement {
-  const current = key === 'ct' ? { ct: { key: 'mark' } } : { meta: { key: 'mark' } };
-  return { mangle: { key: current, value: { '|': [{ '&': [current, ~mask >>> 0] }, mark] } } };
 }

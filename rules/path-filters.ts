@@ -10,7 +10,9 @@ import {
   matchVpnDestinations,
   ORIGINAL_SOURCE,
 } from './selection.js';
+import { writeOurBits } from './mark-bits.js';
 import type { ChainSpec, RuleSpec, SetSpec, VerdictElement } from './structure.js';
+import { baseChain } from './structure.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
 
@@ -74,11 +76,14 @@ export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): Filt
   return {
     sets: [['answers', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }]],
     chains: [
-      ['before_filters', basePrerouting(BEFORE_FILTERS, beforeRules(site))],
-      ['before_tracked_filters', basePrerouting(BEHIND_CONNTRACK, maskedRules(site))],
+      ['before_filters', baseChain('prerouting', BEFORE_FILTERS, beforeRules(site))],
+      ['before_tracked_filters', baseChain('prerouting', BEHIND_CONNTRACK, maskedRules(site))],
       [
         'after_filters',
-        basePrerouting(AFTER_FILTERS, [{ expr: [matchDevice(links), writeBits(policy, 0)] }, ...prerouting]),
+        baseChain('prerouting', AFTER_FILTERS, [
+          { expr: [matchDevice(links), writeOurBits('meta', policy, 0)] },
+          ...prerouting,
+        ]),
       ],
       ['answer', { base: {}, rules: [...spoofed(site), { expr: [{ vmap: { key: MAC_KEY, data: '@answers' } }] }] }],
       ...gateways.map((gateway) => answerOf(policy, gateway)),
@@ -87,18 +92,13 @@ export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): Filt
   };
 }
 
-/** A base chain in prerouting. */
-export function basePrerouting(prio: number, rules: readonly RuleSpec[]): ChainSpec {
-  return { base: { type: 'filter', hook: 'prerouting', prio, policy: 'accept' }, rules };
-}
-
 /** `answer_7`: the chain that gives a filter the route to gateway 7. */
 function answerChain(id: number): string {
   return `answer_${id}`;
 }
 
 function answerOf(policy: Policy, { id }: Gateway): readonly [string, ChainSpec] {
-  return [answerChain(id), { base: {}, rules: [{ expr: [writeBits(policy, gatewayMark(policy, id))] }] }];
+  return [answerChain(id), { base: {}, rules: [{ expr: [writeOurBits('meta', policy, gatewayMark(policy, id))] }] }];
 }
 
 /** Only for the VPN: the filter judges other traffic from distant hosts. */
@@ -135,10 +135,4 @@ function spoofed({ tunnels }: Site): RuleSpec[] {
     })),
   );
   return [...clients, ...networks].map((match) => ({ expr: [match, { return: null }] }));
-}
-
-function writeBits({ markMask }: Policy, bits: number): Statement {
-  const mark = { meta: { key: 'mark' } } as const;
-  const kept = { '&': [mark, ~markMask >>> 0] } as const;
-  return { mangle: { key: mark, value: bits === 0 ? kept : { '|': [kept, bits] } } };
 }

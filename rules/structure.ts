@@ -7,6 +7,16 @@ export interface ChainSpec {
   readonly rules: readonly RuleSpec[] | null;
 }
 
+/** A chain that packets pass by themselves; what no rule decides on goes on. */
+export function baseChain(
+  hook: 'prerouting' | 'forward' | 'output',
+  prio: number,
+  rules: readonly RuleSpec[],
+  type: 'filter' | 'route' = 'filter',
+): ChainSpec {
+  return { base: { type, hook, prio, policy: 'accept' }, rules };
+}
+
 export interface RuleSpec {
   readonly expr: readonly Statement[];
   readonly comment?: string;
