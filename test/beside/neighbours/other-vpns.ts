@@ -179,7 +179,7 @@ export const OWN_DEFAULT: Pick<Neighbour, 'hasOwnDefault' | 'named'> = {
 };
 
 const WRONG_SOURCE =
-  'an OpenVPN server over UDP that is bound to no address answers from that of its default route: `local` or `multihome` cures it';
+  'an OpenVPN server over UDP that is bound to no address answers from the address of its default route: `local` or `multihome` fixes it';
 
 export const OTHER_VPN_NEIGHBOURS: readonly Neighbour[] = [
   {

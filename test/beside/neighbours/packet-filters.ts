@@ -89,7 +89,7 @@ export const PACKET_FILTER_NEIGHBOURS: readonly Neighbour[] = [
     prepare: async (scene) => void (await startFirewalld(scene)),
     versions: FIREWALLD,
     limit: {
-      reason: 'firewalld rejects what is forwarded between interfaces that no zone has by name',
+      reason: 'firewalld rejects what is forwarded between interfaces that no zone lists',
       named: [
         {
           by: 'doctor',
@@ -141,7 +141,8 @@ export const PACKET_FILTER_NEIGHBOURS: readonly Neighbour[] = [
     prepare: startDockerFirst,
     versions: DOCKER,
     limit: {
-      reason: 'Docker drops what is forwarded over IPv4 and is not of a container, unless DOCKER-USER lets it through',
+      reason:
+        'Docker drops what is forwarded over IPv4 and does not belong to a container, unless DOCKER-USER accepts it',
       named: [{ by: 'doctor', check: 'forward-policy', severity: 'warn', text: /FORWARD has policy drop/ }],
     },
   },

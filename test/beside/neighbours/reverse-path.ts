@@ -38,7 +38,7 @@ const iptablesRule =
   };
 
 const WITHOUT_MARK: Neighbour['limit'] = {
-  reason: 'such a rule asks for a way back without the mark that would lead it to the gateway',
+  reason: 'such a rule looks up the route back without the mark that selects the gateway',
   isClientless: true,
   named: [{ by: 'doctor', check: 'path-filters', severity: 'error', text: /without the mark/ }],
 };
