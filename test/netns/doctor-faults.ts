@@ -299,7 +299,7 @@ export const FAULT_GROUPS: readonly FaultGroup[] = [
         unmake: 'nft delete table ip nat; ip rule del pref 5210',
         check: 'marks',
         severity: 'ok',
-        found: /unused by others \(kube-proxy, Tailscale uses different ones\)/,
+        found: /unused by other programs \(kube-proxy, Tailscale uses different ones\)/,
       },
       {
         title: 'conntrack labels under the datapath nexthop: no fault',

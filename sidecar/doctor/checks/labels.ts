@@ -36,7 +36,7 @@ export const labels: Check = {
 export function judgeLabels({ datapath, writes, hasOpenvswitch, firstBit }: Facts): readonly Judgement[] {
   const subject = 'conntrack labels';
   const range = `bits ${firstBit} to ${firstBit + BITS - 1}`;
-  const expected = datapath === 'module' ? `${range} unused by others` : 'any: the datapath nexthop uses none';
+  const expected = datapath === 'module' ? `${range} unused by other programs` : 'any: the datapath nexthop uses none';
   const remedy = 'use other bits there, or load the module with another label_word, or set datapath: nexthop';
   const clashes = writes.filter(({ bit }) => bit === null || (bit >= firstBit && bit < firstBit + BITS));
   if (datapath === 'nexthop') {

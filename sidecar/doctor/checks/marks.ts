@@ -58,7 +58,7 @@ export const marks: Check = {
 
 export function judgeMarks({ mask, writes, chains, rules }: Facts): readonly Judgement[] {
   const subject = 'mark bits';
-  const expected = `${hex(mask)} (mark.mask) unused by others`;
+  const expected = `${hex(mask)} (mark.mask) unused by other programs`;
   const judgements = new Map<string, Judgement>();
   const note = (severity: 'error' | 'warn', found: string, remedy: string): void =>
     void judgements.set(found, { severity, subject, found, expected, remedy });
