@@ -16,7 +16,9 @@ describe('the endpoint of an OpenVPN client, when things go wrong', function () 
   let pristine: Awaited<ReturnType<typeof networkState>>;
 
   before(async () => {
-    lab = await TwoSitesLab.create({ shape: 'one-arm', transport: 'udp4', keepalive: IMPATIENT });
+    // No reading by the clock hides an event that was missed.
+    const flags = ['--routing-reread-interval-ms', '3600000'];
+    lab = await TwoSitesLab.create({ shape: 'one-arm', transport: 'udp4', keepalive: IMPATIENT, flags });
     pristine = await networkState(lab.topology.sites.B.endpoint);
     await lab.join();
   });
@@ -28,6 +30,22 @@ describe('the endpoint of an OpenVPN client, when things go wrong', function () 
       await assertExchange('tcp', lab.party('A', family), lab.party('B', family));
     }
   }
+
+  it('takes a network once the kernel has a route to it over the tunnel, and drops it with that route', async () => {
+    const { endpoint } = lab.topology.sites.B;
+    const network = '203.0.113.64/26';
+    const device = (await lab.sidecar.status()).servers[0]?.device ?? '';
+    const takes = async (isTaken: boolean): Promise<unknown> =>
+      await lab.sidecar.statusWhere(
+        ({ servers }) => servers[0]?.networks?.includes(network) === isTaken,
+        `${network} is ${isTaken ? '' : 'not '}taken`,
+      );
+
+    await endpoint.ip(`route add ${network} dev ${device}`);
+    await takes(true);
+    await endpoint.ip(`route del ${network} dev ${device}`);
+    await takes(false);
+  });
 
   it('reconnects after SIGUSR1: a new epoch, the same networks, and traffic', async () => {
     const epoch = (await lab.sidecar.status()).servers[0]?.epoch ?? 0;
