@@ -66,12 +66,14 @@ export class StatusBuilder {
 
   #problems(): readonly string[] {
     const { kernel, servers } = this.#parts;
-    const { datapath, gateways, reconciler, repairs, routingRepairs, forwarder, filters, cards } = kernel;
+    const { datapath, gateways, reconciler, repairs, tableRepairs, routingRepairs, forwarder, filters, cards } =
+      kernel;
     const uplink = { problem: uplinkProblem(servers.uplinkNeed, gateways.uplinkId) };
     const watched: readonly Watched[] = [
       datapath,
       reconciler,
       repairs,
+      tableRepairs,
       routingRepairs,
       forwarder,
       uplink,

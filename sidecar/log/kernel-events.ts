@@ -52,6 +52,13 @@ export const KERNEL_EVENTS = {
     meaning: 'Another program changed or flushed the table or the chains of gwmark; the sidecar restored them.',
     action: 'Find out which program flushes the whole ruleset, often a firewall script.',
   },
+  'firewall.contested': {
+    level: 'warn',
+    meaning:
+      'Another program repeatedly changes or removes the table or the chains of gwmark. From now on gwmark restores them less and less often, down to every 30 seconds: in between, the other program wins, and replies are lost. Logged once until no more repairs are needed.',
+    action:
+      'Stop the other program from flushing the whole ruleset (`nft flush ruleset`, `iptables -F`): let it replace its own tables and chains alone.',
+  },
   'firewall.adopted': {
     level: 'info',
     meaning: 'The sidecar took over the rules of an earlier run without a gap.',

@@ -105,6 +105,27 @@ describe('Daemon', function () {
     assert.deepEqual(fields['surplus'], []);
   });
 
+  it('restores its table against a program that insists, ever slower, and one line of the log and the status say who wins', async () => {
+    await using fake = await FakeManagementServer.listen();
+    await using rig = await DaemonRig.start([fake]);
+    await rig.ready();
+    await fake.connectClient({ addresses: ['10.64.0.9'] });
+    const repairs = (): number => rig.log.of('firewall.repaired').length;
+
+    // More than a burst; each time it is there again.
+    for (let count = 1; count <= 7; count += 1) {
+      await rig.has('10.64.0.9');
+      await nft('flush', 'ruleset');
+      await rig.until(() => repairs() === count, `repair ${count}`);
+    }
+
+    assert.equal(rig.log.of('firewall.contested').length, 1);
+    assert.ok(
+      rig.daemon.status().problems.includes('another program repeatedly changes table gwmark of the packet filter'),
+    );
+    await rig.has('10.64.0.9');
+  });
+
   it('installs what a tunnel that OpenVPN recreated took along, and blames nobody', async () => {
     await using fake = await FakeManagementServer.listen();
     await using rig = await DaemonRig.start([fake]);
