@@ -116,4 +116,48 @@ holds "a question too large for the tunnel: its sender is told" \
 	in_ns h1 bash -c "ping -n -c 1 -W 5 -M do -s 1450 10.8.0.9 | grep -q 'mtu *= *1400'"
 holds "a question too large, IPv6" \
 	in_ns h1 bash -c "ping -n -c 1 -W 5 -M do -s 1440 fd08::9 | grep -q 'mtu *= *1400'"
+
+# OpenVPN's own packets: port 1450 stands for it. The path to h1 is narrower than the link, and r1 says so. The rules are
+# those of decision 0350.
+in_ns ep nft -f - <<-'END'
+table inet gwmark {
+	chain pre { iifname "lan0" udp dport 1450 meta mark set 0x32; }
+	chain out { udp sport 1450 ct direction reply meta mark set 0x32; }
+}
+END
+for family in -4 -6; do ip -n ep $family rule add ipproto udp sport 1450 lookup 100; done
+ip -n r1 link set host0 mtu 1400
+peer ep sized:1450
+
+# told NAME: how often ep was told so, by a counter of nstat(8).
+told() { in_ns ep nstat -asz "$1" | awk -v n="$1" '$1 == n { print $2 }'; }
+told_above() { [ "$(told "$1")" -gt "$2" ]; }
+# lost_answer DEST:SIZE NAME: as dropped_answer, of an answer of ep that r1 drops.
+lost_answer() {
+	local before
+	before=$(told "$2")
+	ask h1 "udp:$1" question 30 >"$lab_tmp/answer" &
+	until_true told_above "$2" "$before"
+	kill $! 2>/dev/null || true
+	echo "$(busybox wc -c <"$lab_tmp/answer") bytes, told $(($(told "$2") - before))"
+}
+# ep_path DEST SOURCE: what ep knows of the path of such a packet.
+ep_path() { ip -n ep route get "$1" from "$2" ipproto udp sport 1450 dport 9 | grep -o 'mtu [0-9]*' || echo none; }
+ep_path_is() { [ "$(ep_path "$1" "$2")" = "$3" ]; }
+
+for path in 10.1.0.9,192.0.2.2,192.0.2.2,IcmpInDestUnreachs,IPv4 fd01::9,2001:db8:2::2,[2001:db8:2::2],Icmp6InPktTooBigs,IPv6; do
+	IFS=, read -r far own to name words <<<"$path"
+	family=-4 protocol='ipproto udp'
+	[ "$words" = IPv4 ] || family=-6 protocol=''
+	is "own packets, $words: one that is too large for its path is lost" "$(lost_answer "$to:1450" "$name")" "0 bytes, told 1"
+	is "... and the next one as well, where no look-up without ports leads anywhere" "$(lost_answer "$to:1450" "$name")" "0 bytes, told 1"
+	is "... for nothing was stored" "$(ep_path "$far" "$own")" none
+	ip -n ep $family rule add pref 40005 iif lo dport 1-65534 goto 40007
+	# shellcheck disable=SC2086 # words
+	ip -n ep $family rule add pref 40006 iif lo from "$own" $protocol lookup 100
+	ip -n ep $family rule add pref 40007 nop
+	is "... with the rules of 0350 it is lost once more" "$(lost_answer "$to:1450" "$name")" "0 bytes, told 1"
+	eventually "... and stored" ep_path_is "$far" "$own" "mtu 1400"
+	is "... so that the next one arrives, in pieces" "$(answer_size h1 "$to:1450")" 1450
+done
 done_testing
