@@ -3,20 +3,10 @@ import assert from 'node:assert/strict';
 import { isNotFound, type Nftables } from 'nftables-json';
 import { addReferences, FAMILY, IN, refusal, TABLE } from './contract-fixture.js';
 
-export function describeListings(open: () => Promise<Nftables>): void {
-  let nftables: Nftables;
-
-  beforeEach(async () => {
-    nftables = await open();
-    await nftables.run([{ flush: { ruleset: null } }]);
-  });
-
-  afterEach(async () => {
-    await nftables.run([{ flush: { ruleset: null } }]).catch(() => undefined);
-    await nftables[Symbol.asyncDispose]();
-  });
-
+/** @param current the one that the running test has; it is empty at the beginning of each */
+export function describeListings(current: () => Nftables): void {
   it('leaves elements out of terse listings of a table, a set and a map', async () => {
+    const nftables = current();
     await addReferences(nftables);
 
     const listings = [
@@ -35,6 +25,7 @@ export function describeListings(open: () => Promise<Nftables>): void {
   });
 
   it('lists one chain with its rules only', async () => {
+    const nftables = current();
     await addReferences(nftables);
 
     const objects = await nftables.list({ chain: { ...IN, name: 'input' } });
@@ -46,6 +37,7 @@ export function describeListings(open: () => Promise<Nftables>): void {
   });
 
   it('rejects listings of what does not exist with ENOENT, terse or not', async () => {
+    const nftables = current();
     await nftables.run([{ add: { table: TABLE } }]);
     for (const terse of [false, true]) {
       for (const selector of [

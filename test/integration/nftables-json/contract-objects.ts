@@ -21,6 +21,7 @@ import {
   TABLE,
   withoutHandle,
 } from './contract-fixture.js';
+import { describeListings } from './contract-listings.js';
 
 export function describeObjects(open: () => Promise<Nftables>): void {
   let nftables: Nftables;
@@ -34,6 +35,8 @@ export function describeObjects(open: () => Promise<Nftables>): void {
     await nftables.run([{ flush: { ruleset: null } }]).catch(() => undefined);
     await nftables[Symbol.asyncDispose]();
   });
+
+  describeListings(() => nftables);
 
   it('adds a table, a set, chains and rules in one transaction and lists them with handles', async () => {
     await nftables.run(

@@ -1,13 +1,11 @@
 import { openNftables, type Nftables } from 'nftables-json';
 import { FakeNftables } from 'nftables-json/testing';
 import { describeCalls } from './contract-calls.js';
-import { describeListings } from './contract-listings.js';
 import { describeObjects } from './contract-objects.js';
 import { requireOwnNamespace } from './namespace-guard.js';
 
 describe('the in-memory fake', () => {
   describeObjects(openFake);
-  describeListings(openFake);
   describeCalls(openFake, async (nftables, commands) => {
     if (!(nftables instanceof FakeNftables)) {
       throw new TypeError('not the fake');
@@ -24,7 +22,6 @@ for (const [executor, otherExecutor] of [
     before(requireOwnNamespace);
 
     describeObjects(() => openNftables({ executor }));
-    describeListings(() => openNftables({ executor }));
     describeCalls(
       () => openNftables({ executor }),
       async (_nftables, commands) => {
