@@ -1,4 +1,4 @@
-/** The process of `gwmark`: the only file with an effect on import. It joins the command line and the daemon. */
+/** The process of `gwmark`: the only file with an effect on import. It connects the command line and the daemon. */
 import { runProcess } from './cli/process.js';
 
 await runProcess({

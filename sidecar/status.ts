@@ -66,7 +66,7 @@ const client = z.object({
   /** Grows whenever OpenVPN restarted and its CIDs began again at 0. */
   epoch: z.int(),
   commonName: z.string(),
-  /** The client's transport address as OpenVPN prints it, null where it did not say. */
+  /** The client's transport address as OpenVPN prints it, null if it did not say. */
   realAddress: z.string().nullable(),
   /** Virtual addresses (no prefix length) and subnets behind the client (with one), canonical form. */
   addresses: z.array(z.string()),
@@ -84,7 +84,7 @@ const unreachableNetwork = z.object({
   network: z.string(),
   /** The tunnel device that its client is on. */
   device: z.string(),
-  /** Where packets to its first address go instead; null where no route has it. */
+  /** Where packets to its first address go instead; null if no route has it. */
   leadsTo: z.string().nullable(),
 });
 
@@ -112,13 +112,13 @@ const gateway = z.object({
   state: gatewayState,
   /** Packets of VPN flows that came from it; null for the module, which counts flows instead. */
   received: trafficCount.nullable(),
-  /** Packets that were given to it by MAC; for nexthop before FORWARD had its say. */
+  /** Packets sent to its MAC address; for nexthop, counted before FORWARD. */
   sent: trafficCount.nullable(),
   /** Flows that were learnt as it; null for nexthop. */
   learnedFlows: z.number().nullable(),
   /** How often answers were redirected to another MAC. */
   moves: z.int(),
-  /** `gwmark move` said where they go. */
+  /** `gwmark move` has set where they go. */
   isOrdered: z.exactOptional(z.boolean()),
   /** Milliseconds since its last VPN frame; null before the first, and for nexthop. */
   idleMs: z.number().nullable(),
@@ -128,7 +128,7 @@ const sourceList = z.object({
   list: z.enum(['exclude', 'only']),
   /** As in the settings. */
   entry: z.string(),
-  /** The senders that it means now; none where its address is not resolved. */
+  /** The senders that it means now; none if its address is not resolved. */
   macs: z.array(z.string()),
 });
 
@@ -148,14 +148,14 @@ const statusDocument = z.object({
   firewall: z.enum(['nftables', 'iptables-nft', 'iptables-legacy']),
   /** Rules and routes are installed and agree with what is wanted. */
   ready: z.boolean(),
-  /** Why not, one sentence each; empty when ready. */
+  /** Why it is not ready, one sentence each; empty if it is. */
   problems: z.array(z.string()),
   servers: z.array(server),
   clients: z.array(client),
   /** Client networks to which no packet gets, for another route has them. */
   unreachable: z.exactOptional(z.array(unreachableNetwork)),
   gateways: z.array(gateway),
-  /** Whose frames are learnt from, and whose not. */
+  /** The senders that gwmark learns from, and those that it does not. */
   sourceLists: z.exactOptional(z.array(sourceList)),
   /** The gateway id of last resort, null while none was learnt. */
   uplink: z.int().nullable(),
@@ -179,7 +179,7 @@ const statusDocument = z.object({
   markMask: z.int(),
   /** Settings that decide what the kernel is told, by path, as the configuration file would hold them. */
   settings: z.exactOptional(z.record(z.string(), z.unknown())),
-  /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null where it cannot be read. */
+  /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null if it cannot be read. */
   networkNamespace: z.string().nullable(),
 });
 
@@ -216,10 +216,10 @@ export type SourceListStatus = DeepReadonly<z.infer<typeof sourceList>>;
 /** How often another program damaged what is ours and it was restored, since the sidecar started. */
 export type RepairStatus = DeepReadonly<z.infer<typeof repairs>>;
 
-/** What became of a text that should be a status document. */
+/** The result of reading a status document. */
 export type StatusRead =
   | { readonly ok: true; readonly status: StatusDocument }
-  /** The first thing that is wrong, for a message. */
+  /** The first error, for a message. */
   | { readonly ok: false; readonly fault: string };
 
 /**

@@ -5,13 +5,13 @@ import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import type { Origins } from './sources.js';
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';
 
-/** One condition between settings that are each right alone. */
+/** A condition between settings that are each valid alone. */
 interface Clash {
   /** The setting that the message names first. */
   readonly path: SettingPath;
   /** No clash is reported if one of these is itself invalid. */
   readonly involves: readonly SettingPath[];
-  /** What would have been right, or undefined where all is well. */
+  /** What would have been right, or undefined if all is well. */
   readonly check: (settings: FlatSettings) => string | undefined;
 }
 
@@ -80,7 +80,7 @@ const CLASHES: readonly Clash[] = [
 /**
  * Finds settings that contradict each other. Pure.
  *
- * @param faulty paths of settings that have a problem of their own
+ * @param faulty paths of settings that are invalid themselves
  */
 export function findClashes(
   settings: FlatSettings,

@@ -1,5 +1,5 @@
 /**
- * The candidate that was probably meant, undefined where none is near. Letter case, dashes and underscores do not
+ * The candidate that was probably meant, undefined if none is near. Letter case, dashes and underscores do not
  * count; a candidate's last dotted part alone is enough (`mask` for `mark.mask`).
  */
 export function didYouMean(wrong: string, candidates: readonly string[]): string | undefined {
@@ -17,7 +17,7 @@ function distanceTo(written: string, candidate: string): number {
   const whole = editDistance(written, plain(candidate));
   const writtenLast = written.split('.').at(-1) ?? written;
   const candidateLast = plain(candidate.split('.').at(-1) ?? candidate);
-  // A match of the last part alone, or of its beginning (`password`), is a little farther than one of the whole.
+  // A match of only the last part, or of its beginning (`password`), counts as slightly farther than a complete match.
   const last = editDistance(writtenLast, candidateLast) + 0.5;
   const beginning = editDistance(writtenLast, candidateLast.slice(0, writtenLast.length)) + 0.75;
   return Math.min(whole, last, writtenLast.length < 4 ? Infinity : beginning);

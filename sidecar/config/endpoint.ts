@@ -11,7 +11,7 @@ export type ConfiguredEndpoint = Endpoint & {
 /** What {@link parseConfiguredEndpoint} understands. */
 export const CONFIGURED_ENDPOINT_EXPECTED = `${ENDPOINT_EXPECTED}, or in YAML a mapping of such an "address" and a "passwordFile"`;
 
-/** Reads what `parseEndpoint` does, and `{ address, passwordFile }`; undefined where it is neither. */
+/** Reads what `parseEndpoint` does, and `{ address, passwordFile }`; undefined if it is neither. */
 export function parseConfiguredEndpoint(value: unknown): ConfiguredEndpoint | undefined {
   if (typeof value === 'string') return parseEndpoint(value);
   if (typeof value !== 'object' || value === null) return undefined;
@@ -32,7 +32,7 @@ export function plainEndpoint(
   return passwordFile === undefined ? formatEndpoint(endpoint) : { address: formatEndpoint(endpoint), passwordFile };
 }
 
-/** With the password file's path taken from `directory`, where it is relative. */
+/** With the password file's path taken from `directory`, if it is relative. */
 export function endpointFrom(endpoint: ConfiguredEndpoint, directory: string): ConfiguredEndpoint {
   const { passwordFile } = endpoint;
   return passwordFile === undefined ? endpoint : { ...endpoint, passwordFile: resolve(directory, passwordFile) };

@@ -13,7 +13,7 @@ export const DEFAULT_CONFIG_FILE = '/etc/gwmark/gwmark.yaml';
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
-/** All that settings are read from. */
+/** All sources of settings. */
 export interface ConfigInput {
   readonly flags: ReadonlyMap<SettingPath, string | readonly string[]>;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -31,14 +31,14 @@ export interface LoadedConfig {
   /** The same by path, for listings. */
   readonly flat: FlatSettings;
   readonly origins: Origins;
-  /** Null where none was read. */
+  /** Null if none was read. */
   readonly configFile: string | null;
 }
 
 export type ConfigResult = LoadedConfig | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
 /**
- * Reads the file, the environment, the flags and the password files, and gives frozen settings or all faults at once.
+ * Reads the file, the environment, the flags and the password files, and returns frozen settings or all faults at once.
  *
  * @param needs `endpoints`: at least one management endpoint is asked for
  */
@@ -49,7 +49,7 @@ export async function loadConfig(input: ConfigInput, needs: { readonly endpoints
     ...sourceProblems,
     ...resolved.problems,
     ...passwordProblems,
-    // A file that cannot be read may well name one.
+    // An unreadable file may name one.
     ...(needs.endpoints && sourceProblems.every((problem) => problem.path !== '') ? missingEndpoint(resolved) : []),
   ];
   if (problems.length > 0) return { ok: false, problems };
@@ -59,7 +59,7 @@ export async function loadConfig(input: ConfigInput, needs: { readonly endpoints
 }
 
 /**
- * Finds the control socket for commands that only look at a running sidecar: faults of other settings do not matter
+ * Finds the control socket for commands that only read a running sidecar's status: errors of other settings do not matter
  * to them, nor does a default configuration file that this user may not read.
  */
 export async function loadControlSocket(
@@ -77,7 +77,7 @@ export async function loadControlSocket(
 
 interface ReadSources {
   readonly resolved: Resolved;
-  /** Faults of the sources themselves: not readable, unknown names. */
+  /** Errors of the sources themselves: not readable, unknown names. */
   readonly problems: readonly ConfigProblem[];
   readonly configFile: string | null;
   readonly isDefaultFile: boolean;

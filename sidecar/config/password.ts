@@ -7,7 +7,7 @@ import type { Settings } from './settings.js';
 const MAX_PASSWORD_BYTES = 4096;
 
 /**
- * What a file was found to hold, or why it cannot be used, to complete "a file with the password on one line; ...".
+ * The content of a file, or why it cannot be used, to complete "a file with the password on one line; ...".
  */
 export type PasswordRead = { readonly secret: Secret } | { readonly reason: string };
 
@@ -23,7 +23,7 @@ export async function readPasswordFile(file: string): Promise<PasswordRead> {
 
 /**
  * The password for an endpoint: what its file holds now, so that a corrected one counts at the next attempt. Where it
- * cannot be read any more (a pipe, `<(...)`), what it held when the configuration was read; undefined where none is
+ * cannot be read any more (a pipe, `<(...)`), what it held when the configuration was read; undefined if none is
  * configured.
  */
 export async function passwordNow(
@@ -40,7 +40,7 @@ export async function passwordNow(
 }
 
 /**
- * The pause after a password that was refused, ms: three of the longest others, since only the operator can cure that.
+ * The pause after a password that was refused, ms: three of the longest others, since only the operator can fix that.
  */
 export function authRetryMs({ backoffMaxMs }: Settings['management']): number {
   return backoffMaxMs * 3;

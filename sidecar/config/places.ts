@@ -14,7 +14,7 @@ export interface ConfiguredUplink {
   readonly device: string;
   /** Lower case, colons; null where the address stands for it. */
   readonly mac: string | null;
-  /** Canonical IP address; null where the MAC is given. */
+  /** Canonical IP address; null if the MAC is given. */
   readonly address: string | null;
 }
 
@@ -35,7 +35,7 @@ export interface ConfiguredSource {
   readonly device: string | null;
   /** Lower case, colons; null where the address stands for it. */
   readonly mac: string | null;
-  /** Canonical IP address; null where the MAC is given. */
+  /** Canonical IP address; null if the MAC is given. */
   readonly address: string | null;
   /** Null: both. */
   readonly scope: 'clients' | 'transport' | null;
@@ -54,7 +54,7 @@ export const TRANSPORT_EXPECTED =
 /** The name of a network device: dev_valid_name() in net/core/dev.c; IFNAMSIZ is 16 with the terminating zero. */
 export const DEVICE_NAME = /^(?!\.{1,2}$)[^\s/:\0]{1,15}$/;
 
-/** Reads an entry of `networks`; undefined where the text is none. */
+/** Reads an entry of `networks`; undefined if the text is none. */
 export function parseConfiguredNetwork(text: string): ConfiguredNetwork | undefined {
   const at = text.indexOf('@');
   const device = at === -1 ? null : text.slice(at + 1);
@@ -69,7 +69,7 @@ export function formatConfiguredNetwork({ network, device }: ConfiguredNetwork):
   return device === null ? network : `${network}@${device}`;
 }
 
-/** Reads the setting `uplink`; undefined where the text is none. */
+/** Reads the setting `uplink`; undefined if the text is none. */
 export function parseConfiguredUplink(text: string): ConfiguredUplink | undefined {
   const [device = '', where = '', ...more] = text.trim().split(/\s+/);
   if (more.length > 0 || !DEVICE_NAME.test(device)) return undefined;
@@ -84,7 +84,7 @@ export function formatConfiguredUplink({ device, mac, address }: ConfiguredUplin
   return `${device} ${mac ?? address ?? ''}`;
 }
 
-/** Reads an entry of `transport`; undefined where the text is none. */
+/** Reads an entry of `transport`; undefined if the text is none. */
 export function parseConfiguredTransport(text: string): ConfiguredTransport | undefined {
   const match = /^(udp|tcp)\/(?:(?:\[([0-9a-f:.]+)\]|([0-9.]+)):)?(\d{1,5})(?:@(.+))?$/i.exec(text);
   const [, protocol, v6, v4, digits, at] = match ?? [];
@@ -114,7 +114,7 @@ export function formatConfiguredTransport({ protocol, address, port, endpoint }:
   return `${protocol}/${host}${port}${endpoint === null ? '' : `@${endpoint}`}`;
 }
 
-/** Reads an entry of `gateways.exclude` or `gateways.only`; undefined where the text is none. */
+/** Reads an entry of `gateways.exclude` or `gateways.only`; undefined if the text is none. */
 export function parseConfiguredSource(text: string): ConfiguredSource | undefined {
   const words = text.trim().split(/\s+/);
   const last = words.at(-1);

@@ -2,7 +2,7 @@ import type { Network, Policy, Transport } from '../../rules/index.js';
 import { parseNetwork } from '../../rules/index.js';
 import type { Settings } from './settings.js';
 
-/** What rules and routes need of the settings. The settings were checked, so this cannot fail. */
+/** The part of the settings that rules and routes need. The settings were checked, so this cannot fail. */
 export function policyOf(settings: Settings): Policy {
   const { protocol, tableBase, priority, fallbackPriority, nexthop4, nexthop6 } = settings.routing;
   return {
@@ -27,7 +27,7 @@ export function networksOf(settings: Settings, device: string): Network[] {
     .map(({ network }) => networkOf(network));
 }
 
-/** What the setting `transport` says of one OpenVPN, by the name of its endpoint. */
+/** The part of the setting `transport` for one OpenVPN, by the name of its endpoint. */
 export function transportsOf(settings: Settings, endpoint: string): Transport[] {
   return settings.transport
     .filter((configured) => configured.endpoint === null || configured.endpoint === endpoint)

@@ -5,15 +5,15 @@ const NOT_UNICAST = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/8', 'ff00::/
   (text) => parseNetwork(text) ?? [],
 );
 
-/** Reads an IPv4 network `a.b.c.0/24` for next-hop addresses; undefined where it is none, or not unicast. */
+/** Reads an IPv4 network `a.b.c.0/24` for next-hop addresses; undefined if it is none, or not unicast. */
 export function parseNexthop4(text: string): string | undefined {
   const network = parseUnicast(text);
   return network?.family === 4 && text.endsWith('/24') ? formatNetwork(network) : undefined;
 }
 
 /**
- * Reads an IPv6 network with a length of 64..112 for next-hop addresses and gives its canonical form (RFC 5952);
- * undefined where it is none, has host bits, or is not unicast.
+ * Reads an IPv6 network with a length of 64..112 for next-hop addresses and returns its canonical form (RFC 5952);
+ * undefined if it is none, has host bits, or is not unicast.
  */
 export function parseNexthop6(text: string): string | undefined {
   const network = parseUnicast(text);

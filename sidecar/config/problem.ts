@@ -5,16 +5,16 @@ export type Source =
   | { readonly kind: 'default' }
   | { readonly kind: 'flag'; readonly flag: string }
   | { readonly kind: 'env'; readonly name: string }
-  /** `line` counts from 1; null where a fault is of the whole file. */
+  /** `line` counts from 1; null if a fault is of the whole file. */
   | { readonly kind: 'file'; readonly file: string; readonly line: number | null };
 
-/** One fault of the configuration. `gwmark check --json` prints these. */
+/** One error of the configuration. `gwmark check --json` prints these. */
 export interface ConfigProblem {
   /** Dotted path of the setting, or of the unknown key; empty if a whole source is invalid. */
   readonly path: string;
   /** In words: `gwmark.yaml:3`, `GWMARK_TABLE`, `--table` or `default`. */
   readonly source: string;
-  /** The offending value as it was written, null where there is none to show. */
+  /** The offending value as it was written, null if there is none to show. */
   readonly value: string | null;
   /** What would have been right. */
   readonly expected: string;
@@ -39,13 +39,13 @@ export function formatSource(source: Source): string {
   }
 }
 
-/** Any raw value in the form of a message, on one line and of bounded length. */
+/** A raw value for a message, on one line and of bounded length. */
 export function showValue(raw: unknown): string {
   const shown = Array.isArray(raw) ? `[${raw.map((item) => showOne(item)).join(', ')}]` : showOne(raw);
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}...` : shown;
 }
 
-/** All errors in one message, a line each. */
+/** All errors in one message, one line each. */
 export function formatProblems(problems: readonly ConfigProblem[]): string {
   const lines = problems.map(({ path, source, value, expected }) => {
     const place = path === '' ? source : `${path} (${source})`;

@@ -2,39 +2,39 @@ import type { LoadedConfig } from './load.js';
 import { buildSettings, type Settings } from './settings.js';
 import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
 
-/** The settings that a running sidecar takes over on SIGHUP. */
+/** The settings that a running sidecar applies on SIGHUP. */
 export const RELOADABLE: ReadonlySet<SettingPath> = new Set(
   SETTINGS.filter(({ isReloadable }) => isReloadable).map(({ path }) => path),
 );
 
 /** The part of a running daemon that a changed configuration reaches. */
 export interface ReloadTarget {
-  /** A reading of the configuration begins. */
+  /** The configuration is being reloaded. */
   reloading(): void;
-  /** Puts the settings of `RELOADABLE` into force; flows go on. */
+  /** Applies the settings of `RELOADABLE`; flows continue. */
   apply(settings: Settings): Promise<void>;
-  /** It ended, whether anything changed or not. */
+  /** The reload ended, whether anything changed or not. */
   reloaded(): void;
 }
 
-/** Where a daemon says that it takes changed settings. */
+/** Where a daemon registers for changed settings. */
 export interface Reloads {
   /** Called once at most; before it, a changed configuration is compared and applied to the log alone. */
   attach(target: ReloadTarget): void;
 }
 
-/** What a new reading of the configuration means for a sidecar that runs. */
+/** The effect of a reloaded configuration on a running sidecar. */
 export interface Reload {
   /** The settings in force from now on: the new values of what can change, the old ones of the rest. */
   readonly settings: Settings;
   readonly flat: FlatSettings;
   /** What changed and is in force now. */
   readonly applied: readonly SettingPath[];
-  /** What changed and waits for a restart. */
+  /** What changed and takes effect after a restart. */
   readonly pending: readonly SettingPath[];
 }
 
-/** Compares the settings in force with what was read now. Pure. */
+/** Compares the settings in force with the reloaded ones. Pure. */
 export function planReload(current: Pick<LoadedConfig, 'flat' | 'settings'>, next: LoadedConfig): Reload {
   const changed = SETTINGS.filter((setting) => {
     const [before, after] = [setting.toPlain(current.flat[setting.path]), setting.toPlain(next.flat[setting.path])];

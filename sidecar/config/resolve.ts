@@ -7,7 +7,7 @@ import { type ConfigProblem, formatSource, showValue, type Source } from './prob
 import type { Origins, RawValue } from './sources.js';
 import { type FlatSettings, type Setting, SETTINGS, settingOf, type SettingPath } from './table.js';
 
-/** The outcome of putting all sources together. */
+/** The result of merging all sources. */
 export interface Resolved {
   /** Invalid settings have their defaults here; useless if there are problems. */
   readonly flat: FlatSettings;
@@ -48,7 +48,7 @@ export function resolveSettings(values: readonly RawValue[], workingDirectory: s
   return { flat: typed, origins, problems: [...problems, ...findClashes(typed, origins, faulty)] };
 }
 
-/** A value may break two conditions of its type, and then is wrong in one and the same way. */
+/** A value may violate two conditions of its type; both give the same message. */
 function distinct(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
   return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
 }

@@ -58,7 +58,7 @@ export interface Kind<T> {
   readonly isList: boolean;
   /** A flag that needs no value. */
   readonly isSwitch: boolean;
-  /** Turns the raw value into what the schema takes; never throws, leaves alone what it does not understand. */
+  /** Converts the raw value for the schema; never throws, and leaves other values unchanged. */
   decode(raw: unknown, form: RawForm): unknown;
   /**
    * The value with each relative path taken from `directory`: that of the file that holds it, else the working
@@ -237,7 +237,7 @@ export function uplink(row: Described<ConfiguredUplink | null>): Kind<Configured
   };
 }
 
-/** Where something of ours is served, or nowhere. */
+/** Where the sidecar serves something, or nowhere. */
 export function listener(row: Omit<Described<null>, 'default'>): Kind<Endpoint | null> {
   const expected = `"off", ${ENDPOINT_EXPECTED}`;
   return {
@@ -314,7 +314,7 @@ function decodeList(raw: unknown, form: RawForm): unknown {
   );
 }
 
-/** Text that `parse` understands; undefined from it is a fault. */
+/** Text that `parse` understands; undefined means an error. */
 function parsed<T>(parse: (text: string) => T | undefined, expected: string): z.ZodType<T> {
   return z.string().transform((value, context) => {
     const result = parse(value);

@@ -23,13 +23,13 @@ type Nested = {
  */
 export type Settings = Nested & {
   readonly management: {
-    /** What each password file held when the configuration was read, by absolute path. */
+    /** The content of each password file when the configuration was read, by absolute path. */
     readonly passwords: ReadonlyMap<string, Secret>;
   };
 };
 
 /**
- * Puts flat values into the nested form and freezes it deeply.
+ * Converts flat values to the nested form and freezes it deeply.
  *
  * @param passwords what the password files hold, by their absolute paths
  */

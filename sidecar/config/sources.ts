@@ -11,7 +11,7 @@ export interface RawValue {
   readonly source: Source;
 }
 
-/** What one source gave. */
+/** The values of one source. */
 export interface RawValues {
   readonly values: readonly RawValue[];
   readonly problems: readonly ConfigProblem[];
@@ -53,7 +53,7 @@ export function flagValues(flags: ReadonlyMap<SettingPath, string | readonly str
   return { values, problems: [] };
 }
 
-/** Completes "expected ..." for a name that is not known. */
+/** Completes "expected ..." for an unknown name. */
 export function unknownName(noun: string, meant: string | undefined): string {
   return meant === undefined ? `a known ${noun}` : `a known ${noun}; did you mean "${meant}"?`;
 }

@@ -16,7 +16,7 @@ import {
   uplink,
 } from './setting-types.js';
 
-/** How many routing tables from `routing.tableBase` on are ours, the last included: one a gateway and some spare. */
+/** How many routing tables from `routing.tableBase` on are ours, the last included: one per gateway and some spare. */
 export const ROUTING_TABLES = 301;
 /** How many rule priorities from `routing.priority` on are ours. */
 export const RULE_PRIORITIES = 300;

@@ -19,7 +19,7 @@ const GROUPS: ReadonlySet<string> = new Set(
  */
 export function yamlValues(text: string, file: string): RawValues {
   const lines = new LineCounter();
-  // Not `silent`: that would take the first of several documents and say nothing.
+  // Not `silent`, which silently takes the first of several documents.
   const document = parseDocument(text, { lineCounter: lines, logLevel: 'error', prettyErrors: false });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
@@ -97,7 +97,7 @@ class Walk {
     return isAlias(node) ? (node.resolve(this.#document) ?? null) : node;
   }
 
-  /** Null where there is nothing; a tree with too many aliases is shown as such and fails its check. */
+  /** Null if there is nothing; a tree with too many aliases is shown as such and fails its check. */
   #toJs(node: Node | null): unknown {
     if (node === null) return null;
     try {

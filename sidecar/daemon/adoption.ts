@@ -16,8 +16,8 @@ export interface AdoptionOptions {
 }
 
 /**
- * What a start takes over from an earlier run: client networks, and the tunnels and transports that they belong to.
- * They stay until it is known who is connected now, so that a restart of the sidecar loses no packet.
+ * The state that a start takes over from an earlier run: client networks, and the tunnels and transports that they belong to.
+ * They stay until the sidecar knows who is connected now, so that a restart of the sidecar loses no packet.
  */
 export class Adoption {
   readonly #options: AdoptionOptions;
@@ -39,7 +39,7 @@ export class Adoption {
     return this.#transports;
   }
 
-  /** Those that the earlier run had, also after the release: evidence for an OpenVPN that tells nothing itself. */
+  /** Those that the earlier run had, also after the release: evidence for an OpenVPN that provides none itself. */
   get earlierTransports(): readonly Transport[] {
     return this.#earlierTransports;
   }
@@ -51,7 +51,7 @@ export class Adoption {
   }
 
   /**
-   * Reads what is in the kernel, gives each part to its owner, and starts the datapath with it.
+   * Reads the state in the kernel, passes each part to its owner, and starts the datapath with it.
    *
    * @throws GwmarkError FIREWALL_CLASH, ROUTING_CLASH, ROUTING_UNAVAILABLE before anything was changed; what `Datapath.start`
    *   throws
@@ -75,7 +75,7 @@ export class Adoption {
     await neighbours.setLinks(devices.links);
   }
 
-  /** It is known who is connected: networks that nobody else holds go. Idempotent. */
+  /** It is known who is connected: networks that no other program holds go. Idempotent. */
   release(): void {
     const { connections, reconciler } = this.#options.kernel;
     const adopted = this.#clients;

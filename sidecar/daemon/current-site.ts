@@ -9,7 +9,7 @@ import { Debounced } from '../system/debounced.js';
 import type { Adoption } from './adoption.js';
 import type { StartGate } from './start-gate.js';
 
-/** A burst of device, route and rule events is answered once. */
+/** A burst of device, route and rule events causes one reading. */
 const BURST_MS = 50;
 
 export interface CurrentSiteOptions {
@@ -18,7 +18,7 @@ export interface CurrentSiteOptions {
   readonly adoption: Adoption;
   readonly gate: StartGate;
   readonly kernel: Kernel;
-  /** Once it is aborted, the reconciler gets no other site. */
+  /** After an abort, the reconciler gets no further site. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
 }
@@ -38,33 +38,33 @@ export class CurrentSite {
     this.#refresh = new Debounced(BURST_MS, () => this.#refreshNow(), options.logger);
   }
 
-  /** As they were read last. */
+  /** The last reading. */
   get devices(): Devices {
     return this.#devices;
   }
 
-  /** What the reconciler has; null before the gate is open. */
+  /** The site of the reconciler; null before the gate is open. */
   get wanted(): WantedSite | null {
     return this.#wanted;
   }
 
-  /** Reads the devices alone, before anything is followed. */
+  /** Reads only the devices, before any OpenVPN is followed. */
   async readDevices(): Promise<Devices> {
     this.#devices = await readDevices(this.#options.settings().devices);
     return this.#devices;
   }
 
-  /** Reads devices again and finds tunnels and transports on them; resolves when that was done. */
+  /** Reads devices again and finds tunnels and transports on them; resolves when done. */
   refresh(): Promise<void> {
     return this.#refresh.now();
   }
 
-  /** As {@link refresh}, within a moment: after an event, of which more may follow. */
+  /** As {@link refresh}, shortly after an event, because more may follow. */
   refreshSoon(): void {
     this.#refresh.soon();
   }
 
-  /** Gives the reconciler what is known, where that differs from before. */
+  /** Gives the reconciler the current site, if it differs from before. */
   update(): void {
     const { servers, adoption, gate, kernel, signal } = this.#options;
     const { gateways, sources, forwarder, filters, reachability, reconciler } = kernel;
@@ -82,7 +82,7 @@ export class CurrentSite {
       ...(filters.isAnswering ? { answersPathFilters: true } : {}),
     };
     if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
-    // The same object as before tells the reconciler that routes to clients need not be asked for again.
+    // The same object as before means that the reconciler need not look up routes to clients again.
     const hasSameTunnels = known !== null && JSON.stringify(known.tunnels) === JSON.stringify(tunnels);
     this.#wanted = hasSameTunnels ? { ...site, tunnels: known.tunnels } : site;
     reconciler.setSite(this.#wanted);
@@ -90,7 +90,7 @@ export class CurrentSite {
     if (tunnels.length > 0) forwarder.soon();
   }
 
-  /** Nothing is read any more. */
+  /** Stops reading. */
   stop(): void {
     this.#refresh.stop();
   }
@@ -105,7 +105,7 @@ export class CurrentSite {
     if (servers.areHeardOf || devices.tunnels.length === 0) adoption.release();
     gate.look(adoption.isHolding);
     this.update();
-    forwarder.soon(); // A card that came may take router advertisements.
+    forwarder.soon(); // A device that came may take router advertisements.
   }
 }
 

@@ -15,7 +15,7 @@ import type { RunHooks } from './run-hooks.js';
 import { StartGate } from './start-gate.js';
 import { StatusBuilder } from './status-builder.js';
 
-/** An answer without a fresh look at the kernel is better than none. */
+/** An answer without a fresh reading of the kernel is better than none. */
 const ASKED_MS = 1000;
 
 /**
@@ -86,14 +86,14 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Makes `status` say what the kernel has: counters read again, every change known so far installed. Resolves after a
+   * Updates `status` from the kernel: reads counters again, and waits until every known change is installed. Resolves after a
    * second at the latest.
    */
   settle(): Promise<void> {
     return this.#settle.within(ASKED_MS);
   }
 
-  /** Sends replies of a gateway elsewhere; resolves when the kernel does. False where there is no such gateway. */
+  /** Sends replies of a gateway elsewhere; resolves when the kernel does. False if there is no such gateway. */
   async move(order: MoveOrder): Promise<boolean> {
     if (!(await this.#kernel.gateways.move(order))) return false;
     await this.#kernel.reconciler.applied();
@@ -101,7 +101,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Why traffic of the VPN is not carried, a sentence each, after a look at the kernel that takes a second at most;
+   * Why traffic of the VPN is not carried, one sentence each, after a look at the kernel that takes a second at most;
    * empty when it is.
    */
   async readiness(): Promise<readonly string[]> {

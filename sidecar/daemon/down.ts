@@ -31,7 +31,7 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
     const savedSysctls: OriginalSysctl[] = [];
     // Another program's tables and chains are refused before anything is touched.
     for (const firewall of firewalls) savedSysctls.push(...((await firewall.adopt(() => ''))?.savedSysctls ?? []));
-    // First the rules: no packet is marked any more, so none looks for a route that is about to go.
+    // First the rules: then no packet is marked, so none looks up a route that is about to be removed.
     for (const firewall of firewalls) removed.push(...(await firewall.remove()));
     if (await disableModule()) removed.push('module gwmark: disabled, its gateways removed');
 
@@ -56,7 +56,7 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
   } finally {
     for (const tool of tools) await tool[Symbol.asyncDispose]();
   }
-  // Without the program, what is left are bits that nobody reads any more.
+  // Without the program, mark bits remain that nothing reads any more.
   if (removed.length > 0)
     await clearMarks(policy.markMask).catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
   return { removed };

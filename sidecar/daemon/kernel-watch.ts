@@ -10,7 +10,7 @@ import { Debounced } from '../system/debounced.js';
 import { repeat } from '../system/repeat.js';
 import type { CurrentSite } from './current-site.js';
 
-/** Reading every element costs time in proportion to the clients, so it is done seldom. */
+/** Reading every element costs time in proportion to the clients, so it is rare. */
 const FULL_CHECK_MS = 60_000;
 
 export interface KernelWatchOptions {
@@ -19,12 +19,12 @@ export interface KernelWatchOptions {
   readonly kernel: Kernel;
   readonly servers: Pick<Servers, 'uplinkNeed'>;
   readonly site: CurrentSite;
-  /** A look is over, whatever it found. */
+  /** A check ended, whatever it found. */
   readonly onLooked: () => void;
   readonly logger: Logger;
 }
 
-/** Watches the kernel, by its events and on timers, and calls whoever has to act. */
+/** Watches the kernel, by its events and on timers, and calls the parts that have to act. */
 export class KernelWatch implements AsyncDisposable {
   readonly #options: KernelWatchOptions;
   readonly #look: Debounced;
@@ -35,7 +35,7 @@ export class KernelWatch implements AsyncDisposable {
     this.#look = new Debounced(0, () => this.#lookNow().finally(options.onLooked), options.logger);
   }
 
-  /** Listens to the kernel's events from now on, then takes everything as it is. Call it once. */
+  /** Starts to listen to the kernel's events, then reads the current state. Call it once. */
   async begin(): Promise<void> {
     const { policy, kernel, site, logger } = this.#options;
     const { neighbours, routingRepairs, filters } = kernel;
@@ -49,7 +49,7 @@ export class KernelWatch implements AsyncDisposable {
     await filters.look(site.devices.links).catch((error: unknown) => logger.warn('daemon.check_failed', { error }));
   }
 
-  /** Looks on timers until the signal is aborted, then resolves; never rejects. */
+  /** Checks on timers until the signal is aborted, then resolves; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { settings, kernel, logger } = this.#options;
     const every = (intervalMs: () => number, work: () => Promise<void>): Promise<void> =>
@@ -70,12 +70,12 @@ export class KernelWatch implements AsyncDisposable {
     ]);
   }
 
-  /** Looks at rules and gateways within a moment. */
+  /** Checks rules and gateways soon. */
   lookSoon(): void {
     this.#look.soon();
   }
 
-  /** Looks; resolves when that is done, or after so many milliseconds. */
+  /** Checks; resolves when done, or after this many milliseconds. */
   lookWithin(limitMs: number): Promise<void> {
     return this.#look.within(limitMs);
   }
@@ -111,7 +111,7 @@ export class KernelWatch implements AsyncDisposable {
     if (await filters.look(site.devices.links)) site.update();
   }
 
-  /** Events can be lost without a word (ENOBUFS), and sysctls change without one. */
+  /** Events can be lost silently (ENOBUFS), and sysctls change without one. */
   async #reread(): Promise<void> {
     const { kernel, site } = this.#options;
     const { neighbours, routingRepairs, filters, reachability } = kernel;

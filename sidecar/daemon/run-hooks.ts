@@ -1,11 +1,11 @@
 import type { Pass } from '../kernel/reconciler.js';
 
-/** What a caller of `Daemon.run` may be told. */
+/** The notifications for a caller of `Daemon.run`. */
 export interface RunHooks {
   /** The start is over: every server was heard of or tried without success, and the kernel has what is wanted. Called once. */
   readonly onStarted?: () => void;
-  /** The kernel was looked at, some times a minute at least: the status may have changed. */
+  /** The kernel was checked, at least several times a minute: the status may have changed. */
   readonly onLooked?: () => void;
-  /** A pass that brought the kernel to what is wanted is over, or was refused. */
+  /** A pass of the reconciler succeeded or failed. */
   readonly onPass?: (pass: Pass) => void;
 }

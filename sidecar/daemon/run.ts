@@ -15,11 +15,11 @@ import { policyOf } from '../config/policy.js';
 import { summarize } from './status-builder.js';
 
 /**
- * The command `run`: works until the signal is aborted, then drains and resolves. Traffic goes on: rules, routes and
+ * The command `run`: works until the signal is aborted, then drains and resolves. Traffic continues: rules, routes and
  * neighbours stay as they are until `gwmark down`. The service manager is told once the start is over: every OpenVPN
  * was heard of or tried without success, and the kernel has the rules.
  *
- * @throws GwmarkError where it cannot start; nothing was changed then
+ * @throws GwmarkError if it cannot start; nothing was changed then
  */
 export async function runDaemon(
   settings: Settings,
@@ -75,7 +75,7 @@ async function openMetrics(settings: Settings, daemon: Daemon, logger: Logger): 
   return new Opened(listen, daemon, logger);
 }
 
-/** The module where it is loaded or can be, unless the settings say otherwise. */
+/** The module if it is loaded or can be, unless the settings say otherwise. */
 async function selectDatapath(settings: Settings, logger: Logger): Promise<DatapathKind> {
   const isForced = settings.datapath !== 'auto';
   const hasModule = settings.datapath !== 'nexthop' && (await loadModule());

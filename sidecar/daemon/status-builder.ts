@@ -8,7 +8,7 @@ import type { Servers } from '../openvpn/servers.js';
 import type { StatusDocument } from '../status.js';
 import { readNetworkNamespace } from '../system/network-namespace.js';
 
-/** A part of the daemon that can keep traffic from being carried. */
+/** A part of the daemon whose failure stops traffic. */
 interface Watched {
   /** In a sentence; null when all is well. */
   readonly problem: string | null;
@@ -33,7 +33,7 @@ export class StatusBuilder {
     this.#parts = parts;
   }
 
-  /** Reads no file and asks nobody: it tells what each part knows. */
+  /** Pure: combines what each part knows. */
   build(): StatusDocument {
     const { settings, policy, firewall, kernel, servers } = this.#parts;
     const { gateways, reconciler, repairs, reachability } = kernel;

@@ -4,13 +4,13 @@ import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus, StatusDocument } from '../status.js';
 import type { UplinkNeed } from './uplink-seeker.js';
 
-/** `nexthop` needs no code in the kernel; `module` is gwmark.ko. */
+/** `nexthop` needs no kernel module; `module` is gwmark.ko. */
 export type DatapathKind = StatusDocument['datapath'];
 
-/** What a datapath wants of the packet filter and of routing for a site. */
+/** The packet filter rules and routing of a datapath for a site. */
 export interface Compiled<Rules> {
   readonly rules: Rules;
-  /** A second table, for frames that pass a bridge; null where nothing is inline. */
+  /** A second table, for frames that pass a bridge; null if nothing is inline. */
   readonly bridge: Structure | null;
   readonly routing: RoutingPlan;
 }
@@ -26,15 +26,15 @@ export interface EarlierRun {
  * datapath. `Rules` is what the packet filter takes, chosen when the datapath is made.
  */
 export interface Datapath<Rules = unknown> {
-  /** Why it does not work, in a sentence; null when it does. */
+  /** Why it does not work, in one sentence; null if it does. */
   readonly problem: string | null;
   /** Pure. */
   compile(site: Site): Compiled<Rules>;
   /**
-   * Makes the kernel ready, and goes on from what an earlier run left.
+   * Makes the kernel ready, and continues from what an earlier run left.
    *
    * @param earlier null: there was none
-   * @throws GwmarkError where the kernel cannot be made ready
+   * @throws GwmarkError if the kernel cannot be made ready
    */
   start(earlier: EarlierRun | null): Promise<void>;
   /**
@@ -44,11 +44,11 @@ export interface Datapath<Rules = unknown> {
    * @param links devices on which gateways are learnt
    */
   poll(need: UplinkNeed, links: readonly Link[]): Promise<void>;
-  /** Resolves when nothing that it began runs any more. The kernel stays as it is. */
+  /** Resolves when nothing that it started runs any more. The kernel does not change. */
   close(): Promise<void>;
 }
 
-/** What the kernel counted for a datapath. */
+/** The kernel's counters for a datapath. */
 export interface DatapathCounters {
   /** Packets of VPN flows that took the normal route, by reason. */
   readonly fallThrough: ReadonlyMap<string, number>;
@@ -56,18 +56,18 @@ export interface DatapathCounters {
   readonly module: ReadonlyMap<string, number> | null;
 }
 
-/** What is known of gateways, whoever keeps them. */
+/** The known gateways, in the kernel or in this process. */
 export interface GatewayView {
-  /** Gateways that rules and routes are made for, and the one of last resort; none where the kernel keeps them. */
+  /** Gateways that rules and routes are made for, and the one of last resort; none if the kernel keeps them. */
   readonly ofSite: Pick<Site, 'gateways' | 'uplink'>;
-  /** The id of the gateway of last resort, whoever keeps it; null while there is none. */
+  /** The id of the gateway of last resort; null while there is none. */
   readonly uplinkId: number | null;
-  /** As of the last reading. */
+  /** From the last reading. */
   readonly counters: DatapathCounters;
   status(): readonly GatewayStatus[];
   /** Reads the kernel's counters again. Rejects when the kernel cannot be read; the last ones stay then. */
   readCounters(): Promise<void>;
-  /** Does what `gwmark move` asks for. False where there is no such gateway. @throws GwmarkError DATAPATH_FAILED */
+  /** Does what `gwmark move` asks for. False if there is no such gateway. @throws GwmarkError DATAPATH_FAILED */
   move(order: MoveOrder): Promise<boolean>;
 }
 
@@ -79,17 +79,17 @@ export interface NeighbourState {
   readonly mac: string | null;
 }
 
-/** Learns routers from what the neighbour table says. */
+/** Learns routers from the neighbour table. */
 export interface NeighbourListener {
-  /** The devices on which gateways are learnt are these from now on. */
+  /** Sets the devices on which gateways are learnt. */
   setLinks(links: readonly Link[]): void;
   /** @param neighbours on these devices */
   heard(neighbours: readonly NeighbourState[]): void;
 }
 
-/** Keeps the gateways in this process: the datapath `nexthop` alone, for the module keeps its own. */
+/** Keeps the gateways in this process; only the datapath `nexthop` does, because the module keeps its own. */
 export interface GatewayKeeper extends NeighbourListener {
-  /** It has a use for counters now; reading them is not quite free. */
+  /** It needs counters now; reading them has a cost. */
   readonly wantsCounters: boolean;
   /** Takes what the rules counted. */
   counted(counters: RuleCounters): void;

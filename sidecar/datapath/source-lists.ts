@@ -6,12 +6,12 @@ import type { SourceListStatus } from '../status.js';
 import type { NeighbourState } from './datapath.js';
 import { resolveRouter } from './uplink-seeker.js';
 
-/** An address that nobody has is asked for no more often. */
+/** The minimum time between ARP or ND requests for an address that no neighbour has. */
 const ASK_MS = 10_000;
 
 /**
  * The settings `gateways.exclude` and `gateways.only`. An address stands for the MAC that the neighbour table has for
- * it, and follows it; what it had before counts no more.
+ * it, and follows it; its earlier MAC no longer counts.
  */
 export class SourceLists {
   readonly #exclude: readonly ConfiguredSource[];
@@ -29,12 +29,12 @@ export class SourceLists {
     this.#compute();
   }
 
-  /** For the rules; undefined where there are no lists. Another object after each change. */
+  /** For the rules; undefined if there are no lists. A new object after each change. */
   get filter(): SourceFilter | undefined {
     return this.#filter;
   }
 
-  /** A list names an address: then the neighbour table counts. */
+  /** A list contains an IP address, so the neighbour table matters. */
   get hasAddresses(): boolean {
     return this.#addresses.size > 0;
   }
@@ -47,7 +47,7 @@ export class SourceLists {
     );
   }
 
-  /** Takes what the neighbour table says. True where the lists mean other senders now. */
+  /** Takes what the neighbour table says. True if the lists mean other senders now. */
   take({ device, address, mac }: NeighbourState): boolean {
     const key = `${device} ${address}`;
     if (mac === null || !this.#addresses.has(address) || this.#macs.get(key) === mac) return false;
@@ -69,7 +69,7 @@ export class SourceLists {
     }
   }
 
-  /** Each entry with the senders that it means now. */
+  /** Each entry with the senders that it currently means. */
   status(): readonly SourceListStatus[] {
     const of = (list: SourceListStatus['list'], sources: readonly ConfiguredSource[]): SourceListStatus[] =>
       sources.map((source) => ({

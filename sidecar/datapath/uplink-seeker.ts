@@ -17,7 +17,7 @@ export interface Router {
   readonly mac: string;
 }
 
-/** How long a router is tried. OpenVPN repeats its first packet after 2, 6, 14 s (UDP), or every second (TCP). */
+/** How long to try a router. OpenVPN repeats its first packet after 2, 6, 14 s (UDP), or every second (TCP). */
 const TRY_MS = 5000;
 /** How long the router that answers came from before may be silent until others are tried again. */
 const PROVEN_MS = 20_000;
@@ -56,7 +56,7 @@ export function isSame(a: Router | null, b: Router | null): boolean {
 }
 
 /**
- * Makes the kernel resolve the address of a configured router, or look whether it still is where it was.
+ * Makes the kernel resolve the address of a configured router, or look whether it still is if it was.
  * A device that is not there (yet) is no failure: it is asked again.
  */
 export async function resolveRouter({ device, address }: ConfiguredUplink): Promise<void> {
@@ -99,7 +99,7 @@ interface FdbEntry {
   readonly state?: string;
 }
 
-/** Nothing where there is no program `bridge`: it is a help and not a need. */
+/** Nothing if there is no program `bridge`, which is optional. */
 async function seenByBridge(device: string): Promise<readonly Router[]> {
   const { exitCode, stdout } = await exec('bridge', ['-j', 'fdb', 'show', 'br', device]).catch(() => ({
     exitCode: 1,

@@ -10,13 +10,13 @@ import { ConntrackFlusher } from './conntrack-flusher.js';
  * peer waits.
  */
 const HOLD_MS = 15 * 60_000;
-/** Networks that wait for their owner: a few hundred bytes each. */
+/** Networks kept for their owner: a few hundred bytes each. */
 const MAX_HELD = 65_536;
 
 export interface ClientConnectionsOptions {
-  /** Whether entries of connection tracking are deleted at all: the setting `conntrack`. */
+  /** Whether conntrack entries are deleted at all: the setting `conntrack`. */
   readonly isEnabled: boolean;
-  /** Tunnels of ours, now. */
+  /** Our current tunnels. */
   readonly tunnels: () => readonly Tunnel[];
   readonly logger: Logger;
 }

@@ -11,13 +11,13 @@ export interface ClientRoutePass {
   readonly diff: RoutingDiff;
 }
 
-/** Where client networks lie: routes depend on nothing else. */
+/** Where client networks are; routes depend on nothing else. */
 export interface RouteSite {
   readonly policy: Policy;
   readonly tunnels: readonly Tunnel[];
 }
 
-/** Computes every client's route again: after a change of tunnels. */
+/** Recomputes every client's route, after a change of tunnels. */
 export function everyClientRoute(site: RouteSite, clients: ClientNetworks): ReadonlyMap<string, Route> {
   const routes = new Map<string, Route>();
   for (const network of clients.list()) {

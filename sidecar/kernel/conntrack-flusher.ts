@@ -3,7 +3,7 @@ import { contains } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
 import { flushClients } from '../system/conntrack.js';
 
-/** So many networks passed to others at once: then whole tunnel networks are deleted, which takes one reading each. */
+/** When this many networks change owners at once, whole tunnel networks are deleted, which takes one reading each. */
 const MANY_HANDED_OVER = 256;
 
 /** A process for each set of deletions reads the whole table, so what came together goes together. */
@@ -23,7 +23,7 @@ export class ConntrackFlusher {
   }
 
   /**
-   * Deletes the entries of these networks, soon.
+   * Deletes the entries of these networks soon.
    *
    * @param emptied tunnels of ours on which nobody is left: then one deletion for the whole network of each does for
    * all its clients

@@ -16,12 +16,12 @@ export class DeviceWatch {
     this.#logger = logger;
   }
 
-  /** In a sentence; null where every card of the VPN can be used. */
+  /** In one sentence; null if every device of the VPN is usable. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /** @param wanted the setting `devices`; empty: every card */
+  /** @param wanted the setting `devices`; empty: every device */
   look(devices: Devices, wanted: readonly string[], transports: readonly Transport[]): void {
     const { vrfMembers = [], unusable = [] } = devices;
     this.#problem = vrfProblem(devices, wanted, transports) ?? unusableProblem(devices);

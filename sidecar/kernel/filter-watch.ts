@@ -7,7 +7,7 @@ import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import { linkWithoutDefault } from '../routing/default-routes.js';
 
-/** The whole ruleset is read no oftener, however often it changes. */
+/** The minimum time between readings of the whole ruleset, however often it changes. */
 const PAUSE_MS = 5000;
 
 export interface FilterWatchOptions {
@@ -35,7 +35,7 @@ export class FilterWatch {
     this.#options = options;
   }
 
-  /** The datapath's rules are to answer one of them. */
+  /** The datapath's rules must answer one of them. */
   get isAnswering(): boolean {
     return this.#canAnswer && this.#filters.some(isAnswerable);
   }

@@ -5,30 +5,30 @@ import type { Logger } from '../log/logger.js';
 import { Debounced } from '../system/debounced.js';
 import { applySysctls, planForwarding } from '../system/forwarding.js';
 
-/** What decides which sysctls are set. */
+/** The inputs that decide which sysctls are set. */
 type ForwardedSite = Pick<Site, 'tunnels' | 'links' | 'transports'>;
 
 export interface ForwarderOptions {
   readonly datapath: DatapathKind;
   /** The setting `sysctl: manage`, now. */
   readonly isManaging: () => boolean;
-  /** What packets are forwarded between, now; null while nothing is. */
+  /** The devices that packets are forwarded between, now; null while there are none. */
   readonly site: () => ForwardedSite | null;
-  /** An OpenVPN has a tunnel: packets should be forwarded. */
+  /** An OpenVPN has a tunnel, so packets must be forwarded. */
   readonly hasTunnel: () => boolean;
   /** {@link Forwarder.savedSysctls} grew: resolves when the kernel has a note of them, which `down` reads. */
   readonly onSavedSysctls: () => Promise<void>;
   readonly logger: Logger;
 }
 
-/** Turns on the forwarding of packets, and remembers what was there before. */
+/** Enables forwarding, and remembers the previous values. */
 export class Forwarder {
   readonly #options: ForwarderOptions;
   #savedSysctls: readonly OriginalSysctl[] = [];
-  /** Optional ones that were said to be refused. */
+  /** Optional sysctls whose failure was logged. */
   readonly #refused = new Set<string>();
   #problem: string | null = null;
-  /** It was on, or was turned on, at least once. */
+  /** Forwarding was on, or was enabled, at least once. */
   #isKnown = false;
   readonly #enable: Debounced;
 
@@ -49,12 +49,12 @@ export class Forwarder {
     return isManaging() && !this.#isKnown && hasTunnel() ? 'forwarding is being enabled' : null;
   }
 
-  /** Takes over what an earlier run noted. */
+  /** Takes over the values that an earlier run noted. */
   adopt(savedSysctls: readonly OriginalSysctl[]): void {
     this.#savedSysctls = savedSysctls;
   }
 
-  /** Turns forwarding on for the site of now. What is refused is a problem, logged once, and retried by the next call. */
+  /** Enables forwarding for the current site. A failure is a problem, logged once, and retried by the next call. */
   soon(): void {
     this.#enable.soon();
   }

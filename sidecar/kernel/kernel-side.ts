@@ -39,7 +39,7 @@ export interface KernelSideOptions extends Pick<
   readonly onChanged: () => void;
 }
 
-/** What the daemon works the kernel with. */
+/** The daemon's parts that change the kernel. */
 export interface KernelSide {
   readonly datapath: Datapath;
   readonly gateways: GatewayView;
@@ -100,7 +100,7 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
     protocol: policy.routing.protocol,
     sources,
     listener: keeper,
-    // The module's own uplink is looked for with each poll.
+    // Each poll reads the module's own uplink.
     asked: keeper === null ? null : configuredUplink,
     onListsChanged: onChanged,
   });

@@ -19,7 +19,7 @@ import type { RuleTables } from './rule-tables.js';
 import { TableRepairs } from './table-repairs.js';
 
 export interface KernelOptions {
-  /** Those in force now. */
+  /** The current ones. */
   readonly settings: () => Settings;
   readonly policy: Policy;
   readonly datapath: DatapathKind;
@@ -27,11 +27,11 @@ export interface KernelOptions {
   readonly tool: FirewallTool;
   /** What is around the clients, and may change. */
   readonly site: {
-    /** What the reconciler has; null before the first. */
+    /** The reconciler's site; null before the first. */
     readonly wanted: () => WantedSite | null;
-    /** Gives the reconciler what is known now. */
+    /** Gives the reconciler the current site. */
     readonly update: () => void;
-    /** Reads devices first; resolves when that was done. */
+    /** Reads devices first; resolves when done. */
     readonly refresh: () => Promise<void>;
     /** An OpenVPN has a tunnel. */
     readonly hasTunnel: () => boolean;
@@ -40,7 +40,7 @@ export interface KernelOptions {
   readonly logger: Logger;
 }
 
-/** Everything that reads and writes the kernel's network stack, put together. Disposal leaves the kernel as it is. */
+/** Assembles everything that reads and writes the kernel's network stack. Disposal leaves the kernel unchanged. */
 export class Kernel implements AsyncDisposable {
   readonly connections: ClientConnections;
   readonly datapath: Datapath;

@@ -6,7 +6,7 @@ import type { UnreachableNetwork } from '../status.js';
 import { routesTo } from '../routing/iproute.js';
 import { Debounced } from '../system/debounced.js';
 
-/** A question to the kernel takes some 60 microseconds; the rest is asked in the next look. */
+/** A route lookup takes some 60 microseconds; the rest waits for the next check. */
 const MAX_ASKED = 1000;
 const SETTLE_MS = 500;
 

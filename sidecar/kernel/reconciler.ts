@@ -24,7 +24,7 @@ const PASSING_FAILURES = 3;
 /** The site without what the reconciler adds to it. */
 export type WantedSite = Omit<Site, 'policy' | 'subnetLengths' | 'clientRouteFamilies'>;
 
-/** One pass that is over. */
+/** A finished pass. */
 export interface Pass {
   readonly seconds: number;
   /** The kernel refused it; it is tried again. */
@@ -34,12 +34,12 @@ export interface Pass {
 export interface ReconcilerOptions {
   readonly policy: Policy;
   readonly tables: RuleTables;
-  /** Who is wanted; the reconciler reads it, others change it and say so by `clientChanged`. */
+  /** The wanted networks; the reconciler reads them, others change them and call `clientChanged`. */
   readonly clients: ClientNetworks;
   readonly logger: Logger;
   /** Client networks that left the kernel: their conntrack entries go too. */
   readonly onRemoved: (networks: readonly ClientNetwork[]) => void;
-  /** What has to be over before who came is installed; null: nothing. Never rejects. */
+  /** What must finish before new networks are installed; null: nothing. Never rejects. */
   readonly beforeClients?: () => Promise<void> | null;
   readonly onPass?: (pass: Pass) => void;
   /** First and last milliseconds between attempts after a failure. */
@@ -74,7 +74,7 @@ export class Reconciler {
   /** Number of the last pass that began; the first is 1, and a repeated one has a number of its own. */
   #begun = 0;
   #applied = 0;
-  /** Work that may not overlap with a pass. */
+  /** Work that must not overlap with a pass. */
   readonly #exclusive: (() => Promise<void>)[] = [];
 
   constructor(options: ReconcilerOptions) {
@@ -86,17 +86,17 @@ export class Reconciler {
     return this.#problem;
   }
 
-  /** Everything wanted was applied at least once, and nothing failed since. */
+  /** Everything wanted was applied at least once, and nothing has failed since. */
   get isSettled(): boolean {
     return this.#site !== null && this.#problem === null;
   }
 
-  /** Number of the last pass that the kernel took; 0 before the first. Passes that it refused have numbers too. */
+  /** Number of the last successful pass; 0 before the first. Failed passes have numbers too. */
   get appliedPass(): number {
     return this.#applied;
   }
 
-  /** Number of the first pass that will see what is asked for now: the one after the pass under way. */
+  /** Number of the first pass that will include a change made now: the one after the current pass. */
   get nextPass(): number {
     return this.#begun + 1;
   }
@@ -112,7 +112,7 @@ export class Reconciler {
     this.#plan = plan;
   }
 
-  /** Everything but the clients is wanted to be so from now on. */
+  /** Sets everything that is wanted except the clients. */
   setSite(site: WantedSite): void {
     this.#wanted = site;
     this.#isSiteDirty = true;
@@ -125,7 +125,7 @@ export class Reconciler {
     this.#start();
   }
 
-  /** Resolves when everything asked for before the call was tried. */
+  /** Resolves when everything requested before the call was tried. */
   async idle(): Promise<void> {
     while (this.#running !== null) await this.#running;
   }
@@ -166,7 +166,7 @@ export class Reconciler {
   }
 
   /**
-   * True where a neighbour of ours is not what the kernel was left with.
+   * True if a neighbour of ours is not what the kernel was left with.
    *
    * @param mac null when it is gone
    */
@@ -193,7 +193,7 @@ export class Reconciler {
     });
   }
 
-  /** Finishes the pass under way and starts no other. The kernel stays as it is. */
+  /** Finishes the current pass and starts no other. The kernel does not change. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
@@ -263,7 +263,7 @@ export class Reconciler {
 
   #tryAgain(): void {
     this.#retry = null;
-    // The kernel may have taken a part: what it has is read, not remembered. Where it cannot be read, the pass fails
+    // The kernel may have taken a part: what it has is read, not remembered. If it cannot be read, the pass fails
     // again.
     void this.exclusively(async () => {
       // A transaction usually fails because another program changed the table: then only a complete one is
@@ -281,7 +281,7 @@ export class Reconciler {
     const { site, isNew, routing } = this.#nextSite(wanted, isSiteDirty || isRewrite, dirty);
     const compiled = isNew || this.#compiled === null ? tables.compile(site) : this.#compiled;
     const plan = isNew || routing.diff !== EMPTY_DIFF ? withRoutes(compiled.routing, routing.routes) : this.#plan;
-    // A change of clients alone leaves the plan as it is but for their routes; most passes touch no route at all.
+    // A change of clients alone leaves the plan as it is except for their routes; most passes touch no route at all.
     const diff = isNew ? diffRouting(this.#plan, plan) : routing.diff;
 
     // Who is there now: whoever comes or goes while the kernel works is of the next pass, and must not count as

@@ -19,7 +19,7 @@ export interface CompiledSite {
   install(changes: readonly ClientNetworkChange[], everyone: readonly ClientNetworkChange[]): Promise<void>;
 }
 
-/** What {@link RuleTables} keeps of a site: its rules are hidden in `apply`, so that nobody else minds their type. */
+/** What {@link RuleTables} keeps of a site: its rules are hidden in `apply`, so that no other program minds their type. */
 interface Tables {
   readonly routing: RoutingPlan;
   readonly bridge: Structure | null;
@@ -45,7 +45,7 @@ export class RuleTables {
 
   /**
    * @param main made with nftables or with iptables, which decides the type of all rules
-   * @param bridge null where the packet filter has no such table
+   * @param bridge null if the packet filter has no such table
    * @param compile what the datapath wants for a site, pure
    */
   static of<Rules>(

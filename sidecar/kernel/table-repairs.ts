@@ -10,7 +10,7 @@ export interface TableRepairsOptions {
     Reconciler,
     'isSettled' | 'exclusively' | 'verifyElements' | 'rewriteFirewall' | 'applied'
   >;
-  /** Gets the counters that a look reads; null where the kernel keeps the gateways. */
+  /** Gets the counters that a look reads; null if the kernel keeps the gateways. */
   readonly keeper: Pick<GatewayKeeper, 'wantsCounters' | 'counted'> | null;
   /** Name of our table, for messages. */
   readonly table: string;

@@ -4,9 +4,9 @@ import type { Logger } from '../log/logger.js';
 /** The password is wrong: only the operator can fix that. */
 const REFUSED: ReadonlySet<string> = new Set(['MGMT_AUTH', 'MGMT_PASSWORD_REQUIRED', 'MGMT_ARGUMENT']);
 
-/** How much of a text that cannot be read is said. */
+/** The logged part of an unreadable text. */
 const MAX_SHOWN = 200;
-/** How many different texts that cannot be read are said at most. */
+/** The largest number of different unreadable texts that are logged. */
 const MAX_UNREAD = 100;
 
 /**
@@ -24,7 +24,7 @@ export class ConnectionLog {
     client.onMessage((message) => this.#heard(message));
   }
 
-  /** Rows of a status of which a part does not parse. */
+  /** Rows of a status that do not parse completely. */
   seen({ unread }: StatusSnapshot): void {
     for (const row of unread) this.#cannotRead(row, 'a row of status cannot be parsed');
   }
@@ -41,7 +41,7 @@ export class ConnectionLog {
     else this.#logger.warn('management.lost', fields);
   }
 
-  /** A message that this version does not know, or of which a part does not parse. */
+  /** A message that this version does not know, or cannot parse completely. */
   #heard(message: Notification): void {
     if (message.kind === 'unknown') this.#cannotRead(`>${message.source}:${message.text}`, message.reason);
   }

@@ -15,7 +15,7 @@ export class EarlyMessages {
   /** Null after the preparation. */
   #held: EarlyMessage[] | null = [];
 
-  /** A connection is being prepared, or there is none. */
+  /** A connection is being prepared, or there is no connection. */
   get isHolding(): boolean {
     return this.#held !== null;
   }
@@ -30,7 +30,7 @@ export class EarlyMessages {
     this.#held = [];
   }
 
-  /** Keeps a message for later. @returns false when nothing is held any more: take it at once */
+  /** Keeps a message for later. @returns false if nothing is held any more: process it immediately */
   keep(message: Notification, origin: Origin): boolean {
     this.#held?.push({ message, origin });
     return this.#held !== null;

@@ -9,7 +9,7 @@ export async function releaseHold(
 ): Promise<void> {
   const { session } = client;
   await whenApplied();
-  // A later connection asks by itself, if OpenVPN still holds.
+  // A later connection asks again if OpenVPN still holds.
   if (client.session !== session) return;
   await client.holdRelease().catch((error: unknown) => {
     // Another program released it before us, or the connection is lost: then the next one asks again.

@@ -34,12 +34,12 @@ export class InstanceProblem {
     return this.#question;
   }
 
-  /** The latest attempt found nobody who listens. */
+  /** In the latest attempt, nothing listened. */
   get isRefused(): boolean {
     return this.#isRefused;
   }
 
-  /** The connection is made, and prepared. */
+  /** The connection is established and prepared. */
   connected(): void {
     this.#failure = null;
     this.#isRefused = false;

@@ -29,7 +29,7 @@ import { ServerRole } from './server-role.js';
  * One OpenVPN process, followed through its management interface: whether it runs, since when, and over which tunnel
  * and transport. What it does as a server or as a client is its `Role`.
  *
- * Losing the management connection changes nothing in the kernel: the tunnel may go on. What happened meanwhile, the
+ * Losing the management connection changes nothing in the kernel: the tunnel may continue. What happened meanwhile, the
  * snapshot of the next connection tells; when the tunnel device is gone, so are its clients.
  */
 export class Instance implements AsyncDisposable {
@@ -216,7 +216,7 @@ export class Instance implements AsyncDisposable {
     this.#compareWithBefore(pid, states);
     await this.place.evidence.meet(connection, pid);
     this.#problem.connected();
-    // Without an answer it is not known who is connected: then this connection is given up and another one tried.
+    // Without an answer, the clients are unknown: then this connection is dropped and another one tried.
     const status = await this.#roles.find(states);
     await this.#roles.current.follow(connection);
     const latest = states.at(-1);
@@ -241,7 +241,7 @@ export class Instance implements AsyncDisposable {
    * time).
    */
   #compareWithBefore(pid: number, states: readonly State[]): void {
-    // In the middle of a restart it is connected no more.
+    // During a restart it is not connected.
     const latest = states.findLast(({ name }) => name === 'CONNECTED' || isRestart(name));
     const connectedAt = latest?.name === 'CONNECTED' ? latest.timeSeconds : null;
     if (this.#pid !== null && this.#pid !== pid) {
@@ -260,13 +260,13 @@ export class Instance implements AsyncDisposable {
     this.#early.reset();
     this.#state = 'connecting';
     this.#settle();
-    // OpenVPN may be gone, and its tunnel with it.
+    // OpenVPN may be gone, with its tunnel.
     void this.#options.onServerChanged();
   }
 
   #receive(message: Notification, origin: Origin): void {
     if (message.kind === 'hold') {
-      // During preparation, hold is released at its end.
+      // During preparation: hold is released at its end.
       if (!this.#early.isHolding) void this.#releaseHold();
       return;
     }
@@ -333,7 +333,7 @@ export class Instance implements AsyncDisposable {
   }
 
   #updateState(): void {
-    // Before the first snapshot of a connection nothing is known yet.
+    // Before the first snapshot of a connection, nothing is known.
     if (this.#early.isHolding || (this.#client.phase !== 'ready' && this.#client.phase !== 'preparing')) return;
     const reason = this.#placeProblem;
     const state = reason === null ? 'ready' : 'waiting';

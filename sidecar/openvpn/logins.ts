@@ -9,7 +9,7 @@ import {
 } from 'openvpn-management-client';
 import type { Logger } from '../log/logger.js';
 
-/** A client asks OpenVPN to be let in, or to stay. */
+/** A client logs in, or renegotiates. */
 export type Login = Notification & { readonly kind: 'client:connect' | 'client:reauth' };
 
 /**
@@ -25,10 +25,10 @@ export class LoginAnswers {
   readonly #logger: Logger;
   /** Those that came with the banner, before anything can be sent. */
   #early: { message: Login; origin: Origin }[] = [];
-  /** Clients of which this connection heard the question itself. */
+  /** Clients whose login was requested on this connection. */
   readonly #asked = new Set<Cid>();
   #hasWarned = false;
-  /** Whoever waits unheard on this connection was looked for. */
+  /** Earlier logins that still wait were searched for on this connection. */
   #hasLooked = false;
 
   /** @param isAccepting asked at each login: settings can change */
@@ -56,7 +56,7 @@ export class LoginAnswers {
 
   /**
    * Lets in who asked while no sidecar was attached: OpenVPN does not ask again, and they would wait until its
-   * hand-window ends. A client that only renegotiates cannot be told from the others; if nobody heard its question, it
+   * hand-window ends. A client that only renegotiates is indistinguishable from the others; if no sidecar received its request, it
    * has to reconnect.
    *
    * @param status of the statuses of a connection only the first matters: from then on every question is heard
@@ -91,14 +91,14 @@ export class LoginAnswers {
         await this.#client.clientAuthNt({ epoch, cid }, parseKid(String(kid)));
         return true;
       } catch (error) {
-        // Refused: it has no such key, has not asked yet, or is gone.
+        // Rejected: it has no such key, has not asked yet, or is gone.
         if (!isManagementError(error) || error.code !== 'MGMT_COMMAND') throw error;
       }
     }
     return false;
   }
 
-  /** Commands can be sent from now on. */
+  /** Commands can be sent now. */
   answerEarly(): void {
     const logins = this.#early;
     this.#early = [];

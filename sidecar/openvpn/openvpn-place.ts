@@ -5,12 +5,12 @@ import type { Logger } from '../log/logger.js';
 import type { Role } from './role.js';
 import type { EvidenceSource } from '../status.js';
 
-/** How OpenVPN is when its place is looked for. */
+/** The state of OpenVPN when its place is determined. */
 export interface PlaceQuestion {
   readonly devices: Devices;
   /** It has started, and we are connected to it: asked again after every wait, for it may have ended meanwhile. */
   readonly isConnected: () => boolean;
-  /** Its process has ended. */
+  /** Its process has exited. */
   readonly isGone: boolean;
   /** The addresses of its tunnel, as its state told them. */
   readonly addresses: readonly string[];
@@ -21,7 +21,7 @@ export interface PlaceQuestion {
 /**
  * Where one OpenVPN is in the kernel: its tunnel device and the sockets that it serves, and who told so.
  *
- * What is known stays while OpenVPN restarts or its management connection is lost, for its traffic goes on; only a
+ * What is known stays while OpenVPN restarts or its management connection is lost, for its traffic continues; only a
  * process that has ended has no place.
  */
 export class OpenVpnPlace {
@@ -83,7 +83,7 @@ export class OpenVpnPlace {
     this.#isDecided = false;
   }
 
-  /** It is followed no more. */
+  /** Stops following this OpenVPN. */
   leave(): void {
     this.forget();
     this.#tunnel = null;

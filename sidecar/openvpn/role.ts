@@ -8,10 +8,10 @@ export type StartEnd =
   | 'by state'
   /** While there was no management connection: it is connected since another time. */
   | 'unheard'
-  /** Another process answers: nothing that the one before told is true of it. */
+  /** Another process answers: nothing that the previous one reported applies to it. */
   | 'another process';
 
-/** What the status document has of a role. */
+/** The role's part of the status document. */
 export interface RoleStatus {
   /** Where it sends its packets now, or sent them last; null for a server. */
   readonly remote: TransportStatus | null;
@@ -31,7 +31,7 @@ export interface Role {
   readonly remotes: readonly Transport[] | null;
 
   /**
-   * Asks a new connection for what only this role can tell. Call it once a connection, when the role is known, before
+   * Asks a new connection for what only this role can tell. Call it once per connection, when the role is known, before
    * `connected`. Rejects with the ManagementError of a command.
    */
   follow(connection: Connection): Promise<void>;
@@ -42,7 +42,7 @@ export interface Role {
   /**
    * The connection is prepared; what the role does by itself begins.
    *
-   * @param status what OpenVPN answered to `status` during the preparation; null where it was not asked
+   * @param status what OpenVPN answered to `status` during the preparation; null if it was not asked
    */
   begin(status: PositionedStatus | null): void;
   /**

@@ -59,8 +59,8 @@ export class Roles {
   /**
    * Finds out by the states of this process and, where they say nothing and it is connected, by `status`.
    *
-   * @returns what it answered to `status`, for {@link Role.begin}; null where it was not asked, and of a client
-   * @throws ManagementError where it does not answer
+   * @returns what it answered to `status`, for {@link Role.begin}; null if it was not asked, and of a client
+   * @throws ManagementError if it does not answer
    */
   async find(states: readonly State[]): Promise<PositionedStatus | null> {
     const told = states.some(isClientState) ? this.note('client') : this.#known;
@@ -74,7 +74,7 @@ export class Roles {
     this.#known = configuredRole(this.#options);
   }
 
-  /** As {@link Role.resolve}: the role that it has not, or has no more, has no tunnel either. */
+  /** As {@link Role.resolve}; the other role, or a former one, gets no tunnel. */
   resolve(tunnel: Tunnel | null, links: readonly Link[]): void {
     const { current } = this;
     for (const role of [this.#options.server, this.#options.vpnClient])

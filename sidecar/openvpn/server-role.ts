@@ -22,13 +22,13 @@ export interface ServerRoleOptions {
   readonly client: ManagementClient;
   /** What holds the networks of its clients. */
   readonly networks: Omit<SessionNetworksOptions, 'logger'>;
-  /** Those in force now. */
+  /** The current ones. */
   readonly settings: () => Settings;
   /** The epoch of OpenVPN, in which its CIDs are unique. */
   readonly epoch: () => number;
   /** A snapshot found that OpenVPN is connected, which no event had told. Resolves when its tunnel was looked for. */
   readonly onConnected: (state: State) => Promise<void>;
-  /** Every `status` that was read. */
+  /** Called with every `status` that was read. */
   readonly onStatus: (status: PositionedStatus) => void;
   readonly logger: Logger;
 }
@@ -134,7 +134,7 @@ export class ServerRole implements Role {
     this.#snapshots.intervalChanged();
   }
 
-  /** It is followed no more: its clients go. */
+  /** Stops following it, and removes its clients. */
   retire(): void {
     this.#apply(this.#sessions.clear('retired'));
   }
@@ -145,7 +145,7 @@ export class ServerRole implements Role {
     await this.#snapshots.stop();
   }
 
-  /** What counts as soon as it is heard, also while the connection is being prepared. */
+  /** What counts as soon as it arrives, also while the connection is being prepared. */
   #hear(message: Notification, origin: Origin): void {
     switch (message.kind) {
       case 'client:connect':

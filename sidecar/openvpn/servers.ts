@@ -5,7 +5,7 @@ import type { Settings } from '../config/settings.js';
 import { Instance } from './instance.js';
 import type { InstanceOptions } from './instance-options.js';
 
-/** Everything that a server needs but what the settings say. */
+/** Everything that a server needs except its settings. */
 export type ServerSurroundings = Omit<InstanceOptions, 'endpoint' | 'settings'>;
 
 /** The servers of the setting `management.endpoints`, in its order, which may change while they are followed. */
@@ -75,7 +75,7 @@ export class Servers implements AsyncDisposable {
     return failed;
   }
 
-  /** Follows what is named now: new servers are begun with, those named no more are left, and their clients go. */
+  /** Follows the configured servers: starts to follow new ones, leaves the others, and removes their clients. */
   async reconfigure(settings: Settings): Promise<void> {
     this.#settings = settings;
     const known = new Map(this.#list.map((server) => [server.name, server]));

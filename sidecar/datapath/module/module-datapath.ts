@@ -16,9 +16,9 @@ import { parseModuleGateway, parseModuleStats, readRecords, writeControl } from 
 
 export interface ModuleDatapathOptions<Rules> {
   readonly policy: Policy;
-  /** What the packet filter is to do for a site. Pure. */
+  /** The packet filter rules for a site. Pure. */
   readonly compileRules: (site: Site) => Rules;
-  /** The same for frames that pass these bridges, at least one; null where the packet filter cannot select them. Pure. */
+  /** The same for frames that pass these bridges, at least one; null if the packet filter cannot select them. Pure. */
   readonly compileBridge: ((site: Site, bridges: readonly string[]) => Structure) | null;
   readonly logger: Logger;
   readonly firewall: Pick<PacketPath, 'seenMacs'>;

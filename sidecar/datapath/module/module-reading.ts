@@ -14,7 +14,7 @@ export async function readModule(): Promise<ModuleReading> {
   return parseModuleConfig(await readFile('/proc/net/gwmark/config', 'utf8').catch(() => null));
 }
 
-/** @param text of the file, null where there is none */
+/** @param text of the file, null if there is none */
 export function parseModuleConfig(text: string | null): ModuleReading {
   if (text === null) return { state: 'absent' };
   const [firstLine = '', ...records] = text.split('\n');

@@ -16,7 +16,7 @@ export interface ModuleUplinkOptions {
 }
 
 /**
- * Tells the module its uplink where it cannot find one by itself: it learns one from replies of this host, which an
+ * Tells the module its uplink if it cannot find one by itself: it learns one from replies of this host, which an
  * OpenVPN client does not send, and from captured frames.
  */
 export class ModuleUplink {

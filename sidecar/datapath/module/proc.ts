@@ -81,7 +81,7 @@ export async function writeControl(command: string): Promise<void> {
 }
 
 /**
- * Reads the records of a file, one a line, without the first line.
+ * Reads the records of a file, one per line, without the first line.
  *
  * @throws GwmarkError DATAPATH_FAILED when the file cannot be read, DATAPATH_ABI when the module speaks another ABI
  */

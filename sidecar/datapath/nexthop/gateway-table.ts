@@ -170,7 +170,7 @@ export class GatewayTable {
     return true;
   }
 
-  /** The neighbour table said something of an address. */
+  /** The neighbour table reported an address. */
   neighbour(state: NeighbourState): GatewayChange[] {
     const address = key(state.device, state.address);
     const known = this.#neighbours.get(address);
@@ -182,7 +182,7 @@ export class GatewayTable {
     this.#neighbours.delete(address);
     this.#neighbours.set(address, { ...state, mac });
     this.#forgetOldest();
-    // Who claims an address is there, whatever was thought of it.
+    // A machine that claims an address is alive, whatever was assumed before.
     const changes =
       known === undefined
         ? []
@@ -199,7 +199,7 @@ export class GatewayTable {
     return this.#send(lost, mac, by);
   }
 
-  /** The router that lost an address gave no sign of life. Nothing where the doubt was settled meanwhile. */
+  /** The router that lost an address showed no sign of life. Nothing where the doubt was settled meanwhile. */
   silent(device: string, mac: string): GatewayChange[] {
     const doubt = this.#doubts.get(key(device, mac));
     if (doubt === undefined) return [];
@@ -207,19 +207,19 @@ export class GatewayTable {
     return this.#send(this.#at(device, mac), doubt.claimedBy, 'silence', doubt.address);
   }
 
-  /** The router lives, and another one does its work: what went to it goes there. */
+  /** The router is alive, but another one took over: its packets go there. */
   handOver({ device, mac, claimedBy, address }: Doubt): GatewayChange[] {
     return this.#send(this.#at(device, mac), claimedBy, 'silence', address);
   }
 
-  /** What is not settled about a MAC; null for one that keeps what it had, or lost all. */
+  /** The open question about a MAC; null if it kept, or lost, all its addresses. */
   doubtOf(device: string, mac: string): Doubt | null {
     return this.#doubts.get(key(device, mac)) ?? null;
   }
 
   /**
    * A command: answers of the gateway that frames of `from` are learnt as go to `to`, whatever evidence says, until
-   * another command. The MAC of the gateway itself ends that. Null where there is no such gateway.
+   * another command. The MAC of the gateway itself ends that. Null if there is no such gateway.
    */
   order(device: string, from: string, to: string): GatewayChange[] | null {
     const entry = this.#bySource.get(key(device, from));

@@ -24,14 +24,14 @@ import { GatewayTable } from './gateway-table.js';
 import { NexthopUplink } from './nexthop-uplink.js';
 import { RouterChecks } from './router-checks.js';
 
-/** A router with clients behind it is not silent for so long: OpenVPN's keepalive is 10 s in its own examples. */
+/** A router with clients behind it is never silent for this long: OpenVPN's examples have a keepalive of 10 s. */
 const SILENT_MS = 60_000;
 /** Of a gateway whose rules are not written or not read yet. */
 const NOTHING_COUNTED = { packets: 0, bytes: 0 };
 
 export interface NexthopDatapathOptions<Rules> {
   readonly policy: Policy;
-  /** What the packet filter is to do for a site. Pure. */
+  /** The packet filter rules for a site. Pure. */
   readonly compileRules: (site: Site) => Rules;
   /** Highest gateway id. */
   readonly max: number;
@@ -47,7 +47,7 @@ export interface NexthopDatapathOptions<Rules> {
 }
 
 /**
- * The datapath that needs no code in the kernel. It keeps the gateways itself: fed by neighbour events, by the
+ * The datapath that needs no kernel module. It keeps the gateways itself: fed by neighbour events, by the
  * neighbour table at the start, and by the sets that the packet path fills with source MACs it does not know.
  */
 export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, GatewayKeeper {
@@ -56,7 +56,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   readonly #table: GatewayTable;
   #devices = new Set<string>();
   readonly #uplink: NexthopUplink;
-  /** Gateway id -> what its rule counted last, and when that had grown (monotonic milliseconds). */
+  /** Gateway id -> the last count of its rule, and when it increased (monotonic milliseconds). */
   readonly #counted = new Map<number, { packets: number; grownAtMs: number }>();
   #counters: RuleCounters | null = null;
   /** Gateway id -> how often it moved. */
@@ -126,7 +126,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
 
   heard(neighbours: readonly NeighbourState[]): void {
     const others = neighbours.filter(({ address }) => !this.#isNexthop(address));
-    // Those whom the lists name now are no gateways any more.
+    // Senders that the lists now exclude are no longer gateways.
     this.#note([...others.flatMap((neighbour) => this.#table.neighbour(neighbour)), ...this.#table.removeExempt()]);
   }
 
@@ -229,7 +229,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       this.#checks.take(change);
       if (change.kind === 'doubted') continue;
       if (change.kind === 'limit') {
-        // Once until there is room again: every further MAC would say the same.
+        // Logged once until there is room again.
         if (!this.#isFull)
           logger.warn('gateway.limit', { device: change.device, mac: change.mac, max: this.#options.max });
         this.#isFull = true;

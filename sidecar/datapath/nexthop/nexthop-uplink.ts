@@ -15,7 +15,7 @@ export interface NexthopUplinkOptions {
   readonly logger: Logger;
 }
 
-/** Which gateway is the one of last resort: configured, found by transport flows, or tried. */
+/** Chooses the gateway of last resort: configured, found by transport flows, or tried. */
 export class NexthopUplink {
   readonly #options: NexthopUplinkOptions;
   readonly #seeker = new UplinkSeeker();
@@ -34,7 +34,7 @@ export class NexthopUplink {
     return this.#id === null ? null : this.#options.table.get(this.#id);
   }
 
-  /** Whether counters would tell which of several is to be the uplink. */
+  /** Whether counters are needed to choose the uplink among several. */
   get hasOthers(): boolean {
     return this.#hasOthers;
   }
@@ -48,7 +48,7 @@ export class NexthopUplink {
     );
   }
 
-  /** Goes on with the uplink of an earlier run. */
+  /** Continues with the uplink of an earlier run. */
   adopt(id: number | null, uplinks: Installed['uplinks']): void {
     this.#id = id;
     this.#choose(uplinks);

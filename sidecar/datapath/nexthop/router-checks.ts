@@ -23,16 +23,16 @@ const LOOKS_MS = [100, 200, 300, 400];
  * handed over.
  */
 const HANDED_OVER_MS = 3000;
-/** For how long that is watched for. */
+/** How long to watch for that. */
 const WATCHED_MS = 60_000;
 
 export interface RouterChecksOptions {
   readonly table: GatewayTable;
   readonly firewall: Pick<PacketPath, 'readCounters'>;
   readonly logger: Logger;
-  /** Takes what the checks found out. */
+  /** Receives the results of the checks. */
   readonly onChanges: (changes: readonly GatewayChange[]) => void;
-  /** Takes counters that were read in between. */
+  /** Receives counters that were read in between. */
   readonly onCounters: (counters: RuleCounters) => void;
 }
 
@@ -63,22 +63,22 @@ export class RouterChecks {
 
   constructor(options: RouterChecksOptions) {
     this.#options = options;
-    // Any number of routers may be asked at a time.
+    // Any number of routers may be probed at a time.
     setMaxListeners(0, this.#closing.signal);
   }
 
-  /** Counters may tell something. */
+  /** Counters may contain evidence. */
   get isWatching(): boolean {
     return this.#rivals.size > 0 || this.#options.table.watched().length > 0;
   }
 
-  /** Begins what a change calls for; returns at once. */
+  /** Starts the checks that a change requires; returns immediately. */
   take(change: GatewayChange): void {
     if (change.kind === 'doubted') this.#begin(this.#ask(change.doubt));
     else if (change.kind === 'moved' && change.by !== 'command') this.#begin(this.#lookAfterMove(change.gateway.id));
   }
 
-  /** Ends every check; resolves when none runs any more. */
+  /** Stops every check; resolves when none runs any more. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#work.idle();
@@ -199,7 +199,7 @@ export class RouterChecks {
 
   #begin(work: Promise<void>): void {
     this.#work.add(work).catch((error: unknown) => {
-      // What closing ended is no failure.
+      // A check that closing ended is no failure.
       if (!this.#closing.signal.aborted) this.#options.logger.warn('daemon.check_failed', { error });
     });
   }
