@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../log/logger.js';
 import { type KernelEvent, NeighbourMonitor } from './neighbour-monitor.js';
 
-export interface KeptMonitorOptions {
+export interface RestartingMonitorOptions {
   /** The protocol number that our own neighbours carry. */
   readonly protocol: number;
   readonly onEvent: (event: KernelEvent) => void;
@@ -14,11 +14,11 @@ export interface KeptMonitorOptions {
 
 /** The monitor of the kernel's events, restarted a second after it ended, until it is disposed of. */
 export class RestartingMonitor implements AsyncDisposable {
-  readonly #options: KeptMonitorOptions;
+  readonly #options: RestartingMonitorOptions;
   readonly #stop = new AbortController();
   #monitor: NeighbourMonitor | null = null;
 
-  constructor(options: KeptMonitorOptions) {
+  constructor(options: RestartingMonitorOptions) {
     this.#options = options;
     this.#start();
   }
