@@ -28,7 +28,7 @@ export function findOthers(reading: TraceReading, query: TraceQuery, role: Role,
     if (reason === null && strandedLink !== null && !isAnswerableBehindNat(filter) && isMasqueraded(reading, query)) {
       return steps.stop(
         'filter',
-        `${filter.where} drops replies to a flow that the endpoint masquerades: it comes before connection tracking, which alone knows whose they are`,
+        `${filter.where} drops replies to a flow that the endpoint masquerades: it comes before connection tracking, which finds their flow`,
         remedyBehindNat(filter),
       );
     }

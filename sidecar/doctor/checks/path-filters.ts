@@ -64,7 +64,7 @@ export function judgePathFilters({
       return {
         severity: 'info',
         subject,
-        found: `${where} asks with the mark, but before connection tracking: it drops replies to flows of clients that the endpoint masquerades`,
+        found: `${where} looks up with the mark, but before connection tracking: it drops replies to flows of clients that the endpoint masquerades`,
         expected,
         remedy: remedyBehindNat(filter),
       };
@@ -118,7 +118,7 @@ export function whyUnanswerable(
 
 /** How replies to flows of clients that the endpoint masquerades get past a filter. */
 export function remedyBehindNat({ where }: Pick<PathFilter, 'where'>): string {
-  return `move ${where} behind connection tracking (priority mangle, -150), give the endpoint a default route by that link, or do not masquerade clients: their own addresses come back`;
+  return `move ${where} after connection tracking (priority mangle, -150), add a default route through that link, or do not masquerade clients, so that replies go to their own addresses`;
 }
 
 /** How to keep an unanswered filter from dropping packets. */
