@@ -12,9 +12,9 @@ export interface NeighbourFeedOptions {
   readonly sources: SourceLists;
   /** Null where the kernel keeps the gateways itself. */
   readonly listener: NeighbourListener | null;
-  /** A router that the kernel is to look for before each reading; null: none. */
+  /** A router that the kernel should resolve before each reading; null: none. */
   readonly asked: ConfiguredUplink | null;
-  /** The lists mean other senders now. */
+  /** The senders of the lists changed. */
   readonly onListsChanged: () => void;
 }
 
@@ -30,7 +30,7 @@ export class NeighbourFeed {
     this.#options = options;
   }
 
-  /** The devices on which gateways are learnt are these from now on; new ones may have neighbours already. */
+  /** Sets the devices on which gateways are learnt; new ones may already have neighbours. */
   async setLinks(links: readonly Link[]): Promise<void> {
     const known = this.#devices;
     this.#devices = new Set(links.map(({ device }) => device));
@@ -38,7 +38,7 @@ export class NeighbourFeed {
     if (links.some(({ device }) => !known.has(device))) await this.read();
   }
 
-  /** Takes the neighbour table as it is, after events may have been lost. Costs nothing where nobody listens. */
+  /** Reads the neighbour table, after events may have been lost. Costs nothing without a listener. */
   async read(): Promise<void> {
     const { protocol, sources, listener, asked } = this.#options;
     if (asked !== null) await resolveRouter(asked);
@@ -47,12 +47,12 @@ export class NeighbourFeed {
     this.#handOn(others.map(({ dev, dst, lladdr }) => ({ device: dev, address: dst, mac: lladdr ?? null })));
   }
 
-  /** Takes an event of the neighbour table. */
+  /** Processes an event of the neighbour table. */
   take(event: KernelEvent & { kind: 'neighbour' }): void {
     if (!event.isOurs) this.#handOn([event]);
   }
 
-  /** Makes the kernel ask for addresses on the lists that are not resolved; their answers come as events. */
+  /** Makes the kernel resolve addresses on the lists; the answers come as events. */
   ask(): Promise<void> {
     return this.#options.sources.ask(this.#devices);
   }

@@ -91,7 +91,7 @@ export function addLine(name: string, { value, timeoutSeconds, mark }: SetElemen
   return `add ${name} ${value}${timeout}${skbmark}`;
 }
 
-/** What is wrong with a set's make; undefined if nothing is. */
+/** What is wrong with a set's definition; undefined if nothing is. */
 export function faultOfSpec({ name, type, family, timeoutSeconds, maxElements }: SetSpec): string | undefined {
   // Callers without types may pass anything.
   if (!['hash:ip', 'hash:mac', 'hash:net'].includes(type))

@@ -3,7 +3,7 @@ import type { IptablesErrorCode } from './iptables-error.js';
 import { BUILT_IN_CHAINS, ruleTarget, type ListedTable, type RuleWords, type TableName } from './table.js';
 import { joinWords } from './words.js';
 
-/** Why the model refuses a command; without a place, which only the caller knows. */
+/** Why the model rejects a command; without a place, which only the caller knows. */
 export class ModelRefusal extends Error {
   readonly code: IptablesErrorCode;
 
@@ -56,7 +56,7 @@ export class TableModel {
   }
 
   /**
-   * Carries out one command and returns the lines that do the same in iptables-restore.
+   * Applies one command and returns the equivalent lines for iptables-restore.
    *
    * @throws ModelRefusal; the model is then of no further use
    */
@@ -98,7 +98,7 @@ export class TableModel {
   #add(verb: '-A' | '-I', name: string, rule: RuleWords): string {
     const { rules } = this.#chain(name);
     const target = ruleTarget(rule);
-    // Any other word may be a target that an extension gives.
+    // Any other word may be a target of an extension.
     if (target?.startsWith(this.#prefix) === true && !this.#chains.has(target))
       throw new ModelRefusal('ENOENT', `chain ${target} does not exist`);
     if (verb === '-A') rules.push(rule);
@@ -138,7 +138,7 @@ export class TableModel {
     return chain;
   }
 
-  /** Packets must never come into a circle; one that no packet can reach is left alone, as the kernel does. */
+  /** Packets must never enter a loop; a loop that no packet can reach is allowed, as in the kernel. */
   #refuseLoops(from: string, to: string): void {
     if (!this.#entersCircle(to, new Set([from])) || !this.#isReached(from)) return;
     throw new ModelRefusal('ELOOP', `jump from chain ${from} to ${to} leads into a circle`);
@@ -152,7 +152,7 @@ export class TableModel {
 
   #isReached(wanted: string): boolean {
     const reached = new Set([...this.#chains].filter(([, { policy }]) => policy !== null).map(([name]) => name));
-    // A set hands out what is added while it is gone through.
+    // Iterating over a set includes elements that are added meanwhile.
     for (const name of reached) for (const target of this.#targets(name)) reached.add(target);
     return reached.has(wanted);
   }

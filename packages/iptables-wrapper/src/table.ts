@@ -5,7 +5,7 @@ export type Family = 4 | 6;
 
 export type TableName = 'filter' | 'mangle' | 'nat' | 'raw' | 'security';
 
-/** The chains that packets pass by themselves. A chain is either one of these or made by a user. */
+/** The built-in chains. A chain is either one of these or made by a user. */
 export const BUILT_IN_CHAINS: Readonly<Record<TableName, readonly string[]>> = {
   filter: ['INPUT', 'FORWARD', 'OUTPUT'],
   mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
@@ -87,7 +87,7 @@ export function readTables(text: string): ListedTable[] {
   return tables;
 }
 
-/** The table as packets see it: a built-in chain that iptables has not made yet accepts, and holds nothing. */
+/** The table as packets see it: a built-in chain that iptables has not created yet is empty and accepts. */
 export function withBuiltIns(name: TableName, listed: ListedTable | undefined): ListedTable {
   const chains = listed?.chains ?? [];
   const none = { packets: 0n, bytes: 0n };

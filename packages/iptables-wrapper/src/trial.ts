@@ -20,7 +20,7 @@ export async function firstRefusedRule(
   accepts: (lines: readonly string[]) => Promise<boolean>,
 ): Promise<RestoreLine | undefined> {
   const chain = `${prefix}${TRIAL_SUFFIX}`;
-  // Rules that lead to our chains were found right by their names.
+  // Rules that lead to our chains were already checked by name.
   const rules = lines.flatMap((line) => {
     const [verb = '', , ...words] = splitWords(line.text).words;
     const isTried = (verb === '-A' || verb === '-I') && ruleTarget(words)?.startsWith(prefix) !== true;

@@ -21,7 +21,7 @@ export function faultOfPrefix(prefix: string): string | undefined {
   return taken === undefined ? undefined : `prefix ${JSON.stringify(prefix)} begins ${taken}, which is not ours`;
 }
 
-/** What is wrong with a command whatever the tables hold; undefined if nothing is. */
+/** What is wrong with a command regardless of the tables; undefined if nothing is. */
 export function faultOf(command: Command, prefix: string): string | undefined {
   const { family, table, chain } = commandChain(command);
   // Callers without types may pass anything.

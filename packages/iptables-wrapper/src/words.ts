@@ -48,7 +48,7 @@ export function splitWords(text: string): SplitWords {
   return { words, isOpen: isQuoted };
 }
 
-/** One word as `splitWords` reads it back; quoted only where it must be. */
+/** One word as `splitWords` reads it back; quoted only if necessary. */
 export function quoteWord(word: string): string {
   return word !== '' && !/[\s"\\']/u.test(word) ? word : `"${word.replaceAll(/["\\']/gu, (char) => `\\${char}`)}"`;
 }

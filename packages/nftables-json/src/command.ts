@@ -59,7 +59,7 @@ export type ResetObject = {
   readonly counter: { readonly family: Family; readonly table: string; readonly name: string };
 };
 
-/** A rule with the handle of the rule that it takes the place of. */
+/** A rule with the handle of the rule that it replaces. */
 export type ReplaceRule = Rule & { readonly handle: number };
 
 export type Command =

@@ -1,5 +1,5 @@
 /**
- * The few messages of nf_tables that are sent without libnftables: which generation, which kind of set, and elements
+ * The messages of nf_tables that are sent without libnftables: which generation, which kind of set, and elements
  * of it.
  *
  * @see linux/netfilter/nf_tables.h; linux/netfilter/nfnetlink.h NFNL_MSG_BATCH_BEGIN
@@ -41,7 +41,7 @@ const NFTA_SET_ELEM_KEY = 1;
 const NFTA_DATA_VALUE = 1;
 const AF_UNSPEC = 0;
 
-/** What nft writes down as the type of a key: TYPE_IPADDR and TYPE_IP6ADDR of its datatype.h. */
+/** The type of a key, as nft stores it: TYPE_IPADDR and TYPE_IP6ADDR of its datatype.h. */
 const KEY_TYPE = { 4: 7, 16: 8 } as const;
 
 /** Asks for the generation of the ruleset. */
@@ -56,7 +56,7 @@ export function readGeneration(reply: Reply | undefined): number | undefined {
     : undefined;
 }
 
-/** Asks what kind of set it is that a change is for. */
+/** Asks for the kind of a change's set. */
 export function writeGetSet(writer: MessageWriter, sequence: number, { protocol, table, name }: ElementChange): void {
   writer.message(request(NFT_MSG_GETSET, NLM_F_REQUEST, sequence, protocol), () => {
     writer.text(NFTA_SET_TABLE, table);

@@ -11,10 +11,10 @@ const MAX_TRIES = 3;
 const MAX_SETS = 16;
 /** The kernel answers each message at most once. */
 const MAX_REPLIES = 1024;
-/** Room for the longest answer, the description of a set. */
+/** Space for the longest answer, the description of a set. */
 const REPLY_BYTES = 8192;
 
-/** What is known of a transaction. Unless it is `applied` or `unknown`, nothing of it was applied. */
+/** The outcome of a transaction. Unless it is `applied` or `unknown`, nothing of it was applied. */
 type Outcome = 'applied' | 'refused' | 'outdated' | 'unknown';
 
 /** All these sets were plain, and their keys as long as these, at this generation. */
@@ -46,7 +46,7 @@ export class ElementWriter {
   readonly #replyView = new DataView(this.#reply.buffer, this.#reply.byteOffset, REPLY_BYTES);
   #sequence = 0;
   #lastSets: readonly ElementChange[] = [];
-  /** Seen by `prepare`, for one transaction. */
+  /** Read by `prepare`, for one transaction. */
   #sight: Sight | undefined;
 
   constructor(socket: NetlinkSocket) {
@@ -83,7 +83,7 @@ export class ElementWriter {
         case 'refused':
           return false;
         case 'unknown':
-          // Whoever changes anything raises the generation: the same number means that this transaction did not.
+          // Every change increments the generation: the same number means that this transaction was not applied.
           if (this.#readGeneration() === generation) {
             return false;
           }

@@ -89,7 +89,7 @@ export class ExecutorNftables implements Nftables {
     }
   }
 
-  /** Check mode. A reset has none: libnftables would carry it out, so the counter is only looked for. */
+  /** Check mode. A reset has none: libnftables would execute it, so this only checks that the counter exists. */
   async #attempt(commands: readonly Command[]): Promise<ExecutionResult> {
     const [command] = commands;
     if (command && 'reset' in command && commands.length === 1) {
@@ -128,7 +128,7 @@ export class ExecutorNftables implements Nftables {
         detail: chains.errors,
       });
     }
-    // Tried in check mode, on a table that nobody has, inside a transaction that would remove it again.
+    // Tried in check mode, on an unused table name, in a transaction that would remove the table again.
     const table = { family: 'inet', name: 'nftables-json-probe' };
     const destroy = await this.#try([{ add: { table } }, { destroy: { table } }]);
     const dynamic = await this.#try([

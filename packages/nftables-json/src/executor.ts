@@ -1,10 +1,10 @@
 import type { ElementChange } from './element-change.js';
 
-/** What one exchange with nftables is to do. */
+/** The options of one exchange with nftables. */
 export interface ExecutionMode {
-  /** Stop before anything takes effect. */
+  /** Check only, without effect. */
   readonly check: boolean;
-  /** Leave elements of sets and maps out of listings. */
+  /** Omit elements of sets and maps in listings. */
   readonly terse: boolean;
 }
 
@@ -17,7 +17,7 @@ export interface ExecutionResult {
 }
 
 /**
- * One way to nftables: JSON text in, JSON text and messages out.
+ * An interface to nftables: JSON text in, JSON text and messages out.
  *
  * The caller never has two executions under way. An execution rejects only if there was no answer at all (NftError
  * UNAVAILABLE, TIMEOUT, OVERFLOW); what nftables refuses is a result with `ok: false`.

@@ -61,7 +61,7 @@ export async function explainFailure(
   });
 }
 
-/** Index of a command that libnftables names itself: only where it could not read the JSON of it. */
+/** Index of a command that libnftables names itself: only if it could not read its JSON. */
 export function parseFailureIndex(errors: string): number | undefined {
   const digits = /Parsing command array at index (\d+) failed/u.exec(errors)?.[1];
   return digits === undefined ? undefined : Number(digits);

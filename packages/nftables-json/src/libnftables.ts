@@ -35,7 +35,7 @@ export interface NftContext {
  */
 export async function openNftContext(libraryPath: string): Promise<NftContext> {
   const bindings = await loadBindings(libraryPath);
-  // An opaque pointer; koffi gives no type to it.
+  // An opaque pointer; koffi has no type for it.
   const context: unknown = bindings.ctxNew(0);
   if (context === null) {
     throw new NftError('UNAVAILABLE', 'nft_ctx_new failed: no memory or no netlink socket');
@@ -78,7 +78,7 @@ export async function openNftContext(libraryPath: string): Promise<NftContext> {
   };
 }
 
-/** What koffi makes of a C function; it has no narrower type. */
+/** koffi's wrapper of a C function; it has no narrower type. */
 interface NativeFunction {
   (...args: readonly unknown[]): unknown;
   async(...args: readonly unknown[]): unknown;

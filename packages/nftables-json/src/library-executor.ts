@@ -47,7 +47,7 @@ export class LibraryExecutor implements Executor {
     return this.#inTurn(() => this.#call(input, mode));
   }
 
-  /** On the calling thread: a wake-up of another costs more than the whole change. */
+  /** On the calling thread, because waking another one costs more than the whole change. */
   applyElements(changes: readonly ElementChange[]): Promise<boolean> {
     return this.#inTurn(async () => {
       const isApplied = this.#elements.apply(changes);
@@ -109,7 +109,7 @@ export class LibraryExecutor implements Executor {
   }
 }
 
-/** Ends the waiting, not the call. A call whose time is up before its turn comes is never begun. */
+/** Stops the waiting, not the call. A call whose time is up before its turn is never started. */
 class Deadline {
   readonly #timeoutMs: number;
   #hasPassed = false;

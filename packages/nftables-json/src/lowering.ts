@@ -1,5 +1,5 @@
 /**
- * Commands as this nft understands them: what differs between versions of libnftables is settled here.
+ * Commands as this nft understands them: resolves the differences between versions of libnftables.
  *
  * The result knows from which of the caller's commands each line came, so that errors can name it.
  */
@@ -27,7 +27,7 @@ export function needsFeatures(commands: readonly Command[]): boolean {
 
 /**
  * @param features undefined if needsFeatures() is false
- * @throws NftError EOPNOTSUPP or EINVAL for what this nft has no way to do
+ * @throws NftError EOPNOTSUPP or EINVAL for what this nft cannot do
  */
 export function lower(commands: readonly Command[], features: Features | undefined): Lowered {
   const lines: object[] = [];

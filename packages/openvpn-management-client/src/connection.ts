@@ -25,14 +25,14 @@ export interface ConnectionOptions {
   readonly onNotification: (notification: Notification) => void;
   /** Called once, after a successful open only, when the connection is gone. It must not throw. */
   readonly onClosed: (cause: ManagementError) => void;
-  /** Gives up on opening; after that, close the connection instead. */
+  /** Cancels opening; afterwards, close the connection instead. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** silent: connected, no byte yet; greeting: bytes, but no banner yet. */
 type Phase = 'connecting' | 'silent' | 'greeting' | 'authenticating' | 'ready' | 'closed';
 
-/** How long a closing socket may take to flush before it is destroyed. */
+/** The time for a closing socket to flush before it is destroyed. */
 const CLOSE_TIMEOUT_MS = 1000;
 
 /**
@@ -162,7 +162,7 @@ export class Connection {
   }
 
   #receive(chunk: Buffer): void {
-    // After close() the rest is read and dropped, so that the daemon can flush.
+    // After close(), the rest is read and dropped, so that the daemon can flush.
     if (this.#cause !== undefined) return;
     if (this.#phase === 'silent') this.#phase = 'greeting';
     try {

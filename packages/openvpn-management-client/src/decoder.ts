@@ -33,7 +33,7 @@ const GREATER_THAN = 0x3e;
  */
 const END_OF_VARIABLES = /\r\n(?!>CLIENT:ENV,(?!END\r\n))/g;
 
-/** An environment block of which the end has not come yet. */
+/** An environment block whose end has not arrived yet. */
 interface OpenBlock {
   readonly prefix: string;
   /** `CLIENT` and `CONNECT,3,0` of the line that opened it. */
@@ -41,9 +41,9 @@ interface OpenBlock {
   readonly header: ByteString;
   /** Absent for a header that was reported as unknown already: its block is skipped. */
   readonly build: ((env: Environment) => Notification) | undefined;
-  /** Whole lines so far, of the texts that are used up. */
+  /** Complete lines so far, of the processed texts. */
   body: ByteString;
-  /** Undefined while there are too few bytes for too many variables: nobody needs to count. */
+  /** Undefined while there are too few bytes for too many variables, so counting is unnecessary. */
   variables: number | undefined;
   bytes: number;
 }
@@ -61,9 +61,9 @@ export class Decoder {
   readonly #maxLineBytes: number;
   readonly #maxEnvVariables: number;
   readonly #maxEnvBytes: number;
-  /** A block of so many bytes cannot hold too many variables, nor be too large. */
+  /** A block with at most this many bytes cannot have too many variables, or be too large. */
   readonly #uncountedBytes: number;
-  /** The beginning of a line whose end has not come: a rope, so that appending does not copy. */
+  /** The beginning of an incomplete line: a rope, so that appending does not copy. */
   #pending: ByteString = '';
   /** Kept apart: looking at a rope's end would copy the rope. */
   #doesPendingEndWithCr = false;
@@ -82,13 +82,13 @@ export class Decoder {
     this.#uncountedBytes = Math.min(this.#maxEnvBytes, this.#maxEnvVariables * (CLIENT_ENV.length + 2));
   }
 
-  /** The overflow that ended this decoder, if one did. Look at it after each push. */
+  /** The overflow that ended this decoder, if any. Check it after each push. */
   get failure(): ManagementError | undefined {
     return this.#failure;
   }
 
   /**
-   * True while an environment block or a line is incomplete. At the stream's end, what is incomplete is to be dropped.
+   * True while an environment block or a line is incomplete. At the stream's end, drop what is incomplete.
    */
   get isMidMessage(): boolean {
     return this.#pending !== '' || this.#block !== undefined;
@@ -170,7 +170,7 @@ export class Decoder {
         this.#readBlockLine(block, text, start, end, messages);
         return;
       }
-      // Something else inside a block: it stands for itself, and the block continues after it.
+      // Something else inside a block: a message of its own; the block continues after it.
       block.body += text.slice(this.#runStart, start);
       this.#runStart = end + 2;
     }
@@ -290,7 +290,7 @@ export class Decoder {
   }
 }
 
-/** What turns the environment of a client event into its message; undefined for an event that is not known. */
+/** Converts the environment of a client event into its message; undefined for an unknown event. */
 function clientBuilder(rest: ByteString): ((env: Environment) => Notification) | undefined {
   const [event, cidText = '', kidText = '', ...more] = rest.split(',');
   const cid = readCid(cidText);

@@ -50,7 +50,7 @@ export class Environment {
     return this.#find(name) !== undefined;
   }
 
-  /** The true value of any variable, wrapped: the one way to a client's `password`. */
+  /** The true value of any variable, wrapped; the only access to a client's `password`. */
   secret(name: string): Secret | undefined {
     const value = this.#find(name);
     return value === undefined ? undefined : new Secret(decodeText(value));

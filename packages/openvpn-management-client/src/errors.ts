@@ -23,11 +23,11 @@ export const MANAGEMENT_ERROR_CODES = {
 
 export type ManagementErrorCode = keyof typeof MANAGEMENT_ERROR_CODES;
 
-/** Facts about a failure, safe to log: secrets never get in here. */
+/** Facts about a failure, safe to log: never contains secrets. */
 export interface ErrorContext {
   /** The command, with its secret parts as `***`. */
   readonly command?: string;
-  /** What the daemon answered, without `ERROR: `. */
+  /** The daemon's answer, without `ERROR: `. */
   readonly reply?: string;
   /** Reply lines that came before the reply broke off; of a long table the last few. */
   readonly lines?: readonly string[];
@@ -62,7 +62,7 @@ export function assertNever(value: never): never {
   throw new TypeError(`unexpected value ${JSON.stringify(value)}`);
 }
 
-/** Turns whatever an aborted signal carries into the package's error. */
+/** Converts the reason of an aborted signal to the package's error. */
 export function abortError(signal: AbortSignal, action: string): ManagementError {
   return new ManagementError('MGMT_ABORTED', `${action}: aborted`, { cause: signal.reason });
 }

@@ -10,7 +10,7 @@ export type Cid = string & { readonly __brand: 'Cid' };
 /** OpenVPN's key id within one client: grows with every renegotiation, not always by one. Decimal digits. */
 export type Kid = string & { readonly __brand: 'Kid' };
 
-/** One OpenVPN session, for good: a CID together with the epoch in which it was given out. */
+/** One OpenVPN session, identified permanently: a CID with the epoch in which it was assigned. */
 export interface ClientKey {
   readonly epoch: number;
   readonly cid: Cid;
@@ -37,12 +37,12 @@ export function parseKid(text: string): Kid {
   return text as Kid; // checked on the line above
 }
 
-/** A CID out of the wire's text, or undefined. */
+/** A CID from received text, or undefined. */
 export function readCid(text: string): Cid | undefined {
   return isId(text) ? (text as Cid) : undefined; // checked by isId
 }
 
-/** A KID out of the wire's text, or undefined. */
+/** A KID from received text, or undefined. */
 export function readKid(text: string): Kid | undefined {
   return isId(text) ? (text as Kid) : undefined; // checked by isId
 }

@@ -2,9 +2,9 @@
 export class Listeners<A extends readonly unknown[]> {
   readonly #listeners = new Set<(...values: A) => void>();
 
-  /** Adds a callback; dispose of the result to take it out. */
+  /** Adds a callback; dispose of the result to remove it. */
   add(listener: (...values: A) => void): Disposable {
-    // A function of its own each time: adding one callback twice calls it twice, as with an EventEmitter.
+    // A new function each time: a callback that is added twice is called twice, as with an EventEmitter.
     const entry = (...values: A): void => listener(...values);
     this.#listeners.add(entry);
     return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };

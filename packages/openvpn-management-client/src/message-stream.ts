@@ -23,7 +23,7 @@ export interface MessageStreamOptions {
   readonly limit?: number;
 }
 
-/** Missing one of these costs nothing but a line of a log or a sample of a counter. */
+/** Missing one of these only costs a log line or a sample of a counter. */
 const MISSABLE: ReadonlySet<Notification['kind']> = new Set<Notification['kind']>([
   'log',
   'echo',
@@ -64,7 +64,7 @@ export class MessageStream implements AsyncIterableIterator<Delivery, undefined>
     return this.#queue.length - this.#head;
   }
 
-  /** Sets what to call once, when nobody reads any more. */
+  /** Sets the function to call once, when reading ends. */
   onEnd(callback: () => void): void {
     this.#onEnd = callback;
   }

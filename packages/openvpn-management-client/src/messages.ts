@@ -210,7 +210,7 @@ export interface ProxyMessage {
   readonly host: string;
 }
 
-/** A peer said something: `info,remote-exit,EXIT` when a client leaves in order. It names no CID. */
+/** A message from a peer: `info,remote-exit,EXIT` when a client leaves in order. It names no CID. */
 export interface NotifyMessage {
   readonly kind: 'notify';
   readonly severity: string;
@@ -253,7 +253,7 @@ export interface UnknownMessage {
   readonly reason: string;
 }
 
-/** Anything that comes unasked. */
+/** Any unsolicited message. */
 export type Notification =
   | ClientMessage
   | StateMessage
@@ -278,7 +278,7 @@ export type Notification =
   | Pkcs11Entry
   | UnknownMessage;
 
-/** A line that answers a command. Which command, only the order tells. */
+/** A line that answers a command; only the order shows which. */
 export type ReplyLine =
   | { readonly kind: 'success'; readonly text: string }
   | { readonly kind: 'error'; readonly text: string }
@@ -293,7 +293,7 @@ export interface PasswordPrompt {
 /** Everything that a decoder can yield. */
 export type Message = Notification | ReplyLine | PasswordPrompt;
 
-/** True for what comes unasked, false for an answer or the password prompt. */
+/** True for unsolicited messages, false for an answer or the password prompt. */
 export function isNotification(message: Message): message is Notification {
   switch (message.kind) {
     case 'success':

@@ -50,7 +50,7 @@ export function parseNotification(line: ByteString, isAscii: boolean): Notificat
   const source = line.slice(1, colon);
   const bytes = line.slice(colon + 1);
   const rest = isAscii ? bytes : decodeText(bytes);
-  // The two that come in floods; neither keeps a substring of the line.
+  // The two most frequent kinds; neither keeps a substring of the line.
   if (source === 'LOG') return parseLog(rest) ?? unknown(source, bytes, 'does not parse');
   if (source === 'BYTECOUNT_CLI') return parseClientBytecount(rest) ?? unknown(source, bytes, 'does not parse');
   const parse = parserOf.get(source);
@@ -69,7 +69,7 @@ export function parseClientAddressLine(rest: ByteString): Notification {
   return { kind: 'client:address', cid, address, isPrimary: primary === '1' };
 }
 
-/** Makes the message for a line that cannot be understood. */
+/** Creates the message for a line that cannot be parsed. */
 export function unknown(source: string, text: ByteString, reason: string): UnknownMessage {
   return { kind: 'unknown', source, text: decodeText(text), reason };
 }

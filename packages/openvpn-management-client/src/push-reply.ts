@@ -11,7 +11,7 @@ export interface PushedNetworks {
   readonly own: readonly ClientAddress[];
   /** `redirect-gateway`: everything else shall go through the tunnel too. */
   readonly redirectsGateway: boolean;
-  /** There were more routes than {@link MAX_PUSHED_ROUTES}; those beyond are left out. */
+  /** There were more routes than {@link MAX_PUSHED_ROUTES}; the rest is ignored. */
   readonly isCut: boolean;
 }
 
@@ -49,7 +49,7 @@ export class PushReplyReader {
     }
   }
 
-  /** What the latest reply gave; undefined when none was seen since the start or the last `reset`. */
+  /** The options of the latest reply; undefined if none was seen since the start or the last `reset`. */
   get networks(): PushedNetworks | undefined {
     if (!this.#hasReply) return undefined;
     const options = [...this.#options]
@@ -67,7 +67,7 @@ export class PushReplyReader {
     };
   }
 
-  /** The connection to the server ended: what it had pushed is void. */
+  /** The connection to the server ended: its pushed options are void. */
   reset(): void {
     this.#options.clear();
     this.#refused.clear();

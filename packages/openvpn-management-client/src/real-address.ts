@@ -6,7 +6,7 @@ export interface RealAddress {
   readonly address: string;
   /** Undefined where OpenVPN 2.5 and 2.6 leave it out: with IPv6. */
   readonly port: number | undefined;
-  /** Undefined before 2.7, which alone says it. */
+  /** Undefined before 2.7. */
   readonly protocol: 'udp' | 'tcp' | undefined;
 }
 

@@ -25,7 +25,7 @@ export interface ModuleDatapathOptions<Rules> {
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
   readonly sources: SourceLists;
-  /** The status changed in a way that the daemon should look at. */
+  /** The status changed, and the daemon should read it. */
   readonly onChanged: () => void;
 }
 
@@ -41,7 +41,7 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
   readonly #uplink: ModuleUplink;
   #counters: ReadonlyMap<string, number> = new Map();
   readonly #work = new OngoingWork();
-  /** Bridges for which it was said that no frames can be selected on them. */
+  /** Bridges for which the log already says that frames on them cannot be selected. */
   #warnedOf = '';
 
   constructor(options: ModuleDatapathOptions<Rules>) {
@@ -80,7 +80,7 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
    */
   async start(): Promise<void> {
     const { policy } = this.#options;
-    // Reading first: a module of another ABI is not written to.
+    // Reads first: never writes to a module of another ABI.
     const config = await readRecords('config');
     const mark = `0x${moduleMark(policy).toString(16)}/0x${policy.markMask.toString(16)}`;
     await writeControl('enable');
@@ -167,7 +167,7 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
     );
   }
 
-  /** A bridge may well be the link of an endpoint that is not inline: then nothing is missing. */
+  /** A bridge may be the link of an endpoint that is not inline: then nothing is missing. */
   #warnOf(bridges: readonly string[]): void {
     if (bridges.length > 0 && bridges.join() !== this.#warnedOf)
       this.#options.logger.warn('firewall.no_bridge', { devices: bridges });

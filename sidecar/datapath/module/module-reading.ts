@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 
 import { MODULE_ABI } from './proc.js';
 
-/** What /proc/net/gwmark/config tells. */
+/** The content of /proc/net/gwmark/config. */
 export type ModuleReading =
   | { readonly state: 'absent' }
   /** Loaded, of another ABI: `firstLine` says which. */
   | { readonly state: 'foreign'; readonly firstLine: string }
   | { readonly state: 'present'; readonly isEnabled: boolean; readonly records: readonly string[] };
 
-/** Looks without loading anything. */
+/** Reads without loading the module. */
 export async function readModule(): Promise<ModuleReading> {
   return parseModuleConfig(await readFile('/proc/net/gwmark/config', 'utf8').catch(() => null));
 }

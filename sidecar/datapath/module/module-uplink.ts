@@ -22,9 +22,9 @@ export interface ModuleUplinkOptions {
 export class ModuleUplink {
   readonly #options: ModuleUplinkOptions;
   readonly #seeker = new UplinkSeeker();
-  /** What the module was told; null while it finds the uplink by itself. */
+  /** The configured uplink of the module; null while it finds the uplink itself. */
   #told: Router | null = null;
-  /** No answer came from it yet. */
+  /** It has not answered yet. */
   #isGuessed = false;
 
   constructor(options: ModuleUplinkOptions) {
@@ -70,7 +70,7 @@ export class ModuleUplink {
       return;
     }
     if (isCurrentSeen) this.#isGuessed = false;
-    // What the module found by itself, from captured frames, is worth as much as an answer.
+    // An uplink that the module found from captured frames counts as proven.
     const isProven = hasUplink && !this.#isGuessed;
     const candidates = need === 'seeking' ? await possibleRouters(links, protocol) : [];
     const chosen = this.#seeker.choose(need, candidates, isProven, performance.now());

@@ -30,7 +30,7 @@ export interface ModuleGateway {
   /** Exact up to 2^53. */
   readonly sentBytes: number;
   readonly moves: number;
-  /** A command said where packets go; false in versions before there was one. */
+  /** A command has set where packets go; false in older versions. */
   readonly isOrdered: boolean;
   /** Milliseconds since its last selected frame; null before the first. */
   readonly idleMs: number | null;
@@ -69,7 +69,7 @@ export async function disableModule(): Promise<boolean> {
 export async function writeControl(command: string): Promise<void> {
   try {
     await using file = await open(`${MODULE_DIRECTORY}/control`, 'w');
-    // One write a command: a partial one would be another command.
+    // One write per command: a partial write would be another command.
     await file.write(command);
   } catch (error) {
     throw new GwmarkError(
@@ -88,7 +88,7 @@ export async function writeControl(command: string): Promise<void> {
 export async function readRecords(file: ModuleFile): Promise<readonly string[]> {
   const path = `${MODULE_DIRECTORY}/${file}`;
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    // EIO: it is being unloaded at this moment.
+    // EIO: it is being unloaded.
     const isGone = error.code === 'ENOENT' || error.code === 'EIO';
     throw new GwmarkError(
       'DATAPATH_FAILED',

@@ -2,7 +2,7 @@ import type { Policy, RoutingPlan } from '../../../rules/index.js';
 import { nexthopAddress, routingTables } from '../../../rules/index.js';
 
 /**
- * Which gateways the permanent neighbours of an earlier run stand for: id -> where answers go.
+ * The gateways of an earlier run's permanent neighbours: id -> where answers go.
  */
 export function gatewayNeighbours(
   policy: Policy,

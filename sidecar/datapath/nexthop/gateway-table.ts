@@ -1,7 +1,7 @@
 import { type Gateway, isUnicastMac } from '../../../rules/index.js';
 import type { NeighbourState } from '../datapath.js';
 
-/** Addresses that are remembered with their MAC; hosts with ever new IPv6 addresses must not fill our memory. */
+/** The number of addresses that are stored with their MAC; hosts with ever new IPv6 addresses must not fill the memory. */
 const MAX_NEIGHBOURS = 4096;
 
 /** A gateway as the table keeps it. */
@@ -12,11 +12,11 @@ interface Entry {
   readonly home: string | null;
   /** Where answers go. */
   mac: string;
-  /** Where they went before the last move; null when they never moved, or came home. */
+  /** Where they went before the last move; null if they never moved, or moved back. */
   left: string | null;
   /** A selected frame came from it, or it was adopted from a table where it had been in use. */
   isActive: boolean;
-  /** A command moved it: nothing but another command does from now on. */
+  /** A command moved it: only another command moves it again. */
   isOrdered: boolean;
 }
 
@@ -33,7 +33,7 @@ export type GatewayChange =
       readonly by: MoveReason;
       readonly address?: string;
     }
-  /** Nothing moved yet: the caller finds out whether the old router lives, and says `alive` or `silent`. */
+  /** Nothing moved yet: the caller checks whether the old router is alive, and calls `alive` or `silent`. */
   | { readonly kind: 'doubted'; readonly doubt: Doubt }
   | { readonly kind: 'gone'; readonly gateway: Gateway; readonly why: 'device' | 'unused' | 'excluded' }
   | { readonly kind: 'limit'; readonly device: string; readonly mac: string };
@@ -66,7 +66,7 @@ export class GatewayTable {
   readonly #bySource = new Map<string, Entry>();
   /** (device, address) -> MAC, from the neighbour table. */
   readonly #neighbours = new Map<string, NeighbourState & { readonly mac: string }>();
-  /** (device, MAC) that lost an address -> what is not settled yet. */
+  /** (device, MAC) that lost an address -> the open question. */
   readonly #doubts = new Map<string, Doubt>();
   readonly #max: number;
   readonly #isLearntFrom: (device: string, mac: string) => boolean;
@@ -101,12 +101,12 @@ export class GatewayTable {
     return entry !== undefined && entry.mac !== entry.home;
   }
 
-  /** A command named where its answers go. */
+  /** A command has set where its answers go. */
   isOrdered(id: number): boolean {
     return this.#entries.get(id)?.isOrdered === true;
   }
 
-  /** Gateways of which a frame would tell something: answers go elsewhere, or an address of theirs was claimed. */
+  /** Gateways whose frames are evidence: their answers go elsewhere, or one of their addresses was claimed. */
   watched(): readonly { readonly id: number; readonly device: string; readonly mac: string }[] {
     return [...this.#entries.values()].flatMap(({ id, device, home, mac, isOrdered }) => {
       const isWatched = home !== null && !isOrdered && (mac !== home || this.#doubts.has(key(device, home)));
@@ -139,7 +139,7 @@ export class GatewayTable {
     return this.#neighbours.get(key(device, address))?.mac ?? null;
   }
 
-  /** Senders are no gateways any more that were. */
+  /** Removes gateways that are no longer learnt from. */
   removeExempt(): GatewayChange[] {
     const exempt = [...this.#entries.values()].filter(
       ({ device, home, mac }) => !this.#isLearntFrom(device, home ?? mac),
@@ -190,7 +190,7 @@ export class GatewayTable {
     return [...changes, ...this.#find(state.device, mac, 'neighbour')];
   }
 
-  /** A MAC proved to be alive after an address of its was claimed: what was taken from it goes to it again. */
+  /** A MAC proved to be alive after one of its addresses was claimed: its packets go to it again. */
   alive(device: string, mac: string, by: MoveReason): GatewayChange[] {
     this.#doubts.delete(key(device, mac));
     const lost = [...this.#entries.values()].filter(

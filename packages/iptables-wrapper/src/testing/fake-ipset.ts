@@ -76,7 +76,7 @@ export class FakeIpset implements Ipset {
     return this.#sets.has(name);
   }
 
-  /** Tells who refers to sets: a set that is named cannot be destroyed. */
+  /** Registers references to sets: a set with references cannot be destroyed. */
   addReferrer(names: () => readonly string[]): void {
     this.#referrers.push(names);
   }

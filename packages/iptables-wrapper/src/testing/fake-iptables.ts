@@ -12,7 +12,7 @@ import type { FakeIpset } from './fake-ipset.js';
 
 export interface FakeIptablesOptions {
   readonly prefix: string;
-  /** Default nft. Both behave alike. */
+  /** Default nft. Both behave the same. */
   readonly flavour?: Flavour;
   /** Default both. */
   readonly families?: readonly Family[];
@@ -143,7 +143,7 @@ export class FakeIptables implements Iptables {
   }
 
   #list(ref: TableRef): ListedTable {
-    // A copy: what a caller does to a listing stays with the caller.
+    // A copy: changes of a listing do not affect the fake.
     return structuredClone(withBuiltIns(ref.table, this.#tables.get(describePart(ref))?.table));
   }
 

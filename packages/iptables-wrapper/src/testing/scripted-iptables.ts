@@ -10,7 +10,7 @@ export interface ScriptedCall {
   readonly input: string;
 }
 
-/** Answers a call; what is left out is success without output. `missing`: there is no such program. */
+/** Answers a call; omitted fields mean success without output. `missing`: there is no such program. */
 export type ScriptedAnswer = (call: ScriptedCall) => Partial<ProgramResult> | 'missing';
 
 /**
