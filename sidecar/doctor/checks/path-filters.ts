@@ -22,7 +22,7 @@ interface Facts {
 /** Reverse path filters that are made of rules drop no packets of the VPN. */
 export const pathFilters: Check = {
   name: 'path-filters',
-  doc: 'No rule of nftables (`fib saddr . iif oif missing drop`) or iptables (`-m rpfilter`) drops packets of the VPN because the endpoint has no route back to their source. firewalld has such a rule for IPv6, NixOS for both families. If the filter looks up with the mark of the packet, gwmark gives it the route to the gateway, with nftables and the datapath `nexthop`; any other needs a default route through the link, or must be removed.',
+  doc: 'No rule of nftables (`fib saddr . iif oif missing drop`) or iptables (`-m rpfilter`) drops packets of the VPN because the endpoint has no route back to their source. firewalld has such a rule for IPv6, NixOS for both families. If the filter looks up with the mark of the packet, gwmark gives it the route to the gateway, with nftables and the datapath `nexthop`; any other needs a default route through the link, or must be removed. A filter before connection tracking drops replies to flows of clients that the endpoint masquerades.',
   needsNetAdmin: true,
   look: async (system) => {
     const filters = await system.pathFilters();

@@ -28,7 +28,7 @@ const FAR_AWAY = { 4: '240.0.0.1', 6: '3fff::1' } as const;
 /** A server over UDP answers from the address that its client sent to. */
 export const udpSource: Check = {
   name: 'udp-source',
-  doc: 'An OpenVPN server over UDP that is bound to no address answers from the address that its client sent to: the endpoint has one address of that family, or the server has `multihome`. Otherwise the kernel chooses the source by its route, and the client, NAT and conntrack do not recognise the answer.',
+  doc: 'An OpenVPN server over UDP that is bound to no address answers from the address that its client sent to: the endpoint has one address of that family, and its route to distant clients uses it; or the server has `multihome`. Otherwise the kernel chooses the source by its route, and the client, NAT and conntrack do not recognise the answer.',
   needsNetAdmin: false,
   look: async (system) => {
     const servers = await system.servers();
