@@ -204,16 +204,15 @@ describe('the checks of the doctor', () => {
     assert.deepEqual(legacyDropping(saved), ['iptables chain filter FORWARD']);
   });
 
-  it('name Open vSwitch beside the module', () => {
-    assert.equal(
-      judgeLabels({ datapath: 'module', writes: [], hasOpenvswitch: true, firstBit: 64 })[0]?.severity,
-      'warn',
-    );
-    assert.equal(
-      judgeLabels({ datapath: 'module', writes: [{ where: 'c', bit: 12 }], hasOpenvswitch: false, firstBit: 64 })[0]
-        ?.severity,
-      'ok',
-    );
+  it('name who uses conntrack labels beside the module', () => {
+    const facts = { datapath: 'module', writes: [], hasOpenvswitch: false, users: 0, firstBit: 64 } as const;
+    const severity = (changes: object): string | undefined => judgeLabels({ ...facts, ...changes })[0]?.severity;
+
+    assert.equal(severity({}), 'ok');
+    assert.equal(severity({ hasOpenvswitch: true }), 'warn');
+    assert.equal(severity({ users: 2 }), 'warn');
+    assert.equal(severity({ users: 2, writes: [{ where: 'c', bit: 12 }] }), 'ok');
+    assert.equal(severity({ users: 2, writes: [{ where: 'c', bit: 64 }] }), 'error');
   });
 
   it('name data channel offload by the kind of the device', () => {
