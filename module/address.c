@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Questions about the addresses of a packet, for either family. */
 
+#include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/rtnetlink.h>
 #include <net/addrconf.h>
 #include <net/ip6_route.h>
 #include <net/ip_fib.h>
 #include <net/ipv6.h>
 #include <net/route.h>
+#include <net/xfrm.h>
 
 #include "address.h"
 
@@ -88,9 +92,96 @@ bool gwmark_address_forwarding(struct net *net, const struct net_device *dev, u8
 	struct in_device *in_dev;
 
 	if (family == NFPROTO_IPV6)
-		return READ_ONCE(net->ipv6.devconf_all->forwarding);
+		return READ_ONCE(net->ipv6.devconf_all->forwarding) ||
+		       ipv6_force_forwarding(__in6_dev_get(dev));
 	in_dev = __in_dev_get_rcu(dev);
 	return in_dev && IN_DEV_FORWARD(in_dev);
+}
+
+static int is_own(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	return ether_addr_equal(dev->dev_addr, priv->data);
+}
+
+/**
+ * gwmark_address_own() - is a MAC one of this host's?
+ * @dev: device whose frames it is about
+ * @mac: the MAC
+ *
+ * Context: RCU read section.
+ * Return: true if @dev has it, or a device below: a port of a bridge, a slave of a bond.
+ */
+bool gwmark_address_own(struct net_device *dev, const u8 *mac)
+{
+	struct netdev_nested_priv priv = { .data = (void *)mac };
+
+	return ether_addr_equal(dev->dev_addr, mac) ||
+	       netdev_walk_all_lower_dev_rcu(dev, is_own, &priv);
+}
+
+/**
+ * gwmark_address_bridged() - does a received packet only pass through a bridge?
+ * @skb: packet
+ *
+ * Under br_netfilter IP hooks see such frames, too.
+ *
+ * Context: RCU read section.
+ */
+bool gwmark_address_bridged(const struct sk_buff *skb)
+{
+	return nf_bridge_info_exists(skb) &&
+	       !gwmark_address_own(skb->dev, eth_hdr(skb)->h_dest);
+}
+
+/* As __fib_validate_source(): does the way back to the source lead through the device? */
+static bool reverse_path(struct net *net, const struct sk_buff *skb,
+			 struct in_device *in_dev, int oif, bool strict)
+{
+	struct fib_result res;
+	struct flowi4 fl4 = {
+		.daddr = ip_hdr(skb)->saddr,
+		.saddr = ip_hdr(skb)->daddr,
+		.flowi4_iif = oif,
+		.flowi4_mark = IN_DEV_SRC_VMARK(in_dev) ? skb->mark : 0,
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+	};
+
+	if (fib_lookup(net, &fl4, &res, 0))
+		return false;
+	if (res.type != RTN_UNICAST &&
+	    (res.type != RTN_LOCAL || !IN_DEV_ACCEPT_LOCAL(in_dev)))
+		return false;
+	if (fib_info_nh_uses_dev(res.fi, skb->dev))
+		return true;
+	return !strict && rcu_access_pointer(in_dev->ifa_list);
+}
+
+/**
+ * gwmark_address_source_valid() - may a packet with this source be forwarded?
+ * @net: namespace
+ * @skb: received IPv4 packet; IPv6 has no such filter
+ * @oif: device that it would leave through
+ *
+ * What ip_route_input() refuses ("martian source"): rp_filter, accept_local and
+ * route_localnet of the device count.
+ *
+ * Context: RCU read section.
+ */
+bool gwmark_address_source_valid(struct net *net, const struct sk_buff *skb, int oif)
+{
+	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
+	__be32 saddr = ip_hdr(skb)->saddr;
+	unsigned int type;
+
+	if (!in_dev || ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) ||
+	    ipv4_is_zeronet(saddr))
+		return false;
+	if (ipv4_is_loopback(saddr) && !IN_DEV_NET_ROUTE_LOCALNET(in_dev, net))
+		return false;
+	if (unlikely(IN_DEV_RPFILTER(in_dev)) && !skb_sec_path(skb))
+		return reverse_path(net, skb, in_dev, oif, IN_DEV_RPFILTER(in_dev) == 1);
+	type = inet_addr_type_dev_table(net, skb->dev, saddr);
+	return type == RTN_UNICAST || (type == RTN_LOCAL && IN_DEV_ACCEPT_LOCAL(in_dev));
 }
 
 /**
@@ -123,7 +214,7 @@ static bool routed4(struct net *net, struct sk_buff *skb)
 		.flowi4_scope = RT_SCOPE_UNIVERSE,
 	};
 
-	return !fib_lookup(net, &fl4, &res, 0);
+	return fib_lookup(net, &fl4, &res, 0) != -ENETUNREACH;
 }
 
 static bool routed6(struct net *net, struct sk_buff *skb)
@@ -138,7 +229,7 @@ static bool routed6(struct net *net, struct sk_buff *skb)
 	bool routed;
 
 	dst = ip6_route_lookup(net, &fl6, skb, 0);
-	routed = !dst->error;
+	routed = dst->error != -ENETUNREACH;
 	dst_release(dst);
 	return routed;
 }
@@ -150,7 +241,8 @@ static bool routed6(struct net *net, struct sk_buff *skb)
  * @family: NFPROTO_IPV4 or NFPROTO_IPV6
  *
  * Context: RCU read section.
- * Return: true if so, or if the destination is this host.
+ * Return: true if so, or if the destination is this host. A route of the types
+ * blackhole, unreachable and prohibit is one: it forbids.
  */
 bool gwmark_address_routed(struct net *net, struct sk_buff *skb, u8 family)
 {

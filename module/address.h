@@ -7,6 +7,9 @@
 
 bool gwmark_address_source_onlink(const struct sk_buff *skb, u8 family);
 bool gwmark_address_forwarding(struct net *net, const struct net_device *dev, u8 family);
+bool gwmark_address_own(struct net_device *dev, const u8 *mac);
+bool gwmark_address_bridged(const struct sk_buff *skb);
+bool gwmark_address_source_valid(struct net *net, const struct sk_buff *skb, int oif);
 bool gwmark_address_unicast(const struct sk_buff *skb, u8 family);
 bool gwmark_address_routed(struct net *net, struct sk_buff *skb, u8 family);
 bool gwmark_address_explained(const struct sk_buff *skb, const struct net_device *out,

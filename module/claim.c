@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claims: which MAC claimed which address, in ARP and ND.
+ * Claims: which MAC claimed which address.
  *
  * The kernel's neighbour table does not serve: it keeps only whom this host talks
  * to, and a gateway that only sends to us drops out of it. This is a cache of
@@ -8,52 +8,30 @@
  */
 
 #include <linux/etherdevice.h>
-#include <linux/if_arp.h>
 #include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <net/arp.h>
-#include <net/ipv6.h>
-#include <net/ndisc.h>
-#include <net/neighbour.h>
 
 #include "claim.h"
-#include "move.h"
 #include "net.h"
-#include "stats.h"
 
 enum {
 	SET_BITS = 10,
 	SETS = 1 << SET_BITS,
 	WAYS = 4,
-	/* Changes of MAC that are processed each second. */
-	CHANGES_PER_SECOND = 256,
-};
-
-struct claim {
-	union nf_inet_addr addr;
-	u64 mac;
-	unsigned long heard;
-	int ifindex;
-	u8 family; /* 0: free */
-	bool pinned;
 };
 
 /**
  * struct gwmark_claims - the cache of a namespace
  * @lock: protects all of it; bottom halves off
  * @seed: of the hash
- * @second: jiffies at which the second of @changes began
- * @changes: changes in that second
  * @claims: sets of WAYS, each in no order
  */
 struct gwmark_claims {
 	spinlock_t lock; /* all of it, bottom halves off */
 	u32 seed;
-	unsigned long second;
-	unsigned int changes;
-	struct claim claims[SETS][WAYS];
+	struct gwmark_claim claims[SETS][WAYS];
 };
 
 /**
@@ -65,7 +43,7 @@ struct gwmark_claims {
  */
 int gwmark_claims_init(struct gwmark_net *gn)
 {
-	struct gwmark_claims *claims = kvzalloc(sizeof(*claims), GFP_KERNEL);
+	struct gwmark_claims *claims = kvzalloc(sizeof(*claims), GFP_KERNEL_ACCOUNT);
 
 	if (!claims)
 		return -ENOMEM;
@@ -90,255 +68,151 @@ void gwmark_claims_exit(struct gwmark_net *gn)
 	kvfree(claims);
 }
 
-/* The claim for an address; if there is none, the place for it, with family 0. */
-static struct claim *claim_of(struct gwmark_claims *claims, int ifindex, u8 family,
-			      const union nf_inet_addr *addr)
+/* The claim for an address, or NULL; then `oldest' is the place for it. */
+static struct gwmark_claim *claim_find(struct gwmark_claims *claims,
+				       const struct gwmark_claim *wanted,
+				       struct gwmark_claim **oldest)
 {
-	u32 hash = jhash2(addr->all, ARRAY_SIZE(addr->all), claims->seed ^ ifindex);
-	struct claim *set = claims->claims[hash >> (32 - SET_BITS)], *oldest = NULL;
+	u32 hash = jhash2(wanted->addr.all, ARRAY_SIZE(wanted->addr.all),
+			  claims->seed ^ wanted->ifindex);
+	struct gwmark_claim *set = claims->claims[hash >> (32 - SET_BITS)], *claim, *old = NULL;
 	unsigned int way;
 
 	lockdep_assert_held(&claims->lock);
 	for (way = 0; way < WAYS; way++) {
-		struct claim *claim = &set[way];
-
-		if (claim->family == family && claim->ifindex == ifindex &&
-		    nf_inet_addr_cmp(&claim->addr, addr))
+		claim = &set[way];
+		if (gwmark_claim_same(claim, wanted))
 			return claim;
-		if (!oldest || !claim->family ||
-		    (oldest->family && oldest->pinned && !claim->pinned) ||
-		    (oldest->family && oldest->pinned == claim->pinned &&
-		     time_before(claim->heard, oldest->heard)))
-			oldest = claim;
+		if (!old || !claim->family ||
+		    (old->family && old->pinned && !claim->pinned) ||
+		    (old->family && old->pinned == claim->pinned &&
+		     time_before(claim->heard, old->heard)))
+			old = claim;
 	}
-	oldest->family = 0;
-	oldest->pinned = false;
-	return oldest;
+	*oldest = old;
+	return NULL;
 }
 
-static void claim_set(struct claim *claim, int ifindex, u8 family,
-		      const union nf_inet_addr *addr, const u8 *mac)
-{
-	claim->addr = *addr;
-	claim->mac = ether_addr_to_u64(mac);
-	claim->heard = jiffies;
-	claim->ifindex = ifindex;
-	claim->family = family;
-}
-
-/* A flood of changes must cost its sender more than us. */
-static bool change_allowed(struct gwmark_claims *claims)
-{
-	lockdep_assert_held(&claims->lock);
-	if (time_after_eq(jiffies, claims->second + HZ)) {
-		claims->second = jiffies;
-		claims->changes = 0;
-	}
-	return claims->changes++ < CHANGES_PER_SECOND;
-}
-
-/*
- * The addresses that a MAC has: the latest of each family, family 0 if it has none.
- * A change is rare, and limited in rate, so the whole cache may be walked.
+/**
+ * gwmark_claim_mac() - who has an address?
+ * @gn: namespace
+ * @address: ifindex, family and address
+ *
+ * Context: RCU read section; does not sleep.
+ * Return: the MAC that claimed it last, as ether_addr_to_u64(); 0 if none is known.
  */
-static bool addresses_of(struct gwmark_claims *claims, int ifindex, u64 mac,
-			 struct claim latest[2])
+u64 gwmark_claim_mac(struct gwmark_net *gn, const struct gwmark_claim *address)
 {
-	struct claim *claim, *known;
+	struct gwmark_claims *claims = rcu_dereference(gn->claims);
+	struct gwmark_claim *claim, *oldest;
+	u64 mac = 0;
+
+	if (!claims)
+		return 0;
+	spin_lock_bh(&claims->lock);
+	claim = claim_find(claims, address, &oldest);
+	if (claim)
+		mac = claim->mac;
+	spin_unlock_bh(&claims->lock);
+	return mac;
+}
+
+/**
+ * gwmark_claim_store() - remember who has an address
+ * @gn: namespace
+ * @address: ifindex, family and address; pinned if a command says so
+ * @mac: the MAC, as ether_addr_to_u64()
+ *
+ * Context: RCU read section; does not sleep.
+ */
+void gwmark_claim_store(struct gwmark_net *gn, const struct gwmark_claim *address, u64 mac)
+{
+	struct gwmark_claims *claims = rcu_dereference(gn->claims);
+	struct gwmark_claim *claim, *oldest;
+	bool pinned = address->pinned;
+
+	if (!claims)
+		return;
+	spin_lock_bh(&claims->lock);
+	claim = claim_find(claims, address, &oldest);
+	if (claim)
+		pinned |= claim->pinned;
+	else
+		claim = oldest;
+	*claim = *address;
+	claim->mac = mac;
+	claim->heard = jiffies;
+	claim->pinned = pinned;
+	spin_unlock_bh(&claims->lock);
+}
+
+/**
+ * gwmark_claim_others() - which other addresses has a MAC?
+ * @gn: namespace
+ * @address: this one does not count
+ * @mac: the MAC, as ether_addr_to_u64()
+ * @latest: the latest of each family; family 0 where there is none
+ *
+ * Walks the whole cache: the caller limits how often.
+ *
+ * Context: RCU read section; does not sleep.
+ * Return: true if it has any.
+ */
+bool gwmark_claim_others(struct gwmark_net *gn, const struct gwmark_claim *address, u64 mac,
+			 struct gwmark_claim latest[2])
+{
+	struct gwmark_claims *claims = rcu_dereference(gn->claims);
+	struct gwmark_claim *claim, *known;
 	unsigned int i;
 
-	lockdep_assert_held(&claims->lock);
 	latest[0].family = 0;
 	latest[1].family = 0;
+	if (!claims)
+		return false;
+	spin_lock_bh(&claims->lock);
 	for (i = 0; i < SETS * WAYS; i++) {
 		claim = &claims->claims[i / WAYS][i % WAYS];
-		if (!claim->family || claim->mac != mac || claim->ifindex != ifindex)
+		if (!claim->family || claim->mac != mac || claim->ifindex != address->ifindex ||
+		    gwmark_claim_same(claim, address))
 			continue;
 		known = &latest[claim->family == NFPROTO_IPV6];
 		if (!known->family || time_after(claim->heard, known->heard))
 			*known = *claim;
 	}
+	spin_unlock_bh(&claims->lock);
 	return latest[0].family || latest[1].family;
 }
 
 /*
- * Let the kernel ask for an address: the MAC that it has for it, or everyone. What an
- * administrator entered is left alone.
+ * MACs that routers share, so that a failover changes nothing for their
+ * neighbours: VRRP (RFC 9568, 7.3), HSRP versions 1 and 2, GLBP.
  */
-static void ask(struct net_device *dev, const struct claim *claim)
-{
-	struct neigh_table *table = claim->family == NFPROTO_IPV4 ? &arp_tbl : &nd_tbl;
-	u32 flags = NEIGH_UPDATE_F_ADMIN;
-	struct neighbour *neigh;
-	u8 state;
-
-	if (!claim->family)
-		return;
-	neigh = __neigh_lookup(table, &claim->addr, dev, 1);
-	if (!neigh)
-		return;
-	state = READ_ONCE(neigh->nud_state);
-	if (neigh->flags & NTF_EXT_LEARNED)
-		flags |= NEIGH_UPDATE_F_EXT_LEARNED;
-	if (!(state & NUD_VALID))
-		neigh_event_send(neigh, NULL);
-	else if (!(state & (NUD_PERMANENT | NUD_NOARP)))
-		neigh_update(neigh, NULL, NUD_PROBE, flags, 0);
-	neigh_release(neigh);
-}
-
-static void claim_heard(struct gwmark_net *gn, struct net_device *dev, u8 family,
-			const union nf_inet_addr *addr, const u8 *mac, bool weak)
-{
-	struct gwmark_claims *claims = rcu_dereference(gn->claims);
-	bool known, changed, allowed = true, has_others = false;
-	struct claim *claim, others[2];
-	u8 before[ETH_ALEN];
-
-	if (!claims || !is_valid_ether_addr(mac) || ether_addr_equal(mac, dev->dev_addr))
-		return;
-	spin_lock_bh(&claims->lock);
-	claim = claim_of(claims, dev->ifindex, family, addr);
-	known = claim->family;
-	changed = known && claim->mac != ether_addr_to_u64(mac);
-	if (changed) {
-		u64_to_ether_addr(claim->mac, before);
-		allowed = change_allowed(claims);
-	}
-	if (changed && weak && gwmark_move_refused(before, mac)) {
-		spin_unlock_bh(&claims->lock);
-		gwmark_stats_inc(gn, GWMARK_STAT_move_virtual);
-		return;
-	}
-	if (allowed)
-		claim_set(claim, dev->ifindex, family, addr, mac);
-	if (allowed && changed)
-		has_others = addresses_of(claims, dev->ifindex, ether_addr_to_u64(before),
-					  others);
-	spin_unlock_bh(&claims->lock);
-
-	if (!allowed) {
-		gwmark_stats_inc(gn, GWMARK_STAT_move_limited);
-	} else if (!changed) {
-		if (known)
-			gwmark_move_heard(gn, dev, mac);
-	} else if (gwmark_move_claimed(gn, dev, before, mac, has_others)) {
-		ask(dev, &others[0]);
-		ask(dev, &others[1]);
-	}
-}
+static const struct {
+	u8 mac[ETH_ALEN] __aligned(2);
+	u8 mask[ETH_ALEN] __aligned(2);
+} shared_macs[] = {
+	{ { 0x00, 0x00, 0x5e, 0x00, 0x01 }, { 0xff, 0xff, 0xff, 0xff, 0xff } },
+	{ { 0x00, 0x00, 0x5e, 0x00, 0x02 }, { 0xff, 0xff, 0xff, 0xff, 0xff } },
+	{ { 0x00, 0x00, 0x0c, 0x07, 0xac }, { 0xff, 0xff, 0xff, 0xff, 0xff } },
+	{ { 0x00, 0x00, 0x0c, 0x9f, 0xf0 }, { 0xff, 0xff, 0xff, 0xff, 0xf0 } },
+	{ { 0x00, 0x05, 0x73, 0xa0, 0x00 }, { 0xff, 0xff, 0xff, 0xff, 0xf0 } },
+	{ { 0x00, 0x07, 0xb4, 0x00 }, { 0xff, 0xff, 0xff, 0xfc } },
+};
 
 /**
- * gwmark_claim_note() - a command says that a MAC has an address
- * @gn: namespace
- * @dev: on this device
- * @family: NFPROTO_IPV4 or NFPROTO_IPV6
- * @addr: the address, zeroes behind a shorter one
- * @mac: the MAC
- *
- * Context: RCU read section.
+ * gwmark_claim_virtual() - is a MAC one that routers share?
+ * @mac: the MAC, as ether_addr_to_u64()
  */
-void gwmark_claim_note(struct gwmark_net *gn, const struct net_device *dev, u8 family,
-		       const union nf_inet_addr *addr, const u8 *mac)
+bool gwmark_claim_virtual(u64 mac)
 {
-	struct gwmark_claims *claims = rcu_dereference(gn->claims);
-	struct claim *claim;
+	u8 addr[ETH_ALEN] __aligned(2);
+	unsigned int i;
 
-	if (!claims)
-		return;
-	spin_lock_bh(&claims->lock);
-	claim = claim_of(claims, dev->ifindex, family, addr);
-	claim_set(claim, dev->ifindex, family, addr, mac);
-	claim->pinned = true;
-	spin_unlock_bh(&claims->lock);
-}
-
-/**
- * gwmark_claim_arp() - process an ARP packet (RFC 826, RFC 5227)
- * @gn: namespace
- * @skb: ARP packet, its header is checked and linear
- * @dev: where it arrived
- *
- * Context: RCU read section; does not sleep.
- */
-void gwmark_claim_arp(struct gwmark_net *gn, const struct sk_buff *skb,
-		      struct net_device *dev)
-{
-	const struct arphdr *arp = arp_hdr(skb);
-	union nf_inet_addr sender = {};
-	const u8 *sha = (const u8 *)(arp + 1);
-	__be32 target;
-
-	if (dev->type != ARPHRD_ETHER || dev->addr_len != ETH_ALEN ||
-	    arp->ar_pro != htons(ETH_P_IP) || arp->ar_pln != sizeof(__be32))
-		return;
-	memcpy(&sender.ip, sha + ETH_ALEN, sizeof(sender.ip));
-	memcpy(&target, sha + 2 * ETH_ALEN + sizeof(sender.ip), sizeof(target));
-	if (!sender.ip)
-		return; /* a probe claims nothing */
-	claim_heard(gn, dev, NFPROTO_IPV4, &sender, sha,
-		    arp->ar_op == htons(ARPOP_REQUEST) && sender.ip != target);
-}
-
-/* The link-layer address in an option of the given type, or NULL. */
-static const u8 *nd_lladdr(const struct sk_buff *skb, unsigned int offset, u8 type,
-			   u8 *buffer)
-{
-	const u8 *option;
-	u8 head[2];
-
-	for (; offset + 8 <= skb->len; offset += head[1] * 8) {
-		option = skb_header_pointer(skb, offset, sizeof(head), head);
-		if (!option || !option[1])
-			return NULL;
-		head[0] = option[0];
-		head[1] = option[1];
-		if (head[0] == type && head[1] == 1)
-			return skb_header_pointer(skb, offset + 2, ETH_ALEN, buffer);
-	}
-	return NULL;
-}
-
-/**
- * gwmark_claim_nd() - process a neighbour discovery message (RFC 4861)
- * @gn: namespace
- * @skb: ICMPv6 packet in LOCAL_IN
- * @dev: where it arrived
- *
- * Context: RCU read section; does not sleep.
- */
-void gwmark_claim_nd(struct gwmark_net *gn, const struct sk_buff *skb,
-		     struct net_device *dev)
-{
-	const struct ipv6hdr *hdr = ipv6_hdr(skb);
-	unsigned int offset = skb_network_offset(skb) + sizeof(*hdr);
-	union nf_inet_addr addr = { .in6 = hdr->saddr };
-	u8 buffer[ETH_ALEN], option;
-	struct nd_msg _msg;
-	const struct nd_msg *msg;
-	const u8 *mac;
-
-	if (hdr->nexthdr != IPPROTO_ICMPV6 || hdr->hop_limit != 255 ||
-	    dev->type != ARPHRD_ETHER || dev->addr_len != ETH_ALEN)
-		return;
-	msg = skb_header_pointer(skb, offset, sizeof(_msg), &_msg);
-	if (!msg || msg->icmph.icmp6_code)
-		return;
-	switch (msg->icmph.icmp6_type) {
-	case NDISC_NEIGHBOUR_ADVERTISEMENT:
-		option = ND_OPT_TARGET_LL_ADDR;
-		addr.in6 = msg->target;
-		break;
-	case NDISC_NEIGHBOUR_SOLICITATION:
-		option = ND_OPT_SOURCE_LL_ADDR;
-		break;
-	default:
-		return;
-	}
-	mac = nd_lladdr(skb, offset + sizeof(_msg), option, buffer);
-	if (mac && !ipv6_addr_any(&addr.in6))
-		claim_heard(gn, dev, NFPROTO_IPV6, &addr, mac,
-			    option == ND_OPT_SOURCE_LL_ADDR);
+	u64_to_ether_addr(mac, addr);
+	for (i = 0; i < ARRAY_SIZE(shared_macs); i++)
+		if (ether_addr_equal_masked(addr, shared_macs[i].mac, shared_macs[i].mask))
+			return true;
+	return false;
 }
 
 /**
@@ -356,7 +230,7 @@ void gwmark_claims_show(struct gwmark_net *gn, struct seq_file *seq, int ifindex
 	struct gwmark_claims *claims = rcu_dereference(gn->claims);
 	u64 wanted = ether_addr_to_u64(mac);
 	const char *separator = "";
-	const struct claim *claim;
+	const struct gwmark_claim *claim;
 	unsigned int i;
 
 	if (!claims)

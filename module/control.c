@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "attach.h"
 #include "claim.h"
 #include "gateway.h"
 #include "move.h"
@@ -22,11 +23,6 @@ enum {
 	/* "gateway add DEV MAC" and eight addresses */
 	WORDS_MAX = 12,
 	ADDRESSES_AT = 4,
-};
-
-struct address {
-	u8 family;
-	union nf_inet_addr addr;
 };
 
 struct words {
@@ -56,11 +52,12 @@ static int mac_parse(const char *word, u8 *mac)
 	return is_valid_ether_addr(mac) ? 0 : -EINVAL;
 }
 
-static int address_parse(const char *word, struct address *address)
+static int address_parse(const char *word, struct gwmark_claim *address)
 {
 	const char *end;
 
 	memset(address, 0, sizeof(*address));
+	address->pinned = true;
 	if (in4_pton(word, -1, (u8 *)&address->addr.ip, -1, &end))
 		address->family = NFPROTO_IPV4;
 	else if (in6_pton(word, -1, (u8 *)&address->addr.in6, -1, &end))
@@ -106,7 +103,7 @@ static struct net_device *device_find(struct gwmark_net *gn, const char *name)
 
 static int config_replace(struct gwmark_net *gn, const struct gwmark_config *changed)
 {
-	struct gwmark_config *config = kmemdup(changed, sizeof(*changed), GFP_KERNEL), *old;
+	struct gwmark_config *config = kmemdup(changed, sizeof(*changed), GFP_KERNEL_ACCOUNT), *old;
 
 	if (!config)
 		return -ENOMEM;
@@ -122,12 +119,12 @@ static struct gwmark_config config_copy(struct gwmark_net *gn)
 
 static int do_enable(struct gwmark_net *gn, struct words *words)
 {
-	return gwmark_net_enable(gn);
+	return gwmark_attach(gn);
 }
 
 static int do_disable(struct gwmark_net *gn, struct words *words)
 {
-	gwmark_net_disable(gn);
+	gwmark_detach(gn);
 	return 0;
 }
 
@@ -148,11 +145,11 @@ static int do_set(struct gwmark_net *gn, struct words *words)
 
 static int do_gateway_add(struct gwmark_net *gn, struct words *words)
 {
-	struct address addresses[WORDS_MAX - ADDRESSES_AT];
+	struct gwmark_claim addresses[WORDS_MAX - ADDRESSES_AT];
 	unsigned int i, count = words->count - ADDRESSES_AT;
 	struct gwmark_gateway *gateway;
 	struct net_device *dev;
-	u8 mac[ETH_ALEN];
+	u8 mac[ETH_ALEN] __aligned(2);
 	int ret;
 
 	ret = mac_parse(words->word[3], mac);
@@ -172,8 +169,10 @@ static int do_gateway_add(struct gwmark_net *gn, struct words *words)
 		ret = PTR_ERR(gateway);
 		goto out;
 	}
-	for (i = 0; i < count; i++)
-		gwmark_claim_note(gn, dev, addresses[i].family, &addresses[i].addr, mac);
+	for (i = 0; i < count; i++) {
+		addresses[i].ifindex = dev->ifindex;
+		gwmark_claim_store(gn, &addresses[i], ether_addr_to_u64(mac));
+	}
 out:
 	rcu_read_unlock();
 	return ret;
@@ -182,7 +181,7 @@ out:
 static int do_gateway(struct gwmark_net *gn, struct words *words)
 {
 	struct net_device *dev;
-	u8 mac[ETH_ALEN];
+	u8 mac[ETH_ALEN] __aligned(2);
 	int ret;
 
 	if (!strcmp(words->word[1], "add"))
@@ -215,7 +214,7 @@ static int do_uplink(struct gwmark_net *gn, struct words *words)
 {
 	struct gwmark_gateway *gateway;
 	struct net_device *dev;
-	u8 mac[ETH_ALEN];
+	u8 mac[ETH_ALEN] __aligned(2);
 	u32 id = 0;
 	int ret;
 
@@ -241,7 +240,7 @@ static int do_uplink(struct gwmark_net *gn, struct words *words)
 static int do_move(struct gwmark_net *gn, struct words *words)
 {
 	struct gwmark_gateway *gateway;
-	u8 from[ETH_ALEN], to[ETH_ALEN];
+	u8 from[ETH_ALEN] __aligned(2), to[ETH_ALEN] __aligned(2);
 	bool keep = words->count == 5;
 	struct net_device *dev;
 	int ret;

@@ -12,7 +12,9 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_extend.h>
 #include <net/netfilter/nf_conntrack_helper.h>
-#include <net/netfilter/nf_conntrack_l4proto.h>
+#include <net/netfilter/nf_conntrack_seqadj.h>
+#include <net/netfilter/nf_conntrack_synproxy.h>
+#include <net/netfilter/nf_conntrack_timeout.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "flow.h"
@@ -52,27 +54,40 @@ u32 *gwmark_flow_words_create(struct nf_conn *ct)
 	return words_of(nf_ct_ext_add(ct, NF_CT_EXT_LABELS, GFP_ATOMIC));
 }
 
-/**
- * gwmark_flow_renewable() - may a flow be tracked again?
- * @ct: confirmed conntrack entry without words
- *
- * Only where the new entry will be the old one again: nothing was translated, nobody
- * announced it, no helper follows it, and its protocol can be taken up midway.
+/*
+ * Is it like the first packet of its flow? A packet that goes on in a connection would be
+ * new to conntrack: filters drop such, and the connection would die of our help.
  */
-bool gwmark_flow_renewable(const struct nf_conn *ct)
+static bool begins(const struct nf_conn *ct)
 {
-	if (ct->status & IPS_NAT_MASK || ct->master || nfct_help(ct))
-		return false;
-	if (nf_ct_zone_id(nf_ct_zone(ct), IP_CT_DIR_ORIGINAL) != NF_CT_DEFAULT_ZONE_ID)
-		return false;
 	switch (nf_ct_protonum(ct)) {
 	case IPPROTO_TCP:
-		return nf_tcp_pernet(nf_ct_net(ct))->tcp_loose;
+		/* a SYN again: what else comes in this state is invalid */
+		return READ_ONCE(ct->proto.tcp.state) == TCP_CONNTRACK_SYN_SENT;
 	case IPPROTO_SCTP:
 	case IPPROTO_DCCP:
 		return false;
 	}
 	return true;
+}
+
+/**
+ * gwmark_flow_renewable() - may a flow be tracked again?
+ * @ct: confirmed conntrack entry without words
+ *
+ * Only where the new entry will be the old one again: nothing was translated, nobody
+ * announced it, no helper, SYN proxy, timeout policy or flowtable has it, and its
+ * protocol has no beginning, or it is at it.
+ */
+bool gwmark_flow_renewable(const struct nf_conn *ct)
+{
+	if (ct->status & (IPS_NAT_MASK | IPS_OFFLOAD) || ct->master || nfct_help(ct))
+		return false;
+	if (nfct_synproxy(ct) || nfct_seqadj(ct) || nf_ct_timeout_find(ct))
+		return false;
+	if (nf_ct_zone_id(nf_ct_zone(ct), IP_CT_DIR_ORIGINAL) != NF_CT_DEFAULT_ZONE_ID)
+		return false;
+	return begins(ct);
 }
 
 /**
@@ -124,4 +139,15 @@ u32 gwmark_flow_source(const struct nf_conn *ct)
 		id = words ? READ_ONCE(words[GWMARK_FLOW_SOURCE]) : 0;
 	}
 	return id;
+}
+
+/**
+ * gwmark_flow_label_users() - who else uses conntrack labels?
+ * @net: namespace
+ *
+ * Return: rules and programs that asked for labels there; which bits, they do not say.
+ */
+unsigned int gwmark_flow_label_users(const struct net *net)
+{
+	return nf_connlabels_users(net);
 }

@@ -34,5 +34,6 @@ bool gwmark_flow_renewable(const struct nf_conn *ct);
 struct nf_conn *gwmark_flow_renew(struct sk_buff *skb, struct nf_conn *ct,
 				  const struct nf_hook_state *state);
 u32 gwmark_flow_source(const struct nf_conn *ct);
+unsigned int gwmark_flow_label_users(const struct net *net);
 
 #endif /* _GWMARK_FLOW_H */

@@ -1,49 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The table of gateways of a namespace: hash by (device, MAC), array by id. */
+/* Gateways: found by (device, MAC) and by id, made known, forgotten. */
 
 #include <linux/bitmap.h>
 #include <linux/jhash.h>
 #include <linux/module.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 
 #include "gateway.h"
 #include "net.h"
 #include "stats.h"
-#include "transmit.h"
 
 static unsigned int max_gateways = 4096;
 module_param(max_gateways, uint, 0444);
 MODULE_PARM_DESC(max_gateways, "gateways a namespace, 1 to 65535 (default 4096)");
 
 enum {
-	HASH_BITS = 8,
-	HASH_SIZE = 1 << HASH_BITS,
 	INDEX_BITS = 16,
 	INDEX_MASK = (1 << INDEX_BITS) - 1,
-};
-
-/**
- * struct gwmark_table - all gateways of a namespace
- * @lock: writers; taken with bottom halves off
- * @seed: of the hash
- * @used: number of gateways
- * @last: index given out last; the search for a free one goes round, so that an
- *	index rests as long as possible
- * @hash: by (device, MAC)
- * @busy: bitmap of indexes in use
- * @generation: upper half of the next id of each index
- * @slots: by index, 1 to max_gateways
- */
-struct gwmark_table {
-	spinlock_t lock; /* writers, bottom halves off */
-	u32 seed;
-	unsigned int used;
-	unsigned int last;
-	struct hlist_head hash[HASH_SIZE];
-	unsigned long *busy;
-	u16 *generation;
-	struct gwmark_gateway __rcu *slots[];
+	/* A gateway that was used within this makes no room for another. */
+	IDLE_S = 10,
 };
 
 /**
@@ -56,87 +31,48 @@ unsigned int gwmark_table_max(void)
 	return clamp(max_gateways, 1U, (unsigned int)INDEX_MASK);
 }
 
-static void table_free(struct gwmark_table *table)
+static u32 hash_of(const struct gwmark_table *table, const struct net_device *dev, u64 mac)
 {
-	if (!table)
-		return;
-	bitmap_free(table->busy);
-	kvfree(table->generation);
-	kvfree(table);
+	return jhash_3words(mac, mac >> 32, dev->ifindex, table->seed) >>
+	       (32 - GWMARK_TABLE_BITS);
 }
 
-/**
- * gwmark_table_init() - give a namespace an empty table
- * @gn: the namespace; its lock is held
- *
- * Generations start at random, so that ids of an earlier life of the module,
- * which flows may still hold, are no ids of this one.
- *
- * Context: process, may sleep.
- * Return: 0 or -ENOMEM.
- */
-int gwmark_table_init(struct gwmark_net *gn)
-{
-	unsigned int size = gwmark_table_max() + 1;
-	struct gwmark_table *table;
-
-	lockdep_assert_held(&gn->lock);
-
-	table = kvzalloc(struct_size(table, slots, size), GFP_KERNEL);
-	if (!table)
-		return -ENOMEM;
-	table->busy = bitmap_zalloc(size, GFP_KERNEL);
-	table->generation = kvcalloc(size, sizeof(u16), GFP_KERNEL);
-	if (!table->busy || !table->generation) {
-		table_free(table);
-		return -ENOMEM;
-	}
-	spin_lock_init(&table->lock);
-	get_random_bytes(&table->seed, sizeof(table->seed));
-	get_random_bytes(table->generation, size * sizeof(u16));
-	__set_bit(0, table->busy);
-	rcu_assign_pointer(gn->table, table);
-	return 0;
-}
-
-/**
- * gwmark_table_exit() - take the table away, and all gateways with it
- * @gn: the namespace; its lock is held, its hooks are unregistered
- *
- * Context: process, sleeps for a grace period.
- */
-void gwmark_table_exit(struct gwmark_net *gn)
-{
-	struct gwmark_table *table;
-
-	gwmark_gateway_flush(gn, NULL);
-	table = rcu_replace_pointer(gn->table, NULL, lockdep_is_held(&gn->lock));
-	synchronize_rcu();
-	table_free(table);
-}
-
-/**
- * gwmark_table_size() - number of gateways
- * @gn: the namespace
- *
- * Context: RCU read section.
- * Return: the number, 0 while disabled.
- */
-unsigned int gwmark_table_size(struct gwmark_net *gn)
-{
-	struct gwmark_table *table = rcu_dereference(gn->table);
-
-	return table ? READ_ONCE(table->used) : 0;
-}
-
-static struct hlist_head *bucket_of(struct gwmark_table *table, int ifindex,
+static struct hlist_head *bucket_of(struct gwmark_table *table, const struct net_device *dev,
 				    const u8 *mac)
 {
-	u32 low = get_unaligned((u32 *)(mac + 2));
-	u32 high = get_unaligned((u16 *)mac);
+	return &table->hash[hash_of(table, dev, ether_addr_to_u64(mac))];
+}
 
-	return &table->hash[jhash_3words(low, high, ifindex, table->seed) >>
-			    (32 - HASH_BITS)];
+/**
+ * gwmark_table_senders() - the gateways whose packets may go to a MAC
+ * @table: the table, locked
+ * @dev: device
+ * @lladdr: the MAC, as ether_addr_to_u64()
+ *
+ * Return: a list by member sender; others may be in it as well.
+ */
+struct hlist_head *gwmark_table_senders(struct gwmark_table *table,
+					const struct net_device *dev, u64 lladdr)
+{
+	lockdep_assert_held(&table->lock);
+	return &table->senders[hash_of(table, dev, lladdr)];
+}
+
+/**
+ * gwmark_gateway_redirect() - let a gateway's packets go to a MAC
+ * @table: its table, locked
+ * @gateway: the gateway, maybe forgotten meanwhile
+ * @lladdr: the MAC, as ether_addr_to_u64()
+ */
+void gwmark_gateway_redirect(struct gwmark_table *table, struct gwmark_gateway *gateway,
+			     u64 lladdr)
+{
+	lockdep_assert_held(&table->lock);
+	atomic64_set(&gateway->lladdr, lladdr);
+	if (hlist_unhashed(&gateway->sender))
+		return;
+	hlist_del(&gateway->sender);
+	hlist_add_head(&gateway->sender, gwmark_table_senders(table, gateway->dev, lladdr));
 }
 
 static struct gwmark_gateway *bucket_find(struct hlist_head *bucket,
@@ -187,14 +123,14 @@ struct gwmark_gateway *gwmark_gateway_find(struct gwmark_net *gn,
 {
 	struct gwmark_table *table = rcu_dereference(gn->table);
 
-	return table ? bucket_find(bucket_of(table, dev->ifindex, mac), dev, mac) : NULL;
+	return table ? bucket_find(bucket_of(table, dev, mac), dev, mac) : NULL;
 }
 
 static void gateway_free_rcu(struct rcu_head *rcu)
 {
 	struct gwmark_gateway *gateway = container_of(rcu, struct gwmark_gateway, rcu);
 
-	gwmark_transmit_dst_destroy(gateway);
+	gwmark_dst_destroy(&gateway->dst);
 	free_percpu(gateway->count);
 	netdev_put(gateway->dev, &gateway->dev_tracker);
 	kfree(gateway);
@@ -210,12 +146,13 @@ static struct gwmark_gateway *gateway_create(struct net_device *dev, const u8 *m
 	gateway->dev = dev;
 	ether_addr_copy(gateway->mac, mac);
 	atomic64_set(&gateway->lladdr, ether_addr_to_u64(mac));
-	spin_lock_init(&gateway->move_lock);
+	gateway->created = jiffies;
+	gateway->last_used = jiffies;
 	gateway->count = alloc_percpu_gfp(struct gwmark_gateway_count,
 					  GFP_ATOMIC | __GFP_NOWARN);
 	if (!gateway->count)
 		goto err_count;
-	if (gwmark_transmit_dst_create(gateway))
+	if (gwmark_dst_create(&gateway->dst, dev, id))
 		goto err_dst;
 	netdev_hold(dev, &gateway->dev_tracker, GFP_ATOMIC);
 	return gateway;
@@ -237,6 +174,57 @@ static unsigned int index_find(struct gwmark_table *table)
 	if (index >= size)
 		index = find_first_zero_bit(table->busy, size);
 	return index < size ? index : 0;
+}
+
+static void gateway_unlink(struct gwmark_net *gn, struct gwmark_table *table,
+			   struct gwmark_gateway *gateway)
+{
+	u32 index = gateway->id & INDEX_MASK;
+
+	lockdep_assert_held(&table->lock);
+	hlist_del_rcu(&gateway->node);
+	hlist_del_init(&gateway->sender);
+	RCU_INIT_POINTER(table->slots[index], NULL);
+	__clear_bit(index, table->busy);
+	WRITE_ONCE(table->used, table->used - 1);
+	gwmark_stats_inc(gn, GWMARK_STAT_gateway_removed);
+	call_rcu(&gateway->rcu, gateway_free_rcu);
+}
+
+/*
+ * The table is full: the gateway that was idle longest goes, but none that a command
+ * named, nor the uplink, nor one that was used within IDLE_S. So a flood of forged
+ * MACs costs nobody who is there, and the table recovers when it is over.
+ */
+static bool make_room(struct gwmark_net *gn, struct gwmark_table *table)
+{
+	struct gwmark_gateway *gateway, *idlest = NULL;
+	unsigned long now = jiffies, idle, longest = 0;
+	unsigned int index;
+
+	lockdep_assert_held(&table->lock);
+	if (time_before(now, table->full_until))
+		return false;
+	for (index = 1; index <= gwmark_table_max(); index++) {
+		gateway = rcu_dereference_protected(table->slots[index],
+						    lockdep_is_held(&table->lock));
+		if (!gateway || gateway->pinned || gateway->id == READ_ONCE(gn->uplink))
+			continue;
+		idle = now - READ_ONCE(gateway->last_used);
+		/* another CPU may have written a later time */
+		if ((long)idle < 0 || idle < longest)
+			continue;
+		longest = idle;
+		idlest = gateway;
+	}
+	if (!idlest || longest < IDLE_S * HZ) {
+		/* none is idle for longer than this one will be then */
+		table->full_until = now + IDLE_S * HZ - longest;
+		return false;
+	}
+	gateway_unlink(gn, table, idlest);
+	gwmark_stats_inc(gn, GWMARK_STAT_gateway_evicted);
+	return true;
 }
 
 /**
@@ -261,7 +249,7 @@ struct gwmark_gateway *gwmark_gateway_add(struct gwmark_net *gn,
 
 	if (!table)
 		return ERR_PTR(-ENETDOWN);
-	bucket = bucket_of(table, dev->ifindex, mac);
+	bucket = bucket_of(table, dev, mac);
 
 	spin_lock_bh(&table->lock);
 	gateway = bucket_find(bucket, dev, mac);
@@ -278,6 +266,8 @@ struct gwmark_gateway *gwmark_gateway_add(struct gwmark_net *gn,
 		goto out;
 	}
 	index = index_find(table);
+	if (!index && make_room(gn, table))
+		index = index_find(table);
 	if (!index) {
 		gwmark_stats_inc(gn, GWMARK_STAT_gateway_table_full);
 		gateway = ERR_PTR(-ENOSPC);
@@ -295,24 +285,12 @@ struct gwmark_gateway *gwmark_gateway_add(struct gwmark_net *gn,
 	WRITE_ONCE(table->used, table->used + 1);
 	rcu_assign_pointer(table->slots[index], gateway);
 	hlist_add_head_rcu(&gateway->node, bucket);
+	hlist_add_head(&gateway->sender,
+		       gwmark_table_senders(table, dev, ether_addr_to_u64(mac)));
 	gwmark_stats_inc(gn, GWMARK_STAT_gateway_added);
 out:
 	spin_unlock_bh(&table->lock);
 	return gateway;
-}
-
-static void gateway_unlink(struct gwmark_net *gn, struct gwmark_table *table,
-			   struct gwmark_gateway *gateway)
-{
-	u32 index = gateway->id & INDEX_MASK;
-
-	lockdep_assert_held(&table->lock);
-	hlist_del_rcu(&gateway->node);
-	RCU_INIT_POINTER(table->slots[index], NULL);
-	__clear_bit(index, table->busy);
-	WRITE_ONCE(table->used, table->used - 1);
-	gwmark_stats_inc(gn, GWMARK_STAT_gateway_removed);
-	call_rcu(&gateway->rcu, gateway_free_rcu);
 }
 
 /**
@@ -335,7 +313,7 @@ int gwmark_gateway_del(struct gwmark_net *gn, const struct net_device *dev,
 	if (!table)
 		return -ENETDOWN;
 	spin_lock_bh(&table->lock);
-	gateway = bucket_find(bucket_of(table, dev->ifindex, mac), dev, mac);
+	gateway = bucket_find(bucket_of(table, dev, mac), dev, mac);
 	if (gateway)
 		gateway_unlink(gn, table, gateway);
 	spin_unlock_bh(&table->lock);
@@ -363,7 +341,7 @@ void gwmark_gateway_flush(struct gwmark_net *gn, const struct net_device *dev)
 	table = rcu_dereference(gn->table);
 	if (table) {
 		spin_lock_bh(&table->lock);
-		for (bucket = 0; bucket < HASH_SIZE; bucket++)
+		for (bucket = 0; bucket < GWMARK_TABLE_HASH; bucket++)
 			hlist_for_each_entry_safe(gateway, next, &table->hash[bucket], node)
 				if (!dev || gateway->dev == dev)
 					gateway_unlink(gn, table, gateway);

@@ -7,11 +7,12 @@
 #include <linux/netfilter_ipv6.h>
 #include <net/netfilter/nf_conntrack.h>
 
-#include "bridge.h"
-#include "claim.h"
-#include "core.h"
+#include "capture.h"
+#include "hear.h"
 #include "hook.h"
+#include "learn.h"
 #include "net.h"
+#include "steer.h"
 
 /*
  * A mark that selects is never 0, and most packets of a machine have the mark 0:
@@ -26,7 +27,7 @@ static unsigned int learn(void *priv, struct sk_buff *skb, const struct nf_hook_
 {
 	if (unmarked(skb))
 		return NF_ACCEPT;
-	return gwmark_core_learn(gwmark_net_of(state->net), skb, state);
+	return gwmark_learn(gwmark_net_of(state->net), skb, state);
 }
 
 static unsigned int learn_translated(void *priv, struct sk_buff *skb,
@@ -34,33 +35,33 @@ static unsigned int learn_translated(void *priv, struct sk_buff *skb,
 {
 	if (unmarked(skb))
 		return NF_ACCEPT;
-	return gwmark_core_learn_translated(gwmark_net_of(state->net), skb, state);
+	return gwmark_learn_translated(gwmark_net_of(state->net), skb, state);
 }
 
 static unsigned int send_back(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	if (unmarked(skb))
 		return NF_ACCEPT;
-	return gwmark_core_return(gwmark_net_of(state->net), skb, state->pf);
+	return gwmark_steer_received(gwmark_net_of(state->net), skb, state->pf);
 }
 
 static unsigned int output(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	if (unmarked(skb))
 		return NF_ACCEPT;
-	return gwmark_core_output(gwmark_net_of(state->net), skb, state->out, state->pf);
+	return gwmark_steer_output(gwmark_net_of(state->net), skb, state->out, state->pf);
 }
 
 static unsigned int hear_arp(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
-	gwmark_claim_arp(gwmark_net_of(state->net), skb, state->in);
+	gwmark_hear_arp(gwmark_net_of(state->net), skb, state->in);
 	return NF_ACCEPT;
 }
 
 static unsigned int hear_nd(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
 {
 	if (ipv6_hdr(skb)->nexthdr == IPPROTO_ICMPV6)
-		gwmark_claim_nd(gwmark_net_of(state->net), skb, state->in);
+		gwmark_hear_nd(gwmark_net_of(state->net), skb, state->in);
 	return NF_ACCEPT;
 }
 
@@ -68,10 +69,12 @@ static unsigned int capture(void *priv, struct sk_buff *skb, const struct nf_hoo
 {
 	if (unmarked(skb))
 		return NF_ACCEPT;
-	return gwmark_bridge_capture(gwmark_net_of(state->net), skb, state);
+	return gwmark_capture(gwmark_net_of(state->net), skb, state);
 }
 
 /*
+ * One list for IPv4 and IPv6, whose priorities are the same.
+ *
  * Learning comes behind the mangle rules that set marks, and before NAT; for flows
  * that NAT changed, once more if it is done.
  * Sending comes last, so that NAT and every other hook are done.
@@ -79,54 +82,29 @@ static unsigned int capture(void *priv, struct sk_buff *skb, const struct nf_hoo
 static const struct nf_hook_ops inet_ops[] = {
 	{
 		.hook = learn,
-		.pf = NFPROTO_IPV4,
+		.pf = NFPROTO_INET,
 		.hooknum = NF_INET_PRE_ROUTING,
 		.priority = NF_IP_PRI_MANGLE + 1,
 	}, {
 		.hook = learn_translated,
-		.pf = NFPROTO_IPV4,
+		.pf = NFPROTO_INET,
 		.hooknum = NF_INET_LOCAL_IN,
 		.priority = NF_IP_PRI_MANGLE + 1,
 	}, {
 		.hook = learn_translated,
-		.pf = NFPROTO_IPV4,
+		.pf = NFPROTO_INET,
 		.hooknum = NF_INET_FORWARD,
 		.priority = NF_IP_PRI_MANGLE + 1,
 	}, {
 		.hook = send_back,
-		.pf = NFPROTO_IPV4,
+		.pf = NFPROTO_INET,
 		.hooknum = NF_INET_PRE_ROUTING,
 		.priority = NF_IP_PRI_LAST,
 	}, {
 		.hook = output,
-		.pf = NFPROTO_IPV4,
+		.pf = NFPROTO_INET,
 		.hooknum = NF_INET_LOCAL_OUT,
 		.priority = NF_IP_PRI_LAST,
-	}, {
-		.hook = learn,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = NF_IP6_PRI_MANGLE + 1,
-	}, {
-		.hook = learn_translated,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_LOCAL_IN,
-		.priority = NF_IP6_PRI_MANGLE + 1,
-	}, {
-		.hook = learn_translated,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_FORWARD,
-		.priority = NF_IP6_PRI_MANGLE + 1,
-	}, {
-		.hook = send_back,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = NF_IP6_PRI_LAST,
-	}, {
-		.hook = output,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_LOCAL_OUT,
-		.priority = NF_IP6_PRI_LAST,
 	}, {
 		.hook = hear_nd,
 		.pf = NFPROTO_IPV6,

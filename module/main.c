@@ -5,84 +5,15 @@
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/rcupdate.h>
-#include <linux/rtnetlink.h>
 #include <linux/slab.h>
-#include <net/netns/generic.h>
 
-#include "claim.h"
+#include "attach.h"
+#include "dst.h"
 #include "gateway.h"
-#include "hook.h"
 #include "net.h"
 #include "proc.h"
+#include "send.h"
 #include "stats.h"
-
-static unsigned int gwmark_net_id;
-
-/* Set once, before the last namespace is detached: nobody attaches again. */
-static bool unloading;
-
-/**
- * gwmark_net_of() - what we keep for a namespace
- * @net: the namespace
- *
- * Return: never NULL while the module is loaded.
- */
-struct gwmark_net *gwmark_net_of(const struct net *net)
-{
-	return net_generic(net, gwmark_net_id);
-}
-
-/**
- * gwmark_net_enable() - attach to a namespace
- * @gn: the namespace; its lock is held
- *
- * Context: process, may sleep.
- * Return: 0, also if it was attached already, or a negative errno.
- */
-int gwmark_net_enable(struct gwmark_net *gn)
-{
-	int ret;
-
-	lockdep_assert_held(&gn->lock);
-	if (gn->enabled)
-		return 0;
-	if (READ_ONCE(unloading))
-		return -ENETDOWN;
-	ret = gwmark_table_init(gn);
-	if (ret)
-		return ret;
-	ret = gwmark_claims_init(gn);
-	if (ret)
-		goto err_claims;
-	ret = gwmark_hook_register(gn);
-	if (ret)
-		goto err_hook;
-	gn->enabled = true;
-	return 0;
-
-err_hook:
-	gwmark_claims_exit(gn);
-err_claims:
-	gwmark_table_exit(gn);
-	return ret;
-}
-
-/**
- * gwmark_net_disable() - detach from a namespace
- * @gn: the namespace; its lock is held
- *
- * Context: process, sleeps for grace periods.
- */
-void gwmark_net_disable(struct gwmark_net *gn)
-{
-	lockdep_assert_held(&gn->lock);
-	if (!gn->enabled)
-		return;
-	gwmark_hook_unregister(gn);
-	gwmark_table_exit(gn);
-	gwmark_claims_exit(gn);
-	gn->enabled = false;
-}
 
 static int __net_init net_init(struct net *net)
 {
@@ -92,7 +23,7 @@ static int __net_init net_init(struct net *net)
 
 	gn->net = net;
 	mutex_init(&gn->lock);
-	config = kzalloc(sizeof(*config), GFP_KERNEL);
+	config = kzalloc(sizeof(*config), GFP_KERNEL_ACCOUNT);
 	if (!config)
 		return -ENOMEM;
 	config->reply.value = GWMARK_DEFAULT_MARK;
@@ -120,7 +51,7 @@ static void __net_exit net_exit(struct net *net)
 
 	gwmark_proc_exit(gn);
 	mutex_lock(&gn->lock);
-	gwmark_net_disable(gn);
+	gwmark_detach(gn);
 	mutex_unlock(&gn->lock);
 	gwmark_stats_exit(gn);
 	kfree(rcu_dereference_protected(gn->config, true));
@@ -151,10 +82,16 @@ static struct notifier_block netdev_notifier = {
 	.notifier_call = netdev_event,
 };
 
+static const struct gwmark_dst_output outputs = {
+	.ipv4 = gwmark_send_output4,
+	.ipv6 = gwmark_send_output6,
+};
+
 static int __init gwmark_init(void)
 {
 	int ret;
 
+	gwmark_dst_use(&outputs);
 	ret = register_pernet_subsys(&net_ops);
 	if (ret)
 		return ret;
@@ -169,29 +106,25 @@ err_notifier:
 	return ret;
 }
 
+/*
+ * A namespace that dies is off the kernel's list, and gwmark_detach_all() does not
+ * find it. Its devices wait for our gateways to let go of them, which the notifier
+ * tells us, while its death keeps everyone else from unregistering a notifier or
+ * namespace operations. So the notifier stays until nothing is attached, and its
+ * unregistration waits for the dying: after that no gateway can be left.
+ */
 static void __exit gwmark_exit(void)
 {
-	struct gwmark_net *gn;
-	struct net *net;
-
+	gwmark_detach_all();
 	unregister_netdevice_notifier(&netdev_notifier);
-	WRITE_ONCE(unloading, true);
-	down_read(&net_rwsem);
-	for_each_net(net) {
-		gn = gwmark_net_of(net);
-		mutex_lock(&gn->lock);
-		gwmark_net_disable(gn);
-		mutex_unlock(&gn->lock);
-	}
-	up_read(&net_rwsem);
-	/* No gateway is left then, and no dst leads here. */
+	unregister_pernet_subsys(&net_ops);
+	/* No dst leads here, and no callback of ours is left. */
 	rcu_barrier();
 	/*
 	 * But a sender may have read dst.output before, and been preempted on its way
 	 * to the call, outside of any RCU read section.
 	 */
 	synchronize_rcu_tasks();
-	unregister_pernet_subsys(&net_ops);
 	pr_info("unloaded\n");
 }
 

@@ -4,42 +4,16 @@
 #include <linux/etherdevice.h>
 #include <linux/jiffies.h>
 
+#include "claim.h"
 #include "gateway.h"
 #include "move.h"
 #include "net.h"
 #include "stats.h"
 
-/*
- * MACs that routers share, so that a failover changes nothing for their
- * neighbours: VRRP (RFC 9568, 7.3), HSRP versions 1 and 2, GLBP.
- */
-static const struct {
-	u8 mac[ETH_ALEN];
-	u8 mask[ETH_ALEN];
-} shared_macs[] = {
-	{ { 0x00, 0x00, 0x5e, 0x00, 0x01 }, { 0xff, 0xff, 0xff, 0xff, 0xff } },
-	{ { 0x00, 0x00, 0x5e, 0x00, 0x02 }, { 0xff, 0xff, 0xff, 0xff, 0xff } },
-	{ { 0x00, 0x00, 0x0c, 0x07, 0xac }, { 0xff, 0xff, 0xff, 0xff, 0xff } },
-	{ { 0x00, 0x00, 0x0c, 0x9f, 0xf0 }, { 0xff, 0xff, 0xff, 0xff, 0xf0 } },
-	{ { 0x00, 0x05, 0x73, 0xa0, 0x00 }, { 0xff, 0xff, 0xff, 0xff, 0xf0 } },
-	{ { 0x00, 0x07, 0xb4, 0x00 }, { 0xff, 0xff, 0xff, 0xfc } },
-};
-
-static bool shared_mac(const u8 *mac)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(shared_macs); i++)
-		if (ether_addr_equal_masked(mac, shared_macs[i].mac, shared_macs[i].mask))
-			return true;
-	return false;
-}
-
 static bool within_limit(struct gwmark_gateway *gateway)
 {
 	unsigned long end = gateway->window_start + GWMARK_MOVE_WINDOW_S * HZ;
 
-	lockdep_assert_held(&gateway->move_lock);
 	if (!gateway->moves || time_after(jiffies, end)) {
 		gateway->window_start = jiffies;
 		gateway->window_moves = 0;
@@ -47,34 +21,46 @@ static bool within_limit(struct gwmark_gateway *gateway)
 	return gateway->window_moves < GWMARK_MOVE_BURST;
 }
 
+/* A flood of changes must cost its sender more than us, and other gateways nothing. */
+static bool change_allowed(struct gwmark_gateway *gateway)
+{
+	if (time_after_eq(jiffies, gateway->second + HZ)) {
+		gateway->second = jiffies;
+		gateway->changes = 0;
+	}
+	return gateway->changes++ < GWMARK_MOVE_CHANGES;
+}
+
 /* Would a sign of life of the gateway change anything? */
 static void settle(struct gwmark_gateway *gateway)
 {
 	bool moved = atomic64_read(&gateway->lladdr) != ether_addr_to_u64(gateway->mac);
 
-	lockdep_assert_held(&gateway->move_lock);
 	WRITE_ONCE(gateway->unsettled, !gateway->ordered && (moved || gateway->heir));
 }
 
-static void move_locked(struct gwmark_net *gn, struct gwmark_gateway *gateway, u64 lladdr,
-			enum gwmark_stat why)
+/* False if the limit forbids it. */
+static bool move_locked(struct gwmark_net *gn, struct gwmark_table *table,
+			struct gwmark_gateway *gateway, u64 lladdr, enum gwmark_stat why)
 {
-	lockdep_assert_held(&gateway->move_lock);
+	bool allowed = true;
+
+	lockdep_assert_held(&table->lock);
 	if (gateway->ordered && why != GWMARK_STAT_move_control)
-		return;
+		return true;
 	gateway->heir = 0;
 	if (atomic64_read(&gateway->lladdr) == lladdr)
 		goto out;
-	if (!within_limit(gateway) && why != GWMARK_STAT_move_control) {
-		gwmark_stats_inc(gn, GWMARK_STAT_move_limited);
+	allowed = within_limit(gateway) || why == GWMARK_STAT_move_control;
+	if (!allowed)
 		goto out;
-	}
 	gateway->window_moves++;
 	gateway->moves++;
-	atomic64_set(&gateway->lladdr, lladdr);
+	gwmark_gateway_redirect(table, gateway, lladdr);
 	gwmark_stats_inc(gn, why);
 out:
 	settle(gateway);
+	return allowed;
 }
 
 /**
@@ -91,10 +77,14 @@ out:
 void gwmark_move_order(struct gwmark_net *gn, struct gwmark_gateway *gateway,
 		       const u8 *mac, bool keep)
 {
-	spin_lock_bh(&gateway->move_lock);
+	struct gwmark_table *table = rcu_dereference(gn->table);
+
+	if (!table)
+		return;
+	spin_lock_bh(&table->lock);
 	gateway->ordered = keep && !ether_addr_equal(mac, gateway->mac);
-	move_locked(gn, gateway, ether_addr_to_u64(mac), GWMARK_STAT_move_control);
-	spin_unlock_bh(&gateway->move_lock);
+	move_locked(gn, table, gateway, ether_addr_to_u64(mac), GWMARK_STAT_move_control);
+	spin_unlock_bh(&table->lock);
 }
 
 /**
@@ -108,10 +98,25 @@ void gwmark_move_order(struct gwmark_net *gn, struct gwmark_gateway *gateway,
  */
 void gwmark_move_due(struct gwmark_net *gn, struct gwmark_gateway *gateway)
 {
-	spin_lock_bh(&gateway->move_lock);
-	if (gateway->heir && time_after_eq(jiffies, gateway->heir_due))
-		move_locked(gn, gateway, gateway->heir, GWMARK_STAT_move_claim);
-	spin_unlock_bh(&gateway->move_lock);
+	struct gwmark_table *table = rcu_dereference(gn->table);
+
+	if (!table)
+		return;
+	spin_lock_bh(&table->lock);
+	if (gateway->heir && time_after_eq(jiffies, gateway->heir_due) &&
+	    !move_locked(gn, table, gateway, gateway->heir, GWMARK_STAT_move_claim))
+		gwmark_stats_inc(gn, GWMARK_STAT_move_limited);
+	spin_unlock_bh(&table->lock);
+}
+
+static bool alive_locked(struct gwmark_net *gn, struct gwmark_table *table,
+			 struct gwmark_gateway *gateway, enum gwmark_stat why)
+{
+	u64 own = ether_addr_to_u64(gateway->mac);
+
+	if (gateway->heir && atomic64_read(&gateway->lladdr) == own)
+		gwmark_stats_inc(gn, GWMARK_STAT_move_kept);
+	return move_locked(gn, table, gateway, own, why);
 }
 
 /**
@@ -127,13 +132,14 @@ void gwmark_move_due(struct gwmark_net *gn, struct gwmark_gateway *gateway)
 void gwmark_move_alive(struct gwmark_net *gn, struct gwmark_gateway *gateway,
 		       enum gwmark_stat why)
 {
-	u64 own = ether_addr_to_u64(gateway->mac);
+	struct gwmark_table *table = rcu_dereference(gn->table);
 
-	spin_lock_bh(&gateway->move_lock);
-	if (gateway->heir && atomic64_read(&gateway->lladdr) == own)
-		gwmark_stats_inc(gn, GWMARK_STAT_move_kept);
-	move_locked(gn, gateway, own, why);
-	spin_unlock_bh(&gateway->move_lock);
+	if (!table)
+		return;
+	spin_lock_bh(&table->lock);
+	if (!alive_locked(gn, table, gateway, why))
+		gwmark_stats_inc(gn, GWMARK_STAT_move_limited);
+	spin_unlock_bh(&table->lock);
 }
 
 /**
@@ -152,66 +158,73 @@ void gwmark_move_heard(struct gwmark_net *gn, const struct net_device *dev, cons
 		gwmark_move_alive(gn, gateway, GWMARK_STAT_move_answer);
 }
 
-/**
- * gwmark_move_refused() - is a claim in passing not to be believed?
- * @from: MAC that has the address
- * @to: MAC that a request to someone else names as its sender
- *
- * A router may send its requests from its own MAC and its virtual address; that
- * does not take the address from the shared MAC.
- */
-bool gwmark_move_refused(const u8 *from, const u8 *to)
+static void doubt_locked(struct gwmark_gateway *gateway, u64 heir)
 {
-	return shared_mac(from) && !shared_mac(to);
-}
-
-static void move_doubt(struct gwmark_gateway *gateway, u64 heir)
-{
-	spin_lock_bh(&gateway->move_lock);
 	if (!gateway->heir)
 		gateway->heir_due = jiffies + msecs_to_jiffies(GWMARK_MOVE_ANSWER_MS);
 	gateway->heir = heir;
 	settle(gateway);
-	spin_unlock_bh(&gateway->move_lock);
 }
 
 /**
  * gwmark_move_claimed() - an address changed its MAC, say ARP or ND
  * @gn: namespace
  * @dev: where
- * @from: MAC that had the address
- * @to: MAC that claims it
- * @has_others: @from has other addresses
+ * @address: the address
+ * @old: MAC that had it, as ether_addr_to_u64()
+ * @new: MAC that claims it
+ * @others: two, other addresses of @old, if it is to be asked for them
  *
- * If it was the last address of @from, packets for gateways at @from go to @to from now
+ * If it was the last address of @old, packets for gateways at @old go to @new from now
  * on, until a sign of life of the gateway. If not, they go there when no such sign
  * comes within GWMARK_MOVE_ANSWER_MS.
  *
  * Context: RCU read section; does not sleep.
- * Return: true if @from should be asked whether it is there.
+ * Return: GWMARK_MOVE_REFUSED if a limit forbids to believe it: then it is as if it
+ * was never said, and will be looked at again when it is said again.
  */
-bool gwmark_move_claimed(struct gwmark_net *gn, const struct net_device *dev,
-			 const u8 *from, const u8 *to, bool has_others)
+enum gwmark_move_verdict gwmark_move_claimed(struct gwmark_net *gn,
+					     const struct net_device *dev,
+					     const struct gwmark_claim *address,
+					     u64 old, u64 new, struct gwmark_claim *others)
 {
-	u64 old = ether_addr_to_u64(from), new = ether_addr_to_u64(to);
+	struct gwmark_table *table = rcu_dereference(gn->table);
+	enum gwmark_move_verdict verdict = GWMARK_MOVE_BELIEVED;
+	bool asked = false, has_others = false;
 	struct gwmark_gateway *gateway;
-	bool doubted = false;
-	u32 index;
+	struct hlist_node *next;
+	u8 mac[ETH_ALEN] __aligned(2);
 
-	for (index = 1; (gateway = gwmark_gateway_next(gn, &index)); index++) {
-		if (gateway->dev != dev)
+	if (!table)
+		return verdict;
+	u64_to_ether_addr(new, mac);
+	spin_lock_bh(&table->lock);
+	gateway = gwmark_gateway_find(gn, dev, mac);
+	/* the address came back to a gateway that was given up */
+	if (gateway && READ_ONCE(gateway->unsettled) &&
+	    !alive_locked(gn, table, gateway, GWMARK_STAT_move_claim))
+		verdict = GWMARK_MOVE_REFUSED;
+	hlist_for_each_entry_safe(gateway, next, gwmark_table_senders(table, dev, old), sender) {
+		if (gateway->dev != dev || atomic64_read(&gateway->lladdr) != old ||
+		    ether_addr_equal(gateway->mac, mac))
 			continue;
-		if (ether_addr_equal(gateway->mac, to)) {
-			/* the address came back to a gateway that was given up */
-			gwmark_move_alive(gn, gateway, GWMARK_STAT_move_claim);
-		} else if (atomic64_read(&gateway->lladdr) == old && has_others) {
-			move_doubt(gateway, new);
-			doubted = true;
-		} else if (atomic64_read(&gateway->lladdr) == old) {
-			spin_lock_bh(&gateway->move_lock);
-			move_locked(gn, gateway, new, GWMARK_STAT_move_claim);
-			spin_unlock_bh(&gateway->move_lock);
+		if (!change_allowed(gateway)) {
+			verdict = GWMARK_MOVE_REFUSED;
+			continue;
+		}
+		if (!asked)
+			has_others = gwmark_claim_others(gn, address, old, others);
+		asked = true;
+		if (has_others) {
+			doubt_locked(gateway, new);
+			if (verdict == GWMARK_MOVE_BELIEVED)
+				verdict = GWMARK_MOVE_DOUBTED;
+		} else if (!move_locked(gn, table, gateway, new, GWMARK_STAT_move_claim)) {
+			verdict = GWMARK_MOVE_REFUSED;
 		}
 	}
-	return doubted;
+	spin_unlock_bh(&table->lock);
+	if (verdict == GWMARK_MOVE_REFUSED)
+		gwmark_stats_inc(gn, GWMARK_STAT_move_limited);
+	return verdict;
 }

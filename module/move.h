@@ -10,9 +10,20 @@
 enum {
 	GWMARK_MOVE_BURST = 8,
 	GWMARK_MOVE_WINDOW_S = 10,
+	/* Changes of an address of a gateway that are processed each second. */
+	GWMARK_MOVE_CHANGES = 16,
 	/* Within this a router answers that lost one address of several. */
 	GWMARK_MOVE_ANSWER_MS = 250,
 };
+
+/* What becomes of a claim. */
+enum gwmark_move_verdict {
+	GWMARK_MOVE_BELIEVED,	/* it is so from now on */
+	GWMARK_MOVE_DOUBTED,	/* and who had the address is to be asked for others */
+	GWMARK_MOVE_REFUSED,	/* a limit: not heard */
+};
+
+struct gwmark_claim;
 
 void gwmark_move_order(struct gwmark_net *gn, struct gwmark_gateway *gateway,
 		       const u8 *mac, bool keep);
@@ -20,9 +31,10 @@ void gwmark_move_due(struct gwmark_net *gn, struct gwmark_gateway *gateway);
 void gwmark_move_alive(struct gwmark_net *gn, struct gwmark_gateway *gateway,
 		       enum gwmark_stat why);
 void gwmark_move_heard(struct gwmark_net *gn, const struct net_device *dev, const u8 *mac);
-bool gwmark_move_claimed(struct gwmark_net *gn, const struct net_device *dev,
-			 const u8 *from, const u8 *to, bool has_others);
-bool gwmark_move_refused(const u8 *from, const u8 *to);
+enum gwmark_move_verdict gwmark_move_claimed(struct gwmark_net *gn,
+					     const struct net_device *dev,
+					     const struct gwmark_claim *address,
+					     u64 old, u64 new, struct gwmark_claim *others);
 
 /**
  * gwmark_move_seen() - a selected frame came from a gateway

@@ -24,6 +24,13 @@ struct gwmark_mark {
 	u32 mask;
 };
 
+/* What an uplink found by itself rests on: the more, the less easily it is replaced. */
+enum gwmark_uplink_proof {
+	GWMARK_UPLINK_CAPTURED,	/* a captured frame was bound for it */
+	GWMARK_UPLINK_REPLIED,	/* a reply of this host went to it */
+	GWMARK_UPLINK_ASSURED,	/* a flow of this host went on both ways through it */
+};
+
 /* Which gateway takes what no route and no flow explains. */
 enum gwmark_uplink_mode {
 	GWMARK_UPLINK_AUTO,
@@ -56,8 +63,7 @@ struct gwmark_config {
  * @table: gateways; NULL while disabled; written under @lock, read under RCU
  * @claims: which MAC claimed which address; NULL while disabled; as @table
  * @uplink: gateway id, 0 = none; any context, READ_ONCE and WRITE_ONCE
- * @uplink_proven: local replies used @uplink, so captured frames do not change
- *	it; advisory only
+ * @uplink_proof: what @uplink rests on; advisory only, as @uplink
  * @stats: counters
  * @proc: /proc/net/gwmark
  */
@@ -69,14 +75,14 @@ struct gwmark_net {
 	struct gwmark_table __rcu *table;
 	struct gwmark_claims __rcu *claims;
 	u32 uplink;
-	bool uplink_proven;
+	enum gwmark_uplink_proof uplink_proof;
 	struct gwmark_stats __percpu *stats;
 	struct proc_dir_entry *proc;
 };
 
+extern unsigned int gwmark_net_id;
+
 struct gwmark_net *gwmark_net_of(const struct net *net);
-int gwmark_net_enable(struct gwmark_net *gn);
-void gwmark_net_disable(struct gwmark_net *gn);
 
 static inline bool gwmark_mark_matches(const struct gwmark_mark *mark, u32 value)
 {

@@ -6,11 +6,13 @@
 #include <linux/jiffies.h>
 
 #include "claim.h"
+#include "flow.h"
 #include "gateway.h"
 #include "move.h"
 #include "net.h"
 #include "proc.h"
 #include "stats.h"
+#include "table.h"
 
 static void show_abi(struct seq_file *seq)
 {
@@ -48,6 +50,7 @@ static int config_show(struct seq_file *seq, void *v)
 	show_uplink(gn, config, seq);
 	seq_printf(seq, "max_gateways %u\n", gwmark_table_max());
 	seq_printf(seq, "gateways %u\n", gwmark_table_size(gn));
+	seq_printf(seq, "label_users %u\n", gwmark_flow_label_users(gn->net));
 	rcu_read_unlock();
 	return 0;
 }
@@ -72,7 +75,7 @@ static void show_gateway(struct gwmark_net *gn, struct gwmark_gateway *gateway,
 	struct gwmark_gateway_count sum = {};
 	const struct gwmark_gateway_count *count;
 	unsigned long seen = READ_ONCE(gateway->last_seen);
-	u8 send[ETH_ALEN];
+	u8 send[ETH_ALEN] __aligned(2);
 	int cpu;
 
 	for_each_possible_cpu(cpu) {

@@ -21,7 +21,7 @@ static const char * const names[] = {
  */
 int gwmark_stats_init(struct gwmark_net *gn)
 {
-	gn->stats = alloc_percpu(struct gwmark_stats);
+	gn->stats = alloc_percpu_gfp(struct gwmark_stats, GFP_KERNEL_ACCOUNT);
 	return gn->stats ? 0 : -ENOMEM;
 }
 

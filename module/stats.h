@@ -3,6 +3,7 @@
 #ifndef _GWMARK_STATS_H
 #define _GWMARK_STATS_H
 
+#include <linux/netfilter.h>
 #include <linux/percpu.h>
 
 #include <uapi/gwmark.h>
@@ -29,5 +30,12 @@ int gwmark_stats_init(struct gwmark_net *gn);
 void gwmark_stats_exit(struct gwmark_net *gn);
 void gwmark_stats_inc(struct gwmark_net *gn, enum gwmark_stat stat);
 void gwmark_stats_show(struct gwmark_net *gn, struct seq_file *seq);
+
+/* Every exit of a hook goes through here: what is not sent continues, and is counted. */
+static inline unsigned int gwmark_leave(struct gwmark_net *gn, enum gwmark_stat stat)
+{
+	gwmark_stats_inc(gn, stat);
+	return NF_ACCEPT;
+}
 
 #endif /* _GWMARK_STATS_H */

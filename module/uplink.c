@@ -16,6 +16,11 @@
 #include "net.h"
 #include "uplink.h"
 
+enum {
+	/* Three times the usual interval of OpenVPN's keepalive. */
+	SILENT_S = 30,
+};
+
 /**
  * gwmark_uplink_find() - the uplink of a namespace
  * @gn: the namespace
@@ -49,26 +54,54 @@ struct gwmark_gateway *gwmark_uplink_answered(struct gwmark_net *gn, struct nf_c
 	return NULL;
 }
 
-static bool automatic(struct gwmark_net *gn)
+/* Nothing was seen of it for so long that another may take its place. */
+static bool silent(const struct gwmark_gateway *gateway)
 {
-	return rcu_dereference(gn->config)->uplink_mode == GWMARK_UPLINK_AUTO;
+	unsigned long seen = READ_ONCE(gateway->last_seen) ?: gateway->created;
+
+	return time_after(jiffies, seen + SILENT_S * HZ);
+}
+
+/*
+ * The better proven gateway is the uplink, and of two alike the one that is there: a
+ * frame from another MAC shall not draw the flows of all clients to itself.
+ */
+static void offer(struct gwmark_net *gn, const struct gwmark_gateway *gateway,
+		  enum gwmark_uplink_proof proof)
+{
+	enum gwmark_uplink_proof proven = READ_ONCE(gn->uplink_proof);
+	const struct gwmark_gateway *present;
+
+	if (READ_ONCE(gn->uplink) == gateway->id) {
+		if (proof > proven)
+			WRITE_ONCE(gn->uplink_proof, proof);
+		return;
+	}
+	if (rcu_dereference(gn->config)->uplink_mode != GWMARK_UPLINK_AUTO)
+		return;
+	present = gwmark_uplink_find(gn);
+	if (present && gwmark_gateway_usable(present) && proof <= proven &&
+	    !(proof == proven && silent(present)))
+		return;
+	WRITE_ONCE(gn->uplink, gateway->id);
+	WRITE_ONCE(gn->uplink_proof, proof);
 }
 
 /**
- * gwmark_uplink_replied() - a reply of this host went to a gateway
+ * gwmark_uplink_replied() - a reply of this host goes to a gateway
  * @gn: namespace
  * @gateway: the gateway
+ * @ct: conntrack entry of the reply
+ *
+ * Anyone can send a question; that its flow goes on shows that answers arrive.
  *
  * Context: RCU read section.
  */
-void gwmark_uplink_replied(struct gwmark_net *gn, const struct gwmark_gateway *gateway)
+void gwmark_uplink_replied(struct gwmark_net *gn, const struct gwmark_gateway *gateway,
+			   const struct nf_conn *ct)
 {
-	if (READ_ONCE(gn->uplink) == gateway->id && READ_ONCE(gn->uplink_proven))
-		return;
-	if (!automatic(gn))
-		return;
-	WRITE_ONCE(gn->uplink, gateway->id);
-	WRITE_ONCE(gn->uplink_proven, true);
+	offer(gn, gateway, test_bit(IPS_ASSURED_BIT, &ct->status) ? GWMARK_UPLINK_ASSURED :
+								    GWMARK_UPLINK_REPLIED);
 }
 
 /**
@@ -80,12 +113,7 @@ void gwmark_uplink_replied(struct gwmark_net *gn, const struct gwmark_gateway *g
  */
 void gwmark_uplink_captured(struct gwmark_net *gn, const struct gwmark_gateway *gateway)
 {
-	if (READ_ONCE(gn->uplink) == gateway->id || !automatic(gn))
-		return;
-	if (READ_ONCE(gn->uplink_proven) && gwmark_uplink_find(gn))
-		return;
-	WRITE_ONCE(gn->uplink, gateway->id);
-	WRITE_ONCE(gn->uplink_proven, false);
+	offer(gn, gateway, GWMARK_UPLINK_CAPTURED);
 }
 
 /**
@@ -96,5 +124,5 @@ void gwmark_uplink_captured(struct gwmark_net *gn, const struct gwmark_gateway *
 void gwmark_uplink_set(struct gwmark_net *gn, u32 id)
 {
 	WRITE_ONCE(gn->uplink, id);
-	WRITE_ONCE(gn->uplink_proven, false);
+	WRITE_ONCE(gn->uplink_proof, GWMARK_UPLINK_CAPTURED);
 }

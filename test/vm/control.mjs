@@ -36,7 +36,7 @@ function ok(title) {
   console.log(`ok - ${title}`);
 }
 
-run('modprobe', '-a', 'nf_conntrack', 'veth');
+run('modprobe', '-a', 'nf_conntrack', 'bridge', 'veth');
 run('insmod', process.env.GWMARK_KO, 'max_gateways=16');
 run('ip', 'link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', 'lan1');
 run('ip', 'link', 'set', 'lan0', 'up');

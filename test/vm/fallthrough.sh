@@ -110,6 +110,47 @@ untracked lan0
 is "a question that is not tracked is counted" "$(moved ep learn_no_conntrack flow 153 10.8.0.9)" 1
 in_ns ep nft flush chain inet gwmark untracked
 
+# A TCP connection that is older than its mark goes on: it does not become a new one of conntrack's,
+# where filters drop what begins in the middle.
+background vc socat TCP-LISTEN:9,reuseaddr,fork PIPE
+listens() { in_ns vc ss -Htln "sport = :$1" | grep . >/dev/null; }
+until_true listens 9
+questions_unmarked
+coproc connection { in_ns h1 socat - TCP:10.8.0.9:9; }
+exec {say}>&"${connection[1]}" {hear}<&"${connection[0]}"
+echoed() {
+	local line=''
+	echo "$1" >&"$say" && read -r -t 10 -u "$hear" line && [ "$line" = "$1" ]
+}
+holds "a connection before the marks" echoed before
+in_ns ep nft -f - <<-'END'
+table inet strict {
+	chain forward {
+		type filter hook forward priority 0
+		ct state new tcp flags & (fin | syn | rst | ack) != syn drop
+	}
+}
+END
+questions_marked
+before=$(stat ep learn_too_late) renewed=$(stat ep learn_renewed)
+holds "it goes on when they come" echoed after
+holds "its entry is left as it is, and that is counted" stat_above ep learn_too_late "$before"
+is "no entry was recreated" "$(stat ep learn_renewed)" "$renewed"
+exec {say}>&- {hear}<&-
+# a connection that nobody answered yet is at its beginning
+in_ns vc nft 'add table ip deaf; add chain ip deaf in { type filter hook input priority 0; tcp dport 9 drop; }'
+questions_unmarked
+coproc opening { in_ns h1 socat - TCP:10.8.0.9:9; }
+exec {say}>&"${opening[1]}" {hear}<&"${opening[0]}"
+asking() { in_ns ep conntrack -L -p tcp --state SYN_SENT 2>/dev/null | grep -c 'dport=9 ' >/dev/null; }
+until_true asking
+questions_marked
+in_ns vc nft delete table ip deaf
+eventually "one that begins is recreated" stat_above ep learn_renewed "$renewed"
+holds "and goes on" echoed begun
+exec {say}>&- {hear}<&-
+in_ns ep nft delete table inet strict
+
 # Forwarding off: routing does not carry it either, but says so.
 in_ns ep sysctl -qw net.ipv4.conf.tun0.forwarding=0
 is "forwarding is off" "$(moved ep return_forwarding_off flow 154 10.8.0.9 -W 1)" 1
@@ -132,6 +173,7 @@ control ep "gateway add lan0 $mac_r1"
 control ep "uplink lan0 $mac_r1"
 ip -n ep route del default
 is "without a route it takes the uplink" "$(moved ep uplink_sent ping1 vc 10.1.0.9)" 1
+is "its answer tells its flow the way" "$(moved ep learn_answer ping1 vc 10.1.0.9)" 1
 control ep "uplink none"
 is "without either it is counted" "$(moved ep uplink_none ping1 vc -W 1 10.1.0.9)" 1
 ip -n ep route add default via 192.0.3.252
@@ -140,6 +182,9 @@ ip -n ep route add default via 192.0.3.252
 for dest in 10.8.0.9 fd08::9; do
 	sent "before the cable is out, $dest" flow 160 $dest
 done
+for dest in 10.8.0.1 fd08::1; do
+	sent "an answer of ep itself, before the cable is out, $dest" flow 170 $dest
+done
 ip -n sw link set ep down
 ip -n r1 route replace 10.8.0.0/24 via 192.0.2.252
 ip -n r1 -6 route replace fd08::/64 via 2001:db8:2::252
@@ -147,5 +192,8 @@ ip -n r2 route replace 10.8.0.0/24 via 192.0.3.2
 ip -n r2 -6 route replace fd08::/64 via 2001:db8:4::2
 for dest in 10.8.0.9 fd08::9; do
 	fell "a wire without carrier, $dest" return_device_down flow 160 $dest
+done
+for dest in 10.8.0.1 fd08::1; do
+	fell "an answer of ep itself, a wire without carrier, $dest" output_device_down flow 170 $dest
 done
 done_testing

@@ -4,6 +4,8 @@
 
 # shellcheck source=guest/one-arm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest/one-arm.sh"
+# shellcheck source=guest/frames.sh
+. "$(dirname "${BASH_SOURCE[0]}")/guest/frames.sh"
 one_arm_up
 marks_on
 control ep enable
@@ -128,4 +130,56 @@ is "a request from another MAC does not move a VRRP address" "$(gateway_field ep
 is "and is counted" "$(stat ep move_virtual)" 1
 in_ns r2 arping -q -U -c 1 -I lan0 192.0.2.201 || true
 eventually "a gratuitous one does" test "$(gateway_field ep 00:00:5e:00:01:07 send)" = $mac_r2
+
+# What a limit refused was not said: it is believed when it is said again.
+mac_gone=02:00:00:00:07:01 mac_new=02:00:00:00:07:09
+send_of_gone() { gateway_field ep $mac_gone send; }
+is_gone_at() { [ "$(send_of_gone)" = "$1" ]; }
+control ep "gateway add lan0 $mac_gone 192.0.2.203"
+moved_away() {
+	local n frames=()
+	for n in 1 2 3 4 5 6 7 8 9; do frames+=("$(arp_claim 02:00:00:00:07:0$((n % 2 + 2)) 192.0.2.203)"); done
+	frames_send r2 lan0 "${frames[@]}" "$(arp_claim $mac_new 192.0.2.203)"
+}
+before=$(stat ep move_limited)
+moved_away
+eventually "more moves than are believed" stat_above ep move_limited "$before"
+holds "the last one was not" test "$(send_of_gone)" != $mac_new
+claim_again() { frames_send r2 lan0 "$(arp_claim $mac_new 192.0.2.203)" && is_gone_at $mac_new; }
+eventually "said again, it is" claim_again
+
+# A host that flaps suppresses nobody's failover but its own.
+control ep "gateway add lan0 02:00:00:00:07:11 192.0.2.204"
+flood=()
+one=$(arp_claim 02:00:00:00:08:01 192.0.2.205) other=$(arp_claim 02:00:00:00:08:02 192.0.2.205)
+for n in {1..150}; do flood+=("$one" "$other"); done
+frames_send r2 lan0 "${flood[@]}" "$(arp_claim 02:00:00:00:07:12 192.0.2.204)"
+is_moved() { [ "$(gateway_field ep 02:00:00:00:07:11 send)" = 02:00:00:00:07:12 ]; }
+eventually "behind 300 changes of another address a failover is believed" is_moved
+
+# A router that lost one address of two, and was left for dead, answers for the other.
+control ep "gateway add lan0 02:00:00:00:07:21 192.0.2.207 192.0.2.208"
+sends_to() { [ "$(gateway_field ep 02:00:00:00:07:21 send)" = "$1" ]; }
+frames_send r2 lan0 "$(arp_claim 02:00:00:00:07:22 192.0.2.207)"
+eventually "one of two addresses is claimed, and no sign of life comes" sends_to 02:00:00:00:07:22
+frames_send r2 lan0 "$(arp_claim 02:00:00:00:07:21 192.0.2.208)"
+eventually "ARP with the other one is a sign of life" sends_to 02:00:00:00:07:21
+is "by its evidence" "$(stat ep move_answer)" 1
+
+# RFC 4861, 7.2.5: an advertisement without Override takes an address from nobody.
+ll_ep=$(ip -n ep -6 -br addr show dev lan0 scope link)
+ll_ep=${ll_ep##* fe80::} ll_ep=fe80:0:0:0:${ll_ep%%/*}
+target=2001:db8:2:0:0:0:0:206 liar=02:00:00:00:09:02
+advertise() { frames_send r2 lan0 "$(na_claim $liar fe80:0:0:0:0:0:0:99 "$ll_ep" $mac_ep $target "$@")"; }
+control ep "gateway add lan0 02:00:00:00:09:01 2001:db8:2::206"
+send_of_advertised() { gateway_field ep 02:00:00:00:09:01 send; }
+advertise 00000000
+eventually "an advertisement without Override is heard" stat_above ep move_no_override 0
+is "and moves nothing" "$(send_of_advertised)" 02:00:00:00:09:01
+advertise 20000000 1
+eventually "an advertisement with a wrong checksum is heard" stat_above ep move_bad_checksum 0
+is "and moves nothing, too" "$(send_of_advertised)" 02:00:00:00:09:01
+advertise 20000000
+is_advertised() { [ "$(send_of_advertised)" = $liar ]; }
+eventually "one with Override, and whole, moves it" is_advertised
 done_testing

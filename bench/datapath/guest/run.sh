@@ -23,7 +23,7 @@ returning=(static connmark flowtable nexthop module)
 passing=(plain enabled beside_module beside_nexthop)
 
 # Built in where the kernel was made for this; else modules of a distribution.
-modprobe -qa dummy pktgen nf_conntrack nf_tables nf_flow_table nft_flow_offload nf_flow_table_inet || true
+modprobe -qa dummy pktgen bridge nf_conntrack nf_tables nf_flow_table nft_flow_offload nf_flow_table_inet || true
 insmod "$GWMARK_KO"
 # All endpoints share one table of conntrack entries: as many buckets as they have entries.
 echo 2097152 >/proc/sys/net/netfilter/nf_conntrack_buckets

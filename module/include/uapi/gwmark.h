@@ -10,7 +10,7 @@
  *   nftables (or iptables) selects packets by skb->mark, the module sends them.
  *   m = mark & mask. Directions are those of the conntrack entry.
  *
- *     bridge prerouting             m == orig_mark   capture: up into the IP stack
+ *     bridge prerouting             m == orig_mark   capture: the bridge takes it in
  *     prerouting, Ethernet device,
  *       original direction          m == orig_mark   learn the source gateway
  *     prerouting, reply direction   m == reply_mark  send to the source gateway
@@ -31,7 +31,13 @@
  *   A packet that cannot be sent by MAC continues to normal routing, and one of
  *   the counters below says why. Packets that the module sends pass the FORWARD
  *   and POST_ROUTING hooks with their true devices, have their TTL decremented
- *   and their size checked, as if they had been routed.
+ *   and their size checked, as if they had been routed. What the kernel would not
+ *   forward is not sent: sources that are martian or against rp_filter, frames for
+ *   all. Policies of IPsec apply. A route of the type blackhole, unreachable or
+ *   prohibit is a route; a rule (ip rule) of the type unreachable looks to the
+ *   module as if there were none.
+ *   A captured frame is addressed to the bridge itself, which takes it in if it
+ *   would take any frame from there: state of the port (STP), VLANs, locked ports.
  *   The bridge rules must run at a priority below -1, the others at a priority
  *   of -150 (mangle) or lower. Packets of flows that NAT changes are
  *   inspected again in LOCAL_IN and FORWARD, at -149: they may get their mark
@@ -53,6 +59,8 @@
  *               uplink none | auto | DEV MAC
  *               max_gateways N
  *               gateways N         entries in use
+ *               label_users N      rules and programs, not ours, that use
+ *                                  conntrack labels in this namespace
  *   gateways  one line for each gateway:
  *               id=ID dev=NAME ifindex=N mac=MAC send=MAC pinned=0|1 uplink=0|1
  *               idle_ms=N learned=N sent_packets=N sent_bytes=N moves=N
@@ -90,7 +98,10 @@
  *   gateway del DEV MAC           forget one
  *   uplink auto                   the gateway that local replies go to; before
  *                                 there was one, the one that captured frames
- *                                 were bound for (default)
+ *                                 were bound for (default). It stays until it
+ *                                 was silent for 30 s and another is known as
+ *                                 well, or a flow of another went on both ways
+ *                                 (conntrack: ASSURED) and none of its did
  *   uplink none                   no uplink
  *   uplink DEV MAC                this one; known from now on
  *   move DEV MAC MAC [keep]       packets for the first gateway go to the second MAC,
@@ -112,7 +123,9 @@
  *
  * MODULE PARAMETERS
  *
- *   max_gateways  gateways per namespace, 1 to 65535, default 4096
+ *   max_gateways  gateways per namespace, 1 to 65535, default 4096. When they are
+ *                 reached, one that was idle for ten seconds or more makes room,
+ *                 the idlest first; not one that a command named, nor the uplink
  *   label_word    which 32-bit words of the 128-bit conntrack label are ours: this
  *                 one (source gateway) and the next (destination gateway),
  *                 0 to 2, default 2: bits 64 to 127
@@ -132,7 +145,15 @@
  * Every way that a selected packet, or evidence of a move, can leave the module.
  * Append only; a retired name keeps its place.
  *
- * learn_*: the packet continues as before; *_NAME says what was remembered.
+ * learn_*: the packet continues as before; *_NAME says what was remembered. A packet of
+ * the reply direction from a link counts there only if it taught something.
+ *
+ * The tests of test/vm move each of these, but for what cannot be had there:
+ * learn_no_memory, return_no_memory, transmit_no_memory, capture_no_memory and
+ * gateway_no_memory (an allocation fails); transmit_gateway_gone (a gateway is
+ * forgotten while its packet waits in a queue); capture_no_bridge (a frame while its
+ * port leaves the bridge); return_no_family and output_no_family (a kernel without
+ * IPv6 shows no IPv6 packet); transmit_no_header (Ethernet refuses none).
  */
 #define GWMARK_STATS(X)							\
 	/* learn: original direction, from an Ethernet device */	\
@@ -207,6 +228,19 @@
 	X(learn_renewed)	/* older than the mark: tracked again */ \
 	/* moves, once more */						\
 	X(move_answer)		/* ARP or ND proved the old MAC alive */ \
-	X(move_kept)		/* it lost one address and was alive */
+	X(move_kept)		/* it lost one address and was alive */	\
+	/* what the kernel would not have done either */		\
+	X(learn_not_host)	/* the frame was for all, not for this host */ \
+	X(return_not_host)	/* the same, on its way back: the kernel drops it */ \
+	X(return_not_forwarded) /* of a socket, or joined by LRO: the same */ \
+	X(return_bad_source)	/* martian, or against rp_filter: the same */ \
+	X(return_ipsec)		/* a policy of IPsec takes it: handed to FORWARD */ \
+	X(output_ipsec)		/* its route has a policy of IPsec: left */ \
+	X(transmit_ipsec)	/* NAT brought it under one: given to it */ \
+	X(capture_own)		/* for this host, or for all: the bridge takes it */ \
+	X(capture_no_memory)						\
+	X(move_no_override)	/* an advertisement that takes nothing */ \
+	X(move_bad_checksum)	/* ND that the kernel drops */		\
+	X(gateway_evicted)	/* idle longest, and the table was full */
 
 #endif /* _UAPI_GWMARK_H */

@@ -66,6 +66,18 @@ export const MODULE_COUNTERS = [
   'learn_renewed',
   'move_answer',
   'move_kept',
+  'learn_not_host',
+  'return_not_host',
+  'return_not_forwarded',
+  'return_bad_source',
+  'return_ipsec',
+  'output_ipsec',
+  'transmit_ipsec',
+  'capture_own',
+  'capture_no_memory',
+  'move_no_override',
+  'move_bad_checksum',
+  'gateway_evicted',
 ] as const;
 
 /** Why a selected packet was not learnt, sent or captured, and took the normal route instead. */
@@ -100,6 +112,12 @@ const FALL_THROUGH: ReadonlySet<string> = new Set<(typeof MODULE_COUNTERS)[numbe
   'capture_bridge_down',
   'capture_no_vlan',
   'capture_not_ip',
+  'learn_not_host',
+  'return_not_host',
+  'return_not_forwarded',
+  'return_bad_source',
+  'output_ipsec',
+  'capture_no_memory',
 ]);
 
 /** Whether the counter of this name is a reason for packets of VPN flows to take the normal route. */

@@ -17,9 +17,10 @@
 
 mac_ep=02:00:00:00:00:02 mac_r1=02:00:00:00:00:51 mac_r2=02:00:00:00:00:52
 
+# one_arm_up [PARAMETER=VALUE...]: of the module
 one_arm_up() {
 	local n
-	insmod_gwmark
+	insmod_gwmark "$@"
 	ns_create h1 h2 r1 r2 sw ep vc
 	ip -n sw link add br0 type bridge
 	links <<-END
