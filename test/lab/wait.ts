@@ -23,7 +23,7 @@ export function slowed(wait: number): number {
 export interface WaitOptions {
   /** Bound on the whole wait, milliseconds. Default 10000. */
   readonly timeoutMs?: number;
-  /** Pause between two tries, milliseconds. Default 20. */
+  /** Pause between two tries, milliseconds; longer where a try took longer. Default 20. */
   readonly intervalMs?: number;
   /** What is waited for, as a noun phrase; it opens the error message. */
   readonly what: string;
@@ -43,6 +43,7 @@ export async function eventually<T>(
   const deadline = Date.now() + timeoutMs;
   let lastError: unknown;
   for (;;) {
+    const startedMs = performance.now();
     try {
       const value = await probe();
       if (value !== undefined && value !== null && value !== false) {
@@ -57,6 +58,7 @@ export async function eventually<T>(
       const reason = lastError instanceof Error ? `: ${lastError.message}` : '';
       throw new Error(`${options.what}: not within ${timeoutMs} ms${reason}`, { cause: lastError });
     }
-    await delay(options.intervalMs ?? 20);
+    // Half of the time at most: on a slow machine, looking would be all that it does, and nothing would happen.
+    await delay(Math.max(options.intervalMs ?? 20, performance.now() - startedMs));
   }
 }
