@@ -3,7 +3,7 @@ import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS } from '../lab/topology.js';
 import { exchange, type Party, ping } from '../lab/traffic.js';
 import { FAMILIES, type PartyName, TUNNEL } from '../lab/vpn-lab.js';
-import { eventually } from '../lab/wait.js';
+import { eventually, slowed } from '../lab/wait.js';
 import type { Scene } from './scene.js';
 
 type Family = (typeof FAMILIES)[number];
@@ -183,7 +183,10 @@ async function strayTrace(scene: Scene, isOpenedByHosts: boolean): Promise<reado
     },
   ] as const;
   const faults: string[] = [];
-  // One by one: an entry of ICMP lives for 30 s.
+  // One by one: an entry of ICMP lives for 30 s, and has to outlive the start of trace, slow on an emulated machine.
+  await lab.topology.endpoint.sysctl(
+    ...['icmp', 'icmpv6'].map((protocol) => `net.netfilter.nf_conntrack_${protocol}_timeout=${slowed(30)}`),
+  );
   for (const { from, to, family, words, says, isOfClient } of questions) {
     if (isOfClient && isOpenedByHosts) continue;
     let told = '';

@@ -186,14 +186,17 @@ export class Sidecar implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the kernel sends by a gateway that was found: `status` waits a second for that at most, and an
-   * emulated machine needs longer.
+   * Resolves when the kernel sends by a router that was found, or to a MAC that one moved to: `status` waits a second
+   * for that at most, and an emulated machine needs longer. The module sends before it tells.
    */
   async carries(mac: string): Promise<void> {
-    const isFound = ({ event, fields }: LogEntry): boolean => event === 'gateway.found' && fields['mac'] === mac;
-    const { fields } = await eventually(() => this.log.find(isFound), { what: `the router ${mac} in the log` });
+    const isTold = ({ event, fields }: LogEntry): boolean =>
+      (event === 'gateway.found' || event === 'gateway.moved') && fields['mac'] === mac;
+    const { fields } = await eventually(() => this.log.findLast(isTold), { what: `the router ${mac} in the log` });
+    const { pass } = fields;
+    if (typeof pass !== 'number') return;
     await this.statusWhere(
-      ({ appliedPass }) => appliedPass !== undefined && appliedPass >= Number(fields['pass']),
+      ({ appliedPass }) => appliedPass !== undefined && appliedPass >= pass,
       `rules for the router ${mac}`,
     );
   }

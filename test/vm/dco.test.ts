@@ -73,6 +73,7 @@ for (const transport of ['udp6', 'tcp4'] as const) {
         ({ gateways, uplink }) => gateways.some(({ id, mac }) => id === uplink && mac === MOVED),
         'the uplink moved',
       );
+      await lab.sidecar.carries(MOVED);
       // From here on: what two processors send while it moves is captured in no order.
       await using capture = await lab.capture('port 1194');
       await flow.advance(50);
