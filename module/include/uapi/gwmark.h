@@ -31,11 +31,11 @@
  *   A packet that cannot be sent by MAC continues to normal routing, and one of
  *   the counters below says why. Packets that the module sends pass the FORWARD
  *   and POST_ROUTING hooks with their true devices, have their TTL decremented
- *   and their size checked, as if they had been routed. What the kernel would not
- *   forward is not sent: sources that are martian or against rp_filter, frames for
- *   all. Policies of IPsec apply. A route of the type blackhole, unreachable or
- *   prohibit is a route; a rule (ip rule) of the type unreachable looks to the
- *   module as if there were none.
+ *   and their size checked, as if they had been routed. The module does not send
+ *   what the kernel would not forward: sources that are martian or fail rp_filter,
+ *   broadcast and multicast frames. IPsec policies apply. A route of the type blackhole, unreachable or
+ *   prohibit is a route; the module ignores a rule (ip rule) of the type
+ *   unreachable.
  *   A captured frame is addressed to the bridge itself, which takes it in if it
  *   would take any frame from there: state of the port (STP), VLANs, locked ports.
  *   The bridge rules must run at a priority below -1, the others at a priority
@@ -59,7 +59,7 @@
  *               uplink none | auto | DEV MAC
  *               max_gateways N
  *               gateways N         entries in use
- *               label_users N      rules and programs, not ours, that use
+ *               label_users N      rules and programs other than gwmark that use
  *                                  conntrack labels in this namespace
  *   gateways  one line for each gateway:
  *               id=ID dev=NAME ifindex=N mac=MAC send=MAC pinned=0|1 uplink=0|1
@@ -123,9 +123,9 @@
  *
  * MODULE PARAMETERS
  *
- *   max_gateways  gateways per namespace, 1 to 65535, default 4096. When they are
- *                 reached, one that was idle for ten seconds or more makes room,
- *                 the idlest first; not one that a command named, nor the uplink
+ *   max_gateways  gateways per namespace, 1 to 65535, default 4096. When the table
+ *                 is full, the gateway that was idle longest (ten seconds or
+ *                 more) makes room; never one that a command named, or the uplink
  *   label_word    which 32-bit words of the 128-bit conntrack label are ours: this
  *                 one (source gateway) and the next (destination gateway),
  *                 0 to 2, default 2: bits 64 to 127
@@ -148,7 +148,7 @@
  * learn_*: the packet continues as before; *_NAME says what was remembered. A packet of
  * the reply direction from a link counts there only if it taught something.
  *
- * The tests of test/vm move each of these, but for what cannot be had there:
+ * The tests of test/vm increment each of these, except what cannot happen there:
  * learn_no_memory, return_no_memory, transmit_no_memory, capture_no_memory and
  * gateway_no_memory (an allocation fails); transmit_gateway_gone (a gateway is
  * forgotten while its packet waits in a queue); capture_no_bridge (a frame while its
