@@ -33,9 +33,9 @@
  *   and POST_ROUTING hooks with their true devices, have their TTL decremented
  *   and their size checked, as if they had been routed. The module does not send
  *   what the kernel would not forward: sources that are martian or fail rp_filter,
- *   broadcast and multicast frames. IPsec policies apply. A route of the type blackhole, unreachable or
- *   prohibit is a route; the module ignores a rule (ip rule) of the type
- *   unreachable.
+ *   broadcast and multicast frames. IPsec policies apply. A route of the type
+ *   blackhole, unreachable or prohibit is a route; the module ignores a rule
+ *   (ip rule) of the type unreachable.
  *   A captured frame is addressed to the bridge itself, which takes it in if it
  *   would take any frame from there: state of the port (STP), VLANs, locked ports.
  *   The bridge rules must run at a priority below -1, the others at a priority
