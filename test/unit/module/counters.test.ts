@@ -3,9 +3,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 
 const HEADER = readFileSync('module/include/uapi/gwmark.h', 'utf8');
 const NAMES = [...HEADER.matchAll(/\bX\(([a-z_]+)\)/g)].map((match) => match[1] ?? '');
-/** What the manual says cannot be had in a test. */
+/** The counters that, according to the manual, no test can increment. */
 const EXCUSED =
-  /The tests of test\/vm move each of these, but for what cannot be had there:([\s\S]*?)\*\//.exec(HEADER)?.[1] ?? '';
+  /The tests of test\/vm increment each of these, except what cannot happen there:([\s\S]*?)\*\//.exec(HEADER)?.[1] ?? '';
 const SCRIPTS = readdirSync('test/vm')
   .filter((name) => /\.(sh|mjs)$/.test(name))
   .map((name) => readFileSync(`test/vm/${name}`, 'utf8'))
@@ -17,7 +17,7 @@ describe('counters of the kernel module', () => {
   });
 
   for (const name of NAMES)
-    it(`${name} is moved by a test of test/vm, or the manual says why not`, () => {
+    it(`${name} is incremented by a test of test/vm, or the manual says why not`, () => {
       const isMoved = new RegExp(`\\b${name}\\b`).test(SCRIPTS);
       const isExcused = new RegExp(`\\b${name}\\b`).test(EXCUSED);
 
