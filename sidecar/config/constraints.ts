@@ -1,5 +1,6 @@
 import { MAX_IPTABLES_TABLE_LENGTH } from '../../rules/index.js';
-import { formatEndpoint, MAX_SOCKET_PATH_BYTES } from 'openvpn-management-client';
+import { MAX_SOCKET_PATH_BYTES } from 'openvpn-management-client';
+import { placeOf } from './endpoint.js';
 import { formatMask, maskBits } from './setting-types.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import type { Origins } from './sources.js';
@@ -69,9 +70,7 @@ const CLASHES: readonly Clash[] = [
       const listen = settings['metrics.listen'];
       if (listen === null) return undefined;
       if (listen.kind === 'unix' && listen.path === settings.controlSocket) return 'another path than controlSocket';
-      const taken = settings['management.endpoints'].some(
-        (endpoint) => formatEndpoint(endpoint) === formatEndpoint(listen),
-      );
+      const taken = settings['management.endpoints'].some((endpoint) => placeOf(endpoint) === placeOf(listen));
       return taken ? 'an address that is not in management.endpoints' : undefined;
     },
   },

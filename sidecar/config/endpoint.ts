@@ -6,30 +6,66 @@ import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from 
 export type ConfiguredEndpoint = Endpoint & {
   /** Where this OpenVPN's management password is; without, `management.passwordFile`. */
   readonly passwordFile?: string;
+  /** Of the socket file of `listen:unix:`, 0..0o777; without, 0600. */
+  readonly mode?: number;
+  /** Of the socket file of `listen:unix:`: `USER`, `USER:GROUP` or `:GROUP`, names or numbers; without, ours. */
+  readonly owner?: string;
 };
 
 /** What {@link parseConfiguredEndpoint} understands. */
-export const CONFIGURED_ENDPOINT_EXPECTED = `${ENDPOINT_EXPECTED}, or in YAML a mapping of such an "address" and a "passwordFile"`;
+export const CONFIGURED_ENDPOINT_EXPECTED = `${ENDPOINT_EXPECTED}, or in YAML a mapping of such an "address" and a "passwordFile", for "listen:unix:" also the "mode" (as "0660") and "owner" (as "openvpn:openvpn") of the socket`;
 
-/** Reads what `parseEndpoint` does, and `{ address, passwordFile }`; undefined if it is neither. */
+/** As chown(1) takes it. */
+const OWNER = /^(?:[a-z_][a-z0-9_.-]*|\d+)?(?::(?:[a-z_][a-z0-9_.-]*|\d+))?$/i;
+const MODE = /^0?[0-7]{3}$/;
+
+/** Reads what `parseEndpoint` does, and `{ address, passwordFile, mode, owner }`; undefined where it is neither. */
 export function parseConfiguredEndpoint(value: unknown): ConfiguredEndpoint | undefined {
   if (typeof value === 'string') return parseEndpoint(value);
   if (typeof value !== 'object' || value === null) return undefined;
-  const { address, passwordFile, ...others }: { readonly address?: unknown; readonly passwordFile?: unknown } = value;
+  const {
+    address,
+    passwordFile,
+    mode,
+    owner,
+    ...others
+  }: { readonly [key in 'address' | 'passwordFile' | 'mode' | 'owner']?: unknown } = value;
   const endpoint = typeof address === 'string' ? parseEndpoint(address) : undefined;
   if (endpoint === undefined || Object.keys(others).length > 0) return undefined;
-  if (passwordFile === undefined) return endpoint;
-  return typeof passwordFile === 'string' && passwordFile !== '' && !passwordFile.includes('\0')
-    ? { ...endpoint, passwordFile }
-    : undefined;
+  const isSocketFile = endpoint.listen === true && endpoint.kind === 'unix';
+  if (!isSocketFile && (mode !== undefined || owner !== undefined)) return undefined;
+  if (mode !== undefined && !(typeof mode === 'string' && MODE.test(mode))) return undefined;
+  if (owner !== undefined && !(typeof owner === 'string' && owner !== '' && OWNER.test(owner))) return undefined;
+  const isFile = typeof passwordFile === 'string' && passwordFile !== '' && !passwordFile.includes('\0');
+  if (passwordFile !== undefined && !isFile) return undefined;
+  return {
+    ...endpoint,
+    ...(isFile ? { passwordFile } : {}),
+    ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+    ...(owner === undefined ? {} : { owner }),
+  };
 }
 
 /** The value that {@link parseConfiguredEndpoint} reads back. */
-export function plainEndpoint(
-  endpoint: ConfiguredEndpoint,
-): string | { readonly address: string; readonly passwordFile: string } {
-  const { passwordFile } = endpoint;
-  return passwordFile === undefined ? formatEndpoint(endpoint) : { address: formatEndpoint(endpoint), passwordFile };
+export function plainEndpoint(endpoint: ConfiguredEndpoint): string | Readonly<Record<string, string>> {
+  const { passwordFile, mode, owner } = endpoint;
+  const address = formatEndpoint(endpoint);
+  if (passwordFile === undefined && mode === undefined && owner === undefined) return address;
+  return {
+    address,
+    ...(passwordFile === undefined ? {} : { passwordFile }),
+    ...(mode === undefined ? {} : { mode: mode.toString(8).padStart(4, '0') }),
+    ...(owner === undefined ? {} : { owner }),
+  };
+}
+
+/** Where it is, whoever listens there: no two endpoints are at one place. */
+export function placeOf(endpoint: Endpoint): string {
+  return formatEndpoint(
+    endpoint.kind === 'unix'
+      ? { kind: 'unix', path: endpoint.path }
+      : { kind: 'tcp', host: endpoint.host, port: endpoint.port },
+  );
 }
 
 /** With the password file's path taken from `directory`, if it is relative. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 
-import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from 'openvpn-management-client';
+import { formatEndpoint, parsePlace, type Place, PLACE_EXPECTED } from 'openvpn-management-client';
 import { z } from 'zod';
 
 import {
@@ -8,6 +8,7 @@ import {
   type ConfiguredEndpoint,
   endpointFrom,
   parseConfiguredEndpoint,
+  placeOf,
   plainEndpoint,
 } from './endpoint.js';
 import {
@@ -161,7 +162,7 @@ export function devices(row: Described<readonly string[]>): Kind<readonly string
   };
 }
 
-/** Management endpoints, no two equal, in YAML each with a password file if it has one of its own. */
+/** Management endpoints, no two at one place, in YAML each with what only it has: a password file, the mode and owner of its socket. */
 export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<readonly ConfiguredEndpoint[]> {
   const element = z.unknown().transform((value, context) => {
     const endpoint = parseConfiguredEndpoint(value);
@@ -171,10 +172,10 @@ export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<r
   });
   return {
     ...BASE,
-    type: 'list of `unix:/path` or `tcp:host:port`; in YAML also of `{address, passwordFile}`',
+    type: 'list of `unix:/path` or `tcp:host:port`, with `listen:` in front if OpenVPN connects; in YAML also of `{address, passwordFile, mode, owner}`',
     expected: CONFIGURED_ENDPOINT_EXPECTED,
     ...described(row),
-    schema: uniqueList(element, formatEndpoint),
+    schema: uniqueList(element, placeOf),
     isList: true,
     decode: (raw, form) =>
       form === 'yaml' && typeof raw === 'object' && !Array.isArray(raw) ? [raw] : decodeList(raw, form),
@@ -237,15 +238,15 @@ export function uplink(row: Described<ConfiguredUplink | null>): Kind<Configured
   };
 }
 
-/** Where the sidecar serves something, or nowhere. */
-export function listener(row: Omit<Described<null>, 'default'>): Kind<Endpoint | null> {
-  const expected = `"off", ${ENDPOINT_EXPECTED}`;
+/** Where something of ours is served, or nowhere. */
+export function listener(row: Omit<Described<null>, 'default'>): Kind<Place | null> {
+  const expected = `"off", ${PLACE_EXPECTED}`;
   return {
     ...BASE,
     type: 'off | unix:/path | tcp:host:port',
     expected,
-    ...described<Endpoint | null>({ ...row, default: null }),
-    schema: parsed((value) => (value === 'off' ? null : parseEndpoint(value)), expected),
+    ...described<Place | null>({ ...row, default: null }),
+    schema: parsed((value) => (value === 'off' ? null : parsePlace(value)), expected),
     toPlain: (value) => (value === null ? 'off' : formatEndpoint(value)),
   };
 }

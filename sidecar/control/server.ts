@@ -1,6 +1,7 @@
+import { ListenError } from 'openvpn-management-client';
 import { GwmarkError } from '../errors.js';
 import { healthPage, type Readiness } from '../http/health.js';
-import { type Answer, HttpListener, ListenError, plainText } from '../http/listener.js';
+import { type Answer, HttpListener, plainText } from '../http/listener.js';
 import type { Logger } from '../log/logger.js';
 import type { StatusDocument } from '../status.js';
 import { MOVE_ORDER_EXPECTED, type MoveOrder, parseMoveOrder } from './move-order.js';

@@ -33,8 +33,8 @@ export async function findOpenVpnProcess(
 ): Promise<OpenVpnProcess | null> {
   const peer = endpoint.kind === 'unix' && descriptor !== undefined ? await peerProcessOf(descriptor) : null;
   if (peer !== null) return identify(peer, told);
-  const { listeners, accepted } = await readSocketUse(endpoint);
-  for (const { pid } of await holdersOf(new Set([...listeners, ...accepted]))) {
+  const { listeners, accepted, peers } = await readSocketUse(endpoint);
+  for (const { pid } of await holdersOf(endpoint.listen === true ? peers : new Set([...listeners, ...accepted]))) {
     const found = await identify(pid, told);
     if (found !== null) return found;
   }

@@ -21,9 +21,9 @@ export interface ServerView {
   readonly reported: ServerStatus | null;
   /** A process listens, as far as this network namespace shows. */
   readonly hasListener: boolean;
-  /** A connection to the management interface was accepted: it is in use. */
+  /** A management client has it: a connection was accepted or, where OpenVPN connects (`listen:`), a program listens. */
   readonly isTaken: boolean;
-  /** Programs on the other end of that connection, as far as they are visible. */
+  /** Programs that may be this management client, as far as they are visible. */
   readonly holders: readonly ProcessInfo[];
   /** OpenVPN's process; null if it cannot be seen. */
   readonly pid: number | null;
@@ -65,18 +65,28 @@ async function openVpnAmong(processes: readonly ProcessInfo[], endpoint: Endpoin
   return null;
 }
 
+/** One that has its management interface there by its options: it may not be connected, or in the other direction. */
+async function pidThatNames(endpoint: Endpoint): Promise<number | null> {
+  for (const { pid, name } of await readProcesses())
+    if (name === 'openvpn' && (await isInOurNamespace(pid)) && (await namesEndpoint(pid, endpoint))) return pid;
+  return null;
+}
+
 async function viewServer(name: string, endpoint: Endpoint, reported: ServerStatus | null): Promise<ServerView> {
-  const use = await readSocketUse(endpoint);
-  const listening = await holdersOf(use.listeners);
+  const { listeners, accepted, peers } = await readSocketUse(endpoint);
+  const [listening, connected] = await Promise.all([holdersOf(listeners), holdersOf(peers)]);
+  const [daemons, clients] = endpoint.listen === true ? [connected, listening] : [listening, connected];
   const pid =
-    (await openVpnAmong(listening, endpoint)) ?? (endpoint.kind === 'tcp' ? await pidOnTunnel(endpoint.port) : null);
+    (await openVpnAmong(daemons, endpoint)) ??
+    (endpoint.kind === 'tcp' && endpoint.listen !== true ? await pidOnTunnel(endpoint.port) : null) ??
+    (daemons.length === 0 ? await pidThatNames(endpoint) : null);
   return {
     name,
     endpoint,
     reported,
-    hasListener: use.listeners.size > 0,
-    isTaken: use.accepted.size > 0,
-    holders: await holdersOf(use.peers),
+    hasListener: listeners.size > 0,
+    isTaken: (endpoint.listen === true ? listeners : accepted).size > 0,
+    holders: clients,
     pid,
     options: pid === null ? null : await openVpnOptionsOf(pid),
   };

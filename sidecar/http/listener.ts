@@ -1,8 +1,7 @@
 import { once } from 'node:events';
-import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { connect } from 'node:net';
-import { dirname } from 'node:path';
+
+import { listenAt, type Place } from 'openvpn-management-client';
 
 /** The answer of a page. */
 export interface Answer {
@@ -11,14 +10,9 @@ export interface Answer {
   readonly body: string;
 }
 
-/** The address of a listener, in the form of a management endpoint. */
-export type ListenAddress =
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
-
 export interface HttpListenerOptions {
   /** The directory of a unix socket is made (0755) where missing. */
-  readonly address: ListenAddress;
+  readonly address: Place;
   /** Answers a GET for a path without its query. What it throws becomes 500. */
   readonly answer: (path: string) => Answer | Promise<Answer>;
   /** Answers a POST for a path with its body, of 4 KB at most. Default: there is none. What it throws becomes 500. */
@@ -27,18 +21,6 @@ export interface HttpListenerOptions {
   readonly mode?: number;
   /** Called with what `answer` threw. */
   readonly onFault: (url: string, error: unknown) => void;
-}
-
-/** Why a listener could not be opened. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
-  /** Another program answers there. */
-  readonly isInUse: boolean;
-
-  constructor(message: string, isInUse: boolean, options?: ErrorOptions) {
-    super(message, options);
-    this.isInUse = isInUse;
-  }
 }
 
 /**
@@ -53,7 +35,6 @@ const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
 const MAX_BODY_BYTES = 4096;
 const SOCKET_MODE = 0o660;
-const DIRECTORY_MODE = 0o755;
 
 /**
  * A small HTTP/1.1 server on a unix socket or a TCP port: GET and HEAD, and POST if it is asked for, bounded in
@@ -84,12 +65,10 @@ export class HttpListener implements AsyncDisposable {
     http.maxConnections = MAX_CONNECTIONS;
     http.on('request', (request, response) => void respond(request, response, options));
     try {
-      await listenOn(http, options.address, options.mode ?? SOCKET_MODE);
+      await listenAt(http, options.address, options.mode ?? SOCKET_MODE);
     } catch (error) {
       http.close();
-      throw error instanceof ListenError
-        ? error
-        : new ListenError(reasonOf(error), hasCode(error, 'EADDRINUSE'), { cause: error });
+      throw error;
     }
     return new HttpListener(http);
   }
@@ -104,52 +83,6 @@ export class HttpListener implements AsyncDisposable {
 /** A page of plain text. */
 export function plainText(status: number, body: string): Answer {
   return { status, type: 'text/plain; charset=utf-8', body };
-}
-
-async function listenOn(http: Server, address: ListenAddress, mode: number): Promise<void> {
-  if (address.kind === 'tcp') {
-    http.listen({ host: address.host, port: address.port });
-    await once(http, 'listening');
-    return;
-  }
-  const { path } = address;
-  await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
-  try {
-    await listenOnPath(http, path);
-  } catch (error) {
-    if (!hasCode(error, 'EADDRINUSE')) throw error;
-    await removeStale(path);
-    await listenOnPath(http, path);
-  }
-  await chmod(path, mode);
-}
-
-async function listenOnPath(http: Server, path: string): Promise<void> {
-  http.listen(path);
-  await once(http, 'listening');
-}
-
-/** Removes a socket file that no process serves; any other existing file is an error. */
-async function removeStale(path: string): Promise<void> {
-  if (!(await lstat(path)).isSocket()) throw new ListenError('a file that is not a socket exists there', false);
-  if (await isServed(path)) throw new ListenError('another program answers there', true);
-  await rm(path, { force: true });
-}
-
-/** A socket whose process is gone refuses (ECONNREFUSED); one that vanished meanwhile counts as refused. */
-async function isServed(path: string): Promise<boolean> {
-  const socket = connect(path);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'ECONNREFUSED') || hasCode(error, 'ENOENT')) return false;
-    // EAGAIN: its queue is full, so there is a process.
-    if (hasCode(error, 'EAGAIN')) return true;
-    throw error;
-  } finally {
-    socket.destroy();
-  }
 }
 
 async function closeServer(http: Server): Promise<void> {
@@ -208,12 +141,4 @@ async function bodyOf(request: IncomingMessage): Promise<string | null> {
     if (size <= MAX_BODY_BYTES) chunks.push(chunk);
   }
   return size > MAX_BODY_BYTES ? null : Buffer.concat(chunks).toString('utf8');
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

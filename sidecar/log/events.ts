@@ -89,6 +89,12 @@ export const LOG_EVENTS = {
     meaning: 'Another program uses the management socket; OpenVPN accepts one at a time.',
     action: 'Stop the other program.',
   },
+  'management.second_refused': {
+    level: 'warn',
+    meaning:
+      'Another OpenVPN connected to a management endpoint (`listen:`) to which one is connected already. It was refused, which ends it.',
+    action: 'Give each OpenVPN an endpoint of its own.',
+  },
   'management.protocol_error': {
     level: 'warn',
     meaning: 'A management socket violated the protocol; the sidecar reconnects.',

@@ -1,4 +1,4 @@
-import type { ListenAddress } from '../http/listener.js';
+import type { Place } from 'openvpn-management-client';
 import type { Logger } from '../log/logger.js';
 import type { StatusDocument } from '../status.js';
 import { Exposition } from './exposition.js';
@@ -19,7 +19,7 @@ export class Metrics implements AsyncDisposable {
   readonly #server: MetricsServer;
 
   /** Starts to listen; retries while the address is in use. */
-  constructor(address: ListenAddress, daemon: WatchedDaemon, logger: Logger) {
+  constructor(address: Place, daemon: WatchedDaemon, logger: Logger) {
     const metrics = async (): Promise<{ type: string; text: string }> => {
       await daemon.settle();
       const text = await this.#exposition.text(() => daemon.status());

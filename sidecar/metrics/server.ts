@@ -1,7 +1,8 @@
 import { formatEndpoint } from 'openvpn-management-client';
 
 import { healthPage, type Readiness } from '../http/health.js';
-import { type Answer, HttpListener, type ListenAddress, plainText } from '../http/listener.js';
+import type { Place } from 'openvpn-management-client';
+import { type Answer, HttpListener, plainText } from '../http/listener.js';
 import type { Logger } from '../log/logger.js';
 
 /** What the pages are made from. */
@@ -13,7 +14,7 @@ export interface MetricsPages {
 }
 
 export interface MetricsServerOptions {
-  readonly address: ListenAddress;
+  readonly address: Place;
   readonly pages: MetricsPages;
   readonly logger: Logger;
   /** Milliseconds until it retries an address that is in use. Default 5000. */

@@ -21,6 +21,7 @@ export class ConnectionLog {
   constructor(client: ManagementClient, logger: Logger) {
     this.#logger = logger;
     client.onDisconnected((disconnect) => this.#lost(disconnect));
+    client.onRefused(() => this.#logger.warn('management.second_refused'));
     client.onMessage((message) => this.#heard(message));
   }
 

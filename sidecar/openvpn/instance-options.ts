@@ -1,12 +1,11 @@
-import type { Endpoint } from 'openvpn-management-client';
 import type { Transport } from '../../rules/index.js';
-import type { Settings } from '../config/settings.js';
+import type { ConfiguredEndpoint, Settings } from '../config/settings.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 
 /** What an `Instance` is made of: one endpoint of the settings, and the daemon around it. */
 export interface InstanceOptions {
-  readonly endpoint: Endpoint;
+  readonly endpoint: ConfiguredEndpoint;
   readonly settings: Settings;
   readonly clients: ClientNetworks;
   readonly logger: Logger;

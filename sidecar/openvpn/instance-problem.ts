@@ -1,7 +1,9 @@
-import type { ManagementClient, Notification } from 'openvpn-management-client';
+import type { ManagementClient, ManagementErrorCode, Notification } from 'openvpn-management-client';
 import { questionIn } from '../discovery/management-question.js';
 import type { Logger } from '../log/logger.js';
 import type { ServerState } from '../status.js';
+
+const NOBODY: ReadonlySet<ManagementErrorCode> = new Set(['MGMT_REFUSED', 'MGMT_NOT_FOUND', 'MGMT_NOBODY']);
 
 /**
  * Why one OpenVPN is not served: its management connection fails, it asks its management client for what the sidecar
@@ -19,7 +21,7 @@ export class InstanceProblem {
     this.#name = name;
     this.#logger = logger;
     client.onDisconnected(({ cause }) => {
-      this.#isRefused = cause.code === 'MGMT_REFUSED' || cause.code === 'MGMT_NOT_FOUND';
+      this.#isRefused = NOBODY.has(cause.code);
       this.#failure = cause.message;
       this.#question = null;
     });
@@ -34,7 +36,7 @@ export class InstanceProblem {
     return this.#question;
   }
 
-  /** In the latest attempt, nothing listened. */
+  /** The latest attempt found no OpenVPN: nobody listens, or nobody has connected. */
   get isRefused(): boolean {
     return this.#isRefused;
   }

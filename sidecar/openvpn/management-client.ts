@@ -1,16 +1,24 @@
-import { type Endpoint, ManagementClient } from 'openvpn-management-client';
+import { ManagementClient } from 'openvpn-management-client';
 import { authRetryMs, passwordNow } from '../config/password.js';
-import type { Settings } from '../config/settings.js';
+import type { ConfiguredEndpoint, Settings } from '../config/settings.js';
+import { exec } from '../system/exec.js';
 
 /**
  * The client of one management endpoint, as the settings want it. Whoever made it runs and closes it.
  *
  * @param settings those in force: the password is asked for before each connection, the rest is as it is now
  */
-export function makeManagementClient(endpoint: Endpoint, settings: () => Settings): ManagementClient {
+export function makeManagementClient(endpoint: ConfiguredEndpoint, settings: () => Settings): ManagementClient {
   const { management } = settings();
+  const { mode, owner } = endpoint;
   return new ManagementClient({
     endpoint,
+    listenFile: {
+      ...(mode === undefined ? {} : { mode }),
+      onListening: async (path) => {
+        if (owner !== undefined) await exec('chown', ['--', owner, path]);
+      },
+    },
     password: () => passwordNow(settings().management, endpoint),
     authRetryMs: authRetryMs(management),
     connectTimeoutMs: management.connectTimeoutMs,

@@ -1,7 +1,7 @@
 import type { Transport, Tunnel } from '../../rules/index.js';
 import { transportComment } from '../../rules/index.js';
-import { type Endpoint, formatEndpoint } from 'openvpn-management-client';
-import type { Settings } from '../config/settings.js';
+import { formatEndpoint } from 'openvpn-management-client';
+import type { ConfiguredEndpoint, Settings } from '../config/settings.js';
 import { Instance } from './instance.js';
 import type { InstanceOptions } from './instance-options.js';
 
@@ -95,7 +95,7 @@ export class Servers implements AsyncDisposable {
     await Promise.all(this.#list.map((server) => server[Symbol.asyncDispose]()));
   }
 
-  #create(endpoint: Endpoint): Instance {
+  #create(endpoint: ConfiguredEndpoint): Instance {
     return new Instance({ ...this.#surroundings, endpoint, settings: this.#settings });
   }
 

@@ -30,6 +30,8 @@ export interface ManagementOptions {
   readonly hold?: boolean;
   /** Ask for this password. */
   readonly password?: string;
+  /** `management-client`: OpenVPN connects, so it is started when its management client listens. */
+  readonly connects?: boolean;
   /** `management-query-passwords`: the management client is asked for the passphrase of the private key. */
   readonly queriesPasswords?: boolean;
 }
@@ -108,12 +110,20 @@ export class OpenVpnServer implements AsyncDisposable {
     this.managementSocket = path.join(this.#directory, 'management.sock');
   }
 
-  /** Writes the configuration and starts the server; resolves once it serves (at once with `hold`). */
+  /**
+   * Writes the configuration and starts the server; resolves once it serves (at once with `hold`). One that `connects`
+   * is only configured.
+   */
   static async start(options: OpenVpnServerOptions): Promise<OpenVpnServer> {
     const server = new OpenVpnServer(options);
     await server.#configure();
-    await server.start();
+    if (options.management?.connects !== true) await server.start();
     return server;
+  }
+
+  /** What holds `management.password`. */
+  get passwordFile(): string {
+    return path.join(this.#directory, 'management.password');
   }
 
   get process(): LabProcess {
@@ -123,7 +133,7 @@ export class OpenVpnServer implements AsyncDisposable {
 
   /** Starts the process again after {@link stop} or {@link killHard}. */
   async start(): Promise<void> {
-    await rm(this.managementSocket, { force: true });
+    if (this.options.management?.connects !== true) await rm(this.managementSocket, { force: true });
     this.#process = this.options.namespace.spawn(
       [...(this.options.program ?? [OPENVPN]), '--config', path.join(this.#directory, 'server.conf')],
       {
@@ -176,7 +186,7 @@ export class OpenVpnServer implements AsyncDisposable {
     await mkdir(path.join(this.#directory, 'ccd'), { recursive: true });
     for (const [commonName, config] of Object.entries(options.clients ?? {}))
       await this.configureClient(commonName, config);
-    const passwordFile = path.join(this.#directory, 'management.password');
+    const { passwordFile } = this;
     const { management } = options;
     if (management?.password !== undefined) await writeFile(passwordFile, `${management.password}\n`, { mode: 0o600 });
     const lines = [
@@ -199,6 +209,7 @@ export class OpenVpnServer implements AsyncDisposable {
       ...(management === undefined
         ? []
         : [`management ${this.managementSocket} unix${management.password === undefined ? '' : ` ${passwordFile}`}`]),
+      ...(management?.connects ? ['management-client'] : []),
       ...(management?.clientAuth ? ['management-client-auth'] : []),
       ...(management?.hold ? ['management-hold'] : []),
       ...(management?.queriesPasswords ? ['management-query-passwords'] : []),

@@ -21,6 +21,8 @@ export interface SidecarOptions {
   readonly directory: string;
   /** Path of OpenVPN's management socket. */
   readonly managementSocket: string;
+  /** The sidecar listens there, and OpenVPN connects. */
+  readonly listens?: boolean;
   /** Further command-line flags. */
   readonly flags?: readonly string[];
   /** Words before the command: other privileges, another namespace. */
@@ -245,7 +247,7 @@ export class Sidecar implements AsyncDisposable {
         PROGRAM,
         'run',
         '--management',
-        `unix:${options.managementSocket}`,
+        `${options.listens === true ? 'listen:' : ''}unix:${options.managementSocket}`,
         '--control-socket',
         this.controlSocket,
         '--log-format',

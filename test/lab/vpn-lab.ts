@@ -150,6 +150,7 @@ export class VpnLab implements AsyncDisposable {
       namespace: this.topology.endpoint,
       directory: this.pki.directory,
       managementSocket: this.server.managementSocket,
+      listens: this.options.management?.connects === true,
       flags,
       prefix: this.options.sidecarPrefix ?? [],
     });
@@ -162,6 +163,7 @@ export class VpnLab implements AsyncDisposable {
       namespace: this.topology.endpoint,
       directory: this.pki.directory,
       managementSocket: this.server.managementSocket,
+      listens: this.options.management?.connects === true,
       flags,
       prefix: this.options.sidecarPrefix ?? [],
     });

@@ -4,12 +4,15 @@ import { systemClock, type Clock } from './clock.js';
 import type { DecoderOptions } from './decoder.js';
 import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from './endpoint.js';
 import { ManagementError } from './errors.js';
+import type { ListenFileOptions } from './openvpn-listener.js';
 import type { Secret } from './secret.js';
 
 /** The options of a {@link ManagementClient}. */
 export interface ManagementClientOptions {
-  /** `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, or parsed. */
+  /** `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, either with `listen:` in front, or parsed. */
   readonly endpoint: string | Endpoint;
+  /** The socket file of an endpoint at which OpenVPN connects (`listen:unix:...`). */
+  readonly listenFile?: ListenFileOptions | undefined;
   /** The management password, or how to get it: then it is asked for at every attempt. */
   readonly password?: Secret | (() => Promise<Secret | undefined>) | undefined;
   /** Time from the first packet to the banner, 1..600000 ms, default 5000. Silence for this long means a busy interface. */
@@ -36,6 +39,7 @@ export interface ManagementClientOptions {
 /** The options with their defaults, each in its range. */
 export interface CheckedOptions {
   readonly endpoint: Endpoint;
+  readonly listenFile: ListenFileOptions;
   readonly password: ManagementClientOptions['password'];
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
@@ -54,6 +58,7 @@ export function checkOptions(options: ManagementClientOptions): CheckedOptions {
   const baseMs = checkInteger('backoff.baseMs', backoff.baseMs ?? 250, 1, 60_000);
   return {
     endpoint: toEndpoint(options.endpoint),
+    listenFile: options.listenFile ?? {},
     password: options.password,
     connectTimeoutMs: checkInteger('connectTimeoutMs', options.connectTimeoutMs ?? 5000, 1, 600_000),
     commandTimeoutMs: checkInteger('commandTimeoutMs', options.commandTimeoutMs ?? 10_000, 1, 600_000),

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { backoffDelayMs } from './backoff.js';
 import type { Capabilities } from './capabilities.js';
 import { type CheckedOptions, checkOptions, type ManagementClientOptions } from './client-options.js';
@@ -7,9 +8,10 @@ import type { Command } from './command.js';
 import * as commands from './commands.js';
 import { Connection } from './connection.js';
 import { formatEndpoint } from './endpoint.js';
-import { abortError, isManagementError, ManagementError } from './errors.js';
+import { abortError, asManagementError, ManagementError, staleError } from './errors.js';
 import type { ClientKey } from './ids.js';
 import { Listeners } from './listeners.js';
+import { OpenVpnListener } from './openvpn-listener.js';
 import { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
 import type { Notification } from './messages.js';
 import { Session } from './session.js';
@@ -48,7 +50,7 @@ interface Outcome {
 }
 
 /**
- * Stays connected to one daemon: connects, logs in, prepares, and comes back after every loss.
+ * Stays connected to one daemon: connects, or lets it connect, logs in, prepares, and comes back after every loss.
  *
  * Messages reach the listeners synchronously, one after the other, in wire order, from the banner on; also while hooks
  * run. Each has an epoch, which grows with every connection and with every restart inside the daemon (the message
@@ -73,11 +75,19 @@ export class ManagementClient extends CommandSet {
   #live: Live | undefined;
   #running: Promise<void> | undefined;
   #endPause: () => void = () => undefined;
+  /** Where OpenVPN connects; null where it listens. */
+  readonly #listener: OpenVpnListener | null;
+  readonly #refusedListeners = new Listeners<[]>();
 
   /** Starts nothing. @throws ManagementError MGMT_ARGUMENT for an option out of its range */
   constructor(options: ManagementClientOptions) {
     super();
     this.#options = checkOptions(options);
+    const { endpoint, listenFile, clock } = this.#options;
+    this.#listener =
+      endpoint.listen === true
+        ? new OpenVpnListener({ endpoint, clock, ...listenFile, onRefused: () => this.#refusedListeners.emit() })
+        : null;
   }
 
   get phase(): ClientPhase {
@@ -122,6 +132,11 @@ export class ManagementClient extends CommandSet {
   /** Every end of a connection or of an attempt, with its cause. */
   onDisconnected(listener: (disconnect: Disconnect) => void): Disposable {
     return this.#disconnectListeners.add(listener);
+  }
+
+  /** Another OpenVPN connected to an endpoint at which one is connected already (`listen:`), and was refused. */
+  onRefused(listener: () => void): Disposable {
+    return this.#refusedListeners.add(listener);
   }
 
   /**
@@ -220,9 +235,7 @@ export class ManagementClient extends CommandSet {
         if (this.#closing.signal.aborted) break;
         failedAttempts = wasReady ? 0 : failedAttempts + 1;
         const isRefused = !wasOpened && TERMINAL_CODES.has(cause.code);
-        const retryInMs = isRefused
-          ? this.#options.authRetryMs
-          : backoffDelayMs(this.#options.backoff, Math.max(1, failedAttempts), this.#options.random());
+        const retryInMs = isRefused ? this.#options.authRetryMs : this.#pauseMs(cause, failedAttempts);
         this.#phase = 'waiting';
         this.#disconnectListeners.emit({ cause, wasReady, failedAttempts, retryInMs });
         if (retryInMs === undefined) {
@@ -233,8 +246,15 @@ export class ManagementClient extends CommandSet {
       }
     } finally {
       signal?.removeEventListener('abort', onAbort);
+      await this.#listener?.[Symbol.asyncDispose]();
       this.#end(undefined);
     }
+  }
+
+  /** Nobody is waited for between two connections of OpenVPN, but after a failure to listen. */
+  #pauseMs(cause: ManagementError, failedAttempts: number): number {
+    if (this.#listener !== null && cause.code !== 'MGMT_LISTEN') return 0;
+    return backoffDelayMs(this.#options.backoff, Math.max(1, failedAttempts), this.#options.random());
   }
 
   /** The lifetime of one connection. */
@@ -247,10 +267,13 @@ export class ManagementClient extends CommandSet {
     let isFirst = true;
     let wasOpened = false;
     let wasReady = false;
+    let socket: Socket | undefined;
     try {
       const { endpoint, password, connectTimeoutMs, commandTimeoutMs, maxReplyLines, decoder, clock } = this.#options;
+      socket = await this.#listener?.accept(connectTimeoutMs, this.#closing.signal);
       const connection = await Connection.open({
         endpoint,
+        socket,
         password: typeof password === 'function' ? await password() : password,
         connectTimeoutMs,
         commandTimeoutMs,
@@ -279,6 +302,7 @@ export class ManagementClient extends CommandSet {
       // From opening, or from a hook: the first has no connection to end.
       const cause = asManagementError(error);
       await this.#connection?.close(cause);
+      socket?.destroy();
       return { cause, wasOpened, wasReady };
     } finally {
       this.#connection = undefined;
@@ -370,23 +394,4 @@ export class ManagementClient extends CommandSet {
       },
     );
   }
-}
-
-function staleError(label: string, key: ClientKey, epoch: number): ManagementError {
-  return new ManagementError(
-    'MGMT_STALE_EPOCH',
-    `command "${label}": client ${key.cid} is of epoch ${key.epoch}, and it is ${epoch} now`,
-    {
-      context: { command: label },
-    },
-  );
-}
-
-function asManagementError(error: unknown): ManagementError {
-  if (isManagementError(error)) return error;
-  return new ManagementError(
-    'MGMT_LOST',
-    `management connection given up: ${error instanceof Error ? error.message : String(error)}`,
-    { cause: error },
-  );
 }

@@ -11,6 +11,8 @@ import type { Secret } from './secret.js';
 
 export interface ConnectionOptions {
   readonly endpoint: Endpoint;
+  /** A connection that OpenVPN made, paused, which this one owns from now on. Default: connect to `endpoint`. */
+  readonly socket?: Socket | undefined;
   readonly password?: Secret | undefined;
   /** Time from the first packet to the banner, ms. */
   readonly connectTimeoutMs: number;
@@ -58,11 +60,8 @@ export class Connection {
     this.#options = options;
     this.#endpointText = formatEndpoint(options.endpoint);
     this.#decoder = new Decoder(options.decoder);
-    const { endpoint } = options;
-    this.#socket =
-      endpoint.kind === 'unix'
-        ? connect({ path: endpoint.path })
-        : connect({ host: endpoint.host, port: endpoint.port, noDelay: true });
+    this.#socket = options.socket ?? connectTo(options.endpoint);
+    if (options.socket !== undefined) this.#phase = 'silent';
     this.#queue = new CommandQueue({
       write: (bytes) => {
         this.#socket.write(bytes);
@@ -86,6 +85,7 @@ export class Connection {
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#cause ??= this.#socketError(error);
     });
+    this.#socket.resume();
   }
 
   /**
@@ -284,4 +284,10 @@ export class Connection {
     this.#cause ??= cause;
     this.#socket.destroy();
   }
+}
+
+function connectTo(endpoint: Endpoint): Socket {
+  return endpoint.kind === 'unix'
+    ? connect({ path: endpoint.path })
+    : connect({ host: endpoint.host, port: endpoint.port, noDelay: true });
 }

@@ -8,15 +8,39 @@ import { isIPv6 } from 'node:net';
  */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
-/** Where a management interface listens. */
-export type Endpoint =
+/** Where a socket is. */
+export type Place =
   /** Absolute. */
   | { readonly kind: 'unix'; readonly path: string }
   /** IPv6 hosts are here without brackets. `port` is 1..65535. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
+/** Where the two ends of a management interface meet. */
+export type Endpoint = Place & {
+  /** The client listens there, and OpenVPN connects (`--management-client`). Default: OpenVPN listens. */
+  readonly listen?: true;
+};
+
+/** What {@link parsePlace} reads; completes "expected ...". */
+export const PLACE_EXPECTED = `"unix:/path" (absolute, at most ${MAX_SOCKET_PATH_BYTES} bytes) or "tcp:host:port" (IPv6 as "tcp:[::1]:7505")`;
+
 /** What {@link parseEndpoint} reads; completes "expected ...". */
-export const ENDPOINT_EXPECTED = `"unix:/path" (absolute, at most ${MAX_SOCKET_PATH_BYTES} bytes) or "tcp:host:port" (IPv6 as "tcp:[::1]:7505")`;
+export const ENDPOINT_EXPECTED = `${PLACE_EXPECTED}, with "listen:" in front if OpenVPN connects (management-client)`;
+
+const LISTEN = 'listen:';
+
+/**
+ * Reads what {@link parsePlace} does, also with `listen:` in front.
+ *
+ * @returns undefined for anything else: relative paths, directories, and paths that are too long among it
+ */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  if (text.startsWith(LISTEN)) {
+    const place = parsePlace(text.slice(LISTEN.length));
+    return place === undefined ? undefined : { ...place, listen: true };
+  }
+  return parsePlace(text);
+}
 
 /**
  * Reads `unix:/run/openvpn/management.sock`, `tcp:127.0.0.1:7505`, `tcp:[::1]:7505`, and the same as URLs are written:
@@ -24,7 +48,7 @@ export const ENDPOINT_EXPECTED = `"unix:/path" (absolute, at most ${MAX_SOCKET_P
  *
  * @returns undefined for anything else: relative paths, directories, and paths that are too long among it
  */
-export function parseEndpoint(text: string): Endpoint | undefined {
+export function parsePlace(text: string): Place | undefined {
   if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length).replace(/^\/\/(?=\/)/, ''));
   if (text.startsWith('tcp:')) return parseTcp(text.slice('tcp:'.length).replace(/^\/\//, ''));
   return undefined;
@@ -32,12 +56,13 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 
 /** The text that {@link parseEndpoint} reads back. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  if (endpoint.kind === 'unix') return `unix:${endpoint.path}`;
+  const prefix = endpoint.listen === true ? LISTEN : '';
+  if (endpoint.kind === 'unix') return `${prefix}unix:${endpoint.path}`;
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
-  return `tcp:${host}:${endpoint.port}`;
+  return `${prefix}tcp:${host}:${endpoint.port}`;
 }
 
-function parseUnix(path: string): Endpoint | undefined {
+function parseUnix(path: string): Place | undefined {
   const isUsable =
     path.startsWith('/') &&
     !path.endsWith('/') &&
@@ -46,7 +71,7 @@ function parseUnix(path: string): Endpoint | undefined {
   return isUsable ? { kind: 'unix', path } : undefined;
 }
 
-function parseTcp(text: string): Endpoint | undefined {
+function parseTcp(text: string): Place | undefined {
   const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[A-Za-z0-9._-]+)):(?<port>\d{1,5})$/.exec(text);
   const port = Number(match?.groups?.['port']);
   if (!Number.isInteger(port) || port < 1 || port > 65535) return undefined;

@@ -1,3 +1,5 @@
+import type { ClientKey } from './ids.js';
+
 /** What each code of a {@link ManagementError} says. Stable: once published, a code keeps its meaning. */
 export const MANAGEMENT_ERROR_CODES = {
   MGMT_ABORTED: "the caller's AbortSignal fired",
@@ -7,8 +9,10 @@ export const MANAGEMENT_ERROR_CODES = {
   MGMT_CLOSED: 'this client was closed',
   MGMT_COMMAND: 'the daemon answered `ERROR:`; `context.reply` has its text',
   MGMT_CONNECT: 'the connection could not be opened, for a reason without its own code',
+  MGMT_LISTEN: 'the client cannot listen where OpenVPN is to connect (`--management-client`)',
   MGMT_LOST: 'the connection ended while a command or a wait was pending',
   MGMT_NOT_CONNECTED: 'not connected; commands are not queued for a later connection',
+  MGMT_NOBODY: 'the client listens, and no OpenVPN (`--management-client`) has connected yet',
   MGMT_NOT_FOUND: 'the socket path does not exist',
   MGMT_OVERFLOW: 'a line, an environment block or a reply is larger than its limit',
   MGMT_PASSWORD_REQUIRED: 'the daemon asks for a password and none is configured',
@@ -65,4 +69,25 @@ export function assertNever(value: never): never {
 /** Converts the reason of an aborted signal to the package's error. */
 export function abortError(signal: AbortSignal, action: string): ManagementError {
   return new ManagementError('MGMT_ABORTED', `${action}: aborted`, { cause: signal.reason });
+}
+
+/** What ended a connection: an error of this package, or the fault of a hook. */
+export function asManagementError(error: unknown): ManagementError {
+  if (isManagementError(error)) return error;
+  return new ManagementError(
+    'MGMT_LOST',
+    `management connection given up: ${error instanceof Error ? error.message : String(error)}`,
+    { cause: error },
+  );
+}
+
+/** A command for a client of an epoch that is over. */
+export function staleError(label: string, key: ClientKey, epoch: number): ManagementError {
+  return new ManagementError(
+    'MGMT_STALE_EPOCH',
+    `command "${label}": client ${key.cid} is of epoch ${key.epoch}, and it is ${epoch} now`,
+    {
+      context: { command: label },
+    },
+  );
 }

@@ -1,6 +1,8 @@
 export { capabilitiesOf, parseVersion, type Capabilities, type DaemonVersion } from './capabilities.js';
 export type { Backoff } from './backoff.js';
 export type { ManagementClientOptions } from './client-options.js';
+export { listenAt, ListenError } from './server-socket.js';
+export type { ListenFileOptions } from './openvpn-listener.js';
 export { canonicalAddress, parseClientAddress, type ClientAddress } from './client-address.js';
 export {
   ManagementClient,
@@ -17,7 +19,16 @@ export * as commands from './commands.js';
 export type { DaemonSignal, History, LoadStats } from './commands.js';
 export { Connection, type ConnectionOptions } from './connection.js';
 export { Decoder, type DecoderOptions } from './decoder.js';
-export { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, MAX_SOCKET_PATH_BYTES, parseEndpoint } from './endpoint.js';
+export {
+  type Endpoint,
+  ENDPOINT_EXPECTED,
+  formatEndpoint,
+  MAX_SOCKET_PATH_BYTES,
+  parseEndpoint,
+  parsePlace,
+  type Place,
+  PLACE_EXPECTED,
+} from './endpoint.js';
 export { Environment } from './environment.js';
 export {
   isManagementError,

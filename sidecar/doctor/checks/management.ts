@@ -69,6 +69,10 @@ const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
   MGMT_PASSWORD_REQUIRED:
     'set management.passwordFile, or passwordFile of this endpoint, to the password file in the line "management" of OpenVPN',
   MGMT_BUSY: 'stop the other program: OpenVPN accepts one management client at a time',
+  MGMT_LISTEN:
+    'stop the other program, or set management.endpoints, and the line "management" of OpenVPN, to another place',
+  MGMT_NOBODY:
+    'start OpenVPN with the lines "management PATH unix" and "management-client"; it ends when the sidecar does, so let its service restart it',
   MGMT_REFUSED: 'start OpenVPN; the socket file is a leftover of an earlier run',
   MGMT_NOT_FOUND: 'start OpenVPN with the line "management PATH unix", or correct management.endpoints',
   MGMT_REJECTED: "allow this user: OpenVPN's --management-client-user and --management-client-group reject it",
@@ -109,25 +113,33 @@ async function whyNotTry(
   problems: readonly string[],
   controlSocket: string,
 ): Promise<Abstention | undefined> {
-  const { name, endpoint, reported, isTaken, holders, options } = server;
+  const { name, endpoint, reported, isTaken, holders } = server;
   if (reported?.question != null)
     return { severity: 'error', found: `used by the sidecar; OpenVPN waits for ${reported.question}`, remedy: ANSWER };
   if (reported !== null && reported.state !== 'connecting')
     return { severity: 'ok', found: 'used by the sidecar', remedy: null };
+  const direction = directionProblem(server);
+  if (direction !== undefined) return direction;
   const sidecar = holders.find(isSidecar);
-  if (isTaken && sidecar !== undefined) {
+  // The sidecar that listens, and has nobody yet, is the one that reported it.
+  const isWaiting = endpoint.listen === true && reported !== null;
+  if (isTaken && sidecar !== undefined && !isWaiting) {
     return {
       severity: 'info',
       found: `used by gwmark run (pid ${sidecar.pid}), which did not answer at ${controlSocket}`,
       remedy: 'name its control socket with --control-socket; if it is this one, see its log',
     };
   }
-  if (isTaken) {
+  if (isTaken && !isWaiting) {
     const who =
       holders.length === 0
         ? 'another program'
         : holders.map((holder) => `${holder.name} (pid ${holder.pid})`).join(', ');
-    return { severity: 'error', found: `used by ${who}`, remedy: REMEDIES.MGMT_BUSY ?? null };
+    return {
+      severity: 'error',
+      found: `used by ${who}`,
+      remedy: REMEDIES[endpoint.listen === true ? 'MGMT_LISTEN' : 'MGMT_BUSY'] ?? null,
+    };
   }
   const problem = problems.find((text) => text.startsWith(`${name}:`));
   if (reported !== null)
@@ -137,8 +149,39 @@ async function whyNotTry(
       remedy:
         problem !== undefined && /password/.test(problem)
           ? (REMEDIES.MGMT_AUTH ?? null)
-          : 'see the log of the sidecar and of OpenVPN',
+          : endpoint.listen === true
+            ? (REMEDIES.MGMT_NOBODY ?? null)
+            : 'see the log of the sidecar and of OpenVPN',
     };
+  return endpoint.listen === true ? NO_LISTENER : whyNotConnect(server);
+}
+
+/** Nothing to connect to: the sidecar is what listens, and it does not run. */
+const NO_LISTENER: Abstention = {
+  severity: 'info',
+  found: 'nothing listens there: the sidecar does while it runs',
+  remedy: null,
+};
+
+/** Both ends listen, or both connect. */
+function directionProblem({ name, endpoint, options }: ServerView): Abstention | undefined {
+  if (options === null) return undefined;
+  const connects = optionOf(options, 'management-client') !== undefined;
+  if (connects === (endpoint.listen === true)) return undefined;
+  return connects
+    ? {
+        severity: 'error',
+        found: 'OpenVPN does not listen: it connects to its management client (management-client)',
+        remedy: `set management.endpoints to listen:${name}, or remove the line management-client from OpenVPN`,
+      }
+    : {
+        severity: 'error',
+        found: 'OpenVPN listens, and so does gwmark (listen:)',
+        remedy: `set management.endpoints to ${name.slice('listen:'.length)}, or add the line management-client to OpenVPN`,
+      };
+}
+
+async function whyNotConnect({ endpoint, options }: ServerView): Promise<Abstention | undefined> {
   if (endpoint.kind === 'unix') {
     const reason = await pathProblem(endpoint.path);
     if (reason !== null) return { severity: 'error', ...reason };

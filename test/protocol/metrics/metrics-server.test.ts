@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 
-import type { ListenAddress } from '../../../sidecar/http/listener.js';
+import type { Place } from 'openvpn-management-client';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { Metrics, type WatchedDaemon } from '../../../sidecar/metrics/metrics.js';
 import { MetricsServer } from '../../../sidecar/metrics/server.js';
@@ -20,7 +20,7 @@ interface Reply {
 }
 
 async function ask(
-  address: ListenAddress,
+  address: Place,
   path: string,
   options: { readonly method?: string; readonly headers?: Record<string, string> } = {},
 ): Promise<Reply> {
@@ -64,11 +64,7 @@ interface Served extends AsyncDisposable {
 }
 
 /** Resolves once the metrics are served; the caller disposes of it. */
-async function served(
-  address: ListenAddress,
-  daemon: WatchedDaemon,
-  log: ReturnType<typeof captureLog>,
-): Promise<Served> {
+async function served(address: Place, daemon: WatchedDaemon, log: ReturnType<typeof captureLog>): Promise<Served> {
   const metrics = new Metrics(address, daemon, log.logger);
   await eventually(() => log.of('metrics.listening').length === 1, { what: 'it listens' });
   return {
@@ -94,7 +90,7 @@ describe('metrics server', function () {
   for (const kind of ['unix', 'tcp'] as const) {
     it(`serves metrics, liveness and readiness on ${kind === 'unix' ? 'a unix socket' : 'a TCP port'}`, async () => {
       await using directory = await TemporaryDirectory.open();
-      const address: ListenAddress =
+      const address: Place =
         kind === 'unix' ? { kind, path: directory.file('m') } : { kind, host: '127.0.0.1', port: await freePort() };
       const daemon = new FakeDaemon();
       const log = captureLog();

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { ENDPOINT_EXPECTED, ManagementClient, parseEndpoint } from 'openvpn-management-client';
+import {
+  ENDPOINT_EXPECTED,
+  formatEndpoint,
+  ManagementClient,
+  parseEndpoint,
+  parsePlace,
+} from 'openvpn-management-client';
 import { ManualClock } from 'openvpn-management-client/testing';
 
 describe('Endpoints', () => {
@@ -11,6 +17,15 @@ describe('Endpoints', () => {
     assert.deepEqual(parseEndpoint('unix:///run/x'), { kind: 'unix', path: '/run/x' });
     assert.deepEqual(parseEndpoint('tcp:127.0.0.1:7505'), { kind: 'tcp', host: '127.0.0.1', port: 7505 });
     assert.deepEqual(parseEndpoint('tcp://[::1]:7505'), { kind: 'tcp', host: '::1', port: 7505 });
+  });
+
+  it('say that the client listens, and are written as they are read', () => {
+    assert.deepEqual(parseEndpoint('listen:unix:/run/x'), { kind: 'unix', path: '/run/x', listen: true });
+    for (const text of ['listen:unix:/run/x', 'listen:tcp:[::1]:7505', 'tcp:127.0.0.1:7505']) {
+      const endpoint = parseEndpoint(text);
+      assert.equal(endpoint === undefined ? undefined : formatEndpoint(endpoint), text);
+    }
+    assert.equal(parsePlace('listen:unix:/run/x'), undefined, 'a place alone');
   });
 
   it('are refused with what was expected', () => {
@@ -27,6 +42,9 @@ describe('Endpoints', () => {
       'unix://',
       'unix:/run/',
       `unix:/${'x'.repeat(107)}`,
+      'listen:',
+      'listen:/run/x',
+      'listen:listen:unix:/run/x',
     ]) {
       assert.equal(parseEndpoint(text), undefined, text);
       assert.throws(

@@ -95,6 +95,32 @@ describe('sources of the configuration', () => {
     }
   });
 
+  it('takes the mode and the owner of a socket at which OpenVPN connects, and of no other', () => {
+    const address = 'listen:unix:/run/a';
+    const place = { kind: 'unix', path: '/run/a', listen: true };
+
+    assert.deepEqual(endpointsOf(yamlValues(`management: [${address}]`, FILE)), [place]);
+    assert.deepEqual(
+      endpointsOf(yamlValues(`management: [{address: ${address}, mode: "0660", owner: "openvpn:123"}]`, FILE)),
+      [{ ...place, mode: 0o660, owner: 'openvpn:123' }],
+    );
+    for (const wrong of [
+      `{address: ${address}, mode: 0660}`,
+      `{address: ${address}, mode: "0888"}`,
+      `{address: ${address}, owner: ""}`,
+      `{address: ${address}, owner: "-R x"}`,
+      '{address: unix:/run/a, mode: "0660"}',
+      '{address: "listen:tcp:127.0.0.1:7505", owner: openvpn}',
+    ]) {
+      assert.match(
+        problemsOf(yamlValues(`management: [${wrong}]`, FILE))[0] ?? 'no problem',
+        /^management\.endpoints\[0\]\|.*"owner"/,
+        wrong,
+      );
+    }
+    assert.notDeepEqual(problemsOf(yamlValues(`management: [${address}, unix:/run/a]`, FILE)), [], 'one place twice');
+  });
+
   it('takes an empty variable for one that is not set', () => {
     assert.deepEqual(envValues({ GWMARK_TABLE: '', GWMARK_DEVICES: undefined }), { values: [], problems: [] });
   });

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { promises as files } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseEndpoint } from '../endpoint.js';
 import { FakeConnection } from './fake-connection.js';
 import type { FakeClient, FakeClientOptions } from './fake-client.js';
 import { FakeDaemon, type FakeDaemonOptions, type FakeHandler } from './fake-daemon.js';
@@ -68,6 +70,20 @@ export class FakeManagementServer {
       );
     });
     return server;
+  }
+
+  /**
+   * Connects to a client that listens, as with `--management-client`. Resolves when the connection is made; `closed`
+   * resolves when it is gone, which ends OpenVPN.
+   */
+  async dial(endpoint: string): Promise<{ readonly closed: Promise<void> }> {
+    const place = parseEndpoint(endpoint);
+    if (place === undefined) throw new Error(`${endpoint} is not an endpoint`);
+    const socket = connect(place);
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    await once(socket, 'connect');
+    this.#accept(socket);
+    return { closed };
   }
 
   /** What a client is to be given as its endpoint. */
