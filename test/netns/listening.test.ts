@@ -88,7 +88,7 @@ describe('a sidecar that listens for OpenVPN', function () {
   });
 
   it('names both ends that connect, or both that listen', async () => {
-    // Somebody else listens, so that OpenVPN runs.
+    // Another program listens, so that OpenVPN runs.
     const listener = lab.topology.endpoint.spawn(
       ['socat', '-u', `UNIX-LISTEN:${lab.server.managementSocket}`, 'OPEN:/dev/null'],
       {

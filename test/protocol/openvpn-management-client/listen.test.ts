@@ -181,7 +181,7 @@ describe('ManagementClient that listens', () => {
           () => true,
           () => false,
         ),
-      { what: 'somebody who listens', timeoutMs: 3000, intervalMs: 10 },
+      { what: 'a client that listens', timeoutMs: 3000, intervalMs: 10 },
     );
 
     await rig.client.ready();

@@ -24,8 +24,8 @@ export class Observed implements AsyncDisposable {
 
   private constructor(options: ManagementClientOptions) {
     this.client = new ManagementClient({
-      connectTimeoutMs: 2000,
-      commandTimeoutMs: 2000,
+      connectTimeoutMs: 30_000,
+      commandTimeoutMs: 30_000,
       backoff: { baseMs: 1, maxMs: 5 },
       ...options,
     });
@@ -55,7 +55,7 @@ export class Observed implements AsyncDisposable {
   }
 
   /** Resolves with the first value that `find` gives, now or after some later report. */
-  async until<T>(what: string, find: (observed: this) => T | undefined | false, timeoutMs = 5000): Promise<T> {
+  async until<T>(what: string, find: (observed: this) => T | undefined | false, timeoutMs = 30_000): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#watchers.delete(look);
