@@ -1,3 +1,4 @@
+import { rememberConnections } from './conntrack-timeouts.js';
 import { type CableEnd, connect, Namespace, reapNamespaces } from './namespace.js';
 
 /*
@@ -193,6 +194,7 @@ export class OneArm implements AsyncDisposable {
         ...address('eth0', `${ADDRESS.client2.v4}/25`, `${ADDRESS.client2.v6}/64`),
         ...defaultVia({ v4: '203.0.113.129', v6: '2001:db8:c2::1' }),
       ),
+      rememberConnections(this.endpoint),
       this.endpoint.sysctl(
         ...['all', 'default', 'lan0', ...(options.hasTwoLegs === true ? [SECOND_LEG.endpoint.device] : [])].map(
           (device) => `net.ipv4.conf.${device}.rp_filter=${options.rpFilter ?? 0}`,

@@ -1,3 +1,4 @@
+import { rememberConnections } from './conntrack-timeouts.js';
 import { connect, Namespace, reapNamespaces } from './namespace.js';
 import type { AddressPair } from './topology.js';
 
@@ -88,6 +89,7 @@ export class TwoSites implements AsyncDisposable {
     const [a, b] = await Promise.all([createBoxes('A'), createBoxes('B')]);
     const topology = new TwoSites(shape, { A: a, B: b });
     try {
+      await Promise.all([a, b].map(async ({ endpoint }) => await rememberConnections(endpoint)));
       await Promise.all([topology.#wire('A'), topology.#wire('B')]);
       await connect({ namespace: a.u, device: 'wan0' }, { namespace: b.u, device: 'wan0' });
       await Promise.all([topology.#route('A'), topology.#route('B')]);

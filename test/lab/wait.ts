@@ -62,3 +62,32 @@ export async function eventually<T>(
     await delay(Math.max(options.intervalMs ?? 20, performance.now() - startedMs));
   }
 }
+
+/**
+ * Resolves with how much a counter of the sidecar grew by `action`, once that is `expected` or more. The sidecar looks at
+ * the kernel when it is asked, but answers after a second with what it knew: a busy machine needs longer.
+ */
+export async function growth(
+  read: () => Promise<number>,
+  action: () => Promise<void>,
+  expected: number,
+  what: string,
+): Promise<number> {
+  let last: number | undefined;
+  const before = await eventually(
+    async () => {
+      const previous = last;
+      last = await read();
+      return last === previous && last;
+    },
+    { what: `${what} so far, twice the same` },
+  );
+  await action();
+  return await eventually(
+    async () => {
+      const grown = (await read()) - before;
+      return grown >= expected && grown;
+    },
+    { what: `${expected} more: ${what}` },
+  );
+}
