@@ -78,9 +78,12 @@ describe('what the kernel has', function () {
     return counts[reason] ?? 0;
   }
 
+  const pingThrice = async (): Promise<void> => {
+    assert.equal((await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 3 })).received, 3);
+  };
   const sent = async (): Promise<number> => (await gateway(MAC.r1)).sent.packets;
   const received = async (): Promise<number> => (await gateway(MAC.r1)).received?.packets ?? 0;
-  const ungated = async (): Promise<number> => await fallThrough('return_no_gateway');
+  const withoutGateway = async (): Promise<number> => await fallThrough('return_no_gateway');
 
   for (const family of FAMILIES) {
     it(`is listed by gwmark flows with its router and its counters, over IP${family}`, async () => {
@@ -156,11 +159,8 @@ describe('what the kernel has', function () {
 
   it('is counted by gwmark gateways, to the packet', async () => {
     const before = await gateway(MAC.r1);
-    const pings = async (): Promise<void> => {
-      assert.equal((await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 3 })).received, 3);
-    };
-    assert.equal(await growth(sent, pings, 3, 'packets sent to r1'), 3);
-    if (DATAPATH === 'nexthop') assert.equal(await growth(received, pings, 3, 'packets received from r1'), 3);
+    assert.equal(await growth(sent, pingThrice, 3, 'packets sent to r1'), 3);
+    if (DATAPATH === 'nexthop') assert.equal(await growth(received, pingThrice, 3, 'packets received from r1'), 3);
     assert.ok((await gateway(MAC.r1)).sent.bytes > before.sent.bytes);
   });
 
@@ -172,7 +172,7 @@ describe('what the kernel has', function () {
       assert.equal((await ping(local, lab.party('client1', 'v4'), { count: 2 })).received, 2);
     };
 
-    assert.equal(await growth(ungated, pings, 2, 'packets without a gateway'), 2);
+    assert.equal(await growth(withoutGateway, pings, 2, 'packets without a gateway'), 2);
   });
 
   it('is shown as a table too', async () => {

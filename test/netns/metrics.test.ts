@@ -52,6 +52,10 @@ describe('metrics of a sidecar at work', function () {
     return Number(line?.slice(line.lastIndexOf(' ') + 1) ?? Number.NaN);
   }
 
+  const pingThrice = async (): Promise<void> => {
+    assert.equal((await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 3 })).received, 3);
+  };
+
   it('pass promtool check metrics', async () => {
     const { status, body } = await get('/metrics');
 
@@ -70,11 +74,7 @@ describe('metrics of a sidecar at work', function () {
   });
 
   it('count what is sent by MAC, to the packet', async () => {
-    const pings = async (): Promise<void> => {
-      assert.equal((await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 3 })).received, 3);
-    };
-
-    assert.equal(await growth(sent, pings, 3, 'packets sent to r1'), 3);
+    assert.equal(await growth(sent, pingThrice, 3, 'packets sent to r1'), 3);
   });
 
   it('tell by /readyz that the table is missing, and count its repair', async () => {
