@@ -31,7 +31,7 @@ parallel="--parallel --jobs $jobs"
 parts=(
   'build|the compiler|npm run --silent build'
   'lint|the linter|npm run --silent lint'
-  'unit|pure code, 20000 random lifetimes of clients|env GWMARK_PROPERTY_RUNS=20000 scripts/suite.sh unit'
+  'unit|pure code, 20000 random lifetimes of clients|env PROPERTY_RUNS=20000 scripts/suite.sh unit'
   'protocol|fakes over real sockets|scripts/suite.sh protocol --parallel --jobs 2'
   'tarballs|what npm pack makes|scripts/suite.sh tarballs'
   "integration|this kernel's nftables and routing|scripts/suite.sh integration"

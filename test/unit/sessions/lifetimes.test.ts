@@ -3,9 +3,9 @@ import * as fc from 'fast-check';
 import { Follower } from './model/follower.js';
 import { type Instance, OpenVpnServer, type Traits, type Truth, type Written } from './model/openvpn-server.js';
 
-/** How many seeds; `npm run test:all` takes 20000. Replay one with GWMARK_SEED, as fast-check prints it. */
-const RUNS = Number(process.env['GWMARK_PROPERTY_RUNS'] ?? 1000);
-const SEED = process.env['GWMARK_SEED'];
+/** How many seeds; `npm run test:all` takes 20000. Replay one with PROPERTY_SEED, as fast-check prints it. */
+const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 1000);
+const SEED = process.env['PROPERTY_SEED'];
 
 const NAMES = ['a', 'b', 'c', 'd'];
 const IROUTES = ['203.0.113.0/25', '203.0.113.128/26', '203.0.113.0/24', '2001:db8:77::/64'];
