@@ -63,6 +63,16 @@ async function pullActiveCable({ lab, endpoint }: Scene): Promise<void> {
   await lab.topology.switch.ip(`link set ${active === 'wire1' ? PORTS.second : PORTS.first} down`);
 }
 
+/** The card in a VRF; IPv6 addresses of a card do not survive that. */
+async function vrf({ endpoint }: Scene): Promise<void> {
+  await endpoint.ip(
+    'link add blue type vrf table 100',
+    'link set blue up',
+    'link set lan0 master blue',
+    `address replace ${ADDRESS.endpoint.v6}/64 dev lan0`,
+  );
+}
+
 /** Rows that need devices which the kernel of a small machine may not have: they run in a guest. */
 export const DEVICE_NEIGHBOURS: readonly Neighbour[] = [
   { name: 'a VLAN below the link', group: GROUP, where: 'vm', prepare: vlan },
@@ -91,5 +101,16 @@ export const DEVICE_NEIGHBOURS: readonly Neighbour[] = [
     where: 'vm',
     prepare: async (scene) =>
       await above(scene, WIRE_MAC, `link add link wire0 name lan0 address ${MAC.endpoint} type macvlan mode bridge`),
+  },
+  {
+    name: 'a VRF with the link in it',
+    group: GROUP,
+    where: 'vm',
+    prepare: vrf,
+    limit: {
+      reason: 'gwmark does not serve VRFs: the routes of such a card are in tables that OpenVPN does not look into',
+      isClientless: true,
+      named: [{ by: 'doctor', check: 'devices', severity: 'error', text: /device lan0: is in VRF blue/ }],
+    },
   },
 ];
