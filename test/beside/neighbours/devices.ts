@@ -57,10 +57,15 @@ async function bond(scene: Scene): Promise<void> {
   );
 }
 
-/** The cable of the active card is pulled; the bond sends by the other. */
-async function pullActiveCable({ lab, endpoint }: Scene): Promise<void> {
+/** The cable of the active card is pulled; the bond sends by the other. Nobody can capture on a port that is down. */
+async function pullActiveCable({ lab, endpoint, cables }: Scene): Promise<void> {
   const active = (await endpoint.run(['cat', '/sys/class/net/lan0/bonding/active_slave'])).trim();
-  await lab.topology.switch.ip(`link set ${active === 'wire1' ? PORTS.second : PORTS.first} down`);
+  const port = active === 'wire1' ? PORTS.second : PORTS.first;
+  cables.splice(
+    cables.findIndex(({ device }) => device === port),
+    1,
+  );
+  await lab.topology.switch.ip(`link set ${port} down`);
 }
 
 /** The card in a VRF; IPv6 addresses of a card do not survive that. */
