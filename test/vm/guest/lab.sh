@@ -272,11 +272,13 @@ ask() {
 	' "${proto,,}/$host/$port" "$3" 2>/dev/null || true
 }
 
-# peer NS WHAT:PORT...: servers of guest/peer.mjs, ready when this returns.
+# peer NS WHAT:PORT...: servers of guest/peer.mjs, ready when this returns. LAB_PEER is a
+# program that does the same where node does not run.
 peer() {
-	local ns=$1 ready
+	local ns=$1 ready program=(node "$(dirname "${BASH_SOURCE[0]}")/peer.mjs")
+	[ -z "${LAB_PEER:-}" ] || program=("$LAB_PEER")
 	ready=$(mktemp -u "$lab_tmp/peer.XXXXXX")
 	shift
-	background "$ns" node "$(dirname "${BASH_SOURCE[0]}")/peer.mjs" "$ready" "$@"
+	background "$ns" "${program[@]}" "$ready" "$@"
 	until_true test -e "$ready"
 }
