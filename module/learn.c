@@ -76,6 +76,8 @@ static unsigned int learn_gateway(struct gwmark_net *gn, const struct gwmark_con
 		WRITE_ONCE(words[GWMARK_FLOW_DESTINATION], destination);
 	old = READ_ONCE(words[GWMARK_FLOW_SOURCE]);
 	WRITE_ONCE(words[GWMARK_FLOW_SOURCE], gateway->id);
+	if (old)
+		gwmark_uplink_followed(gn, old, gateway, ct);
 	return gwmark_leave(gn, old ? GWMARK_STAT_learn_changed : GWMARK_STAT_learn_new);
 }
 

@@ -105,6 +105,34 @@ void gwmark_uplink_replied(struct gwmark_net *gn, const struct gwmark_gateway *g
 }
 
 /**
+ * gwmark_uplink_followed() - a flow's frames come from another gateway than before
+ * @gn: namespace
+ * @old: id of the gateway that they came from
+ * @gateway: the gateway that they come from
+ * @ct: conntrack entry of the flow
+ *
+ * If the flow proves as much as the uplink rests on, the uplink goes along: its router has
+ * another MAC, or another router took its place.
+ *
+ * Context: RCU read section.
+ */
+void gwmark_uplink_followed(struct gwmark_net *gn, u32 old, const struct gwmark_gateway *gateway,
+			    const struct nf_conn *ct)
+{
+	enum gwmark_uplink_proof proof = GWMARK_UPLINK_REPLIED;
+
+	if (READ_ONCE(gn->uplink) != old || !test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ||
+	    rcu_dereference(gn->config)->uplink_mode != GWMARK_UPLINK_AUTO)
+		return;
+	if (test_bit(IPS_ASSURED_BIT, &ct->status))
+		proof = GWMARK_UPLINK_ASSURED;
+	if (proof < READ_ONCE(gn->uplink_proof))
+		return;
+	WRITE_ONCE(gn->uplink, gateway->id);
+	WRITE_ONCE(gn->uplink_proof, proof);
+}
+
+/**
  * gwmark_uplink_captured() - a captured frame was bound for a gateway
  * @gn: namespace
  * @gateway: the gateway

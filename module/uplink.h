@@ -13,6 +13,8 @@ struct gwmark_gateway *gwmark_uplink_find(struct gwmark_net *gn);
 struct gwmark_gateway *gwmark_uplink_answered(struct gwmark_net *gn, struct nf_conn *ct);
 void gwmark_uplink_replied(struct gwmark_net *gn, const struct gwmark_gateway *gateway,
 			   const struct nf_conn *ct);
+void gwmark_uplink_followed(struct gwmark_net *gn, u32 old, const struct gwmark_gateway *gateway,
+			    const struct nf_conn *ct);
 void gwmark_uplink_captured(struct gwmark_net *gn, const struct gwmark_gateway *gateway);
 void gwmark_uplink_set(struct gwmark_net *gn, u32 id);
 

@@ -61,6 +61,12 @@ eventually "r2, once a flow goes on through it" uplink_is $mac_r2
 holds "h1 asks ep again" ping1 h1 192.0.2.2
 is "r2 stays the uplink" "$(gateway_field ep $mac_r2 uplink)" 1
 
+# and when the frames of that flow come from another MAC, its router has that MAC now
+in_ns sw nft "add rule bridge disguise source oifname ep ip saddr 10.2.0.9 ether saddr set 02:00:00:00:0a:03"
+eventually "the uplink goes along with the flow that proved it" uplink_is 02:00:00:00:0a:03
+undisguised
+eventually "and back" uplink_is $mac_r2
+
 # What is allocated for a namespace is charged to who enables it.
 control ep disable
 if [ -e /sys/fs/cgroup/cgroup.controllers ] || { mkdir -p /run/memory && mount -t cgroup2 none /run/memory; } 2>/dev/null; then

@@ -30,18 +30,17 @@ listens() { in_ns ep ss -Huln "sport = :$1" | grep . >/dev/null; }
 until_true listens 1194
 is "an answer before it is refused" "$(ask h1 UDP:192.0.2.2:1194 hello)" hello
 perl "$(dirname "${BASH_SOURCE[0]}")/guest/refuse-egress.pl" /run/egress/mute
-before=$(stat ep transmit_cgroup)
-ask h1 UDP:192.0.2.2:1194 hello 1 >/dev/null
-eventually "an answer that a control group refuses" stat_above ep transmit_cgroup "$before"
+# asked COUNTER: asks on port 1194; whether the counter moved by now.
+asked() { ask h1 UDP:192.0.2.2:1194 hello 1 >/dev/null; stat_above ep "$1" 0; }
+eventually "an answer that a control group refuses" asked transmit_cgroup
 kill "$background_pid"
+wait "$background_pid" 2>/dev/null || true
 
 # A datagram that fits its route, but not the device of its gateway, and may not be cut.
 ip -n ep route replace default dev under0 table 100
 background ep socat UDP4-RECVFROM:1194,reuseaddr,fork,ip-mtu-discover=2 "SYSTEM:head -c 4000 /dev/zero"
 until_true listens 1194
-before=$(stat ep transmit_too_big)
-ask h1 UDP:192.0.2.2:1194 hello 1 >/dev/null
-eventually "an answer that is too large for the gateway's device" stat_above ep transmit_too_big "$before"
+eventually "an answer that is too large for the gateway's device" asked transmit_too_big
 ip -n ep route replace default dev lan0 table 100
 
 # A packet that a rule gave to a socket.

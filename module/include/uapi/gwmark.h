@@ -101,7 +101,8 @@
  *                                 were bound for (default). It stays until it
  *                                 was silent for 30 s and another is known as
  *                                 well, or a flow of another went on both ways
- *                                 (conntrack: ASSURED) and none of its did
+ *                                 (conntrack: ASSURED) and none of its did; or
+ *                                 until such a flow of its comes from another
  *   uplink none                   no uplink
  *   uplink DEV MAC                this one; known from now on
  *   move DEV MAC MAC [keep]       packets for the first gateway go to the second MAC,
