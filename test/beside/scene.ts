@@ -19,8 +19,8 @@ export class Scene {
   readonly macs: { r1: string; r2: string; u: string } = { r1: MAC.r1, r2: MAC.r2, u: MAC.u };
   /** The endpoint's own MACs, one a card. */
   readonly endpointMacs = new Set<string>([MAC.endpoint]);
-  /** Further cables of the endpoint that are listened on. */
-  readonly cables: Cable[] = [];
+  /** Cables of the endpoint, which are listened on. */
+  readonly cables: Cable[];
   /** Local ports of OpenVPN. */
   readonly transportPorts = new Set([1194]);
   /** The Debian with the neighbours' programs. */
@@ -29,6 +29,7 @@ export class Scene {
 
   constructor(lab: VpnLab, stack: AsyncDisposableStackLike, root: () => Promise<DebianRoot>) {
     this.lab = lab;
+    this.cables = [{ namespace: lab.topology.switch, device: 'to-endpoint' }];
     this.#stack = stack;
     this.root = root;
   }
@@ -74,10 +75,9 @@ export class Scene {
 
   /** Records what crosses the endpoint's cables while `action` runs; frames of different cables are in no order. */
   async watch<T>(action: () => Promise<T>): Promise<{ readonly result: T; readonly frames: readonly Frame[] }> {
-    const captures = await Promise.all([
-      this.lab.capture(),
-      ...this.cables.map(async ({ namespace, device }) => await Capture.start(namespace, device)),
-    ]);
+    const captures = await Promise.all(
+      this.cables.map(async ({ namespace, device }) => await Capture.start(namespace, device)),
+    );
     try {
       const result = await action();
       return { result, frames: (await Promise.all(captures.map(async (capture) => await capture.frames()))).flat() };
