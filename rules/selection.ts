@@ -84,10 +84,14 @@ export function matchTranslated(...kinds: readonly ('snat' | 'dnat')[]): Stateme
   return { match: { op: 'in', left: { ct: { key: 'status' } }, right: kinds } };
 }
 
+/** Numbers: libnftables looks names up in /etc/protocols, which a bare system does not have. */
+const ICMP = 1;
+const ICMPV6 = 58;
+
 /** An ICMP error about a flow: whoever sends it is on the way somewhere, and need not be the flow's own way. */
 export function matchIcmpError(): readonly Statement[] {
   return [
-    { match: { op: '==', left: { meta: { key: 'l4proto' } }, right: { set: ['icmp', 'ipv6-icmp'] } } },
+    { match: { op: '==', left: { meta: { key: 'l4proto' } }, right: { set: [ICMP, ICMPV6] } } },
     { match: { op: 'in', left: { ct: { key: 'state' } }, right: 'related' } },
   ];
 }
