@@ -115,9 +115,15 @@ in_ns ep nft flush chain inet gwmark untracked
 background vc socat TCP-LISTEN:9,reuseaddr,fork PIPE
 listens() { in_ns vc ss -Htln "sport = :$1" | grep . >/dev/null; }
 until_true listens 9
+# talk_to FROM TO: a coprocess's two descriptors become `hear` and `say` alone, so that closing these ends it.
+talk_to() {
+	exec {hear}<&"$1" {say}>&"$2"
+	eval "exec $1<&- $2>&-"
+}
 questions_unmarked
 coproc connection { in_ns h1 socat - TCP:10.8.0.9:9; }
-exec {say}>&"${connection[1]}" {hear}<&"${connection[0]}"
+lab_pids+=("$connection_PID")
+talk_to "${connection[0]}" "${connection[1]}"
 echoed() {
 	local line=''
 	echo "$1" >&"$say" && read -r -t 10 -u "$hear" line && [ "$line" = "$1" ]
@@ -141,7 +147,8 @@ exec {say}>&- {hear}<&-
 in_ns vc nft 'add table ip deaf; add chain ip deaf in { type filter hook input priority 0; tcp dport 9 drop; }'
 questions_unmarked
 coproc opening { in_ns h1 socat - TCP:10.8.0.9:9; }
-exec {say}>&"${opening[1]}" {hear}<&"${opening[0]}"
+lab_pids+=("$opening_PID")
+talk_to "${opening[0]}" "${opening[1]}"
 asking() { in_ns ep conntrack -L -p tcp --state SYN_SENT 2>/dev/null | grep -c 'dport=9 ' >/dev/null; }
 until_true asking
 questions_marked
