@@ -10,7 +10,7 @@ import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
-import { patient } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 import { assertExchange, assertSentVia, KINDS } from './matrix.js';
 
 describe('an endpoint with firewalld', function () {
@@ -63,10 +63,17 @@ describe('an endpoint with firewalld', function () {
     // What they recommend, as it is printed.
     for (const remedy of [fromTunnel?.remedy, fromLink?.remedy?.split(': ').slice(1).join(': ')])
       await firewalld.shell(remedy ?? '');
-    const after = await runDoctor(lab.topology.endpoint, { flags });
-    assert.deepEqual(
-      after.findings.filter(({ severity }) => severity === 'error' || severity === 'warn'),
-      [],
+    // firewalld makes its rules again, and the sidecar finds their filter within seconds.
+    await eventually(
+      async () => {
+        const { findings } = await runDoctor(lab.topology.endpoint, { flags });
+        assert.deepEqual(
+          findings.filter(({ severity }) => severity === 'error' || severity === 'warn'),
+          [],
+        );
+        return true;
+      },
+      { what: 'a doctor who finds nothing wrong', timeoutMs: 15_000 },
     );
   });
 
