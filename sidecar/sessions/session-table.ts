@@ -39,6 +39,7 @@ export type GoneReason = 'disconnect' | 'resync' | 'epoch' | 'retired';
 
 interface Entry extends Session {
   commonName: string;
+  username: string;
   realAddress: string | null;
   since: Date;
   readonly addresses: Map<string, ClientAddress>;
@@ -153,11 +154,9 @@ export class SessionTable {
   /** After a restart that was not seen, another client has the CID of one that is connected. */
   #replace(cid: Cid, env: Environment): SessionChange[] {
     const known = this.#entries.get(cid);
-    if (known?.isConnected !== true || !isName(known.commonName)) return [];
-    const name = env.get('common_name');
-    // CONNECT may have contained only the user name.
-    const isSame = name === known.commonName || !isName(name) || env.get('username') === known.commonName;
-    return isSame ? [] : this.#remove(cid, 'epoch');
+    if (known?.isConnected !== true) return [];
+    const told = { commonName: env.get('common_name'), username: env.get('username') };
+    return canBeNamed(known, told) ? [] : this.#remove(cid, 'epoch');
   }
 
   #touch(cid: Cid, at: Position, now: Date): Entry {
@@ -170,6 +169,7 @@ export class SessionTable {
       epoch: at.epoch,
       cid,
       commonName: '',
+      username: '',
       realAddress: null,
       addresses: new Map(),
       since: now,
@@ -189,6 +189,7 @@ export class SessionTable {
   ): SessionChange[] {
     const entry = this.#touch(cid, at, now);
     entry.commonName = client.commonName ?? entry.commonName;
+    entry.username = client.username ?? entry.username;
     entry.realAddress = client.realAddressText === '' ? entry.realAddress : client.realAddressText;
     const sinceMs = (client.connectedSinceSeconds ?? 0) * 1000;
     if (sinceMs > 0 && sinceMs !== entry.since.getTime()) entry.since = new Date(sinceMs);
@@ -249,6 +250,7 @@ export class SessionTable {
   #describe(entry: Entry, env: Environment): void {
     entry.commonName =
       env.get('common_name') ?? (entry.commonName === '' ? (env.get('username') ?? '') : entry.commonName);
+    if (entry.username === '') entry.username = env.get('username') ?? '';
     if (entry.realAddress === null) {
       const address =
         env.get('trusted_ip') ?? env.get('untrusted_ip') ?? env.get('trusted_ip6') ?? env.get('untrusted_ip6');
@@ -259,9 +261,4 @@ export class SessionTable {
     const seconds = Number(env.get('time_unix'));
     if (seconds > 0) entry.since = new Date(seconds * 1000);
   }
-}
-
-/** OpenVPN says UNDEF if there is none. */
-function isName(text: string | undefined): boolean {
-  return text !== undefined && text !== '' && text !== 'UNDEF';
 }

@@ -4,6 +4,8 @@ import type { Cid, ClientAddress, StatusClient, StatusRoute, StatusSnapshot } fr
 export interface KnownSession {
   readonly cid: Cid;
   readonly commonName: string;
+  /** Empty if it is not known. */
+  readonly username: string;
   readonly realAddress: string | null;
   readonly addresses: ReadonlyMap<string, ClientAddress>;
 }
@@ -77,9 +79,25 @@ function listIn<Key, Item>(lists: Map<Key, Item[]>, key: Key): Item[] {
   return list;
 }
 
-/** Whether a row may be of this session, by its name: one of the two may not be known. */
-export function canBeNamed({ commonName }: Pick<KnownSession, 'commonName'>, client: StatusClient): boolean {
-  return commonName === '' || client.commonName === undefined || commonName === client.commonName;
+/** What a row of a status, or the environment of an event, calls a client. */
+export interface Names {
+  readonly commonName: string | undefined;
+  readonly username: string | undefined;
+}
+
+/**
+ * Whether this may be that session, by its names: nothing is known of one of the two, or they share one. With
+ * `--username-as-common-name`, events of a login have the certificate's name, and everything later has the user name.
+ */
+export function canBeNamed(session: Names, told: Names): boolean {
+  const known = namesOf(session);
+  const names = namesOf(told);
+  return known.length === 0 || names.length === 0 || names.some((name) => known.includes(name));
+}
+
+/** OpenVPN says UNDEF where there is none. */
+function namesOf({ commonName, username }: Names): readonly string[] {
+  return [commonName, username].filter((name) => name !== undefined && name !== '' && name !== 'UNDEF') as string[];
 }
 
 /**

@@ -246,7 +246,7 @@ export class ManagementClient extends CommandSet {
       }
     } finally {
       signal?.removeEventListener('abort', onAbort);
-      await this.#listener?.[Symbol.asyncDispose]();
+      this.#listener?.[Symbol.dispose]();
       this.#end(undefined);
     }
   }

@@ -26,7 +26,7 @@ export interface OpenVpnListenerOptions extends ListenFileOptions {
  * Listens where an OpenVPN with `--management-client` connects, and gives out one connection at a time. It listens
  * from the first `accept` until it is disposed of, also while nobody accepts: an OpenVPN that finds nobody ends.
  */
-export class OpenVpnListener implements AsyncDisposable {
+export class OpenVpnListener implements Disposable {
   readonly #options: OpenVpnListenerOptions;
   #server: Server | null = null;
   /** The one in use, or the one that waits to be accepted. */
@@ -56,16 +56,11 @@ export class OpenVpnListener implements AsyncDisposable {
   }
 
   /** Stops listening, and removes the file of its socket. A connection that was accepted is not touched. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
+  [Symbol.dispose](): void {
     if (this.#isWaiting) this.#current?.destroy();
-    if (server === null) return;
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      // It waits for connections that are open, which are their owners' to close.
-      resolve();
-    });
+    // Its `close` waits for connections that are open, which are their owners' to close.
+    this.#server?.close();
+    this.#server = null;
   }
 
   get #isWaiting(): boolean {

@@ -14,6 +14,7 @@ const traits: fc.Arbitrary<Traits> = fc.record({
   version: fc.constantFrom('2.5', '2.6', '2.7'),
   hasClientAuth: fc.boolean(),
   hasDuplicateCn: fc.boolean(),
+  isUserNamed: fc.boolean(),
   hasLongUserName: fc.boolean(),
   transport: fc.constantFrom(4, 6),
 });
@@ -139,10 +140,14 @@ class World implements Disposable {
     };
   }
 
-  /** Without ports a status does not say whose of two of one name a subnet is. */
-  #isTold(network: string, { addresses }: Instance): boolean {
+  /**
+   * Without ports a status does not say whose of two of one name a subnet is, and `status 1` not even whose an address
+   * is.
+   */
+  #isTold(network: string, { addresses }: Instance, form: 1 | 3): boolean {
     const { transport, version, hasDuplicateCn } = this.#server.traits;
-    return addresses.includes(network) || !(hasDuplicateCn && transport === 6 && version !== '2.7');
+    const isUnclear = hasDuplicateCn && transport === 6 && version !== '2.7';
+    return !isUnclear || (form === 3 && addresses.includes(network));
   }
 
   /** It is quiet; one more snapshot tells the truth. */
@@ -171,7 +176,7 @@ class World implements Disposable {
     if (item.address !== null) add(this.#known, item.address.network, item.address.instance);
     if (item.kind === 'status')
       for (const [network, owners] of item.truth)
-        for (const one of owners) if (this.#isTold(network, one)) add(this.#known, network, one);
+        for (const one of owners) if (this.#isTold(network, one, item.form)) add(this.#known, network, one);
     if (this.#follower.isPreparing) return;
     const keys = this.#follower.keys();
     for (const [network, instances] of this.#known)

@@ -10,6 +10,8 @@ export interface Traits {
   /** `--management-client-auth`: without it only ESTABLISHED is said. */
   readonly hasClientAuth: boolean;
   readonly hasDuplicateCn: boolean;
+  /** `--username-as-common-name`: the environment of a login still has the certificate's name. */
+  readonly isUserNamed: boolean;
   /** A user name of 450 characters comes and goes: while it is connected only `status 1` answers. */
   readonly hasLongUserName: boolean;
   /** Family of the transport; IPv6 addresses have no port in a status before 2.7. */
@@ -89,7 +91,7 @@ export class OpenVpnServer {
     };
     this.instances.set(cid, instance);
     if (instance.wasAsked)
-      this.#say(`>CLIENT:CONNECT,${cid},${instance.kid}`, ...this.#environment(instance, 'untrusted'));
+      this.#say(`>CLIENT:CONNECT,${cid},${instance.kid}`, ...this.#environment(instance, 'untrusted', true));
     return instance;
   }
 
@@ -130,7 +132,7 @@ export class OpenVpnServer {
   reauthenticate(instance: Instance): void {
     instance.kid += 1;
     if (instance.wasAsked)
-      this.#say(`>CLIENT:REAUTH,${instance.cid},${instance.kid}`, ...this.#environment(instance, 'trusted'));
+      this.#say(`>CLIENT:REAUTH,${instance.cid},${instance.kid}`, ...this.#environment(instance, 'trusted', true));
   }
 
   /** No event says so. */
@@ -198,10 +200,16 @@ export class OpenVpnServer {
     return free;
   }
 
-  #environment({ name, real, sinceSeconds, addresses, isConnected }: Instance, state: 'trusted' | 'untrusted') {
+  #environment(
+    { name, real, sinceSeconds, addresses, isConnected }: Instance,
+    state: 'trusted' | 'untrusted',
+    isLogin = false,
+  ) {
     const six = this.traits.transport === 6 ? '6' : '';
+    const { isUserNamed } = this.traits;
     const variables = [
-      `common_name=${name}`,
+      `common_name=${isUserNamed && isLogin ? `certificate of ${name}` : name}`,
+      ...(isUserNamed ? [`username=${name}`] : []),
       `${state}_ip${six}=${this.#host(real.host)}`,
       `${state}_port=${real.port}`,
       ...(isConnected ? [`time_unix=${sinceSeconds}`] : []),
@@ -246,7 +254,7 @@ export class OpenVpnServer {
           '3000',
           '2026-01-01 00:00:00',
           String(instance.sinceSeconds),
-          'UNDEF',
+          this.traits.isUserNamed ? instance.name : 'UNDEF',
           String(instance.cid),
           String(instance.cid),
           'AES-256-GCM',
