@@ -17,7 +17,7 @@ import {
   transportComment,
 } from '../../../rules/index.js';
 import { markMask, policy, world } from './arbitraries.js';
-import { FULL_SITE, POLICY, network, site } from './sample-site.js';
+import { CLIENT_TRANSPORT, FULL_SITE, POLICY, network, site } from './sample-site.js';
 
 /**
  * The reviewed files; `UPDATE_GOLDEN=1 npm run test:unit` rewrites them, and the review is of what git shows then.
@@ -49,14 +49,7 @@ describe('the compiled rules', () => {
   });
 
   it('of an OpenVPN client learn from what its server sends, and give what it sends its router back', () => {
-    const transport = {
-      protocol: 'udp',
-      address: null,
-      families: [4],
-      port: 0,
-      remote: { address: '203.0.113.9', port: 1194 },
-    } as const;
-    const { chains } = compileNexthopStructure(site({ transports: [transport] }));
+    const { chains } = compileNexthopStructure(site({ transports: [CLIENT_TRANSPORT] }));
     const text = (name: string): string => JSON.stringify(chains.get(name)?.rules);
 
     assert.match(
@@ -67,7 +60,7 @@ describe('the compiled rules', () => {
       text('output'),
       /"field":"dport"\}\},"right":1194.*"field":"daddr"\}\},"right":"203\.0\.113\.9".*"@returns"/,
     );
-    assert.deepEqual(parseTransportComment(transportComment(transport)), transport);
+    assert.deepEqual(parseTransportComment(transportComment(CLIENT_TRANSPORT)), CLIENT_TRANSPORT);
   });
 
   it('are the same bytes for the same site', () => {

@@ -11,7 +11,7 @@ import {
   routeKey,
 } from '../../../rules/index.js';
 import { policy, world } from './arbitraries.js';
-import { FULL_SITE, LAN, POLICY, TUNNEL, gateway, network, site } from './sample-site.js';
+import { CLIENT_TRANSPORT, FULL_SITE, LAN, POLICY, TUNNEL, gateway, network, site } from './sample-site.js';
 
 const twoPlans = policy
   .chain((drawn) => fc.tuple(world(drawn), world(drawn)))
@@ -190,15 +190,8 @@ describe('the routing of the datapath module', () => {
 
 describe('the routing of an OpenVPN client', () => {
   it('gives the socket of an OpenVPN client, which has no port yet, a route by where it sends to', () => {
-    const transport = {
-      protocol: 'udp',
-      address: null,
-      families: [4],
-      port: 0,
-      remote: { address: '203.0.113.9', port: 1194 },
-    } as const;
     const rules = [compileRouting, compileModuleRouting].map((compile) =>
-      compile(site({ transports: [transport] })).rules.filter(({ to }) => to !== undefined),
+      compile(site({ transports: [CLIENT_TRANSPORT] })).rules.filter(({ to }) => to !== undefined),
     );
 
     const rule = {
@@ -214,15 +207,8 @@ describe('the routing of an OpenVPN client', () => {
   });
 
   it('lets rp_filter find the way back of a server that a client sends to', () => {
-    const transport = {
-      protocol: 'udp',
-      address: null,
-      families: [4],
-      port: 0,
-      remote: { address: '203.0.113.9', port: 1194 },
-    } as const;
     const { rules } = compileRouting(
-      site({ transports: [transport], links: [{ ...LAN, hasReversePathFilter: true }] }),
+      site({ transports: [CLIENT_TRANSPORT], links: [{ ...LAN, hasReversePathFilter: true }] }),
     );
 
     assert.deepEqual(

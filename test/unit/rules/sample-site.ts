@@ -23,6 +23,15 @@ export const POLICY: Policy = {
   },
 };
 
+/** What an OpenVPN client sends to its server by: a socket that has no port yet. */
+export const CLIENT_TRANSPORT: Transport = {
+  protocol: 'udp',
+  address: null,
+  families: [4],
+  port: 0,
+  remote: { address: '203.0.113.9', port: 1194 },
+};
+
 export const LAN: Link = {
   device: 'lan0',
   addresses: ['192.0.2.5', '2001:db8:1::5', 'fe80::5'],
