@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 
-import { type ConfigInput, loadConfig } from '../config/load.js';
+import type { ConfigInput } from '../config/load.js';
 import { type Severity, worstOf } from '../doctor/finding.js';
 import type { ExitCode } from '../errors.js';
+import type { CommandContext } from './command.js';
 import type { Commands } from './commands.js';
-import { unwrap } from './daemon-commands.js';
+import { readConfiguration } from './configuration.js';
 import { doctorView } from './doctor-view.js';
 import { environmentHelp, examplesHelp, exitCodesHelp } from './help.js';
 import { type CliIo, hasColours } from './io.js';
@@ -13,14 +14,11 @@ import { addSettingFlags, configInputOf } from './setting-flags.js';
 
 const EXIT_BY_SEVERITY: Readonly<Record<Severity, ExitCode>> = { ok: 0, info: 0, warn: 3, error: 1 };
 
-/** Adds `gwmark doctor`. */
-export function addDoctor(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
-  const command = program
-    .command('doctor')
-    .summary('find problems and say how to fix them')
-    .description(
-      'Check the kernel, the network, the firewall, OpenVPN and the sidecar; print what was found, what was expected and how to fix it.\nUses the same settings as "run". Changes nothing, and never connects to a management interface that is in use. Without root, some checks are skipped.',
-    );
+/** `gwmark doctor` */
+export function defineDoctor(command: Command, { io, commands, finish }: CommandContext): void {
+  command.description(
+    'Check the kernel, the network, the firewall, OpenVPN and the sidecar; print what was found, what was expected and how to fix it.\nUses the same settings as "run". Changes nothing, and never connects to a management interface that is in use. Without root, some checks are skipped.',
+  );
   addSettingFlags(command)
     .option('--json', 'print {worst, findings: [{check, severity, subject, found, expected, remedy}]}')
     .addHelpText(
@@ -33,7 +31,7 @@ export function addDoctor(program: Command, io: CliIo, commands: Commands, finis
 }
 
 async function doctorCommand(input: ConfigInput, asJson: boolean, io: CliIo, commands: Commands): Promise<ExitCode> {
-  const { settings } = unwrap(await loadConfig(input, { endpoints: false }));
+  const { settings } = await readConfiguration(input, { endpoints: false });
   const status = await io.readProcStatus();
   const findings = await commands.diagnose({
     settings,

@@ -1,17 +1,22 @@
+import type { Command } from 'commander';
+
 import { parseNetwork } from '../../rules/index.js';
-import { type ConfigInput, loadConfig } from '../config/load.js';
-import { formatProblems } from '../config/problem.js';
+import type { ConfigInput } from '../config/load.js';
 import { type ExitCode, GwmarkError } from '../errors.js';
 import { type FlowFilter, matchesFilter } from '../flows/filter.js';
 import type { Flow, FlowSource } from '../flows/flow.js';
+import type { CommandContext } from './command.js';
 import type { Commands } from './commands.js';
+import { readConfiguration } from './configuration.js';
 import { FLOW_HEADER, flowJson, flowRow } from './flow-views.js';
+import { examplesHelp, exitCodesHelp } from './help.js';
 import { type CliIo, hasColours, type TextOutput } from './io.js';
 import { requireNetAdmin } from './privilege.js';
+import { addSettingFlags, configInputOf } from './setting-flags.js';
 import { GrowingTable } from './table.js';
 
 /** How many flows are shown unless `--limit` says otherwise. */
-export const DEFAULT_FLOW_LIMIT = 1000;
+const DEFAULT_FLOW_LIMIT = 1000;
 
 /** Flows that are in memory at a time: one write, and the rows that determine the column widths. */
 const BLOCK = 256;
@@ -24,19 +29,33 @@ interface FlowsOptions extends FlowFilter {
   readonly asJson: boolean;
 }
 
-/** `gwmark flows`: prints flows as the kernel lists them, in constant memory. */
-export async function flowsCommand(
+/** `gwmark flows` */
+export function defineFlows(command: Command, { io, commands, finish }: CommandContext): void {
+  command
+    .description(
+      'List the VPN connections in the kernel whose replies go to a gateway. Shows packets and bytes if the sysctl net.netfilter.nf_conntrack_acct is on. Also works without a sidecar, on what an earlier one left. Needs CAP_NET_ADMIN.',
+    )
+    .option('--client <address>', 'only flows from or to this address or subnet')
+    .option('--gateway <id>', 'only flows of this gateway, see "gwmark gateways"')
+    .option('--limit <n>', `at most this many flows, 0 for all [default: ${DEFAULT_FLOW_LIMIT}]`);
+  addSettingFlags(command, { takes: ['controlSocket', 'mark.mask', 'routing.protocol', 'routing.tableBase'] })
+    .option('--json', 'print {datapath, sidecarRunning, flows: [...], truncated}, one flow per line')
+    .addHelpText(
+      'after',
+      `${examplesHelp(['gwmark flows', 'gwmark flows --client 10.8.0.2', 'gwmark flows --gateway 1 --limit 0 --json'])}${exitCodesHelp('flows')}`,
+    )
+    .action(async () => finish(await showFlows(configInputOf(command, io), command.opts(), io, commands)));
+}
+
+/** Prints flows as the kernel lists them, in constant memory. */
+async function showFlows(
   input: ConfigInput,
   flags: Readonly<Record<string, unknown>>,
   io: CliIo,
   commands: Commands,
 ): Promise<ExitCode> {
   const options = parseOptions(flags);
-  const config = await loadConfig(input, { endpoints: false });
-  if (!config.ok)
-    throw new GwmarkError('CONFIG_INVALID', formatProblems(config.problems), {
-      context: { problems: config.problems },
-    });
+  const config = await readConfiguration(input, { endpoints: false });
   requireNetAdmin('flows', await io.readProcStatus(), 'read connection tracking');
 
   const source = await commands.openFlows(config.settings);

@@ -1,5 +1,4 @@
-import { DEFAULT_CONFIG_FILE } from '../config/load.js';
-import { CONFIG_ENV } from '../config/sources.js';
+import { CONFIG_ENV, DEFAULT_CONFIG_FILE } from '../config/file-name.js';
 import { type CommandName, EXIT_CODES, exitCodesOf } from './exit-codes.js';
 
 /** Command lines that do something sensible; a test parses them. */

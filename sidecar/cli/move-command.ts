@@ -1,19 +1,18 @@
 import type { Command } from 'commander';
 
-import { type ConfigInput, loadControlSocket } from '../config/load.js';
-import { formatProblems } from '../config/problem.js';
+import type { ConfigInput } from '../config/load.js';
 import { orderMove } from '../control/client.js';
 import { MOVE_ORDER_EXPECTED, parseMoveOrder } from '../control/move-order.js';
 import { type ExitCode, GwmarkError } from '../errors.js';
+import type { CommandContext } from './command.js';
+import { readControlSocket } from './configuration.js';
 import { examplesHelp, exitCodesHelp } from './help.js';
 import type { CliIo } from './io.js';
 import { addSettingFlags, configInputOf } from './setting-flags.js';
 
-/** Adds `gwmark move`. */
-export function addMove(program: Command, io: CliIo, finish: (code: ExitCode) => void): void {
-  const command = program
-    .command('move')
-    .summary("send a gateway's replies to another MAC address")
+/** `gwmark move` */
+export function defineMove(command: Command, { io, finish }: CommandContext): void {
+  command
     .description(
       'Send the replies of the gateway at OLD to NEW, whatever ARP, neighbour discovery or frames say, until the gateway disappears or another "move". All its flows follow immediately. To undo it, give OLD twice.\nFor senders that do not receive (some teamed network cards on Hyper-V), and for the scripts of a VRRP daemon. Needs root and a running sidecar.',
     )
@@ -43,12 +42,7 @@ async function moveCommand(
       'USAGE',
       `move ${Object.values(words).join(' ')}: expected ${MOVE_ORDER_EXPECTED}\nsee "gwmark move --help"`,
     );
-  const socket = await loadControlSocket(input);
-  if (!socket.ok)
-    throw new GwmarkError('CONFIG_INVALID', formatProblems(socket.problems), {
-      context: { problems: socket.problems },
-    });
-  await orderMove(socket.path, order);
+  await orderMove(await readControlSocket(input), order);
   const { device, from, to } = order;
   io.stdout.write(
     asJson

@@ -7,11 +7,10 @@ import { MANAGEMENT_ERROR_CODES } from 'openvpn-management-client';
 import { stringify } from 'yaml';
 
 import { toPlainSettings } from '../config/settings.js';
-import { DEFAULT_CONFIG_FILE } from '../config/load.js';
+import { CONFIG_ENV, DEFAULT_CONFIG_FILE } from '../config/file-name.js';
 import { showValue } from '../config/problem.js';
 import { RELOADABLE } from '../config/reload.js';
 import { resolveSettings } from '../config/resolve.js';
-import { CONFIG_ENV } from '../config/sources.js';
 import type { Setting } from '../config/table.js';
 import { CHECKS } from '../doctor/checks.js';
 import { ERROR_CODES } from '../errors.js';

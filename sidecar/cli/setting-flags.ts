@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
 
-import { type ConfigInput, DEFAULT_CONFIG_FILE } from '../config/load.js';
+import { CONFIG_ENV, DEFAULT_CONFIG_FILE } from '../config/file-name.js';
+import type { ConfigInput } from '../config/load.js';
 import { showValue } from '../config/problem.js';
-import { CONFIG_ENV } from '../config/sources.js';
 import { type Setting, SETTINGS, settingOf, type SettingPath } from '../config/table.js';
 import type { CliIo } from './io.js';
 

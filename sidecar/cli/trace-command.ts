@@ -1,14 +1,15 @@
 import { type Command, Option } from 'commander';
 
 import { parseNetwork } from '../../rules/index.js';
-import { type ConfigInput, loadConfig } from '../config/load.js';
+import type { ConfigInput } from '../config/load.js';
 import { showValue } from '../config/problem.js';
 import type { SettingPath } from '../config/table.js';
 import { type ExitCode, GwmarkError } from '../errors.js';
 import { printable } from '../log/printable.js';
 import { type Trace, TRACE_STEPS, type TraceQuery } from '../trace/trace.js';
+import type { CommandContext } from './command.js';
 import type { Commands } from './commands.js';
-import { unwrap } from './daemon-commands.js';
+import { readConfiguration } from './configuration.js';
 import { examplesHelp, exitCodesHelp } from './help.js';
 import { type CliIo, hasColours } from './io.js';
 import { requireNetAdmin } from './privilege.js';
@@ -30,11 +31,9 @@ const SETTINGS_OF_TRACE = [
   'routing.nexthop6',
 ] as const satisfies readonly SettingPath[];
 
-/** Adds `gwmark trace`. */
-export function addTrace(program: Command, io: CliIo, commands: Commands, finish: (code: ExitCode) => void): void {
-  const command = program
-    .command('trace')
-    .summary("explain where a flow's replies go, and why")
+/** `gwmark trace` */
+export function defineTrace(command: Command, { io, commands, finish }: CommandContext): void {
+  command
     .description(
       'Follow the replies of one flow, step by step, from their source to the MAC address that they are sent to, or to the first obstacle; then print how to fix it, and where the packets go instead.\nSRC opened the flow, DST answers: a client, a host behind one, or OpenVPN itself. For a flow that DST opened, it follows what DST sends. Sends and changes nothing. Also works without a sidecar, on what an earlier one left. Needs CAP_NET_ADMIN.',
     )
@@ -74,7 +73,7 @@ async function traceCommand(
   io: CliIo,
   commands: Commands,
 ): Promise<ExitCode> {
-  const { settings } = unwrap(await loadConfig(input, { endpoints: false }));
+  const { settings } = await readConfiguration(input, { endpoints: false });
   requireNetAdmin('trace', await io.readProcStatus(), 'read nftables and connection tracking');
   const trace = await commands.trace(settings, query);
   io.stdout.write(

@@ -5,11 +5,9 @@ import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import { type Resolved, resolveSettings } from './resolve.js';
 import type { Secret } from 'openvpn-management-client';
 import { buildSettings, type Settings } from './settings.js';
-import { CONFIG_ENV, envValues, flagValues, type Origins, type RawValues } from './sources.js';
+import { CONFIG_ENV, DEFAULT_CONFIG_FILE } from './file-name.js';
+import { envValues, flagValues, type Origins, type RawValues } from './sources.js';
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';
-
-/** Read when no file is named, if it is there. */
-export const DEFAULT_CONFIG_FILE = '/etc/gwmark/gwmark.yaml';
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 

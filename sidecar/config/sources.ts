@@ -1,4 +1,5 @@
 import { didYouMean } from './did-you-mean.js';
+import { CONFIG_ENV } from './file-name.js';
 import type { RawForm } from './setting-types.js';
 import type { ConfigProblem, Source } from './problem.js';
 import { SETTINGS, type SettingPath } from './table.js';
@@ -19,9 +20,6 @@ export interface RawValues {
 
 /** Where the value of each setting came from. */
 export type Origins = ReadonlyMap<SettingPath, Source>;
-
-/** Names the configuration file, as `--config` does. */
-export const CONFIG_ENV = 'GWMARK_CONFIG';
 
 /** Kubernetes and docker links put such variables into every container beside a service called gwmark. */
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_\w+)?$|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?$|_(?:NAME|ENV_\w+)$/;
