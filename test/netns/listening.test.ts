@@ -1,12 +1,13 @@
 /** OpenVPN connects to the sidecar (`management-client`), which listens. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 import { assertFound, runDoctor } from '../lab/doctor.js';
 import { IMPATIENT, OPENVPN } from '../lab/openvpn.js';
 import type { Sidecar } from '../lab/sidecar.js';
 import { VpnLab } from '../lab/vpn-lab.js';
-import { patient } from '../lab/wait.js';
+import { eventually, patient } from '../lab/wait.js';
 
 describe('a sidecar that listens for OpenVPN', function () {
   this.timeout(patient(120_000));
@@ -91,10 +92,9 @@ describe('a sidecar that listens for OpenVPN', function () {
     // Another program listens, so that OpenVPN runs.
     const listener = lab.topology.endpoint.spawn(
       ['socat', '-u', `UNIX-LISTEN:${lab.server.managementSocket}`, 'OPEN:/dev/null'],
-      {
-        name: 'socat',
-      },
+      { name: 'socat' },
     );
+    await eventually(() => existsSync(lab.server.managementSocket), { what: 'socat listens' });
     await lab.server.start();
     const finding = assertFound(await doctor(false), 'management', 'error', /it connects to its management client/);
     assert.match(finding.remedy ?? '', /listen:unix:/);

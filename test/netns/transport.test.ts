@@ -36,8 +36,9 @@ interface Beside extends AsyncDisposable {
 async function labBeside(options: Partial<VpnLabOptions>, listeners: readonly string[] = LISTENERS): Promise<Beside> {
   const lab = await VpnLab.create({ transport: 'udp4', ...options });
   const others = listeners.map((listener) =>
-    lab.topology.endpoint.spawn(['socat', listener, '-'], { name: listener }),
+    lab.topology.endpoint.spawn(['socat', '-d', '-d', listener, '-'], { name: listener }),
   );
+  await Promise.all(others.map((other) => other.waitFor(/listening on|receiving on|starting data transfer loop/)));
   return {
     lab,
     [Symbol.asyncDispose]: async () => {
