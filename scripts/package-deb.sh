@@ -44,12 +44,23 @@ finish() {
 }
 
 root=$work/gwmark
-mkdir -p "$root/usr/lib/gwmark" "$root/usr/bin" "$root/usr/lib/systemd/system" "$root/usr/share/man/man8" "$root/etc/gwmark" "$root/usr/share/doc/gwmark/examples"
+mkdir -p "$root/usr/lib/gwmark" "$root/usr/bin" "$root/usr/lib/systemd/system" "$root/etc/gwmark" "$root/usr/share/doc/gwmark/examples"
 scripts/stage.sh "$root/usr/lib/gwmark"
 rm "$root/usr/lib/gwmark/LICENSE"
 ln -s ../lib/gwmark/bin/gwmark "$root/usr/bin/gwmark"
 cp "deploy/systemd/gwmark@.service" "$root/usr/lib/systemd/system/"
-gzip -9nc docs/man/gwmark.8 >"$root/usr/share/man/man8/gwmark.8.gz"
+for page in docs/man/*; do
+  mkdir -p "$root/usr/share/man/man${page##*.}"
+  gzip -9nc "$page" >"$root/usr/share/man/man${page##*.}/${page##*/}.gz"
+done
+# completion SHELL FILE: where the shells of a Debian machine look.
+completion() {
+  mkdir -p "$root/usr/share/${2%/*}"
+  bin/gwmark completion "$1" >"$root/usr/share/$2"
+}
+completion bash bash-completion/completions/gwmark
+completion zsh zsh/vendor-completions/_gwmark
+completion fish fish/vendor_completions.d/gwmark.fish
 cp deploy/debian/gwmark.yaml "$root/usr/share/doc/gwmark/examples/"
 finish gwmark "$arch"
 

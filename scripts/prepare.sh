@@ -10,6 +10,8 @@ declare -rA PACKAGE_OF=(
   [openssl]=openssl [keepalived]=keepalived [radvd]=radvd [socat]=socat [setpriv]=util-linux [unshare]=util-linux
   [flock]=util-linux [iptables]=iptables [ipset]=ipset
   [busybox]=busybox-static
+  # of test/protocol
+  [zsh]=zsh [fish]=fish [mandoc]=mandoc [script]=bsdutils
   # of test/vm
   [qemu-system-x86_64]=qemu-system-x86 [depmod]=kmod [cpio]=cpio [zstd]=zstd [xz]=xz-utils
   [arping]=iputils-arping [wg]=wireguard-tools
@@ -20,10 +22,11 @@ declare -rA PACKAGE_OF=(
   [gcc]=build-essential [make]=make [flex]=flex [bison]=bison [bc]=bc
 )
 
-# What real OpenVPN between network namespaces takes, and what a virtual machine takes.
+# What real OpenVPN between network namespaces takes, what a virtual machine takes, and what tests of the command line take.
 # shellcheck disable=SC2034 # for who sources this
 declare -ra LAB_PROGRAMS=(openvpn nft ip ping tcpdump conntrack openssl socat unshare flock iptables ipset busybox) \
-  VM_PROGRAMS=(qemu-system-x86_64 busybox depmod cpio zstd xz arping)
+  VM_PROGRAMS=(qemu-system-x86_64 busybox depmod cpio zstd xz arping) \
+  SHELL_PROGRAMS=(zsh fish mandoc script)
 
 # Says why nothing was run, and ends the script.
 refuse() {

@@ -11,7 +11,10 @@ shift
 through=()
 case $name in
   unit) ;;
-  protocol) need_promtool ;;
+  protocol)
+    need_promtool
+    need_programs "${SHELL_PROGRAMS[@]}"
+    ;;
   integration | netns | tarballs)
     [[ $(id -u) -eq 0 ]] || refuse "test:$name changes the network of namespaces that it makes, and needs root; run: sudo npm run test:$name"
     need_programs "${LAB_PROGRAMS[@]}" keepalived radvd setpriv

@@ -54,4 +54,9 @@ export const COMMAND_LIST: Readonly<Record<CommandName, ListedCommand>> = {
     summary: 'remove everything from the kernel',
     load: async () => (await import('./down-command.js')).defineDown,
   },
+  completion: {
+    summary: 'print completion for a shell',
+    operands: '<SHELL>',
+    load: async () => (await import('./manual/completion-command.js')).defineCompletion,
+  },
 };

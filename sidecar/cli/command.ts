@@ -10,6 +10,8 @@ export interface CommandContext {
   readonly commands: Commands;
   /** Sets what the process exits with. Without a call: 0. */
   readonly finish: (code: ExitCode) => void;
+  /** The command line with every command defined; imports all of them. */
+  readonly wholeProgram: () => Promise<Command>;
 }
 
 /**

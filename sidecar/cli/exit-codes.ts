@@ -37,6 +37,7 @@ export const COMMAND_EXIT_CODES = {
     0: 'everything of gwmark is removed, or nothing was there',
     1: 'a sidecar is running, CAP_NET_ADMIN is missing, or the kernel rejected a change',
   },
+  completion: { 0: 'success' },
 } as const satisfies Readonly<Record<string, Readonly<Partial<Record<ExitCode, string>>>>>;
 
 /** A code and when the command exits with it, in the order of the codes. */

@@ -28,8 +28,9 @@ export async function runCli(argv: readonly string[], io: CliIo, commands: Comma
   const finish = (code: ExitCode): void => {
     exitCode = code;
   };
+  const context: CommandContext = { io, commands, finish, wholeProgram: () => wholeProgram(context) };
   try {
-    await createProgram({ io, commands, finish }).parseAsync(withHelpFlag(argv), { from: 'user' });
+    await createProgram(context).parseAsync(withHelpFlag(argv), { from: 'user' });
     return exitCode;
   } catch (error) {
     // Commander has printed its message already; its codes for help and version are 0.
@@ -55,6 +56,13 @@ function withHelpFlag(argv: readonly string[]): readonly string[] {
   return help === 'help' && command !== undefined && Object.hasOwn(COMMAND_LIST, command)
     ? [command, '--help', ...rest]
     : argv;
+}
+
+/** The command line with every command defined: what completion and the manual pages are made from. */
+export async function wholeProgram(context: CommandContext): Promise<Command> {
+  const program = createProgram(context);
+  for (const command of program.commands) (await listedCommand(command.name())?.load())?.(command, context);
+  return program;
 }
 
 /** The command line, with the names and summaries of all commands; each is defined when it is parsed. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 import { CHECKOUT, type Suite } from '../compose/roots.js';
@@ -59,6 +59,14 @@ describe('Debian packages', function () {
           (await root.run('dpkg-query', '-W', '-f', '${Version}', 'gwmark')).trim(),
         );
         assert.equal(await root.run('dpkg', '--verify', 'gwmark'), '');
+        for (const page of await readdir(path.join(CHECKOUT, 'docs/man')))
+          await stat(path.join(root.directory, `usr/share/man/man${page.at(-1)}/${page}.gz`));
+        assert.match(
+          await root.run('bash', '-c', '. /usr/share/bash-completion/completions/gwmark; complete -p gwmark'),
+          /^complete -F _gwmark gwmark$/m,
+        );
+        for (const file of ['zsh/vendor-completions/_gwmark', 'fish/vendor_completions.d/gwmark.fish'])
+          assert.match(await readFile(path.join(root.directory, 'usr/share', file), 'utf8'), /completion/i);
       });
 
       it('gwmark starts as its unit says, is ready, and carries traffic', async () => {

@@ -84,6 +84,16 @@ describe('the npm tarballs, installed into an empty folder', function () {
     }
   });
 
+  it('hold the manual pages that man(1) finds after npm install -g', async () => {
+    const pages = (await readdir(path.join(CHECKOUT, 'docs/man'))).map((file) => `docs/man/${file}`).toSorted();
+
+    assert.deepEqual(((await manifestOf('gwmark'))['man'] as readonly string[]).toSorted(), pages);
+    assert.deepEqual(
+      (contents.get('gwmark') ?? []).filter((file) => file.includes('/man/')).toSorted(),
+      pages.map((file) => `package/${file}`),
+    );
+  });
+
   it('say where the source is, which licence holds, and which Node.js they need', async () => {
     for (const name of PACKAGES) {
       const manifest = await manifestOf(name);
