@@ -5,6 +5,7 @@ import { measureChangeRows } from './measurements/change.js';
 import { measureConnectRows } from './measurements/connect.js';
 import { measureDecodeRows } from './measurements/decode.js';
 import type { Measurement } from './measurements/plan.js';
+import { measureStartRows } from './measurements/start.js';
 import { measureStormRows } from './measurements/storm.js';
 import type { MeasurementName, Options } from './options.js';
 import { HELP, parseOptions } from './options.js';
@@ -16,6 +17,7 @@ const BY_NAME: Readonly<Record<MeasurementName, Measurement>> = {
   storm: measureStormRows,
   change: measureChangeRows,
   decode: measureDecodeRows,
+  start: measureStartRows,
 };
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -23,10 +25,10 @@ const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 process.exitCode = await runCommand({ help: HELP, parse: parseOptions, run }, process.argv.slice(2));
 
 async function run(options: Options): Promise<number> {
-  const needsRoot = options.measurements.filter((name) => name !== 'decode');
+  const needsRoot = options.measurements.filter((name) => name !== 'decode' && name !== 'start');
   if (needsRoot.length > 0 && process.geteuid?.() !== 0) {
     process.stderr.write(
-      `bench: ${needsRoot.join(', ')} make network namespaces and need root: sudo npm run bench, or --only decode\n`,
+      `bench: ${needsRoot.join(', ')} make network namespaces and need root: sudo npm run bench, or --only decode --only start\n`,
     );
     return 1;
   }

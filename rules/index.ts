@@ -15,6 +15,7 @@ export { isAnswerable, isAnswerableBehindNat } from './path-filters.js';
 export { legsTable, markWithoutGateway, needsLegs } from './legs.js';
 export * from './module-routing.js';
 export * from './diff.js';
+export * from './iptables-names.js';
 export * from './iptables-rules.js';
 export * from './iptables-nexthop.js';
 export * from './iptables-module.js';

@@ -2,6 +2,7 @@ import type { Command, Family, RuleWords, SetCommand, SetSpec } from 'iptables-w
 import { addressBits } from './address.js';
 import type { ClientNetworkChange } from './clients.js';
 import { changesBySet } from './clients.js';
+import { iptablesPrefix } from './iptables-names.js';
 import type { ClientNetwork, Policy } from './world.js';
 
 /** The machine's features that the rules depend on. */
@@ -40,14 +41,6 @@ export interface IptablesRules {
 
 /** Empty rules, for a start without earlier rules. */
 export const NO_IPTABLES_RULES: IptablesRules = { chains: [], sets: new Map(), notes: 'candidates' };
-
-/** The longest `table` from which names of chains and sets can be made: a set has 30 bytes. */
-export const MAX_IPTABLES_TABLE_LENGTH = 16;
-
-/** `gwmark-`: what the names of our chains and sets begin with. */
-export function iptablesPrefix(table: string): string {
-  return `${table}-`;
-}
 
 /** Names of the chains, without the prefix. */
 export const IPTABLES_CHAINS = {

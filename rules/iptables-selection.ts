@@ -1,7 +1,8 @@
 import type { Family, RuleWords } from 'iptables-wrapper';
 import { aboutComments } from './about.js';
 import { addressBits, formatNetwork } from './address.js';
-import { IPTABLES_CHAINS, iptablesPrefix, iptablesSetName } from './iptables-rules.js';
+import { iptablesPrefix } from './iptables-names.js';
+import { IPTABLES_CHAINS, iptablesSetName } from './iptables-rules.js';
 import type { IptablesChain } from './iptables-rules.js';
 import type { Link, Policy, Site, Transport } from './world.js';
 

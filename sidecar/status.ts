@@ -3,12 +3,14 @@
  * its control socket. Fields are only ever added; a reader ignores what it does not know. Those that were added after
  * the first version may be absent.
  *
- * The schema is the only description: the types are inferred from it. It imports nothing but zod, so that a command
+ * The schema is the only description: the types are inferred from it. It imports nothing but valibot, so that a command
  * that only looks starts without the daemon.
  */
-import { z } from 'zod';
+import * as v from 'valibot';
 
-const serverState = z.enum([
+const INTEGER = v.pipe(v.number(), v.integer());
+
+const serverState = v.picklist([
   /** No connection to the management socket yet, or lost; reconnecting with backoff. */
   'connecting',
   /**
@@ -20,75 +22,84 @@ const serverState = z.enum([
   'ready',
 ]);
 
-const evidenceSource = z.enum(['setting', 'process', 'cgroup', 'log', 'options', 'environment', 'earlier', 'address']);
+const evidenceSource = v.picklist([
+  'setting',
+  'process',
+  'cgroup',
+  'log',
+  'options',
+  'environment',
+  'earlier',
+  'address',
+]);
 
-const openVpnRole = z.enum(['server', 'client']);
+const openVpnRole = v.picklist(['server', 'client']);
 
-const transport = z.object({
-  protocol: z.enum(['udp', 'tcp']),
+const transport = v.object({
+  protocol: v.picklist(['udp', 'tcp']),
   /** Local address, `0.0.0.0` or `::` where OpenVPN is bound to every address. */
-  address: z.string(),
+  address: v.string(),
   /** 1..65535 */
-  port: z.int(),
+  port: INTEGER,
 });
 
-const server = z.object({
+const server = v.object({
   /** The endpoint as configured: `unix:/path` or `tcp:host:port`. */
-  management: z.string(),
+  management: v.string(),
   state: serverState,
   /** The tunnel device, null while unknown. */
-  device: z.string().nullable(),
+  device: v.nullable(v.string()),
   /** Of a server: the sockets that it serves. */
-  transport: z.array(transport),
+  transport: v.array(transport),
   /** How often the management socket was connected again since the sidecar started. */
-  reconnects: z.int(),
+  reconnects: INTEGER,
   /** How often a snapshot corrected what events had told since then. */
-  resyncs: z.int(),
+  resyncs: INTEGER,
   /** Null while it is not known. */
-  role: z.exactOptional(openVpnRole.nullable()),
+  role: v.exactOptional(v.nullable(openVpnRole)),
   /** Grows whenever OpenVPN restarted, or a client connected again. */
-  epoch: z.exactOptional(z.int()),
+  epoch: v.exactOptional(INTEGER),
   /** Of a client: the server's socket, null while unknown. */
-  remote: z.exactOptional(transport.nullable()),
+  remote: v.exactOptional(v.nullable(transport)),
   /** What OpenVPN asks its management client for and waits for, while gwmark does not have it; null when nothing. */
-  question: z.exactOptional(z.string().nullable()),
+  question: v.exactOptional(v.nullable(v.string())),
   /** Null while `transport` is not known, and for a client. */
-  transportSource: z.exactOptional(evidenceSource.nullable()),
+  transportSource: v.exactOptional(v.nullable(evidenceSource)),
   /** Null while `device` is not known. */
-  deviceSource: z.exactOptional(evidenceSource.nullable()),
+  deviceSource: v.exactOptional(v.nullable(evidenceSource)),
   /** Of a client: the networks that its tunnel leads to, canonical form, single addresses without a prefix length. */
-  networks: z.exactOptional(z.array(z.string())),
+  networks: v.exactOptional(v.array(v.string())),
 });
 
-const client = z.object({
+const client = v.object({
   /** OpenVPN's client id (CID), unique within an epoch. A decimal string: OpenVPN counts in an unsigned long. */
-  cid: z.string(),
+  cid: v.string(),
   /** Grows whenever OpenVPN restarted and its CIDs began again at 0. */
-  epoch: z.int(),
-  commonName: z.string(),
+  epoch: INTEGER,
+  commonName: v.string(),
   /** The client's transport address as OpenVPN prints it, null if it did not say. */
-  realAddress: z.string().nullable(),
+  realAddress: v.nullable(v.string()),
   /** Virtual addresses (no prefix length) and subnets behind the client (with one), canonical form. */
-  addresses: z.array(z.string()),
+  addresses: v.array(v.string()),
   /** ISO 8601, UTC. */
-  since: z.string(),
+  since: v.string(),
   /**
    * Those of `addresses` that are not served, because they would take over other traffic, and why; absent when there
    * are none.
    */
-  refused: z.exactOptional(z.array(z.object({ network: z.string(), reason: z.string() }))),
+  refused: v.exactOptional(v.array(v.object({ network: v.string(), reason: v.string() }))),
 });
 
-const unreachableNetwork = z.object({
+const unreachableNetwork = v.object({
   /** Canonical form, a single address without a prefix length. */
-  network: z.string(),
+  network: v.string(),
   /** The tunnel device that its client is on. */
-  device: z.string(),
+  device: v.string(),
   /** Where packets to its first address go instead; null if no route has it. */
-  leadsTo: z.string().nullable(),
+  leadsTo: v.nullable(v.string()),
 });
 
-const gatewayState = z.enum([
+const gatewayState = v.picklist([
   /** In use: a selected frame came from it. */
   'active',
   /** Known from the neighbour table, no selected frame seen yet. */
@@ -99,88 +110,88 @@ const gatewayState = z.enum([
   'down',
 ]);
 
-const trafficCount = z.object({ packets: z.number(), bytes: z.number() });
+const trafficCount = v.object({ packets: v.number(), bytes: v.number() });
 
-const gateway = z.object({
+const gateway = v.object({
   /** 1..255 for nexthop, up to 2^32 - 1 for the module. */
-  id: z.int(),
-  device: z.string(),
+  id: INTEGER,
+  device: v.string(),
   /** Where answers are sent now, lower-case colon form. */
-  mac: z.string(),
+  mac: v.string(),
   /** Layer-3 addresses that were seen at this MAC, canonical form. */
-  addresses: z.array(z.string()),
+  addresses: v.array(v.string()),
   state: gatewayState,
   /** Packets of VPN flows that came from it; null for the module, which counts flows instead. */
-  received: trafficCount.nullable(),
+  received: v.nullable(trafficCount),
   /** Packets sent to its MAC address; for nexthop, counted before FORWARD. */
-  sent: trafficCount.nullable(),
+  sent: v.nullable(trafficCount),
   /** Flows that were learnt as it; null for nexthop. */
-  learnedFlows: z.number().nullable(),
+  learnedFlows: v.nullable(v.number()),
   /** How often answers were redirected to another MAC. */
-  moves: z.int(),
+  moves: INTEGER,
   /** `gwmark move` has set where they go. */
-  isOrdered: z.exactOptional(z.boolean()),
+  isOrdered: v.exactOptional(v.boolean()),
   /** Milliseconds since its last VPN frame; null before the first, and for nexthop. */
-  idleMs: z.number().nullable(),
+  idleMs: v.nullable(v.number()),
 });
 
-const sourceList = z.object({
-  list: z.enum(['exclude', 'only']),
+const sourceList = v.object({
+  list: v.picklist(['exclude', 'only']),
   /** As in the settings. */
-  entry: z.string(),
+  entry: v.string(),
   /** The senders that it means now; none if its address is not resolved. */
-  macs: z.array(z.string()),
+  macs: v.array(v.string()),
 });
 
-const repairs = z.object({
+const repairs = v.object({
   /** The nftables table. */
-  firewall: z.int(),
+  firewall: INTEGER,
   /** Rules, routes and neighbours. */
-  routing: z.int(),
+  routing: INTEGER,
 });
 
-const counters = z.record(z.string(), z.number());
+const counters = v.record(v.string(), v.number());
 
-const statusDocument = z.object({
-  version: z.string(),
-  datapath: z.enum(['nexthop', 'module']),
+const statusDocument = v.object({
+  version: v.string(),
+  datapath: v.picklist(['nexthop', 'module']),
   /** The tool that installs rules. */
-  firewall: z.enum(['nftables', 'iptables-nft', 'iptables-legacy']),
+  firewall: v.picklist(['nftables', 'iptables-nft', 'iptables-legacy']),
   /** Rules and routes are installed and agree with what is wanted. */
-  ready: z.boolean(),
+  ready: v.boolean(),
   /** Why it is not ready, one sentence each; empty if it is. */
-  problems: z.array(z.string()),
-  servers: z.array(server),
-  clients: z.array(client),
+  problems: v.array(v.string()),
+  servers: v.array(server),
+  clients: v.array(client),
   /** Client networks to which no packet gets, for another route has them. */
-  unreachable: z.exactOptional(z.array(unreachableNetwork)),
-  gateways: z.array(gateway),
+  unreachable: v.exactOptional(v.array(unreachableNetwork)),
+  gateways: v.array(gateway),
   /** The senders that gwmark learns from, and those that it does not. */
-  sourceLists: z.exactOptional(z.array(sourceList)),
+  sourceLists: v.exactOptional(v.array(sourceList)),
   /** The gateway id of last resort, null while none was learnt. */
-  uplink: z.int().nullable(),
+  uplink: v.nullable(INTEGER),
   /** When this sidecar started: ISO 8601, UTC. */
-  startedAt: z.string(),
+  startedAt: v.string(),
   repairs,
   /**
    * Packets of VPN flows that took the normal route, by reason. The module's reasons are explained in its uapi header.
    */
   fallThrough: counters,
   /** Every counter of the module by name; null for nexthop. */
-  moduleCounters: counters.nullable(),
+  moduleCounters: v.nullable(counters),
   /** Client addresses and subnets that the packet filter has. */
-  elements: z.int(),
+  elements: INTEGER,
   /**
    * Number of the last pass whose changes the kernel took, 0 before the first: what `gateway.found` and
    * `gateway.moved` log as `pass` is in the kernel once this is not smaller.
    */
-  appliedPass: z.exactOptional(z.int()),
+  appliedPass: v.exactOptional(INTEGER),
   /** The bits of packet and conntrack marks that are ours. */
-  markMask: z.int(),
+  markMask: INTEGER,
   /** Settings that decide what the kernel is told, by path, as the configuration file would hold them. */
-  settings: z.exactOptional(z.record(z.string(), z.unknown())),
+  settings: v.exactOptional(v.record(v.string(), v.unknown())),
   /** What /proc/self/ns/net of the sidecar says, `net:[4026531840]`; null if it cannot be read. */
-  networkNamespace: z.string().nullable(),
+  networkNamespace: v.nullable(v.string()),
 });
 
 type DeepReadonly<T> = T extends readonly (infer Item)[]
@@ -190,31 +201,31 @@ type DeepReadonly<T> = T extends readonly (infer Item)[]
     : T;
 
 /** The whole document. */
-export type StatusDocument = DeepReadonly<z.infer<typeof statusDocument>>;
+export type StatusDocument = DeepReadonly<v.InferOutput<typeof statusDocument>>;
 /** The sidecar's state with one OpenVPN process. */
-export type ServerState = z.infer<typeof serverState>;
+export type ServerState = v.InferOutput<typeof serverState>;
 /** Who told what is known of OpenVPN's sockets or device, the best first; docs/guides/transport.md explains each. */
-export type EvidenceSource = z.infer<typeof evidenceSource>;
+export type EvidenceSource = v.InferOutput<typeof evidenceSource>;
 /** What an OpenVPN process is. `client`: also one side of a point-to-point tunnel. */
-export type OpenVpnRole = z.infer<typeof openVpnRole>;
+export type OpenVpnRole = v.InferOutput<typeof openVpnRole>;
 /** A socket of OpenVPN. */
-export type TransportStatus = DeepReadonly<z.infer<typeof transport>>;
+export type TransportStatus = DeepReadonly<v.InferOutput<typeof transport>>;
 /** One OpenVPN process. */
-export type ServerStatus = DeepReadonly<z.infer<typeof server>>;
+export type ServerStatus = DeepReadonly<v.InferOutput<typeof server>>;
 /** One client of an OpenVPN server. */
-export type ClientStatus = DeepReadonly<z.infer<typeof client>>;
+export type ClientStatus = DeepReadonly<v.InferOutput<typeof client>>;
 /** A client network that the endpoint's own routing does not lead to its tunnel. */
-export type UnreachableNetwork = DeepReadonly<z.infer<typeof unreachableNetwork>>;
+export type UnreachableNetwork = DeepReadonly<v.InferOutput<typeof unreachableNetwork>>;
 /** What is known of a gateway. */
-export type GatewayState = z.infer<typeof gatewayState>;
+export type GatewayState = v.InferOutput<typeof gatewayState>;
 /** Packets and their bytes. Both grow until the gateway is forgotten or the kernel's table is replaced. */
-export type TrafficCount = DeepReadonly<z.infer<typeof trafficCount>>;
+export type TrafficCount = DeepReadonly<v.InferOutput<typeof trafficCount>>;
 /** One gateway. */
-export type GatewayStatus = DeepReadonly<z.infer<typeof gateway>>;
+export type GatewayStatus = DeepReadonly<v.InferOutput<typeof gateway>>;
 /** One entry of `gateways.exclude` or `gateways.only`. */
-export type SourceListStatus = DeepReadonly<z.infer<typeof sourceList>>;
+export type SourceListStatus = DeepReadonly<v.InferOutput<typeof sourceList>>;
 /** How often another program damaged what is ours and it was restored, since the sidecar started. */
-export type RepairStatus = DeepReadonly<z.infer<typeof repairs>>;
+export type RepairStatus = DeepReadonly<v.InferOutput<typeof repairs>>;
 
 /** The result of reading a status document. */
 export type StatusRead =
@@ -235,9 +246,9 @@ export function parseStatus(text: string): StatusRead {
   } catch {
     return { ok: false, fault: 'it is not JSON' };
   }
-  const parsed = statusDocument.safeParse(value);
+  const parsed = v.safeParse(statusDocument, value);
   // What was parsed lacks what is not known here; the value was found to be a document.
   if (parsed.success) return { ok: true, status: value as StatusDocument };
-  const issue = parsed.error.issues[0];
-  return { ok: false, fault: `${issue?.path.join('.')}: ${issue?.message}` };
+  const [issue] = parsed.issues;
+  return { ok: false, fault: `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}` };
 }

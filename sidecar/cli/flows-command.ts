@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import { parseNetwork } from '../../rules/index.js';
+import { parseNetwork } from '../../rules/address.js';
 import type { ConfigInput } from '../config/load.js';
 import { type ExitCode, GwmarkError } from '../errors.js';
 import { type FlowFilter, matchesFilter } from '../flows/filter.js';

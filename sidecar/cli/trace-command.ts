@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 
-import { parseNetwork } from '../../rules/index.js';
+import { parseNetwork } from '../../rules/address.js';
 import type { ConfigInput } from '../config/load.js';
 import { showValue } from '../config/problem.js';
 import type { SettingPath } from '../config/table.js';

@@ -1,5 +1,5 @@
-import { MAX_IPTABLES_TABLE_LENGTH } from '../../rules/index.js';
-import { MAX_SOCKET_PATH_BYTES } from 'openvpn-management-client';
+import { MAX_IPTABLES_TABLE_LENGTH } from '../../rules/iptables-names.js';
+import { MAX_SOCKET_PATH_BYTES } from 'openvpn-management-client/endpoint';
 import { placeOf } from './endpoint.js';
 import { formatMask, maskBits } from './setting-types.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 
-import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from 'openvpn-management-client';
+import { type Endpoint, ENDPOINT_EXPECTED, formatEndpoint, parseEndpoint } from 'openvpn-management-client/endpoint';
 
 /** An endpoint of the setting `management.endpoints`. */
 export type ConfiguredEndpoint = Endpoint & {

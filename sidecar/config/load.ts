@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 
-import { readPasswordFile, readText, type TextRead } from './password.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import { type Resolved, resolveSettings } from './resolve.js';
 import type { Secret } from 'openvpn-management-client';
@@ -8,6 +7,7 @@ import { buildSettings, type Settings } from './settings.js';
 import { CONFIG_ENV, DEFAULT_CONFIG_FILE } from './file-name.js';
 import { envValues, flagValues, type Origins, type RawValues } from './sources.js';
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';
+import { readText, type TextRead } from './text-file.js';
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
@@ -86,8 +86,9 @@ async function readSources(input: ConfigInput): Promise<ReadSources> {
   const file = resolve(input.workingDirectory, named ?? input.defaultConfigFile ?? DEFAULT_CONFIG_FILE);
   const text = await readText(file, MAX_CONFIG_BYTES);
   const isAbsent = named === undefined && 'code' in text && text.code === 'ENOENT';
+  const isEmpty = 'text' in text && text.text === '';
 
-  const fromFile = isAbsent ? { values: [], problems: [] } : await fileValues(text, file);
+  const fromFile = isAbsent || isEmpty ? { values: [], problems: [] } : await fileValues(text, file);
   const fromEnv = envValues(input.env);
   const fromFlags = flagValues(input.flags);
   return {
@@ -133,6 +134,8 @@ async function readPasswords(resolved: Resolved): Promise<PasswordResult> {
 
   const passwords = new Map<string, Secret>();
   const problems: ConfigProblem[] = [];
+  if (named.length === 0) return { passwords, problems };
+  const { readPasswordFile } = await import('./password.js');
   for (const { setting, path, file } of named) {
     if (passwords.has(file)) continue;
     const read = await readPasswordFile(file);

@@ -1,5 +1,6 @@
-import { formatNetwork, isMac, isUnicastMac, parseNetwork } from '../../rules/index.js';
-import { formatEndpoint, parseEndpoint } from 'openvpn-management-client';
+import { formatNetwork, parseNetwork } from '../../rules/address.js';
+import { isMac, isUnicastMac } from '../../rules/mac-address.js';
+import { formatEndpoint, parseEndpoint } from 'openvpn-management-client/endpoint';
 
 /** One entry of the setting `networks`. */
 export interface ConfiguredNetwork {

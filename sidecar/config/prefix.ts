@@ -1,4 +1,4 @@
-import { contains, formatNetwork, type Network, parseNetwork } from '../../rules/index.js';
+import { contains, formatNetwork, type Network, parseNetwork } from '../../rules/address.js';
 
 /** "This network", loopback, multicast and reserved: RFC 6890 and RFC 4291 2.4. */
 const NOT_UNICAST = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/8', 'ff00::/8'].flatMap(

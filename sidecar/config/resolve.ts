@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 
-import type { z } from 'zod';
+import * as v from 'valibot';
 
 import { findClashes } from './constraints.js';
 import { type ConfigProblem, formatSource, showValue, type Source } from './problem.js';
@@ -33,12 +33,12 @@ export function resolveSettings(values: readonly RawValue[], workingDirectory: s
   for (const value of values) {
     const setting = settingOf(value.path);
     const raw = setting.decode(value.raw, value.form);
-    const parsed = setting.schema.safeParse(raw);
+    const parsed = v.safeParse(setting.schema, raw);
     origins.set(value.path, value.source);
     if (parsed.success) {
-      flat[value.path] = setting.rebase(parsed.data, baseOf(value.source, workingDirectory));
+      flat[value.path] = setting.rebase(parsed.output, baseOf(value.source, workingDirectory));
     } else {
-      problems.push(...distinct(parsed.error.issues.map((issue) => problemOf(setting, value.source, raw, issue))));
+      problems.push(...distinct(parsed.issues.map((issue) => problemOf(setting, value.source, raw, issue))));
     }
   }
 
@@ -57,14 +57,14 @@ function baseOf(source: Source, workingDirectory: string): string {
   return source.kind === 'file' ? dirname(resolve(workingDirectory, source.file)) : workingDirectory;
 }
 
-function problemOf(setting: Setting, source: Source, raw: unknown, issue: z.core.$ZodIssue): ConfigProblem {
-  const index = issue.path[0];
+function problemOf(setting: Setting, source: Source, raw: unknown, issue: v.BaseIssue<unknown>): ConfigProblem {
+  const index = issue.path?.[0].key;
   const isElement = typeof index === 'number' && Array.isArray(raw);
   const offending: unknown = isElement ? raw[index] : raw;
   return {
     path: isElement ? `${setting.path}[${index}]` : setting.path,
     source: formatSource(source),
     value: showValue(offending),
-    expected: issue.code === 'custom' && issue.message !== 'Invalid input' ? issue.message : setting.expected,
+    expected: issue.type.startsWith('raw_') ? issue.message : setting.expected,
   };
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 
-import { formatEndpoint, parsePlace, type Place, PLACE_EXPECTED } from 'openvpn-management-client';
-import { z } from 'zod';
+import { formatEndpoint, parsePlace, type Place, PLACE_EXPECTED } from 'openvpn-management-client/endpoint';
+import * as v from 'valibot';
 
 import {
   CONFIGURED_ENDPOINT_EXPECTED,
@@ -53,8 +53,8 @@ export interface Kind<T> {
    * judge by the value of the running sidecar. Never a secret.
    */
   readonly isInForce: boolean;
-  /** Takes what `decode` gave; an issue of code `custom` brings its own expectation. */
-  readonly schema: z.ZodType<T>;
+  /** Takes what `decode` gave. An issue of our own code (its type is `raw_check` or `raw_transform`) says what was expected. */
+  readonly schema: v.GenericSchema<unknown, T>;
   /** A list is given by repeating the flag, or with commas. */
   readonly isList: boolean;
   /** A flag that needs no value. */
@@ -92,7 +92,7 @@ export function integer(row: Described<number> & { min: number; max: number; uni
     type: `integer ${row.min}..${row.max}${unit}`,
     expected: `an integer in ${row.min}..${row.max}${unit}`,
     ...described(row),
-    schema: z.int().min(row.min).max(row.max),
+    schema: integerIn(row.min, row.max),
     decode: (raw, form) => (form === 'text' ? decodeInteger(raw) : raw),
   };
 }
@@ -105,7 +105,7 @@ export function choice<const T extends string>(row: Described<NoInfer<T>> & { of
     type: row.of.join(' | '),
     expected: `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`,
     ...described(row),
-    schema: z.enum(row.of),
+    schema: v.picklist(row.of),
   };
 }
 
@@ -116,7 +116,7 @@ export function toggle(row: Described<boolean>): Kind<boolean> {
     type: 'boolean',
     expected: 'true or false',
     ...described(row),
-    schema: z.boolean(),
+    schema: v.boolean(),
     isSwitch: true,
     decode: (raw, form) => (form === 'text' && (raw === 'true' || raw === 'false') ? raw === 'true' : raw),
   };
@@ -129,7 +129,7 @@ export function text(row: Described<string> & { type: string; expected: string; 
     type: row.type,
     expected: row.expected,
     ...described(row),
-    schema: z.string().regex(row.pattern),
+    schema: textOf(v.regex(row.pattern)),
   };
 }
 
@@ -141,10 +141,7 @@ export function path<T extends string | null>(row: Described<T>): Kind<T> {
     expected: 'a path',
     ...described(row),
     // A value that was given is a string; null is only ever the default.
-    schema: z
-      .string()
-      .min(1)
-      .refine((value) => !value.includes('\0')) as unknown as z.ZodType<T>,
+    schema: textOf(v.check((value) => value !== '' && !value.includes('\0'))) as v.GenericSchema<unknown, T & string>,
     rebase: (value, directory) => (value === null ? value : (resolve(directory, value) as T)),
   };
 }
@@ -156,7 +153,7 @@ export function devices(row: Described<readonly string[]>): Kind<readonly string
     type: 'list of device names',
     expected: 'a device name of 1..15 characters without "/", ":" and blanks',
     ...described(row),
-    schema: uniqueList(z.string().regex(DEVICE_NAME), (name) => name),
+    schema: uniqueList(textOf(v.regex(DEVICE_NAME)), (name) => name),
     isList: true,
     decode: decodeList,
   };
@@ -164,12 +161,7 @@ export function devices(row: Described<readonly string[]>): Kind<readonly string
 
 /** Management endpoints, no two at one place, in YAML each with what only it has: a password file, the mode and owner of its socket. */
 export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<readonly ConfiguredEndpoint[]> {
-  const element = z.unknown().transform((value, context) => {
-    const endpoint = parseConfiguredEndpoint(value);
-    if (endpoint !== undefined) return endpoint;
-    context.addIssue({ code: 'custom', message: CONFIGURED_ENDPOINT_EXPECTED });
-    return z.NEVER;
-  });
+  const element = v.pipe(v.unknown(), readBy(parseConfiguredEndpoint, CONFIGURED_ENDPOINT_EXPECTED));
   return {
     ...BASE,
     type: 'list of `unix:/path` or `tcp:host:port`, with `listen:` in front if OpenVPN connects; in YAML also of `{address, passwordFile, mode, owner}`',
@@ -258,7 +250,7 @@ export function mask(row: Described<number>): Kind<number> {
     type: 'mask',
     expected: '2..8 contiguous bits of 32, as 0xff000000 or decimal',
     ...described(row),
-    schema: z.int().min(1).max(0xffff_ffff).refine(isUsableMask),
+    schema: v.pipe(integerIn(1, 0xffff_ffff), v.check(isUsableMask)),
     decode: (raw) => (typeof raw === 'string' && /^0x[0-9a-f]{1,8}$/i.test(raw) ? Number(raw) : decodeInteger(raw)),
     toPlain: (value) => formatMask(value),
   };
@@ -267,21 +259,16 @@ export function mask(row: Described<number>): Kind<number> {
 /** A network from which next-hop addresses are taken: canonical `address/length`, host bits zero. */
 export function nexthops(row: Described<string> & { family: 4 | 6 }): Kind<string> {
   const parse = row.family === 4 ? parseNexthop4 : parseNexthop6;
-  const schema = z.string().transform((value, context) => {
-    const canonical = parse(value);
-    if (canonical !== undefined) return canonical;
-    context.addIssue({ code: 'invalid_value', values: [], input: value });
-    return z.NEVER;
-  });
+  const expected =
+    row.family === 4
+      ? 'a unicast IPv4 network such as 169.254.119.0/24 (length 24, host bits zero)'
+      : 'a unicast IPv6 network such as fe80::6777:6d61:726b:0/112 (length 64..112, host bits zero)';
   return {
     ...BASE,
     type: row.family === 4 ? 'IPv4 network /24' : 'IPv6 network /64../112',
-    expected:
-      row.family === 4
-        ? 'a unicast IPv4 network such as 169.254.119.0/24 (length 24, host bits zero)'
-        : 'a unicast IPv6 network such as fe80::6777:6d61:726b:0/112 (length 64..112, host bits zero)',
+    expected,
     ...described(row),
-    schema,
+    schema: parsed(parse, expected),
   };
 }
 
@@ -315,23 +302,45 @@ function decodeList(raw: unknown, form: RawForm): unknown {
   );
 }
 
+function integerIn(min: number, max: number): v.GenericSchema<unknown, number> {
+  return v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+}
+
+function textOf(condition: v.PipeItem<string, string, v.BaseIssue<unknown>>): v.GenericSchema<unknown, string> {
+  return v.pipe(v.string(), condition);
+}
+
 /** Text that `parse` understands; undefined means an error. */
-function parsed<T>(parse: (text: string) => T | undefined, expected: string): z.ZodType<T> {
-  return z.string().transform((value, context) => {
-    const result = parse(value);
+function parsed<T>(parse: (text: string) => T | undefined, expected: string): v.GenericSchema<unknown, T> {
+  return v.pipe(v.string(), readBy(parse, expected));
+}
+
+function readBy<Raw, T>(read: (raw: Raw) => T | undefined, expected: string): v.RawTransformAction<Raw, T> {
+  return v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const result = read(dataset.value);
     if (result !== undefined) return result;
-    context.addIssue({ code: 'custom', message: expected });
-    return z.NEVER;
+    addIssue({ message: expected });
+    return NEVER;
   });
 }
 
-function uniqueList<T>(element: z.ZodType<T>, keyOf: (item: T) => string): z.ZodType<readonly T[]> {
-  return z.array(element).superRefine((list, context) => {
-    const keys = list.map((item) => keyOf(item));
-    keys.forEach((key, index) => {
-      if (keys.indexOf(key) !== index) {
-        context.addIssue({ code: 'custom', path: [index], message: 'each entry once' });
-      }
-    });
-  });
+function uniqueList<T>(
+  element: v.GenericSchema<unknown, T>,
+  keyOf: (item: T) => string,
+): v.GenericSchema<unknown, readonly T[]> {
+  return v.pipe(
+    v.array(element),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      const list = dataset.value;
+      const keys = list.map((item) => keyOf(item));
+      keys.forEach((key, index) => {
+        if (keys.indexOf(key) === index) return;
+        addIssue({
+          message: 'each entry once',
+          path: [{ type: 'array', origin: 'value', input: list, key: index, value: list[index] }],
+        });
+      });
+    }),
+  );
 }

@@ -1,6 +1,6 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 
-import { isUnicastMac } from '../../rules/index.js';
+import { isUnicastMac } from '../../rules/mac-address.js';
 import { DEVICE_NAME } from '../config/places.js';
 
 /** `gwmark move`: answers of the gateway at one MAC go to another from now on. */
@@ -12,12 +12,13 @@ export interface MoveOrder {
   readonly to: string;
 }
 
-const MAC = z
-  .string()
-  .transform((text) => text.toLowerCase())
-  .refine(isUnicastMac);
+const MAC = v.pipe(
+  v.string(),
+  v.transform((text) => text.toLowerCase()),
+  v.check(isUnicastMac),
+);
 
-const ORDER: z.ZodType<MoveOrder> = z.strictObject({ device: z.string().regex(DEVICE_NAME), from: MAC, to: MAC });
+const ORDER = v.strictObject({ device: v.pipe(v.string(), v.regex(DEVICE_NAME)), from: MAC, to: MAC });
 
 /** What is valid; completes "expected ...". */
 export const MOVE_ORDER_EXPECTED =
@@ -25,6 +26,6 @@ export const MOVE_ORDER_EXPECTED =
 
 /** Reads an order; null if it is none. Pure. */
 export function parseMoveOrder(raw: unknown): MoveOrder | null {
-  const parsed = ORDER.safeParse(raw);
-  return parsed.success ? parsed.data : null;
+  const parsed = v.safeParse(ORDER, raw);
+  return parsed.success ? parsed.output : null;
 }

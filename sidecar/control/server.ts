@@ -4,6 +4,7 @@ import { healthPage, type Readiness } from '../http/health.js';
 import { type Answer, HttpListener, plainText } from '../http/listener.js';
 import type { Logger } from '../log/logger.js';
 import type { StatusDocument } from '../status.js';
+import { commandSocketOf } from './command-socket.js';
 import { MOVE_ORDER_EXPECTED, type MoveOrder, parseMoveOrder } from './move-order.js';
 
 export interface ControlServerOptions {
@@ -22,11 +23,6 @@ export interface ControlServerOptions {
 
 /** Only the owner of the process may give orders; group members may read. */
 const COMMAND_SOCKET_MODE = 0o600;
-
-/** The socket beside the control socket that takes orders. */
-export function commandSocketOf(controlSocket: string): string {
-  return `${controlSocket}.admin`;
-}
 
 /**
  * The control socket: HTTP/1.1 over a unix socket, for the commands of `gwmark` and for `curl --unix-socket`.

@@ -1,3 +1,5 @@
+import * as v from 'valibot';
+
 import { showValue } from '../config/problem.js';
 import { type Settings, valueAt, withValue } from '../config/settings.js';
 import { type SettingPath, SETTINGS } from '../config/table.js';
@@ -44,9 +46,9 @@ export function settingsInForce(own: Settings, status: StatusDocument | null): S
     // A setting that a newer sidecar has in another form is omitted.
     const parsed =
       path in running && running[path] !== null
-        ? setting.schema.safeParse(setting.decode(running[path], 'yaml'))
+        ? v.safeParse(setting.schema, setting.decode(running[path], 'yaml'))
         : null;
-    const value = parsed?.success === true ? parsed.data : running[path] === null ? setting.default : undefined;
+    const value = parsed?.success === true ? parsed.output : running[path] === null ? setting.default : undefined;
     if (value === undefined) continue;
     const [there, here] = [setting.toPlain(value), setting.toPlain(valueAt(own, path))];
     if (JSON.stringify(there) === JSON.stringify(here)) continue;

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
 import { listenAt, type Place } from 'openvpn-management-client';
+
+/** Not imported, as in `control/client.ts`. */
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** The answer of a page. */
 export interface Answer {
