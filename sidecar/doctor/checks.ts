@@ -10,6 +10,7 @@ import { forwardPolicy } from './checks/forward-policy.js';
 import { forwarding } from './checks/forwarding.js';
 import { iptables } from './checks/iptables.js';
 import { kernel } from './checks/kernel.js';
+import { kernelPolicy } from './checks/kernel-policy.js';
 import { labels } from './checks/labels.js';
 import { management } from './checks/management.js';
 import { marks } from './checks/marks.js';
@@ -54,6 +55,7 @@ export const CHECKS: readonly Check[] = [
   bridgeNetfilter,
   marks,
   labels,
+  kernelPolicy,
   routingNumbers,
   table,
   sidecars,

@@ -1,6 +1,7 @@
 import { contains, markWithoutGateway, moduleMark } from '../../rules/index.js';
 import { describeDifferences } from '../control/settings-in-force.js';
 import { findFlow } from './flow-found.js';
+import { findPorts } from './kernel-policy.js';
 import { followModule } from './module.js';
 import { followNexthop } from './nexthop.js';
 import type { TraceReading } from './reading.js';
@@ -94,7 +95,7 @@ function findSelection(
 
 /** On a bridge, frames for VPN addresses are not addressed to the endpoint: the bridge table has to take them up. */
 function findCapture(
-  { datapath, devices, rules: { captured }, policy }: TraceReading,
+  { datapath, devices, rules: { captured }, policy, module }: TraceReading,
   { destination }: TraceQuery,
   role: Role,
   steps: Steps,
@@ -109,7 +110,7 @@ function findCapture(
   if (!isOwn && mostSpecific(captured, destination) === null)
     return steps.stop('capture', `${name} does not have ${destination}: frames for it pass ${bridge.device}`, remedy);
   steps.pass('capture', `${name} captures frames for ${destination} off ${bridge.device}`);
-  return undefined;
+  return module === null ? undefined : findPorts(module, bridge.device, steps);
 }
 
 async function findSocket(

@@ -1,5 +1,6 @@
 import type { FlowTuple } from '../flows/flow.js';
 import type { TracedFlow, TraceReading } from './reading.js';
+import { notForHost } from './kernel-policy.js';
 import { suspectOf } from './others.js';
 import type { Role } from './role.js';
 import { isAsked, type Steps, type Stopped, type TraceQuery } from './trace.js';
@@ -82,7 +83,7 @@ function others(candidates: readonly { readonly id: number }[], id: number): str
 }
 
 function noGateway(
-  { datapath, sourceLists }: TraceReading,
+  { datapath, sourceLists, module }: TraceReading,
   { mark }: TracedFlow,
   text: string,
 ): readonly [text: string, remedy: string] {
@@ -92,6 +93,9 @@ function noGateway(
       `${text}: ${found}; because of ${sourceLists.join(' and ')}, gwmark may not learn its router`,
       `check ${sourceLists.join(' and ')}, and "gwmark gateways"; if they do not exclude its router, let it send again`,
     ];
+  const toAll = module === null ? null : notForHost(module);
+  if (toAll !== null)
+    return [`${text}: ${found}; ${toAll}`, "let its router send to the endpoint's own MAC address, and it again"];
   return [
     `${text}: ${found}`,
     'its router was unknown at its first packet, or the flow is older than the rules: let it send again, and check that "gwmark gateways" lists that router',

@@ -2,6 +2,7 @@ import { moduleMark } from '../../rules/index.js';
 import { MODULE_ABI } from '../datapath/module/proc.js';
 import { findDevice, findForwarding, type Target } from './device.js';
 import { findFlow, type FoundFlow } from './flow-found.js';
+import { findIpsec, findSourceRefused, forbiddenBy } from './kernel-policy.js';
 import type { TracedModule, TraceReading } from './reading.js';
 import type { Role } from './role.js';
 import { type RouteOf, type RouteQuestion, routeWords } from '../routing/route-question.js';
@@ -16,15 +17,20 @@ export async function followModule(
   steps: Steps,
   routeOf: RouteOf,
 ): Promise<string | Stopped> {
-  const gateways = findModule(reading, steps);
-  if (gateways instanceof Stopped) return gateways;
+  const module = findModule(reading, steps);
+  if (module instanceof Stopped) return module;
+  const { gateways } = module;
   const flow = findFlow(reading, query, role, steps);
   if (flow instanceof Stopped) return flow;
   const target = flow.isOpenedByDestination
     ? await findOpened(reading, gateways, query, role, flow, steps, routeOf)
     : gatewayOf(gateways, flow.id, steps);
   if (target instanceof Stopped) return target;
-  const stopped = findDevice(reading, target, 0, steps) ?? findForwarding(reading, role, 0, steps);
+  const stopped =
+    findDevice(reading, target, 0, steps) ??
+    findForwarding(reading, role, 0, steps) ??
+    (await findSourceRefused(reading, query, role, module, steps, routeOf)) ??
+    findIpsec(reading, query, module, steps);
   if (stopped !== undefined) return stopped;
   const what = flow.isOpenedByDestination
     ? `what ${query.destination} sends to ${query.source} leaves`
@@ -33,7 +39,7 @@ export async function followModule(
   return `${what} ${target.device} to ${target.mac} (gateway ${target.id}${uplink})`;
 }
 
-function findModule({ module, policy }: TraceReading, steps: Steps): TracedModule['gateways'] | Stopped {
+function findModule({ module, policy }: TraceReading, steps: Steps): TracedModule | Stopped {
   const repair = 'a running sidecar configures it within a second, or says in "gwmark status" why it cannot';
   if (module === null || module.reading.state === 'absent')
     return steps.stop(
@@ -42,7 +48,7 @@ function findModule({ module, policy }: TraceReading, steps: Steps): TracedModul
       'modprobe gwmark, or restart the sidecar with datapath: nexthop',
       0,
     );
-  const { reading, gateways } = module;
+  const { reading } = module;
   if (reading.state === 'foreign')
     return steps.stop(
       'module',
@@ -68,7 +74,7 @@ function findModule({ module, policy }: TraceReading, steps: Steps): TracedModul
     'module',
     `the module is enabled and uses the mark ${hex(wanted.value)}/${hex(wanted.mask)} that the rules set`,
   );
-  return gateways;
+  return module;
 }
 
 function gatewayOf(gateways: TracedModule['gateways'], id: number, steps: Steps): Target | Stopped {
@@ -108,6 +114,13 @@ async function findOpened(
   };
   const words = `ip ${routeWords(question).join(' ')}`;
   const answer = await routeOf(question);
+  const forbidden = forbiddenBy(answer);
+  if (forbidden !== null)
+    return steps.stop(
+      'route',
+      `${words} says ${'refused' in answer ? answer.refused : ''}: a route of the type ${forbidden} forbids it, and comes before the uplink`,
+      'none needed if that is intended; without that route it would go to the uplink',
+    );
   const isBare = 'route' in answer && role.tunnel === null && answer.route.gateway === undefined;
   if ('route' in answer && !isBare)
     return steps.stop(

@@ -6,9 +6,10 @@ import { type SettingsInForce, settingsInForce } from '../control/settings-in-fo
 import { statusOfSidecarHere } from '../control/sidecar-here.js';
 import { linkWithoutDefault } from '../routing/default-routes.js';
 import { policyOf } from '../config/policy.js';
-import { type ModuleGateway, parseModuleGateway, readRecords } from '../datapath/module/proc.js';
+import { type ModuleGateway, parseModuleGateway, parseModuleStats, readRecords } from '../datapath/module/proc.js';
 import { readRouting } from '../routing/plan.js';
 import type { Devices } from '../discovery/devices.js';
+import { type BridgePort, readBridgePorts } from '../discovery/bridge-ports.js';
 import { readDevices } from '../discovery/devices.js';
 import { optionOf } from '../discovery/openvpn-options.js';
 import { type ModuleReading, readModule } from '../datapath/module/module-reading.js';
@@ -20,6 +21,7 @@ import type { Flow } from '../flows/flow.js';
 import { moduleFlows } from '../flows/module-flows.js';
 import type { StatusDocument } from '../status.js';
 import type { IpDevice } from '../routing/iproute.js';
+import { type IpsecPolicy, readIpsecPolicies } from '../routing/ipsec-policies.js';
 import { ipJson } from '../routing/iproute.js';
 import { readSysctl } from '../system/sysctl.js';
 import { readTracedRules, type TracedRules } from './rules-reading.js';
@@ -28,10 +30,18 @@ import type { TraceQuery } from './trace.js';
 /** A conntrack entry with the gateways that the datapath remembers for it; 0 for none. */
 export type TracedFlow = ConntrackEntry & Pick<Flow, 'gateway' | 'destinationGateway'>;
 
-/** What the kernel module says. */
+/** What the kernel module says, and what of the kernel's own policy it keeps to. */
 export interface TracedModule {
   readonly reading: ModuleReading;
   readonly gateways: readonly ModuleGateway[];
+  /** Its counters by name. */
+  readonly stats: ReadonlyMap<string, number>;
+  /** Policies of IPsec for packets that leave. */
+  readonly ipsec: readonly IpsecPolicy[];
+  /** rp_filter of tunnels where it is in force: 1 or 2. */
+  readonly strictTunnels: ReadonlyMap<string, number>;
+  /** Ports of bridges that are up. */
+  readonly ports: readonly BridgePort[];
 }
 
 /** Rules of other programs. */
@@ -109,7 +119,7 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
     plan,
     opened: { bySource: bySource.map(withGateways), byDestination: byDestination.map(withGateways) },
     others: await readOthers(settings, rules, devices, source.includes(':') ? 6 : 4),
-    module: datapath === 'module' ? await readTracedModule() : null,
+    module: datapath === 'module' ? await readTracedModule(devices) : null,
     status,
     isMultihome: await readMultihome(settings, status),
     inForce,
@@ -179,10 +189,32 @@ async function readModuleFlows(openers: readonly string[]): Promise<readonly Flo
   return flows;
 }
 
-async function readTracedModule(): Promise<TracedModule> {
+async function readTracedModule({ tunnels }: Devices): Promise<TracedModule> {
   const reading = await readModule();
-  const records = reading.state === 'present' ? await readRecords('gateways') : [];
-  return { reading, gateways: records.map(parseModuleGateway).filter((gateway) => gateway !== null) };
+  const isPresent = reading.state === 'present';
+  return {
+    reading,
+    gateways: (isPresent ? await readRecords('gateways') : [])
+      .map(parseModuleGateway)
+      .filter((gateway) => gateway !== null),
+    stats: parseModuleStats(isPresent ? await readRecords('stats') : []),
+    ipsec: await readIpsecPolicies(),
+    strictTunnels: await readStrictTunnels(tunnels.map(({ device }) => device)),
+    ports: await readBridgePorts(),
+  };
+}
+
+/** The larger of the device's value and that of `all` is in force. @see ip-sysctl.rst, rp_filter */
+async function readStrictTunnels(tunnels: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const all = await readPathFilter('all');
+  const values = await Promise.all(
+    tunnels.map(async (device) => [device, Math.max(all, await readPathFilter(device))] as const),
+  );
+  return new Map(values.filter(([, value]) => value > 0));
+}
+
+async function readPathFilter(device: string): Promise<number> {
+  return Number((await readSysctl(`net/ipv4/conf/${device}/rp_filter`)) ?? 0);
 }
 
 /** IPv6 asks the switch for all, IPv4 the one of the device. @see ip-sysctl.rst, forwarding */

@@ -20,7 +20,8 @@ export const TRACE_STEPS = {
   destination: 'What DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
   selection:
     'Packets from SRC are selected: SRC is not on the link itself, where ARP and neighbour discovery suffice.',
-  capture: 'Inline: the bridge table captures frames for DST.',
+  capture:
+    'Inline: the bridge table captures frames for DST, and the bridge takes in frames from its ports (STP, 802.1X).',
   filter:
     'No rule of another program drops what SRC sends because the endpoint has no route back to it (a reverse path filter made of rules), or gwmark makes the filter accept it.',
   firewall: 'No rule of another program in FORWARD drops or rejects every new flow between the links and the tunnel.',
@@ -31,6 +32,9 @@ export const TRACE_STEPS = {
   gateway: 'The gateway with that id is known, with its device and MAC address.',
   device: "The gateway's device is up and has a carrier.",
   forwarding: 'Forwarding is enabled for packets from the tunnel.',
+  source:
+    'Datapath `module`, IPv4: rp_filter of the tunnel accepts what DST sends; the module forwards nothing that the kernel would not.',
+  ipsec: 'Datapath `module`: no IPsec policy takes it, which comes before the gateway.',
   rule: "Datapath `nexthop`: an `ip rule` selects the gateway's table for packets with its mark.",
   route:
     "Datapath `nexthop`: that table has a route over the gateway's next hop. For a flow that DST opened: no route of the endpoint comes before the uplink.",

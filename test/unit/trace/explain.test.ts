@@ -4,131 +4,30 @@
  */
 import assert from 'node:assert/strict';
 
-import { type ClientNetwork, clientSetName, EMPTY_PLAN, moduleMark, type Transport } from '../../../rules/index.js';
-import type { ModuleGateway } from '../../../sidecar/datapath/module/proc.js';
-import type { ModuleReading } from '../../../sidecar/datapath/module/module-reading.js';
-import type { TracedRules } from '../../../sidecar/trace/rules-reading.js';
-import { parseConntrackEntry } from '../../../sidecar/flows/conntrack-flows.js';
-import { explain } from '../../../sidecar/trace/explain.js';
+import { moduleMark } from '../../../rules/index.js';
 import type { TracedFlow, TraceReading } from '../../../sidecar/trace/reading.js';
-import { type RouteAnswer, type RouteQuestion, routeWords } from '../../../sidecar/routing/route-question.js';
-import type { Trace, TraceQuery } from '../../../sidecar/trace/trace.js';
-import { LAN, network, POLICY, TUNNEL } from '../rules/sample-site.js';
+import { routeWords } from '../../../sidecar/routing/route-question.js';
+import { LAN, POLICY, TUNNEL } from '../rules/sample-site.js';
+import {
+  assertStopped,
+  BARE,
+  CLIENT,
+  CLIENT_NETWORK,
+  flow,
+  gateway,
+  HOST,
+  MARKS,
+  moduleWith,
+  present,
+  QUERY,
+  RULES,
+  SERVER,
+  told,
+  TRANSPORT,
+} from './sample-module.js';
 
-const HOST = '203.0.113.9';
-const CLIENT = '198.51.100.7';
-const SERVER = '203.0.113.1';
-const QUERY: TraceQuery = {
-  source: HOST,
-  destination: CLIENT,
-  protocol: null,
-  sourcePort: null,
-  destinationPort: null,
-};
-const UNREACHABLE: RouteAnswer = { refused: 'Network is unreachable' };
-const BARE: RouteAnswer = { route: { dst: HOST, dev: 'lan0' } };
-const MARKS = `0x${moduleMark(POLICY).toString(16)}/0x${POLICY.markMask.toString(16)}`;
-const CLIENT_NETWORK: ClientNetwork = { ...network(CLIENT), device: '' };
-const TRANSPORT: Transport = {
-  protocol: 'udp',
-  address: null,
-  families: [4, 6],
-  port: 0,
-  remote: { address: SERVER, port: 1194 },
-};
-
-function flow(
-  source: string,
-  destination: string,
-  ids: Partial<Pick<TracedFlow, 'gateway' | 'destinationGateway'>> = {},
-  ports = [5000, 80],
-): TracedFlow {
-  const [sport, dport] = ports;
-  const line = `ipv4 2 udp 17 29 src=${source} dst=${destination} sport=${sport} dport=${dport} src=${destination} dst=${source} sport=${dport} dport=${sport} mark=0 use=1`;
-  const entry = parseConntrackEntry(line);
-  assert.ok(entry);
-  return { ...entry, gateway: 0, destinationGateway: 0, ...ids };
-}
-
-function gateway(id: number, fields: Partial<ModuleGateway> = {}): ModuleGateway {
-  const mac = `02:00:00:00:00:0${id}`;
-  return {
-    id,
-    device: 'lan0',
-    mac,
-    send: mac,
-    isUplink: false,
-    learned: 1,
-    sentPackets: 0,
-    sentBytes: 0,
-    moves: 0,
-    isOrdered: false,
-    idleMs: 0,
-    addresses: [],
-    ...fields,
-  };
-}
-
-function present(
-  records: readonly string[] = [`reply_mark ${MARKS}`, `orig_mark ${MARKS}`],
-  isEnabled = true,
-): ModuleReading {
-  return { state: 'present', isEnabled, records };
-}
-
-const RULES: TracedRules = {
-  name: 'nftables table inet gwmark',
-  owner: 'ours',
-  clients: [CLIENT_NETWORK],
-  setOf: clientSetName,
-  captured: null,
-  transports: [],
-  datapath: 'module',
-};
-
-/** The module at work, with a flow of the host through gateway 1. */
-function moduleWith(
-  fields: Partial<TraceReading> = {},
-  reading: ModuleReading = present(),
-  gateways: readonly ModuleGateway[] = [gateway(1), gateway(2, { isUplink: true }), gateway(3)],
-): TraceReading {
-  return {
-    policy: POLICY,
-    datapath: 'module',
-    rules: RULES,
-    devices: { links: [LAN], tunnels: [TUNNEL], taps: [] },
-    allDevices: [{ ifindex: 2, ifname: 'lan0', flags: ['BROADCAST', 'UP', 'LOWER_UP'], link_type: 'ether' }],
-    unforwarded: new Set(),
-    plan: EMPTY_PLAN,
-    opened: { bySource: [flow(HOST, CLIENT, { gateway: 1 })], byDestination: [] },
-    others: { filters: [], ruleset: [], firewall: 'nftables', strandedLink: null },
-    module: { reading, gateways },
-    status: null,
-    inForce: { from: 'command', differences: [] },
-    sourceLists: [],
-    ...fields,
-  };
-}
-
-async function told(
-  reading: TraceReading,
-  query: TraceQuery = QUERY,
-  answer: RouteAnswer = UNREACHABLE,
-): Promise<Trace & { readonly asked: readonly RouteQuestion[] }> {
-  const asked: RouteQuestion[] = [];
-  const trace = await explain(reading, query, async (question) => {
-    asked.push(question);
-    return answer;
-  });
-  return { ...trace, asked };
-}
-
-function assertStopped({ goesByMac, steps, sentence }: Trace, step: string, text: RegExp): void {
-  const last = steps.at(-1);
-  assert.deepEqual([goesByMac, last?.step, last?.ok], [false, step, false], JSON.stringify(steps));
-  assert.match(last?.text ?? '', text);
-  assert.ok(last?.remedy);
-  assert.match(sentence, /do not go to the router's MAC address/);
+function openedWith(ids: Partial<TracedFlow>): TraceReading {
+  return moduleWith({ opened: { bySource: [], byDestination: [flow(CLIENT, HOST, ids)] } });
 }
 
 describe('explain, with the kernel module', () => {
@@ -188,17 +87,14 @@ describe('explain, with the kernel module', () => {
   });
 
   it('follows what a client opens to where its answer came from, and to the uplink before there was one', async () => {
-    const opened = (ids: Partial<TracedFlow>): TraceReading =>
-      moduleWith({ opened: { bySource: [], byDestination: [flow(CLIENT, HOST, ids)] } });
-
     assert.match(
-      (await told(opened({ destinationGateway: 3 }))).sentence,
+      (await told(openedWith({ destinationGateway: 3 }))).sentence,
       /leaves lan0 to 02:00:00:00:00:03 \(gateway 3\)/,
     );
-    assert.match((await told(opened({}))).sentence, /leaves lan0 to 02:00:00:00:00:02 \(gateway 2, the uplink\)/);
-    assert.match((await told(opened({ destinationGateway: 9 }))).sentence, /gateway 2, the uplink/);
+    assert.match((await told(openedWith({}))).sentence, /leaves lan0 to 02:00:00:00:00:02 \(gateway 2, the uplink\)/);
+    assert.match((await told(openedWith({ destinationGateway: 9 }))).sentence, /gateway 2, the uplink/);
     assertStopped(
-      await told(opened({}), QUERY, { route: { dst: HOST, gateway: '192.0.2.1', dev: 'lan0' } }),
+      await told(openedWith({}), QUERY, { route: { dst: HOST, gateway: '192.0.2.1', dev: 'lan0' } }),
       'route',
       /a route of the endpoint comes before the uplink/,
     );
