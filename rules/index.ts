@@ -10,6 +10,7 @@ export { NOTED_SECONDS } from './noted-seconds.js';
 export * from './clients.js';
 export * from './module-structure.js';
 export * from './bridge-structure.js';
+export * from './cable-structure.js';
 export * from './routing.js';
 export { isAnswerable, isAnswerableBehindNat } from './path-filters.js';
 export { legsTable, markWithoutGateway, needsLegs } from './legs.js';

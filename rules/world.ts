@@ -78,6 +78,25 @@ export interface Link {
   readonly isReversePathStrict?: boolean;
   /** It is a bridge: an inline endpoint captures frames that pass it. */
   readonly isBridge: boolean;
+  /** Of a bridge and of a VLAN device on one. Default: no frames pass it. */
+  readonly cable?: Cable;
+}
+
+/** The bridge below a link, whose ports frames of the link's network pass. */
+export interface Cable {
+  /** The link's own MAC address, lower case. */
+  readonly mac: string;
+  /** The ports of the bridge through which frames of this network come; sorted by name. */
+  readonly ports: readonly CablePort[];
+  /** The VLAN that the network's frames are tagged with, 1..4094; null: none. */
+  readonly vlan: number | null;
+}
+
+/** A device that a bridge joins with others. */
+export interface CablePort {
+  readonly device: string;
+  /** Its own MAC address, lower case: one of the bridge's, too. */
+  readonly mac: string;
 }
 
 /**

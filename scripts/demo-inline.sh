@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# npm run demo:inline: fetches Debian's Linux 6.1 once, builds gwmark.ko for it, and tells the story of test/demo/inline.ts in it.
+# npm run demo:inline [-- --datapath nexthop|module]: installs what is missing, builds, and tells the story of test/demo/inline.ts; without
+# the kernel module, or (module) in a virtual machine: then it fetches Debian's Linux 6.1 once and builds gwmark.ko for it.
 # Ends with "demo: ok" and exit code 0 only if every claim in it was verified.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,12 +25,28 @@ with_progress() {
   return $status
 }
 
-[[ $(id -u) -eq 0 ]] || failed 'the virtual machine builds network namespaces and the kernel module as root; run: sudo npm run demo:inline'
+usage() {
+  printf 'usage: npm run demo:inline [-- --datapath nexthop|module]\n' >&2
+  exit 64
+}
+
+datapath=nexthop
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --datapath) [[ ${2:-} =~ ^(nexthop|module)$ ]] || usage; datapath=$2; shift 2 ;;
+    --datapath=nexthop | --datapath=module) datapath=${1#*=}; shift ;;
+    *) usage ;;
+  esac
+done
+
+[[ $(id -u) -eq 0 ]] || failed 'network namespaces need root; run: sudo npm run demo:inline'
 
 (need_programs openvpn nft ip ping tcpdump conntrack openssl) || failed 'programs are missing'
 need_node_modules || failed 'npm ci did not succeed'
 printf '.. npm run build\n'
 npm run --silent build || failed 'the build did not succeed'
+
+[[ $datapath == module ]] || exec node dist/test/demo/run-inline.js
 
 cache=${GWMARK_CACHE:-.cache}
 mkdir -p "$cache"

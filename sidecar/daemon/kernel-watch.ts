@@ -93,6 +93,10 @@ export class KernelWatch implements AsyncDisposable {
       routingRepairs.neighbourChanged(event);
       return;
     }
+    if (event.kind === 'bridged') {
+      neighbours.takeBridged(event);
+      return;
+    }
     if (
       event.kind === 'link' ||
       event.kind === 'address' ||

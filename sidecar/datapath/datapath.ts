@@ -79,12 +79,22 @@ export interface NeighbourState {
   readonly mac: string | null;
 }
 
-/** Learns routers from the neighbour table. */
+/** A sender in the forwarding table of a bridge. */
+export interface BridgedSender {
+  /** The bridge. */
+  readonly device: string;
+  /** Lower case, colons. */
+  readonly mac: string;
+}
+
+/** Learns routers from the neighbour table, and from what bridges learnt. */
 export interface NeighbourListener {
   /** Sets the devices on which gateways are learnt. */
   setLinks(links: readonly Link[]): void;
   /** @param neighbours on these devices */
   heard(neighbours: readonly NeighbourState[]): void;
+  /** @param senders whose frames passed a bridge that is one of these devices */
+  bridged(senders: readonly BridgedSender[]): void;
 }
 
 /** Keeps the gateways in this process; only the datapath `nexthop` does, because the module keeps its own. */

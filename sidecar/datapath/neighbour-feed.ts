@@ -1,8 +1,9 @@
-import type { Link } from '../../rules/index.js';
+import { cableLinks, type Link } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
 import type { KernelEvent } from '../routing/neighbour-monitor.js';
+import { macsSeenByBridge } from '../routing/bridge-forwarding.js';
 import { usableNeighbours } from '../routing/neighbours.js';
-import type { NeighbourListener, NeighbourState } from './datapath.js';
+import type { BridgedSender, NeighbourListener, NeighbourState } from './datapath.js';
 import type { SourceLists } from './source-lists.js';
 import { resolveRouter } from './uplink-seeker.js';
 
@@ -19,12 +20,22 @@ export interface NeighbourFeedOptions {
 }
 
 /**
+ * So many senders of one bridge are handed on. An inline endpoint is a cable between a few routers; behind the ports of
+ * another bridge may be every host of a site, and those that are routers show it by their frames.
+ */
+const MAX_BRIDGED = 16;
+
+/**
  * Hands on what the kernel's neighbour table says of links: to the lists of senders first, so that who is on one does
  * not become a gateway, and then to whoever keeps gateways.
  */
 export class NeighbourFeed {
   readonly #options: NeighbourFeedOptions;
   #devices: ReadonlySet<string> = new Set();
+  /** Port -> the bridge that is a link. */
+  #bridgeOf: ReadonlyMap<string, string> = new Map();
+  /** Bridge -> senders that were handed on. */
+  readonly #bridged = new Map<string, Set<string>>();
 
   constructor(options: NeighbourFeedOptions) {
     this.#options = options;
@@ -34,6 +45,9 @@ export class NeighbourFeed {
   async setLinks(links: readonly Link[]): Promise<void> {
     const known = this.#devices;
     this.#devices = new Set(links.map(({ device }) => device));
+    const bridges = cableLinks(links).filter(({ isBridge }) => isBridge);
+    this.#bridgeOf = new Map(bridges.flatMap(({ device, cable }) => cable.ports.map((port) => [port.device, device])));
+    for (const bridge of this.#bridged.keys()) if (!this.#devices.has(bridge)) this.#bridged.delete(bridge);
     this.#options.listener?.setLinks(links);
     if (links.some(({ device }) => !known.has(device))) await this.read();
   }
@@ -45,6 +59,15 @@ export class NeighbourFeed {
     if (listener === null && !sources.hasAddresses) return;
     const others = (await usableNeighbours()).filter((neighbour) => neighbour.protocol !== String(protocol));
     this.#handOn(others.map(({ dev, dst, lladdr }) => ({ device: dev, address: dst, mac: lladdr ?? null })));
+    if (listener === null) return;
+    for (const device of new Set(this.#bridgeOf.values()))
+      this.#handOnBridged((await macsSeenByBridge(device)).map((mac) => ({ device, mac })));
+  }
+
+  /** Processes an event of a bridge's forwarding table. */
+  takeBridged({ port, mac }: KernelEvent & { kind: 'bridged' }): void {
+    const device = this.#bridgeOf.get(port);
+    if (device !== undefined) this.#handOnBridged([{ device, mac }]);
   }
 
   /** Processes an event of the neighbour table. */
@@ -55,6 +78,16 @@ export class NeighbourFeed {
   /** Makes the kernel resolve addresses on the lists; the answers come as events. */
   ask(): Promise<void> {
     return this.#options.sources.ask(this.#devices);
+  }
+
+  #handOnBridged(senders: readonly BridgedSender[]): void {
+    const fresh = senders.filter(({ device, mac }) => {
+      const known = this.#bridged.get(device) ?? new Set();
+      if (known.has(mac) || known.size >= MAX_BRIDGED) return false;
+      this.#bridged.set(device, known.add(mac));
+      return true;
+    });
+    if (fresh.length > 0) this.#options.listener?.bridged(fresh);
   }
 
   #handOn(neighbours: readonly NeighbourState[]): void {

@@ -1,6 +1,6 @@
 import { isUnicastMac, type Link } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
-import { exec } from '../system/exec.js';
+import { macsSeenByBridge } from '../routing/bridge-forwarding.js';
 import { ipBatch } from '../routing/iproute.js';
 import { usableNeighbours } from '../routing/neighbours.js';
 
@@ -83,7 +83,9 @@ export async function possibleRouters(links: readonly Link[], protocol: number):
   const neighbours = (await usableNeighbours()).filter((neighbour) => neighbour.protocol !== String(protocol));
   const known = neighbours.flatMap(({ dev, lladdr }) => (lladdr === undefined ? [] : [{ device: dev, mac: lladdr }]));
   const bridged = await Promise.all(
-    links.filter(({ isBridge }) => isBridge).map(({ device }) => seenByBridge(device)),
+    links
+      .filter(({ isBridge }) => isBridge)
+      .map(async ({ device }) => (await macsSeenByBridge(device)).map((mac) => ({ device, mac }))),
   );
   const all = [...known, ...bridged.flat()].filter(
     ({ device, mac }) => links.some((link) => link.device === device) && isUnicastMac(mac),
@@ -91,22 +93,4 @@ export async function possibleRouters(links: readonly Link[], protocol: number):
   return [...new Map(all.map((router) => [`${router.device} ${router.mac}`, router])).values()].toSorted((a, b) =>
     a.mac < b.mac ? -1 : 1,
   );
-}
-
-/** What `bridge -j fdb show` prints of one entry. */
-interface FdbEntry {
-  readonly mac: string;
-  readonly state?: string;
-}
-
-/** Nothing if there is no program `bridge`, which is optional. */
-async function seenByBridge(device: string): Promise<readonly Router[]> {
-  const { exitCode, stdout } = await exec('bridge', ['-j', 'fdb', 'show', 'br', device]).catch(() => ({
-    exitCode: 1,
-    stdout: '',
-  }));
-  if (exitCode !== 0 || stdout.trim() === '') return [];
-  // The parse border: the shape is iproute2's.
-  const entries = JSON.parse(stdout) as readonly FdbEntry[];
-  return entries.filter(({ state }) => state !== 'permanent').map(({ mac }) => ({ device, mac }));
 }

@@ -1,9 +1,10 @@
-import type { Family, Link, Network, Tunnel } from '../../rules/index.js';
+import type { Cable, Family, Link, Network, Tunnel } from '../../rules/index.js';
 import { contains, parseNetwork } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
 import type { IpDevice, IpRoute, OnlinkRoute } from '../routing/iproute.js';
 import { ipJson, isDeviceGone, readOnlinkRoutes } from '../routing/iproute.js';
 import { readSysctl } from '../system/sysctl.js';
+import { cableOf, readUntaggedVlans } from './cables.js';
 
 /** One reading of the network devices of the namespace. */
 export interface Devices {
@@ -59,6 +60,7 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
   );
   const noneDevices = devices.filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
   const routes = (await Promise.all([readOnlinkRoutes(4), readOnlinkRoutes(6)])).flat();
+  const untagged = await readUntaggedVlans(devices);
   const vrfMembers = devices.flatMap((device) =>
     isVrfMember(device)
       ? [
@@ -84,6 +86,7 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
         toLink(
           device,
           routes.filter((route) => route.device === device.ifname),
+          cableOf(device, devices, untagged),
         ),
       ),
     ),
@@ -127,7 +130,7 @@ export function isVrfMember({ link_type, flags, linkinfo }: IpDevice): boolean {
  * A host is on-link by the prefix of an address, or by a route: a DHCPv6 client has its address as /128, and a router
  * advertisement (RFC 4861, section 4.6.2) or an administrator says which prefix is on the link.
  */
-async function toLink(device: IpDevice, routes: readonly OnlinkRoute[]): Promise<Link> {
+async function toLink(device: IpDevice, routes: readonly OnlinkRoute[], cable: Cable | null): Promise<Link> {
   const addresses = addressesOf(device);
   const networks = [
     ...addresses.map(({ network }) => network),
@@ -140,6 +143,7 @@ async function toLink(device: IpDevice, routes: readonly OnlinkRoute[]): Promise
     families: await familiesOf(device.ifname),
     ...(await readReversePathFilter(device.ifname)),
     isBridge: device.linkinfo?.info_kind === 'bridge',
+    ...(cable === null ? {} : { cable }),
   };
 }
 

@@ -1,6 +1,9 @@
 import type { About, ClientNetwork, ClientNetworkChange, Policy } from '../../rules/index.js';
 
-/** A frame's source as the packet path noted it. */
+/** The sets that the packet path fills. */
+export type SeenSet = 'candidates' | 'uplinks' | 'destinations';
+
+/** A frame's source, or destination, as the packet path noted it. */
 export interface SeenMac {
   readonly device: string;
   readonly mac: string;
@@ -45,8 +48,11 @@ export interface PacketPath {
   /** What the rules counted; null when they are gone. Tells nothing about their state, so it may run beside a change. */
   readCounters(): Promise<RuleCounters | null>;
 
-  /** Source MACs that the packet path noted: of frames that no gateway's rule knew, and of transport flows. */
-  seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]>;
+  /**
+   * MACs that the packet path noted: the sources of frames that no gateway's rule knew, and of transport flows; in a
+   * bridge table the destinations of captured frames, by port.
+   */
+  seenMacs(set: SeenSet): Promise<readonly SeenMac[]>;
 }
 
 /**

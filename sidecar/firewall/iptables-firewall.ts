@@ -15,7 +15,7 @@ import {
 } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
 import { markClash, notOurs } from './clash.js';
-import type { Firewall, FirewallReading, Installed, RuleCounters, SeenMac } from './firewall.js';
+import type { Firewall, FirewallReading, Installed, RuleCounters, SeenMac, SeenSet } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import type { InstalledChains, SourceRule } from './iptables-reader.js';
 import { listChains, listSets, readClientSets } from './iptables-reader.js';
@@ -155,7 +155,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
     this.#fingerprint = null;
   }
 
-  async seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]> {
+  async seenMacs(set: SeenSet): Promise<readonly SeenMac[]> {
     const found: SeenMac[] = [];
     if (set === 'uplinks') {
       const nowMs = performance.now();

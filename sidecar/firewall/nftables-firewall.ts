@@ -4,7 +4,7 @@ import { NOTHING, clientCommands, diffStructure } from '../../rules/index.js';
 import { isNotFound } from 'nftables-json';
 import { GwmarkError } from '../errors.js';
 import { notOurs } from './clash.js';
-import type { Firewall, FirewallReading, RuleCounters, SeenMac } from './firewall.js';
+import type { Firewall, FirewallReading, RuleCounters, SeenMac, SeenSet } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import { nftablesMarkClashes } from './nftables-marks.js';
 import type { InstalledTable } from './table-reader.js';
@@ -132,8 +132,8 @@ export class NftablesFirewall implements Firewall<Structure> {
     if (this.#structure !== NOTHING) this.#invalidate(true);
   }
 
-  /** Source MACs in one of the sets that the packet path fills; empty when the set is gone. */
-  async seenMacs(set: 'candidates' | 'uplinks'): Promise<readonly SeenMac[]> {
+  /** The MACs in one of the sets that the packet path fills; empty when the set is gone. */
+  async seenMacs(set: SeenSet): Promise<readonly SeenMac[]> {
     try {
       const objects = await this.#nft.list({ set: { family: this.#family, table: this.#table, name: set } });
       return objects.flatMap((object) => ('set' in object ? readSeenMacs(object.set.elem ?? []) : []));

@@ -1,6 +1,7 @@
 import type { Policy, Site, Structure } from '../../rules/index.js';
 import {
   compileBridgeStructure,
+  compileCableStructure,
   compileIptablesModule,
   compileIptablesNexthop,
   compileModuleStructure,
@@ -54,8 +55,7 @@ export interface KernelSide {
 interface Backend<Rules> {
   readonly firewall: Firewall<Rules>;
   /**
-   * The table for frames that pass an inline endpoint. Only the module captures them, the other datapath has it
-   * removed; only nftables can select them.
+   * The table for frames that pass an inline endpoint; only nftables can select them.
    */
   readonly bridge: Firewall<Structure> | null;
   readonly compileRules: Readonly<Record<DatapathKind, (site: Site) => Rules>>;
@@ -104,7 +104,13 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
     asked: keeper === null ? null : configuredUplink,
     onListsChanged: onChanged,
   });
-  const tables = RuleTables.of(firewall, bridge, (site) => datapath.compile(site));
+  const tables = RuleTables.of(
+    firewall,
+    bridge,
+    (site) => datapath.compile(site),
+    // An endpoint that takes the module because of a bridge is inline.
+    kind === 'module' ? null : (error) => logger.warn('firewall.no_bridge', { error }),
+  );
   const reconciler = new Reconciler({
     policy,
     tables,
@@ -121,7 +127,12 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
       const module = new ModuleDatapath({ ...common, compileBridge: bridge === null ? null : compileBridgeStructure });
       return { datapath: module, gateways: module, keeper: null };
     }
-    const nexthop = new NexthopDatapath({ ...common, max: maxGateways, nextPass: () => reconciler.nextPass });
+    const nexthop = new NexthopDatapath({
+      ...common,
+      frames: bridge === null ? null : { compile: compileCableStructure, firewall: bridge },
+      max: maxGateways,
+      nextPass: () => reconciler.nextPass,
+    });
     return { datapath: nexthop, gateways: nexthop, keeper: nexthop };
   }
 }

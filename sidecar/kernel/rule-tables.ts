@@ -2,6 +2,7 @@ import type { ClientNetwork, ClientNetworkChange, Policy, RoutingPlan, Site, Str
 import type { Compiled } from '../datapath/datapath.js';
 import type { Firewall, FirewallReading, Installed, InstalledRules } from '../firewall/firewall.js';
 import { countDifferences } from '../firewall/firewall.js';
+import { isUnsupported } from '../firewall/unsupported.js';
 
 /** A site in the terms of packet filter and routing. */
 export interface CompiledSite {
@@ -34,33 +35,43 @@ export class RuleTables {
   readonly #main: InstalledRules;
   readonly #bridge: Firewall<Structure> | null;
   readonly #compile: (site: Site) => Tables;
-  /** `left`: by an earlier run, and not ours to judge before it is replaced or removed. */
-  #bridgeState: 'none' | 'left' | 'installed' = 'none';
+  readonly #onUnsupported: ((error: Error) => void) | null;
+  /**
+   * `left`: by an earlier run, and not ours to judge before it is replaced or removed. `unsupported`: the kernel has no
+   * such tables.
+   */
+  #bridgeState: 'none' | 'left' | 'installed' | 'unsupported' = 'none';
 
-  private constructor(main: InstalledRules, bridge: Firewall<Structure> | null, compile: (site: Site) => Tables) {
+  private constructor(
+    main: InstalledRules,
+    bridge: Firewall<Structure> | null,
+    compile: (site: Site) => Tables,
+    onUnsupported: ((error: Error) => void) | null,
+  ) {
     this.#main = main;
     this.#bridge = bridge;
     this.#compile = compile;
+    this.#onUnsupported = onUnsupported;
   }
 
   /**
    * @param main made with nftables or with iptables, which decides the type of all rules
    * @param bridge null if the packet filter has no such table
    * @param compile what the datapath wants for a site, pure
+   * @param onUnsupported the kernel refused the table for frames when it was new: it is not tried again, and the table
+   *   for packets is in force, because an endpoint whose link is a bridge need not be inline. Null: that is a failure
    */
   static of<Rules>(
     main: Firewall<Rules>,
     bridge: Firewall<Structure> | null,
     compile: (site: Site) => Compiled<Rules>,
+    onUnsupported: ((error: Error) => void) | null = null,
   ): RuleTables {
-    return new RuleTables(main, bridge, (site) => {
-      const compiled = compile(site);
-      return {
-        routing: compiled.routing,
-        bridge: compiled.bridge,
-        apply: (changes) => main.apply(compiled.rules, changes),
-      };
-    });
+    const compileTables = (site: Site): Tables => {
+      const { routing, bridge: frames, rules } = compile(site);
+      return { routing, bridge: frames, apply: (changes) => main.apply(rules, changes) };
+    };
+    return new RuleTables(main, bridge, compileTables, onUnsupported);
   }
 
   /**
@@ -91,7 +102,8 @@ export class RuleTables {
   compile(site: Site): CompiledSite {
     const tables = this.#compile(site);
     const needsEveryone = (): boolean =>
-      this.#main.needsFullRewrite || (tables.bridge !== null && this.#bridge?.needsFullRewrite === true);
+      this.#main.needsFullRewrite ||
+      (tables.bridge !== null && this.#bridgeState !== 'unsupported' && this.#bridge?.needsFullRewrite === true);
     return {
       routing: tables.routing,
       get needsEveryone() {
@@ -132,10 +144,17 @@ export class RuleTables {
   ): Promise<void> {
     await tables.apply(this.#main.needsFullRewrite ? everyone : changes);
     const bridge = this.#bridge;
-    if (bridge === null) return;
+    if (bridge === null || this.#bridgeState === 'unsupported') return;
     if (tables.bridge !== null) {
-      await bridge.apply(tables.bridge, bridge.needsFullRewrite ? everyone : changes);
-      this.#bridgeState = 'installed';
+      const isNew = bridge.needsFullRewrite;
+      try {
+        await bridge.apply(tables.bridge, isNew ? everyone : changes);
+        this.#bridgeState = 'installed';
+      } catch (error) {
+        if (this.#onUnsupported === null || !isNew || !isUnsupported(error)) throw error;
+        this.#bridgeState = 'unsupported';
+        this.#onUnsupported(error);
+      }
     } else if (this.#bridgeState !== 'none') {
       await bridge.remove();
       this.#bridgeState = 'none';

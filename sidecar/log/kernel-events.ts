@@ -38,8 +38,9 @@ export const KERNEL_EVENTS = {
   'firewall.no_bridge': {
     level: 'warn',
     meaning:
-      'A device is a bridge, but only nftables can select frames that pass a bridge: nothing is captured inline.',
-    action: 'If the endpoint is inline, use `firewall: nftables`; otherwise none.',
+      'A device is a bridge, but frames that pass it cannot be selected: iptables has no rules for them, or the kernel has no nftables of family bridge (`error`). Nothing is captured inline.',
+    action:
+      'If the endpoint is inline, use `firewall: nftables` and a kernel with CONFIG_NF_TABLES_BRIDGE; otherwise none.',
   },
   'firewall.fallback': {
     level: 'warn',

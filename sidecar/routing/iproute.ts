@@ -13,10 +13,19 @@ export interface IpDevice {
   /** The bridge, bond or VRF of the device. */
   readonly master?: string;
   readonly operstate?: string;
+  /** The device below a VLAN device. */
+  readonly link?: string;
   readonly linkinfo?: {
     readonly info_kind?: string;
     readonly info_slave_kind?: string;
-    readonly info_data?: { readonly type?: string };
+    readonly info_data?: {
+      readonly type?: string;
+      /** Of a bridge: 1 if it keeps VLANs apart. */
+      readonly vlan_filtering?: number;
+      /** Of a VLAN device: its protocol and number. */
+      readonly protocol?: string;
+      readonly id?: number;
+    };
   };
   readonly addr_info?: readonly {
     readonly family: string;

@@ -12,6 +12,8 @@ export type KernelEvent =
       readonly isDeleted: boolean;
       readonly isOurs: boolean;
     }
+  /** A bridge learnt a sender at one of its ports. */
+  | { readonly kind: 'bridged'; readonly port: string; readonly mac: string }
   /** The main table started or stopped routing a network to a device directly, without a next hop. */
   | { readonly kind: 'onlink-route'; readonly device: string }
   /** A device, an address, another route or a rule changed: read again what you need. */
@@ -56,6 +58,12 @@ function parseNeighbour(text: string, protocol: number): KernelEvent | null {
   const words = (isDeleted ? text.slice(8) : text).split(/\s+/);
   const [address] = words;
   const device = wordAfter(words, 'dev');
+  // An entry of a bridge's forwarding table has no address; a permanent one is a MAC of the bridge itself.
+  if (address === 'dev') {
+    const mac = wordAfter(words, 'lladdr');
+    const isSender = !isDeleted && !words.includes('PERMANENT');
+    return device === null || mac === null || !isSender ? null : { kind: 'bridged', port: device, mac };
+  }
   if (address === undefined || device === null) return null;
   const isUsable = !isDeleted && words.some((word) => USABLE_STATES.has(word));
   return {

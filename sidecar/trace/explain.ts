@@ -1,4 +1,4 @@
-import { contains, markWithoutGateway, moduleMark } from '../../rules/index.js';
+import { cableLinks, contains, markWithoutGateway, moduleMark } from '../../rules/index.js';
 import { describeDifferences } from '../control/settings-in-force.js';
 import { findFlow } from './flow-found.js';
 import { findPorts } from './kernel-policy.js';
@@ -95,13 +95,16 @@ function findSelection(
 
 /** On a bridge, frames for VPN addresses are not addressed to the endpoint: the bridge table has to take them up. */
 function findCapture(
-  { datapath, devices, rules: { captured }, policy, module }: TraceReading,
+  { datapath, devices, rules: { captured, name: rulesName }, policy, module }: TraceReading,
   { destination }: TraceQuery,
   role: Role,
   steps: Steps,
 ): Stopped | undefined {
-  const bridge = devices.links.find(({ isBridge }) => isBridge);
-  if (datapath !== 'module' || bridge === undefined || role.transport !== null) return undefined;
+  const isModule = datapath === 'module';
+  const [bridge] = isModule ? devices.links.filter(({ isBridge }) => isBridge) : cableLinks(devices.links);
+  // With iptables nothing is captured: the endpoint is not inline then.
+  if (bridge === undefined || role.transport !== null || (!isModule && rulesName.startsWith('iptables')))
+    return undefined;
   const name = `nftables table bridge ${policy.table}`;
   const remedy = 'a running sidecar repairs this within a second: see "gwmark status"';
   if (captured === null)

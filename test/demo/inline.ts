@@ -28,6 +28,9 @@ const ROUTER_NAMES: Readonly<Record<string, string>> = {
 const MENTIONS_VPN = /10\.8\.0|fd00:8:|192\.168\.77|fd00:77:|192\.0\.2\.10\b|2001:db8::10\b/;
 const TRANSFER_BYTES = 500_000;
 
+/** `nexthop` runs anywhere, `module` in a kernel of its own. */
+export type InlineDatapath = 'nexthop' | 'module';
+
 /** One try of the demo: who opens what to whom. */
 interface Attempt {
   readonly what: string;
@@ -38,8 +41,16 @@ interface Attempt {
   readonly via: string | null;
 }
 
-/** Runs the whole story on a lab that the caller disposes. @throws DemoFailure at the first claim that is not so. */
-export async function tellInline(lab: InlineLab): Promise<void> {
+/** Next hops of the datapath `nexthop`, which exist only as permanent neighbours. */
+const STAND_IN = / via (169\.254\.119\.|fe80::6777:6d61:726b:)/;
+
+/**
+ * Runs the whole story on a lab that the caller disposes.
+ *
+ * @throws DemoFailure at the first claim that is not so
+ */
+export async function tellInline(lab: InlineLab, datapath: InlineDatapath): Promise<void> {
+  const isModule = datapath === 'module';
   const pristine = await networkState(lab.endpoint);
 
   chapter(`The topology: every box is a network namespace, OpenVPN is the real one, Linux is ${release()}`);
@@ -48,13 +59,13 @@ export async function tellInline(lab: InlineLab): Promise<void> {
   chapter('The routes: nobody knows of the VPN');
   await showRoutes(lab);
 
-  chapter('Without gwmark.ko the endpoint is a plain bridge');
+  chapter(`Without ${isModule ? 'gwmark.ko' : 'gwmark'} the endpoint is a plain bridge`);
   await showDatagramsWithoutAnswer(lab);
 
-  chapter('With gwmark.ko and the sidecar');
-  await step('insmod gwmark.ko', insertModule);
+  chapter(isModule ? 'With gwmark.ko and the sidecar' : 'With the sidecar, which needs no kernel module');
+  if (isModule) await step('insmod gwmark.ko', insertModule);
   say('     gwmark run --management unix:management.sock');
-  await step('starting the sidecar', async () => await lab.startSidecar());
+  await step('starting the sidecar', async () => await lab.startSidecar('--datapath', datapath));
   await step(
     'connecting client1 (over IPv4) and client2 (over IPv6)',
     async () => await lab.connect('client1', 'client2'),
@@ -63,11 +74,37 @@ export async function tellInline(lab: InlineLab): Promise<void> {
   await showUntouched(lab);
 
   chapter('What the sidecar knows (gwmark status)');
-  await showStatus(lab);
+  await showStatus(lab, datapath);
 
   chapter('The routes again');
   await showRoutes(lab);
 
+  await (isModule ? showUnloading(lab) : showKill(lab));
+
+  chapter('The clean-up (gwmark down)');
+  await step('stopping the sidecar', async () => await lab.sidecar.stop());
+  await step('removing what it made', async () => await lab.sidecar.down());
+  const state = await networkState(lab.endpoint);
+  const changed = Object.keys(pristine).filter((name) => pristine[name] !== state[name]);
+  verify(
+    changed.length === 0,
+    `ruleset, rules, routes, neighbours and settings are as before gwmark came${changed.length === 0 ? '' : `: not ${changed.join(', ')}`}`,
+  );
+}
+
+async function showKill(lab: InlineLab): Promise<void> {
+  chapter('The sidecar killed (kill -9)');
+  await step('killing it', async () => await lab.sidecar.killHard());
+  const pings = attempts(lab).filter(({ kind }) => kind === 'ping');
+  for (const attempt of pings) verify(await isThrough(attempt), `goes on: ${attempt.what}`);
+  await step('starting it again', async () => {
+    await lab.sidecar.restart();
+    await lab.known('client1', 'client2');
+  });
+  for (const attempt of pings) verify(await isThrough(attempt), attempt.what);
+}
+
+async function showUnloading(lab: InlineLab): Promise<void> {
   chapter('The module unloaded');
   await step('rmmod gwmark', removeModule);
   for (const attempt of attempts(lab).filter(({ kind }) => kind === 'ping'))
@@ -90,16 +127,6 @@ export async function tellInline(lab: InlineLab): Promise<void> {
       attempt.what,
     );
   }
-
-  chapter('The clean-up (gwmark down)');
-  await step('stopping the sidecar', async () => await lab.sidecar.stop());
-  await step('removing what it made', async () => await lab.sidecar.down());
-  const state = await networkState(lab.endpoint);
-  const changed = Object.keys(pristine).filter((name) => pristine[name] !== state[name]);
-  verify(
-    changed.length === 0,
-    `ruleset, rules, routes, neighbours and settings are as before gwmark came${changed.length === 0 ? '' : `: not ${changed.join(', ')}`}`,
-  );
 }
 
 async function showRoutes(lab: InlineLab): Promise<void> {
@@ -116,10 +143,15 @@ async function showRoutes(lab: InlineLab): Promise<void> {
       // Its own tunnel is its own business; no packet leaves by a router because of a route.
       const toWire = routes.filter(
         (route) =>
-          / via /.test(route) ||
-          (/dev (br0|p1|p2)/.test(route) && !/^(192\.0\.2\.0\/24|2001:db8::\/64|default dev br0 table)/.test(route)),
+          !STAND_IN.test(route) &&
+          (/ via /.test(route) ||
+            (/dev (br0|p1|p2)/.test(route) &&
+              !/^(192\.0\.2\.0\/24|2001:db8::\/64|default dev br0 table)/.test(route))),
       );
-      verify(toWire.length === 0, 'the bridge has no route by a router, and none to anything far on its cable');
+      verify(
+        toWire.length === 0,
+        'the bridge has no route by the address of a router, and none to anything far on its cable',
+      );
     } else {
       verify(!routes.some((route) => MENTIONS_VPN.test(route)), `no route of ${box} mentions the VPN or the endpoint`);
     }
@@ -201,7 +233,7 @@ async function showUntouched(lab: InlineLab): Promise<void> {
   }
 }
 
-async function showStatus(lab: InlineLab): Promise<void> {
+async function showStatus(lab: InlineLab, datapath: InlineDatapath): Promise<void> {
   const status = await lab.sidecar.status();
   table([
     ['client', 'addresses'],
@@ -217,7 +249,7 @@ async function showStatus(lab: InlineLab): Promise<void> {
       ROUTER_NAMES[mac] ?? '',
     ]),
   ]);
-  verify(status.datapath === 'module', 'the datapath is the module');
+  verify(status.datapath === datapath, `the datapath is ${datapath}`);
 }
 
 function attempts(lab: InlineLab): readonly Attempt[] {
@@ -320,10 +352,10 @@ function textOf(frames: readonly Frame[], sourceMac: string): string {
 }
 
 /** The demo as a program; resolves with its exit code. */
-export async function main(): Promise<number> {
+export async function main(datapath: InlineDatapath): Promise<number> {
   return await perform({
     scene: 'eight network namespaces, a certificate authority and an OpenVPN server',
     create: async () => await InlineLab.create(),
-    tell: tellInline,
+    tell: async (lab) => await tellInline(lab, datapath),
   });
 }

@@ -240,6 +240,11 @@ export class GatewayTable {
     return isUnicastMac(mac) ? this.#find(device, mac, 'frame') : [];
   }
 
+  /** A bridge learnt a sender: it may be a router, like a neighbour. */
+  bridged(device: string, mac: string): GatewayChange[] {
+    return isUnicastMac(mac) ? this.#find(device, mac, 'neighbour') : [];
+  }
+
   /** A rule counted frames of this gateway. */
   used(id: number): void {
     const entry = this.#entries.get(id);

@@ -1,13 +1,14 @@
-import type { Link, Policy, Site } from '../../../rules/index.js';
-import { compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
+import type { Link, Policy, Site, Structure } from '../../../rules/index.js';
+import { cableLinks, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
 import type { MoveOrder } from '../../control/move-order.js';
-import type { PacketPath, RuleCounters } from '../../firewall/firewall.js';
+import type { PacketPath, RuleCounters, SeenMac } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import { flushMark } from '../../system/conntrack.js';
 import { OngoingWork } from '../../system/ongoing-work.js';
 import type {
+  BridgedSender,
   Compiled,
   Datapath,
   DatapathCounters,
@@ -39,11 +40,20 @@ export interface NexthopDatapathOptions<Rules> {
   readonly configuredUplink: ConfiguredUplink | null;
   readonly sources: SourceLists;
   readonly firewall: PacketPath;
+  /** The second table, for frames that pass a bridge; null if the packet filter has none. */
+  readonly frames: FrameTable | null;
   readonly logger: Logger;
   /** Gateways or the uplink changed. */
   readonly onChanged: () => void;
   /** Number of the first pass that will take in what is known now, for the log. */
   readonly nextPass: () => number;
+}
+
+/** What captures frames off bridges. */
+export interface FrameTable {
+  /** Null if no link is a bridge. Pure. */
+  readonly compile: (site: Site) => Structure | null;
+  readonly firewall: Pick<PacketPath, 'seenMacs'>;
 }
 
 /**
@@ -62,6 +72,8 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   /** Gateway id -> how often it moved. */
   readonly #moves = new Map<number, number>();
   #isFull = false;
+  /** Bridges for which the log already says that frames on them cannot be captured. */
+  #warnedOf = '';
   readonly #checks: RouterChecks;
   readonly #work = new OngoingWork();
 
@@ -93,7 +105,13 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   }
 
   compile(site: Site): Compiled<Rules> {
-    return { rules: this.#options.compileRules(site), bridge: null, routing: compileRouting(site) };
+    const { compileRules, frames, logger } = this.#options;
+    const bridges = cableLinks(site.links).map(({ device }) => device);
+    // A bridge may be the link of an endpoint that is not inline: then nothing is missing.
+    if (frames === null && bridges.length > 0 && bridges.join() !== this.#warnedOf)
+      logger.warn('firewall.no_bridge', { devices: bridges });
+    this.#warnedOf = bridges.join();
+    return { rules: compileRules(site), bridge: frames?.compile(site) ?? null, routing: compileRouting(site) };
   }
 
   /**
@@ -130,8 +148,12 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     this.#note([...others.flatMap((neighbour) => this.#table.neighbour(neighbour)), ...this.#table.removeExempt()]);
   }
 
-  poll(need: UplinkNeed): Promise<void> {
-    return this.#work.add(this.#pollNow(need));
+  bridged(senders: readonly BridgedSender[]): void {
+    this.#note(senders.flatMap(({ device, mac }) => this.#table.bridged(device, mac)));
+  }
+
+  poll(need: UplinkNeed, links: readonly Link[]): Promise<void> {
+    return this.#work.add(this.#pollNow(need, links));
   }
 
   async close(): Promise<void> {
@@ -193,14 +215,17 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     }));
   }
 
-  async #pollNow(need: UplinkNeed): Promise<void> {
-    const { firewall } = this.#options;
+  async #pollNow(need: UplinkNeed, links: readonly Link[]): Promise<void> {
+    const { firewall, frames } = this.#options;
     const uplinks = await firewall.seenMacs('uplinks');
     const candidates = await firewall.seenMacs('candidates');
-    const found = [...uplinks, ...candidates]
+    const noted =
+      frames === null || cableLinks(links).length === 0 ? [] : await frames.firewall.seenMacs('destinations');
+    const destinations = onLinks(noted, links);
+    const found = [...uplinks, ...candidates, ...destinations]
       .filter(({ device, mac }) => this.#devices.has(device) && this.#table.bySource(device, mac) === null)
       .flatMap(({ device, mac }) => this.#table.frame(device, mac));
-    const { changes, hasChanged } = await this.#uplink.poll(need, uplinks, this.#devices);
+    const { changes, hasChanged } = await this.#uplink.poll(need, { uplinks, destinations }, this.#devices);
     this.#note([...found, ...changes], hasChanged);
   }
 
@@ -267,4 +292,14 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       .add(flushMark(gatewayMark(policy, id), policy.markMask))
       .catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
   }
+}
+
+/** Destinations of captured frames, which ports name, as MACs on the links of their bridges; without the bridges' own. */
+function onLinks(destinations: readonly SeenMac[], links: readonly Link[]): SeenMac[] {
+  const cables = cableLinks(links).filter(({ cable }) => cable.vlan === null);
+  const own = new Set(cables.flatMap(({ cable: { mac, ports } }) => [mac, ...ports.map((port) => port.mac)]));
+  return destinations.flatMap((seen) => {
+    const link = cables.find(({ cable }) => cable.ports.some(({ device }) => device === seen.device));
+    return link === undefined || own.has(seen.mac) ? [] : [{ ...seen, device: link.device }];
+  });
 }

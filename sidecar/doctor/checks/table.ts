@@ -22,9 +22,13 @@ export const table: Check = {
     const { table: name } = system.settings;
     const ruleset = await system.ruleset();
     const isRunning = (await system.status().catch(() => null)) !== null;
+    const bridges = (await system.links()).filter(({ linkinfo }) => linkinfo?.info_kind === 'bridge');
+    const devices = await system.devices();
+    // Without the module, a bridge without ports has no table.
     const isInline =
-      (await system.datapath()) === 'module' &&
-      (await system.links()).some(({ linkinfo }) => linkinfo?.info_kind === 'bridge');
+      (await system.datapath()) === 'module'
+        ? bridges.length > 0
+        : bridges.some(({ ifname }) => devices.some(({ master }) => master === ifname));
     const firewall = await system.firewall();
     const families = isInline ? (['inet', 'bridge'] as const) : (['inet'] as const);
     return families.map((family) =>

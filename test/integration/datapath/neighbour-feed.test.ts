@@ -5,10 +5,15 @@ import type { NeighbourState } from '../../../sidecar/datapath/datapath.js';
 import { NeighbourFeed } from '../../../sidecar/datapath/neighbour-feed.js';
 import { SourceLists } from '../../../sidecar/datapath/source-lists.js';
 import { LAN, POLICY } from '../../unit/rules/sample-site.js';
+import { exec } from '../../lab/process.js';
 import { ip, makeLan, resetKernel } from '../firewall/kernel.js';
 
 const A = '02:00:00:00:00:0a';
 const B = '02:00:00:00:00:0b';
+
+async function bridgeCommand(...words: readonly string[]): Promise<void> {
+  await exec(['bridge', ...words]);
+}
 
 /** A feed with a list, and what it said to whom, in order. */
 class Rig {
@@ -26,6 +31,7 @@ class Rig {
         ? {
             setLinks: (links) => this.told.push(`links ${links.map(({ device }) => device).join(' ')}`),
             heard: (neighbours) => this.told.push(...neighbours.map((neighbour) => this.#words(neighbour))),
+            bridged: (senders) => this.told.push(...senders.map(({ device, mac }) => `bridged ${device} ${mac}`)),
           }
         : null,
       asked: null,
@@ -86,6 +92,26 @@ describe('NeighbourFeed', () => {
 
     assert.deepEqual(told, [`192.0.2.7 ${B} listed`, 'lists changed']);
     assert.deepEqual(sources.status(), [{ list: 'exclude', entry: '192.0.2.7', macs: [B] }]);
+  });
+
+  it('tells of what a bridge learnt at its ports, from its table and from events, of some senders and once', async () => {
+    await ip(
+      'link add br0 type bridge',
+      'link add p1 master br0 type veth peer name q1',
+      'link set br0 up',
+      'link set p1 up',
+    );
+    await bridgeCommand('fdb', 'add', A, 'dev', 'p1', 'master', 'static');
+    const { feed, told } = new Rig(null);
+    const cable = { mac: B, ports: [{ device: 'p1', mac: B }], vlan: null };
+    await feed.setLinks([{ ...LAN, device: 'br0', isBridge: true, cable }]);
+    for (const port of ['p1', 'p1', 'p2']) feed.takeBridged({ kind: 'bridged', port, mac: B });
+    for (let last = 10; last < 40; last += 1)
+      feed.takeBridged({ kind: 'bridged', port: 'p1', mac: `02:00:00:00:01:${last}` });
+
+    const bridged = told.filter((line) => line.startsWith('bridged'));
+    assert.deepEqual(bridged.slice(0, 2), [`bridged br0 ${A}`, `bridged br0 ${B}`]);
+    assert.equal(bridged.length, 16);
   });
 
   it('follows the lists also where the kernel keeps the gateways', async () => {

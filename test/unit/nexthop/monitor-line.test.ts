@@ -34,6 +34,9 @@ describe('parseMonitorLine', () => {
       '[NEIGH]192.0.2.9 dev wan.7 lladdr 02:00:00:00:00:09 DELAY ',
       { ...neighbour, device: 'wan.7', address: '192.0.2.9', mac: '02:00:00:00:00:09' },
     ],
+    ['[NEIGH]dev p1 lladdr 02:00:00:00:00:09 REACHABLE ', { kind: 'bridged', port: 'p1', mac: '02:00:00:00:00:09' }],
+    ['[NEIGH]dev p1 lladdr 02:00:00:00:00:11 PERMANENT ', null],
+    ['[NEIGH]Deleted dev p1 lladdr 02:00:00:00:00:09 REACHABLE ', null],
     ['[ROUTE]10.77.0.0/16 dev lan0 scope 253 ', { kind: 'onlink-route', device: 'lan0' }],
     ['[ROUTE]Deleted fe80::/64 dev lan0p proto 2 metric 256 pref medium', { kind: 'onlink-route', device: 'lan0p' }],
     [

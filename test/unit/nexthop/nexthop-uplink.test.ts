@@ -29,7 +29,7 @@ class Rig {
   /** A poll that sees routers of transport flows, the latest first; resolves with the uplink. */
   async poll(...macs: readonly string[]): Promise<number | undefined> {
     const seen = macs.map((mac, index): SeenMac => ({ device: 'lan0', mac, expiresSeconds: 3600 - index }));
-    await this.uplink.poll('none', seen, LAN0);
+    await this.uplink.poll('none', { uplinks: seen, destinations: [] }, LAN0);
     return this.uplink.gateway?.id;
   }
 }
@@ -65,9 +65,47 @@ describe('NexthopUplink', () => {
     assert.notEqual(await rig.poll(A), undefined);
   });
 
+  it('is the router that captured frames were sent to, until a transport flow shows one', async () => {
+    const rig = new Rig();
+    const destinations = [{ device: 'lan0', mac: B, expiresSeconds: 3600 }];
+
+    await rig.uplink.poll('none', { uplinks: [], destinations }, LAN0);
+    assert.equal(rig.uplink.gateway?.mac, B);
+    await rig.uplink.poll('none', { uplinks: [], destinations: [{ ...destinations[0], mac: A } as SeenMac] }, LAN0);
+    assert.equal(rig.uplink.gateway?.mac, B, 'of two such routers neither is better');
+    await rig.poll(A);
+    assert.equal(rig.uplink.gateway?.mac, A);
+    await rig.uplink.poll('none', { uplinks: [], destinations }, LAN0);
+    assert.equal(rig.uplink.gateway?.mac, A, 'what is proven stays');
+  });
+
+  it('is taken over from an earlier run with what it rests on', async () => {
+    for (const [uplinks, wanted] of [
+      [[], A],
+      [[{ device: 'lan0', mac: B, expiresSeconds: 9 }], B],
+    ] as const) {
+      const rig = new Rig();
+      rig.uplink.adopt(2, uplinks);
+      await rig.uplink.poll('none', { uplinks, destinations: [{ device: 'lan0', mac: B, expiresSeconds: 9 }] }, LAN0);
+      await rig.poll(A);
+      assert.equal(rig.uplink.gateway?.mac, wanted);
+    }
+  });
+
+  it('is not tried where hosts show one to an OpenVPN client', async () => {
+    const rig = new Rig();
+    await rig.uplink.poll(
+      'seeking',
+      { uplinks: [], destinations: [{ device: 'lan0', mac: B, expiresSeconds: 9 }] },
+      LAN0,
+    );
+
+    assert.equal(rig.uplink.gateway?.mac, B);
+  });
+
   it('is tried where an OpenVPN client needs one, and the first that an answer came from then', async () => {
     const rig = new Rig();
-    const { hasChanged } = await rig.uplink.poll('seeking', [], LAN0);
+    const { hasChanged } = await rig.uplink.poll('seeking', { uplinks: [], destinations: [] }, LAN0);
 
     assert.equal(hasChanged, true);
     const tried = rig.uplink.gateway?.mac;
@@ -80,7 +118,7 @@ describe('NexthopUplink', () => {
   it('is the configured router, a gateway from then on, whoever opens transport flows', async () => {
     const mac = '02:00:00:00:00:0c';
     const rig = new Rig({ device: 'lan0', mac, address: null });
-    const { changes } = await rig.uplink.poll('none', [], LAN0);
+    const { changes } = await rig.uplink.poll('none', { uplinks: [], destinations: [] }, LAN0);
 
     assert.deepEqual(
       changes.map(({ kind }) => kind),

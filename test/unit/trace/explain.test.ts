@@ -30,6 +30,12 @@ function openedWith(ids: Partial<TracedFlow>): TraceReading {
   return moduleWith({ opened: { bySource: [], byDestination: [flow(CLIENT, HOST, ids)] } });
 }
 
+/** Whether the step `capture` passes, without the module; nothing if it is not taken. */
+async function captureSteps(more: Partial<TraceReading>): Promise<readonly boolean[]> {
+  const { steps } = await told({ ...moduleWith(), datapath: 'nexthop', module: null, ...more });
+  return steps.filter(({ step }) => step === 'capture').map(({ ok }) => ok);
+}
+
 describe('explain, with the kernel module', () => {
   it('follows the labels of a flow to the MAC', async () => {
     const { goesByMac, sentence, steps, instead, asked } = await told(moduleWith());
@@ -142,6 +148,15 @@ describe('explain, inline', () => {
 
     assert.deepEqual([client.goesByMac, tunnel.goesByMac], [true, true]);
     assert.ok(client.steps.some(({ step }) => step === 'capture'));
+  });
+
+  it('asks the same without the module, of a bridge with ports, and not where iptables captures nothing', async () => {
+    const cable = { mac: '02:00:00:00:00:10', ports: [{ device: 'p1', mac: '02:00:00:00:00:11' }], vlan: null };
+    const devices = { ...bridge, links: bridge.links.map((link) => ({ ...link, cable })) };
+    assert.deepEqual(await captureSteps({ devices }), [false]);
+    assert.deepEqual(await captureSteps({ devices, rules: { ...RULES, captured: [CLIENT_NETWORK] } }), [true]);
+    assert.deepEqual(await captureSteps({ devices: bridge }), []);
+    assert.deepEqual(await captureSteps({ devices, rules: { ...RULES, name: 'iptables-nft chains gwmark-*' } }), []);
   });
 });
 

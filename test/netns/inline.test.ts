@@ -1,0 +1,3 @@
+import { describeInline } from './inline.js';
+
+describeInline({ datapath: 'nexthop', hasVlans: false });

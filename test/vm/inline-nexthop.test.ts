@@ -1,0 +1,3 @@
+import { describeInline } from '../netns/inline.js';
+
+describeInline({ datapath: 'nexthop', hasVlans: true });
