@@ -58,6 +58,16 @@ export function formatNetmask(family: Family, prefixLength: number): string {
   return addressClass(family).subnetMaskFromPrefixLength(prefixLength).toString();
 }
 
+/** The bytes of an address in network order: 4 or 16. @throws Error if it is none: {@link parseNetwork} tells */
+export function addressBytes(text: string): Uint8Array {
+  return Uint8Array.from(ipaddr.parse(text).toByteArray());
+}
+
+/** An address in canonical text. @param bytes 4 or 16, in network order */
+export function formatAddress(bytes: Uint8Array): string {
+  return ipaddr.fromByteArray([...bytes]).toString();
+}
+
 /** True when `outer` contains every address of `inner`; false across families. */
 export function contains(outer: Network, inner: Network): boolean {
   return (

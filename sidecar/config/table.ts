@@ -159,7 +159,7 @@ export const SETTINGS_TABLE = {
   executor: choice({
     of: ['auto', 'library', 'process'],
     default: 'auto',
-    doc: 'How gwmark runs nftables: `library` calls libnftables in process, `process` spawns `nft`, `auto` prefers the library.',
+    doc: 'How gwmark changes the kernel: `library` calls libnftables and uses rtnetlink in process, `process` spawns `nft` and `ip`, `auto` prefers the former, for each of the two.',
   }),
   'mark.mask': mask({
     default: 0xff00_0000,

@@ -4,7 +4,6 @@ import { type Devices, tunnelTowards } from '../discovery/devices.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../log/logger.js';
 import { checkClashes } from '../routing/conflicts.js';
-import { readRouting } from '../routing/plan.js';
 
 /** Owner of the client networks that an earlier run left in the kernel. */
 const ADOPTED = 'adopted';
@@ -61,7 +60,7 @@ export class Adoption {
     const { tables, reconciler, datapath, gateways, neighbours, forwarder, connections } = kernel;
     const table = await tables.adopt((address) => tunnelTowards(devices, address));
     await checkClashes(policy, tables);
-    const plan = await readRouting(policy);
+    const plan = await kernel.routing.read(policy);
     await datapath.start(table === null ? null : { table, plan });
     if (table !== null) {
       this.#clients = [...table.clients.values()];

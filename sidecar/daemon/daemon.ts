@@ -5,6 +5,7 @@ import type { DatapathKind } from '../datapath/datapath.js';
 import { type FirewallTool, nameOf } from '../firewall/open-firewall.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../log/logger.js';
+import type { KernelRouting } from '../routing/kernel-routing.js';
 import { Servers } from '../openvpn/servers.js';
 import type { StatusDocument } from '../status.js';
 import { Debounced } from '../system/debounced.js';
@@ -35,14 +36,20 @@ export class Daemon implements AsyncDisposable {
   readonly #settle: Debounced;
   readonly #status: StatusBuilder;
 
-  /** @param tool borrowed */
-  constructor(settings: Settings, policy: Policy, datapath: DatapathKind, tool: FirewallTool, logger: Logger) {
+  /** @param means to change the kernel: borrowed */
+  constructor(
+    settings: Settings,
+    policy: Policy,
+    datapath: DatapathKind,
+    means: { readonly tool: FirewallTool; readonly routing: KernelRouting },
+    logger: Logger,
+  ) {
     this.#settings = settings;
     const common = { settings: () => this.#settings, policy, logger };
     const kernel = new Kernel({
       ...common,
       datapath,
-      tool,
+      ...means,
       site: {
         wanted: () => this.#site.wanted,
         update: () => this.#site.update(),
@@ -77,7 +84,7 @@ export class Daemon implements AsyncDisposable {
       site: this.#site,
       onLooked: () => this.#hooks.onLooked?.(),
     });
-    this.#status = new StatusBuilder({ ...common, firewall: nameOf(tool), kernel, servers });
+    this.#status = new StatusBuilder({ ...common, firewall: nameOf(means.tool), kernel, servers });
     this.#settle = new Debounced(0, () => this.#settleNow(), logger);
   }
 

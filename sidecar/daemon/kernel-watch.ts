@@ -39,7 +39,8 @@ export class KernelWatch implements AsyncDisposable {
   async begin(): Promise<void> {
     const { policy, kernel, site, logger } = this.#options;
     const { neighbours, routingRepairs, filters } = kernel;
-    this.#monitor = new RestartingMonitor({
+    this.#monitor = await RestartingMonitor.open({
+      routing: kernel.routing,
       protocol: policy.routing.protocol,
       onEvent: (event) => this.#take(event),
       onRestarted: () => neighbours.read().then(() => site.refresh()),

@@ -9,6 +9,7 @@ import { GwmarkError } from '../errors.js';
 import { nameOf, openFirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
+import { openRouting } from '../routing/open-routing.js';
 import { Notifier } from '../system/notifier.js';
 import { Daemon } from './daemon.js';
 import { policyOf } from '../config/policy.js';
@@ -32,7 +33,8 @@ export async function runDaemon(
   setFlagsFromString('--semi-space-growth-factor=1');
   const datapath = await selectDatapath(settings, logger);
   await using tool = await openFirewallTool(settings, logger);
-  await using daemon = new Daemon(settings, policyOf(settings), datapath, tool, logger);
+  await using routing = await openRouting(settings, logger);
+  await using daemon = new Daemon(settings, policyOf(settings), datapath, { tool, routing }, logger);
   await using control = await ControlServer.open({
     path: settings.controlSocket,
     status: () => daemon.status(),
@@ -45,6 +47,7 @@ export async function runDaemon(
     version: readVersion(),
     firewall: nameOf(tool),
     ...(tool.kind === 'nftables' ? { executor: tool.nft.executor } : {}),
+    routing: routing.by,
     controlSocket: control.path,
   });
   await using metrics = await openMetrics(settings, daemon, logger);

@@ -18,6 +18,7 @@ import { IptablesFirewall } from '../firewall/iptables-firewall.js';
 import { NftablesFirewall } from '../firewall/nftables-firewall.js';
 import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
+import type { KernelRouting } from '../routing/kernel-routing.js';
 import type { ReconcilerOptions } from './reconciler.js';
 import { Reconciler } from './reconciler.js';
 import { RuleTables } from './rule-tables.js';
@@ -29,6 +30,8 @@ export interface KernelSideOptions extends Pick<
   readonly kind: DatapathKind;
   /** Borrowed. */
   readonly tool: FirewallTool;
+  /** Borrowed. */
+  readonly routing: KernelRouting;
   readonly policy: Policy;
   readonly maxGateways: number;
   /** The setting `uplink`; null: found by itself. */
@@ -83,7 +86,7 @@ export function makeKernelSide(options: KernelSideOptions): KernelSide {
 }
 
 function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): KernelSide {
-  const { kind, policy, maxGateways, clients, onRemoved, beforeClients, onPass } = options;
+  const { kind, policy, routing, maxGateways, clients, onRemoved, beforeClients, onPass } = options;
   const { firewall, bridge } = backend;
   const { configuredUplink, sources, logger, onChanged } = options;
   const common = {
@@ -114,6 +117,7 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
   const reconciler = new Reconciler({
     policy,
     tables,
+    routing,
     clients,
     logger,
     onRemoved,

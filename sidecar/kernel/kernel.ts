@@ -5,6 +5,7 @@ import type { NeighbourFeed } from '../datapath/neighbour-feed.js';
 import { SourceLists } from '../datapath/source-lists.js';
 import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
+import type { KernelRouting } from '../routing/kernel-routing.js';
 import { ClientConnections } from './client-connections.js';
 import { DeviceWatch } from './device-watch.js';
 import { FilterWatch } from './filter-watch.js';
@@ -25,6 +26,8 @@ export interface KernelOptions {
   readonly datapath: DatapathKind;
   /** Borrowed. */
   readonly tool: FirewallTool;
+  /** Borrowed. */
+  readonly routing: KernelRouting;
   /** What is around the clients, and may change. */
   readonly site: {
     /** The reconciler's site; null before the first. */
@@ -51,6 +54,8 @@ export class Kernel implements AsyncDisposable {
   readonly sources: SourceLists;
   readonly tables: RuleTables;
   readonly reconciler: Reconciler;
+  /** Borrowed. */
+  readonly routing: KernelRouting;
   readonly reachability: Reachability;
   readonly forwarder: Forwarder;
   readonly repairs = new Repairs();
@@ -59,9 +64,10 @@ export class Kernel implements AsyncDisposable {
   readonly filters: FilterWatch;
   readonly cards: DeviceWatch;
 
-  constructor({ settings, policy, datapath: kind, tool, site, onPass, logger }: KernelOptions) {
+  constructor({ settings, policy, datapath: kind, tool, routing, site, onPass, logger }: KernelOptions) {
     const { gateways: configured, uplink, conntrack } = settings();
     this.kind = kind;
+    this.routing = routing;
     this.sources = new SourceLists(configured.exclude, configured.only);
     this.connections = new ClientConnections({
       isEnabled: conntrack === 'flush',
@@ -72,6 +78,7 @@ export class Kernel implements AsyncDisposable {
     const { datapath, gateways, keeper, neighbours, tables, reconciler } = makeKernelSide({
       kind,
       tool,
+      routing,
       policy,
       maxGateways: configured.max,
       configuredUplink: uplink,

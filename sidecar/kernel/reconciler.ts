@@ -9,7 +9,7 @@ import type {
 } from '../../rules/index.js';
 import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, networkKey, subnetLengths } from '../../rules/index.js';
 import { damageOf, type RoutingDamage } from '../routing/damage.js';
-import { addRouting, readRouting, removeRouting } from '../routing/plan.js';
+import type { KernelRouting } from '../routing/kernel-routing.js';
 import { GwmarkError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
@@ -34,6 +34,8 @@ export interface Pass {
 export interface ReconcilerOptions {
   readonly policy: Policy;
   readonly tables: RuleTables;
+  /** Borrowed. */
+  readonly routing: Pick<KernelRouting, 'read' | 'add' | 'remove'>;
   /** The wanted networks; the reconciler reads them, others change them and call `clientChanged`. */
   readonly clients: ClientNetworks;
   readonly logger: Logger;
@@ -155,7 +157,7 @@ export class Reconciler {
   verifyRouting(): Promise<readonly RoutingDamage[]> {
     return this.exclusively(async () => {
       if (this.#compiled === null) return [];
-      this.#plan = await readRouting(this.#options.policy);
+      this.#plan = await this.#options.routing.read(this.#options.policy);
       const damage = damageOf(
         this.#options.policy,
         diffRouting(this.#plan, withRoutes(this.#compiled.routing, this.#clientRoutes)),
@@ -270,7 +272,7 @@ export class Reconciler {
       // right.
       if (this.#isTableDoubtful) this.#options.tables.invalidate();
       this.#isTableDoubtful = false;
-      this.#plan = await readRouting(this.#options.policy).catch(() => this.#plan);
+      this.#plan = await this.#options.routing.read(this.#options.policy).catch(() => this.#plan);
     });
   }
 
@@ -296,7 +298,7 @@ export class Reconciler {
     const before = this.#options.beforeClients?.() ?? null;
     if (before !== null) await before;
     // Most passes have nothing for routing, and then the transaction begins within the call that brought the event.
-    if (diff !== EMPTY_DIFF) await addRouting(policy, diff);
+    if (diff !== EMPTY_DIFF) await this.#options.routing.add(policy, diff);
     await compiled.install(some, everyone);
 
     // The transaction stays applied, whatever happens to the rest.
@@ -308,7 +310,7 @@ export class Reconciler {
       if (op === 'add') this.#installedClients.set(networkKey(network), network);
     if (removed.length > 0) this.#options.onRemoved(removed);
 
-    if (diff !== EMPTY_DIFF) await removeRouting(policy, diff);
+    if (diff !== EMPTY_DIFF) await this.#options.routing.remove(policy, diff);
     this.#plan = plan;
     const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
     this.#applied = this.#begun;

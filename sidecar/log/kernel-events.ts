@@ -90,10 +90,22 @@ export const KERNEL_EVENTS = {
     action:
       'Configure that program to leave foreign routes alone: ManageForeignRoutes=no and ManageForeignRoutingPolicyRules=no in networkd.conf(5), an unmanaged device in NetworkManager.',
   },
+  'routing.fallback': {
+    level: 'warn',
+    meaning:
+      'rtnetlink cannot be used in process, so the sidecar spawns `ip` for each change and listens to `ip monitor`: a new router takes some 20 ms more, otherwise the same.',
+    action: 'Install koffi (an optional dependency of the package), or set `executor: process` if this is intended.',
+  },
   'routing.monitor_lost': {
     level: 'warn',
-    meaning: '`ip monitor` ended; the sidecar restarts it and reads everything again.',
+    meaning: 'The watch of the kernel ended (`reason`); the sidecar restarts it and reads everything again.',
     action: 'If it repeats: check the installation of iproute2.',
+  },
+  'routing.events_lost': {
+    level: 'info',
+    meaning:
+      'More changed in the kernel at once than the sidecar could take in, and the kernel dropped some events; the sidecar reads everything again.',
+    action: 'None. If it repeats: find out what changes neighbours or routes so fast (`ip monitor`).',
   },
   'conntrack.flushed': {
     level: 'debug',

@@ -1,5 +1,5 @@
 import type { Policy, RoutingDiff } from '../../rules/index.js';
-import { printNeighbour, printRoute, printRule } from './plan.js';
+import { printNeighbour, printRoute, printRule } from './print.js';
 
 /** One rule, route or neighbour that differs from what was installed. */
 export interface RoutingDamage {

@@ -2,23 +2,17 @@ import type { Family, Neighbour, Policy, PolicyRule, Route, RoutingDiff, Routing
 import { parseNetwork } from '../../rules/index.js';
 import type { IpNeighbour, IpRoute, IpRule } from './iproute.js';
 import { ipBatch, ipJson } from './iproute.js';
+import { IP_PROTOCOLS, neighbourLine, printRoute, printRule } from './print.js';
 
 /**
  * What a deletion may be answered with when the kernel was quicker: the device went, and with it routes and
  * neighbours.
  */
-const ALREADY_GONE = /No such (process|file or directory|device)|Cannot find device|Cannot assign requested address/;
+export const ALREADY_GONE =
+  /No such (process|file or directory|device)|Cannot find device|Cannot assign requested address/;
 
 /** The route type `throw` as `ip -N` prints it: linux/rtnetlink.h. */
 const RTN_THROW = '9';
-
-/** Numbers, because `ip` knows names only where there is an /etc/protocols. */
-const IP_PROTOCOLS: Readonly<Record<NonNullable<PolicyRule['ipproto']>, number>> = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  'ipv6-icmp': 58,
-};
 
 /** Reads everything in the kernel's routing with our protocol number, including routes of client networks. */
 export async function readRouting(policy: Policy): Promise<RoutingPlan> {
@@ -59,9 +53,7 @@ export async function addRouting(policy: Policy, diff: RoutingDiff): Promise<voi
  */
 export function additionLines(policy: Policy, diff: RoutingDiff, family: Family): string[] {
   return [
-    ...ofFamily(family, diff.setNeighbours).map(
-      (neighbour) => `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`,
-    ),
+    ...ofFamily(family, diff.setNeighbours).map((neighbour) => neighbourLine(policy, neighbour)),
     ...ofFamily(family, diff.setRoutes).map((route) => `route replace ${printRoute(policy, route)}`),
     ...ofFamily(family, diff.addRules).map((rule) => `rule add ${printRule(policy, rule)}`),
   ];
@@ -83,38 +75,6 @@ function ofFamily<T extends { readonly family: Family }>(family: Family, items: 
   return items.filter((item) => item.family === family);
 }
 
-/** As `ip neigh replace` takes it. */
-export function printNeighbour({ address, mac, device }: Neighbour): string {
-  return `${address} lladdr ${mac} dev ${device}`;
-}
-
-/** As `ip route replace` and `ip route del` take it. */
-export function printRoute(policy: Policy, { destination, via, device, devices, table }: Route): string {
-  if (device === '') return `throw ${destination} table ${table} proto ${policy.routing.protocol}`;
-  if (devices !== undefined)
-    return `${destination} table ${table} proto ${policy.routing.protocol} ${devices.map((leg) => `nexthop dev ${leg}`).join(' ')}`;
-  const hop = via === undefined ? '' : `via ${via} `;
-  const onlink = via === undefined ? '' : ' onlink';
-  return `${destination} ${hop}dev ${device}${onlink} table ${table} proto ${policy.routing.protocol}`;
-}
-
-/** As `ip rule add` and `ip rule del` take it. */
-export function printRule(policy: Policy, rule: PolicyRule): string {
-  const words = ['pref', rule.priority];
-  if (rule.from !== undefined) words.push('from', rule.from);
-  if (rule.to !== undefined) words.push('to', rule.to);
-  if (rule.iif !== undefined) words.push('iif', rule.iif);
-  if (rule.fwmark !== undefined) words.push('fwmark', `${hex(rule.fwmark.value)}/${hex(rule.fwmark.mask)}`);
-  if (rule.ipproto !== undefined) words.push('ipproto', IP_PROTOCOLS[rule.ipproto]);
-  if (rule.sport !== undefined) words.push('sport', rule.sport);
-  if (rule.dport !== undefined) words.push('dport', `${rule.dport[0]}-${rule.dport[1]}`);
-  if (rule.goto !== undefined) words.push('goto', rule.goto);
-  else if (rule.table === 0) words.push('nop');
-  else words.push('lookup', rule.table);
-  if (rule.suppressPrefixLength !== undefined) words.push('suppress_prefixlength', rule.suppressPrefixLength);
-  return [...words, 'protocol', policy.routing.protocol].join(' ');
-}
-
 function parseRule(family: Family, rule: IpRule): PolicyRule {
   const range =
     rule.dport_start !== undefined && rule.dport_end !== undefined
@@ -132,12 +92,17 @@ function parseRule(family: Family, rule: IpRule): PolicyRule {
     ...(rule.goto === undefined ? {} : { goto: rule.goto }),
     ...(rule.suppress_prefixlen === undefined ? {} : { suppressPrefixLength: rule.suppress_prefixlen }),
     ...(rule.iif === undefined ? {} : { iif: rule.iif }),
-    ...(rule.src === 'all' ? {} : { from: rule.src }),
-    ...(rule.dst === undefined ? {} : { to: rule.dst }),
+    ...(rule.src === 'all' ? {} : { from: withLength(rule.src, rule.srclen) }),
+    ...(rule.dst === undefined ? {} : { to: withLength(rule.dst, rule.dstlen) }),
     ...(rule.ipproto === undefined ? {} : { ipproto: ipprotoOf(rule.ipproto) }),
     ...(rule.sport === undefined ? {} : { sport: rule.sport }),
     ...(range === undefined ? {} : { dport: range }),
   };
+}
+
+/** `ip` leaves out the length of a single address. */
+function withLength(address: string, length: number | undefined): string {
+  return length === undefined ? address : `${address}/${length}`;
 }
 
 /**
@@ -171,8 +136,4 @@ function parseRoute(family: Family, { type, dst, dev, nexthops = [], gateway, ta
 function parseNeighbour({ dst, dev, lladdr }: IpNeighbour): Neighbour[] {
   if (lladdr === undefined) return [];
   return [{ family: dst.includes(':') ? 6 : 4, address: dst, device: dev, mac: lladdr }];
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

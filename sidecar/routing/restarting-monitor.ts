@@ -1,13 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Logger } from '../log/logger.js';
-import { type KernelEvent, NeighbourMonitor } from './neighbour-monitor.js';
+import { Debounced } from '../system/debounced.js';
+import type { KernelRouting } from './kernel-routing.js';
+import type { KernelEvent } from './neighbour-monitor.js';
+
+/** Lost events come in bursts; what they would have told is read once. */
+const LOST_MS = 100;
 
 export interface RestartingMonitorOptions {
+  /** Borrowed. */
+  readonly routing: Pick<KernelRouting, 'watch'>;
   /** The protocol number that our own neighbours carry. */
   readonly protocol: number;
   readonly onEvent: (event: KernelEvent) => void;
-  /** It was lost and is back: read what it would have reported meanwhile. */
+  /** It was lost and is back, or events were: read what it would have reported meanwhile. */
   readonly onRestarted: () => Promise<void>;
   readonly logger: Logger;
 }
@@ -16,34 +23,56 @@ export interface RestartingMonitorOptions {
 export class RestartingMonitor implements AsyncDisposable {
   readonly #options: RestartingMonitorOptions;
   readonly #stop = new AbortController();
-  #monitor: NeighbourMonitor | null = null;
+  readonly #reread: Debounced;
+  #monitor: AsyncDisposable | null = null;
 
-  constructor(options: RestartingMonitorOptions) {
+  private constructor(options: RestartingMonitorOptions) {
     this.#options = options;
-    this.#start();
+    this.#reread = new Debounced(LOST_MS, () => this.#readAgain(), options.logger);
+  }
+
+  /** Resolves when it watches, or tries again in a second. */
+  static async open(options: RestartingMonitorOptions): Promise<RestartingMonitor> {
+    const monitor = new RestartingMonitor(options);
+    await monitor.#start();
+    return monitor;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
+    this.#reread.stop();
     await this.#monitor?.[Symbol.asyncDispose]();
   }
 
-  #start(): void {
-    const { protocol, onEvent, logger } = this.#options;
+  async #start(): Promise<void> {
+    const { routing, protocol, onEvent, logger } = this.#options;
     const onEnd = (cause: Error): void => {
       logger.warn('routing.monitor_lost', { reason: cause.message });
       this.#monitor = null;
       void this.#restart();
     };
-    this.#monitor = new NeighbourMonitor({ protocol, onEvent, onEnd });
+    const onLost = (): void => {
+      this.#reread.soon();
+    };
+    try {
+      this.#monitor = await routing.watch({ protocol, onEvent, onLost, onEnd });
+      if (this.#stop.signal.aborted) await this.#monitor[Symbol.asyncDispose]();
+    } catch (error) {
+      onEnd(error as Error);
+    }
   }
 
   async #restart(): Promise<void> {
     await delay(1000, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     if (this.#stop.signal.aborted) return;
-    this.#start();
+    await this.#start();
     await this.#options
       .onRestarted()
       .catch((error: unknown) => this.#options.logger.warn('daemon.check_failed', { error }));
+  }
+
+  #readAgain(): Promise<void> {
+    this.#options.logger.info('routing.events_lost');
+    return this.#options.onRestarted();
   }
 }

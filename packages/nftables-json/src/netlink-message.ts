@@ -1,5 +1,5 @@
 /**
- * Netlink messages of the netfilter subsystem as bytes.
+ * Netlink messages as bytes: of the netfilter subsystem, and with another header of their own of any.
  *
  * Headers and lengths are in the byte order of the host, values of nf_tables attributes are big-endian.
  *
@@ -12,6 +12,7 @@ const IS_LITTLE_ENDIAN = endianness() === 'LE';
 const NETLINK_HEADER_BYTES = 16;
 /** struct nlmsghdr and struct nfgenmsg. */
 const HEADER_BYTES = 20;
+const NO_BYTES = new Uint8Array();
 const ATTRIBUTE_HEADER_BYTES = 4;
 const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
@@ -59,13 +60,21 @@ export class MessageWriter {
 
   /** One message; `writeAttributes` writes what follows its header. */
   message(header: MessageHeader, writeAttributes?: () => void): void {
-    const start = this.#reserve(HEADER_BYTES);
-    this.#view.setUint16(start + 4, header.type, IS_LITTLE_ENDIAN);
-    this.#view.setUint16(start + 6, header.flags, IS_LITTLE_ENDIAN);
-    this.#view.setUint32(start + 8, header.sequence, IS_LITTLE_ENDIAN);
+    const start = this.#begin(header, HEADER_BYTES);
     this.#view.setUint8(start + 16, header.family);
     this.#view.setUint16(start + 18, header.resource);
     writeAttributes?.();
+    this.#view.setUint32(start, this.#length - start, IS_LITTLE_ENDIAN);
+  }
+
+  /** One message of another subsystem, with the header of that one and its attributes as bytes. */
+  request(
+    header: Pick<MessageHeader, 'type' | 'flags' | 'sequence'>,
+    own: Uint8Array,
+    attributes: Uint8Array = NO_BYTES,
+  ): void {
+    const start = this.#begin(header, NETLINK_HEADER_BYTES);
+    for (const bytes of [own, attributes]) this.#bytes.set(bytes, this.#reserve(bytes.length));
     this.#view.setUint32(start, this.#length - start, IS_LITTLE_ENDIAN);
   }
 
@@ -93,6 +102,14 @@ export class MessageWriter {
     const start = this.#reserve(ATTRIBUTE_HEADER_BYTES + 4);
     this.#attributeHeader(start, type, ATTRIBUTE_HEADER_BYTES + 4);
     this.#view.setUint32(start + ATTRIBUTE_HEADER_BYTES, value);
+  }
+
+  #begin(header: Pick<MessageHeader, 'type' | 'flags' | 'sequence'>, length: number): number {
+    const start = this.#reserve(length);
+    this.#view.setUint16(start + 4, header.type, IS_LITTLE_ENDIAN);
+    this.#view.setUint16(start + 6, header.flags, IS_LITTLE_ENDIAN);
+    this.#view.setUint32(start + 8, header.sequence, IS_LITTLE_ENDIAN);
+    return start;
   }
 
   #attributeHeader(start: number, type: number, length: number): void {

@@ -5,6 +5,7 @@ import type { Settings } from '../../../sidecar/config/settings.js';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
 import { Daemon } from '../../../sidecar/daemon/daemon.js';
 import { policyOf } from '../../../sidecar/config/policy.js';
+import { NetlinkRouting } from '../../../sidecar/routing/netlink/netlink-routing.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { eventually } from '../../lab/wait.js';
 import { settingsFor } from '../../protocol/openvpn/instance-rig.js';
@@ -35,8 +36,12 @@ export class DaemonRig implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  private constructor(nft: Nftables, daemon: Daemon, log: ReturnType<typeof captureLog>) {
+  readonly #routing: NetlinkRouting;
+
+  private constructor(nft: Nftables, routing: NetlinkRouting, daemon: Daemon, log: ReturnType<typeof captureLog>) {
     this.nft = nft;
+    this.#routing = routing;
+    this.#routing = routing;
     this.daemon = daemon;
     this.log = log;
     this.#running = daemon.run(this.#stop.signal);
@@ -50,12 +55,10 @@ export class DaemonRig implements AsyncDisposable {
   ): Promise<DaemonRig> {
     const settings = settingsOf(fakes, overrides);
     const nft = await openNftables();
+    const routing = await NetlinkRouting.open();
     const log = captureLog();
-    return new DaemonRig(
-      nft,
-      new Daemon(settings, policyOf(settings), 'nexthop', { kind: 'nftables', nft }, log.logger),
-      log,
-    );
+    const means = { tool: { kind: 'nftables', nft }, routing } as const;
+    return new DaemonRig(nft, routing, new Daemon(settings, policyOf(settings), 'nexthop', means, log.logger), log);
   }
 
   /** What SIGHUP does with a configuration that names these. */
@@ -108,6 +111,7 @@ export class DaemonRig implements AsyncDisposable {
     this.#stop.abort();
     await this.#running;
     await this.daemon[Symbol.asyncDispose]();
+    await this.#routing[Symbol.asyncDispose]();
     await this.nft[Symbol.asyncDispose]();
   }
 }

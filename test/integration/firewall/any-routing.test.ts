@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { RoutingPlan } from '../../../rules/index.js';
 import { EMPTY_PLAN, clientRoute, compileRouting, diffRouting, isEmptyRoutingDiff } from '../../../rules/index.js';
-import { addRouting, readRouting, removeRouting } from '../../../sidecar/routing/plan.js';
+import { IP_ROUTING } from '../../../sidecar/routing/ip-routing.js';
+import type { KernelRouting } from '../../../sidecar/routing/kernel-routing.js';
+import { NetlinkRouting } from '../../../sidecar/routing/netlink/netlink-routing.js';
 import { tryExec } from '../../lab/process.js';
 import type { World } from '../../unit/rules/arbitraries.js';
 import { nexthop6, policy, world } from '../../unit/rules/arbitraries.js';
@@ -12,169 +14,179 @@ import { ip, ipShow, makeLan, makeTunnel, removeDevice, resetKernel, setSysctl }
 
 const twoWorlds = policy.chain((drawn) => fc.tuple(world(drawn), world(drawn)));
 
-describe('routing of the datapath nexthop', function () {
-  this.timeout(60_000);
-  beforeEach(async () => {
-    await resetKernel();
-    await makeLan('lan0', '192.0.2.5/24', '2001:db8:1::5/64');
-    await makeLan('lan1', '203.0.113.1/27');
-    await makeTunnel('tun0', '198.51.100.1/24', '2001:db8:8::1/64');
-    await makeTunnel('tun1', '10.64.0.1/16');
-  });
-  after(resetKernel);
+for (const by of ['netlink', 'ip'] as const) {
+  describe(`routing of the datapath nexthop by ${by}`, function () {
+    this.timeout(60_000);
+    let routing: KernelRouting;
+    before(async () => {
+      routing = by === 'ip' ? IP_ROUTING : await NetlinkRouting.open();
+    });
+    after(() => routing[Symbol.asyncDispose]());
+    const change = async (from: RoutingPlan, to: RoutingPlan): Promise<void> => {
+      const diff = diffRouting(from, to);
+      await routing.add(POLICY, diff);
+      await routing.remove(POLICY, diff);
+    };
 
-  it('is read back from the kernel as it was planned, after any change to any other plan', async () => {
-    const before = await everything();
-    await fc.assert(
-      fc.asyncProperty(twoWorlds, async ([a, b]) => {
-        await change(await readRouting(POLICY), EMPTY_PLAN);
-        const [first, second] = [planOf(a), planOf(b)];
-        await change(EMPTY_PLAN, first);
-        assert.deepEqual(contents(await readRouting(POLICY)), contents(first));
-        await change(first, second);
-        const read = await readRouting(POLICY);
-        assert.deepEqual(contents(read), contents(second));
-        assert.ok(isEmptyRoutingDiff(diffRouting(read, second)));
-        await change(read, EMPTY_PLAN);
-        assert.deepEqual(await everything(), before);
-      }),
-      { numRuns: 15 },
-    );
-  });
+    beforeEach(async () => {
+      await resetKernel();
+      await makeLan('lan0', '192.0.2.5/24', '2001:db8:1::5/64');
+      await makeLan('lan1', '203.0.113.1/27');
+      await makeTunnel('tun0', '198.51.100.1/24', '2001:db8:8::1/64');
+      await makeTunnel('tun1', '10.64.0.1/16');
+    });
+    after(resetKernel);
 
-  it('is read back for every IPv6 prefix that next hops may have', async () => {
-    await fc.assert(
-      fc.asyncProperty(nexthop6, async (prefix) => {
-        await change(await readRouting(POLICY), EMPTY_PLAN);
-        const routing = { ...POLICY.routing, nexthop6: prefix };
-        const plan = compileRouting(
-          site({ policy: { ...POLICY, routing }, gateways: [gateway(7)], uplink: gateway(7) }),
-        );
-        await change(EMPTY_PLAN, plan);
-        assert.deepEqual(contents(await readRouting(POLICY)), contents(plan));
-        await change(plan, EMPTY_PLAN);
-      }),
-      { numRuns: 15 },
-    );
-  });
-
-  it('needs no names of protocols, and minds none', async () => {
-    // A mount namespace in which there is no /etc/protocols, and in which 147 and 7700 have names.
-    const script = [
-      'mount --bind /dev/null /etc/protocols',
-      'd=$(mktemp -d); cp -r /etc/iproute2/. "$d"; echo "147 gwmark" >> "$d/rt_protos"; echo "7700 clients" >> "$d/rt_tables"',
-      'mount --bind "$d" /etc/iproute2; rm -rf "$d/none"',
-      'exec "$@"',
-    ].join('; ');
-    const module = new URL('plan-round-trip.js', import.meta.url).pathname;
-
-    const result = await tryExec(['unshare', '-m', 'sh', '-ec', script, 'sh', process.execPath, module]);
-
-    assert.equal(result.code, 0, result.stderr);
-    assert.equal(result.stdout.trim(), 'nothing differs');
-  });
-
-  it('is removed without complaint when the device is gone, and with it half of it', async () => {
-    const plan = compileRouting(site({ gateways: [gateway(1)], uplink: gateway(1) }));
-    await change(EMPTY_PLAN, plan);
-    await removeDevice('lan0');
-    await removeDevice('tun0');
-
-    await removeRouting(POLICY, diffRouting(plan, EMPTY_PLAN));
-
-    assert.deepEqual(await readRouting(POLICY), EMPTY_PLAN);
-  });
-
-  it('names the line that the kernel refuses, and leaves the lines before it for the next reading', async () => {
-    const plan = compileRouting(
-      site({ gateways: [gateway(1), gateway(2, { device: 'lan9' })], links: [LAN, { ...LAN, device: 'lan9' }] }),
-    );
-
-    await assert.rejects(addRouting(POLICY, diffRouting(EMPTY_PLAN, plan)), {
-      code: 'ROUTING_FAILED',
-      message: /^ip -4 neigh replace 169\.254\.119\.2 lladdr 02:00:00:00:00:02 dev lan9 .*lan9/,
+    it('is read back from the kernel as it was planned, after any change to any other plan', async () => {
+      const before = await everything();
+      await fc.assert(
+        fc.asyncProperty(twoWorlds, async ([a, b]) => {
+          await change(await routing.read(POLICY), EMPTY_PLAN);
+          const [first, second] = [planOf(a), planOf(b)];
+          await change(EMPTY_PLAN, first);
+          assert.deepEqual(contents(await routing.read(POLICY)), contents(first));
+          await change(first, second);
+          const read = await routing.read(POLICY);
+          assert.deepEqual(contents(read), contents(second));
+          assert.ok(isEmptyRoutingDiff(diffRouting(read, second)));
+          await change(read, EMPTY_PLAN);
+          assert.deepEqual(await everything(), before);
+        }),
+        { numRuns: 15 },
+      );
     });
 
-    const left = await readRouting(POLICY);
-    assert.deepEqual(
-      left.neighbours.filter(({ family }) => family === 4),
-      [{ family: 4, address: '169.254.119.1', device: 'lan0', mac: '02:00:00:00:00:01' }],
-    );
-  });
+    it('is read back for every IPv6 prefix that next hops may have', async () => {
+      await fc.assert(
+        fc.asyncProperty(nexthop6, async (prefix) => {
+          await change(await routing.read(POLICY), EMPTY_PLAN);
+          const numbers = { ...POLICY.routing, nexthop6: prefix };
+          const plan = compileRouting(
+            site({ policy: { ...POLICY, routing: numbers }, gateways: [gateway(7)], uplink: gateway(7) }),
+          );
+          await change(EMPTY_PLAN, plan);
+          assert.deepEqual(contents(await routing.read(POLICY)), contents(plan));
+          await change(plan, EMPTY_PLAN);
+        }),
+        { numRuns: 15 },
+      );
+    });
 
-  it('keeps the endpoint’s own LAN, though a tunnel and a client have a network around it', async () => {
-    await ip('route add 192.0.0.0/8 dev tun0');
-    const wide = {
-      clients: [{ ...network('192.0.0.0/12'), device: 'tun0' }],
-      site: site({ clientRouteFamilies: [4] }),
-    };
-    assert.match(await ipShow('route get 192.0.2.9'), /dev lan0/);
-    for (const filter of [false, true]) {
-      const plan = planOf({ ...wide, site: { ...wide.site, links: [{ ...LAN, hasReversePathFilter: filter }] } });
+    it('needs no names of protocols, and minds none', async () => {
+      // A mount namespace in which there is no /etc/protocols, and in which 147 and 7700 have names.
+      const script = [
+        'mount --bind /dev/null /etc/protocols',
+        'd=$(mktemp -d); cp -r /etc/iproute2/. "$d"; echo "147 gwmark" >> "$d/rt_protos"; echo "7700 clients" >> "$d/rt_tables"',
+        'mount --bind "$d" /etc/iproute2; rm -rf "$d/none"',
+        'exec "$@"',
+      ].join('; ');
+      const module = new URL('plan-round-trip.js', import.meta.url).pathname;
+
+      const result = await tryExec(['unshare', '-m', 'sh', '-ec', script, 'sh', process.execPath, module, by]);
+
+      assert.equal(result.code, 0, result.stderr);
+      assert.equal(result.stdout.trim(), 'nothing differs');
+    });
+
+    it('is removed without complaint when the device is gone, and with it half of it', async () => {
+      const plan = compileRouting(site({ gateways: [gateway(1)], uplink: gateway(1) }));
+      await change(EMPTY_PLAN, plan);
+      await removeDevice('lan0');
+      await removeDevice('tun0');
+
+      await routing.remove(POLICY, diffRouting(plan, EMPTY_PLAN));
+
+      assert.deepEqual(await routing.read(POLICY), EMPTY_PLAN);
+    });
+
+    it('names the line that the kernel refuses, and leaves the lines before it for the next reading', async () => {
+      const plan = compileRouting(
+        site({ gateways: [gateway(1), gateway(2, { device: 'lan9' })], links: [LAN, { ...LAN, device: 'lan9' }] }),
+      );
+
+      await assert.rejects(routing.add(POLICY, diffRouting(EMPTY_PLAN, plan)), {
+        code: 'ROUTING_FAILED',
+        message: /^ip -4 neigh replace 169\.254\.119\.2 lladdr 02:00:00:00:00:02 dev lan9 .*lan9/,
+      });
+
+      const left = await routing.read(POLICY);
+      assert.deepEqual(
+        left.neighbours.filter(({ family }) => family === 4),
+        [{ family: 4, address: '169.254.119.1', device: 'lan0', mac: '02:00:00:00:00:01' }],
+      );
+    });
+
+    it('keeps the endpoint’s own LAN, though a tunnel and a client have a network around it', async () => {
+      await ip('route add 192.0.0.0/8 dev tun0');
+      const wide = {
+        clients: [{ ...network('192.0.0.0/12'), device: 'tun0' }],
+        site: site({ clientRouteFamilies: [4] }),
+      };
+      assert.match(await ipShow('route get 192.0.2.9'), /dev lan0/);
+      for (const filter of [false, true]) {
+        const plan = planOf({ ...wide, site: { ...wide.site, links: [{ ...LAN, hasReversePathFilter: filter }] } });
+        await change(EMPTY_PLAN, plan);
+
+        assert.match(await ipShow('route get 192.0.2.9'), /dev lan0/, `rp_filter ${String(filter)}`);
+        assert.match(await ipShow('route get 192.0.9.9'), /dev tun0/);
+        await change(plan, EMPTY_PLAN);
+      }
+    });
+
+    it('sends a marked packet by its gateway, one for a client to its tunnel, and leaves all others to main', async () => {
+      const plan = planOf({
+        clients: [{ ...network('10.99.0.0/16'), device: 'tun0' }],
+        site: site({ gateways: [gateway(1), gateway(2)], clientRouteFamilies: [4] }),
+      });
+      await ip('route add 203.0.113.64/27 via 192.0.2.1');
       await change(EMPTY_PLAN, plan);
 
-      assert.match(await ipShow('route get 192.0.2.9'), /dev lan0/, `rp_filter ${String(filter)}`);
-      assert.match(await ipShow('route get 192.0.9.9'), /dev tun0/);
-      await change(plan, EMPTY_PLAN);
-    }
-  });
-
-  it('sends a marked packet by its gateway, one for a client to its tunnel, and leaves all others to main', async () => {
-    const plan = planOf({
-      clients: [{ ...network('10.99.0.0/16'), device: 'tun0' }],
-      site: site({ gateways: [gateway(1), gateway(2)], clientRouteFamilies: [4] }),
+      assert.match(await ipShow('route get 203.0.113.70 mark 0x1000000'), /via 169\.254\.119\.1 dev lan0/);
+      assert.match(await ipShow('route get 203.0.113.70 mark 0x2000007'), /via 169\.254\.119\.2 dev lan0/);
+      assert.match(await ipShow('route get 203.0.113.70 mark 0x7'), /via 192\.0\.2\.1 dev lan0/);
+      assert.match(await ipShow('route get 10.99.1.1'), /dev tun0/);
+      assert.match(
+        await ipShow('-6 route get 2001:db8:ffff::1 mark 0x1000000'),
+        /via fe80::6777:6d61:726b:1 dev lan0/,
+      );
     });
-    await ip('route add 203.0.113.64/27 via 192.0.2.1');
-    await change(EMPTY_PLAN, plan);
 
-    assert.match(await ipShow('route get 203.0.113.70 mark 0x1000000'), /via 169\.254\.119\.1 dev lan0/);
-    assert.match(await ipShow('route get 203.0.113.70 mark 0x2000007'), /via 169\.254\.119\.2 dev lan0/);
-    assert.match(await ipShow('route get 203.0.113.70 mark 0x7'), /via 192\.0\.2\.1 dev lan0/);
-    assert.match(await ipShow('route get 10.99.1.1'), /dev tun0/);
-    assert.match(await ipShow('-6 route get 2001:db8:ffff::1 mark 0x1000000'), /via fe80::6777:6d61:726b:1 dev lan0/);
+    it('works on a link that has no address of its own', async () => {
+      await makeLan('bare0');
+      const plan = compileRouting(
+        site({
+          links: [
+            {
+              device: 'bare0',
+              addresses: [],
+              onlink: [],
+              families: [4, 6],
+              hasReversePathFilter: false,
+              isBridge: false,
+            },
+          ],
+          gateways: [gateway(1, { device: 'bare0' })],
+        }),
+      );
+
+      await change(EMPTY_PLAN, plan);
+
+      assert.deepEqual(contents(await routing.read(POLICY)), contents(plan));
+    });
+
+    it('of the full site fits next to routes and rules of others', async () => {
+      await makeLan('wan.7', '10.1.0.5/16', '10.2.0.9/32');
+      setSysctl('net/ipv6/conf/wan.7/disable_ipv6', '1');
+      await ip('route add 128.0.0.0/1 via 192.0.2.1', 'rule add pref 100 lookup 100');
+      await removeDevice('tun1');
+      await makeTunnel('tun1', '203.0.113.129/25');
+      const plan = compileRouting(FULL_SITE);
+
+      await change(EMPTY_PLAN, plan);
+
+      assert.deepEqual(contents(await routing.read(POLICY)), contents(plan));
+    });
   });
-
-  it('works on a link that has no address of its own', async () => {
-    await makeLan('bare0');
-    const plan = compileRouting(
-      site({
-        links: [
-          {
-            device: 'bare0',
-            addresses: [],
-            onlink: [],
-            families: [4, 6],
-            hasReversePathFilter: false,
-            isBridge: false,
-          },
-        ],
-        gateways: [gateway(1, { device: 'bare0' })],
-      }),
-    );
-
-    await change(EMPTY_PLAN, plan);
-
-    assert.deepEqual(contents(await readRouting(POLICY)), contents(plan));
-  });
-
-  it('of the full site fits next to routes and rules of others', async () => {
-    await makeLan('wan.7', '10.1.0.5/16', '10.2.0.9/32');
-    setSysctl('net/ipv6/conf/wan.7/disable_ipv6', '1');
-    await ip('route add 128.0.0.0/1 via 192.0.2.1', 'rule add pref 100 lookup 100');
-    await removeDevice('tun1');
-    await makeTunnel('tun1', '203.0.113.129/25');
-    const plan = compileRouting(FULL_SITE);
-
-    await change(EMPTY_PLAN, plan);
-
-    assert.deepEqual(contents(await readRouting(POLICY)), contents(plan));
-  });
-});
-
-async function change(from: RoutingPlan, to: RoutingPlan): Promise<void> {
-  const diff = diffRouting(from, to);
-  await addRouting(POLICY, diff);
-  await removeRouting(POLICY, diff);
 }
 
 function planOf({ site: drawn, clients }: World): RoutingPlan {

@@ -6,7 +6,8 @@ import { RuleTables } from '../../../sidecar/kernel/rule-tables.js';
 import { NftablesFirewall } from '../../../sidecar/firewall/nftables-firewall.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
-import { readRouting } from '../../../sidecar/routing/plan.js';
+import type { KernelRouting } from '../../../sidecar/routing/kernel-routing.js';
+import { NetlinkRouting } from '../../../sidecar/routing/netlink/netlink-routing.js';
 import { eventually } from '../../lab/wait.js';
 import { POLICY, network, site } from '../../unit/rules/sample-site.js';
 
@@ -22,8 +23,11 @@ export class Rig implements AsyncDisposable {
   /** Networks that left the kernel, in order: their conntrack entries are to be flushed. */
   readonly removed: string[] = [];
 
-  private constructor(nft: Nftables) {
+  readonly #routing: KernelRouting;
+
+  private constructor(nft: Nftables, routing: KernelRouting) {
     this.nft = nft;
+    this.#routing = routing;
     this.firewall = new NftablesFirewall(nft, POLICY.table);
     this.reconciler = new Reconciler({
       policy: POLICY,
@@ -32,6 +36,7 @@ export class Rig implements AsyncDisposable {
         bridge: null,
         routing: compileRouting(wanted),
       })),
+      routing,
       clients: this.clients,
       logger: this.log.logger,
       onRemoved: (networks) => this.removed.push(...networks.map(networkKey)),
@@ -40,13 +45,13 @@ export class Rig implements AsyncDisposable {
   }
 
   static async open(): Promise<Rig> {
-    return new Rig(await openNftables());
+    return new Rig(await openNftables(), await NetlinkRouting.open());
   }
 
   /** As the daemon does at its start: takes over what is in the kernel, with its clients wanted as before. */
   async adopt(): Promise<void> {
     const table = await this.firewall.adopt(() => 'tun0');
-    const plan = await readRouting(POLICY);
+    const plan = await this.#routing.read(POLICY);
     const clients = [...(table?.clients.values() ?? [])];
     for (const adopted of clients) this.clients.add(OWNER, adopted);
     this.reconciler.adopt(clients, plan);
@@ -103,6 +108,7 @@ export class Rig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.reconciler.close();
+    await this.#routing[Symbol.asyncDispose]();
     await this.nft[Symbol.asyncDispose]();
   }
 

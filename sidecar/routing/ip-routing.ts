@@ -1,0 +1,14 @@
+import type { KernelRouting, WatchOptions } from './kernel-routing.js';
+import { NeighbourMonitor } from './neighbour-monitor.js';
+import { addRouting, readRouting, removeRouting } from './plan.js';
+
+/** Rules, routes and neighbours by spawned `ip`: where koffi cannot be loaded, and for commands that run once. */
+export const IP_ROUTING: KernelRouting = {
+  by: 'ip',
+  read: readRouting,
+  add: addRouting,
+  remove: removeRouting,
+  // `ip monitor` reports nothing of lost events.
+  watch: async (options: WatchOptions) => new NeighbourMonitor(options),
+  [Symbol.asyncDispose]: async () => undefined,
+};

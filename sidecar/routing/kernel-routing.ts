@@ -1,0 +1,36 @@
+import type { Policy, RoutingDiff, RoutingPlan } from '../../rules/index.js';
+import type { KernelEvent } from './neighbour-monitor.js';
+
+export interface WatchOptions {
+  /** The protocol number that our own neighbours have. */
+  readonly protocol: number;
+  readonly onEvent: (event: KernelEvent) => void;
+  /** Events were lost, and are not any more: read what they would have told. */
+  readonly onLost: (reason: string) => void;
+  /** It watches no more; events in between are lost, so read everything again after another start. */
+  readonly onEnd: (cause: Error) => void;
+}
+
+/**
+ * The kernel's rules, routes and neighbours, of this network namespace: by netlink in this process, or by spawned `ip`.
+ * The caller disposes it.
+ */
+export interface KernelRouting extends AsyncDisposable {
+  readonly by: 'netlink' | 'ip';
+  /** Everything with our protocol number, including routes of client networks. @throws GwmarkError ROUTING_FAILED */
+  read(policy: Policy): Promise<RoutingPlan>;
+  /**
+   * Applies the additions of a difference. What comes before a refused one stays applied; reading and diffing again
+   * then shows what is still missing.
+   *
+   * @throws GwmarkError ROUTING_FAILED naming the refused one
+   */
+  add(policy: Policy, diff: RoutingDiff): Promise<void>;
+  /** Applies the removals of a difference. What is already gone with its device is no failure. @throws as `add` */
+  remove(policy: Policy, diff: RoutingDiff): Promise<void>;
+  /**
+   * Watches neighbours, devices, addresses, routes and rules. Resolves when it does; the caller disposes the result,
+   * before this.
+   */
+  watch(options: WatchOptions): Promise<AsyncDisposable>;
+}

@@ -1,0 +1,163 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Family, Neighbour, Policy, PolicyRule, Route, RoutingDiff, RoutingPlan } from '../../../rules/index.js';
+import { GwmarkError } from '../../errors.js';
+import type { KernelRouting, WatchOptions } from '../kernel-routing.js';
+import { ALREADY_GONE } from '../plan.js';
+import { neighbourLine, printRoute, printRule } from '../print.js';
+import { decodeNeighbour, decodeRoute, decodeRule, toNeighbour } from './decode.js';
+import { changeRoute, changeRule, removeNeighbour, setNeighbour } from './encode.js';
+import type { Message, Request } from './messages.js';
+import { NetlinkMonitor } from './netlink-monitor.js';
+import { RoutingRefusal } from './refusal.js';
+import { RouteSocket } from './route-socket.js';
+import { AF, OWN_HEADER_BYTES, RTM } from './rtnetlink.js';
+
+/** After so many changes, other work has its turn: one takes about 10 microseconds. */
+const CHANGES_PER_TURN = 100;
+
+/** Rules, routes and neighbours by rtnetlink, in this process. */
+export class NetlinkRouting implements KernelRouting {
+  readonly by = 'netlink';
+  readonly #socket: RouteSocket;
+
+  private constructor(socket: RouteSocket) {
+    this.#socket = socket;
+  }
+
+  /** @throws GwmarkError ROUTING_UNAVAILABLE without koffi or netlink */
+  static async open(): Promise<NetlinkRouting> {
+    return new NetlinkRouting(await RouteSocket.open());
+  }
+
+  async read({ routing: { protocol } }: Policy): Promise<RoutingPlan> {
+    const { names } = this.#socket;
+    const rules: PolicyRule[] = [];
+    const routes: Route[] = [];
+    for (const family of [4, 6] as const) {
+      const own = Buffer.alloc(OWN_HEADER_BYTES);
+      own[0] = AF[family];
+      rules.push(
+        ...(await this.#list(RTM.getRule, own, (message) => {
+          const found = decodeRule(message);
+          return found?.protocol === protocol ? found.rule : null;
+        })),
+      );
+      // The kernel leaves out those of others: a router of the Internet has a million of them.
+      const ofProtocol = Buffer.from(own);
+      ofProtocol[5] = protocol;
+      routes.push(
+        ...(await this.#list(RTM.getRoute, ofProtocol, (message) => {
+          const found = decodeRoute(message, names);
+          return found?.protocol === protocol ? found.route : null;
+        })),
+      );
+    }
+    const neighbours = await this.#list(
+      RTM.getNeighbour,
+      Buffer.alloc(OWN_HEADER_BYTES),
+      (message): Neighbour | null => {
+        const found = decodeNeighbour(message, names);
+        return found?.protocol === protocol ? toNeighbour(found) : null;
+      },
+    );
+    return { rules, routes, neighbours };
+  }
+
+  async add(policy: Policy, diff: RoutingDiff): Promise<void> {
+    const { names } = this.#socket;
+    await this.#change([
+      ...diff.setNeighbours.map((item) =>
+        changeOf(neighbourLine(policy, item), item, () => setNeighbour(policy, item, names)),
+      ),
+      ...diff.setRoutes.map((item) =>
+        changeOf(`route replace ${printRoute(policy, item)}`, item, () => changeRoute('replace', policy, item, names)),
+      ),
+      ...diff.addRules.map((item) =>
+        changeOf(`rule add ${printRule(policy, item)}`, item, () => changeRule('add', policy, item)),
+      ),
+    ]);
+  }
+
+  async remove(policy: Policy, diff: RoutingDiff): Promise<void> {
+    const { names } = this.#socket;
+    await this.#change(
+      [
+        ...diff.removeRules.map((item) =>
+          changeOf(`rule del ${printRule(policy, item)}`, item, () => changeRule('del', policy, item)),
+        ),
+        ...diff.removeRoutes.map((item) =>
+          changeOf(`route del ${printRoute(policy, item)}`, item, () => changeRoute('del', policy, item, names)),
+        ),
+        ...diff.removeNeighbours.map((item) =>
+          changeOf(`neigh del ${item.address} dev ${item.device}`, item, () => removeNeighbour(item, names)),
+        ),
+      ],
+      ALREADY_GONE,
+    );
+  }
+
+  watch(options: WatchOptions): Promise<AsyncDisposable> {
+    return NetlinkMonitor.open(this.#socket.names, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.close();
+  }
+
+  /** @param tolerate when given, a refusal for such a reason is none; others fail after the rest was done */
+  async #change(changes: readonly Change[], tolerate?: RegExp): Promise<void> {
+    let failure: GwmarkError | null = null;
+    let count = 0;
+    for (const change of changes) {
+      count += 1;
+      if (count % CHANGES_PER_TURN === 0) await nextTurn();
+      const refused = this.#make(change);
+      if (refused === null || tolerate?.test(refused.reason) === true) continue;
+      failure ??= new GwmarkError('ROUTING_FAILED', `${change.line}: ${refused.reason}`, { cause: refused });
+      if (tolerate === undefined) break;
+    }
+    if (failure !== null) throw failure;
+  }
+
+  #make({ request }: Change): RoutingRefusal | null {
+    try {
+      this.#socket.ask(request());
+      return null;
+    } catch (error) {
+      if (error instanceof RoutingRefusal) return error;
+      throw error;
+    }
+  }
+
+  async #list<T>(type: number, own: Buffer, read: (message: Message) => T | null): Promise<T[]> {
+    const found: T[] = [];
+    try {
+      await this.#socket.list(
+        type,
+        own,
+        (message) => {
+          const item = read(message);
+          if (item !== null) found.push(item);
+        },
+        () => (found.length = 0),
+      );
+    } catch (error) {
+      if (!(error instanceof RoutingRefusal)) throw error;
+      throw new GwmarkError('ROUTING_FAILED', `list routing (rtnetlink message ${type}): ${error.reason}`, {
+        cause: error,
+      });
+    }
+    return found;
+  }
+}
+
+/** One change, and the line by which ip(8) would make it, for an error message. */
+interface Change {
+  readonly line: string;
+  /** @throws RoutingRefusal if a device is gone */
+  readonly request: () => Request;
+}
+
+function changeOf(line: string, { family }: { readonly family: Family }, request: () => Request): Change {
+  return { line: `ip -${family} ${line}`, request };
+}
