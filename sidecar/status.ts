@@ -43,6 +43,21 @@ const transport = v.object({
   port: INTEGER,
 });
 
+const passThroughSocket = v.object({
+  /** As in the setting `passThrough`: `unix:/path` or `tcp:host:port`. */
+  socket: v.string(),
+  /** Programs can attach: gwmark is connected to OpenVPN, and listens. */
+  isOpen: v.boolean(),
+  /** Why it cannot be opened; null if nothing is wrong. */
+  problem: v.nullable(v.string()),
+  /** How many programs are attached. */
+  programs: INTEGER,
+  /** How many were dropped since the sidecar started, because they did not read, or OpenVPN did not answer them. */
+  dropped: INTEGER,
+  /** The program that answers logins is attached here. */
+  answersLogins: v.boolean(),
+});
+
 const server = v.object({
   /** The endpoint as configured: `unix:/path` or `tcp:host:port`. */
   management: v.string(),
@@ -69,6 +84,8 @@ const server = v.object({
   deviceSource: v.exactOptional(v.nullable(evidenceSource)),
   /** Of a client: the networks that its tunnel leads to, canonical form, single addresses without a prefix length. */
   networks: v.exactOptional(v.array(v.string())),
+  /** Where other programs use its management interface. */
+  passThrough: v.exactOptional(v.array(passThroughSocket)),
 });
 
 const client = v.object({
@@ -212,6 +229,8 @@ export type OpenVpnRole = v.InferOutput<typeof openVpnRole>;
 export type TransportStatus = DeepReadonly<v.InferOutput<typeof transport>>;
 /** One OpenVPN process. */
 export type ServerStatus = DeepReadonly<v.InferOutput<typeof server>>;
+/** One socket where other programs use the management interface of an OpenVPN. */
+export type PassThroughStatus = DeepReadonly<v.InferOutput<typeof passThroughSocket>>;
 /** One client of an OpenVPN server. */
 export type ClientStatus = DeepReadonly<v.InferOutput<typeof client>>;
 /** A client network that the endpoint's own routing does not lead to its tunnel. */

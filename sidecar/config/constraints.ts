@@ -1,5 +1,5 @@
 import { MAX_IPTABLES_TABLE_LENGTH } from '../../rules/iptables-names.js';
-import { MAX_SOCKET_PATH_BYTES } from 'openvpn-management-client/endpoint';
+import { formatEndpoint, MAX_SOCKET_PATH_BYTES } from 'openvpn-management-client/endpoint';
 import { placeOf } from './endpoint.js';
 import { formatMask, maskBits } from './setting-types.js';
 import { type ConfigProblem, formatSource, showValue } from './problem.js';
@@ -72,6 +72,35 @@ const CLASHES: readonly Clash[] = [
       if (listen.kind === 'unix' && listen.path === settings.controlSocket) return 'another path than controlSocket';
       const taken = settings['management.endpoints'].some((endpoint) => placeOf(endpoint) === placeOf(listen));
       return taken ? 'an address that is not in management.endpoints' : undefined;
+    },
+  },
+  {
+    path: 'passThrough',
+    involves: ['passThrough', 'management.endpoints', 'controlSocket', 'metrics.listen'],
+    check: (settings) => {
+      const { passThrough, controlSocket } = settings;
+      const metrics = settings['metrics.listen'];
+      const others = new Map([
+        ...settings['management.endpoints'].map((endpoint) => [placeOf(endpoint), 'management.endpoints'] as const),
+        [`unix:${controlSocket}`, 'controlSocket'],
+        [`unix:${controlSocket}.admin`, 'controlSocket'],
+        ...(metrics === null ? [] : [[placeOf(metrics), 'metrics.listen'] as const]),
+      ]);
+      const other = passThrough.map((place) => others.get(placeOf(place))).find((name) => name !== undefined);
+      return other === undefined ? undefined : `an address that is not in ${other}`;
+    },
+  },
+  {
+    path: 'passThrough',
+    involves: ['passThrough', 'management.endpoints'],
+    check: (settings) => {
+      const names = settings['management.endpoints'].map((endpoint) => formatEndpoint(endpoint));
+      // Without one, that is the error.
+      if (names.length === 0) return undefined;
+      const isClear = settings.passThrough.every(({ management }) =>
+        management === undefined ? names.length === 1 : names.includes(management),
+      );
+      return isClear ? undefined : `each entry to be followed by @ENDPOINT, one of ${names.join(', ')}`;
     },
   },
 ];

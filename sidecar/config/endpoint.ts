@@ -34,16 +34,33 @@ export function parseConfiguredEndpoint(value: unknown): ConfiguredEndpoint | un
   if (endpoint === undefined || Object.keys(others).length > 0) return undefined;
   const isSocketFile = endpoint.listen === true && endpoint.kind === 'unix';
   if (!isSocketFile && (mode !== undefined || owner !== undefined)) return undefined;
-  if (mode !== undefined && !(typeof mode === 'string' && MODE.test(mode))) return undefined;
-  if (owner !== undefined && !(typeof owner === 'string' && owner !== '' && OWNER.test(owner))) return undefined;
+  const [modeBits, ownerName] = [parseMode(mode), parseOwner(owner)];
+  if (modeBits === null || ownerName === null) return undefined;
   const isFile = typeof passwordFile === 'string' && passwordFile !== '' && !passwordFile.includes('\0');
   if (passwordFile !== undefined && !isFile) return undefined;
   return {
     ...endpoint,
     ...(isFile ? { passwordFile } : {}),
-    ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
-    ...(owner === undefined ? {} : { owner }),
+    ...(modeBits === undefined ? {} : { mode: modeBits }),
+    ...(ownerName === undefined ? {} : { owner: ownerName }),
   };
+}
+
+/** Reads the mode of a socket file, `0660`; null if it is none, undefined without one. */
+export function parseMode(mode: unknown): number | null | undefined {
+  if (mode === undefined) return undefined;
+  return typeof mode === 'string' && MODE.test(mode) ? Number.parseInt(mode, 8) : null;
+}
+
+/** The text that {@link parseMode} reads back. */
+export function plainMode(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}
+
+/** Reads the owner of a socket file, as chown(1) takes it; null if it is none, undefined without one. */
+export function parseOwner(owner: unknown): string | null | undefined {
+  if (owner === undefined) return undefined;
+  return typeof owner === 'string' && owner !== '' && OWNER.test(owner) ? owner : null;
 }
 
 /** The value that {@link parseConfiguredEndpoint} reads back. */
@@ -54,7 +71,7 @@ export function plainEndpoint(endpoint: ConfiguredEndpoint): string | Readonly<R
   return {
     address,
     ...(passwordFile === undefined ? {} : { passwordFile }),
-    ...(mode === undefined ? {} : { mode: mode.toString(8).padStart(4, '0') }),
+    ...(mode === undefined ? {} : { mode: plainMode(mode) }),
     ...(owner === undefined ? {} : { owner }),
   };
 }

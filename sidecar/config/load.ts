@@ -122,12 +122,13 @@ type PasswordResult = { readonly passwords: ReadonlyMap<string, Secret>; readonl
 
 /** Reads every password file that is named, each once. */
 async function readPasswords(resolved: Resolved): Promise<PasswordResult> {
-  const [common, endpoints] = [resolved.flat['management.passwordFile'], resolved.flat['management.endpoints']];
-  const named: { readonly setting: SettingPath; readonly path: string; readonly file: string }[] = endpoints.flatMap(
-    ({ passwordFile }, index) =>
-      passwordFile === undefined
-        ? []
-        : [{ setting: 'management.endpoints', path: `management.endpoints[${index}]`, file: passwordFile }],
+  const common = resolved.flat['management.passwordFile'];
+  const lists = ['management.endpoints', 'passThrough'] as const;
+  const named: { readonly setting: SettingPath; readonly path: string; readonly file: string }[] = lists.flatMap(
+    (setting) =>
+      resolved.flat[setting].flatMap(({ passwordFile }, index) =>
+        passwordFile === undefined ? [] : [{ setting, path: `${setting}[${index}]`, file: passwordFile }],
+      ),
   );
   if (common !== null)
     named.unshift({ setting: 'management.passwordFile', path: 'management.passwordFile', file: common });

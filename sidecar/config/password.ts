@@ -34,7 +34,11 @@ export async function passwordNow(
   const file =
     management.endpoints.find((configured) => formatEndpoint(configured) === name)?.passwordFile ??
     management.passwordFile;
-  if (file === null) return undefined;
+  return file === null ? undefined : passwordIn(file, management);
+}
+
+/** What a password file holds now, or held when the configuration was read; undefined if it never could be read. */
+export async function passwordIn(file: string, management: Settings['management']): Promise<Secret | undefined> {
   const read = await readPasswordFile(file);
   return 'secret' in read ? read.secret : management.passwords.get(file);
 }

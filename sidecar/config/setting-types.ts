@@ -30,6 +30,13 @@ import {
   TRANSPORT_EXPECTED,
   UPLINK_EXPECTED,
 } from './places.js';
+import {
+  PASS_THROUGH_EXPECTED,
+  parsePassThroughPlace,
+  passThroughPlaceFrom,
+  type PassThroughPlace,
+  plainPassThroughPlace,
+} from './pass-through-socket.js';
 import { parseNexthop4, parseNexthop6 } from './prefix.js';
 
 /** Where a raw value comes from: flags and environment give text, YAML gives typed data. */
@@ -173,6 +180,31 @@ export function endpoints(row: Described<readonly ConfiguredEndpoint[]>): Kind<r
       form === 'yaml' && typeof raw === 'object' && !Array.isArray(raw) ? [raw] : decodeList(raw, form),
     rebase: (value, directory) => value.map((item) => endpointFrom(item, directory)),
     toPlain: (value) => value.map((item) => plainEndpoint(item)),
+  };
+}
+
+/** Sockets where other programs attach, no two at one place, in YAML each with what only it has. */
+export function passThroughPlaces(row: Described<readonly PassThroughPlace[]>): Kind<readonly PassThroughPlace[]> {
+  const element = v.pipe(
+    v.unknown(),
+    v.rawTransform<unknown, PassThroughPlace>(({ dataset, addIssue, NEVER }) => {
+      const result = parsePassThroughPlace(dataset.value);
+      if ('place' in result) return result.place;
+      addIssue({ message: result.expected });
+      return NEVER;
+    }),
+  );
+  return {
+    ...BASE,
+    type: 'list of `unix:/path` or `tcp:host:port`, with several OpenVPNs followed by `@ENDPOINT`; in YAML also of `{address, management, passwordFile, mode, owner, allow, logins}`',
+    expected: PASS_THROUGH_EXPECTED,
+    ...described(row),
+    schema: uniqueList(element, placeOf),
+    isList: true,
+    decode: (raw, form) =>
+      form === 'yaml' && typeof raw === 'object' && !Array.isArray(raw) ? [raw] : decodeList(raw, form),
+    rebase: (value, directory) => value.map((item) => passThroughPlaceFrom(item, directory)),
+    toPlain: (value) => value.map((item) => plainPassThroughPlace(item)),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Secret } from 'openvpn-management-client';
 import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
 
 export type { ConfiguredEndpoint } from './endpoint.js';
+export type { PassThroughPlace } from './pass-through-socket.js';
 export type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
 
 /** `management`, `routing`: the part before the dot of a path. */

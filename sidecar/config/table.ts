@@ -8,6 +8,7 @@ import {
   mask,
   networks,
   nexthops,
+  passThroughPlaces,
   path,
   sources,
   text,
@@ -93,6 +94,10 @@ export const SETTINGS_TABLE = {
     of: ['auto', 'server', 'client'],
     default: 'auto',
     doc: 'The role of the OpenVPN behind the management sockets. `auto` asks each of them: a server answers `status` with its clients, a client with statistics. Only an OpenVPN that waits because of `--management-hold` cannot answer before it is released.',
+  }),
+  passThrough: passThroughPlaces({
+    default: [],
+    doc: "Sockets where other programs use OpenVPN's management interface, 64 at once for each OpenVPN, as if each were alone: see the guide to the management interface. In YAML an entry can have a password (`passwordFile`), the file's `mode` and `owner`, `allow: all`, `allow: read` or a list of commands, and `logins: true` for programs that answer logins, or `false`. Without `allow`: every command at a unix socket that only the user of the sidecar may use, otherwise those that only read.",
   }),
   transport: transports({
     default: [],

@@ -135,6 +135,46 @@ export const LOG_EVENTS = {
     meaning: 'The connection was lost, or OpenVPN restarted, while the sidecar was accepting earlier logins.',
     action: 'None; the sidecar checks again at the next connection.',
   },
+  'pass_through.listening': {
+    level: 'debug',
+    meaning: "A socket of `passThrough` is open: programs can use OpenVPN's management interface there.",
+    action: 'None.',
+  },
+  'pass_through.listen_failed': {
+    level: 'error',
+    meaning:
+      'A socket of `passThrough` cannot be opened; `reason` says why. The sidecar retries every 5 seconds, and everything else works.',
+    action: 'Stop the program that uses the address, or choose another one.',
+  },
+  'pass_through.attached': {
+    level: 'debug',
+    meaning: 'A program attached to a socket of `passThrough`.',
+    action: 'None.',
+  },
+  'pass_through.left': { level: 'debug', meaning: 'A program left a socket of `passThrough`.', action: 'None.' },
+  'pass_through.dropped': {
+    level: 'warn',
+    meaning:
+      'A program at a socket of `passThrough` was disconnected: it does not read what it is sent, or OpenVPN did not answer its command in time; see `reason`. Nobody else is affected.',
+    action: 'Check that program; it can attach again.',
+  },
+  'pass_through.refused': {
+    level: 'warn',
+    meaning:
+      'A program at a socket of `passThrough` gave a wrong password, or sent a command that is too long or not allowed there; see `reason`. Each reason is logged once for each connection.',
+    action: 'Check that program, or `passwordFile` and `allow` of the socket.',
+  },
+  'pass_through.full': {
+    level: 'warn',
+    meaning: 'A program was refused at a socket of `passThrough`, because 64 are attached to that OpenVPN already.',
+    action: 'Find out which program opens so many connections: `ss -xp` or `ss -tp` lists them.',
+  },
+  'pass_through.logins_wait': {
+    level: 'warn',
+    meaning:
+      'OpenVPN asks about a login, and no program that may answer is attached. The login waits, and is asked of the first that attaches.',
+    action: 'Start the program that answers logins, or set `authorize: accept`.',
+  },
   'management.hold_failed': {
     level: 'debug',
     meaning: 'OpenVPN rejected `hold release`; the sidecar repeats it when OpenVPN asks again.',

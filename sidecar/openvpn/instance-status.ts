@@ -24,6 +24,7 @@ export function statusOf(instance: Instance): {
       reconnects: instance.reconnects,
       resyncs: instance.resyncs,
       question: instance.question,
+      ...(instance.passThrough.length === 0 ? {} : { passThrough: instance.passThrough }),
     },
     clients,
   };

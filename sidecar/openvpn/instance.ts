@@ -11,7 +11,8 @@ import type { Settings } from '../config/settings.js';
 import type { Devices } from '../discovery/devices.js';
 import { OpenVpnEvidence } from '../discovery/openvpn-evidence.js';
 import type { Logger } from '../log/logger.js';
-import type { OpenVpnRole, ServerState } from '../status.js';
+import { PassThrough } from '../pass-through/pass-through.js';
+import type { OpenVpnRole, PassThroughStatus, ServerState } from '../status.js';
 import { ClientRole } from './client-role.js';
 import { ConnectionLog } from './connection-log.js';
 import { EarlyMessages } from './early-messages.js';
@@ -41,6 +42,7 @@ export class Instance implements AsyncDisposable {
   #settings: Settings;
   readonly #logger: Logger;
   readonly #client: ManagementClient;
+  readonly #passThrough: PassThrough;
   readonly #problem: InstanceProblem;
   readonly #server: ServerRole;
   readonly #roles: Roles;
@@ -67,7 +69,13 @@ export class Instance implements AsyncDisposable {
     const logger = options.logger.child({ management: this.name });
     this.#logger = logger;
     const networks = { server: this.name, clients, onChanged: options.onClientChanged };
-    const client = makeManagementClient(endpoint, () => this.#settings);
+    this.#passThrough = new PassThrough({
+      endpoint,
+      settings: () => this.#settings,
+      ownSwitches: () => (this.#roles.known === 'client' ? ['state', 'log'] : ['state']),
+      logger,
+    });
+    const client = makeManagementClient(endpoint, () => this.#settings, this.#passThrough.onNotificationBytes);
     this.#client = client;
     this.#problem = new InstanceProblem(this.name, client, logger);
     const connectionLog = new ConnectionLog(client, logger);
@@ -78,6 +86,7 @@ export class Instance implements AsyncDisposable {
       epoch: () => this.#epoch,
       onConnected: (state) => this.#connected(state),
       onStatus: (status) => connectionLog.seen(status),
+      areLoginsAnswered: () => this.#passThrough.mayAnswerLogins,
       logger,
     });
     const vpnClient = new ClientRole({
@@ -98,6 +107,7 @@ export class Instance implements AsyncDisposable {
     );
     client.onMessage((message, origin) => this.#receive(message, origin));
     client.onConnected((connection) => this.#prepare(connection));
+    this.#passThrough.follow(client);
     client.onDisconnected(() => this.#disconnected());
   }
 
@@ -137,6 +147,11 @@ export class Instance implements AsyncDisposable {
   /** Why this OpenVPN is not ready, in a sentence; null when it is. */
   get problem(): string | null {
     return this.#problem.describe(this.#state, this.#placeProblem);
+  }
+
+  /** Where other programs use this OpenVPN's management interface. */
+  get passThrough(): readonly PassThroughStatus[] {
+    return this.#passThrough.status();
   }
 
   /** What OpenVPN asks for, and gwmark does not have: see {@link InstanceProblem.question}. */
@@ -182,6 +197,7 @@ export class Instance implements AsyncDisposable {
    */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close();
+    await this.#passThrough[Symbol.asyncDispose]();
     await this.#server.stop();
   }
 

@@ -18,10 +18,19 @@ export type Login = Notification & { readonly kind: 'client:connect' | 'client:r
  */
 const KIDS_TRIED = 8;
 
+export interface LoginAnswersOptions {
+  /** Asked at each login: settings can change. */
+  readonly isAccepting: () => boolean;
+  /** Another program may answer. */
+  readonly areAnswered: () => boolean;
+  readonly logger: Logger;
+}
+
 /** Answers the logins that one OpenVPN server asks about, or leaves them to another program and says so once. */
 export class LoginAnswers {
   readonly #client: ManagementClient;
   readonly #isAccepting: () => boolean;
+  readonly #areAnswered: () => boolean;
   readonly #logger: Logger;
   /** Those that came with the banner, before anything can be sent. */
   #early: { message: Login; origin: Origin }[] = [];
@@ -31,15 +40,16 @@ export class LoginAnswers {
   /** Earlier logins that still wait were searched for on this connection. */
   #hasLooked = false;
 
-  /** @param isAccepting asked at each login: settings can change */
-  constructor(client: ManagementClient, isAccepting: () => boolean, logger: Logger) {
+  constructor(client: ManagementClient, { isAccepting, areAnswered, logger }: LoginAnswersOptions) {
     this.#client = client;
     this.#isAccepting = isAccepting;
+    this.#areAnswered = areAnswered;
     this.#logger = logger;
   }
 
   take(message: Login, origin: Origin): void {
     if (!this.#isAccepting()) {
+      if (this.#areAnswered()) return;
       if (!this.#hasWarned) this.#logger.warn('management.logins_unanswered', { cid: message.cid });
       this.#hasWarned = true;
       return;

@@ -28,6 +28,8 @@ export interface ServerRoleOptions {
   readonly epoch: () => number;
   /** A snapshot found that OpenVPN is connected, which no event had told. Resolves when its tunnel was looked for. */
   readonly onConnected: (state: State) => Promise<void>;
+  /** Another program may answer logins, if the settings do not say that we do. */
+  readonly areLoginsAnswered: () => boolean;
   /** Called with every `status` that was read. */
   readonly onStatus: (status: PositionedStatus) => void;
   readonly logger: Logger;
@@ -61,7 +63,11 @@ export class ServerRole implements Role {
     this.#options = options;
     this.#logger = logger;
     this.#networks = new SessionNetworks({ ...networks, logger });
-    this.#logins = new LoginAnswers(client, () => settings().authorize === 'accept', logger);
+    this.#logins = new LoginAnswers(client, {
+      isAccepting: () => settings().authorize === 'accept',
+      areAnswered: options.areLoginsAnswered,
+      logger,
+    });
     this.#snapshots = new SnapshotSchedule({
       take: () => this.#takeSnapshot(),
       intervalMs: () => this.#snapshotIntervalMs(),

@@ -29,6 +29,8 @@ export interface ManagementClientOptions {
   /** Most lines of one reply, 1000..10000000, default 500000. */
   readonly maxReplyLines?: number | undefined;
   readonly decoder?: DecoderOptions | undefined;
+  /** To pass notifications on to other programs, see `ConnectionOptions.onNotificationBytes`. */
+  readonly onNotificationBytes?: ((bytes: Buffer) => void) | undefined;
   /** Closes the client when it fires. */
   readonly signal?: AbortSignal | undefined;
   readonly clock?: Clock | undefined;
@@ -47,6 +49,7 @@ export interface CheckedOptions {
   readonly authRetryMs: number | undefined;
   readonly maxReplyLines: number;
   readonly decoder: DecoderOptions;
+  readonly onNotificationBytes: ((bytes: Buffer) => void) | undefined;
   readonly signal: AbortSignal | undefined;
   readonly clock: Clock;
   readonly random: () => number;
@@ -69,6 +72,7 @@ export function checkOptions(options: ManagementClientOptions): CheckedOptions {
     authRetryMs: authRetryMs === undefined ? undefined : checkInteger('authRetryMs', authRetryMs, 1, 3_600_000),
     maxReplyLines: checkInteger('maxReplyLines', options.maxReplyLines ?? 500_000, 1000, 10_000_000),
     decoder: options.decoder ?? {},
+    onNotificationBytes: options.onNotificationBytes,
     signal: options.signal,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,

@@ -270,6 +270,7 @@ export class ManagementClient extends CommandSet {
     let socket: Socket | undefined;
     try {
       const { endpoint, password, connectTimeoutMs, commandTimeoutMs, maxReplyLines, decoder, clock } = this.#options;
+      const { onNotificationBytes } = this.#options;
       socket = await this.#listener?.accept(connectTimeoutMs, this.#closing.signal);
       const connection = await Connection.open({
         endpoint,
@@ -287,6 +288,7 @@ export class ManagementClient extends CommandSet {
           isFirst = false;
           this.#deliver(message);
         },
+        onNotificationBytes,
         onClosed: (cause) => ended.abort(cause),
       });
       wasOpened = true;

@@ -2,7 +2,7 @@ import { systemClock, type Clock, type Timer } from './clock.js';
 import { serializeCommand, type Command } from './command.js';
 import { abortError, ManagementError } from './errors.js';
 import type { Notification, ReplyLine } from './messages.js';
-import { isSentinel, ReplyCollector, type RowReader, type StreamPosition } from './reply.js';
+import { isSentinel, ReplyCollector, type RowReader, type SentinelName, type StreamPosition } from './reply.js';
 
 /** How one command is to be run. */
 export interface ExecuteOptions {
@@ -38,14 +38,18 @@ interface Job {
   readonly reject: (error: unknown) => void;
   /** The caller has its answer; the queue still has to get back in sync. */
   isSettled: boolean;
-  /** Answers of `pid` still to come before the next command may go out. */
+  sentinel: SentinelName;
+  /** Answers of the sentinel still to come before the next command may go out. */
   sentinelsAwaited: number;
+  /** A relayed command: a line came since its timer started. */
+  hasProgress: boolean;
   answer: Notification | undefined;
   position: StreamPosition | undefined;
   timer: Timer | undefined;
 }
 
-const SENTINEL = Buffer.from('pid\n');
+/** Ends the body that a command of another program may have begun; where there is none, OpenVPN answers ERROR. */
+const END_OF_BODY = 'END\n';
 
 /**
  * Runs commands one at a time, because the protocol has no request ids.
@@ -104,7 +108,9 @@ export class CommandQueue {
           resolve: resolve as (value: unknown) => void, // only ever called with what this command's own parse or reader returned
           reject,
           isSettled: false,
+          sentinel: command.relay?.sentinel ?? 'pid',
           sentinelsAwaited: 0,
+          hasProgress: false,
           answer: undefined,
           position: undefined,
           timer: undefined,
@@ -121,15 +127,19 @@ export class CommandQueue {
     }
   }
 
-  /** Takes the next reply line of the stream. */
-  push(line: ReplyLine): void {
+  /**
+   * Takes the next reply line of the stream.
+   *
+   * @param bytes the same with its CRLF, for a relayed command
+   */
+  push(line: ReplyLine, bytes?: Buffer): void {
     const job = this.#current;
     if (job === undefined) {
       this.#strayLines += 1;
       return;
     }
     job.position ??= this.#position();
-    const isAnswerOfSentinel = job.sentinelsAwaited > 0 && isSentinel(line);
+    const isAnswerOfSentinel = job.sentinelsAwaited > 0 && isSentinel(line, job.sentinel);
     if (job.isSettled) {
       if (isAnswerOfSentinel) this.#sentinelCame(job);
       return;
@@ -138,6 +148,11 @@ export class CommandQueue {
       if (job.collector.isWholeAtSentinel()) this.#complete(job);
       else this.#settle(job, truncated(job));
       this.#sentinelCame(job);
+      return;
+    }
+    if (job.command.relay !== undefined) {
+      job.hasProgress = true;
+      if (bytes !== undefined) job.command.relay.onLine(bytes);
       return;
     }
     switch (job.collector.push(line)) {
@@ -193,7 +208,21 @@ export class CommandQueue {
 
   #send(job: Job): void {
     this.#current = job;
+    this.#startTimer(job);
+    if (job.command.grammar === 'single') this.#options.write(job.bytes);
+    else {
+      job.sentinelsAwaited = 1;
+      this.#options.write(Buffer.concat([job.bytes, Buffer.from(`${job.sentinel}\n`)]));
+    }
+  }
+
+  #startTimer(job: Job): void {
     job.timer = this.#clock.startTimer(job.timeoutMs, () => {
+      if (job.hasProgress) {
+        job.hasProgress = false;
+        this.#startTimer(job);
+        return;
+      }
       this.#giveUp(
         job,
         new ManagementError(
@@ -203,11 +232,6 @@ export class CommandQueue {
         ),
       );
     });
-    if (job.command.grammar === 'single') this.#options.write(job.bytes);
-    else {
-      job.sentinelsAwaited = 1;
-      this.#options.write(Buffer.concat([job.bytes, SENTINEL]));
-    }
   }
 
   /** Ends the caller's wait; the slot stays taken until the daemon is known to be done with the command. */
@@ -218,10 +242,17 @@ export class CommandQueue {
       this.#waiting.splice(this.#waiting.indexOf(job), 1);
       return;
     }
-    if (job.sentinelsAwaited === 0) {
+    const { relay } = job.command;
+    if (relay !== undefined) {
+      // It may have a body that nobody knows of, and the sentinel be a line of it. The other one proves the end: what
+      // comes before its answer is late.
+      job.sentinel = job.sentinel === 'pid' ? 'load-stats' : 'pid';
+      job.sentinelsAwaited = relay.name === job.sentinel ? 2 : 1;
+      this.#options.write(Buffer.from(`${END_OF_BODY}${job.sentinel}\n`));
+    } else if (job.sentinelsAwaited === 0) {
       // A late answer of `pid` itself looks like the sentinel's: then there are two to wait for.
       job.sentinelsAwaited = job.command.line === 'pid' ? 2 : 1;
-      this.#options.write(SENTINEL);
+      this.#options.write(Buffer.from(`${job.sentinel}\n`));
     }
     this.#awaitSentinel(job);
   }

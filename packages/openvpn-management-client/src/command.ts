@@ -1,7 +1,7 @@
 import { checkText, MAX_LINE_BYTES } from './argument.js';
 import { ManagementError } from './errors.js';
 import type { Notification } from './messages.js';
-import type { Reply, ReplyGrammar, RowReader } from './reply.js';
+import type { Reply, ReplyGrammar, RowReader, SentinelName } from './reply.js';
 import { encodeText } from './text.js';
 
 /** One management command: what to send, the form of its answer, and the parser. */
@@ -17,11 +17,22 @@ export interface Command<T> {
   readonly isAnswer?: (notification: Notification) => boolean;
   /** For long tables: begins to read one reply row by row. Its reader then makes the value in place of `parse`. */
   readonly readRows?: () => RowReader<T>;
+  /** For a command of another program, see {@link relayed}: it is sent as these bytes, and its reply is not read. */
+  readonly relay?: RelayedBytes;
   /**
    * Turns a whole reply into a value.
    * @throws ManagementError
    */
   readonly parse: (reply: Reply, answer: Notification | undefined) => T;
+}
+
+/** The bytes of a command of another program. */
+export interface RelayedBytes {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly sentinel: SentinelName;
+  /** Takes each line of the reply, CRLF included. */
+  readonly onLine: (line: Buffer) => void;
 }
 
 /** Longest line of a body: each is imported like a line of a configuration file (options.h OPTION_LINE_SIZE, v2.6). */
@@ -45,6 +56,7 @@ const COMMAND_NAMES = new Set(
  * @throws ManagementError MGMT_ARGUMENT for what the daemon would cut, drop or run as something else
  */
 export function serializeCommand(command: Command<unknown>): Buffer {
+  if (command.relay !== undefined) return command.relay.bytes;
   checkText(`command "${command.label}"`, command.line, MAX_LINE_BYTES);
   if (command.body === undefined) return encodeText(`${command.line}\n`);
   for (const [index, line] of command.body.entries()) {

@@ -5,6 +5,7 @@ import type { Command } from './command.js';
 import { Decoder, type DecoderOptions } from './decoder.js';
 import { formatEndpoint, type Endpoint } from './endpoint.js';
 import { abortError, isManagementError, ManagementError, type ManagementErrorCode } from './errors.js';
+import { LineRuns, linesOf } from './line-runs.js';
 import { isNotification, type Message, type Notification } from './messages.js';
 import type { StreamPosition } from './reply.js';
 import type { Secret } from './secret.js';
@@ -25,6 +26,11 @@ export interface ConnectionOptions {
   readonly position?: () => StreamPosition;
   /** Called for each notification in wire order, the banner first. It must not throw. */
   readonly onNotification: (notification: Notification) => void;
+  /**
+   * Called with the bytes of notifications, whole lines, in wire order, those after the banner; with the lines of a
+   * relayed command in their place between them. The memory may be kept. It must not throw.
+   */
+  readonly onNotificationBytes?: ((bytes: Buffer) => void) | undefined;
   /** Called once, after a successful open only, when the connection is gone. It must not throw. */
   readonly onClosed: (cause: ManagementError) => void;
   /** Cancels opening; afterwards, close the connection instead. */
@@ -36,6 +42,8 @@ type Phase = 'connecting' | 'silent' | 'greeting' | 'authenticating' | 'ready' |
 
 /** The time for a closing socket to flush before it is destroyed. */
 const CLOSE_TIMEOUT_MS = 1000;
+/** More than any line that the decoder takes. */
+const MAX_PENDING_BYTES = 1 << 21;
 
 /**
  * One connection to a management interface: socket, password, decoder and command queue.
@@ -48,6 +56,7 @@ export class Connection {
   readonly #endpointText: string;
   readonly #socket: Socket;
   readonly #decoder: Decoder;
+  readonly #runs = new LineRuns();
   readonly #queue: CommandQueue;
   readonly #gone: Promise<void>;
   #phase: Phase = 'connecting';
@@ -166,10 +175,8 @@ export class Connection {
     if (this.#cause !== undefined) return;
     if (this.#phase === 'silent') this.#phase = 'greeting';
     try {
-      for (const message of this.#decoder.push(chunk)) {
-        this.#dispatch(message);
-        if (this.#cause !== undefined) return;
-      }
+      if (this.#options.onNotificationBytes === undefined) this.#decode(chunk);
+      else this.#decodeRuns(chunk, this.#options.onNotificationBytes);
     } catch (error) {
       if (!isManagementError(error)) throw error;
       this.#destroy(error);
@@ -178,7 +185,36 @@ export class Connection {
     if (this.#decoder.failure !== undefined) this.#destroy(this.#decoder.failure);
   }
 
-  #dispatch(message: Message): void {
+  /** @param lines those of the chunk, if it has nothing but lines of replies */
+  #decode(chunk: Buffer, lines: readonly Buffer[] = []): void {
+    let index = 0;
+    for (const message of this.#decoder.push(chunk)) {
+      this.#dispatch(message, lines[index]);
+      index += 1;
+      if (this.#cause !== undefined) return;
+    }
+  }
+
+  #decodeRuns(chunk: Buffer, onNotificationBytes: (bytes: Buffer) => void): void {
+    let from = 0;
+    // Line by line up to the banner: what comes after it counts, and may be in the same chunk.
+    while (this.#phase !== 'ready' && from < chunk.length && this.#cause === undefined) {
+      const lineEnd = chunk.indexOf('\n', from);
+      const next = lineEnd === -1 ? chunk.length : lineEnd + 1;
+      this.#decode(chunk.subarray(from, next));
+      from = next;
+    }
+    if (from === chunk.length) return;
+    for (const { isReply, bytes } of this.#runs.push(chunk.subarray(from))) {
+      if (this.#cause !== undefined) return;
+      this.#decode(bytes, isReply ? linesOf(bytes) : []);
+      if (!isReply) onNotificationBytes(bytes);
+    }
+    // Too long for the decoder: it says so.
+    if (this.#runs.pending.length > MAX_PENDING_BYTES) this.#decode(this.#runs.pending);
+  }
+
+  #dispatch(message: Message, bytes?: Buffer): void {
     if (message.kind === 'password-prompt') {
       this.#answerPrompt();
     } else if (isNotification(message)) {
@@ -190,7 +226,7 @@ export class Connection {
       this.#queue.notice(message);
       this.#options.onNotification(message);
     } else if (this.#phase === 'ready') {
-      this.#queue.push(message);
+      this.#queue.push(message, bytes);
     } else if (this.#phase !== 'authenticating' || message.kind !== 'success') {
       this.#destroy(
         this.#error('MGMT_PROTOCOL', "the first line is not the banner of OpenVPN's management interface"),
@@ -247,7 +283,7 @@ export class Connection {
       );
     return this.#error(
       'MGMT_LOST',
-      this.#decoder.isMidMessage
+      this.#decoder.isMidMessage || this.#runs.pending.length > 0
         ? 'the daemon hung up in the middle of a message, which is dropped'
         : 'the daemon hung up',
     );

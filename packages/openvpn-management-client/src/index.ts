@@ -38,6 +38,7 @@ export {
   type ManagementErrorCode,
 } from './errors.js';
 export { parseCid, parseKid, type Cid, type ClientKey, type Kid } from './ids.js';
+export { lexLine, type LexedLine } from './lexer.js';
 export { MessageStream, type Delivery, type MessageStreamOptions, type Origin } from './message-stream.js';
 export * from './messages.js';
 export {
@@ -49,6 +50,7 @@ export {
   type PushedNetworks,
 } from './push-reply.js';
 export { parseRealAddress, type RealAddress } from './real-address.js';
+export { relayed, type Relay } from './relay.js';
 export type { Reply, ReplyGrammar, RowReader, StreamPosition } from './reply.js';
 export { Secret } from './secret.js';
 export { Session } from './session.js';

@@ -141,9 +141,17 @@ export class ReplyCollector {
   }
 }
 
+/** A command whose answer shows that OpenVPN is done with the one before. */
+export type SentinelName = 'pid' | 'load-stats';
+
+const SENTINEL_ANSWERS: Readonly<Record<SentinelName, RegExp>> = {
+  pid: /^pid=\d{1,10}$/,
+  'load-stats': /^nclients=\d+,bytesin=\d+,bytesout=\d+$/,
+};
+
 /** True for the answer of the sentinel, `SUCCESS: pid=123`. */
-export function isSentinel(line: ReplyLine): boolean {
-  return line.kind === 'success' && /^pid=\d{1,10}$/.test(line.text);
+export function isSentinel(line: ReplyLine, name: SentinelName = 'pid'): boolean {
+  return line.kind === 'success' && SENTINEL_ANSWERS[name].test(line.text);
 }
 
 /**

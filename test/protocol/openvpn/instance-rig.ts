@@ -51,10 +51,15 @@ export class InstanceRig implements AsyncDisposable {
   whenApplied: () => Promise<void> = () => Promise.resolve();
   readonly #running: Promise<void>;
 
-  private constructor(fake: FakeManagementServer, overrides: Partial<FlatSettings>, clients: ClientNetworks) {
+  private constructor(
+    fake: FakeManagementServer,
+    overrides: Partial<FlatSettings>,
+    clients: ClientNetworks,
+    management: string,
+  ) {
     this.fake = fake;
     this.clients = clients;
-    const settings = settingsFor(fake.endpoint, overrides);
+    const settings = settingsFor(management, overrides);
     const [endpoint] = settings.management.endpoints;
     if (endpoint === undefined) throw new Error('no endpoint');
     this.instance = new Instance({
@@ -75,15 +80,17 @@ export class InstanceRig implements AsyncDisposable {
     this.#running.catch(() => undefined);
   }
 
+  /** @param management where it finds OpenVPN, if not at the fake */
   static async start(
     overrides: Partial<FlatSettings> = {},
     options: FakeManagementServerOptions = {},
     clients = new ClientNetworks(),
     describe: (fake: FakeManagementServer) => void = () => undefined,
+    management?: string,
   ): Promise<InstanceRig> {
     const fake = await FakeManagementServer.listen(options);
     describe(fake);
-    return new InstanceRig(fake, overrides, clients);
+    return new InstanceRig(fake, overrides, clients, management ?? fake.endpoint);
   }
 
   get running(): Promise<void> {

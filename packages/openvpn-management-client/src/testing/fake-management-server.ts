@@ -7,7 +7,7 @@ import { parseEndpoint } from '../endpoint.js';
 import { FakeConnection } from './fake-connection.js';
 import type { FakeClient, FakeClientOptions } from './fake-client.js';
 import { FakeDaemon, type FakeDaemonOptions, type FakeHandler } from './fake-daemon.js';
-import { lexLine } from './lexer.js';
+import { lexLine } from '../lexer.js';
 
 export interface FakeManagementServerOptions extends FakeDaemonOptions {
   /** Where to listen: a path, or TCP on a free port of this host; default a unix socket in a directory of its own. */
