@@ -8,6 +8,7 @@ import { devices } from './checks/devices.js';
 import { flowtables } from './checks/flowtables.js';
 import { forwardPolicy } from './checks/forward-policy.js';
 import { forwarding } from './checks/forwarding.js';
+import { inline } from './checks/inline.js';
 import { iptables } from './checks/iptables.js';
 import { kernel } from './checks/kernel.js';
 import { kernelPolicy } from './checks/kernel-policy.js';
@@ -53,6 +54,7 @@ export const CHECKS: readonly Check[] = [
   reversePath,
   pathFilters,
   bridgeNetfilter,
+  inline,
   marks,
   labels,
   kernelPolicy,

@@ -4,7 +4,9 @@ import type { Capture } from '../lab/capture.js';
 import type { Frame } from '../lab/frame.js';
 import { VLAN_ADDRESS } from '../lab/inline.js';
 import { InlineLab, insertModule, removeModule } from '../lab/inline-lab.js';
+import { runDoctor } from '../lab/doctor.js';
 import { type NetworkState, networkState } from '../lab/network-state.js';
+import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { Flow, ping } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL } from '../lab/vpn-lab.js';
@@ -225,6 +227,25 @@ const inlineSuite = (datapath: InlineSuite['datapath'], hasVlans: boolean) =>
         ])
           assert.deepEqual(bytesOf(r1, from, to), bytesOf(r2, from, to));
       });
+
+    it('is what doctor and trace say of it', async () => {
+      const here = ['--control-socket', lab.sidecar.controlSocket];
+      const { findings } = await runDoctor(lab.endpoint, { flags: here });
+      for (const check of ['inline', 'nftables-table', 'br-netfilter', 'devices', 'kernel-policy'])
+        assert.deepEqual(
+          findings.filter((finding) => finding.check === check && finding.severity !== 'ok'),
+          [],
+          check,
+        );
+
+      for (const family of FAMILIES) {
+        await assertExchange('ping', lab.party('host', family), lab.party('client1', family));
+        const words = ['trace', ...here, '--json', '--proto', 'icmp', ADDRESS.hostA[family], TUNNEL.client1[family]];
+        const { stdout, stderr } = await runGwmark(lab.endpoint, words);
+        assert.match(stdout, /"step": ?"capture",\s*"ok": ?true/, stderr);
+        assert.ok(stdout.includes(`leave br0 to ${MAC.r2}`), stdout);
+      }
+    });
 
     it('takes a client to the internet with one rule that masquerades, and r1 needs no route for that', async () => {
       await lab.endpoint.run(['nft', '-f', '-'], {

@@ -17,7 +17,7 @@ interface Facts {
 /** What the kernel would refuse, or do otherwise, and the module therefore leaves to it. */
 export const kernelPolicy: Check = {
   name: 'kernel-policy',
-  doc: 'With the datapath `module`: packets of the VPN that the kernel alone would refuse or treat differently, which the module leaves to it. IPsec policies for packets that leave, sources that rp_filter drops, frames to all, ports of a bridge that is a link from which it takes no frame (STP) or only some (802.1X).',
+  doc: 'Ports of a bridge that is a link from which it takes no frame (STP) or only some (802.1X). With the datapath `module` also packets of the VPN that the kernel alone would refuse or treat differently, which the module leaves to it: IPsec policies for packets that leave, sources that rp_filter drops, frames to all.',
   needsNetAdmin: true,
   look: async (system) => {
     const datapath = await system.datapath();
@@ -56,8 +56,6 @@ const COUNTERS: readonly (Omit<Judgement, 'found' | 'expected'> & { readonly nam
 
 export function judgeKernelPolicy({ datapath, stats, ipsec, ports }: Facts): readonly Judgement[] {
   const expected = 'nothing that the kernel alone would refuse';
-  if (datapath === 'nexthop')
-    return [fine("the kernel's own policy", 'applies: the datapath nexthop has the kernel route', 'any')];
   const counted = COUNTERS.flatMap(({ names, ...judgement }): readonly Judgement[] => {
     const found = names.flatMap((name) => ((stats.get(name) ?? 0) > 0 ? [`${name} ${stats.get(name)}`] : []));
     return found.length === 0 ? [] : [{ ...judgement, found: found.join(', '), expected: 'none' }];
@@ -83,6 +81,10 @@ export function judgeKernelPolicy({ datapath, stats, ipsec, ports }: Facts): rea
       expected: isLocked ? 'any' : 'forwarding, or another port takes its place',
       remedy: 'none needed if that is intended; else see "bridge -d link"',
     }));
+  if (datapath === 'nexthop')
+    return idle.length > 0
+      ? idle
+      : [fine("the kernel's own policy", 'applies: the datapath nexthop has the kernel route', 'any')];
   const found = [...counted, ...policies, ...idle];
   return found.length > 0 ? found : [fine("the kernel's own policy", 'refused nothing', expected)];
 }

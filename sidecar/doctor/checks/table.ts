@@ -75,7 +75,10 @@ export function judgeTable({ family, table: name, state, isRunning, firewall }: 
         subject,
         found: 'missing',
         expected: 'installed by the running sidecar',
-        remedy: 'see "gwmark status": the sidecar repairs it, or says why it cannot',
+        remedy:
+          family === 'bridge'
+            ? 'see "gwmark status": the sidecar repairs it, or says why it cannot; if the log has the event firewall.no_bridge, use a kernel with CONFIG_NF_TABLES_BRIDGE, unless the endpoint is one-arm'
+            : 'see "gwmark status": the sidecar repairs it, or says why it cannot',
       };
     default:
       if (isRunning) return fine(subject, 'installed by gwmark');

@@ -150,6 +150,7 @@ export function decodeEvent(message: Message, names: Names, protocol: number): K
 }
 
 function neighbourEvent(message: Message, names: Names, protocol: number): KernelEvent | null {
+  if (message.body[0] === AF.bridge) return bridgedEvent(message, names);
   const entry = decodeNeighbour(message, names);
   if (entry === null) return null;
   const isDeleted = message.type === RTM.delNeighbour;
@@ -161,6 +162,15 @@ function neighbourEvent(message: Message, names: Names, protocol: number): Kerne
     isDeleted,
     isOurs: entry.protocol === protocol,
   };
+}
+
+/** An entry of a bridge's forwarding table; a permanent one is a MAC of the bridge itself. */
+function bridgedEvent({ type, body }: Message, names: Names): KernelEvent | null {
+  if (type === RTM.delNeighbour || body.length < OWN_HEADER_BYTES || (uint16(body, 8) & NUD.permanent) !== 0)
+    return null;
+  const mac = attributesOf(body, OWN_HEADER_BYTES).get(NDA.mac);
+  const port = names.nameOf(uint32(body, 4));
+  return port === null || mac === undefined ? null : { kind: 'bridged', port, mac: [...mac].map(hexByte).join(':') };
 }
 
 /** A default route and one with a next hop tell nothing of what is on a link. */

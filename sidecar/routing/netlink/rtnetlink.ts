@@ -31,7 +31,7 @@ export const GROUPS = {
   rule6: 19,
 } as const;
 
-export const AF = { 4: 2, 6: 10 } as const;
+export const AF = { 4: 2, 6: 10, bridge: 7 } as const;
 
 /** Of `struct rtmsg`, `struct ndmsg` and `struct fib_rule_hdr`. */
 export const OWN_HEADER_BYTES = 12;

@@ -11,6 +11,7 @@ import { NetlinkMonitor } from '../../../sidecar/routing/netlink/netlink-monitor
 import { NetlinkRouting } from '../../../sidecar/routing/netlink/netlink-routing.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { openRouting } from '../../../sidecar/routing/open-routing.js';
+import { exec } from '../../lab/process.js';
 import { eventually } from '../../lab/wait.js';
 import { POLICY, gateway, site } from '../../unit/rules/sample-site.js';
 import { ip, ipShow, makeLan, removeDevice, resetKernel } from '../firewall/kernel.js';
@@ -107,6 +108,14 @@ for (const by of ['netlink', 'ip'] as const) {
         events.slice(before).filter(({ kind }) => kind === 'onlink-route'),
         [],
       );
+    });
+
+    it('reports what a bridge learnt at a port, and not its own MACs', async () => {
+      await ip('link add br0 type bridge', 'link add p1 type veth peer name q1', 'link set p1 master br0');
+      await exec(['bridge', 'fdb', 'add', '02:00:00:00:00:0d', 'dev', 'p1', 'master', 'static']);
+
+      await seen({ kind: 'bridged', port: 'p1', mac: '02:00:00:00:00:0d' });
+      assert.equal(events.filter(({ kind }) => kind === 'bridged').length, 1);
     });
 
     it('goes on when a device is deleted', async () => {
