@@ -3,6 +3,7 @@ import type {
   ClientStatus,
   GatewayState,
   GatewayStatus,
+  PassThroughStatus,
   ServerState,
   ServerStatus,
   StatusDocument,
@@ -40,7 +41,7 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
       `  ${paint('!', 'yellow', hasColours)} ${printable(`${network} belongs to a client on ${device}, but the endpoint routes it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`)}\n`,
   );
   const warningBlock = warnings.length === 0 ? '' : `\nwarnings:\n${warnings.join('')}`;
-  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${problemBlock}${warningBlock}`;
+  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${passThroughTable(document.servers, options)}${problemBlock}${warningBlock}`;
 }
 
 /** Failures that were repaired. */
@@ -133,6 +134,28 @@ function serversTable(servers: readonly ServerStatus[], options: ViewOptions): s
     server.transportSource ?? server.deviceSource ?? '',
   ]);
   return formatTable(['OPENVPN', 'ROLE', 'STATE', 'DEVICE', 'TRANSPORT', 'TOLD BY'], rows, options.hasColours);
+}
+
+/** Sockets where other programs attach; nothing if there are none. */
+function passThroughTable(servers: readonly ServerStatus[], options: ViewOptions): string {
+  const rows = servers.flatMap(({ management, passThrough = [] }) =>
+    passThrough.map((socket): readonly (string | Cell)[] => [
+      socket.socket,
+      management,
+      stateOf(socket),
+      String(socket.programs),
+      socket.answersLogins ? 'yes' : 'no',
+      String(socket.dropped),
+    ]),
+  );
+  if (rows.length === 0) return '';
+  const headings = ['PASS-THROUGH', 'OPENVPN', 'STATE', 'PROGRAMS', 'ANSWERS LOGINS', 'DROPPED'];
+  return `\n${formatTable(headings, rows, options.hasColours)}`;
+}
+
+function stateOf({ isOpen, problem }: PassThroughStatus): Cell {
+  if (problem !== null) return { text: problem, colour: 'red' };
+  return isOpen ? { text: 'open', colour: 'green' } : { text: 'closed', colour: 'yellow' };
 }
 
 function describeUplink({ uplink, gateways }: StatusDocument): string {

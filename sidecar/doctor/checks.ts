@@ -19,6 +19,7 @@ import { kernelModule } from './checks/module.js';
 import { mtu } from './checks/mtu.js';
 import { nftables } from './checks/nftables.js';
 import { openvpnOptions } from './checks/openvpn-options.js';
+import { passThrough } from './checks/pass-through.js';
 import { pathFilters } from './checks/path-filters.js';
 import { pathMtu } from './checks/path-mtu.js';
 import { privilege } from './checks/privilege.js';
@@ -64,6 +65,7 @@ export const CHECKS: readonly Check[] = [
   settings,
   sourceLists,
   management,
+  passThrough,
   openvpnOptions,
   tunnels,
   transport,

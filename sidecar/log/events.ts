@@ -87,7 +87,7 @@ export const LOG_EVENTS = {
   'management.busy': {
     level: 'warn',
     meaning: 'Another program uses the management socket; OpenVPN accepts one at a time.',
-    action: 'Stop the other program.',
+    action: 'Stop the other program, or let it attach to gwmark (`passThrough`).',
   },
   'management.second_refused': {
     level: 'warn',

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-import type { GatewayState, GatewayStatus, ServerState, StatusDocument } from '../status.js';
+import type { GatewayState, GatewayStatus, PassThroughStatus, ServerState, StatusDocument } from '../status.js';
 import { METRICS, type MetricDescription, type MetricName } from './table.js';
 
 /** Gateways beyond these have no series of their own: the module may know 65535. */
@@ -75,6 +75,7 @@ export class Exposition {
       'gwmark_session_resyncs_total',
       servers.map(({ management, resyncs }) => [{ management }, resyncs]),
     );
+    this.#takePassThrough(servers);
     this.#set('gwmark_clients', [[{}, status.clients.length]]);
     this.#set('gwmark_firewall_elements', [[{}, status.elements]]);
     this.#set(
@@ -99,6 +100,18 @@ export class Exposition {
     const { user, system } = process.cpuUsage();
     this.#set('process_cpu_seconds_total', [[{}, (user + system) / 1e6]]);
     this.#set('process_resident_memory_bytes', [[{}, process.memoryUsage.rss()]]);
+  }
+
+  #takePassThrough(servers: StatusDocument['servers']): void {
+    const each = (name: MetricName, valueOf: (socket: PassThroughStatus) => number): void =>
+      this.#set(
+        name,
+        servers.flatMap(({ management, passThrough = [] }) =>
+          passThrough.map((socket): Sample => [{ management, socket: socket.socket }, valueOf(socket)]),
+        ),
+      );
+    each('gwmark_pass_through_programs', ({ programs }) => programs);
+    each('gwmark_pass_through_dropped_total', ({ dropped }) => dropped);
   }
 
   #takeGateways(gateways: readonly GatewayStatus[]): void {

@@ -48,6 +48,16 @@ export const METRICS = {
     help: 'Snapshots that corrected what events had reported.',
     labels: ['management'],
   },
+  gwmark_pass_through_programs: {
+    type: 'gauge',
+    help: 'Programs attached to a socket of passThrough.',
+    labels: ['management', 'socket'],
+  },
+  gwmark_pass_through_dropped_total: {
+    type: 'counter',
+    help: 'Programs that were dropped, because they did not read, or OpenVPN did not answer them.',
+    labels: ['management', 'socket'],
+  },
   gwmark_clients: { type: 'gauge', help: 'Connected clients.', labels: [] },
   gwmark_firewall_elements: {
     type: 'gauge',

@@ -68,7 +68,8 @@ const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
     'compare management.passwordFile, or the passwordFile of this endpoint, with the password file in the line "management" of OpenVPN',
   MGMT_PASSWORD_REQUIRED:
     'set management.passwordFile, or passwordFile of this endpoint, to the password file in the line "management" of OpenVPN',
-  MGMT_BUSY: 'stop the other program: OpenVPN accepts one management client at a time',
+  MGMT_BUSY:
+    'let the other program attach to gwmark instead (passThrough), or stop it: OpenVPN accepts one management client at a time',
   MGMT_LISTEN:
     'stop the other program, or set management.endpoints, and the line "management" of OpenVPN, to another place',
   MGMT_NOBODY:

@@ -105,6 +105,29 @@ const CLIENT: StatusDocument = {
 };
 
 describe('views of the status', () => {
+  it('show the sockets where other programs attach', () => {
+    const [server, ...others] = DOCUMENT.servers;
+    assert.ok(server !== undefined);
+    const socket = { isOpen: true, problem: null, programs: 2, dropped: 1, answersLogins: true };
+    const passThrough = [
+      { ...socket, socket: 'unix:/run/gwmark/a.sock' },
+      {
+        ...socket,
+        socket: 'tcp:127.0.0.1:7506',
+        isOpen: false,
+        problem: 'another program answers there',
+        programs: 0,
+      },
+    ];
+
+    const view = statusView({ ...DOCUMENT, servers: [{ ...server, passThrough }, ...others] }, PLAIN);
+
+    assert.match(view, /PASS-THROUGH +OPENVPN +STATE +PROGRAMS +ANSWERS LOGINS +DROPPED\n/);
+    assert.match(view, /unix:\/run\/gwmark\/a\.sock +unix:\/run\/a +open +2 +yes +1\n/);
+    assert.match(view, /tcp:127\.0\.0\.1:7506 +unix:\/run\/a +another program answers there +0 /);
+    assert.doesNotMatch(statusView(DOCUMENT, PLAIN), /PASS-THROUGH/);
+  });
+
   it('show where a client sends to, and where its tunnel leads to', () => {
     assert.match(statusView(CLIENT, PLAIN), /unix:\/run\/c  client  ready  tun1    udp to \[2001:db8::1\]:1194  -\n/);
     assert.equal(
