@@ -20,6 +20,11 @@ function place(value: unknown): PassThroughPlace {
   return parsed.place;
 }
 
+/** An open socket at this address. */
+function at(address: string): PassThroughStatus {
+  return { ...OPEN, socket: address };
+}
+
 /** Severity and text of the finding about one socket. */
 function judge(value: unknown, socket: PassThroughStatus | null | undefined): string {
   const servers =
@@ -51,7 +56,6 @@ describe('the check of passThrough', () => {
   });
 
   it('warns of a TCP port where strangers can change something', () => {
-    const at = (address: string): PassThroughStatus => ({ ...OPEN, socket: address });
     const open = { address: 'tcp:127.0.0.1:7506', allow: 'all' };
     assert.match(judge(open, at('tcp:127.0.0.1:7506')), /^warn: .*without a password/);
     assert.match(judge({ ...open, passwordFile: '/p' }, at('tcp:127.0.0.1:7506')), /^ok/);
