@@ -15,8 +15,8 @@ export type InlineParty = 'host' | 'away' | 'site' | InlineClient;
 
 /** The address of OpenVPN that each client dials: one over IPv4, the other over IPv6. */
 const REMOTE = {
-  client1: { transport: 'udp4', address: ADDRESS.endpoint.v4 },
-  client2: { transport: 'udp6', address: ADDRESS.endpoint.v6 },
+  client1: { family: 4, address: ADDRESS.endpoint.v4 },
+  client2: { family: 6, address: ADDRESS.endpoint.v6 },
 } as const;
 
 /**
@@ -43,14 +43,22 @@ export class InlineLab implements AsyncDisposable {
   readonly topology: Inline;
   readonly pki: Pki;
   readonly server: OpenVpnServer;
+  readonly #protocol: 'udp' | 'tcp';
   readonly #identities: Readonly<Record<InlineClient, Identity>>;
   readonly #clients = new Map<InlineClient, OpenVpnClient>();
   #sidecar: Sidecar | undefined;
 
-  private constructor(topology: Inline, pki: Pki, server: OpenVpnServer, identities: Record<InlineClient, Identity>) {
+  private constructor(
+    topology: Inline,
+    pki: Pki,
+    server: OpenVpnServer,
+    protocol: 'udp' | 'tcp',
+    identities: Record<InlineClient, Identity>,
+  ) {
     this.topology = topology;
     this.pki = pki;
     this.server = server;
+    this.#protocol = protocol;
     this.#identities = identities;
   }
 
@@ -58,7 +66,7 @@ export class InlineLab implements AsyncDisposable {
    * Builds everything but clients and sidecar; the server is up when this resolves. It takes clients over IPv4 and
    * IPv6.
    */
-  static async create(): Promise<InlineLab> {
+  static async create(protocol: 'udp' | 'tcp' = 'udp'): Promise<InlineLab> {
     const topology = await Inline.create();
     const pki = await Pki.create();
     try {
@@ -71,7 +79,7 @@ export class InlineLab implements AsyncDisposable {
         namespace: topology.boxes.endpoint,
         pki,
         identity,
-        transport: 'udp6',
+        transport: `${protocol}6`,
         network: '10.8.0.0 255.255.255.0',
         network6: 'fd00:8::/64',
         tunMtu: TUN_MTU,
@@ -89,7 +97,7 @@ export class InlineLab implements AsyncDisposable {
         },
         push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
       });
-      return new InlineLab(topology, pki, server, { client1, client2 });
+      return new InlineLab(topology, pki, server, protocol, { client1, client2 });
     } catch (error) {
       await topology[Symbol.asyncDispose]();
       await pki[Symbol.asyncDispose]();
@@ -120,7 +128,7 @@ export class InlineLab implements AsyncDisposable {
       namespace: this.topology.boxes[name],
       pki: this.pki,
       identity: this.#identities[name],
-      transport: REMOTE[name].transport,
+      transport: `${this.#protocol}${REMOTE[name].family}`,
       remote: REMOTE[name].address,
     });
     this.#clients.set(name, client);

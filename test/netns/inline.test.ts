@@ -1,3 +1,3 @@
 import { describeInline } from './inline.js';
 
-describeInline({ datapath: 'nexthop', hasVlans: false });
+for (const transport of ['udp', 'tcp'] as const) describeInline({ datapath: 'nexthop', hasVlans: false, transport });

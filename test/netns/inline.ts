@@ -9,8 +9,9 @@ import { type NetworkState, networkState } from '../lab/network-state.js';
 import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { Flow, ping } from '../lab/traffic.js';
-import { FAMILIES, TUNNEL } from '../lab/vpn-lab.js';
+import { FAMILIES, TUN_MTU, TUNNEL } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
+import { acknowledges, bytesOf } from './inline-frames.js';
 import { assertExchange, assertNothingFarResolved, assertSentVia, KINDS, sentTo } from './matrix.js';
 
 /** Addresses that only the VPN knows. */
@@ -28,18 +29,16 @@ export interface InlineSuite {
   readonly datapath: 'nexthop' | 'module';
   /** Devices for VLAN tags. */
   readonly hasVlans: boolean;
+  /** What OpenVPN's own packets are; default: `udp`. */
+  readonly transport?: 'udp' | 'tcp';
 }
 
 /**
  * The conformance suite of the inline topology: the same for both datapaths, and for every kernel. The module is the
  * whole machine's, so with it the suite needs a kernel of its own.
  */
-export function describeInline({ datapath, hasVlans }: InlineSuite): void {
-  describe(`an inline endpoint, real OpenVPN on its bridge, datapath ${datapath}`, inlineSuite(datapath, hasVlans));
-}
-
-const inlineSuite = (datapath: InlineSuite['datapath'], hasVlans: boolean) =>
-  function (this: Mocha.Suite): void {
+export function describeInline({ datapath, hasVlans, transport = 'udp' }: InlineSuite): void {
+  describe(`an inline endpoint, real OpenVPN over ${transport} on its bridge, datapath ${datapath}`, function () {
     this.timeout(patient(60_000));
     const isModule = datapath === 'module';
     let lab: InlineLab;
@@ -49,12 +48,19 @@ const inlineSuite = (datapath: InlineSuite['datapath'], hasVlans: boolean) =>
 
     before(async () => {
       if (isModule) await insertModule();
-      lab = await InlineLab.create();
+      lab = await InlineLab.create(transport);
       captures = { r1: await lab.capture('r1'), r2: await lab.capture('r2') };
       // As careful as a machine can be: the sidecar has to deal with it.
       await lab.endpoint.sysctl(...['all', 'default', 'br0'].map((device) => `net.ipv4.conf.${device}.rp_filter=1`));
       await bridgeFilter(0);
-      pristine = await networkState(lab.endpoint);
+      // The kernel gives a bridge its own IPv6 address when it has a carrier.
+      await eventually(
+        async () => {
+          pristine = await networkState(lab.endpoint);
+          return /^fe80::\/64 dev br0 /m.test(pristine['routes6'] ?? '');
+        },
+        { what: 'the link-local address of br0' },
+      );
       await lab.startSidecar('--datapath', datapath);
       await lab.connect('client1', 'client2');
     });
@@ -228,6 +234,14 @@ const inlineSuite = (datapath: InlineSuite['datapath'], hasVlans: boolean) =>
           assert.deepEqual(bytesOf(r1, from, to), bytesOf(r2, from, to));
       });
 
+    it('tells a host the path MTU of the tunnel', async () => {
+      for (const family of FAMILIES) {
+        const options = { count: 1, size: TUN_MTU + 40, dontFragment: true };
+        const { output } = await ping(lab.party('host', family), lab.party('client1', family), options);
+        assert.match(output, new RegExp(`mtu ?= ?${TUN_MTU}`));
+      }
+    });
+
     it('is what doctor and trace say of it', async () => {
       const here = ['--control-socket', lab.sidecar.controlSocket];
       const { findings } = await runDoctor(lab.endpoint, { flags: here });
@@ -364,23 +378,5 @@ const inlineSuite = (datapath: InlineSuite['datapath'], hasVlans: boolean) =>
         assert.equal((await ping(from, to, { count: 1, waitSeconds: 0.05 })).received, 0);
       await assertExchange('ping', lab.party('host', 'v4'), lab.party('away', 'v4'));
     });
-  };
-
-/**
- * Whether a frame of TCP over IP without options answers another: only the first of a client does not (RFC 9293,
- * section 3.1).
- */
-function acknowledges({ bytes, ip }: Frame): boolean {
-  return (bytes.readUInt8(14 + (ip?.version === 6 ? 40 : 20) + 13) & 0x10) !== 0;
-}
-
-/**
- * The frames from one MAC to another as text, sorted: two processors of a guest may pass two frames of a flow at once,
- * and captures of two devices then differ in their order.
- */
-function bytesOf(frames: readonly Frame[], from: string | undefined, to: string | undefined): readonly string[] {
-  return frames
-    .filter(({ sourceMac, destinationMac }) => sourceMac === from && destinationMac === to)
-    .map(({ bytes }) => bytes.toString('hex'))
-    .toSorted();
+  });
 }

@@ -1,0 +1,3 @@
+import { describeTwoSites } from './two-sites.js';
+
+describeTwoSites({ shape: 'inline', datapath: 'nexthop' });
