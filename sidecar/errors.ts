@@ -59,6 +59,21 @@ export const ERROR_CODES = {
     remedy:
       'Compare with `gwmark gateways`. A gateway is known once it has sent a frame of a VPN flow, or an ARP or ND request for the endpoint.',
   },
+  CLIENT_UNKNOWN: {
+    exitCode: 1,
+    meaning: 'No client of that name, address or CID is connected, or none of that name is kept out.',
+    remedy: 'The message lists those that are; compare with `gwmark clients`.',
+  },
+  CLIENT_AMBIGUOUS: {
+    exitCode: 1,
+    meaning: 'Several clients have that name, address or CID. None was kicked.',
+    remedy: 'Name one by `cid:N`, as the message lists them, and its OpenVPN with `--server`; or give `--all`.',
+  },
+  HOLD_IMPOSSIBLE: {
+    exitCode: 1,
+    meaning: 'A client without a name cannot be kept out, because nothing tells it from others when it comes back.',
+    remedy: 'Kick it without `--hold`.',
+  },
   CONTROL_NAMESPACE: {
     exitCode: 1,
     meaning:

@@ -70,6 +70,8 @@ const server = v.object({
   reconnects: INTEGER,
   /** How often a snapshot corrected what events had told since then. */
   resyncs: INTEGER,
+  /** Clients that `gwmark kick`, or its hold, ended since then. */
+  kicks: v.exactOptional(INTEGER),
   /** Null while it is not known. */
   role: v.exactOptional(v.nullable(openVpnRole)),
   /** Grows whenever OpenVPN restarted, or a client connected again. */
@@ -105,6 +107,16 @@ const client = v.object({
    * are none.
    */
   refused: v.exactOptional(v.array(v.object({ network: v.string(), reason: v.string() }))),
+  /** `gwmark kick` ended it, and OpenVPN has not dropped it yet: none of `addresses` is served. */
+  isKicked: v.exactOptional(v.boolean()),
+});
+
+const hold = v.object({
+  commonName: v.string(),
+  /** The management endpoint of the OpenVPN that keeps it out; null: all of them do. */
+  management: v.nullable(v.string()),
+  /** ISO 8601, UTC. */
+  until: v.string(),
 });
 
 const unreachableNetwork = v.object({
@@ -180,6 +192,8 @@ const statusDocument = v.object({
   problems: v.array(v.string()),
   servers: v.array(server),
   clients: v.array(client),
+  /** Clients that `gwmark kick --hold` keeps out. */
+  holds: v.exactOptional(v.array(hold)),
   /** Client networks to which no packet gets, for another route has them. */
   unreachable: v.exactOptional(v.array(unreachableNetwork)),
   gateways: v.array(gateway),
@@ -233,6 +247,8 @@ export type ServerStatus = DeepReadonly<v.InferOutput<typeof server>>;
 export type PassThroughStatus = DeepReadonly<v.InferOutput<typeof passThroughSocket>>;
 /** One client of an OpenVPN server. */
 export type ClientStatus = DeepReadonly<v.InferOutput<typeof client>>;
+/** A client that is kept out. */
+export type HoldStatus = DeepReadonly<v.InferOutput<typeof hold>>;
 /** A client network that the endpoint's own routing does not lead to its tunnel. */
 export type UnreachableNetwork = DeepReadonly<v.InferOutput<typeof unreachableNetwork>>;
 /** What is known of a gateway. */

@@ -32,6 +32,11 @@ export const COMMAND_LIST: Readonly<Record<CommandName, ListedCommand>> = {
     summary: 'list the flows that have a gateway',
     load: async () => (await import('./flows-command.js')).defineFlows,
   },
+  kick: {
+    summary: 'disconnect a client, and keep it out for a while',
+    operands: '<CLIENT>',
+    load: async () => (await import('./kick-command.js')).defineKick,
+  },
   move: {
     summary: "send a gateway's replies to another MAC address",
     operands: '<DEVICE> <OLD> <NEW>',

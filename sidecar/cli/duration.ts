@@ -19,3 +19,14 @@ export function formatDuration(milliseconds: number): string {
   }
   return parts.join(' ');
 }
+
+/** What is valid for {@link parseDuration}; completes "expected ...". */
+export const DURATION_EXPECTED = 'a number and a unit, such as 60s, 10m, 2h or 1d';
+
+/** Reads `60s`, `10m`, `2h`, `1d`, or a number of seconds. @returns whole seconds; null for other text */
+export function parseDuration(text: string): number | null {
+  const match = /^(\d{1,9})(s|m|h|d)?$/.exec(text);
+  if (match === null) return null;
+  const size = UNITS.find(([name]) => name === (match[2] ?? 's'))?.[1] ?? 1;
+  return Number(match[1]) * size;
+}

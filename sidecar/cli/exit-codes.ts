@@ -22,6 +22,11 @@ export const COMMAND_EXIT_CODES = {
   clients: { 0: 'success', 1: NO_SIDECAR },
   gateways: { 0: 'success', 1: NO_SIDECAR },
   flows: { 0: 'success', 1: 'nothing of gwmark is in this network namespace, or the kernel does not list its flows' },
+  kick: {
+    0: 'the client is out: its rules and connections are removed, and OpenVPN ends it',
+    1: `no such client, or several; none was kicked; or ${NO_SIDECAR}`,
+    3: 'the client is kicked, but OpenVPN or the kernel has not confirmed it yet; the sidecar continues',
+  },
   move: { 0: 'replies go to NEW', 1: `no gateway is known at OLD, or ${NO_SIDECAR}` },
   check: { 0: 'the configuration is valid' },
   doctor: {

@@ -66,12 +66,28 @@ function fallenThrough({ fallThrough }: StatusDocument): string {
 /** `gwmark clients`: who is connected to servers; below, where the tunnels of clients lead to, if there are any. */
 export function clientsAndNetworksView(document: StatusDocument, options: ViewOptions): string {
   const followed = document.servers.filter(({ role }) => role === 'client');
-  if (followed.length === 0) return clientsView(document.clients, options);
+  const held = heldView(document, options);
+  if (followed.length === 0) return `${clientsView(document.clients, options)}${held}`;
   const rows = followed.map(({ management, device, networks = [] }) => [management, device ?? '', networks.join(' ')]);
   const networks = formatTable(['OPENVPN CLIENT', 'DEVICE', 'NETWORKS'], rows, options.hasColours);
   return followed.length === document.servers.length
     ? networks
-    : `${clientsView(document.clients, options)}\n${networks}`;
+    : `${clientsView(document.clients, options)}${held}\n${networks}`;
+}
+
+/** Who was kicked: those whom OpenVPN still ends, and those who are kept out. Empty if there are none. */
+function heldView({ clients, holds = [] }: StatusDocument, { hasColours, nowMs }: ViewOptions): string {
+  const lines = [
+    ...clients
+      .filter(({ isKicked }) => isKicked === true)
+      .map(({ commonName }) => `${commonName}: OpenVPN is ending it`),
+    ...holds.map(
+      ({ commonName, management, until }) =>
+        `${commonName}: is kept out${management === null ? '' : ` at ${management}`} for ${formatDuration(Date.parse(until) - nowMs)}`,
+    ),
+  ];
+  if (lines.length === 0) return '';
+  return `\nkicked:\n${lines.map((line) => `  ${paint('!', 'yellow', hasColours)} ${printable(line)}\n`).join('')}`;
 }
 
 /** Who is connected, in the order of the document. */

@@ -1,6 +1,8 @@
 import { GwmarkError } from '../errors.js';
 import { parseStatus, type StatusDocument } from '../status.js';
+import { type KickOrder, type KickReport, parseKickReport, type ReleaseOrder } from './kick-order.js';
 import type { MoveOrder } from './move-order.js';
+import { codeOfStatus, NO_SUCH_PAGE } from './order-errors.js';
 import { commandSocketOf } from './command-socket.js';
 
 /** Not imported: an import reads every export, for one of which Node 22 and later load undici (40 ms at each start). */
@@ -9,6 +11,8 @@ const { request } = process.getBuiltinModule('node:http');
 /** A status of 10,000 clients has about 3 MB. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 5000;
+/** The sidecar itself waits for the kernel and for OpenVPN, five seconds in all. */
+const KICK_TIMEOUT_MS = 15_000;
 
 export interface FetchOptions {
   /** For the whole exchange. Default 5000. */
@@ -33,20 +37,46 @@ export async function fetchStatus(path: string, options: FetchOptions = {}): Pro
 }
 
 /**
- * Sends an order to a running sidecar over the socket beside its control socket.
+ * Tells a running sidecar where a gateway's replies go, over the socket beside its control socket.
  *
  * @throws GwmarkError CONTROL_UNREACHABLE, CONTROL_DENIED, GATEWAY_UNKNOWN, CONTROL_PROTOCOL
  */
 export async function orderMove(path: string, order: MoveOrder, options: FetchOptions = {}): Promise<void> {
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const { status, body } = await get(commandSocketOf(path), '/move', timeoutMs, JSON.stringify(order)).catch(
-    (error: unknown) => {
-      throw explain(error, commandSocketOf(path), timeoutMs);
-    },
-  );
-  if (status === 404) throw new GwmarkError('GATEWAY_UNKNOWN', `${body.trim()}: see "gwmark gateways"`);
-  if (status !== 200)
-    throw new GwmarkError('CONTROL_PROTOCOL', `the sidecar at ${path} answered with HTTP ${status}: ${body.trim()}`);
+  await sendOrder(path, '/move', order, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+}
+
+/**
+ * Tells a running sidecar to end clients.
+ *
+ * @throws GwmarkError CONTROL_UNREACHABLE, CONTROL_DENIED, CLIENT_UNKNOWN, CLIENT_AMBIGUOUS, HOLD_IMPOSSIBLE,
+ * CONTROL_PROTOCOL
+ */
+export async function orderKick(path: string, order: KickOrder, options: FetchOptions = {}): Promise<KickReport> {
+  const body = await sendOrder(path, '/kick', order, options.timeoutMs ?? KICK_TIMEOUT_MS);
+  const report = parseKickReport(parseJson(body));
+  if (report === null) throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no report of a kick`);
+  return report;
+}
+
+/**
+ * Tells a running sidecar to let a client in again that it keeps out.
+ *
+ * @throws GwmarkError CONTROL_UNREACHABLE, CONTROL_DENIED, CLIENT_UNKNOWN, CONTROL_PROTOCOL
+ */
+export async function orderRelease(path: string, order: ReleaseOrder, options: FetchOptions = {}): Promise<void> {
+  await sendOrder(path, '/release', order, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+}
+
+/** @returns the body of the answer */
+async function sendOrder(path: string, page: string, order: object, timeoutMs: number): Promise<string> {
+  const socket = commandSocketOf(path);
+  const { status, body } = await get(socket, page, timeoutMs, JSON.stringify(order)).catch((error: unknown) => {
+    throw explain(error, socket, timeoutMs);
+  });
+  if (status === 200) return body;
+  const code = body.startsWith(NO_SUCH_PAGE) ? null : codeOfStatus(page, status);
+  if (code !== null) throw new GwmarkError(code, body.trim());
+  throw new GwmarkError('CONTROL_PROTOCOL', `the sidecar at ${path} answered with HTTP ${status}: ${body.trim()}`);
 }
 
 /** @param body of a POST; none: a GET */
@@ -110,5 +140,13 @@ function explain(error: unknown, path: string, timeoutMs: number): GwmarkError {
       const kind = code.startsWith('HPE_') ? 'CONTROL_PROTOCOL' : 'CONTROL_UNREACHABLE';
       return new GwmarkError(kind, `cannot talk to the sidecar at ${path}: ${reason}`, { cause: error });
     }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
   }
 }

@@ -5,7 +5,7 @@ import { type Answer, HttpListener, plainText } from '../http/listener.js';
 import type { Logger } from '../log/logger.js';
 import type { StatusDocument } from '../status.js';
 import { commandSocketOf } from './command-socket.js';
-import { MOVE_ORDER_EXPECTED, type MoveOrder, parseMoveOrder } from './move-order.js';
+import { type CommandOrders, obey } from './orders.js';
 
 export interface ControlServerOptions {
   /** Absolute path of the unix socket, at most 107 bytes. Its directory is made (0755) where missing. */
@@ -16,8 +16,8 @@ export interface ControlServerOptions {
   readonly readiness: Readiness;
   /** Updates what the status says about the kernel; awaited before `/status` is answered. */
   readonly refresh?: () => Promise<void>;
-  /** Does what `gwmark move` asks for; false if there is no such gateway. */
-  readonly move?: (order: MoveOrder) => Promise<boolean>;
+  /** Does what commands ask for; without it, none is taken. */
+  readonly orders?: CommandOrders;
   readonly logger: Logger;
 }
 
@@ -28,9 +28,8 @@ const COMMAND_SOCKET_MODE = 0o600;
  * The control socket: HTTP/1.1 over a unix socket, for the commands of `gwmark` and for `curl --unix-socket`.
  *
  * GET `/status` gives the status document, `/livez` 200 while the process answers, `/readyz` 200 or 503 with the
- * problems, one per line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: POST `/move`
- * with a JSON body (`{"device":"lan0","from":MAC,"to":MAC}`) gives 200, 400 for a body that is no order, 404 where
- * there is no such gateway.
+ * problems, one per line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: see
+ * {@link obey}.
  */
 export class ControlServer implements AsyncDisposable {
   readonly path: string;
@@ -74,37 +73,20 @@ export class ControlServer implements AsyncDisposable {
 }
 
 /** Without it, everything except orders works, so the sidecar starts anyway. */
-async function openCommands({ path, move, logger }: ControlServerOptions): Promise<readonly HttpListener[]> {
-  if (move === undefined) return [];
+async function openCommands({ path, orders, logger }: ControlServerOptions): Promise<readonly HttpListener[]> {
+  if (orders === undefined) return [];
   try {
     const listener = await HttpListener.open({
       address: { kind: 'unix', path: commandSocketOf(path) },
       mode: COMMAND_SOCKET_MODE,
-      answer: () => plainText(404, 'no such page; expected POST /move\n'),
-      post: (page, body) => obey(page, body, move),
+      answer: () => plainText(404, 'no such page; expected a POST\n'),
+      post: (page, body) => obey(page, body, orders),
       onFault: (url, error) => logger.error('control.failed', { url, error }),
     });
     return [listener];
   } catch (error) {
     logger.error('control.failed', { url: commandSocketOf(path), error });
     return [];
-  }
-}
-
-async function obey(page: string, body: string, move: (order: MoveOrder) => Promise<boolean>): Promise<Answer> {
-  if (page !== '/move') return plainText(404, 'no such page; expected POST /move\n');
-  const order = parseMoveOrder(parseJson(body));
-  if (order === null) return plainText(400, `expected ${MOVE_ORDER_EXPECTED}\n`);
-  if (!(await move(order)))
-    return plainText(404, `no gateway is learnt from frames of ${order.from} on ${order.device}\n`);
-  return { status: 200, type: 'application/json', body: `${JSON.stringify(order)}\n` };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
   }
 }
 

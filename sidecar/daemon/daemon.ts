@@ -1,5 +1,6 @@
 import type { Policy } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
+import type { KickOrder, KickReport, ReleaseOrder } from '../control/kick-order.js';
 import type { MoveOrder } from '../control/move-order.js';
 import type { DatapathKind } from '../datapath/datapath.js';
 import { type FirewallTool, nameOf } from '../firewall/open-firewall.js';
@@ -7,10 +8,12 @@ import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../log/logger.js';
 import type { KernelRouting } from '../routing/kernel-routing.js';
 import { Servers } from '../openvpn/servers.js';
+import { Holds } from '../sessions/holds.js';
 import type { StatusDocument } from '../status.js';
 import { Debounced } from '../system/debounced.js';
 import { Adoption } from './adoption.js';
 import { CurrentSite } from './current-site.js';
+import { Kicker } from './kicker.js';
 import { KernelWatch } from './kernel-watch.js';
 import type { RunHooks } from './run-hooks.js';
 import { StartGate } from './start-gate.js';
@@ -35,6 +38,7 @@ export class Daemon implements AsyncDisposable {
   readonly #watch: KernelWatch;
   readonly #settle: Debounced;
   readonly #status: StatusBuilder;
+  readonly #kicker: Kicker;
 
   /** @param means to change the kernel: borrowed */
   constructor(
@@ -60,8 +64,10 @@ export class Daemon implements AsyncDisposable {
     });
     this.#kernel = kernel;
     this.#adoption = new Adoption({ policy, kernel, logger });
+    const holds = new Holds();
     const servers = new Servers(settings, {
       clients: kernel.connections.networks,
+      holds,
       logger,
       onClientChanged: (key) => this.#clientChanged(key),
       onServerChanged: () => this.#site.refresh(),
@@ -84,7 +90,8 @@ export class Daemon implements AsyncDisposable {
       site: this.#site,
       onLooked: () => this.#hooks.onLooked?.(),
     });
-    this.#status = new StatusBuilder({ ...common, firewall: nameOf(means.tool), kernel, servers });
+    this.#status = new StatusBuilder({ ...common, firewall: nameOf(means.tool), kernel, servers, holds });
+    this.#kicker = new Kicker({ servers, kernel, holds, logger });
     this.#settle = new Debounced(0, () => this.#settleNow(), logger);
   }
 
@@ -105,6 +112,16 @@ export class Daemon implements AsyncDisposable {
     if (!(await this.#kernel.gateways.move(order))) return false;
     await this.#kernel.reconciler.applied();
     return true;
+  }
+
+  /** See {@link Kicker.kick}. */
+  kick(order: KickOrder): Promise<KickReport> {
+    return this.#kicker.kick(order);
+  }
+
+  /** See {@link Kicker.release}. */
+  release(order: ReleaseOrder): void {
+    this.#kicker.release(order);
   }
 
   /**

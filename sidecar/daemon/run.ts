@@ -40,7 +40,11 @@ export async function runDaemon(
     status: () => daemon.status(),
     readiness: () => daemon.readiness(),
     refresh: () => daemon.settle(),
-    move: (order) => daemon.move(order),
+    orders: {
+      move: (order) => daemon.move(order),
+      kick: (order) => daemon.kick(order),
+      release: (order) => daemon.release(order),
+    },
     logger,
   });
   logger.info('daemon.started', {

@@ -5,6 +5,7 @@ import { plainInForce } from '../control/settings-in-force.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { statusOf } from '../openvpn/instance-status.js';
 import type { Servers } from '../openvpn/servers.js';
+import type { Holds } from '../sessions/holds.js';
 import type { StatusDocument } from '../status.js';
 import { readNetworkNamespace } from '../system/network-namespace.js';
 
@@ -20,6 +21,7 @@ export interface StatusParts {
   readonly firewall: StatusDocument['firewall'];
   readonly kernel: Kernel;
   readonly servers: Servers;
+  readonly holds: Holds;
 }
 
 /** Puts the status document together, from the parts of a daemon that started now. */
@@ -35,7 +37,7 @@ export class StatusBuilder {
 
   /** Pure: combines what each part knows. */
   build(): StatusDocument {
-    const { settings, policy, firewall, kernel, servers } = this.#parts;
+    const { settings, policy, firewall, kernel, servers, holds } = this.#parts;
     const { gateways, reconciler, repairs, reachability } = kernel;
     const { fallThrough, module } = gateways.counters;
     const problems = this.#problems();
@@ -48,6 +50,11 @@ export class StatusBuilder {
       problems,
       servers: instances.map(({ server }) => server),
       clients: instances.flatMap(({ clients }) => clients),
+      holds: holds.list().map(({ name, server, untilMs }) => ({
+        commonName: name,
+        management: server,
+        until: new Date(untilMs).toISOString(),
+      })),
       unreachable: reachability.list(),
       gateways: gateways.status(),
       sourceLists: kernel.sources.status(),

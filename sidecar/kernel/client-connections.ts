@@ -57,6 +57,11 @@ export class ClientConnections implements AsyncDisposable {
     return this.#flusher.handingOver;
   }
 
+  /** Resolves when the connections of those that left and are not awaited are deleted. Never rejects. */
+  async flushed(): Promise<void> {
+    await this.#flusher.flushing;
+  }
+
   /** Networks have left the kernel. Those whose owner would not be known again lose their connections at once. */
   removed(networks: readonly ClientNetwork[]): void {
     const lost = networks.filter((network) => !this.#former.holds(networkKey(network)));

@@ -54,6 +54,11 @@ export class ConntrackFlusher {
     return this.#handingOver;
   }
 
+  /** Resolves when everything that {@link flush} was called for is deleted; null when that is so already. Never rejects. */
+  get flushing(): Promise<void> | null {
+    return this.#running;
+  }
+
   async close(): Promise<void> {
     await this.#handingOver;
     await this.#running;

@@ -237,6 +237,28 @@ export const LOG_EVENTS = {
     meaning: 'A client left; its rules were removed.',
     action: 'None.',
   },
+  'client.kicked': {
+    level: 'info',
+    meaning:
+      '`gwmark kick`, or its hold, ended a client: its rules and its connections are removed, and OpenVPN is told. `reason` is `command`, or `hold` for a client that is kept out and came in anyway.',
+    action: 'None.',
+  },
+  'client.kick_failed': {
+    level: 'warn',
+    meaning:
+      'OpenVPN did not take the order to end a client. Its rules are removed; the sidecar repeats the order as long as OpenVPN has that client.',
+    action: 'If it repeats: see `reason` and the log of OpenVPN.',
+  },
+  'client.login_held': {
+    level: 'info',
+    meaning: 'The sidecar refused a login because `gwmark kick --hold` keeps that client out.',
+    action: 'None; `gwmark kick NAME --release` ends the hold.',
+  },
+  'client.hold_released': {
+    level: 'info',
+    meaning: '`gwmark kick --release` ended the hold of a client before its time.',
+    action: 'None.',
+  },
   'client.unreachable': {
     level: 'warn',
     meaning:

@@ -76,6 +76,11 @@ export class Exposition {
       servers.map(({ management, resyncs }) => [{ management }, resyncs]),
     );
     this.#takePassThrough(servers);
+    this.#set(
+      'gwmark_kicks_total',
+      servers.map(({ management, kicks = 0 }) => [{ management }, kicks]),
+    );
+    this.#set('gwmark_holds', [[{}, status.holds?.length ?? 0]]);
     this.#set('gwmark_clients', [[{}, status.clients.length]]);
     this.#set('gwmark_firewall_elements', [[{}, status.elements]]);
     this.#set(

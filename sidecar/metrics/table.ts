@@ -58,6 +58,12 @@ export const METRICS = {
     help: 'Programs that were dropped, because they did not read, or OpenVPN did not answer them.',
     labels: ['management', 'socket'],
   },
+  gwmark_kicks_total: {
+    type: 'counter',
+    help: 'Clients that `gwmark kick`, or its hold, ended.',
+    labels: ['management'],
+  },
+  gwmark_holds: { type: 'gauge', help: 'Clients that `gwmark kick --hold` keeps out.', labels: [] },
   gwmark_clients: { type: 'gauge', help: 'Connected clients.', labels: [] },
   gwmark_firewall_elements: {
     type: 'gauge',

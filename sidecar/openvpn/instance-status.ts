@@ -23,6 +23,7 @@ export function statusOf(instance: Instance): {
       networks,
       reconnects: instance.reconnects,
       resyncs: instance.resyncs,
+      kicks: instance.clients?.kicks.count ?? 0,
       question: instance.question,
       ...(instance.passThrough.length === 0 ? {} : { passThrough: instance.passThrough }),
     },

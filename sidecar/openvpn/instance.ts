@@ -82,6 +82,7 @@ export class Instance implements AsyncDisposable {
     this.#server = new ServerRole({
       client,
       networks,
+      holds: options.holds,
       settings: () => this.#settings,
       epoch: () => this.#epoch,
       onConnected: (state) => this.#connected(state),
@@ -166,6 +167,11 @@ export class Instance implements AsyncDisposable {
   /** What its role tells: who is connected to a server, where a client's tunnel leads to. */
   roleStatus(): RoleStatus {
     return this.#roles.current.status();
+  }
+
+  /** Clients of a server, to be kicked; null of an OpenVPN client. */
+  get clients(): Pick<ServerRole, 'sessions' | 'kicks'> | null {
+    return this.#roles.known === 'client' ? null : this.#server;
   }
 
   /** Follows OpenVPN until disposal, whatever it answers: a refused password is a problem of this one alone. */

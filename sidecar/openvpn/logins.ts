@@ -1,5 +1,6 @@
 import {
   type Cid,
+  type Environment,
   isManagementError,
   type ManagementClient,
   type Notification,
@@ -8,6 +9,7 @@ import {
   type PositionedStatus,
 } from 'openvpn-management-client';
 import type { Logger } from '../log/logger.js';
+import type { Hold, Holds } from '../sessions/holds.js';
 
 /** A client logs in, or renegotiates. */
 export type Login = Notification & { readonly kind: 'client:connect' | 'client:reauth' };
@@ -18,19 +20,30 @@ export type Login = Notification & { readonly kind: 'client:connect' | 'client:r
  */
 const KIDS_TRIED = 8;
 
+/** Of the variable IV_PROTO: the client tries again after a temporary failure (ssl.h IV_PROTO_AUTH_FAIL_TEMP, 2.6). */
+const KNOWS_TEMPORARY_FAILURE = 1 << 8;
+
 export interface LoginAnswersOptions {
+  /** Borrowed. */
+  readonly client: ManagementClient;
+  /** The management endpoint. */
+  readonly server: string;
   /** Asked at each login: settings can change. */
   readonly isAccepting: () => boolean;
   /** Another program may answer. */
   readonly areAnswered: () => boolean;
+  /** Who is kept out. */
+  readonly holds: Holds;
   readonly logger: Logger;
 }
 
 /** Answers the logins that one OpenVPN server asks about, or leaves them to another program and says so once. */
 export class LoginAnswers {
   readonly #client: ManagementClient;
+  readonly #server: string;
   readonly #isAccepting: () => boolean;
   readonly #areAnswered: () => boolean;
+  readonly #holds: Holds;
   readonly #logger: Logger;
   /** Those that came with the banner, before anything can be sent. */
   #early: { message: Login; origin: Origin }[] = [];
@@ -40,27 +53,43 @@ export class LoginAnswers {
   /** Earlier logins that still wait were searched for on this connection. */
   #hasLooked = false;
 
-  constructor(client: ManagementClient, { isAccepting, areAnswered, logger }: LoginAnswersOptions) {
+  constructor({ client, server, isAccepting, areAnswered, holds, logger }: LoginAnswersOptions) {
     this.#client = client;
+    this.#server = server;
     this.#isAccepting = isAccepting;
     this.#areAnswered = areAnswered;
+    this.#holds = holds;
     this.#logger = logger;
   }
 
+  /** Refuses one that is kept out, whoever else answers logins; accepts the others, or leaves them alone. */
   take(message: Login, origin: Origin): void {
-    if (!this.#isAccepting()) {
+    const { cid, kid, env } = message;
+    const hold = this.#holdOf(env);
+    if (hold === null && !this.#isAccepting()) {
       if (this.#areAnswered()) return;
-      if (!this.#hasWarned) this.#logger.warn('management.logins_unanswered', { cid: message.cid });
+      if (!this.#hasWarned) this.#logger.warn('management.logins_unanswered', { cid });
       this.#hasWarned = true;
       return;
     }
-    this.#asked.add(message.cid);
+    this.#asked.add(cid);
     if (this.#client.session === undefined) {
       this.#early.push({ message, origin });
       return;
     }
-    this.#client.clientAuthNt({ epoch: origin.epoch, cid: message.cid }, message.kid).catch((error: unknown) => {
-      this.#logger.warn('client.authorize_failed', { cid: message.cid, error });
+    const client = { epoch: origin.epoch, cid };
+    const answered =
+      hold === null
+        ? this.#client.clientAuthNt(client, kid)
+        : this.#client.clientDeny(client, kid, refusal(hold), this.#excuse(hold, env));
+    if (hold !== null)
+      this.#logger.info('client.login_held', {
+        cid,
+        commonName: hold.name,
+        secondsLeft: this.#holds.secondsLeft(hold),
+      });
+    answered.catch((error: unknown) => {
+      this.#logger.warn('client.authorize_failed', { cid, error });
     });
   }
 
@@ -76,7 +105,9 @@ export class LoginAnswers {
     this.#hasLooked = true;
     let answered = 0;
     try {
-      for (const { cid, hasAddress } of clients) {
+      for (const { cid, hasAddress, commonName, username } of clients) {
+        // OpenVPN drops one that is kept out after its hand-window.
+        if (this.#holds.find(this.#server, [commonName, username]) !== null) continue;
         if (cid !== undefined && !hasAddress && (await this.#answerUnheard(cid, position.epoch))) answered += 1;
       }
     } catch (error) {
@@ -121,4 +152,26 @@ export class LoginAnswers {
     this.#asked.clear();
     this.#hasLooked = false;
   }
+
+  /** Each look for a variable searches the whole block: with nobody kept out, there is none. */
+  #holdOf(env: Environment): Hold | null {
+    if (this.#holds.list().length === 0) return null;
+    return this.#holds.find(this.#server, [env.get('common_name'), env.get('username')]);
+  }
+
+  /**
+   * What the client is told. One that knows temporary failures waits and tries again when the hold ends; an older one
+   * ends, or as its `auth-retry` says (push.c receive_auth_failed).
+   */
+  #excuse(hold: Hold, env: Environment): string {
+    const secondsLeft = this.#holds.secondsLeft(hold);
+    const text = hold.message ?? `kept out by the administrator for ${secondsLeft} s`;
+    const isTemporary = (Number(env.get('IV_PROTO') ?? 0) & KNOWS_TEMPORARY_FAILURE) !== 0;
+    return isTemporary ? `TEMP[backoff ${secondsLeft}]:${text}` : text;
+  }
+}
+
+/** For OpenVPN's log. */
+function refusal({ name, untilMs }: Hold): string {
+  return `gwmark keeps ${name} out until ${new Date(untilMs).toISOString()}`;
 }

@@ -9,10 +9,12 @@ import type {
 import type { Link, Tunnel } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import type { Logger } from '../log/logger.js';
+import type { Holds } from '../sessions/holds.js';
 import { SessionNetworks, type SessionNetworksOptions } from '../sessions/session-networks.js';
 import { type Session, type SessionChange, SessionTable } from '../sessions/session-table.js';
 import { HEALING_MS, SnapshotSchedule } from '../sessions/snapshot-schedule.js';
 import type { ClientStatus } from '../status.js';
+import { Kicks } from './kicks.js';
 import { LoginAnswers } from './logins.js';
 import type { Role, RoleStatus, StartEnd } from './role.js';
 import { readStatus } from './status-command.js';
@@ -22,6 +24,8 @@ export interface ServerRoleOptions {
   readonly client: ManagementClient;
   /** What holds the networks of its clients. */
   readonly networks: Omit<SessionNetworksOptions, 'logger'>;
+  /** Who is kept out. */
+  readonly holds: Holds;
   /** The current ones. */
   readonly settings: () => Settings;
   /** The epoch of OpenVPN, in which its CIDs are unique. */
@@ -41,6 +45,8 @@ export interface ServerRoleOptions {
 export class ServerRole implements Role {
   readonly kind = 'server';
   readonly remotes = null;
+  /** Its clients that were kicked. */
+  readonly kicks: Kicks;
   readonly #options: ServerRoleOptions;
   readonly #logger: Logger;
   readonly #sessions = new SessionTable();
@@ -59,13 +65,25 @@ export class ServerRole implements Role {
   #hasHeardOfClients = false;
 
   constructor(options: ServerRoleOptions) {
-    const { client, logger, networks, settings } = options;
+    const { client, logger, networks, settings, holds, epoch } = options;
+    const { server } = networks;
     this.#options = options;
     this.#logger = logger;
     this.#networks = new SessionNetworks({ ...networks, logger });
-    this.#logins = new LoginAnswers(client, {
+    this.#logins = new LoginAnswers({
+      client,
+      server,
       isAccepting: () => settings().authorize === 'accept',
       areAnswered: options.areLoginsAnswered,
+      holds,
+      logger,
+    });
+    this.kicks = new Kicks({
+      client,
+      networks: this.#networks,
+      sessions: () => this.#sessions.list(),
+      epoch: () => (this.#hasBegun ? epoch() : null),
+      onDoubt: () => this.#snapshots.request(),
       logger,
     });
     this.#snapshots = new SnapshotSchedule({
@@ -84,6 +102,11 @@ export class ServerRole implements Role {
   /** How often a snapshot corrected what events had told, since the sidecar started. */
   get resyncs(): number {
     return this.#resyncs;
+  }
+
+  /** Those who are connected. */
+  get sessions(): Iterable<Session> {
+    return this.#sessions.list();
   }
 
   follow(_connection: Connection): Promise<void> {
@@ -114,12 +137,16 @@ export class ServerRole implements Role {
     }
     this.#hasBegun = true;
     this.#snapshots.start();
+    this.kicks.repeat();
   }
 
   take(message: Notification, sequence: number): void {
     this.#apply(this.#sessions.handle(message, { epoch: this.#options.epoch(), seq: sequence }, new Date()));
     this.#hasHeardOfClients ||= message.kind.startsWith('client:');
-    if (message.kind === 'client:established') this.#established();
+    if (message.kind === 'client:established') {
+      this.#keepOut();
+      this.#established();
+    }
   }
 
   ended(end: StartEnd): boolean {
@@ -201,6 +228,8 @@ export class ServerRole implements Role {
     if (status.position.epoch !== client.epoch) return;
     const changes = this.#sessions.snapshot(status, { epoch: epoch(), seq: status.position.sequence }, new Date());
     this.#apply(changes);
+    this.#keepOut();
+    this.kicks.repeat();
     void this.#logins.answerMissed(status);
     onStatus(status);
     const corrected = changes.filter(({ kind }) => kind === 'connected' || kind === 'gone').length;
@@ -219,7 +248,27 @@ export class ServerRole implements Role {
   }
 
   #apply(changes: readonly SessionChange[]): void {
-    for (const change of changes) this.#networks.apply(change);
+    for (const change of changes) {
+      // Before it has any rules.
+      if (change.kind === 'connected') this.#keepOutOne(change.session);
+      if (change.kind === 'gone') this.kicks.forget(change.session);
+      this.#networks.apply(change);
+    }
+  }
+
+  /** Of some, only a later event or a snapshot tells the name. */
+  #keepOut(): void {
+    if (this.#options.holds.list().length > 0) for (const session of this.#sessions.list()) this.#keepOutOne(session);
+  }
+
+  /** Who is kept out came in anyway: without --management-client-auth nobody is asked, nor about a token. */
+  #keepOutOne(session: Session): void {
+    const { holds, networks } = this.#options;
+    const hold = holds.find(networks.server, [session.commonName]);
+    if (hold === null || this.kicks.isKicked(session)) return;
+    this.kicks.withhold(session, { message: hold.message, isHalt: false });
+    this.#logger.info('client.kicked', { cid: session.cid, commonName: hold.name, reason: 'hold' });
+    void this.kicks.tell(session);
   }
 
   #describe(session: Session): ClientStatus {
@@ -235,6 +284,7 @@ export class ServerRole implements Role {
       ),
       since: since.toISOString(),
       ...(refused.length === 0 ? {} : { refused }),
+      ...(this.kicks.isKicked(session) ? { isKicked: true } : {}),
     };
   }
 }

@@ -69,10 +69,11 @@ export class ClientNetworks {
   }
 
   /**
+   * @param isAwaited its connections are kept in case it comes back; else they end now
    * @returns the key when this was the last owner, or those who stay mean another device; else null, also when it was
    * no owner
    */
-  remove(owner: string, key: string): string | null {
+  remove(owner: string, key: string, { isAwaited = true } = {}): string | null {
     const entry = this.#entries.get(key);
     const before = entry === undefined ? undefined : latest(entry.owners);
     const identity = entry?.owners.get(owner)?.identity;
@@ -85,7 +86,7 @@ export class ClientNetworks {
     }
     this.#entries.delete(key);
     const name = nameOf(identity);
-    if (name !== null) this.#options.former?.left(entry.network, name);
+    if (name !== null && isAwaited) this.#options.former?.left(entry.network, name);
     return key;
   }
 }

@@ -19,6 +19,8 @@ interface Held {
   readonly addresses: Map<string, ClientAddress>;
   /** The refused networks, with the reason. */
   readonly refused: Map<string, string>;
+  /** It was kicked: nothing of it is served. */
+  isWithheld: boolean;
 }
 
 export interface SessionNetworksOptions {
@@ -60,13 +62,39 @@ export class SessionNetworks {
     this.#surroundings = surroundings;
     for (const [owner, held] of this.#held) {
       for (const address of held.addresses.values()) {
-        const wasServed = before !== null && !held.refused.has(address.cidr);
-        if (device !== null && this.#isTaken(held, address))
+        const wasServed = before !== null && !held.isWithheld && !held.refused.has(address.cidr);
+        if (device !== null && !held.isWithheld && this.#isTaken(held, address))
           this.#note(this.#options.clients.add(owner, { ...address, device }, identityOf(held.session)));
         else if (wasServed)
           this.#note(this.#options.clients.remove(owner, networkKey({ ...address, device: before })));
       }
     }
+  }
+
+  /**
+   * Stops serving a session for good, whatever addresses it still gets: it was kicked. Nobody waits for its
+   * connections. Idempotent.
+   */
+  withhold(session: Session): void {
+    const { logger, clients } = this.#options;
+    const held = this.#heldOf(session);
+    if (held.isWithheld) return;
+    held.isWithheld = true;
+    for (const address of held.addresses.values()) {
+      if (held.refused.has(address.cidr)) continue;
+      if (this.#device !== null)
+        this.#note(
+          clients.remove(this.#ownerOf(session), networkKey({ ...address, device: this.#device }), {
+            isAwaited: false,
+          }),
+        );
+      logger.info('client.address', { ...describe(session), network: format(address), change: 'removed' });
+    }
+  }
+
+  /** Whether {@link withhold} was called for it. */
+  isWithheld(session: Session): boolean {
+    return this.#held.get(this.#ownerOf(session))?.isWithheld === true;
   }
 
   /** The refused networks of a session, in the order in which they came. */
@@ -102,11 +130,9 @@ export class SessionNetworks {
   #add(session: Session, address: ClientAddress): void {
     const { logger, clients } = this.#options;
     const owner = this.#ownerOf(session);
-    const { addresses = new Map<string, ClientAddress>(), refused = new Map<string, string>() } =
-      this.#held.get(owner) ?? {};
-    const held: Held = { session, addresses, refused };
-    this.#held.set(owner, held);
+    const held = this.#heldOf(session);
     held.addresses.set(address.cidr, address);
+    if (held.isWithheld) return;
     // Without a device, the check waits until there is one.
     if (this.#device !== null && !this.#isTaken(held, address)) return;
     if (this.#device !== null)
@@ -118,7 +144,7 @@ export class SessionNetworks {
     const { logger, clients } = this.#options;
     const owner = this.#ownerOf(session);
     const held = this.#held.get(owner);
-    if (held?.addresses.delete(address.cidr) !== true || held.refused.delete(address.cidr)) return;
+    if (held?.addresses.delete(address.cidr) !== true || held.refused.delete(address.cidr) || held.isWithheld) return;
     if (this.#device !== null) this.#note(clients.remove(owner, networkKey({ ...address, device: this.#device })));
     logger.info('client.address', { ...describe(session), network: format(address), change: 'removed' });
   }
@@ -138,6 +164,15 @@ export class SessionNetworks {
       });
     held.refused.set(address.cidr, reason);
     return false;
+  }
+
+  #heldOf(session: Session): Held {
+    const owner = this.#ownerOf(session);
+    const known = this.#held.get(owner);
+    if (known !== undefined) return known;
+    const held: Held = { session, addresses: new Map(), refused: new Map(), isWithheld: false };
+    this.#held.set(owner, held);
+    return held;
   }
 
   #note(key: string | null): void {

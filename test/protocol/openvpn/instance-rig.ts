@@ -9,6 +9,7 @@ import type { FlatSettings } from '../../../sidecar/config/table.js';
 import { Instance } from '../../../sidecar/openvpn/instance.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
+import { Holds } from '../../../sidecar/sessions/holds.js';
 import { eventually } from '../../lab/wait.js';
 import { network } from '../../unit/rules/sample-site.js';
 
@@ -43,6 +44,7 @@ export class InstanceRig implements AsyncDisposable {
   readonly fake: FakeManagementServer;
   readonly instance: Instance;
   readonly clients: ClientNetworks;
+  readonly holds = new Holds();
   readonly log = captureLog();
   /** What the next look at the kernel's devices tells. */
   tunnels: readonly Tunnel[] = [TUN0];
@@ -66,6 +68,7 @@ export class InstanceRig implements AsyncDisposable {
       endpoint,
       settings,
       clients,
+      holds: this.holds,
       logger: this.log.logger,
       onClientChanged: () => undefined,
       onServerChanged: async () => {

@@ -34,6 +34,20 @@ describe('ClientNetworks', () => {
     assert.equal(networks.size, 1);
   });
 
+  it('keeps a network for the return of its last owner, unless that is not awaited', () => {
+    const left: string[] = [];
+    const networks = new ClientNetworks({
+      former: { left: (lost, identity) => left.push(`${networkKey(lost)} ${identity}`), taken: () => [] },
+    });
+    networks.add('a', client('10.8.0.2'), { name: 'alice' });
+    networks.add('b', client('10.8.0.3'), { name: 'bob' });
+
+    assert.equal(networks.remove('a', '10.8.0.2', { isAwaited: false }), '10.8.0.2');
+    networks.remove('b', '10.8.0.3');
+
+    assert.deepEqual(left, ['10.8.0.3 bob']);
+  });
+
   it('tells of a network that leads to another device', () => {
     const networks = new ClientNetworks();
     networks.add('a', client('10.8.0.2'));

@@ -6,7 +6,7 @@ import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { ClientNetworks } from '../../../sidecar/sessions/client-networks.js';
 import { type RefusedNetwork, SessionNetworks } from '../../../sidecar/sessions/session-networks.js';
 import type { Surroundings } from '../../../sidecar/sessions/surroundings.js';
-import { SessionTable } from '../../../sidecar/sessions/session-table.js';
+import { type Session, SessionTable } from '../../../sidecar/sessions/session-table.js';
 import { network } from '../rules/sample-site.js';
 import { addressOf, connect, disconnect, established } from './notifications.js';
 
@@ -37,8 +37,18 @@ class Server {
     return this;
   }
 
+  session(cid: number): Session | undefined {
+    return [...this.#sessions.list()].find((each) => each.cid === String(cid));
+  }
+
+  withhold(cid: number): this {
+    const session = this.session(cid);
+    if (session !== undefined) this.networks.withhold(session);
+    return this;
+  }
+
   refused(cid: number): readonly RefusedNetwork[] {
-    const session = [...this.#sessions.list()].find((each) => each.cid === String(cid));
+    const session = this.session(cid);
     return session === undefined ? [] : this.networks.refusedOf(session);
   }
 
@@ -56,6 +66,35 @@ function around(onlink: string, isBridge = false): Surroundings {
 }
 
 describe('SessionNetworks', () => {
+  it('takes everything from a session that is withheld, on every device, and nothing from another', () => {
+    const server = new Server().hear(addressOf(0, '10.8.0.2'), addressOf(0, '10.99.0.0/16', false));
+    server.networks.setDevice('tun0');
+    server.hear(addressOf(1, '10.8.0.3'));
+
+    server.withhold(0).withhold(0).hear(addressOf(0, '10.8.0.4'));
+    assert.deepEqual(server.keys, ['10.8.0.3 tun0']);
+    server.networks.setDevice('tun1');
+    assert.deepEqual(server.keys, ['10.8.0.3 tun1']);
+    server.hear(disconnect(0), addressOf(2, '10.8.0.2'));
+
+    assert.deepEqual(server.keys, ['10.8.0.2 tun1', '10.8.0.3 tun1']);
+    const changes = server.log
+      .of('client.address')
+      .filter(({ fields }) => fields['cid'] === '0')
+      .map(({ fields }) => `${String(fields['network'])} ${String(fields['change'])}`);
+    assert.deepEqual(changes, ['10.8.0.2 added', '10.99.0.0/16 added', '10.8.0.2 removed', '10.99.0.0/16 removed']);
+  });
+
+  it('withholds a session before it has a device, or a network that it may have', () => {
+    const server = new Server().hear(addressOf(0, '10.8.0.2'), addressOf(0, '192.0.2.0/24', false)).withhold(0);
+
+    server.networks.setDevice('tun0', around('192.0.2.0/24'));
+
+    assert.deepEqual(server.keys, []);
+    assert.deepEqual(server.refused(0), []);
+    assert.equal(server.log.of('client.refused_route').length, 0);
+  });
+
   it('holds networks back until the tunnel device is known, and gives them up when it is gone', () => {
     const server = new Server().hear(addressOf(0, '10.8.0.2'), addressOf(0, '10.99.0.0/16', false));
 

@@ -11,7 +11,7 @@ export interface FakeClientOptions {
   readonly addresses?: readonly string[];
   /** Subnets behind it, in the daemon's words: `203.0.113.0/255.255.255.0`, `2001:db8:77::/64`. */
   readonly subnets?: readonly string[];
-  /** More variables for its environment. */
+  /** More variables for its environment, or other values. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -58,7 +58,7 @@ export function clientBlock(header: string, client: FakeClient, connectedClients
   const lines: (readonly [string, string])[] = [
     ...(isDisconnect ? [] : [['n_clients', String(connectedClients)] as const]),
     ...(hasPassword ? [['password', client.password] as const] : []),
-    ...COMMON_VARIABLES,
+    ...COMMON_VARIABLES.filter(([name]) => !(name in client.env)),
     ['untrusted_port', port],
     ['untrusted_ip', host],
     ['common_name', client.commonName],
