@@ -75,8 +75,9 @@ static unsigned int capture(void *priv, struct sk_buff *skb, const struct nf_hoo
 /*
  * One list for IPv4 and IPv6, whose priorities are the same.
  *
- * Learning comes behind the mangle rules that set marks, and before NAT; for flows
- * that NAT changed, once more if it is done.
+ * Learning comes behind the rules that set marks, and right before NAT: rules at
+ * mangle's priority may copy marks of flows into their packets, and ours come after
+ * those. For flows that NAT changed, once more if it is done.
  * Sending comes last, so that NAT and every other hook are done.
  */
 static const struct nf_hook_ops inet_ops[] = {
@@ -84,7 +85,7 @@ static const struct nf_hook_ops inet_ops[] = {
 		.hook = learn,
 		.pf = NFPROTO_INET,
 		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = NF_IP_PRI_MANGLE + 1,
+		.priority = NF_IP_PRI_NAT_DST - 1,
 	}, {
 		.hook = learn_translated,
 		.pf = NFPROTO_INET,

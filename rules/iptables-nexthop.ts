@@ -138,6 +138,8 @@ function chainsOf(site: Site, family: Family, hasMacSets: boolean): IptablesChai
     made(
       IPTABLES_CHAINS.prerouting,
       [
+        // A rule before ours may have copied the flow's mark; where our jump comes first, none has.
+        ['-m', 'mark', '!', '--mark', `0x0/${mask}`, '-j', 'MARK', '--set-xmark', `0x0/${mask}`],
         ...iptablesLegPrerouting(site, family),
         ...fromDevices(links, goto(IPTABLES_CHAINS.link)),
         [...ofFlow(0), ...goto(IPTABLES_CHAINS.unmarked)],

@@ -17,6 +17,14 @@ export function matchOurBits(of: MarkOf, policy: Pick<Policy, 'markMask'>, op: '
 }
 
 /**
+ * Frees a packet of a gateway that another program gave it: rules that copy a flow's whole mark into each of its packets
+ * are common (wg-quick, `CONNMARK --restore-mark` without a mask), and would send a question to where its answer goes.
+ */
+export function clearPacketMark(policy: Pick<Policy, 'markMask'>): Statement[] {
+  return [matchOurBits('meta', policy, '!='), writeOurBits('meta', policy, 0)];
+}
+
+/**
  * Makes our bits of a mark `bits`. The bits outside the mask are kept: they belong to others.
  *
  * @param bits within the mask

@@ -1,6 +1,6 @@
 import type { Statement } from 'nftables-json';
 import { ABOUT_CHAIN } from './about.js';
-import { writeOurBits } from './mark-bits.js';
+import { clearPacketMark, writeOurBits } from './mark-bits.js';
 import { NOTED_SECONDS } from './noted-seconds.js';
 import {
   MAC_KEY,
@@ -20,6 +20,12 @@ import { baseChain } from './structure.js';
 import type { Policy, Site } from './world.js';
 import { moduleMark } from './world.js';
 
+/**
+ * Behind rules of others that copy a flow's mark into its packets, at -150 (mangle) as a rule, and before the module
+ * learns (-101, `module/hook.c`).
+ */
+const BEFORE_LEARNING = -102;
+
 /** Behind every DNAT (-100). Before that only the module itself can track a flow again that is older than its mark. */
 const BEHIND_NAT = -99;
 
@@ -31,7 +37,7 @@ const BEHIND_NAT = -99;
  */
 export function compileModuleStructure(site: Site): Structure {
   const chains = new Map<string, ChainSpec>([
-    ['mark_prerouting', baseChain('prerouting', -150, preroutingRules(site))],
+    ['mark_prerouting', baseChain('prerouting', BEFORE_LEARNING, preroutingRules(site))],
     ['mark_translated', baseChain('prerouting', BEHIND_NAT, translatedRules(site))],
     ['translated', { base: {}, rules: selectRules(site) }],
     ['mark_output', baseChain('output', -150, outputRules(site))],
@@ -53,9 +59,16 @@ export function compileModuleStructure(site: Site): Structure {
 function preroutingRules(site: Site): RuleSpec[] {
   const { links, tunnels, transports } = site;
   const mark = setModuleMark(site.policy);
-  const rules: RuleSpec[] = tunnels.map(({ device }) => ({
-    expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: device } }, mark, { accept: null }],
-  }));
+  const rules: RuleSpec[] = [
+    { expr: clearPacketMark(site.policy) },
+    ...tunnels.map(({ device }) => ({
+      expr: [
+        { match: { op: '==' as const, left: { meta: { key: 'iifname' } }, right: device } },
+        mark,
+        { accept: null },
+      ],
+    })),
+  ];
   if (links.length === 0) return rules;
   const fromLink = matchDevice(links);
   for (const transport of transports) {

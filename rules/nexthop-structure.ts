@@ -3,7 +3,7 @@ import { legOutput, legPrerouting } from './legs.js';
 import { answerFilters } from './path-filters.js';
 import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
 import { ABOUT_CHAIN } from './about.js';
-import { matchOurBits, ourBits, writeOurBits } from './mark-bits.js';
+import { clearPacketMark, matchOurBits, ourBits, writeOurBits } from './mark-bits.js';
 import { NOTED_SECONDS } from './noted-seconds.js';
 import {
   MAC_KEY,
@@ -30,7 +30,7 @@ import { gatewayMark } from './world.js';
 /**
  * Behind every DNAT, which happens at -100 whatever the priority of the chain that asks for it
  * (`nf_nat_register_fn()`), so that a packet's true destination is known; and behind filters of others, so that one
- * that asks for the way back with the packet's mark sees packets from a tunnel as they came.
+ * that asks for the way back with the packet's mark sees packets from a tunnel as they came. Behind rules that copy marks, too.
  */
 const PREROUTING_PRIORITY = 100;
 
@@ -53,7 +53,7 @@ export const LEARN_CHAIN = 'learn';
  */
 export function compileNexthopStructure(site: Site): Structure {
   const { policy, gateways } = site;
-  const prerouting = [...legPrerouting(site), ...preroutingRules(site)];
+  const prerouting = [{ expr: clearPacketMark(policy) }, ...legPrerouting(site), ...preroutingRules(site)];
   const answer = answerFilters(site, prerouting) ?? {
     sets: [],
     chains: [['prerouting', baseChain('prerouting', PREROUTING_PRIORITY, prerouting)]],
@@ -192,7 +192,9 @@ function outputRules(site: Site): RuleSpec[] {
   return [
     ...site.transports.map((transport) => ({ expr: [...matchTransportOutput(transport), restore] })),
     { expr: [matchOurBits('ct', policy, '=='), { accept: null }] },
-    ...matchVpnDestinations(site).map((match): RuleSpec => ({ expr: [match, { accept: null }] })),
+    ...matchVpnDestinations(site).map((match): RuleSpec => ({
+      expr: [match, writeOurBits('meta', policy, 0), { accept: null }],
+    })),
     { expr: [restore] },
   ];
 }

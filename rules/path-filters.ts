@@ -65,7 +65,7 @@ export interface FilterAnswer {
  * What comes out of a tunnel is for a filter to see without a mark: its gateway is not where its source is. So the
  * rules that write marks in prerouting are behind the filters, and no chain of ours is between them.
  *
- * @param prerouting these rules
+ * @param prerouting these rules; the first of them clears the mark that a filter was answered with
  */
 export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): FilterAnswer | null {
   const { policy, links, gateways } = site;
@@ -78,13 +78,7 @@ export function answerFilters(site: Site, prerouting: readonly RuleSpec[]): Filt
     chains: [
       ['before_filters', baseChain('prerouting', BEFORE_FILTERS, beforeRules(site))],
       ['before_tracked_filters', baseChain('prerouting', BEHIND_CONNTRACK, maskedRules(site))],
-      [
-        'after_filters',
-        baseChain('prerouting', AFTER_FILTERS, [
-          { expr: [matchDevice(links), writeOurBits('meta', policy, 0)] },
-          ...prerouting,
-        ]),
-      ],
+      ['after_filters', baseChain('prerouting', AFTER_FILTERS, prerouting)],
       ['answer', { base: {}, rules: [...spoofed(site), { expr: [{ vmap: { key: MAC_KEY, data: '@answers' } }] }] }],
       ...gateways.map((gateway) => answerOf(policy, gateway)),
     ],

@@ -1,4 +1,4 @@
-import { iptablesPrefix } from '../../../rules/index.js';
+import { IPTABLES_CHAINS, iptablesPrefix } from '../../../rules/index.js';
 import type { IpRule } from '../../routing/iproute.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
@@ -49,7 +49,10 @@ export const marks: Check = {
     const { table } = system.settings;
     return judgeMarks({
       mask: system.policy.markMask,
-      writes: [...nftMarkWrites(objects, table), ...iptablesMarkWrites(saved, iptablesPrefix(table))],
+      writes: [
+        ...nftMarkWrites(objects, table),
+        ...iptablesMarkWrites(saved, iptablesPrefix(table), `${iptablesPrefix(table)}${IPTABLES_CHAINS.prerouting}`),
+      ],
       chains: [...chainNames(objects, table), ...[...saved.matchAll(/^:(\S+) /gm)].map(([, name = '']) => name)],
       rules: rules.filter(({ protocol }) => protocol !== String(system.policy.routing.protocol)),
     });
@@ -63,13 +66,14 @@ export function judgeMarks({ mask, writes, chains, rules }: Facts): readonly Jud
   const note = (severity: 'error' | 'warn', found: string, remedy: string): void =>
     void judgements.set(found, { severity, subject, found, expected, remedy });
 
-  for (const { where, touched, sets, copies } of writes) {
+  for (const { where, touched, sets, copies, order } of writes) {
     if ((sets & mask) !== 0)
       note('error', `${where} sets ${hex(sets & mask)}`, 'use other bits for one of the two: mark.mask here');
+    else if (order === 'undone') continue;
     else if ((copies & mask) !== 0)
       note(
-        'warn',
-        `${where} copies ${hex(copies & mask)} between packet mark and conntrack mark`,
+        order === 'late' ? 'error' : 'warn',
+        `${where} copies ${hex(copies & mask)} between packet mark and conntrack mark${order === 'late' ? ', behind the rules of gwmark: packets of the VPN take wrong ways' : ''}`,
         `use a mask without ${hex(mask)} in that rule, or change mark.mask`,
       );
     else if ((touched & mask) !== 0)

@@ -46,6 +46,12 @@ async function joinProvider(scene: Scene): Promise<void> {
   );
 }
 
+const WG_QUICK_RULES = `table ip wg-quick-here {
+  chain preraw { type filter hook prerouting priority raw; iifname != wg-here ip daddr 10.98.0.2 fib saddr type != local drop; }
+  chain premangle { type filter hook prerouting priority mangle; meta l4proto udp meta mark set ct mark; }
+  chain postmangle { type filter hook postrouting priority mangle; meta l4proto udp meta mark 51820 ct mark set meta mark; }
+}`;
+
 /** Each box has a wireguard of its own in user space; names differ, for their control sockets lie in one directory. */
 async function wireguard(scene: Scene): Promise<void> {
   const { topology } = scene.lab;
@@ -98,7 +104,9 @@ async function wireguard(scene: Scene): Promise<void> {
     );
     await namespace.ip(`address add ${address}/24 dev ${device}`, `link set ${device} up`);
   }
-  // What wg-quick(8) does for a default route.
+  // What wg-quick(8) does for a default route: a flow of its own datagrams keeps their mark, so the filter of the way
+  // back knows it.
+  await scene.endpoint.run(['nft', WG_QUICK_RULES]);
   for (const family of ['-4', '-6']) {
     await scene.endpoint.run(['ip', family, 'route', 'add', 'default', 'dev', 'wg-here', 'table', '51820']);
     await scene.endpoint.run(['ip', family, 'rule', 'add', 'not', 'fwmark', '51820', 'table', '51820']);

@@ -63,15 +63,15 @@ describe('the legs of an endpoint with a strict rp_filter', () => {
     assert.ok(!compileRouting({ ...LEGS, links: [STRICT] }).rules.some((rule) => rule.table === table));
   });
 
-  it('have their mark set first, so that a gateway’s comes over it', () => {
+  it('have their mark set first but for what another program wrote, so that a gateway’s comes over it', () => {
     const { chains } = compileNexthopStructure(LEGS);
-    const first = JSON.stringify(chains.get('prerouting')?.rules?.[0]);
+    const first = JSON.stringify(chains.get('prerouting')?.rules?.[1]);
     assert.match(first, /"iifname"}},"right":"tun0"}.*mangle/);
     assert.match(JSON.stringify(chains.get('output')?.rules?.[0]), /"ipv4".*mangle/);
 
     const words = compileIptablesNexthop(LEGS, { families: [4, 6], hasMacSets: true })
       .chains.filter(({ from }) => from === 'PREROUTING')
-      .map(({ rules }) => rules?.[0]?.join(' '));
+      .map(({ rules }) => rules?.[1]?.join(' '));
     assert.match(words[0] ?? '', /^-i tun0 -j MARK --set-xmark 0x[f0]+\/0x[f0]+$/);
     assert.doesNotMatch(words[1] ?? '', /MARK/, 'IPv6 has no such filter');
   });
