@@ -95,7 +95,7 @@ function findSelection(
 
 /** On a bridge, frames for VPN addresses are not addressed to the endpoint: the bridge table has to take them up. */
 function findCapture(
-  { datapath, devices, rules: { captured, name: rulesName }, policy, module }: TraceReading,
+  { datapath, devices, ports, rules: { captured, name: rulesName }, policy }: TraceReading,
   { destination }: TraceQuery,
   role: Role,
   steps: Steps,
@@ -113,7 +113,7 @@ function findCapture(
   if (!isOwn && mostSpecific(captured, destination) === null)
     return steps.stop('capture', `${name} does not have ${destination}: frames for it pass ${bridge.device}`, remedy);
   steps.pass('capture', `${name} captures frames for ${destination} off ${bridge.device}`);
-  return module === null ? undefined : findPorts(module, bridge.device, steps);
+  return findPorts({ ports }, bridge.device, steps);
 }
 
 async function findSocket(

@@ -87,7 +87,7 @@ export function forbiddenBy(answer: RouteAnswer): string | null {
 }
 
 /** Ports of a bridge from which it takes no frame, or only some senders'. Pure. */
-export function findPorts({ ports }: TracedModule, bridge: string, steps: Steps): Stopped | undefined {
+export function findPorts({ ports }: Pick<TraceReading, 'ports'>, bridge: string, steps: Steps): Stopped | undefined {
   const own = ports.filter((port) => port.bridge === bridge);
   const idle = own.filter(({ state }) => state !== 'forwarding');
   const describe = idle.map(({ device, state }) => `${device} is ${state}`).join(', ');

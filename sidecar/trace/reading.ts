@@ -40,8 +40,6 @@ export interface TracedModule {
   readonly ipsec: readonly IpsecPolicy[];
   /** rp_filter of tunnels where it is in force: 1 or 2. */
   readonly strictTunnels: ReadonlyMap<string, number>;
-  /** Ports of bridges that are up. */
-  readonly ports: readonly BridgePort[];
 }
 
 /** Rules of other programs. */
@@ -70,6 +68,8 @@ export interface TraceReading {
   readonly opened: { readonly bySource: readonly TracedFlow[]; readonly byDestination: readonly TracedFlow[] };
   /** What the rules of other programs do to the flow. */
   readonly others: TracedOthers;
+  /** Ports of bridges that are up; none where no link is a bridge. */
+  readonly ports: readonly BridgePort[];
   /** Null with the datapath nexthop. */
   readonly module: TracedModule | null;
   /** Null where no sidecar runs. */
@@ -119,6 +119,7 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
     plan,
     opened: { bySource: bySource.map(withGateways), byDestination: byDestination.map(withGateways) },
     others: await readOthers(settings, rules, devices, source.includes(':') ? 6 : 4),
+    ports: devices.links.some(({ isBridge }) => isBridge) ? await readBridgePorts() : [],
     module: datapath === 'module' ? await readTracedModule(devices) : null,
     status,
     isMultihome: await readMultihome(settings, status),
@@ -200,7 +201,6 @@ async function readTracedModule({ tunnels }: Devices): Promise<TracedModule> {
     stats: parseModuleStats(isPresent ? await readRecords('stats') : []),
     ipsec: await readIpsecPolicies(),
     strictTunnels: await readStrictTunnels(tunnels.map(({ device }) => device)),
-    ports: await readBridgePorts(),
   };
 }
 

@@ -1,3 +1,6 @@
+import type { Nftables } from 'nftables-json';
+
+import { compileCableStructure, diffStructure, NOTHING, type Policy } from '../../../rules/index.js';
 import { cableOf, keepsVlansApart, readUntaggedVlans, type UntaggedVlans } from '../../discovery/cables.js';
 import type { IpDevice } from '../../routing/iproute.js';
 import type { Check } from '../check.js';
@@ -10,6 +13,8 @@ interface Facts {
   /** Names of the devices on which gateways are learnt. */
   readonly links: readonly string[];
   readonly untagged: UntaggedVlans;
+  /** Why the kernel does not take the table for frames; null if it does, or was not asked. */
+  readonly refusal: string | null;
 }
 
 const EXPECTED = 'frames for the VPN are captured at every port, if the endpoint is inline';
@@ -17,21 +22,60 @@ const EXPECTED = 'frames for the VPN are captured at every port, if the endpoint
 /** Which frames that cross a bridge of the endpoint are captured. */
 export const inline: Check = {
   name: 'inline',
-  doc: 'Frames for the VPN that cross a bridge of the endpoint are captured at all its ports, and those with a tag of its VLAN devices. Without the module: iptables captures none; with `vlan_filtering`, only untagged frames, at ports whose PVID is that of the bridge; no frames of 802.1ad.',
-  needsNetAdmin: false,
+  doc: 'Frames for the VPN that cross a bridge of the endpoint are captured at all its ports, and those with a tag of its VLAN devices. Without the module: iptables captures none; with `vlan_filtering`, only untagged frames, at ports whose PVID is that of the bridge; no frames of 802.1ad. The check asks the kernel whether it has tables of family bridge, without installing one.',
+  needsNetAdmin: true,
   look: async (system) => {
     const devices = await system.devices();
+    const datapath = await system.datapath();
+    const firewall = await system.firewall();
+    const isAsked = datapath === 'nexthop' && firewall === 'nftables' && devices.some(isPort);
     return judgeInline({
-      datapath: await system.datapath(),
-      firewall: await system.firewall(),
+      datapath,
+      firewall,
       devices,
       links: (await system.links()).map(({ ifname }) => ifname),
       untagged: await readUntaggedVlans(devices),
+      refusal: isAsked ? await probeFrames(await system.nftables(), system.policy) : null,
     });
   },
 };
 
-export function judgeInline({ datapath, firewall, devices, links, untagged }: Facts): readonly Judgement[] {
+function isPort({ linkinfo }: IpDevice): boolean {
+  return linkinfo?.info_slave_kind === 'bridge';
+}
+
+/** Why the kernel refuses what gwmark would install for a bridge with one port; null if it does not. */
+export async function probeFrames(nft: Pick<Nftables, 'check'>, policy: Policy): Promise<string | null> {
+  const mac = '02:00:00:00:00:01';
+  const structure = compileCableStructure({
+    policy,
+    tunnels: [],
+    transports: [],
+    links: [
+      {
+        device: 'br0',
+        addresses: [],
+        onlink: [],
+        families: [4, 6],
+        hasReversePathFilter: false,
+        isBridge: true,
+        cable: { mac, ports: [{ device: 'p1', mac }], vlan: null },
+      },
+    ],
+    gateways: [],
+    uplink: null,
+    subnetLengths: [],
+    clientRouteFamilies: [],
+    savedSysctls: [],
+  });
+  const { before, after } = diffStructure('gwmark_doctor', NOTHING, structure ?? NOTHING, 'bridge');
+  return nft.check([...before, ...after]).then(
+    () => null,
+    (error: Error) => error.message.split('\n')[0] ?? '',
+  );
+}
+
+export function judgeInline({ datapath, firewall, devices, links, untagged, refusal }: Facts): readonly Judgement[] {
   const onBridges = devices
     .filter(({ ifname }) => links.includes(ifname))
     .map((link) => ({ link, bridge: below(link) }));
@@ -57,6 +101,17 @@ export function judgeInline({ datapath, firewall, devices, links, untagged }: Fa
           found: 'frames that cross it are not captured: iptables has no rules for them',
           expected: EXPECTED,
           remedy: 'none needed if the endpoint is one-arm; else set firewall: nftables',
+        },
+      ];
+    if (refusal !== null)
+      return [
+        {
+          severity: 'warn',
+          subject,
+          found: `frames that cross it are not captured: the kernel refuses a table of family bridge (${refusal})`,
+          expected: EXPECTED,
+          remedy:
+            'use a kernel with CONFIG_NF_TABLES_BRIDGE and load its module (nf_tables); none needed if the endpoint is one-arm',
         },
       ];
     if (datapath === 'module')

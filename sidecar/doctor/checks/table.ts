@@ -77,7 +77,7 @@ export function judgeTable({ family, table: name, state, isRunning, firewall }: 
         expected: 'installed by the running sidecar',
         remedy:
           family === 'bridge'
-            ? 'see "gwmark status": the sidecar repairs it, or says why it cannot; if the log has the event firewall.no_bridge, use a kernel with CONFIG_NF_TABLES_BRIDGE, unless the endpoint is one-arm'
+            ? 'see "gwmark status": the sidecar repairs it, or says why it cannot; the check inline says whether the kernel has such tables'
             : 'see "gwmark status": the sidecar repairs it, or says why it cannot',
       };
     default:

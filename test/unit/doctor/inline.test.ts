@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 
 import type { IpDevice } from '../../../sidecar/routing/iproute.js';
-import { judgeInline } from '../../../sidecar/doctor/checks/inline.js';
+import type { Command } from 'nftables-json';
+import { judgeInline, probeFrames } from '../../../sidecar/doctor/checks/inline.js';
+import { POLICY } from '../rules/sample-site.js';
 
 function device(ifname: string, linkinfo: IpDevice['linkinfo'] = {}, more: Partial<IpDevice> = {}): IpDevice {
   return { ifindex: 1, ifname, flags: ['UP'], link_type: 'ether', address: '02:00:00:00:00:01', linkinfo, ...more };
@@ -18,6 +20,7 @@ const FACTS = {
   devices: [bridge(0), ...PORTS],
   links: ['br0'],
   untagged: new Map<string, number>(),
+  refusal: null,
 } as const;
 
 /** What the check says, one finding a line. */
@@ -39,6 +42,20 @@ describe('judgeInline', () => {
 
   it('says that iptables captures nothing, which need not be a fault', () => {
     assert.match(said({ firewall: 'iptables' }).join(), /^info .*iptables has no rules/);
+  });
+
+  it('says why the kernel takes no table for frames, and installs none to find out', async () => {
+    const asked: Command[] = [];
+    const refuse = async (commands: readonly Command[]): Promise<void> => {
+      asked.push(...commands);
+      throw new Error('add table bridge gwmark_doctor: Operation not supported\nmore');
+    };
+    const refusal = await probeFrames({ check: refuse }, POLICY);
+
+    assert.equal(refusal, 'add table bridge gwmark_doctor: Operation not supported');
+    assert.ok(asked.length > 0);
+    assert.match(said({ refusal }).join(), /^warn .*the kernel refuses a table of family bridge \(add table/);
+    assert.equal(await probeFrames({ check: async () => undefined }, POLICY), null);
   });
 
   it('warns of ports in another VLAN than the bridge, and of VLAN devices on a bridge that keeps VLANs apart', () => {

@@ -101,17 +101,20 @@ describe('explain, what the kernel alone would refuse or do otherwise', () => {
   });
 
   it('stops where a bridge takes in no frame, and names the ports from which it takes none', async () => {
+    const cable = { mac: '02:00:00:00:00:10', ports: [{ device: 'p1', mac: '02:00:00:00:00:11' }], vlan: null };
     const inline = {
-      devices: { links: [{ ...LAN, device: 'br0', isBridge: true }], tunnels: [TUNNEL], taps: [] },
+      devices: { links: [{ ...LAN, device: 'br0', isBridge: true, cable }], tunnels: [TUNNEL], taps: [] },
       rules: { ...RULES, captured: [CLIENT_NETWORK] },
     };
 
-    assertStopped(
-      await told(withKernel({ ports: [port('p1', 'blocking'), port('p2', 'learning')] }, inline)),
-      'capture',
-      /br0 takes in no frame: p1 is blocking, p2 is learning \(STP\)/,
-    );
-    const some = await told(withKernel({ ports: [port('p1', 'blocking'), port('p2', 'forwarding', true)] }, inline));
+    for (const datapath of ['module', 'nexthop'] as const)
+      assertStopped(
+        await told(moduleWith({ ...inline, datapath, ports: [port('p1', 'blocking'), port('p2', 'learning')] })),
+        'capture',
+        /br0 takes in no frame: p1 is blocking, p2 is learning \(STP\)/,
+      );
+    const ports = [port('p1', 'blocking'), port('p2', 'forwarding', true)];
+    const some = await told(moduleWith({ ...inline, ports }));
     assert.ok(some.goesByMac);
     assert.ok(some.steps.some(({ text }) => text.endsWith('p1 is blocking, p2 is locked (802.1X)')));
   });

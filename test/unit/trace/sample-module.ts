@@ -88,7 +88,6 @@ const KERNEL_ALONE: Omit<TracedModule, 'reading' | 'gateways'> = {
   stats: new Map(),
   ipsec: [],
   strictTunnels: new Map(),
-  ports: [],
 };
 
 /** The module at work, with a flow of the host through gateway 1. */
@@ -107,6 +106,7 @@ export function moduleWith(
     plan: EMPTY_PLAN,
     opened: { bySource: [flow(HOST, CLIENT, { gateway: 1 })], byDestination: [] },
     others: { filters: [], ruleset: [], firewall: 'nftables', strandedLink: null },
+    ports: [],
     module: { reading, gateways, ...KERNEL_ALONE },
     status: null,
     inForce: { from: 'command', differences: [] },
