@@ -68,13 +68,32 @@ export function formatAddress(bytes: Uint8Array): string {
   return ipaddr.fromByteArray([...bytes]).toString();
 }
 
-/** True when `outer` contains every address of `inner`; false across families. */
+/**
+ * True when `outer` contains every address of `inner`; false across families. By hand, since it is asked several times
+ * for each client that connects; it needs no parser, for the text of a network is canonical.
+ */
 export function contains(outer: Network, inner: Network): boolean {
-  return (
-    outer.family === inner.family &&
-    outer.prefixLength <= inner.prefixLength &&
-    ipaddr.parse(inner.address).match(ipaddr.parse(outer.address), outer.prefixLength)
-  );
+  if (outer.family !== inner.family || outer.prefixLength > inner.prefixLength) return false;
+  const [own, other] = [groupsOf(outer), groupsOf(inner)];
+  return own.every((group, index) => {
+    const bits = Math.min(16, Math.max(0, outer.prefixLength - index * 16));
+    return ((group ^ (other[index] ?? 0)) & (0xffff << (16 - bits))) === 0;
+  });
+}
+
+/** An address as numbers of 16 bits: two or eight. */
+function groupsOf({ family, address }: Network): readonly number[] {
+  if (family === 4) {
+    const [a, b, c, d] = address.split('.');
+    return [Number(a) * 256 + Number(b), Number(c) * 256 + Number(d)];
+  }
+  const [head = '', tail = ''] = address.split('::');
+  const [first, last] = [hexadecimal(head), hexadecimal(tail)];
+  return [...first, ...Array.from({ length: 8 - first.length - last.length }, () => 0), ...last];
+}
+
+function hexadecimal(groups: string): readonly number[] {
+  return groups === '' ? [] : groups.split(':').map((group) => Number.parseInt(group, 16));
 }
 
 function addressClass(family: Family): typeof ipaddr.IPv4 | typeof ipaddr.IPv6 {

@@ -5,8 +5,11 @@ import { once } from 'node:events';
 
 /** The endpoint's LAN device. */
 export const LAN_DEVICE = 'lan0';
-/** Where OpenVPN would wait for its clients, the port that the fake server's events name. */
+/** Where OpenVPN would wait for its clients. */
 const TRANSPORT = { address: '192.0.2.1', port: 1194 } as const;
+
+/** The same for the setting `transport`: the fake server has no process that could tell it. */
+export const TRANSPORT_SETTING = `udp/${TRANSPORT.address}:${TRANSPORT.port}`;
 
 /**
  * Makes this process's network namespace an endpoint: a LAN device, the tunnel that the fake management server tells

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AppliedChange, Side, SubjectMessage } from './messages.js';
-import { LAN_DEVICE } from './network.js';
+import { LAN_DEVICE, TRANSPORT_SETTING } from './network.js';
 
 export interface SubjectOptions {
   readonly side: Side;
@@ -79,6 +79,8 @@ export class Subject implements AsyncDisposable {
       LAN_DEVICE,
       '--datapath',
       'nexthop',
+      '--transport',
+      TRANSPORT_SETTING,
     ];
     return Subject.#spawn(options, [program, 'run', ...flags, '--management-snapshot-interval-ms', '4000'], false);
   }

@@ -10,7 +10,7 @@ import { Daemon } from '../../sidecar/daemon/daemon.js';
 import { policyOf } from '../../sidecar/config/policy.js';
 import { openRouting } from '../../sidecar/routing/open-routing.js';
 import { createLogger } from '../../sidecar/log/logger.js';
-import { LAN_DEVICE } from './network.js';
+import { LAN_DEVICE, TRANSPORT_SETTING } from './network.js';
 import { stopSignal, tellDriver } from './subject-process.js';
 import { timedNftables } from './timed-nftables.js';
 
@@ -20,6 +20,7 @@ const config = await loadConfig(
     flags: new Map([
       ['management.endpoints', [endpoint]],
       ['devices', [LAN_DEVICE]],
+      ['transport', [TRANSPORT_SETTING]],
     ]),
     env: {},
     workingDirectory: directory,

@@ -95,6 +95,11 @@ export class Daemon implements AsyncDisposable {
     this.#settle = new Debounced(0, () => this.#settleNow(), logger);
   }
 
+  /** The status in one line. */
+  summary(): string {
+    return this.#status.summary();
+  }
+
   status(): StatusDocument {
     return this.#status.build();
   }
@@ -130,7 +135,7 @@ export class Daemon implements AsyncDisposable {
    */
   async readiness(): Promise<readonly string[]> {
     await this.#watch.lookWithin(ASKED_MS);
-    return this.status().problems;
+    return this.#status.problems();
   }
 
   /**

@@ -13,7 +13,6 @@ import { openRouting } from '../routing/open-routing.js';
 import { Notifier } from '../system/notifier.js';
 import { Daemon } from './daemon.js';
 import { policyOf } from '../config/policy.js';
-import { summarize } from './status-builder.js';
 
 /**
  * The command `run`: works until the signal is aborted, then drains and resolves. Traffic continues: rules, routes and
@@ -57,7 +56,7 @@ export async function runDaemon(
   await using metrics = await openMetrics(settings, daemon, logger);
   // After nftables was opened: koffi takes the stack size that libnftables needs only before its first library.
   using notifier = await Notifier.open(process.env, logger);
-  const tell = (): void => notifier.status(summarize(daemon.status()));
+  const tell = (): void => notifier.status(daemon.summary());
   reloads.attach({
     reloading: () => notifier.reloading(),
     apply: (changed) => daemon.reconfigure(changed),

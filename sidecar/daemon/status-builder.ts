@@ -40,7 +40,7 @@ export class StatusBuilder {
     const { settings, policy, firewall, kernel, servers, holds } = this.#parts;
     const { gateways, reconciler, repairs, reachability } = kernel;
     const { fallThrough, module } = gateways.counters;
-    const problems = this.#problems();
+    const problems = this.problems();
     const instances = servers.list.map(statusOf);
     return {
       version: this.#version,
@@ -71,7 +71,17 @@ export class StatusBuilder {
     };
   }
 
-  #problems(): readonly string[] {
+  /** One line, for `systemctl status`: without the list of clients. */
+  summary(): string {
+    const { kernel, servers } = this.#parts;
+    const problems = this.problems();
+    if (problems.length > 0) return `not ready: ${problems.join('; ')}`;
+    const clients = servers.list.reduce((sum, { clientCount }) => sum + clientCount, 0);
+    return `ready, datapath ${kernel.kind}: ${clients} clients, ${kernel.gateways.status().length} gateways`;
+  }
+
+  /** Why traffic of the VPN is not carried, one sentence each; empty when it is. */
+  problems(): readonly string[] {
     const { kernel, servers } = this.#parts;
     const { datapath, gateways, reconciler, repairs, tableRepairs, routingRepairs, forwarder, filters, cards } =
       kernel;
@@ -91,12 +101,6 @@ export class StatusBuilder {
     const problems = watched.flatMap(({ problem }) => problem ?? []);
     return reconciler.isSettled || problems.length > 0 ? problems : ['the first rules are not installed yet'];
   }
-}
-
-/** The document in one line, for `systemctl status`. */
-export function summarize({ ready, problems, clients, gateways, datapath }: StatusDocument): string {
-  if (!ready) return `not ready: ${problems.join('; ')}`;
-  return `ready, datapath ${datapath}: ${clients.length} clients, ${gateways.length} gateways`;
 }
 
 function uplinkProblem(need: Servers['uplinkNeed'], uplink: number | null): string | null {

@@ -34,6 +34,9 @@ export interface OpenVpnEvidenceOptions {
   readonly logger: Logger;
 }
 
+/** Of a second socket only that it is there: all of them are bound together. */
+const SOCKET_VARIABLES = ['dev', 'local_1', 'local_port_1', 'proto_1', 'local_port_2'];
+
 /** The first version with a socket for each `local` line. */
 const SEVERAL_SOCKETS = { major: 2, minor: 7 };
 
@@ -65,6 +68,8 @@ export class OpenVpnEvidence {
   #hasSeveralSockets = false;
   #isRead = false;
   #reason = '';
+  /** What the latest environment said: those of one start say the same, and each event of a client brings one. */
+  #heard = '';
   #environment: { readonly sockets: readonly ToldSocket[] | null; readonly device: string | null } = {
     sockets: null,
     device: null,
@@ -113,6 +118,9 @@ export class OpenVpnEvidence {
 
   /** Takes the environment of an event. True if it contained something new. */
   note(env: Environment): boolean {
+    const heard = SOCKET_VARIABLES.map((name) => env.get(name)).join(' ');
+    if (heard === this.#heard) return false;
+    this.#heard = heard;
     const next = {
       sockets: toldByEnvironment(env) ?? this.#environment.sockets,
       device: env.get('dev') ?? this.#environment.device,
@@ -128,6 +136,7 @@ export class OpenVpnEvidence {
     this.#earlier = () => [];
     this.#log = null;
     this.#environment = { sockets: null, device: null };
+    this.#heard = '';
   }
 
   /** Another process. */

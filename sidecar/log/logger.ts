@@ -17,7 +17,8 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
  * What the sidecar logs to. An event has one level (`events.ts`), and only the method of that level takes it.
- * Logging never throws and never waits.
+ * Logging never throws and never waits. The line is made at the end of the current turn of the event loop, after what
+ * the event is about: until then, the caller must not change what the fields have.
  */
 export interface Logger {
   error(event: LogEventAt<'error'>, fields?: LogFields): void;
@@ -60,29 +61,57 @@ export function createLogger(options: LoggerOptions): RootLogger {
     // A terminal or pipe that went away must not stop the daemon: the error is the stream owner's.
     write: (line: string, _encoding, done) => void options.output.write(line, () => done()),
   });
-  return createLoggerOn(sink, options.level, (entry) => render(entry), options.now);
+  const output = openOutput(sink, options.level, (entry) => render(entry), options.now);
+  output.isPatient = true;
+  // A fault of ours ends the process within a turn: what led to it must not be lost.
+  process.once('exit', output.onExit);
+  return new BoundLogger(output, {});
 }
 
 /**
- * Makes a logger that writes to a stream of its own choice: rendered lines, or in object mode winston's records, whose
- * property `entry` is the {@link LogEntry}. The logger ends the stream on close.
+ * Makes a logger that writes to a stream of its own choice, at once: rendered lines, or in object mode winston's
+ * records, whose property `entries` has the {@link LogEntry} items. The logger ends the stream on close.
  */
-export function createLoggerOn(
+export function createLoggerOn(sink: Writable, level: LogLevel, render: (entry: LogEntry) => string): RootLogger {
+  return new BoundLogger(openOutput(sink, level, render), {});
+}
+
+function openOutput(
   sink: Writable,
   level: LogLevel,
   render: (entry: LogEntry) => string,
   now: () => Date = () => new Date(),
-): RootLogger {
+): LogOutput {
   const log = winston.createLogger({
-    level,
-    levels: Object.fromEntries(LOG_LEVELS.map((name, rank) => [name, rank])),
-    // `entry` is put there by BoundLogger.#write alone.
-    format: winston.format.printf((record) => render(record['entry'] as LogEntry)),
+    // BoundLogger.#write drops what is below the level.
+    level: 'lines',
+    levels: { lines: 0 },
+    // `entries` is put there by `flush` alone.
+    format: winston.format.printf((record) =>
+      (record['entries'] as readonly LogEntry[]).map((entry) => render(entry)).join('\n'),
+    ),
     transports: [new winston.transports.Stream({ stream: sink, eol: '\n' })],
     exitOnError: false,
   });
-  const output: LogOutput = { log, sink, now, maxRank: LOG_LEVELS.indexOf(level), closed: undefined };
-  return new BoundLogger(output, {});
+  const output: LogOutput = {
+    log,
+    sink,
+    now,
+    maxRank: LOG_LEVELS.indexOf(level),
+    isPatient: false,
+    pending: [],
+    onExit: () => flush(output),
+    closed: undefined,
+  };
+  return output;
+}
+
+/** An event with its fields as they were given. */
+interface PendingEntry {
+  readonly time: Date;
+  readonly level: LogLevel;
+  readonly event: LogEvent;
+  readonly fields: LogFields;
 }
 
 interface LogOutput {
@@ -90,6 +119,11 @@ interface LogOutput {
   readonly sink: Writable;
   readonly now: () => Date;
   maxRank: number;
+  /** Events wait for the end of the turn, and are written together. */
+  isPatient: boolean;
+  /** Those of this turn, not rendered yet. */
+  pending: PendingEntry[];
+  readonly onExit: () => void;
   closed: Promise<void> | undefined;
 }
 
@@ -119,7 +153,6 @@ class BoundLogger implements RootLogger {
   }
 
   setLevel(level: LogLevel): void {
-    this.#output.log.level = level;
     this.#output.maxRank = LOG_LEVELS.indexOf(level);
   }
 
@@ -137,20 +170,32 @@ class BoundLogger implements RootLogger {
   }
 
   #write(level: LogLevel, event: LogEvent, fields: LogFields): void {
-    // Before anything is rendered: debug events lie on the path from an event to its rule.
-    if (LOG_LEVELS.indexOf(level) > this.#output.maxRank || this.#output.closed !== undefined) return;
-    const entry: LogEntry = {
-      time: this.#output.now().toISOString(),
-      level,
-      event,
-      // toLogData makes a plain object of a plain object.
-      fields: toLogData({ ...this.#fields, ...fields }) as Record<string, unknown>,
-    };
-    this.#output.log.log({ level, message: event, entry });
+    const output = this.#output;
+    if (LOG_LEVELS.indexOf(level) > output.maxRank || output.closed !== undefined) return;
+    // Events lie on the path from a client's connect to its rule: redacting, rendering and writing wait.
+    const length = output.pending.push({ time: output.now(), level, event, fields: { ...this.#fields, ...fields } });
+    if (!output.isPatient) flush(output);
+    else if (length === 1) setImmediate(flush, output);
   }
 }
 
+/** Writes what is pending. */
+function flush(output: LogOutput): void {
+  if (output.pending.length === 0) return;
+  const entries = output.pending.map(({ time, level, event, fields }): LogEntry => ({
+    time: time.toISOString(),
+    level,
+    event,
+    // toLogData makes a plain object of a plain object.
+    fields: toLogData(fields) as Record<string, unknown>,
+  }));
+  output.pending = [];
+  output.log.log({ level: 'lines', message: '', entries });
+}
+
 async function drain(output: LogOutput): Promise<void> {
+  flush(output);
+  process.off('exit', output.onExit);
   const winstonDone = finished(output.log, { readable: false });
   output.log.end();
   await winstonDone;

@@ -33,6 +33,7 @@ const MAX_REMOTES = 16;
  */
 export class ClientRole implements Role {
   readonly kind = 'client';
+  readonly clientCount = 0;
   readonly #options: ClientRoleOptions;
   readonly #networks: TunnelNetworks;
   readonly #reader = new PushReplyReader();

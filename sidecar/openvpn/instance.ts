@@ -164,6 +164,11 @@ export class Instance implements AsyncDisposable {
     return this.place.problem(this.#roles.current);
   }
 
+  /** How many clients are connected to it. */
+  get clientCount(): number {
+    return this.#roles.current.clientCount;
+  }
+
   /** What its role tells: who is connected to a server, where a client's tunnel leads to. */
   roleStatus(): RoleStatus {
     return this.#roles.current.status();

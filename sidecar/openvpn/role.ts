@@ -29,6 +29,8 @@ export interface Role {
   readonly kind: OpenVpnRole;
   /** Where it sends its packets, or may: a client sends first. Null of a server, which serves sockets of its own. */
   readonly remotes: readonly Transport[] | null;
+  /** How many clients are connected to a server; 0 for a client. */
+  readonly clientCount: number;
 
   /**
    * Asks a new connection for what only this role can tell. Call it once per connection, when the role is known, before

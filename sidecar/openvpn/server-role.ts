@@ -157,6 +157,10 @@ export class ServerRole implements Role {
     return true;
   }
 
+  get clientCount(): number {
+    return this.#sessions.size;
+  }
+
   status(): RoleStatus {
     const clients = [...this.#sessions.list()].map((session) => this.#describe(session));
     return { remote: null, networks: [], clients };

@@ -23,6 +23,8 @@ interface Held {
   isWithheld: boolean;
 }
 
+const NONE_REFUSED: readonly RefusedNetwork[] = [];
+
 export interface SessionNetworksOptions {
   /** Name of the server, unique among those that share `clients`. */
   readonly server: string;
@@ -100,8 +102,9 @@ export class SessionNetworks {
   /** The refused networks of a session, in the order in which they came. */
   refusedOf(session: Session): readonly RefusedNetwork[] {
     const held = this.#held.get(this.#ownerOf(session));
-    return [...(held?.refused ?? [])].flatMap(([cidr, reason]) => {
-      const address = held?.addresses.get(cidr);
+    if (held === undefined || held.refused.size === 0) return NONE_REFUSED;
+    return [...held.refused].flatMap(([cidr, reason]) => {
+      const address = held.addresses.get(cidr);
       return address === undefined ? [] : [{ network: format(address), reason }];
     });
   }

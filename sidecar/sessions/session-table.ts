@@ -68,6 +68,13 @@ export class SessionTable {
     for (const entry of this.#entries.values()) if (entry.isConnected) yield entry;
   }
 
+  /** How many sessions are connected. */
+  get size(): number {
+    let size = 0;
+    for (const entry of this.#entries.values()) if (entry.isConnected) size += 1;
+    return size;
+  }
+
   get epoch(): number {
     return this.#epoch;
   }

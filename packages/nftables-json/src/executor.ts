@@ -26,10 +26,10 @@ export interface Executor extends AsyncDisposable {
   readonly kind: 'library' | 'process';
   execute(input: string, mode: ExecutionMode): Promise<ExecutionResult>;
   /**
-   * A shorter way for changes of single addresses, atomic as well. Resolves with false if nothing was applied and
-   * `execute` is to do it; rejects only if the outcome is unknown, or there was no answer at all.
+   * A shorter way for changes of single addresses, atomic as well. False if nothing was applied and `execute` is to do
+   * it; fails only if the outcome is unknown, or there was no answer at all. Not a promise if it was done at once.
    */
-  applyElements(changes: readonly ElementChange[]): Promise<boolean>;
+  applyElements(changes: readonly ElementChange[]): boolean | Promise<boolean>;
   /** Of the ruleset; undefined if it cannot be read. */
   generation(): number | undefined;
 }

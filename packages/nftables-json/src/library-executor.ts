@@ -19,6 +19,8 @@ export class LibraryExecutor implements Executor {
    * datatype.c), and promises nothing about threads.
    */
   static #lane: Promise<unknown> = Promise.resolve();
+  /** Calls that are under way or wait, late ones included. */
+  static #inLaneNow = 0;
   readonly #context: NftContext;
   readonly #elements: ElementWriter;
   readonly #limits: ExecutorLimits;
@@ -47,20 +49,14 @@ export class LibraryExecutor implements Executor {
     return this.#inTurn(() => this.#call(input, mode));
   }
 
-  /** On the calling thread, because waking another one costs more than the whole change. */
-  applyElements(changes: readonly ElementChange[]): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const isApplied = this.#elements.apply(changes);
-      if (isApplied) {
-        // After the caller of this transaction has its result.
-        setImmediate(() => {
-          if (!this.#isFreed) {
-            this.#elements.prepare();
-          }
-        });
-      }
-      return isApplied;
-    });
+  /**
+   * On the calling thread, because waking another one costs more than the whole change; and, unless libnftables is at
+   * work, before this returns.
+   */
+  applyElements(changes: readonly ElementChange[]): boolean | Promise<boolean> {
+    return LibraryExecutor.#inLaneNow === 0
+      ? this.#applyNow(changes)
+      : this.#inTurn(async () => this.#applyNow(changes));
   }
 
   generation(): number {
@@ -77,13 +73,31 @@ export class LibraryExecutor implements Executor {
     });
   }
 
+  #applyNow(changes: readonly ElementChange[]): boolean {
+    this.#throwIfFreed();
+    const isApplied = this.#elements.apply(changes);
+    if (isApplied) {
+      // After the caller of this transaction has its result.
+      setImmediate(() => {
+        if (!this.#isFreed) {
+          this.#elements.prepare();
+        }
+      });
+    }
+    return isApplied;
+  }
+
+  #throwIfFreed(): void {
+    if (this.#isFreed) {
+      throw new NftError('UNAVAILABLE', 'libnftables context is closed');
+    }
+  }
+
   async #inTurn<T>(task: () => Promise<T>): Promise<T> {
     const deadline = new Deadline(this.#limits.timeoutMs);
     const call = LibraryExecutor.#inLane(async () => {
       deadline.throwIfPassed();
-      if (this.#isFreed) {
-        throw new NftError('UNAVAILABLE', 'libnftables context is closed');
-      }
+      this.#throwIfFreed();
       return task();
     });
     return deadline.race(call);
@@ -103,7 +117,10 @@ export class LibraryExecutor implements Executor {
   }
 
   static #inLane<T>(task: () => Promise<T>): Promise<T> {
-    const result = LibraryExecutor.#lane.then(task);
+    LibraryExecutor.#inLaneNow += 1;
+    const result = LibraryExecutor.#lane.then(task).finally(() => {
+      LibraryExecutor.#inLaneNow -= 1;
+    });
     LibraryExecutor.#lane = result.catch(() => undefined);
     return result;
   }

@@ -41,7 +41,7 @@ export class ProcessExecutor implements Executor {
     }
   }
 
-  async applyElements(): Promise<boolean> {
+  applyElements(): boolean {
     return false;
   }
 

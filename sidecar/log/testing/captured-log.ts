@@ -20,8 +20,8 @@ export function captureLog(): CapturedLog {
   const entries: LogEntry[] = [];
   const sink = new Writable({
     objectMode: true,
-    write: (record: { readonly entry: LogEntry }, _encoding, done) => {
-      entries.push(record.entry);
+    write: (record: { readonly entries: readonly LogEntry[] }, _encoding, done) => {
+      entries.push(...record.entries);
       done();
     },
   });

@@ -99,6 +99,14 @@ describe('gwmark run', () => {
     assert.match(stderr, /"index":19999}\n.*"event":"daemon.stopped"}\n$/);
   });
 
+  it('has written what led to a fault that nobody catches', async () => {
+    const { code, stderr } = await run(['run', ...MANAGEMENT], { daemon: 'crash' });
+
+    assert.notEqual(code, 0);
+    assert.match(stderr, /"event":"client.gone","index":1}\n/);
+    assert.match(stderr, /a fault in a callback/);
+  });
+
   it('logs JSON under --json, and pretty lines when asked to', async () => {
     const json = await run(['run', '--json', ...MANAGEMENT], {
       daemon: 'refuse',

@@ -142,6 +142,30 @@ describe('logger', () => {
     assert.match(lines[4999] ?? '', /"index":4999/);
   });
 
+  it('writes the events of one turn together, after it, with the time and the fields of the call', async () => {
+    const chunks: string[] = [];
+    const output = new Writable({
+      decodeStrings: false,
+      write: (chunk: string, _encoding, done) => {
+        chunks.push(chunk);
+        done();
+      },
+    });
+    let ms = 0;
+    const logger = createLogger({ level: 'info', format: 'json', output, now: () => new Date(ms++) });
+
+    logger.info('client.connected', { cid: '3' });
+    logger.info('client.address', { cid: '3' });
+    assert.deepEqual(chunks, []);
+    await logger.close();
+
+    assert.equal(
+      chunks.join(''),
+      '{"time":"1970-01-01T00:00:00.000Z","level":"info","event":"client.connected","cid":"3"}\n' +
+        '{"time":"1970-01-01T00:00:00.001Z","level":"info","event":"client.address","cid":"3"}\n',
+    );
+  });
+
   it('survives an output that fails', async () => {
     const broken = new Writable({ write: (_chunk, _encoding, done) => done(new Error('EPIPE')) });
     broken.on('error', () => undefined);
