@@ -74,6 +74,11 @@ export const ERROR_CODES = {
     meaning: 'A client without a name cannot be kept out, because nothing tells it from others when it comes back.',
     remedy: 'Kick it without `--hold`.',
   },
+  NO_TERMINAL: {
+    exitCode: 1,
+    meaning: 'The command draws on a terminal, and its output is no terminal.',
+    remedy: 'Use `--once` or `--json`.',
+  },
   CONTROL_NAMESPACE: {
     exitCode: 1,
     meaning:

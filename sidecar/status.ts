@@ -90,6 +90,15 @@ const server = v.object({
   passThrough: v.exactOptional(v.array(passThroughSocket)),
 });
 
+const clientTraffic = v.object({
+  /** Bytes from the client since it connected. */
+  received: v.number(),
+  /** Bytes to it. */
+  sent: v.number(),
+  /** When OpenVPN was asked: ISO 8601, UTC. */
+  at: v.string(),
+});
+
 const client = v.object({
   /** OpenVPN's client id (CID), unique within an epoch. A decimal string: OpenVPN counts in an unsigned long. */
   cid: v.string(),
@@ -109,6 +118,10 @@ const client = v.object({
   refused: v.exactOptional(v.array(v.object({ network: v.string(), reason: v.string() }))),
   /** `gwmark kick` ended it, and OpenVPN has not dropped it yet: none of `addresses` is served. */
   isKicked: v.exactOptional(v.boolean()),
+  /** The OpenVPN that it is connected to, as in `servers`. */
+  management: v.exactOptional(v.string()),
+  /** What OpenVPN counted; absent before the first snapshot that names it. */
+  traffic: v.exactOptional(clientTraffic),
 });
 
 const hold = v.object({
@@ -281,9 +294,15 @@ export function parseStatus(text: string): StatusRead {
   } catch {
     return { ok: false, fault: 'it is not JSON' };
   }
-  const parsed = v.safeParse(statusDocument, value);
+  const fault = faultOfStatus(value);
   // What was parsed lacks what is not known here; the value was found to be a document.
-  if (parsed.success) return { ok: true, status: value as StatusDocument };
+  return fault === null ? { ok: true, status: value as StatusDocument } : { ok: false, fault };
+}
+
+/** Why a value is no status document: the first error, for a message; null if it is one. */
+export function faultOfStatus(value: unknown): string | null {
+  const parsed = v.safeParse(statusDocument, value);
+  if (parsed.success) return null;
   const [issue] = parsed.issues;
-  return { ok: false, fault: `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}` };
+  return `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`;
 }

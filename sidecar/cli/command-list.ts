@@ -28,6 +28,10 @@ export const COMMAND_LIST: Readonly<Record<CommandName, ListedCommand>> = {
     summary: 'list the known gateways',
     load: async () => (await import('./status-commands.js')).defineGateways,
   },
+  top: {
+    summary: 'show clients, gateways and rates, live',
+    load: async () => (await import('./top/top-command.js')).defineTop,
+  },
   flows: {
     summary: 'list the flows that have a gateway',
     load: async () => (await import('./flows-command.js')).defineFlows,

@@ -21,6 +21,7 @@ export const COMMAND_EXIT_CODES = {
   status: { 0: 'the sidecar is ready', 1: `the sidecar is not ready, or ${NO_SIDECAR}` },
   clients: { 0: 'success', 1: NO_SIDECAR },
   gateways: { 0: 'success', 1: NO_SIDECAR },
+  top: { 0: 'printed, or ended by q or a signal', 1: `the output is no terminal, or ${NO_SIDECAR}` },
   flows: { 0: 'success', 1: 'nothing of gwmark is in this network namespace, or the kernel does not list its flows' },
   kick: {
     0: 'the client is out: its rules and connections are removed, and OpenVPN ends it',

@@ -37,7 +37,8 @@ export function defineFlows(command: Command, { io, commands, finish }: CommandC
     )
     .option('--client <address>', 'only flows from or to this address or subnet')
     .option('--gateway <id>', 'only flows of this gateway, see "gwmark gateways"')
-    .option('--limit <n>', `at most this many flows, 0 for all [default: ${DEFAULT_FLOW_LIMIT}]`);
+    .option('--limit <n>', `at most this many flows, 0 for all [default: ${DEFAULT_FLOW_LIMIT}]`)
+    .option('--watch', 'show them every two seconds, those with the most bytes first, until q or a signal');
   addSettingFlags(command, { takes: ['controlSocket', 'mark.mask', 'routing.protocol', 'routing.tableBase'] })
     .option('--json', 'print {datapath, sidecarRunning, flows: [...], truncated}, one flow per line')
     .addHelpText(
@@ -57,6 +58,14 @@ async function showFlows(
   const options = parseOptions(flags);
   const config = await readConfiguration(input, { endpoints: false });
   requireNetAdmin('flows', await io.readProcStatus(), 'read connection tracking');
+  if (flags['watch'] === true) {
+    const { asJson, limit } = options;
+    if (limit === Infinity) throw new GwmarkError('USAGE', '--watch keeps the flows in memory: expected a --limit');
+    const { watchFlows } = await import('./flows-watch.js');
+    const open = (): Promise<FlowSource> => commands.openFlows(config.settings);
+    await watchFlows(io, { asJson, limit, open, matches: (flow) => matchesFilter(flow, options) });
+    return 0;
+  }
 
   const source = await commands.openFlows(config.settings);
   if (!source.isSidecarRunning)

@@ -47,6 +47,13 @@ function processIo(): CliIo {
       process.on(signal, listener);
       return { [Symbol.dispose]: () => void process.off(signal, listener) };
     },
+    stdin: () => process.stdin,
+    onExit: (listener) => {
+      process.on('exit', listener);
+      return { [Symbol.dispose]: () => void process.off('exit', listener) };
+    },
+    // SIGSTOP and not SIGTSTP, for which there is a listener.
+    suspend: () => void process.kill(process.pid, 'SIGSTOP'),
     exitNow: (code) => process.exit(code),
   };
 }

@@ -11,9 +11,14 @@ import { type CliIo, hasColours } from './io.js';
 import { addSettingFlags, configInputOf } from './setting-flags.js';
 import { clientsAndNetworksView, gatewaysView, statusView, type ViewOptions } from './status-views.js';
 
+/** What `--help` says of `--watch`. */
+export const WATCH_HELP =
+  'show it again whenever it changes, until q or a signal; not on a terminal: one after another';
+
 /** One command that shows a part of the status document. */
 interface StatusCommand {
   readonly name: 'status' | 'clients' | 'gateways';
+  readonly canWatch: boolean;
   readonly description: string;
   /** What `--json` prints. */
   readonly pick: (document: StatusDocument) => unknown;
@@ -26,6 +31,7 @@ interface StatusCommand {
 export function defineStatus(command: Command, context: CommandContext): void {
   define(command, context, {
     name: 'status',
+    canWatch: false,
     description:
       'Show servers, counts and problems of the running sidecar. Exits with 0 if it is ready, otherwise with 1.',
     pick: (document) => document,
@@ -38,6 +44,7 @@ export function defineStatus(command: Command, context: CommandContext): void {
 export function defineClients(command: Command, context: CommandContext): void {
   define(command, context, {
     name: 'clients',
+    canWatch: true,
     description: 'List the connected clients and their addresses.',
     pick: (document) => document.clients,
     view: clientsAndNetworksView,
@@ -49,6 +56,7 @@ export function defineClients(command: Command, context: CommandContext): void {
 export function defineGateways(command: Command, context: CommandContext): void {
   define(command, context, {
     name: 'gateways',
+    canWatch: true,
     description: 'List the gateways that replies are sent to, by MAC address.',
     pick: (document) => document.gateways,
     view: (document, options) => gatewaysView(document.gateways, document.uplink, options),
@@ -57,21 +65,42 @@ export function defineGateways(command: Command, context: CommandContext): void 
 }
 
 function define(command: Command, { io, finish }: CommandContext, shown: StatusCommand): void {
-  const { name, description } = shown;
-  addSettingFlags(command.description(description), { takes: ['controlSocket'] })
-    .option('--json', 'print JSON')
-    .addHelpText('after', `${examplesHelp([`gwmark ${name}`, `gwmark ${name} --json`])}${exitCodesHelp(name)}`)
-    .action(async () =>
-      finish(await showStatus(shown, configInputOf(command, io), command.opts()['json'] === true, io)),
-    );
+  const { name, description, canWatch } = shown;
+  addSettingFlags(command.description(description), { takes: ['controlSocket'] }).option('--json', 'print JSON');
+  if (canWatch) command.option('--watch', WATCH_HELP);
+  const examples = [`gwmark ${name}`, `gwmark ${name} --json`, ...(canWatch ? [`gwmark ${name} --watch`] : [])];
+  command.addHelpText('after', `${examplesHelp(examples)}${exitCodesHelp(name)}`).action(async () => {
+    const { json, watch }: Readonly<Record<string, unknown>> = command.opts();
+    const work = watch === true ? watchStatus : showStatus;
+    finish(await work(shown, configInputOf(command, io), json === true, io));
+  });
 }
 
 /** Asks the sidecar and prints the answer. */
 async function showStatus(shown: StatusCommand, input: ConfigInput, asJson: boolean, io: CliIo): Promise<ExitCode> {
   const document = await fetchStatus(await readControlSocket(input));
-  const text = asJson
+  io.stdout.write(textOf(shown, document, asJson, io));
+  return shown.exitCode(document);
+}
+
+async function watchStatus(shown: StatusCommand, input: ConfigInput, asJson: boolean, io: CliIo): Promise<ExitCode> {
+  const socket = await readControlSocket(input);
+  const { watchFrames, followLive } = await import('./watch.js');
+  await watchFrames(io, asJson, async function* frames(signal) {
+    let [text, key] = ['', ''];
+    for await (const live of followLive(socket, signal)) {
+      if (live.kind === 'look') {
+        text = textOf(shown, live.look.document, asJson, io);
+        key = asJson ? text : shown.view(live.look.document, { hasColours: false, nowMs: 0 });
+      }
+      yield { text, key, fault: live.kind === 'lost' ? live.reason : null };
+    }
+  });
+  return 0;
+}
+
+function textOf(shown: StatusCommand, document: StatusDocument, asJson: boolean, io: CliIo): string {
+  return asJson
     ? `${JSON.stringify(shown.pick(document), undefined, 2)}\n`
     : shown.view(document, { hasColours: hasColours(io.stdout, io.env), nowMs: io.now() });
-  io.stdout.write(text);
-  return shown.exitCode(document);
 }

@@ -14,6 +14,8 @@ const CODES: Readonly<Record<Exclude<Colour, 'none'>, readonly [number, number]>
   yellow: [33, 39],
   bold: [1, 22],
 };
+/** What {@link paint} puts around text, kept by a split. */
+const CODE = new RegExp(`(${String.fromCodePoint(27)}${String.raw`\[\d+m`})`);
 const GAP = '  ';
 /** Characters that take two columns of a terminal. */
 const WIDE =
@@ -80,6 +82,32 @@ function formatCells(cells: readonly (readonly Cell[])[], widths: readonly numbe
 function toCell(cell: string | Cell): Cell {
   const { text, colour } = typeof cell === 'string' ? { text: cell, colour: 'none' as const } : cell;
   return { text: text === '' ? '-' : printable(text), colour };
+}
+
+/** Cuts off what does not fit into the columns; colours go on where they were, and end. */
+export function cutLine(line: string, columns: number): string {
+  const parts = line.split(CODE);
+  let room = columns;
+  return parts
+    .map((part) => {
+      if (part.startsWith('\u001b[')) return part;
+      const kept = cutText(part, room);
+      room -= textWidth(kept);
+      return kept;
+    })
+    .join('');
+}
+
+function cutText(text: string, columns: number): string {
+  if (/^[ -~]*$/.test(text)) return text.slice(0, Math.max(0, columns));
+  let width = 0;
+  let kept = '';
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    width += textWidth(segment);
+    if (width > columns) break;
+    kept += segment;
+  }
+  return kept;
 }
 
 function textWidth(text: string): number {

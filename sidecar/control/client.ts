@@ -27,7 +27,7 @@ export interface FetchOptions {
 export async function fetchStatus(path: string, options: FetchOptions = {}): Promise<StatusDocument> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const { status, body } = await get(path, '/status', timeoutMs).catch((error: unknown) => {
-    throw explain(error, path, timeoutMs);
+    throw explainControl(error, path, timeoutMs);
   });
   if (status !== 200) throw new GwmarkError('CONTROL_PROTOCOL', `the sidecar at ${path} answered with HTTP ${status}`);
 
@@ -71,7 +71,7 @@ export async function orderRelease(path: string, order: ReleaseOrder, options: F
 async function sendOrder(path: string, page: string, order: object, timeoutMs: number): Promise<string> {
   const socket = commandSocketOf(path);
   const { status, body } = await get(socket, page, timeoutMs, JSON.stringify(order)).catch((error: unknown) => {
-    throw explain(error, socket, timeoutMs);
+    throw explainControl(error, socket, timeoutMs);
   });
   if (status === 200) return body;
   const code = body.startsWith(NO_SUCH_PAGE) ? null : codeOfStatus(page, status);
@@ -112,8 +112,11 @@ function get(
   });
 }
 
-/** Sorts by the codes of connect(2), of Node's HTTP parser (HPE_*) and of AbortSignal.timeout. */
-function explain(error: unknown, path: string, timeoutMs: number): GwmarkError {
+/**
+ * Why a control socket gave no answer. Sorts by the codes of connect(2), of Node's HTTP parser (HPE_*) and of
+ * AbortSignal.timeout.
+ */
+export function explainControl(error: unknown, path: string, timeoutMs: number): GwmarkError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   switch (code) {
     case 'ENOENT':

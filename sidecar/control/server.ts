@@ -1,7 +1,8 @@
 import { ListenError } from 'openvpn-management-client';
 import { GwmarkError } from '../errors.js';
 import { healthPage, type Readiness } from '../http/health.js';
-import { type Answer, HttpListener, plainText } from '../http/listener.js';
+import { type Answer, HttpListener, plainText, type StreamPage } from '../http/listener.js';
+import { type LiveFeed, MAX_VIEWERS } from '../live/live-feed.js';
 import type { Logger } from '../log/logger.js';
 import type { StatusDocument } from '../status.js';
 import { commandSocketOf } from './command-socket.js';
@@ -16,6 +17,8 @@ export interface ControlServerOptions {
   readonly readiness: Readiness;
   /** Updates what the status says about the kernel; awaited before `/status` is answered. */
   readonly refresh?: () => Promise<void>;
+  /** For `/live`; borrowed. */
+  readonly feed?: LiveFeed;
   /** Does what commands ask for; without it, none is taken. */
   readonly orders?: CommandOrders;
   readonly logger: Logger;
@@ -27,8 +30,8 @@ const COMMAND_SOCKET_MODE = 0o600;
 /**
  * The control socket: HTTP/1.1 over a unix socket, for the commands of `gwmark` and for `curl --unix-socket`.
  *
- * GET `/status` gives the status document, `/livez` 200 while the process answers, `/readyz` 200 or 503 with the
- * problems, one per line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: see
+ * GET `/status` gives the status document, `/live` the same and then its changes, as `text/event-stream`; `/livez` 200
+ * while the process answers, `/readyz` 200 or 503 with the problems, one per line. Orders have a socket of their own beside it ({@link commandSocketOf}), mode 0600: see
  * {@link obey}.
  */
 export class ControlServer implements AsyncDisposable {
@@ -90,11 +93,18 @@ async function openCommands({ path, orders, logger }: ControlServerOptions): Pro
   }
 }
 
-async function answerTo(page: string, { status, refresh, readiness }: ControlServerOptions): Promise<Answer> {
+async function answerTo(
+  page: string,
+  { status, refresh, readiness, feed }: ControlServerOptions,
+): Promise<Answer | StreamPage> {
   if (page === '/status') {
     await refresh?.();
     return { status: 200, type: 'application/json', body: `${JSON.stringify(status())}\n` };
   }
+  if (page === '/live' && feed !== undefined) {
+    if (feed.isFull) return plainText(503, `${MAX_VIEWERS} viewers watch already\n`);
+    return { type: 'text/event-stream; charset=utf-8', open: (stream) => feed.attach(stream) };
+  }
   const health = await healthPage(page, readiness);
-  return health ?? plainText(404, 'no such page; expected /status, /livez or /readyz\n');
+  return health ?? plainText(404, 'no such page; expected /status, /live, /livez or /readyz\n');
 }

@@ -112,6 +112,11 @@ export class Daemon implements AsyncDisposable {
     return this.#settle.within(ASKED_MS);
   }
 
+  /** Reads soon what OpenVPN counts of its clients, unless it was read a short time ago. */
+  count(): void {
+    for (const server of this.#servers.list) server.count();
+  }
+
   /** Sends replies of a gateway elsewhere; resolves when the kernel does. False if there is no such gateway. */
   async move(order: MoveOrder): Promise<boolean> {
     if (!(await this.#kernel.gateways.move(order))) return false;

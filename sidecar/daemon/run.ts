@@ -7,6 +7,7 @@ import { loadModule } from '../datapath/module/proc.js';
 import { ControlServer } from '../control/server.js';
 import { GwmarkError } from '../errors.js';
 import { nameOf, openFirewallTool } from '../firewall/open-firewall.js';
+import { LiveFeed } from '../live/live-feed.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { openRouting } from '../routing/open-routing.js';
@@ -34,11 +35,18 @@ export async function runDaemon(
   await using tool = await openFirewallTool(settings, logger);
   await using routing = await openRouting(settings, logger);
   await using daemon = new Daemon(settings, policyOf(settings), datapath, { tool, routing }, logger);
+  using feed = new LiveFeed({
+    status: () => daemon.status(),
+    refresh: () => daemon.settle(),
+    onLook: () => daemon.count(),
+    onFault: (error) => logger.error('control.failed', { url: '/live', error }),
+  });
   await using control = await ControlServer.open({
     path: settings.controlSocket,
     status: () => daemon.status(),
     readiness: () => daemon.readiness(),
     refresh: () => daemon.settle(),
+    feed,
     orders: {
       move: (order) => daemon.move(order),
       kick: (order) => daemon.kick(order),

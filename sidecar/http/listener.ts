@@ -13,11 +13,29 @@ export interface Answer {
   readonly body: string;
 }
 
+/** An answer that goes on: text, as long as its reader stays. */
+export interface TextStream {
+  /** False if the text is kept in memory, because what was written before is not read yet. */
+  write(text: string): boolean;
+  /** Calls the listener each time that everything was read. */
+  onDrained(listener: () => void): void;
+  /** Calls the listener once, when the reader is gone or the stream ended. */
+  onClosed(listener: () => void): void;
+  end(): void;
+}
+
+/** A page whose answer goes on. */
+export interface StreamPage {
+  readonly type: string;
+  /** Called with each new stream; the listener ends those that are open when it closes. */
+  readonly open: (stream: TextStream) => void;
+}
+
 export interface HttpListenerOptions {
   /** The directory of a unix socket is made (0755) where missing. */
   readonly address: Place;
   /** Answers a GET for a path without its query. What it throws becomes 500. */
-  readonly answer: (path: string) => Answer | Promise<Answer>;
+  readonly answer: (path: string) => Answer | StreamPage | Promise<Answer | StreamPage>;
   /** Answers a POST for a path with its body, of 4 KB at most. Default: there is none. What it throws becomes 500. */
   readonly post?: (path: string, body: string) => Answer | Promise<Answer>;
   /** File mode of a unix socket. Default 0660. */
@@ -34,7 +52,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const TIMEOUT_CHECK_MS = 5000;
 /** How long requests under way may continue once the listener closes. */
 const DRAIN_MS = 1000;
-const MAX_CONNECTIONS = 64;
+const MAX_CONNECTIONS = 192;
 const MAX_HEADER_BYTES = 8192;
 const MAX_BODY_BYTES = 4096;
 const SOCKET_MODE = 0o660;
@@ -45,10 +63,12 @@ const SOCKET_MODE = 0o660;
  */
 export class HttpListener implements AsyncDisposable {
   readonly #http: Server;
+  readonly #streams: Set<ServerResponse>;
   #closing: Promise<void> | undefined;
 
-  private constructor(http: Server) {
+  private constructor(http: Server, streams: Set<ServerResponse>) {
     this.#http = http;
+    this.#streams = streams;
   }
 
   /**
@@ -66,19 +86,21 @@ export class HttpListener implements AsyncDisposable {
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     });
     http.maxConnections = MAX_CONNECTIONS;
-    http.on('request', (request, response) => void respond(request, response, options));
+    const streams = new Set<ServerResponse>();
+    http.on('request', (request, response) => void respond(request, response, options, streams));
     try {
       await listenAt(http, options.address, options.mode ?? SOCKET_MODE);
     } catch (error) {
       http.close();
       throw error;
     }
-    return new HttpListener(http);
+    return new HttpListener(http, streams);
   }
 
   /** Ends requests under way within a second, closes the listener and removes the file of its socket. Idempotent. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= closeServer(this.#http);
+    for (const response of this.#streams) response.end();
     return this.#closing;
   }
 }
@@ -104,8 +126,20 @@ async function respond(
   request: IncomingMessage,
   response: ServerResponse,
   options: HttpListenerOptions,
+  streams: Set<ServerResponse>,
 ): Promise<void> {
   const answer = await answerOrFault(request, options);
+  if ('open' in answer) {
+    response.writeHead(200, { 'content-type': answer.type, 'cache-control': 'no-store' });
+    if (request.method === 'HEAD') {
+      response.end();
+      return;
+    }
+    streams.add(response);
+    response.once('close', () => streams.delete(response));
+    answer.open(streamOf(response));
+    return;
+  }
   response.writeHead(answer.status, {
     'content-type': answer.type,
     'content-length': Buffer.byteLength(answer.body),
@@ -115,10 +149,22 @@ async function respond(
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
+function streamOf(response: ServerResponse): TextStream {
+  // A reader that is gone is told by `close`.
+  response.on('error', () => undefined);
+  response.flushHeaders();
+  return {
+    write: (text) => response.write(text),
+    onDrained: (listener) => void response.on('drain', listener),
+    onClosed: (listener) => void response.once('close', listener),
+    end: () => void response.end(),
+  };
+}
+
 async function answerOrFault(
   request: IncomingMessage,
   { answer, post, onFault }: HttpListenerOptions,
-): Promise<Answer> {
+): Promise<Answer | StreamPage> {
   const { method, url = '' } = request;
   const isPost = method === 'POST' && post !== undefined;
   if (method !== 'GET' && method !== 'HEAD' && !isPost)

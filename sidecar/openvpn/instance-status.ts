@@ -27,7 +27,7 @@ export function statusOf(instance: Instance): {
       question: instance.question,
       ...(instance.passThrough.length === 0 ? {} : { passThrough: instance.passThrough }),
     },
-    clients,
+    clients: clients.map((client) => ({ ...client, management: instance.name })),
   };
 }
 

@@ -179,6 +179,11 @@ export class Instance implements AsyncDisposable {
     return this.#roles.known === 'client' ? null : this.#server;
   }
 
+  /** See {@link ServerRole.count}. */
+  count(): void {
+    this.#server.count();
+  }
+
   /** Follows OpenVPN until disposal, whatever it answers: a refused password is a problem of this one alone. */
   async run(): Promise<void> {
     this.#logger.debug('management.connecting');

@@ -17,6 +17,18 @@ export interface Session {
   /** By `address/prefixLength`. */
   readonly addresses: ReadonlyMap<string, ClientAddress>;
   readonly since: Date;
+  /** What it sent and got, as the latest snapshot counts; null before the first that names it. */
+  readonly traffic: SessionTraffic | null;
+}
+
+/** Bytes inside the tunnel's packets, since the session began. */
+export interface SessionTraffic {
+  /** From the client. */
+  readonly received: number;
+  /** To the client. */
+  readonly sent: number;
+  /** When OpenVPN counted. */
+  readonly at: Date;
 }
 
 /** Where in the stream something was said. */
@@ -42,6 +54,7 @@ interface Entry extends Session {
   username: string;
   realAddress: string | null;
   since: Date;
+  traffic: { received: number; sent: number; at: Date } | null;
   readonly addresses: Map<string, ClientAddress>;
   isConnected: boolean;
   /** The latest event that named this CID; a snapshot that is older says nothing of it. */
@@ -180,6 +193,7 @@ export class SessionTable {
       realAddress: null,
       addresses: new Map(),
       since: now,
+      traffic: null,
       isConnected: false,
       seq: at.seq,
     };
@@ -200,6 +214,9 @@ export class SessionTable {
     entry.realAddress = client.realAddressText === '' ? entry.realAddress : client.realAddressText;
     const sinceMs = (client.connectedSinceSeconds ?? 0) * 1000;
     if (sinceMs > 0 && sinceMs !== entry.since.getTime()) entry.since = new Date(sinceMs);
+    const [received, sent] = [Number(client.bytesReceived), Number(client.bytesSent)];
+    if (entry.traffic === null) entry.traffic = { received, sent, at: now };
+    else Object.assign(entry.traffic, { received, sent, at: now });
     // Most rows say what is known: of ten thousand, a snapshot that changes nothing should make no garbage.
     const rows = [client.addresses, subnets];
     const count = client.addresses.length + subnets.length;

@@ -100,6 +100,13 @@ export class Terminal implements AsyncDisposable {
     this.#child.stdin?.write(keys);
   }
 
+  /** Sends a signal to the program that has the terminal, of Node. */
+  async signal(signal: NodeJS.Signals): Promise<void> {
+    const processes = await exec(['ps', '-t', this.#device.replace('/dev/', ''), '-o', 'pid=,comm=']);
+    const [, pid] = /^ *(\d+) node$/m.exec(processes) ?? [];
+    process.kill(Number(pid), signal);
+  }
+
   /** Changes the size, as a window does: the kernel sends SIGWINCH. */
   async resize(rows: number, columns: number): Promise<void> {
     this.#xterm.resize(columns, rows);

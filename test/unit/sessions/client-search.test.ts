@@ -20,6 +20,7 @@ function candidate(
       realAddress,
       addresses: new Map(addresses.map((address) => [address.cidr, address])),
       since: new Date(0),
+      traffic: null,
     },
   };
 }

@@ -52,6 +52,8 @@ export interface Row {
   readonly addresses?: readonly string[];
   readonly subnets?: readonly string[];
   readonly connectedSinceSeconds?: number;
+  /** Received and sent. Default: nothing. */
+  readonly bytes?: readonly [received: bigint, sent: bigint];
 }
 
 /** A snapshot with these rows; `unassigned` are addresses in the routing table that belong to no single row. */
@@ -85,6 +87,7 @@ function clientOf({
   addresses = [],
   subnets = [],
   connectedSinceSeconds,
+  bytes: [bytesReceived, bytesSent] = [0n, 0n],
 }: Row): StatusClient {
   return {
     cid: cid === undefined ? undefined : cidOf(cid),
@@ -94,8 +97,8 @@ function clientOf({
     realAddressText: realAddress,
     addresses: addresses.map(address),
     subnets: subnets.map(address),
-    bytesReceived: 0n,
-    bytesSent: 0n,
+    bytesReceived,
+    bytesSent,
     connectedSinceSeconds,
     peerId: undefined,
     cipher: undefined,

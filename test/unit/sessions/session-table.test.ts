@@ -33,6 +33,20 @@ describe('SessionTable under --management-client-auth', () => {
     assert.deepEqual(table.connected, {});
   });
 
+  it('has what the latest snapshot counts of a client, and nothing before the first', () => {
+    const table = new RecordedTable().hear(addressOf(0, '10.8.0.2'), established(0, ENV));
+    const trafficOf = (): readonly unknown[] => [...table.table.list()].map(({ traffic }) => traffic);
+    assert.deepEqual(trafficOf(), [null]);
+
+    table.see(snapshot([{ cid: 0, addresses: ['10.8.0.2'], bytes: [1n, 2n] }]));
+    table.see(snapshot([{ cid: 0, addresses: ['10.8.0.2'], bytes: [30n, 40n] }]));
+
+    assert.deepEqual(
+      trafficOf().map((traffic) => ({ ...(traffic as object), at: null })),
+      [{ received: 30, sent: 40, at: null }],
+    );
+  });
+
   it('does not connect a client that only asked to log in', () => {
     assert.deepEqual(new RecordedTable().hear(connect(0, ENV)).changes, []);
   });
