@@ -26,7 +26,7 @@ export interface ServerRoleOptions {
   /** Borrowed. */
   readonly client: ManagementClient;
   /** What holds the networks of its clients. */
-  readonly networks: Omit<SessionNetworksOptions, 'logger'>;
+  readonly networks: Omit<SessionNetworksOptions, 'logger'> & { readonly server: string };
   /** Who is kept out. */
   readonly holds: Holds;
   /** The current ones. */

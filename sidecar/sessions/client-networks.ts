@@ -15,7 +15,11 @@ export interface ClientNetworksOptions {
  */
 export type OwnerIdentity = { readonly name: string } | null | 'adopted';
 
+/** Who holds a network: unique text, or an object that stands for itself. */
+export type Holder = string | object;
+
 interface Owner {
+  readonly holder: Holder;
   readonly device: string;
   readonly identity: OwnerIdentity;
 }
@@ -26,8 +30,8 @@ interface Owner {
  */
 export class ClientNetworks {
   readonly #options: ClientNetworksOptions;
-  /** By network; owners with the device that each means, the latest last. */
-  readonly #entries = new Map<string, { network: ClientNetwork; readonly owners: Map<string, Owner> }>();
+  /** By network; nearly all have one owner, which an array holds in the least memory. The latest is last. */
+  readonly #entries = new Map<string, { network: ClientNetwork; owners: readonly Owner[] }>();
 
   constructor(options: ClientNetworksOptions = {}) {
     this.#options = options;
@@ -47,23 +51,24 @@ export class ClientNetworks {
   }
 
   /**
-   * @param owner unique for a session, for example `server epoch cid`
    * @returns the key of the network when this is the first owner, or the network leads to another device than before;
    * else null
    */
-  add(owner: string, network: ClientNetwork, identity: OwnerIdentity = null): string | null {
+  add(holder: Holder, network: ClientNetwork, identity: OwnerIdentity = null): string | null {
     const key = networkKey(network);
+    const owner: Owner = { holder, device: network.device, identity };
     const entry = this.#entries.get(key);
     if (entry === undefined) {
       const others = this.#options.former?.taken(network, nameOf(identity)) ?? [];
       if (others.length > 0) this.#options.onHandedOver?.(others);
-      this.#entries.set(key, { network, owners: new Map([[owner, { device: network.device, identity }]]) });
+      this.#entries.set(key, { network, owners: [owner] });
       return key;
     }
-    const before = latest(entry.owners);
-    const isKnownOwner = entry.owners.delete(owner);
-    entry.owners.set(owner, { device: network.device, identity });
-    if (!isKnownOwner && before !== undefined && !isSame(before.identity, identity))
+    const before = entry.owners.at(-1);
+    const others = without(entry.owners, holder);
+    const isKnown = others.length < entry.owners.length;
+    entry.owners = [...others, owner];
+    if (!isKnown && before !== undefined && !isSame(before.identity, identity))
       this.#options.onHandedOver?.([network]);
     return leadTo(entry, network.device) ? key : null;
   }
@@ -73,26 +78,27 @@ export class ClientNetworks {
    * @returns the key when this was the last owner, or those who stay mean another device; else null, also when it was
    * no owner
    */
-  remove(owner: string, key: string, { isAwaited = true } = {}): string | null {
+  remove(holder: Holder, key: string, { isAwaited = true } = {}): string | null {
     const entry = this.#entries.get(key);
-    const before = entry === undefined ? undefined : latest(entry.owners);
-    const identity = entry?.owners.get(owner)?.identity;
-    if (entry === undefined || before === undefined || identity === undefined) return null;
-    entry.owners.delete(owner);
-    const now = latest(entry.owners);
+    const owner = entry?.owners.find((each) => each.holder === holder);
+    if (entry === undefined || owner === undefined) return null;
+    const before = entry.owners.at(-1);
+    entry.owners = without(entry.owners, holder);
+    const now = entry.owners.at(-1);
     if (now !== undefined) {
-      if (!isSame(before.identity, now.identity)) this.#options.onHandedOver?.([entry.network]);
+      if (before !== undefined && !isSame(before.identity, now.identity))
+        this.#options.onHandedOver?.([entry.network]);
       return leadTo(entry, now.device) ? key : null;
     }
     this.#entries.delete(key);
-    const name = nameOf(identity);
+    const name = nameOf(owner.identity);
     if (name !== null && isAwaited) this.#options.former?.left(entry.network, name);
     return key;
   }
 }
 
-function latest(owners: ReadonlyMap<string, Owner>): Owner | undefined {
-  return [...owners.values()].at(-1);
+function without(owners: readonly Owner[], holder: Holder): readonly Owner[] {
+  return owners.filter((owner) => owner.holder !== holder);
 }
 
 function nameOf(identity: OwnerIdentity): string | null {

@@ -17,17 +17,15 @@ export interface RefusedNetwork {
 interface Held {
   readonly session: Session;
   readonly addresses: Map<string, ClientAddress>;
-  /** The refused networks, with the reason. */
-  readonly refused: Map<string, string>;
+  /** The refused networks, with the reason; null until there is one. */
+  refused: Map<string, string> | null;
   /** It was kicked: nothing of it is served. */
   isWithheld: boolean;
 }
 
-const NONE_REFUSED: readonly RefusedNetwork[] = [];
+const NO_REFUSALS: readonly RefusedNetwork[] = [];
 
 export interface SessionNetworksOptions {
-  /** Name of the server, unique among those that share `clients`. */
-  readonly server: string;
   readonly clients: ClientNetworks;
   readonly logger: Logger;
   readonly onChanged: (key: string) => void;
@@ -39,8 +37,8 @@ export interface SessionNetworksOptions {
  */
 export class SessionNetworks {
   readonly #options: SessionNetworksOptions;
-  /** By owner; the tunnel may not be known yet. */
-  readonly #held = new Map<string, Held>();
+  /** The tunnel may not be known yet. */
+  readonly #held = new Map<Session, Held>();
   #device: string | null = null;
   #surroundings = NO_SURROUNDINGS;
 
@@ -62,13 +60,13 @@ export class SessionNetworks {
     if (device === before && JSON.stringify(surroundings) === JSON.stringify(this.#surroundings)) return;
     this.#device = device;
     this.#surroundings = surroundings;
-    for (const [owner, held] of this.#held) {
+    for (const [session, held] of this.#held) {
       for (const address of held.addresses.values()) {
-        const wasServed = before !== null && !held.isWithheld && !held.refused.has(address.cidr);
+        const wasServed = before !== null && !held.isWithheld && held.refused?.has(address.cidr) !== true;
         if (device !== null && !held.isWithheld && this.#isTaken(held, address))
-          this.#note(this.#options.clients.add(owner, { ...address, device }, identityOf(held.session)));
+          this.#note(this.#options.clients.add(session, { ...address, device }, identityOf(session)));
         else if (wasServed)
-          this.#note(this.#options.clients.remove(owner, networkKey({ ...address, device: before })));
+          this.#note(this.#options.clients.remove(session, networkKey({ ...address, device: before })));
       }
     }
   }
@@ -83,10 +81,10 @@ export class SessionNetworks {
     if (held.isWithheld) return;
     held.isWithheld = true;
     for (const address of held.addresses.values()) {
-      if (held.refused.has(address.cidr)) continue;
+      if (held.refused?.has(address.cidr) === true) continue;
       if (this.#device !== null)
         this.#note(
-          clients.remove(this.#ownerOf(session), networkKey({ ...address, device: this.#device }), {
+          clients.remove(session, networkKey({ ...address, device: this.#device }), {
             isAwaited: false,
           }),
         );
@@ -96,13 +94,13 @@ export class SessionNetworks {
 
   /** Whether {@link withhold} was called for it. */
   isWithheld(session: Session): boolean {
-    return this.#held.get(this.#ownerOf(session))?.isWithheld === true;
+    return this.#held.get(session)?.isWithheld === true;
   }
 
   /** The refused networks of a session, in the order in which they came. */
   refusedOf(session: Session): readonly RefusedNetwork[] {
-    const held = this.#held.get(this.#ownerOf(session));
-    if (held === undefined || held.refused.size === 0) return NONE_REFUSED;
+    const held = this.#held.get(session);
+    if (held === undefined || held.refused === null) return NO_REFUSALS;
     return [...held.refused].flatMap(([cidr, reason]) => {
       const address = held.addresses.get(cidr);
       return address === undefined ? [] : [{ network: format(address), reason }];
@@ -122,7 +120,7 @@ export class SessionNetworks {
         this.#remove(session, change.address);
         return;
       case 'gone':
-        this.#held.delete(this.#ownerOf(session));
+        this.#held.delete(session);
         this.#options.logger.info('client.gone', { ...describe(session), reason: change.why });
         return;
       default:
@@ -132,23 +130,26 @@ export class SessionNetworks {
 
   #add(session: Session, address: ClientAddress): void {
     const { logger, clients } = this.#options;
-    const owner = this.#ownerOf(session);
     const held = this.#heldOf(session);
     held.addresses.set(address.cidr, address);
     if (held.isWithheld) return;
     // Without a device, the check waits until there is one.
     if (this.#device !== null && !this.#isTaken(held, address)) return;
     if (this.#device !== null)
-      this.#note(clients.add(owner, { ...address, device: this.#device }, identityOf(session)));
+      this.#note(clients.add(session, { ...address, device: this.#device }, identityOf(session)));
     logger.info('client.address', { ...describe(session), network: format(address), change: 'added' });
   }
 
   #remove(session: Session, address: ClientAddress): void {
     const { logger, clients } = this.#options;
-    const owner = this.#ownerOf(session);
-    const held = this.#held.get(owner);
-    if (held?.addresses.delete(address.cidr) !== true || held.refused.delete(address.cidr) || held.isWithheld) return;
-    if (this.#device !== null) this.#note(clients.remove(owner, networkKey({ ...address, device: this.#device })));
+    const held = this.#held.get(session);
+    if (
+      held?.addresses.delete(address.cidr) !== true ||
+      held.refused?.delete(address.cidr) === true ||
+      held.isWithheld
+    )
+      return;
+    if (this.#device !== null) this.#note(clients.remove(session, networkKey({ ...address, device: this.#device })));
     logger.info('client.address', { ...describe(session), network: format(address), change: 'removed' });
   }
 
@@ -156,34 +157,30 @@ export class SessionNetworks {
   #isTaken(held: Held, address: ClientAddress): boolean {
     const reason = refusal(address, this.#surroundings);
     if (reason === null) {
-      held.refused.delete(address.cidr);
+      held.refused?.delete(address.cidr);
       return true;
     }
-    if (held.refused.get(address.cidr) !== reason)
+    if (held.refused?.get(address.cidr) !== reason)
       this.#options.logger.warn('client.refused_route', {
         ...describe(held.session),
         network: format(address),
         reason,
       });
+    held.refused ??= new Map<string, string>();
     held.refused.set(address.cidr, reason);
     return false;
   }
 
   #heldOf(session: Session): Held {
-    const owner = this.#ownerOf(session);
-    const known = this.#held.get(owner);
+    const known = this.#held.get(session);
     if (known !== undefined) return known;
-    const held: Held = { session, addresses: new Map(), refused: new Map(), isWithheld: false };
-    this.#held.set(owner, held);
+    const held: Held = { session, addresses: new Map(), refused: null, isWithheld: false };
+    this.#held.set(session, held);
     return held;
   }
 
   #note(key: string | null): void {
     if (key !== null) this.#options.onChanged(key);
-  }
-
-  #ownerOf({ epoch, cid }: Session): string {
-    return `${this.#options.server} ${epoch} ${cid}`;
   }
 }
 

@@ -42,14 +42,20 @@ type Phase = 'connecting' | 'silent' | 'greeting' | 'authenticating' | 'ready' |
 
 /** The time for a closing socket to flush before it is destroyed. */
 const CLOSE_TIMEOUT_MS = 1000;
+/**
+ * As much as libuv reads at once (uv__alloc_cb's suggestion, src/unix/stream.c): then more is waiting, and it reads up
+ * to 32 times before anything else of the process has its turn.
+ */
+const FULL_READ_BYTES = 64 * 1024;
 /** More than any line that the decoder takes. */
 const MAX_PENDING_BYTES = 1 << 21;
 
 /**
  * One connection to a management interface: socket, password, decoder and command queue.
  *
- * The socket is never paused: a daemon whose output nobody reads keeps it in memory without bound, and cannot restart
- * (`state on`, SIGUSR1) until it is read. Whoever cannot keep up must drop messages above this layer.
+ * The socket is never paused for longer than a turn of the event loop: a daemon whose output nobody reads keeps it in
+ * memory without bound, and cannot restart (`state on`, SIGUSR1) until it is read. Whoever cannot keep up must drop
+ * messages above this layer.
  */
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -90,7 +96,10 @@ export class Connection {
     this.#socket.once('connect', () => {
       if (this.#phase === 'connecting') this.#phase = 'silent';
     });
-    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    this.#socket.on('data', (chunk: Buffer) => {
+      this.#receive(chunk);
+      if (chunk.length >= FULL_READ_BYTES) this.#giveWay();
+    });
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#cause ??= this.#socketError(error);
     });
@@ -168,6 +177,12 @@ export class Connection {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close(new ManagementError('MGMT_CLOSED', `connection to ${this.#endpointText}: closed`));
+  }
+
+  /** In a flood, timers and other sockets have their turn after each read. */
+  #giveWay(): void {
+    this.#socket.pause();
+    setImmediate(() => this.#socket.resume());
   }
 
   #receive(chunk: Buffer): void {

@@ -18,10 +18,9 @@ class Server {
   readonly #sessions = new SessionTable();
   #seq = 0;
 
-  constructor(name = 'unix:/run/a.sock', clients = new ClientNetworks()) {
+  constructor(clients = new ClientNetworks()) {
     this.clients = clients;
     this.networks = new SessionNetworks({
-      server: name,
       clients,
       logger: this.log.logger,
       onChanged: (key) => this.changed.push(key),
@@ -170,8 +169,8 @@ describe('SessionNetworks', () => {
 
   it('keeps sessions of two servers with the same CID and address apart', () => {
     const clients = new ClientNetworks();
-    const first = new Server('unix:/run/a.sock', clients);
-    const second = new Server('unix:/run/b.sock', clients);
+    const first = new Server(clients);
+    const second = new Server(clients);
     for (const server of [first, second]) server.networks.setDevice('tun0');
     for (const server of [first, second]) server.hear(addressOf(0, '10.8.0.2'));
 

@@ -47,7 +47,6 @@ export class Follower implements Disposable {
     this.#former = new FormerOwners({ holdMs: 60_000, max: 4, onGivenUp: cut, now: () => 0 });
     this.networks = new ClientNetworks({ former: this.#former, onHandedOver: cut });
     this.#sessionNetworks = new SessionNetworks({
-      server: 'unix:/model',
       clients: this.networks,
       logger: SILENT,
       onChanged: (key) => {
