@@ -5,6 +5,7 @@ import { measureChangeRows } from './measurements/change.js';
 import { measureConnectRows } from './measurements/connect.js';
 import { measureDecodeRows } from './measurements/decode.js';
 import type { Measurement } from './measurements/plan.js';
+import { measureRouterRows } from './measurements/router.js';
 import { measureStartRows } from './measurements/start.js';
 import { measureStormRows } from './measurements/storm.js';
 import type { MeasurementName, Options } from './options.js';
@@ -18,6 +19,7 @@ const BY_NAME: Readonly<Record<MeasurementName, Measurement>> = {
   change: measureChangeRows,
   decode: measureDecodeRows,
   start: measureStartRows,
+  router: measureRouterRows,
 };
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);

@@ -12,6 +12,7 @@ export * from './module-structure.js';
 export * from './bridge-structure.js';
 export * from './cable-structure.js';
 export * from './routing.js';
+export * from './vacancies.js';
 export { isAnswerable, isAnswerableBehindNat } from './path-filters.js';
 export { legsTable, markWithoutGateway, needsLegs } from './legs.js';
 export * from './module-routing.js';

@@ -24,6 +24,7 @@ import {
 import { matchExempt, type SourceScope } from './sources.js';
 import type { ChainSpec, RuleSpec, SetSpec, Structure, VerdictElement } from './structure.js';
 import { baseChain } from './structure.js';
+import { heldAnswers, takeVacancyRules, vacancySets } from './vacancies.js';
 import type { Gateway, Policy, Site } from './world.js';
 import { gatewayMark } from './world.js';
 
@@ -40,7 +41,7 @@ const FORWARD_PRIORITY = -150;
 /** Counts packets of a tunnel that answer a flow without a gateway: they take the normal route. */
 export const NO_GATEWAY_CHAIN = 'no_gateway';
 
-/** Counts, in its last rule, frames of VPN flows whose source MAC is no known gateway. */
+/** Counts, in its last rule, frames of VPN flows whose source MAC is no known gateway, and got no vacancy either. */
 export const LEARN_CHAIN = 'learn';
 
 /**
@@ -67,6 +68,7 @@ export function compileNexthopStructure(site: Site): Structure {
     ['way_backs', { kind: 'map', spec: { type: 'mark', map: 'verdict' } }],
     ['candidates', dynamicMacSet(1024, NOTED_SECONDS.candidate)],
     ['uplinks', dynamicMacSet(64, NOTED_SECONDS.uplink)],
+    ...vacancySets(site.vacancies ?? []),
   ]);
 
   const chains = new Map<string, ChainSpec>([
@@ -77,7 +79,7 @@ export function compileNexthopStructure(site: Site): Structure {
     ['translated', { base: {}, rules: translatedRules(site) }],
     ['unmarked', { base: {}, rules: unmarkedRules(site) }],
     ['transport', { base: {}, rules: transportRules(site) }],
-    [LEARN_CHAIN, { base: {}, rules: learnRules() }],
+    [LEARN_CHAIN, { base: {}, rules: learnRules(site) }],
     [NO_GATEWAY_CHAIN, { base: {}, rules: [{ expr: [{ counter: null }] }] }],
     [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
   ]);
@@ -87,6 +89,12 @@ export function compileNexthopStructure(site: Site): Structure {
     ['way_backs', new Map<string, VerdictElement>()],
   ]);
   for (const gateway of gateways) addGateway(policy, gateway, chains, verdicts);
+  for (const vacancy of site.vacancies ?? []) {
+    const chain = returnChain(vacancy.id);
+    const mark = gatewayMark(policy, vacancy.id);
+    chains.set(chain, heldAnswers(policy, vacancy, NO_GATEWAY_CHAIN));
+    verdicts.get('returns')?.set(JSON.stringify(mark), { key: mark, chain });
+  }
   return { sets, chains, verdicts: new Map([...verdicts, ...answer.verdicts]) };
 }
 
@@ -258,9 +266,10 @@ function exemptRules({ sources, links }: Site, scope: SourceScope): RuleSpec[] {
   return matchExempt(sources?.[scope], links).map((matches) => ({ expr: [...matches, { return: null }] }));
 }
 
-function learnRules(): RuleSpec[] {
+function learnRules(site: Site): RuleSpec[] {
   return [
     { expr: [{ vmap: { key: MAC_KEY, data: '@gateways' } }] },
+    ...takeVacancyRules(site),
     { expr: [{ counter: null }, { set: { op: 'update', elem: MAC_KEY, set: '@candidates' } }] },
   ];
 }

@@ -44,7 +44,8 @@ export interface Neighbour {
   readonly family: Family;
   readonly address: string;
   readonly device: string;
-  readonly mac: string;
+  /** Null for a router that is not known yet: the kernel keeps packets for it until it is (NUD_INCOMPLETE). */
+  readonly mac: string | null;
 }
 
 /** Everything of gwmark in the kernel's routing, except routes of client networks. */
@@ -122,8 +123,10 @@ export function compileRouting(site: Site): RoutingPlan {
     if (family === 4 && links.some(({ hasReversePathFilter }) => hasReversePathFilter))
       addTunnelNetworks(site, links, rules, routes);
     const gateways = site.gateways.filter(({ device }) => links.some((link) => link.device === device));
+    const vacancies = (site.vacancies ?? []).filter(({ device }) => links.some((link) => link.device === device));
     for (const gateway of gateways) addGateway(policy, family, gateway, rules, routes, neighbours);
-    if (gateways.length > FEW_GATEWAYS) rules.push(...aroundGateways(policy, family));
+    for (const vacancy of vacancies) addGateway(policy, family, { ...vacancy, mac: null }, rules, routes, neighbours);
+    if (gateways.length + vacancies.length > FEW_GATEWAYS) rules.push(...aroundGateways(policy, family));
     const fallback = [
       ...uplinkRules(site, family),
       ...localFallbackRules(site, family),
@@ -212,7 +215,7 @@ export function clientRoute(site: Pick<Site, 'policy' | 'tunnels'>, network: Cli
 function addGateway(
   policy: Policy,
   family: Family,
-  gateway: Gateway,
+  gateway: Pick<Gateway, 'id' | 'device'> & Pick<Neighbour, 'mac'>,
   rules: PolicyRule[],
   routes: Route[],
   neighbours: Neighbour[],

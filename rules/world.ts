@@ -114,6 +114,14 @@ export interface Gateway {
   readonly isOrdered?: true;
 }
 
+/**
+ * An id that has its rule, route and neighbour, and no router yet: the packet path gives it to one that is not known.
+ */
+export interface Vacancy {
+  readonly id: number;
+  readonly device: string;
+}
+
 /** Everything but the clients: changes seldom, and all that follows from it is computed again each time. */
 export interface Site {
   readonly policy: Policy;
@@ -121,6 +129,8 @@ export interface Site {
   readonly transports: readonly Transport[];
   readonly links: readonly Link[];
   readonly gateways: readonly Gateway[];
+  /** The oldest first; absent: none. */
+  readonly vacancies?: readonly Vacancy[];
   /** Gateway of last resort. */
   readonly uplink: Gateway | null;
   /** Prefix lengths of the subnets behind clients. */
@@ -158,6 +168,11 @@ export interface ClientNetwork extends Network {
 /** The value of a gateway in the bits of the mark mask. */
 export function gatewayMark(policy: Pick<Policy, 'markMask'>, id: number): number {
   return (id * lowestBit(policy.markMask)) >>> 0;
+}
+
+/** The other way round: the id of a gateway in a mark, 0 for none. */
+export function gatewayOfMark({ markMask }: Pick<Policy, 'markMask'>, mark: number): number {
+  return ((mark & markMask) >>> 0) / lowestBit(markMask);
 }
 
 /**

@@ -214,6 +214,8 @@ const statusDocument = v.object({
   sourceLists: v.exactOptional(v.array(sourceList)),
   /** The gateway id of last resort, null while none was learnt. */
   uplink: v.nullable(INTEGER),
+  /** Ids that wait for routers that are not known yet: answers to their first packets are held. */
+  vacancies: v.exactOptional(INTEGER),
   /** When this sidecar started: ISO 8601, UTC. */
   startedAt: v.string(),
   repairs,

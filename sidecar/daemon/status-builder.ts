@@ -59,6 +59,7 @@ export class StatusBuilder {
       gateways: gateways.status(),
       sourceLists: kernel.sources.status(),
       uplink: gateways.uplinkId,
+      vacancies: gateways.ofSite.vacancies?.length ?? 0,
       startedAt: this.#startedAt,
       repairs: repairs.repairs,
       fallThrough: Object.fromEntries(fallThrough),

@@ -59,7 +59,7 @@ export interface DatapathCounters {
 /** The known gateways, in the kernel or in this process. */
 export interface GatewayView {
   /** Gateways that rules and routes are made for, and the one of last resort; none if the kernel keeps them. */
-  readonly ofSite: Pick<Site, 'gateways' | 'uplink'>;
+  readonly ofSite: Pick<Site, 'gateways' | 'uplink' | 'vacancies'>;
   /** The id of the gateway of last resort; null while there is none. */
   readonly uplinkId: number | null;
   /** From the last reading. */
@@ -103,4 +103,6 @@ export interface GatewayKeeper extends NeighbourListener {
   readonly wantsCounters: boolean;
   /** Takes what the rules counted. */
   counted(counters: RuleCounters): void;
+  /** The rules are about to be replaced as a whole, with the sets that the packet path fills. */
+  rewriting(): void;
 }

@@ -12,6 +12,7 @@ import { inline } from './checks/inline.js';
 import { iptables } from './checks/iptables.js';
 import { kernel } from './checks/kernel.js';
 import { kernelPolicy } from './checks/kernel-policy.js';
+import { firstPackets } from './checks/first-packets.js';
 import { labels } from './checks/labels.js';
 import { management } from './checks/management.js';
 import { marks } from './checks/marks.js';
@@ -61,6 +62,7 @@ export const CHECKS: readonly Check[] = [
   kernelPolicy,
   routingNumbers,
   table,
+  firstPackets,
   sidecars,
   settings,
   sourceLists,

@@ -11,12 +11,21 @@ export interface SeenMac {
   readonly expiresSeconds: number | null;
 }
 
+/** A sender that got a vacant id by its first frame. */
+export interface Taker {
+  readonly id: number;
+  readonly device: string;
+  readonly mac: string;
+}
+
 /** What an earlier run left in the kernel, as far as it is needed to continue without a gap. */
 export interface Installed extends Omit<About, 'layout'> {
   readonly clients: ReadonlyMap<string, ClientNetwork>;
   /** Gateway id -> source MACs that are learnt as it. */
   readonly gateways: ReadonlyMap<number, readonly { readonly device: string; readonly mac: string }[]>;
   readonly uplinks: readonly SeenMac[];
+  /** Vacant id -> who took it; null: nobody. */
+  readonly vacancies: ReadonlyMap<number, Pick<Taker, 'device' | 'mac'> | null>;
 }
 
 /** What a rule counted since it was written; both grow only. */
@@ -53,6 +62,9 @@ export interface PacketPath {
    * bridge table the destinations of captured frames, by port.
    */
   seenMacs(set: SeenSet): Promise<readonly SeenMac[]>;
+
+  /** Who took vacant ids, and sent something in the last minute. */
+  takers(policy: Pick<Policy, 'markMask'>): Promise<readonly Taker[]>;
 }
 
 /**

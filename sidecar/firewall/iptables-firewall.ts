@@ -15,7 +15,7 @@ import {
 } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
 import { markClash, notOurs } from './clash.js';
-import type { Firewall, FirewallReading, Installed, RuleCounters, SeenMac, SeenSet } from './firewall.js';
+import type { Firewall, FirewallReading, Installed, RuleCounters, SeenMac, SeenSet, Taker } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import type { InstalledChains, SourceRule } from './iptables-reader.js';
 import { listChains, listSets, readClientSets } from './iptables-reader.js';
@@ -73,6 +73,7 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       transports: chains.transports,
       gateways: chains.gateways,
       uplinks: await this.seenMacs('uplinks'),
+      vacancies: new Map(),
       orders: chains.orders,
     };
   }
@@ -181,6 +182,11 @@ export class IptablesFirewall implements Firewall<IptablesRules> {
       );
     }
     return found;
+  }
+
+  /** Rules of iptables give out no ids. */
+  async takers(): Promise<readonly Taker[]> {
+    return [];
   }
 
   async markClashes(policy: Policy): Promise<readonly string[]> {

@@ -1,14 +1,14 @@
 import type { Command, Nftables, NftObject } from 'nftables-json';
 import type { ClientNetwork, ClientNetworkChange, Policy, Structure, TableFamily } from '../../rules/index.js';
-import { NOTHING, clientCommands, diffStructure } from '../../rules/index.js';
+import { NOTHING, TAKERS_SET, clientCommands, diffStructure } from '../../rules/index.js';
 import { isNotFound } from 'nftables-json';
 import { GwmarkError } from '../errors.js';
 import { notOurs } from './clash.js';
-import type { Firewall, FirewallReading, RuleCounters, SeenMac, SeenSet } from './firewall.js';
+import type { Firewall, FirewallReading, RuleCounters, SeenMac, SeenSet, Taker } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import { nftablesMarkClashes } from './nftables-marks.js';
 import type { InstalledTable } from './table-reader.js';
-import { readSeenMacs, readTable } from './table-reader.js';
+import { readSeenMacs, readTable, readTakers } from './table-reader.js';
 
 /** Our nftables table in the kernel: one transaction a change, never half of one. */
 export class NftablesFirewall implements Firewall<Structure> {
@@ -137,6 +137,16 @@ export class NftablesFirewall implements Firewall<Structure> {
     try {
       const objects = await this.#nft.list({ set: { family: this.#family, table: this.#table, name: set } });
       return objects.flatMap((object) => ('set' in object ? readSeenMacs(object.set.elem ?? []) : []));
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
+    }
+  }
+
+  async takers(policy: Pick<Policy, 'markMask'>): Promise<readonly Taker[]> {
+    try {
+      const objects = await this.#nft.list({ set: { family: this.#family, table: this.#table, name: TAKERS_SET } });
+      return objects.flatMap((object) => ('set' in object ? readTakers(policy, object.set.elem ?? []) : []));
     } catch (error) {
       if (isNotFound(error)) return [];
       throw error;

@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { Expression, MapPair, NftObject } from 'nftables-json';
-import type { ChainSpec, ClientNetwork, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
+import type { ChainSpec, ClientNetwork, Policy, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
 import {
   ABOUT_CHAIN,
   LEARN_CHAIN,
   NOTHING,
   NO_GATEWAY_CHAIN,
+  VACANCY_SET_PREFIX,
+  gatewayOfMark,
   networkKey,
   parseNetwork,
   readAbout,
 } from '../../rules/index.js';
 import type { CountingChains } from './chain-counters.js';
 import { ChainCounters, idOfChain } from './chain-counters.js';
-import type { Count, Installed, RuleCounters, SeenMac } from './firewall.js';
+import type { Count, Installed, RuleCounters, SeenMac, Taker } from './firewall.js';
 
 /** What is in the kernel under our table's name. */
 export interface InstalledTable extends Installed {
@@ -46,11 +48,14 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
   const comments: string[] = [];
   const counters = new ChainCounters(COUNTING);
   let uplinks: readonly SeenMac[] = [];
+  const vacancies = new Map<number, SeenMac | null>();
   for (const object of objects) {
     if ('set' in object) {
       const { name, elem = [] } = object.set;
       sets.set(name, { kind: 'set', spec: { type: object.set.type } });
       if (name === 'uplinks') uplinks = readSeenMacs(elem);
+      const vacant = idOfChain(VACANCY_SET_PREFIX, name);
+      if (vacant !== null) vacancies.set(vacant, readSeenMacs(elem)[0] ?? null);
       for (const network of readClients(name, elem, deviceOf)) clients.set(networkKey(network), network);
     } else if ('map' in object) {
       const { name, elem = [] } = object.map;
@@ -72,7 +77,8 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
     structure: owner === 'ours' ? { sets, chains, verdicts } : NOTHING,
     clients,
     ...about,
-    gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns')),
+    gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns'), vacancies),
+    vacancies,
     uplinks,
     counters: counters.sums,
     fingerprint: fingerprint(objects),
@@ -85,6 +91,14 @@ export function readSeenMacs(elements: readonly Expression[]): SeenMac[] {
     const wrapped = unwrap(element);
     const [device, mac] = concatOf(wrapped.value);
     return device === undefined || mac === undefined ? [] : [{ device, mac, expiresSeconds: wrapped.expires }];
+  });
+}
+
+/** The elements of the set of takers: device, MAC and conntrack mark. */
+export function readTakers(policy: Pick<Policy, 'markMask'>, elements: readonly Expression[]): Taker[] {
+  return elements.flatMap((element) => {
+    const [device, mac, mark] = concatOf(unwrap(element).value);
+    return device === undefined || mac === undefined ? [] : [{ device, mac, id: gatewayOfMark(policy, Number(mark)) }];
   });
 }
 
@@ -117,11 +131,12 @@ function readVerdicts(pairs: readonly MapPair[]): ReadonlyMap<string, VerdictEle
 function readGateways(
   sources: ReadonlyMap<string, VerdictElement> | undefined,
   returns: ReadonlyMap<string, VerdictElement> | undefined,
+  vacancies: ReadonlyMap<number, unknown>,
 ): ReadonlyMap<number, readonly { device: string; mac: string }[]> {
   const gateways = new Map<number, { device: string; mac: string }[]>();
   for (const { chain } of returns?.values() ?? []) {
     const id = idOfChain(COUNTING.return, chain);
-    if (id !== null) gateways.set(id, []);
+    if (id !== null && !vacancies.has(id)) gateways.set(id, []);
   }
   for (const { key, chain } of sources?.values() ?? []) {
     const id = idOfChain(COUNTING.learn, chain);

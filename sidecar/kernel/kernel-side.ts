@@ -86,7 +86,7 @@ export function makeKernelSide(options: KernelSideOptions): KernelSide {
 }
 
 function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): KernelSide {
-  const { kind, policy, routing, maxGateways, clients, onRemoved, beforeClients, onPass } = options;
+  const { kind, tool, policy, routing, maxGateways, clients, onRemoved, beforeClients, onPass } = options;
   const { firewall, bridge } = backend;
   const { configuredUplink, sources, logger, onChanged } = options;
   const common = {
@@ -121,6 +121,7 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
     clients,
     logger,
     onRemoved,
+    onRewrite: () => keeper?.rewriting(),
     ...(beforeClients === undefined ? {} : { beforeClients }),
     ...(onPass === undefined ? {} : { onPass }),
   });
@@ -135,6 +136,8 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
       ...common,
       frames: bridge === null ? null : { compile: compileCableStructure, firewall: bridge },
       max: maxGateways,
+      hasVacancies: tool.kind === 'nftables',
+      applied: () => reconciler.applied(),
       nextPass: () => reconciler.nextPass,
     });
     return { datapath: nexthop, gateways: nexthop, keeper: nexthop };

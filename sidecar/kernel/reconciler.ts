@@ -44,6 +44,8 @@ export interface ReconcilerOptions {
   /** What must finish before new networks are installed; null: nothing. Never rejects. */
   readonly beforeClients?: () => Promise<void> | null;
   readonly onPass?: (pass: Pass) => void;
+  /** Rules that had been installed are about to be replaced as a whole, and what the packet path noted will be lost. */
+  readonly onRewrite?: () => void;
   /** First and last milliseconds between attempts after a failure. */
   readonly backoffMs?: readonly [number, number];
 }
@@ -73,6 +75,7 @@ export class Reconciler {
   /** The last transaction was refused: the table may not be what it was taken for. */
   #isTableDoubtful = false;
   #isClosed = false;
+  #isRewriting = false;
   /** Number of the last pass that began; the first is 1, and a repeated one has a number of its own. */
   #begun = 0;
   #applied = 0;
@@ -220,8 +223,16 @@ export class Reconciler {
       this.#wanted !== null &&
       (this.#isSiteDirty || this.#dirty.size > 0)
     ) {
+      this.#announceRewrite();
       await this.#attempt(this.#wanted);
     }
+  }
+
+  /** Once, however often the rewrite has to be tried. */
+  #announceRewrite(): void {
+    const isRewrite = this.#site !== null && this.#options.tables.needsFullRewrite;
+    if (isRewrite && !this.#isRewriting) this.#options.onRewrite?.();
+    this.#isRewriting = isRewrite;
   }
 
   async #attempt(wanted: WantedSite): Promise<void> {

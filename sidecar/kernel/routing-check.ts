@@ -79,5 +79,7 @@ export function explain(
 ): { readonly lost: readonly RoutingDamage[]; readonly foreign: readonly RoutingDamage[] } {
   const isLost = ({ what, devices }: RoutingDamage): boolean =>
     what === 'missing' && devices.some((device) => !now.has(device) || before.get(device) !== now.get(device));
-  return { lost: damage.filter(isLost), foreign: damage.filter((item) => !isLost(item)) };
+  // Installed again, but neither news nor a fault.
+  const told = damage.filter(({ what, isPassing }) => what !== 'missing' || isPassing !== true);
+  return { lost: told.filter(isLost), foreign: told.filter((item) => !isLost(item)) };
 }

@@ -9,6 +9,8 @@ export interface RoutingDamage {
   readonly what: 'missing' | 'surplus';
   /** The devices whose removal also removes it: any of them. */
   readonly devices: readonly string[];
+  /** The kernel itself drops it when a cable is pulled: a neighbour without a MAC yet. */
+  readonly isPassing?: true;
   /** In the syntax of `ip`: `route 192.168.77.0/24 dev tun0 table 7700 proto 147`. */
   readonly text: string;
 }
@@ -28,6 +30,7 @@ export function damageOf(policy: Policy, diff: RoutingDiff): readonly RoutingDam
       what,
       devices: [neighbour.device],
       text: `neigh ${printNeighbour(neighbour)}`,
+      ...(neighbour.mac === null ? { isPassing: true as const } : {}),
     })),
     ...routes.map((route) => ({
       what,

@@ -133,7 +133,7 @@ function parseRoute(family: Family, { type, dst, dev, nexthops = [], gateway, ta
   ];
 }
 
-function parseNeighbour({ dst, dev, lladdr }: IpNeighbour): Neighbour[] {
-  if (lladdr === undefined) return [];
-  return [{ family: dst.includes(':') ? 6 : 4, address: dst, device: dev, mac: lladdr }];
+function parseNeighbour({ dst, dev, lladdr, state }: IpNeighbour): Neighbour[] {
+  if (lladdr === undefined && !state.includes('INCOMPLETE')) return [];
+  return [{ family: dst.includes(':') ? 6 : 4, address: dst, device: dev, mac: lladdr ?? null }];
 }

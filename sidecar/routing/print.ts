@@ -10,12 +10,14 @@ export const IP_PROTOCOLS: Readonly<Record<NonNullable<PolicyRule['ipproto']>, n
 
 /** The line by which ip(8) installs a neighbour of ours. */
 export function neighbourLine(policy: Policy, neighbour: Neighbour): string {
-  return `neigh replace ${printNeighbour(neighbour)} nud permanent protocol ${policy.routing.protocol}`;
+  // A neighbour that waits is not to be dropped to make room: NTF_EXT_LEARNED.
+  const state = neighbour.mac === null ? 'nud incomplete extern_learn' : 'nud permanent';
+  return `neigh replace ${printNeighbour(neighbour)} ${state} protocol ${policy.routing.protocol}`;
 }
 
 /** As `ip neigh replace` takes it. */
 export function printNeighbour({ address, mac, device }: Neighbour): string {
-  return `${address} lladdr ${mac} dev ${device}`;
+  return mac === null ? `${address} dev ${device}` : `${address} lladdr ${mac} dev ${device}`;
 }
 
 /** As `ip route replace` and `ip route del` take it. */

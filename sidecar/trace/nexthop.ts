@@ -1,4 +1,4 @@
-import { gatewayMark, markWithoutGateway, nexthopAddress, routingTables } from '../../rules/index.js';
+import { HELD_ANSWERS, gatewayMark, markWithoutGateway, nexthopAddress, routingTables } from '../../rules/index.js';
 import { gatewayNeighbours } from '../datapath/nexthop/adoption.js';
 import { findDevice, findForwarding, type Target } from './device.js';
 import type { FoundFlow } from './flow-found.js';
@@ -42,7 +42,8 @@ export async function followNexthop(
   steps.pass('route', `table ${table}: default via ${route.via ?? '?'} dev ${route.device}`);
   const hop = nexthopAddress(policy, family, id);
   const neighbour = plan.neighbours.find(({ address, device }) => address === hop && device === target.device);
-  if (neighbour === undefined) return steps.stop('neighbour', `the next hop ${hop} has no MAC address`, REPAIR, mark);
+  if (neighbour === undefined || neighbour.mac === null)
+    return steps.stop('neighbour', `the next hop ${hop} has no MAC address`, REPAIR, mark);
   steps.pass('neighbour', `${hop} is ${neighbour.mac}, permanently`);
 
   const question: RouteQuestion = {
@@ -80,6 +81,19 @@ export async function followNexthop(
 function findGateway({ policy, plan, allDevices, status }: TraceReading, id: number, steps: Steps): Target | Stopped {
   const known = gatewayNeighbours(policy, plan).get(id) ?? status?.gateways.find((gateway) => gateway.id === id);
   if (known === undefined) {
+    const isVacant = plan.neighbours.some(
+      ({ address, mac }) =>
+        mac === null && [4, 6].some((family) => address === nexthopAddress(policy, family as 4 | 6, id)),
+    );
+    if (isVacant)
+      return steps.stop(
+        'gateway',
+        `the router of this flow got the id ${id} by its first packet, and is not known yet: the kernel holds its answers, up to ${HELD_ANSWERS}`,
+        status === null
+          ? 'start gwmark run, which finds out who it is'
+          : 'a running sidecar finds out within a second who it is: see "gwmark gateways"',
+        0,
+      );
     const down = allDevices.find(({ link_type: type, flags }) => type === 'ether' && !flags.includes('UP'));
     const text = `gateway ${id} is gone${down === undefined ? '' : `: its device ${down.ifname} is down`}`;
     return steps.stop(

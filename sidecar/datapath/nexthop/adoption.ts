@@ -14,9 +14,16 @@ export function gatewayNeighbours(
     const id = route.table - firstTable;
     if (id < 1 || route.via !== nexthopAddress(policy, route.family, id)) continue;
     const neighbour = plan.neighbours.find(({ address, device }) => address === route.via && device === route.device);
-    if (neighbour !== undefined) gateways.set(id, { device: neighbour.device, mac: neighbour.mac });
+    const mac = neighbour?.mac ?? null;
+    if (mac !== null) gateways.set(id, { device: route.device, mac });
   }
   return gateways;
+}
+
+/** The device that the table of an id leads to; null if there is no such table. */
+export function deviceOfId(policy: Policy, plan: RoutingPlan, id: number): string | null {
+  const table = routingTables(policy).gateway(id);
+  return plan.routes.find((route) => route.table === table)?.device ?? null;
 }
 
 /** The gateway that an earlier run had as uplink; null when it had none. */

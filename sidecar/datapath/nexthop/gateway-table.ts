@@ -1,5 +1,7 @@
-import { type Gateway, isUnicastMac } from '../../../rules/index.js';
+import { type Gateway, isUnicastMac, type Vacancy } from '../../../rules/index.js';
 import type { NeighbourState } from '../datapath.js';
+import type { Doubt, GatewayChange, MoveReason } from './gateway-change.js';
+import { Vacancies } from './vacancies.js';
 
 /** The number of addresses that are stored with their MAC; hosts with ever new IPv6 addresses must not fill the memory. */
 const MAX_NEIGHBOURS = 4096;
@@ -20,37 +22,6 @@ interface Entry {
   isOrdered: boolean;
 }
 
-/** Why answers of a gateway go to another MAC. `claim`: that MAC claimed its address. */
-export type MoveReason = 'claim' | 'frame' | 'answer' | 'silence' | 'command';
-
-/** What happened to a gateway; the caller logs it and cleans up after `gone`. */
-export type GatewayChange =
-  | { readonly kind: 'found'; readonly gateway: Gateway; readonly by: 'neighbour' | 'frame' }
-  | {
-      readonly kind: 'moved';
-      readonly gateway: Gateway;
-      readonly from: string;
-      readonly by: MoveReason;
-      readonly address?: string;
-    }
-  /** Nothing moved yet: the caller checks whether the old router is alive, and calls `alive` or `silent`. */
-  | { readonly kind: 'doubted'; readonly doubt: Doubt }
-  | { readonly kind: 'gone'; readonly gateway: Gateway; readonly why: 'device' | 'unused' | 'excluded' }
-  | { readonly kind: 'limit'; readonly device: string; readonly mac: string };
-
-/** One address of a router was claimed by another MAC, and the router has others. */
-export interface Doubt {
-  readonly device: string;
-  /** The MAC that lost the address. */
-  readonly mac: string;
-  readonly claimedBy: string;
-  readonly address: string;
-  /** What the neighbour table has, or had, at the old MAC beside it; at least one. */
-  readonly others: readonly string[];
-  /** Selected frames had come from the MAC that claims it before it did. */
-  readonly wasClaimantActive: boolean;
-}
-
 /**
  * Which link-layer neighbours are gateways, and under which ids.
  *
@@ -68,9 +39,12 @@ export class GatewayTable {
   readonly #neighbours = new Map<string, NeighbourState & { readonly mac: string }>();
   /** (device, MAC) that lost an address -> the open question. */
   readonly #doubts = new Map<string, Doubt>();
+  /** The ids that routers get before they are known. */
+  readonly vacancies: Vacancies;
   readonly #max: number;
   readonly #isLearntFrom: (device: string, mac: string) => boolean;
   #lastId = 0;
+  #lastVacantId = 1;
 
   /**
    * @param max highest id, 1..254. Neighbours fill at most three quarters of the ids, so that gateways that really
@@ -79,6 +53,7 @@ export class GatewayTable {
    */
   constructor(max: number, isLearntFrom: (device: string, mac: string) => boolean = () => true) {
     this.#max = max;
+    this.vacancies = new Vacancies(max);
     this.#isLearntFrom = isLearntFrom;
   }
 
@@ -170,6 +145,48 @@ export class GatewayTable {
     return true;
   }
 
+  /** Makes ids vacant on these devices, as many as there are to be. True if there are new ones. */
+  reserve(devices: Iterable<string>): boolean {
+    const { list } = this.vacancies;
+    for (const device of devices) {
+      while (this.vacancies.isWanted(device)) {
+        const id = this.#nextVacantId();
+        if (id === null) break;
+        this.vacancies.add({ id, device });
+      }
+    }
+    return list !== this.vacancies.list;
+  }
+
+  /** Takes over a vacancy that an earlier run left in the kernel; not one whose id is taken. */
+  adoptVacancy(vacancy: Vacancy): void {
+    if (vacancy.id < 1 || vacancy.id > this.#max || this.#entries.has(vacancy.id)) return;
+    this.vacancies.add(vacancy);
+    this.#lastVacantId = vacancy.id;
+  }
+
+  /**
+   * The packet path gave a vacant id to a sender. One that became a gateway just then, under another id, has both: its
+   * flows of that moment keep theirs.
+   */
+  seat(id: number, device: string, mac: string): GatewayChange[] {
+    if (this.vacancies.take(id) === null) return [];
+    const known = this.#bySource.get(key(device, mac));
+    const entry: Entry = {
+      id,
+      device,
+      home: known === undefined ? mac : null,
+      mac: known?.mac ?? mac,
+      left: null,
+      isActive: known === undefined,
+      isOrdered: known?.isOrdered === true,
+    };
+    const gateway = toGateway(entry);
+    if (!isUnicastMac(mac) || !this.#isLearntFrom(device, mac)) return [{ kind: 'gone', gateway, why: 'excluded' }];
+    this.#insert(entry);
+    return [{ kind: 'found', gateway, by: 'frame' }];
+  }
+
   /** The neighbour table reported an address. */
   neighbour(state: NeighbourState): GatewayChange[] {
     const address = key(state.device, state.address);
@@ -224,9 +241,10 @@ export class GatewayTable {
   order(device: string, from: string, to: string): GatewayChange[] | null {
     const entry = this.#bySource.get(key(device, from));
     if (entry === undefined) return null;
-    entry.isOrdered = false;
-    const changes = this.#send([entry], to, 'command');
-    entry.isOrdered = to !== from;
+    const both = [entry, ...this.#at(device, entry.mac).filter(({ home }) => home === null)];
+    for (const one of both) one.isOrdered = false;
+    const changes = this.#send(both, to, 'command');
+    for (const one of both) one.isOrdered = to !== from;
     return changes;
   }
 
@@ -332,15 +350,27 @@ export class GatewayTable {
   }
 
   #limit(by: 'neighbour' | 'frame'): number {
-    return by === 'neighbour' ? Math.max(1, Math.floor((this.#max * 3) / 4)) : this.#max;
+    return by === 'neighbour' ? Math.max(1, Math.floor((this.#max * 3) / 4)) : this.#max - this.vacancies.list.length;
   }
 
   #nextId(by: 'neighbour' | 'frame'): number | null {
     if (this.#entries.size >= this.#limit(by)) return null;
     for (let step = 1; step <= this.#max; step += 1) {
       const id = ((this.#lastId + step - 1) % this.#max) + 1;
-      if (this.#entries.has(id)) continue;
+      if (this.#entries.has(id) || this.vacancies.has(id)) continue;
       this.#lastId = id;
+      return id;
+    }
+    return null;
+  }
+
+  /** From the highest one down, so that routers that are known first have low ids; in rotation, too. */
+  #nextVacantId(): number | null {
+    if (this.#entries.size >= this.#limit('frame')) return null;
+    for (let step = 1; step <= this.#max; step += 1) {
+      const id = ((this.#lastVacantId - 1 - step + 2 * this.#max) % this.#max) + 1;
+      if (this.#entries.has(id) || this.vacancies.has(id)) continue;
+      this.#lastVacantId = id;
       return id;
     }
     return null;

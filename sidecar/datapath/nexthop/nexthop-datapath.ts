@@ -1,4 +1,4 @@
-import type { Link, Policy, Site, Structure } from '../../../rules/index.js';
+import type { Link, Policy, Site, Structure, Vacancy } from '../../../rules/index.js';
 import { cableLinks, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
 import type { MoveOrder } from '../../control/move-order.js';
@@ -19,11 +19,12 @@ import type {
 } from '../datapath.js';
 import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
-import { adoptedUplink, gatewayNeighbours } from './adoption.js';
-import type { GatewayChange } from './gateway-table.js';
+import { adoptedUplink, deviceOfId, gatewayNeighbours } from './adoption.js';
+import type { GatewayChange } from './gateway-change.js';
 import { GatewayTable } from './gateway-table.js';
 import { NexthopUplink } from './nexthop-uplink.js';
 import { RouterChecks } from './router-checks.js';
+import { Takers } from './takers.js';
 
 /** A router with clients behind it is never silent for this long: OpenVPN's examples have a keepalive of 10 s. */
 const SILENT_MS = 60_000;
@@ -45,6 +46,10 @@ export interface NexthopDatapathOptions<Rules> {
   readonly logger: Logger;
   /** Gateways or the uplink changed. */
   readonly onChanged: () => void;
+  /** The rules can give vacant ids to routers that are not known. */
+  readonly hasVacancies: boolean;
+  /** Resolves when the kernel has what was wanted at the call. */
+  readonly applied: () => Promise<void>;
   /** Number of the first pass that will take in what is known now, for the log. */
   readonly nextPass: () => number;
 }
@@ -76,6 +81,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   #warnedOf = '';
   readonly #checks: RouterChecks;
   readonly #work = new OngoingWork();
+  readonly #takers: Takers;
 
   constructor(options: NexthopDatapathOptions<Rules>) {
     this.#options = options;
@@ -94,10 +100,19 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       onChanges: (changes) => this.#note(changes),
       onCounters: (counters) => this.counted(counters),
     });
+    this.#takers = new Takers({
+      ...options,
+      table: this.#table,
+      onChanges: (changes) => this.#note(changes),
+    });
   }
 
-  get ofSite(): Pick<Site, 'gateways' | 'uplink'> {
-    return { gateways: this.#table.list(), uplink: this.#uplink.gateway };
+  get ofSite(): Pick<Site, 'gateways' | 'uplink' | 'vacancies'> {
+    return {
+      gateways: this.#table.list(),
+      uplink: this.#uplink.gateway,
+      vacancies: this.#options.hasVacancies ? this.#table.vacancies.list : [],
+    };
   }
 
   get uplinkId(): number | null {
@@ -132,6 +147,13 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       this.#table.adopt({ id, device, mac, sources: own, ...(isOrdered ? { isOrdered } : {}) });
     }
     this.#uplink.adopt(adoptedUplink(policy, plan), table.uplinks);
+    for (const [id, taker] of table.vacancies) {
+      const device = deviceOfId(policy, plan, id);
+      if (device === null) continue;
+      this.#devices.add(device);
+      this.#table.adoptVacancy({ id, device });
+      if (taker?.device === device) this.#note(this.#table.seat(id, device, taker.mac));
+    }
   }
 
   /** Gateways on other devices go. */
@@ -139,17 +161,31 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     const devices = new Set(links.map(({ device }) => device));
     const gone = [...this.#devices].filter((device) => !devices.has(device));
     this.#devices = devices;
-    this.#note(gone.flatMap((device) => this.#table.removeDevice(device)));
+    for (const device of gone) this.#retire(this.#table.vacancies.removeDevice(device));
+    this.#note(
+      gone.flatMap((device) => this.#table.removeDevice(device)),
+      this.#reserve(),
+    );
   }
 
   heard(neighbours: readonly NeighbourState[]): void {
     const others = neighbours.filter(({ address }) => !this.#isNexthop(address));
-    // Senders that the lists now exclude are no longer gateways.
-    this.#note([...others.flatMap((neighbour) => this.#table.neighbour(neighbour)), ...this.#table.removeExempt()]);
+    this.#takers.before(others, () => [
+      ...others.flatMap((neighbour) => this.#table.neighbour(neighbour)),
+      // Senders that the lists now exclude are no longer gateways.
+      ...this.#table.removeExempt(),
+    ]);
   }
 
   bridged(senders: readonly BridgedSender[]): void {
-    this.#note(senders.flatMap(({ device, mac }) => this.#table.bridged(device, mac)));
+    this.#takers.before(senders, () => senders.flatMap(({ device, mac }) => this.#table.bridged(device, mac)));
+  }
+
+  /** Who takes which id until the rules are replaced will not be known, so other ids are vacant from then on. */
+  rewriting(): void {
+    const { list } = this.#table.vacancies;
+    this.#retire(list.filter(({ id }) => this.#table.vacancies.take(id) !== null));
+    if (this.#reserve()) this.#options.onChanged();
   }
 
   poll(need: UplinkNeed, links: readonly Link[]): Promise<void> {
@@ -157,6 +193,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   }
 
   async close(): Promise<void> {
+    await this.#takers.close();
     await this.#checks.close();
     await this.#work.idle();
   }
@@ -217,6 +254,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
 
   async #pollNow(need: UplinkNeed, links: readonly Link[]): Promise<void> {
     const { firewall, frames } = this.#options;
+    await this.#takers.look();
     const uplinks = await firewall.seenMacs('uplinks');
     const candidates = await firewall.seenMacs('candidates');
     const noted =
@@ -246,6 +284,14 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   #isSilent(id: number): boolean {
     const counted = this.#counted.get(id);
     return counted !== undefined && performance.now() - counted.grownAtMs > SILENT_MS;
+  }
+
+  #reserve(): boolean {
+    return this.#options.hasVacancies && this.#table.reserve(this.#devices);
+  }
+
+  #retire(vacancies: readonly Vacancy[]): void {
+    for (const { id } of vacancies) this.#forgetMarks(id);
   }
 
   #note(changes: readonly GatewayChange[], isOtherwiseChanged = false): void {
@@ -281,8 +327,11 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
         this.#forgetMarks(id);
       }
     }
-    if (changes.some(({ kind }) => kind !== 'limit' && kind !== 'doubted') || isOtherwiseChanged)
+    const hasReserved = changes.length > 0 && this.#reserve();
+    if (changes.some(({ kind }) => kind !== 'limit' && kind !== 'doubted') || isOtherwiseChanged || hasReserved)
       this.#options.onChanged();
+    if (changes.some(({ kind }) => kind === 'found') && this.#table.vacancies.list.length > 0)
+      this.#takers.lookAfterPass();
   }
 
   /** Until its marks are gone from conntrack, an id may not mean another MAC; ids rotate, so there is time. */

@@ -4,7 +4,8 @@ import type { Installed, SeenMac } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
 import { UplinkSeeker, isSame, resolveRouter } from '../uplink-seeker.js';
-import type { GatewayChange, GatewayTable } from './gateway-table.js';
+import type { GatewayChange } from './gateway-change.js';
+import type { GatewayTable } from './gateway-table.js';
 
 export interface NexthopUplinkOptions {
   /** The setting `uplink`; null: found by itself. */

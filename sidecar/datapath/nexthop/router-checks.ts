@@ -5,7 +5,8 @@ import type { Logger } from '../../log/logger.js';
 import { ipBatch } from '../../routing/iproute.js';
 import { isUsable, readNeighbours } from '../../routing/neighbours.js';
 import { OngoingWork } from '../../system/ongoing-work.js';
-import type { Doubt, GatewayChange, GatewayTable } from './gateway-table.js';
+import type { Doubt, GatewayChange } from './gateway-change.js';
+import type { GatewayTable } from './gateway-table.js';
 
 /** Rules for the machine that claimed the address come first: its frames are the best evidence. */
 const RULES_MS = 50;

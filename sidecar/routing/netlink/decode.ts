@@ -46,19 +46,22 @@ export function decodeNeighbour({ body }: Message, names: Names): NeighbourEntry
   const device = names.nameOf(uint32(body, 4));
   if (address === undefined || device === null) return null;
   const mac = attributes.get(NDA.mac);
+  const state = uint16(body, 8);
   return {
     family,
     address: formatAddress(address),
     device,
-    mac: mac === undefined || mac.length === 0 ? null : [...mac].map(hexByte).join(':'),
-    state: uint16(body, 8),
+    // One that is not resolved keeps the bytes of before.
+    mac:
+      mac === undefined || mac.length === 0 || (state & NUD.incomplete) !== 0 ? null : [...mac].map(hexByte).join(':'),
+    state,
     protocol: attributes.get(NDA.protocol)?.[0] ?? 0,
   };
 }
 
-/** What of it a plan has. Null for one without a MAC. */
-export function toNeighbour({ family, address, device, mac }: NeighbourEntry): Neighbour | null {
-  return mac === null ? null : { family, address, device, mac };
+/** What of it a plan has. Null for one without a MAC that waits for none either. */
+export function toNeighbour({ family, address, device, mac, state }: NeighbourEntry): Neighbour | null {
+  return mac === null && state !== NUD.incomplete ? null : { family, address, device, mac };
 }
 
 /** A route and who made it; null for what no plan has: another family, a cached route, a device that is gone. */

@@ -9,6 +9,7 @@ import {
   FR_ACT,
   IP_PROTOCOLS,
   NDA,
+  NTF_EXT_LEARNED,
   NUD,
   OWN_HEADER_BYTES,
   RTA,
@@ -27,15 +28,22 @@ const NEXTHOP_BYTES = 8;
 /** What the requests need to know of the machine. */
 type Indexes = Pick<DeviceNames, 'indexOf'>;
 
-/** As `ip neigh replace ADDRESS lladdr MAC dev DEVICE nud permanent protocol PROTOCOL`. */
+/**
+ * As `ip neigh replace ADDRESS lladdr MAC dev DEVICE nud permanent protocol PROTOCOL`; for one without a MAC yet,
+ * `nud incomplete extern_learn`. Userspace sets that state without the kernel's timer, so the kernel asks nobody for the
+ * address, and does not give up: net/core/neighbour.c __neigh_update(), __neigh_event_send().
+ */
 export function setNeighbour(policy: Policy, { family, address, device, mac }: Neighbour, names: Indexes): Request {
   return {
     type: RTM.newNeighbour,
     flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
-    own: neighbourHeader(family, names.indexOf(device), NUD.permanent),
+    own:
+      mac === null
+        ? neighbourHeader(family, names.indexOf(device), NUD.incomplete, NTF_EXT_LEARNED)
+        : neighbourHeader(family, names.indexOf(device), NUD.permanent),
     attributes: Buffer.concat([
       attribute(NDA.address, addressBytes(address)),
-      attribute(NDA.mac, Buffer.from(mac.replaceAll(':', ''), 'hex')),
+      ...(mac === null ? [] : [attribute(NDA.mac, Buffer.from(mac.replaceAll(':', ''), 'hex'))]),
       attribute(NDA.protocol, uint8(policy.routing.protocol)),
     ]),
   };
@@ -98,11 +106,12 @@ export function changeRule(what: 'add' | 'del', policy: Policy, rule: PolicyRule
   };
 }
 
-function neighbourHeader(family: Family, index: number, state: number): Buffer {
+function neighbourHeader(family: Family, index: number, state: number, flags = 0): Buffer {
   const own = Buffer.alloc(OWN_HEADER_BYTES);
   own[0] = AF[family];
   own.set(hostUint32(index), 4);
   own.set(hostUint16(state), 8);
+  own[10] = flags;
   return own;
 }
 

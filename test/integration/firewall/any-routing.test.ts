@@ -10,7 +10,7 @@ import { tryExec } from '../../lab/process.js';
 import type { World } from '../../unit/rules/arbitraries.js';
 import { nexthop6, policy, world } from '../../unit/rules/arbitraries.js';
 import { FULL_SITE, LAN, POLICY, gateway, network, site } from '../../unit/rules/sample-site.js';
-import { ip, ipShow, makeLan, makeTunnel, removeDevice, resetKernel, setSysctl } from './kernel.js';
+import { ip, ipShow, makeLan, nft, makeTunnel, removeDevice, resetKernel, setSysctl } from './kernel.js';
 
 const twoWorlds = policy.chain((drawn) => fc.tuple(world(drawn), world(drawn)));
 
@@ -151,6 +151,25 @@ for (const by of ['netlink', 'ip'] as const) {
       );
     });
 
+    it('has neighbours that wait for their MAC, keep packets until then, and ask nobody', async () => {
+      const waiting = { id: 5, device: 'lan0' };
+      const before = compileRouting(site({ gateways: [], uplink: null, vacancies: [waiting] }));
+      const after = compileRouting(site({ gateways: [gateway(5)], uplink: null }));
+      await change(EMPTY_PLAN, before);
+      assert.deepEqual(contents(await routing.read(POLICY)), contents(before));
+      await nft('add table netdev cable');
+      await nft('add chain netdev cable in { type filter hook ingress device lan0p priority 0 ; }');
+      await nft('add rule netdev cable in ip daddr 203.0.113.200 counter');
+      await nft('add rule netdev cable in arp daddr ip 169.254.119.5 counter');
+      await tryExec(['ping', '-c', '1', '-W', '1', '-m', String(0x5000000), '203.0.113.200']);
+      assert.deepEqual(await passed(), ['0', '0']);
+
+      await change(before, after);
+
+      assert.deepEqual(contents(await routing.read(POLICY)), contents(after));
+      assert.deepEqual(await passed(), ['1', '0']);
+    });
+
     it('works on a link that has no address of its own', async () => {
       await makeLan('bare0');
       const plan = compileRouting(
@@ -215,4 +234,9 @@ async function everything(): Promise<string> {
     ].map(ipShow),
   );
   return parts.join('\n');
+}
+
+/** What the rules of the table `cable` counted, in order. */
+async function passed(): Promise<string[]> {
+  return [...(await nft('list table netdev cable')).matchAll(/packets (\d+)/g)].map(([, count]) => String(count));
 }

@@ -32,6 +32,7 @@ class Table implements Firewall<Structure> {
   remove = async (): Promise<readonly string[]> => [];
   readCounters = async (): Promise<null> => null;
   seenMacs = async (): Promise<readonly []> => [];
+  takers = async (): Promise<readonly []> => [];
 }
 
 const compile = (): { rules: Structure; bridge: Structure; routing: { rules: []; routes: []; neighbours: [] } } => ({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { GatewayChange } from '../../../sidecar/datapath/nexthop/gateway-table.js';
+import type { GatewayChange } from '../../../sidecar/datapath/nexthop/gateway-change.js';
 import { GatewayTable } from '../../../sidecar/datapath/nexthop/gateway-table.js';
 
 const A = '02:00:00:00:00:0a';
