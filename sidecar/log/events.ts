@@ -105,7 +105,7 @@ export const LOG_EVENTS = {
     meaning:
       'OpenVPN waits for a password, a signature or similar from its management client. gwmark is that client and does not have it. `question` says what it is.',
     action:
-      'Configure the answer in OpenVPN (`askpass FILE` for a private key, `auth-user-pass FILE` for a login, and no `management-query-passwords`), or stop the sidecar, let the program that has the answer connect, and start the sidecar again.',
+      'Configure the answer in OpenVPN (`askpass FILE` for a private key, `auth-user-pass FILE` for a login, and no `management-query-passwords`), or let the program that has the answer attach to the sidecar (`passThrough`).',
   },
   'management.unread': {
     level: 'warn',

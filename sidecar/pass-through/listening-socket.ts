@@ -6,6 +6,8 @@ import { chown } from '../system/chown.js';
 
 /** Only its owner may connect, which root always may. */
 const DEFAULT_MODE = 0o600;
+/** A machine that is gone without a word is noticed (TCP only), and a program may close one direction. */
+const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
 /** The pause before a place that is in use is tried again. */
 const RETRY_MS = 5000;
 
@@ -68,7 +70,7 @@ export class ListeningSocket {
   async #listen(): Promise<void> {
     if (!this.#isWanted || this.#server !== null) return;
     const { place } = this;
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onConnection(socket));
+    const server = createServer(SOCKET_OPTIONS, (socket) => this.#onConnection(socket));
     try {
       await listenAt(server, place, place.mode ?? DEFAULT_MODE);
       if (place.kind === 'unix' && place.owner !== undefined) await chown(place.path, place.owner);

@@ -73,7 +73,7 @@ export class LoginDesk {
     if (isFinal && this.#waiting.get(cid)?.kid === kid) this.#waiting.delete(cid);
   }
 
-  /** A client is gone. */
+  /** A client is gone, or let in. */
   gone(cid: string): void {
     this.#waiting.delete(cid);
   }

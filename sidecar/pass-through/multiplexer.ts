@@ -151,7 +151,8 @@ export class Multiplexer {
     if (LOGIN_EVENT.test(rest)) {
       return rest.startsWith('CR_RESPONSE,') ? this.#logins.recipients() : this.#logins.ask(message);
     }
-    if (rest.startsWith('DISCONNECT,')) this.#logins.gone(rest.slice('DISCONNECT,'.length));
+    const [, cid] = /^(?:DISCONNECT|ESTABLISHED),(\d+)$/.exec(rest) ?? [];
+    if (cid !== undefined) this.#logins.gone(cid);
     return this.#programs;
   }
 

@@ -43,6 +43,8 @@ export class PassThrough implements AsyncDisposable {
   readonly #connections = new Set<ProgramSocket>();
   #client: ManagementClient | null = null;
   #banner = '';
+  /** OpenVPN is connected, and what gwmark itself needs of it is prepared. */
+  #isLive = false;
   #hasWarnedOfMany = false;
   #hasWarnedOfLogins = false;
 
@@ -95,10 +97,12 @@ export class PassThrough implements AsyncDisposable {
       if (message.kind === 'client:connect' || message.kind === 'client:reauth') this.#warnOfLogins();
     });
     client.onConnected(async ({ closeSignal }) => {
+      this.#isLive = !closeSignal.aborted;
       await Promise.all(this.#sockets.map((socket) => socket.open()));
       if (closeSignal.aborted) this.#closeSockets();
     });
     client.onDisconnected(() => {
+      this.#isLive = false;
       this.#multiplexer.disconnected();
       this.#closeSockets();
     });
@@ -123,6 +127,7 @@ export class PassThrough implements AsyncDisposable {
 
   /** Hangs up on every program, and closes the sockets. The client is closed by its owner, before or after. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isLive = false;
     this.#multiplexer.disconnected();
     for (const connection of this.#connections) connection.end();
     await Promise.all(this.#sockets.map((socket) => socket.close()));
@@ -143,7 +148,8 @@ export class PassThrough implements AsyncDisposable {
       return;
     }
     const password = await this.#passwordOf(at.place);
-    if (password === undefined || !at.isOpen) {
+    // Reading the file took its time: either end may be gone.
+    if (password === undefined || !this.#isLive || socket.destroyed) {
       socket.destroy();
       if (password === undefined)
         this.#logger.warn('pass_through.refused', { socket: at.name, reason: 'its password file cannot be read' });

@@ -4,6 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { ManagementProgram } from '../lab/management-program.js';
+import { assertFound, runDoctor } from '../lab/doctor.js';
+import { OpenVpnServer } from '../lab/openvpn.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
@@ -115,6 +117,39 @@ describe('an OpenVPN that holds', function () {
   });
 });
 
+describe('an OpenVPN that asks for the passphrase of its key', function () {
+  this.timeout(patient(60_000));
+
+  it('gets it from a program, as without the sidecar', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    await lab.server.stop();
+    const identity = await lab.pki.protect(await lab.pki.issue('asking', 'server'), 'open sesame');
+    await using server = await OpenVpnServer.start({
+      ...lab.server.options,
+      identity,
+      port: 1195,
+      management: { queriesPasswords: true },
+    });
+    const alone = await answer(server.managementSocket);
+    await server.stop();
+    await server.start();
+    const socket = path.join(lab.pki.directory, 'pass.sock');
+    await using sidecar = Sidecar.launch({
+      namespace: lab.topology.endpoint,
+      directory: lab.pki.directory,
+      managementSocket: server.managementSocket,
+      flags: ['--pass-through', `unix:${socket}`],
+    });
+    await opened(sidecar);
+
+    const shared = await answer(socket);
+
+    assert.equal(shared, alone);
+    const { servers } = await sidecar.statusWhere((status) => status.servers[0]?.state === 'ready', 'it serves');
+    assert.equal(servers[0]?.question, null);
+  });
+});
+
 describe('a second sidecar behind the socket of the first, and a third behind the second', function () {
   this.timeout(patient(120_000));
 
@@ -156,6 +191,17 @@ describe('a TCP port that passes through', function () {
       JSON.stringify({ passThrough: { address: 'tcp:127.0.0.1:7506', passwordFile: 'password' } }),
     );
     await opened(await lab.startSidecar('--config', config));
+    const report = await runDoctor(lab.topology.endpoint, {
+      flags: [
+        '--config',
+        config,
+        '--management',
+        `unix:${lab.server.managementSocket}`,
+        '--control-socket',
+        lab.sidecar.controlSocket,
+      ],
+    });
+    assertFound(report, 'pass-through', 'ok', /open, 0 programs attached/);
     const script = 'open sesame\nstatus 3\nsignal SIGTERM\nkill local\nhold release\npid\nquit\n';
 
     const text = await eventually(
@@ -210,6 +256,13 @@ async function behind(lab: VpnLab, role: 'hostA' | 'hostB', management: string, 
   });
   await opened(sidecar);
   return sidecar;
+}
+
+/** What a program gets that gives the passphrase. */
+async function answer(place: string): Promise<string> {
+  await using program = await ManagementProgram.attach(place, />PASSWORD:Need.*\r\n/);
+  await program.ask('password "Private Key" "open sesame"', /SUCCESS:.*\r\n/);
+  return program.text;
 }
 
 /** Without what differs between two times and two connections. */

@@ -82,7 +82,7 @@ const REMEDIES: Readonly<Partial<Record<ManagementErrorCode, string>>> = {
 
 /** How OpenVPN gets what it asks its management client for. */
 const ANSWER =
-  'configure the answer in OpenVPN: askpass FILE for a private key, auth-user-pass FILE for a login, and no management-query-passwords; or stop the sidecar, let the program that has the answer connect, and start the sidecar again';
+  'configure the answer in OpenVPN: askpass FILE for a private key, auth-user-pass FILE for a login, and no management-query-passwords; or let the program that has the answer attach to gwmark (passThrough)';
 
 /** Pure. */
 export function judgeManagement({ name }: Pick<ServerView, 'name'>, outcome: Trial | Abstention): Judgement {

@@ -47,6 +47,7 @@ describe('a program at a socket that passes through', () => {
   it('asks for much and reads nothing: its commands wait, and no other', async () => {
     await using rig = await PassThroughRig.start();
     await rig.sidecar.fake.storm(1000);
+    await rig.sidecar.until(() => rig.sidecar.sessions.length === 1000, 'all are known');
     const [slow, good] = [await rig.attach(), await rig.attach()];
     slow.setReading(false);
 
@@ -260,3 +261,14 @@ async function startWithPassword(): Promise<PassThroughRig> {
     },
   });
 }
+
+describe('a sidecar that listens for OpenVPN (management-client)', () => {
+  it('passes through as one that connects', async () => {
+    await using rig = await PassThroughRig.start({ connects: true });
+    const program = await rig.attach();
+
+    assert.equal(await program.ask('pid', /\r\n$/), PID);
+    await rig.sidecar.fake.hangUp();
+    await program.ended();
+  });
+});

@@ -5,6 +5,7 @@ import type { FakeManagementServerOptions } from 'openvpn-management-client/test
 import type { PassThroughPlace } from '../../../sidecar/config/settings.js';
 import type { FlatSettings } from '../../../sidecar/config/table.js';
 import { ManagementProgram } from '../../lab/management-program.js';
+import { eventually } from '../../lab/wait.js';
 import { InstanceRig } from '../openvpn/instance-rig.js';
 
 /** A sidecar that follows a fake OpenVPN and passes through, and programs at its sockets. */
@@ -26,6 +27,8 @@ export class PassThroughRig implements AsyncDisposable {
       readonly fake?: FakeManagementServerOptions;
       /** Path of the management socket, if not the fake's. */
       readonly management?: string;
+      /** The sidecar listens, and the fake connects. */
+      readonly connects?: boolean;
       /** Runs before the sidecar starts. */
       readonly prepare?: (directory: string) => Promise<void>;
     } = {},
@@ -34,14 +37,22 @@ export class PassThroughRig implements AsyncDisposable {
     const places =
       options.places ?? ((): readonly PassThroughPlace[] => [{ kind: 'unix', path: path.join(directory, 'a.sock') }]);
     await options.prepare?.(directory);
+    const endpoint =
+      options.connects === true
+        ? `listen:unix:${path.join(directory, 'management.sock')}`
+        : options.management === undefined
+          ? undefined
+          : `unix:${options.management}`;
     const sidecar = await InstanceRig.start(
       { passThrough: places(directory), ...options.settings },
       options.fake,
       undefined,
       undefined,
-      options.management === undefined ? undefined : `unix:${options.management}`,
+      endpoint,
     );
     const rig = new PassThroughRig(sidecar, directory);
+    if (options.connects === true && endpoint !== undefined)
+      await eventually(async () => await sidecar.fake.dial(endpoint), { what: 'the sidecar listens' });
     await sidecar.ready();
     await rig.isOpen(true);
     return rig;

@@ -75,6 +75,16 @@ describe('Multiplexer, logins', () => {
     assert.equal(program.got, clientEventText('CONNECT,0,1') + clientEventText('REAUTH,3,2'));
   });
 
+  it('asks nobody about a client that was let in by other means', async () => {
+    const rig = new MultiplexerRig();
+    await rig.say(...clientEvent('CONNECT,0,1'), ...clientEvent('ESTABLISHED,0'));
+
+    const program = rig.attach();
+    await settled();
+
+    assert.equal(program.got, '');
+  });
+
   it('asks only the latest question about a client, and none after a restart', async () => {
     const rig = new MultiplexerRig();
     await rig.say(...clientEvent('CONNECT,0,1'), ...clientEvent('CONNECT,0,2'));
