@@ -27,8 +27,8 @@ export interface KicksOptions {
   readonly networks: Pick<SessionNetworks, 'withhold'>;
   /** Everybody who is connected. */
   readonly sessions: () => Iterable<Session>;
-  /** Null while it is not known who is connected: then OpenVPN's CIDs may mean others. */
-  readonly epoch: () => number | null;
+  /** It is known who is connected: else OpenVPN's CIDs may mean others. */
+  readonly isKnown: () => boolean;
   /** A kick found that the list of sessions may be wrong. */
   readonly onDoubt: () => void;
   readonly logger: Logger;
@@ -78,13 +78,12 @@ export class Kicks {
 
   /** Tells OpenVPN to end a client that is withheld. Never rejects. */
   async tell(session: Session): Promise<KickAnswer> {
-    const { client, epoch, logger, onDoubt } = this.#options;
+    const { client, isKnown, logger, onDoubt } = this.#options;
     const kick = this.#kicked.get(session);
-    if (kick === undefined || !this.#isConnected(session)) return { kind: 'gone' };
+    if (kick === undefined) return { kind: 'gone' };
     kick.toldAtMs = null;
-    if (client.session === undefined || epoch() === null)
+    if (client.session === undefined || !isKnown())
       return { kind: 'untold', reason: 'the management connection is lost' };
-    if (epoch() !== session.epoch) return { kind: 'gone' };
     kick.toldAtMs = this.#now();
     try {
       const reason = await this.#send(session, kick.words);
@@ -104,13 +103,11 @@ export class Kicks {
 
   /** OpenVPN told who is connected: it is told again about those that it should have ended. */
   repeat(): void {
-    for (const [session, { toldAtMs }] of this.#kicked) {
-      if (!this.#isConnected(session)) this.#kicked.delete(session);
-      else if (toldAtMs === null || this.#now() - toldAtMs > REPEAT_MS) void this.tell(session);
-    }
+    for (const [session, { toldAtMs }] of this.#kicked)
+      if (toldAtMs === null || this.#now() - toldAtMs > REPEAT_MS) void this.tell(session);
   }
 
-  /** The session ended. */
+  /** The session ended: its CID may belong to another client soon. */
   forget(session: Session): void {
     this.#kicked.delete(session);
   }
@@ -139,11 +136,6 @@ export class Kicks {
       return `OpenVPN told no CID of it, and ${sameName.length} clients are named ${commonName}`;
     await client.kill(commonName);
     return null;
-  }
-
-  #isConnected(session: Session): boolean {
-    for (const other of this.#options.sessions()) if (other === session) return true;
-    return false;
   }
 }
 

@@ -69,7 +69,7 @@ export class ServerRole implements Role {
   #hasHeardOfClients = false;
 
   constructor(options: ServerRoleOptions) {
-    const { client, logger, networks, settings, holds, epoch } = options;
+    const { client, logger, networks, settings, holds } = options;
     const { server } = networks;
     this.#options = options;
     this.#logger = logger;
@@ -86,7 +86,7 @@ export class ServerRole implements Role {
       client,
       networks: this.#networks,
       sessions: () => this.#sessions.list(),
-      epoch: () => (this.#hasBegun ? epoch() : null),
+      isKnown: () => this.#hasBegun,
       onDoubt: () => this.#snapshots.request(),
       logger,
     });

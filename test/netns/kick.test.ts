@@ -85,7 +85,7 @@ for (const [mode, management] of MODES) {
         assert.notDeepEqual(await lab.conntrack(`=${TUNNEL.client1[family]} `), []);
       }
 
-      const report = await kicked(lab, 'client1', '--hold', '10s');
+      const report = await kicked(lab, 'client1', '--hold', '5s');
 
       const rules = await clientRules(lab.topology.endpoint);
       assert.deepEqual(ownIn(rules), []);

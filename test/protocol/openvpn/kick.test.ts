@@ -29,6 +29,14 @@ function hold(rig: InstanceRig, name: string, message: string | null = null): vo
   rig.holds.add({ name, server: null, untilMs: Date.now() + HOUR_MS, message });
 }
 
+/** Closed until a test opens it. */
+class Gate {
+  open: () => void = () => undefined;
+  readonly promise = new Promise<void>((resolve) => {
+    this.open = resolve;
+  });
+}
+
 /** One with alice (10.64.0.9) and bob (10.64.0.10). */
 async function rigWithTwo(...[overrides, options]: Parameters<typeof InstanceRig.start>): Promise<InstanceRig> {
   const rig = await (await InstanceRig.start(overrides, options)).ready();
@@ -131,6 +139,18 @@ describe('Instance and kicks', () => {
     assert.equal(rig.log.of('client.kick_failed').length, 1);
   });
 
+  it('tells it once, whatever snapshots come while the kernel is waited for', async () => {
+    await using rig = await rigWithTwo({ 'management.snapshotIntervalMs': 1000 });
+    const alice = sessionOf(rig, 'alice');
+    kicksOf(rig).withhold(alice, PLAIN);
+    const asked = rig.asked('status 3');
+    await rig.until(() => rig.asked('status 3') > asked + 1, 'two more snapshots');
+
+    assert.deepEqual(await kicksOf(rig).tell(alice), { kind: 'told' });
+
+    assert.equal(rig.asked('client-kill 0'), 1);
+  });
+
   it('does not tell one that is not connected, and does so when it is', async () => {
     await using rig = await rigWithTwo();
     rig.fake.setBusy(true);
@@ -140,6 +160,26 @@ describe('Instance and kicks', () => {
     assert.deepEqual(await kick(rig, 'alice'), { kind: 'untold', reason: 'the management connection is lost' });
     assert.deepEqual(rig.networks, ['10.64.0.10']);
     rig.fake.setBusy(false);
+
+    await rig.until(() => rig.asked('client-kill 0') === 1, 'the order');
+  });
+
+  it('does not tell an OpenVPN before it is known who is connected to it', async () => {
+    await using rig = await rigWithTwo();
+    const gate = new Gate();
+    let isWaiting = false;
+    rig.whenResolved = async () => {
+      if (rig.fake.connections === 1) return;
+      isWaiting = true;
+      await gate.promise;
+    };
+    await rig.fake.hangUp();
+    await rig.until(() => isWaiting, 'a connection that is being prepared');
+
+    assert.equal((await kick(rig, 'alice')).kind, 'untold');
+    assert.equal(rig.asked('client-kill 0'), 0);
+    rig.whenResolved = () => Promise.resolve();
+    gate.open();
 
     await rig.until(() => rig.asked('client-kill 0') === 1, 'the order');
   });
