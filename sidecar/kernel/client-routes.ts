@@ -49,6 +49,7 @@ export function changedClientRoutes(
     const route = wanted === null ? null : clientRoute(site, wanted);
     if (route !== null && before.get(routeKey(route))?.device !== route.device) setRoutes.push(route);
     // One that moved to the tunnel that main leads to, or from a tunnel to another, leaves the route of before.
+    if (before.size === 0) continue;
     removeRoutes.push(
       ...clientRouteKeys(site.policy, network).flatMap((known) =>
         route !== null && routeKey(route) === known ? [] : (before.get(known) ?? []),

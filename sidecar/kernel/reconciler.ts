@@ -7,7 +7,7 @@ import type {
   Site,
   SubnetLength,
 } from '../../rules/index.js';
-import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, networkKey, subnetLengths } from '../../rules/index.js';
+import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, isHost, networkKey, subnetLengths } from '../../rules/index.js';
 import { damageOf, type RoutingDamage } from '../routing/damage.js';
 import type { KernelRouting } from '../routing/kernel-routing.js';
 import { GwmarkError } from '../errors.js';
@@ -244,8 +244,10 @@ export class Reconciler {
     this.#begun += 1;
     const startedMs = performance.now();
     try {
-      await this.#pass(wanted, isSiteDirty, dirty);
-      this.#options.onPass?.({ seconds: (performance.now() - startedMs) / 1000, hasFailed: false });
+      const work = await this.#pass(wanted, isSiteDirty, dirty);
+      const seconds = (performance.now() - startedMs) / 1000;
+      logger.debug('firewall.applied', { pass: this.#applied, ...work, durationMs: Math.round(seconds * 1e5) / 100 });
+      this.#options.onPass?.({ seconds, hasFailed: false });
       if (this.#problem !== null) logger.info('firewall.recovered', { afterAttempts: this.#failures });
       this.#problem = null;
       this.#failures = 0;
@@ -287,9 +289,13 @@ export class Reconciler {
     });
   }
 
-  async #pass(wanted: WantedSite, isSiteDirty: boolean, dirty: ReadonlySet<string>): Promise<void> {
-    const { policy, tables, clients, logger } = this.#options;
-    const startedMs = performance.now();
+  /** Resolves with what it did, for the log. */
+  async #pass(
+    wanted: WantedSite,
+    isSiteDirty: boolean,
+    dirty: ReadonlySet<string>,
+  ): Promise<{ readonly changes: number; readonly isSiteChange: boolean }> {
+    const { policy, tables, clients } = this.#options;
     const isRewrite = tables.needsFullRewrite;
     const { site, isNew, routing } = this.#nextSite(wanted, isSiteDirty || isRewrite, dirty);
     const compiled = isNew || this.#compiled === null ? tables.compile(site) : this.#compiled;
@@ -323,9 +329,8 @@ export class Reconciler {
 
     if (diff !== EMPTY_DIFF) await this.#options.routing.remove(policy, diff);
     this.#plan = plan;
-    const durationMs = Math.round((performance.now() - startedMs) * 100) / 100;
     this.#applied = this.#begun;
-    logger.debug('firewall.applied', { pass: this.#applied, changes: some.length, durationMs, isSiteChange: isNew });
+    return { changes: some.length, isSiteChange: isNew };
   }
 
   /** The site of this pass: the one of the last pass unless something of it changed. */
@@ -341,13 +346,19 @@ export class Reconciler {
     // again.
     const routing =
       known?.tunnels === wanted.tunnels
-        ? changedClientRoutes({ ...wanted, policy }, this.#clientRoutes, dirty, clients, this.#installedClients)
+        ? changedClientRoutes(
+            { policy, tunnels: wanted.tunnels },
+            this.#clientRoutes,
+            dirty,
+            clients,
+            this.#installedClients,
+          )
         : this.#everyRoute(wanted);
     const isSame =
       !isDirty &&
       known !== null &&
       lengths === known.subnetLengths &&
-      String(routing.families) === String(known.clientRouteFamilies);
+      (routing.routes === this.#clientRoutes || String(routing.families) === String(known.clientRouteFamilies));
     if (isSame) return { site: known, isNew: false, routing };
     return {
       site: { ...wanted, policy, subnetLengths: lengths, clientRouteFamilies: routing.families },
@@ -380,12 +391,13 @@ export class Reconciler {
     const known = this.#site?.subnetLengths;
     if (isSiteDirty || known === undefined)
       return subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
-    const fresh = subnetLengths(
-      [...dirty].map((key) => this.#options.clients.get(key)).filter((network) => network !== null),
-    );
-    const isKnown = fresh.every((length) =>
-      known.some(({ family, prefixLength }) => family === length.family && prefixLength === length.prefixLength),
-    );
+    const isKnown = [...dirty].every((key) => {
+      const network = this.#options.clients.get(key);
+      if (network === null || isHost(network)) return true;
+      return known.some(
+        ({ family, prefixLength }) => family === network.family && prefixLength === network.prefixLength,
+      );
+    });
     return isKnown ? known : subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
   }
 }

@@ -68,8 +68,8 @@ export class FormerOwners implements Disposable {
    * @returns what others had of it, whose connections it must not inherit
    */
   taken(network: ClientNetwork, identity: string | null): readonly ClientNetwork[] {
-    const key = networkKey(network);
-    const same = this.#take(key);
+    if (this.#held.size === 0) return [];
+    const same = this.#take(networkKey(network));
     const others = [...(same === undefined ? [] : [same]), ...this.#takeOverlapping(network, identity)];
     return others.filter((held) => held.identity !== identity).map((held) => held.network);
   }

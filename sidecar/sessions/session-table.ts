@@ -95,32 +95,8 @@ export class SessionTable {
   /** Takes one message in wire order. Messages that say nothing of sessions change nothing. */
   handle(message: Notification, at: Position, now: Date): SessionChange[] {
     const ended = this.#enterEpoch(at.epoch);
-    switch (message.kind) {
-      case 'client:connect':
-      case 'client:reauth': {
-        if (this.#gone.has(message.cid)) return ended;
-        const replaced = this.#replace(message.cid, message.env);
-        this.#describe(this.#touch(message.cid, at, now), message.env);
-        return [...ended, ...replaced];
-      }
-      case 'client:address':
-        return this.#gone.has(message.cid)
-          ? ended
-          : [...ended, ...this.#addAddress(this.#touch(message.cid, at, now), message.address)];
-      case 'client:established': {
-        if (this.#gone.has(message.cid)) return ended;
-        const replaced = this.#replace(message.cid, message.env);
-        const entry = this.#touch(message.cid, at, now);
-        this.#describe(entry, message.env);
-        // Without an address there is nothing to connect yet: OpenVPN says ESTABLISHED for rejected clients too.
-        return [...ended, ...replaced, ...(entry.addresses.size > 0 ? this.#connect(entry) : [])];
-      }
-      case 'client:disconnect':
-        this.#rememberGone(message.cid);
-        return [...ended, ...this.#remove(message.cid, 'disconnect')];
-      default:
-        return ended;
-    }
+    const changes = this.#take(message, at, now);
+    return ended.length === 0 ? changes : [...ended, ...changes];
   }
 
   /**
@@ -162,6 +138,33 @@ export class SessionTable {
   /** A new connection: no message about a client that is gone is on its way any more. */
   forgetGone(): void {
     this.#gone.clear();
+  }
+
+  #take(message: Notification, at: Position, now: Date): SessionChange[] {
+    switch (message.kind) {
+      case 'client:connect':
+      case 'client:reauth': {
+        if (this.#gone.has(message.cid)) return [];
+        const replaced = this.#replace(message.cid, message.env);
+        this.#describe(this.#touch(message.cid, at, now), message.env);
+        return replaced;
+      }
+      case 'client:address':
+        return this.#gone.has(message.cid) ? [] : this.#addAddress(this.#touch(message.cid, at, now), message.address);
+      case 'client:established': {
+        if (this.#gone.has(message.cid)) return [];
+        const replaced = this.#replace(message.cid, message.env);
+        const entry = this.#touch(message.cid, at, now);
+        this.#describe(entry, message.env);
+        // Without an address there is nothing to connect yet: OpenVPN says ESTABLISHED for rejected clients too.
+        return [...replaced, ...(entry.addresses.size > 0 ? this.#connect(entry) : [])];
+      }
+      case 'client:disconnect':
+        this.#rememberGone(message.cid);
+        return this.#remove(message.cid, 'disconnect');
+      default:
+        return [];
+    }
   }
 
   #enterEpoch(epoch: number): SessionChange[] {

@@ -9,7 +9,9 @@ export class Debounced {
   readonly #delayMs: number;
   readonly #work: () => Promise<void>;
   readonly #logger: Logger;
+  /** One timer for all times: to arm it again costs less than a new one. */
   #timer: NodeJS.Timeout | null = null;
+  #isDue = false;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #isStopped = false;
@@ -23,9 +25,14 @@ export class Debounced {
 
   /** Requests it within the delay. */
   soon(): void {
-    if (this.#timer !== null || this.#isStopped) return;
+    if (this.#isDue || this.#isStopped) return;
+    this.#isDue = true;
+    if (this.#timer !== null) {
+      this.#timer.refresh();
+      return;
+    }
     this.#timer = setTimeout(() => {
-      this.#timer = null;
+      this.#isDue = false;
       void this.now();
     }, this.#delayMs);
   }

@@ -55,6 +55,8 @@ export class MessageWriter {
   }
 
   clear(): void {
+    // Padding and what no attribute sets has to be zero.
+    this.#bytes.fill(0, 0, this.#length);
     this.#length = 0;
   }
 
@@ -127,7 +129,6 @@ export class MessageWriter {
       this.#bytes = larger;
       this.#view = new DataView(larger.buffer, larger.byteOffset, larger.length);
     }
-    this.#bytes.fill(0, start, end);
     this.#length = end;
     return start;
   }
