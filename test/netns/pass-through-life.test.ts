@@ -5,7 +5,7 @@ import path from 'node:path';
 
 import { ManagementProgram } from '../lab/management-program.js';
 import { assertFound, runDoctor } from '../lab/doctor.js';
-import { OpenVpnServer } from '../lab/openvpn.js';
+import { OpenVpnClient, OpenVpnServer } from '../lab/openvpn.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
@@ -150,6 +150,39 @@ describe('an OpenVPN that asks for the passphrase of its key', function () {
   });
 });
 
+describe('programs beside an OpenVPN client', function () {
+  this.timeout(patient(60_000));
+
+  it('get what each gets alone', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    const namespace = lab.topology.local;
+    await using client = await OpenVpnClient.start({
+      namespace,
+      pki: lab.pki,
+      identity: lab.identity('local'),
+      transport: 'udp4',
+      remote: lab.served.v4,
+      management: {},
+    });
+    const alone = await ask(client.managementSocket);
+    const socket = path.join(lab.pki.directory, 'pass.sock');
+    await using sidecar = Sidecar.launch({
+      namespace,
+      directory: lab.pki.directory,
+      managementSocket: client.managementSocket,
+      flags: ['--pass-through', `unix:${socket}`],
+    });
+    await opened(sidecar);
+
+    const [shared, another] = await Promise.all([ask(socket), ask(socket)]);
+
+    assert.equal(normalized(shared), normalized(alone));
+    assert.equal(normalized(another), normalized(alone));
+    const { servers } = await sidecar.statusWhere((status) => status.servers[0]?.role === 'client', 'a client');
+    assert.equal(servers[0]?.passThrough?.[0]?.dropped, 0);
+  });
+});
+
 describe('a second sidecar behind the socket of the first, and a third behind the second', function () {
   this.timeout(patient(120_000));
 
@@ -258,6 +291,27 @@ async function behind(lab: VpnLab, role: 'hostA' | 'hostB', management: string, 
   return sidecar;
 }
 
+/** What a program gets that asks an OpenVPN client. */
+async function ask(place: string): Promise<string> {
+  await using program = await ManagementProgram.attach(place);
+  for (const [command, end] of [
+    ['status', /END\r\n$/],
+    ['status 3', /END\r\n$/],
+    ['state', /END\r\n$/],
+    ['load-stats', /SUCCESS: nclients=.*\r\n$/],
+    ['kill local', /ERROR.*\r\n$/],
+    ['client-kill 0', /ERROR.*\r\n$/],
+    ['remote-entry-count', /(END|ERROR.*)\r\n$/],
+    ['remote-entry-get all', /(END|ERROR.*)\r\n$/],
+    ['bytecount 1', />BYTECOUNT:\d+,\d+\r\n$/],
+    ['bytecount 0', /SUCCESS:.*\r\n$/],
+    ['username "Auth" me', /ERROR.*\r\n$/],
+    ['pkcs11-id-count', />PKCS11ID-COUNT:\d+\r\n$/],
+  ] as const)
+    await program.ask(command, end);
+  return program.text;
+}
+
 /** What a program gets that gives the passphrase. */
 async function answer(place: string): Promise<string> {
   await using program = await ManagementProgram.attach(place, />PASSWORD:Need.*\r\n/);
@@ -267,9 +321,15 @@ async function answer(place: string): Promise<string> {
 
 /** Without what differs between two times and two connections. */
 function normalized(text: string): string {
-  return text
-    .replaceAll(/\b1\d{9}\b/g, 'TIME')
-    .replaceAll(/(untrusted_port=|trusted_port=)\d+/g, '$1PORT')
-    .replaceAll(/((?:time_duration|bytes_sent|bytes_received)=)\d+/g, '$1COUNT')
-    .replaceAll(/(CLIENT:[A-Z]+,)\d+/g, '$1CID');
+  return (
+    text
+      .replaceAll(/\b1\d{9}\b/g, 'TIME')
+      .replaceAll(/(untrusted_port=|trusted_port=)\d+/g, '$1PORT')
+      .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'DATE TIME')
+      .replaceAll(/((?:BYTECOUNT:|bytes,|bytesin=|bytesout=|,)\d+)+/g, 'COUNTS')
+      // As many as there was time for.
+      .replaceAll(/(?:>COUNTS\r\n)+/g, '>COUNTS\r\n')
+      .replaceAll(/((?:time_duration|bytes_sent|bytes_received)=)\d+/g, '$1COUNT')
+      .replaceAll(/(CLIENT:[A-Z]+,)\d+/g, '$1CID')
+  );
 }
