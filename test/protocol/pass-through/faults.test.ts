@@ -1,5 +1,6 @@
 /** What programs do wrong, and that nobody else notices. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import path from 'node:path';
@@ -121,6 +122,20 @@ describe('a program at a socket that passes through', () => {
     );
     assert.equal(rig.logged('pass_through.refused').length, 2);
     assert.doesNotMatch(rig.sidecar.log.text(), /sesame/);
+  });
+
+  it('leaves while it is asked for its password, and its place is free', async () => {
+    await using rig = await startWithPassword();
+    for (let index = 0; index < 200; index += 1) {
+      const socket = connect(rig.at());
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.destroy();
+    }
+
+    const program = await rig.attach(rig.at(), /^ENTER PASSWORD:$/);
+    program.send('open sesame\npid\n');
+    await program.until(/pid=1000/);
   });
 
   it('gets nothing before it has given its password', async () => {
