@@ -28,9 +28,9 @@ export const EMPTY_DIFF: RoutingDiff = {
 
 /** The difference of two plans; order within each list follows the plans. */
 export function diffRouting(from: RoutingPlan, to: RoutingPlan): RoutingDiff {
-  const neighbours = compare(from.neighbours, to.neighbours, neighbourKey);
-  const routes = compare(from.routes, to.routes, routeKey);
-  const rules = compare(from.rules, to.rules, (rule) => JSON.stringify(sortedEntries(rule)));
+  const neighbours = compare(from.neighbours, to.neighbours, neighbourKey, (neighbour) => String(neighbour.mac));
+  const routes = compare(from.routes, to.routes, routeKey, routeText);
+  const rules = compare(from.rules, to.rules, ruleText, () => '');
   return {
     setNeighbours: neighbours.set,
     setRoutes: routes.set,
@@ -46,13 +46,21 @@ export function isEmptyRoutingDiff(diff: RoutingDiff): boolean {
   return Object.values(diff).every((list: readonly unknown[]) => list.length === 0);
 }
 
-function compare<T>(from: readonly T[], to: readonly T[], keyOf: (item: T) => string): { set: T[]; removed: T[] } {
-  const known = new Map(from.map((item) => [keyOf(item), fingerprint(item)]));
-  const wanted = new Set(to.map(keyOf));
-  return {
-    set: to.filter((item) => known.get(keyOf(item)) !== fingerprint(item)),
-    removed: from.filter((item) => !wanted.has(keyOf(item))),
-  };
+/** @param textOf what two items with one key may differ in */
+function compare<T>(
+  from: readonly T[],
+  to: readonly T[],
+  keyOf: (item: T) => string,
+  textOf: (item: T) => string,
+): { set: T[]; removed: T[] } {
+  const known = new Map(from.map((item) => [keyOf(item), item]));
+  const wanted = new Map(to.map((item) => [keyOf(item), item]));
+  const set: T[] = [];
+  for (const [key, item] of wanted) {
+    const before = known.get(key);
+    if (before === undefined || textOf(before) !== textOf(item)) set.push(item);
+  }
+  return { set, removed: [...known].flatMap(([key, item]) => (wanted.has(key) ? [] : [item])) };
 }
 
 function neighbourKey({ family, device, address }: Neighbour): string {
@@ -72,12 +80,28 @@ export function clientRouteKeys(policy: Policy, network: ClientNetwork): string[
   );
 }
 
-function fingerprint(item: unknown): string {
-  return JSON.stringify(sortedEntries(item as object));
+function routeText({ family, table, destination, device, via = '', devices = [], ...rest }: Route): string {
+  void (rest satisfies Record<string, never>);
+  return `${family} ${table} ${destination} ${device} ${via} ${devices.join(' ')}`;
 }
 
-function sortedEntries(item: object): [string, unknown][] {
-  return Object.entries(item)
-    .filter(([, value]) => value !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+/** Every field: with each client and each gateway, all rules are compared. */
+function ruleText(rule: PolicyRule): string {
+  const {
+    family,
+    priority,
+    table,
+    goto,
+    suppressPrefixLength,
+    fwmark,
+    iif,
+    from,
+    to,
+    ipproto,
+    sport,
+    dport,
+    ...rest
+  } = rule;
+  void (rest satisfies Record<string, never>);
+  return `${family}|${priority}|${table}|${goto}|${suppressPrefixLength}|${fwmark?.value}|${fwmark?.mask}|${iif}|${from}|${to}|${ipproto}|${sport}|${dport?.[0]}|${dport?.[1]}`;
 }

@@ -122,19 +122,40 @@ function addGateway(
   verdicts: ReadonlyMap<string, Map<string, VerdictElement>>,
 ): void {
   const mark = gatewayMark(policy, id);
-  const markPacket = writeOurBits('meta', policy, mark);
-  chains.set(learnChain(id), {
-    base: {},
-    rules: [{ expr: [{ counter: null }, writeOurBits('ct', policy, mark)] }],
-  });
-  chains.set(returnChain(id), { base: {}, rules: [{ expr: [{ counter: null }, markPacket] }] });
-  chains.set(wayBackChain(id), { base: {}, rules: [{ expr: [markPacket] }] });
+  const { learn, back, wayBack } = gatewayRules(policy.markMask, mark);
+  chains.set(learnChain(id), learn);
+  chains.set(returnChain(id), back);
+  chains.set(wayBackChain(id), wayBack);
   for (const mac of sources) {
     const key = { concat: [device, mac] };
     verdicts.get('gateways')?.set(JSON.stringify(key), { key, chain: learnChain(id) });
   }
   verdicts.get('returns')?.set(JSON.stringify(mark), { key: mark, chain: returnChain(id) });
   verdicts.get('way_backs')?.set(JSON.stringify(mark), { key: mark, chain: wayBackChain(id) });
+}
+
+/** The chains of a gateway. */
+interface GatewayRules {
+  readonly learn: ChainSpec;
+  readonly back: ChainSpec;
+  readonly wayBack: ChainSpec;
+}
+
+/** By mask and mark: the same objects each time, so that comparing two structures need not look into them. */
+const GATEWAY_RULES = new Map<string, GatewayRules>();
+
+function gatewayRules(markMask: number, mark: number): GatewayRules {
+  const key = `${markMask} ${mark}`;
+  const known = GATEWAY_RULES.get(key);
+  if (known !== undefined) return known;
+  const markPacket = writeOurBits('meta', { markMask }, mark);
+  const rules: GatewayRules = {
+    learn: { base: {}, rules: [{ expr: [{ counter: null }, writeOurBits('ct', { markMask }, mark)] }] },
+    back: { base: {}, rules: [{ expr: [{ counter: null }, markPacket] }] },
+    wayBack: { base: {}, rules: [{ expr: [markPacket] }] },
+  };
+  GATEWAY_RULES.set(key, rules);
+  return rules;
 }
 
 /**

@@ -108,6 +108,7 @@ function declareSet(place: Place, name: string, set: SetSpec): { set: NftSet } |
 }
 
 function isSameChain(a: ChainSpec, b: ChainSpec): boolean {
+  if (a.rules === b.rules) return a.rules !== null;
   return a.rules !== null && b.rules !== null && JSON.stringify(a.rules) === JSON.stringify(b.rules);
 }
 
