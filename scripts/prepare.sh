@@ -19,7 +19,7 @@ declare -rA PACKAGE_OF=(
   [nsenter]=util-linux [dockerd]=docker.io [docker-compose]=docker-compose [debootstrap]=debootstrap [dpkg-deb]=dpkg
   [systemd-analyze]=systemd [systemd-nspawn]=systemd-container
   # of bench/datapath
-  [gcc]=build-essential [make]=make [flex]=flex [bison]=bison [bc]=bc
+  [sparse]=sparse [gcc]=build-essential [make]=make [flex]=flex [bison]=bison [bc]=bc
 )
 
 # What real OpenVPN between network namespaces takes, what a virtual machine takes, and what tests of the command line take.

@@ -41,6 +41,8 @@ parts=(
   'compose|docker compose on an engine of its own|scripts/test-compose.sh'
   'packages|Debian packages in clean roots, the unit under systemd|scripts/test-packages.sh'
   'vm|the kernel module in Linux 6.1, long tests too|scripts/test-vm.sh --more'
+  'module|checkpatch, sparse and W=1 on four kernels|scripts/check-module.sh'
+  'debug-kernel|the kernel module under KASAN, lockdep and kmemleak|scripts/test-debug-kernel.sh'
   'beside-vm|beside other programs, in a virtual machine|scripts/test-beside-vm.sh beside'
   'dco|data channel offload: ovpn-dco in 6.12, ovpn in the newest|scripts/test-beside-vm.sh dco'
   'kernels|the kernel module in 5.10, 6.12 and the newest|scripts/test-vm.sh --kernel 5.10,6.12,newest'
