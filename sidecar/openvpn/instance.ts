@@ -73,6 +73,7 @@ export class Instance implements AsyncDisposable {
       endpoint,
       settings: () => this.#settings,
       ownSwitches: () => (this.#roles.known === 'client' ? ['state', 'log'] : ['state']),
+      isKeptOut: (names) => options.holds.list().length > 0 && options.holds.find(this.name, names()) !== null,
       logger,
     });
     const client = makeManagementClient(endpoint, () => this.#settings, this.#passThrough.onNotificationBytes);

@@ -5,6 +5,7 @@ import { toBytes } from './bytes.js';
 import { filterEnvironment } from './env-filter.js';
 import { type InputLine, MAX_COMMAND_BYTES } from './input-lines.js';
 import { LoginDesk } from './login-desk.js';
+import { loginNames } from './login-names.js';
 import { OpenQuestion } from './open-question.js';
 import { type Port, Program, type Rights, type SwitchName } from './program.js';
 import { hasBody, LOGIN_COMMANDS, type ProgramCommand, readCommand } from './program-command.js';
@@ -19,6 +20,8 @@ export interface MultiplexerOptions {
   readonly ownSwitches: () => readonly SwitchName[];
   /** gwmark answers logins. */
   readonly answersLogins: () => boolean;
+  /** gwmark refuses a login of these names itself: `gwmark kick --hold`. */
+  readonly isKeptOut: (names: () => readonly string[]) => boolean;
   /** A socket has `logins: true`. */
   readonly hasAppointed: boolean;
   /** Milliseconds, monotonic. */
@@ -149,7 +152,8 @@ export class Multiplexer {
   #recipientsOfClient(message: RealtimeMessage): Iterable<Program> {
     const { rest } = message;
     if (LOGIN_EVENT.test(rest)) {
-      return rest.startsWith('CR_RESPONSE,') ? this.#logins.recipients() : this.#logins.ask(message);
+      if (rest.startsWith('CR_RESPONSE,')) return this.#logins.recipients();
+      return this.#options.isKeptOut(() => loginNames(message)) ? [] : this.#logins.ask(message);
     }
     const [, cid] = /^(?:DISCONNECT|ESTABLISHED),(\d+)$/.exec(rest) ?? [];
     if (cid !== undefined) this.#logins.gone(cid);

@@ -27,6 +27,8 @@ export interface PassThroughOptions {
   readonly settings: () => Settings;
   /** What gwmark itself wants of OpenVPN. */
   readonly ownSwitches: () => readonly SwitchName[];
+  /** Whether gwmark refuses a login of these names itself. */
+  readonly isKeptOut: (names: () => readonly string[]) => boolean;
   readonly logger: Logger;
 }
 
@@ -66,6 +68,7 @@ export class PassThrough implements AsyncDisposable {
       },
       ownSwitches: options.ownSwitches,
       answersLogins: () => settings().authorize === 'accept',
+      isKeptOut: options.isKeptOut,
       hasAppointed: this.#sockets.some(({ place }) => place.logins === true),
       now: () => performance.now(),
     });

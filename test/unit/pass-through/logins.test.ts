@@ -19,6 +19,22 @@ describe('Multiplexer, logins', () => {
     assert.deepEqual([a.got, b.got], ['', clientEventText('REAUTH,0,2')]);
   });
 
+  it('asks nobody about a client that gwmark keeps out, by either of its names, nor a program that attaches later', async () => {
+    const rig = new MultiplexerRig();
+    const a = rig.attach();
+    rig.keptOut = ['anne', 'jos\u00e9'];
+
+    await rig.say(...clientEvent('CONNECT,0,1'), ...clientEvent('REAUTH,1,2'));
+    await rig.say('>CLIENT:CONNECT,2,1', '>CLIENT:ENV,username=jos\u00c3\u00a9', '>CLIENT:ENV,END');
+    const late = rig.attach();
+    await settled();
+    assert.deepEqual([a.got, late.got], ['', '']);
+    rig.keptOut = [];
+    await rig.say(...clientEvent('CONNECT,3,1'));
+
+    assert.equal(a.got, clientEventText('CONNECT,3,1'));
+  });
+
   it('passes no second answer on', async () => {
     const rig = new MultiplexerRig();
     const [a, b] = [rig.attach(), rig.attach()];

@@ -81,6 +81,8 @@ export class MultiplexerRig {
   now = 0;
   own: SwitchName[] = ['state'];
   answersLogins = false;
+  /** Names that gwmark keeps out. */
+  keptOut: readonly string[] = [];
   #current: { readonly relay: Relay; readonly resolve: () => void; readonly reject: (error: Error) => void } | null =
     null;
 
@@ -95,6 +97,7 @@ export class MultiplexerRig {
       },
       ownSwitches: () => this.own,
       answersLogins: () => this.answersLogins,
+      isKeptOut: (names) => this.keptOut.length > 0 && names().some((name) => this.keptOut.includes(name)),
       hasAppointed,
       now: () => this.now,
     });
