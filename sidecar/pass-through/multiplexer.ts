@@ -8,7 +8,7 @@ import { LoginDesk } from './login-desk.js';
 import { loginNames } from './login-names.js';
 import { OpenQuestion } from './open-question.js';
 import { type Port, Program, type Rights, type SwitchName } from './program.js';
-import { hasBody, LOGIN_COMMANDS, type ProgramCommand, readCommand } from './program-command.js';
+import { type BodyState, hasBody, LOGIN_COMMANDS, type ProgramCommand, readCommand } from './program-command.js';
 import { type RealtimeMessage, RealtimeMessages } from './realtime-messages.js';
 import { Subscriptions } from './subscriptions.js';
 import { Turns } from './turns.js';
@@ -48,6 +48,9 @@ export class Multiplexer {
   readonly #turns = new Turns();
   /** Whose command is being answered. */
   #asking: Program | null = null;
+  /** In the banner. */
+  #managementVersion = 0;
+  /** What programs announced with `version N`. */
   #clientVersion = 0;
 
   constructor(options: MultiplexerOptions) {
@@ -79,6 +82,7 @@ export class Multiplexer {
   attach(port: Port, rights: Rights, banner: ByteString): Program {
     const program = new Program(port, rights);
     this.#programs.add(program);
+    this.#managementVersion = Number(/ Version (\d+) /.exec(banner)?.[1] ?? 0);
     program.send(banner + this.#question.text);
     for (const message of this.#logins.joined(program)) program.send(filterEnvironment(message, program.envLevel));
     return program;
@@ -207,9 +211,8 @@ export class Multiplexer {
       this.leave(program);
     } else if (fault !== null && allowed !== 'all') this.#refuse(program, fault);
     else if (fault === null && !isAllowed(allowed, name, parameters)) this.#refuse(program, refusalOf(allowed, name));
-    else if (hasBody(command, this.#question.text, this.#clientVersion))
-      program.body = { command, lines: [], bytes: 0 };
-    else await this.#execute(program, command, `${line}\n`);
+    else if (hasBody(command, this.#bodyState)) program.body = { command, lines: [], bytes: 0 };
+    else await this.#execute(program, command);
   }
 
   #takeOfBody(body: NonNullable<Program['body']>, line: InputLine): void {
@@ -222,12 +225,29 @@ export class Multiplexer {
     if (lines === null) {
       const limits = `lines of at most ${MAX_COMMAND_BYTES} bytes, and ${MAX_BODY_BYTES} bytes in all`;
       this.#refuse(program, `${command.name} command failed: its body has ${limits}`);
-    } else await this.#execute(program, command, [command.line, ...lines, 'END', ''].join('\n'));
+      return;
+    }
+    const text = [command.line, ...lines, 'END', ''].join('\n');
+    if (LOGIN_COMMANDS.has(command.name)) await this.#executeLogin(program, command, text);
+    else
+      await this.#inTurn(program, () => {
+        // Another program may have answered meanwhile: OpenVPN would run the lines as commands, unchecked.
+        const isWanted = hasBody(command, this.#bodyState);
+        return this.#send(program, command, isWanted ? text : `${command.line}\n`);
+      });
   }
 
-  /** @param text the command as it is sent */
-  async #execute(program: Program, command: ProgramCommand, text: ByteString): Promise<void> {
+  get #bodyState(): BodyState {
+    return {
+      question: this.#question.text,
+      takesLongPasswords: this.#managementVersion >= 6 && this.#clientVersion >= 5,
+    };
+  }
+
+  /** Executes a command without a body. */
+  async #execute(program: Program, command: ProgramCommand): Promise<void> {
     const { name, parameters } = command;
+    const text = `${command.line}\n`;
     if (SWITCHES.has(name)) await this.#subscriptions.switch(program, name as SwitchName, command);
     else if (name === 'bytecount' && parameters[0] !== undefined)
       await this.#subscriptions.count(program, Math.max(0, toInteger(parameters[0])));

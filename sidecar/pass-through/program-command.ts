@@ -27,6 +27,14 @@ export const LOGIN_COMMANDS: ReadonlySet<string> = new Set([
   'client-pending-auth',
 ]);
 
+/** What decides whether a command has a body. */
+export interface BodyState {
+  /** What OpenVPN waits for now, see `OpenQuestion`. */
+  readonly question: ByteString;
+  /** Its management interface has version 6, and a program announced 5 with `version N`. */
+  readonly takesLongPasswords: boolean;
+}
+
 /** sscanf(3) `%lu`, as OpenVPN reads a CID: manage.c parse_cid, v2.6. */
 const NUMBER = /^\s*[+-]?\d/;
 
@@ -34,11 +42,10 @@ const NUMBER = /^\s*[+-]?\d/;
  * Whether lines up to `END` follow the command. As in OpenVPN that depends on its header: when it refuses that, it takes
  * the lines for commands (manage.c man_client_auth, man_pk_sig, man_query_password_base64; v2.6, v2.7).
  *
- * @param question what OpenVPN waits for now, see `OpenQuestion`
- * @param clientVersion what programs announced with `version N`
+ * @param state of OpenVPN
  */
-export function hasBody(command: ProgramCommand, question: ByteString, clientVersion: number): boolean {
-  const { name, parameters } = command;
+export function hasBody({ name, parameters }: ProgramCommand, state: BodyState): boolean {
+  const { question } = state;
   switch (name) {
     case 'client-auth':
       return parameters.length >= 2 && parameters.slice(0, 2).every((word) => NUMBER.test(word));
@@ -48,7 +55,9 @@ export function hasBody(command: ProgramCommand, question: ByteString, clientVer
     case 'certificate':
       return question.startsWith('>NEED-CERTIFICATE:');
     case 'password':
-      return parameters.length === 1 && clientVersion >= 5 && question.startsWith(`>PASSWORD:Need '${parameters[0]}'`);
+      return (
+        parameters.length === 1 && state.takesLongPasswords && question.startsWith(`>PASSWORD:Need '${parameters[0]}'`)
+      );
     default:
       return false;
   }

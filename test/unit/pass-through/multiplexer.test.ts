@@ -177,6 +177,32 @@ describe('Multiplexer, commands with a body', () => {
     assert.deepEqual(rig.sent, ['pk-sig', 'pk-sig\nZGVm\nEND', 'pk-sig']);
   });
 
+  it('sends no lines of a signature that another program has given meanwhile', async () => {
+    const rig = new MultiplexerRig();
+    const [a, b] = [rig.attach(), rig.attach({ allowed: ['pk-sig'] })];
+    await rig.say('>PK_SIGN:YWJj,RSA_PKCS1_PADDING');
+
+    a.send('pk-sig\nZGVm\nEND\n');
+    b.send('pk-sig\nsignal SIGTERM\nEND\n');
+    await rig.answer();
+    await rig.answer('ERROR: The pk-sig command is not currently available');
+
+    assert.deepEqual(rig.sent, ['pk-sig\nZGVm\nEND', 'pk-sig']);
+  });
+
+  it('takes a password with a body only where OpenVPN does', async () => {
+    const rig = new MultiplexerRig();
+    const program = rig.attach();
+    await rig.say(">PASSWORD:Need 'Auth' password");
+    program.send('version 5\n');
+    await rig.answer();
+
+    program.send('password Auth\nc2VjcmV0\nEND\n');
+    await rig.answer("ERROR: the 'password' command requires 2 parameters");
+
+    assert.deepEqual(rig.sent.slice(0, 2), ['version 5', 'password Auth']);
+  });
+
   it('refuses a body that is too long, and reads it to its end', async () => {
     const rig = new MultiplexerRig();
     const program = rig.attach();
