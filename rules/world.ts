@@ -76,7 +76,7 @@ export interface Link {
   readonly hasReversePathFilter: boolean;
   /** `rp_filter` is in force and strict (1). Default: it is not. */
   readonly isReversePathStrict?: boolean;
-  /** It is a bridge: an inline endpoint captures frames that pass it. */
+  /** It is a bridge, and the setting `inline` is not `off`: an inline endpoint captures frames that pass it. */
   readonly isBridge: boolean;
   /** Of a bridge and of a VLAN device on one. Default: no frames pass it. */
   readonly cable?: Cable;

@@ -141,6 +141,13 @@ export const SETTINGS_TABLE = {
     isReloadable: true,
     isInForce: true,
   }),
+  inline: choice({
+    of: ['auto', 'off'],
+    default: 'auto',
+    doc: 'Whether gwmark captures frames for VPN addresses that cross a bridge which is one of the `devices`. `auto`: it does, so the endpoint can be a bridge between a site and its router. `off`: they pass, for a bridge whose hosts must reach the VPN through their own router.',
+    isReloadable: true,
+    isInForce: true,
+  }),
   table: text({
     default: 'gwmark',
     type: 'nft identifier',

@@ -50,7 +50,8 @@ export class CurrentSite {
 
   /** Reads only the devices, before any OpenVPN is followed. */
   async readDevices(): Promise<Devices> {
-    this.#devices = await readDevices(this.#options.settings().devices);
+    const { devices, inline } = this.#options.settings();
+    this.#devices = await readDevices(devices, inline);
     return this.#devices;
   }
 

@@ -40,11 +40,12 @@ export interface VrfMember {
  * Links are Ethernet devices that are up and no part of a bridge or bond: those have their addresses on the master.
  *
  * @param wanted names from the setting `devices`; empty: every link
+ * @param inline the setting: `off` makes a bridge a link like any other
  * @throws GwmarkError DEVICE_UNKNOWN when a wanted device exists but is no Ethernet device. One that does not exist
  * (yet)
  *   is among `unusable`: it may appear later.
  */
-export async function readDevices(wanted: readonly string[]): Promise<Devices> {
+export async function readDevices(wanted: readonly string[], inline: 'auto' | 'off' = 'auto'): Promise<Devices> {
   const devices = await ipJson<IpDevice>(['-d', 'addr', 'show']);
   for (const name of wanted) {
     const device = devices.find(({ ifname }) => ifname === name);
@@ -86,7 +87,8 @@ export async function readDevices(wanted: readonly string[]): Promise<Devices> {
         toLink(
           device,
           routes.filter((route) => route.device === device.ifname),
-          cableOf(device, devices, untagged),
+          inline === 'off' ? null : cableOf(device, devices, untagged),
+          inline,
         ),
       ),
     ),
@@ -130,7 +132,12 @@ export function isVrfMember({ link_type, flags, linkinfo }: IpDevice): boolean {
  * A host is on-link by the prefix of an address, or by a route: a DHCPv6 client has its address as /128, and a router
  * advertisement (RFC 4861, section 4.6.2) or an administrator says which prefix is on the link.
  */
-async function toLink(device: IpDevice, routes: readonly OnlinkRoute[], cable: Cable | null): Promise<Link> {
+async function toLink(
+  device: IpDevice,
+  routes: readonly OnlinkRoute[],
+  cable: Cable | null,
+  inline: 'auto' | 'off',
+): Promise<Link> {
   const addresses = addressesOf(device);
   const networks = [
     ...addresses.map(({ network }) => network),
@@ -142,7 +149,7 @@ async function toLink(device: IpDevice, routes: readonly OnlinkRoute[], cable: C
     onlink: uniqueNetworks(networks.filter((network) => !isLinkLocal(network))),
     families: await familiesOf(device.ifname),
     ...(await readReversePathFilter(device.ifname)),
-    isBridge: device.linkinfo?.info_kind === 'bridge',
+    isBridge: inline !== 'off' && device.linkinfo?.info_kind === 'bridge',
     ...(cable === null ? {} : { cable }),
   };
 }

@@ -153,7 +153,7 @@ export class System implements AsyncDisposable {
   /** By family, a link by which no default route leads. */
   linksWithoutDefault(): Promise<ReadonlyMap<Family, string>> {
     return this.#once('linksWithoutDefault', async () => {
-      const { links } = await readDevices(this.settings.devices);
+      const { links } = await readDevices(this.settings.devices, this.settings.inline);
       const found = await Promise.all(
         ([4, 6] as const).map(async (family) => [family, await linkWithoutDefault(links, family)] as const),
       );

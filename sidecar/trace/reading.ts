@@ -96,7 +96,7 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
   const { settings, ...inForce } = settingsInForce(own, status);
   const policy = { ...policyOf(settings), ...(status === null ? {} : { markMask: status.markMask }) };
   const [devices, allDevices, plan, rules, bySource, byDestination] = await Promise.all([
-    readDevices(settings.devices),
+    readDevices(settings.devices, settings.inline),
     ipJson<IpDevice>(['addr', 'show']),
     readRouting(policy),
     readTracedRules(settings, status),

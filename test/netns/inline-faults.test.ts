@@ -114,7 +114,7 @@ describe('an inline endpoint without the module, when its bridges change', funct
     await reachesSoon('host', 'client1');
   });
 
-  it('answers through a third port what came in there, and no other port gets the answer', async () => {
+  it('answers through a third port what came in there, from the first packet on, and no other port gets the answer', async () => {
     await using r3 = await Namespace.create('r3');
     await connect({ namespace: r3, device: 'lan0', mac: R3_MAC }, { namespace: lab.endpoint, device: 'p3' });
     await lab.endpoint.ip('link set p3 master br0');
@@ -128,16 +128,7 @@ describe('an inline endpoint without the module, when its bridges change', funct
       `route add default via ${ADDRESS.r1.v6} dev lan0 onlink`,
     );
     const party = (family: 'v4' | 'v6') => ({ namespace: r3, address: source[family] });
-    for (const family of FAMILIES)
-      await eventually(
-        async () =>
-          (await ping(party(family), { address: TUNNEL.client1[family] }, { count: 1, waitSeconds: 0.3 })).received ===
-          1,
-        {
-          what: 'the new port captures',
-        },
-      );
-    await lab.sidecar.carries(R3_MAC);
+    await eventually(async () => (await captureRules()).includes('"p3"'), { what: 'the new port captures' });
 
     await using atR1 = await lab.capture('r1');
     await using atR2 = await lab.capture('r2');
@@ -209,6 +200,19 @@ describe('an inline endpoint without the module, when its bridges change', funct
       await assertExchange('udp', lab.party('client2', family), lab.party('host', family));
       assertSentVia(await atR2.frames(), ADDRESS.hostA[family], MAC.r2);
     }
+  });
+
+  it('lets frames pass with `inline: off`, also those that an earlier run captured', async () => {
+    await lab.sidecar.stop();
+    await lab.startSidecar('--datapath', 'nexthop', '--inline', 'off');
+
+    await eventually(async () => !(await lab.endpoint.run(['nft', 'list', 'tables'])).includes('bridge'), {
+      what: 'the table of frames is gone',
+    });
+    assert.equal(await reaches('host', TUNNEL.client1.v4), false);
+    await lab.sidecar.stop();
+    await lab.startSidecar('--datapath', 'nexthop');
+    await reachesSoon('host', 'client1');
   });
 
   it('leaves no table of frames behind `gwmark down`', async () => {

@@ -10,6 +10,8 @@ interface Facts {
   readonly datapath: 'nexthop' | 'module';
   readonly firewall: 'nftables' | 'iptables';
   readonly devices: readonly IpDevice[];
+  /** The setting. */
+  readonly inline: 'auto' | 'off';
   /** Names of the devices on which gateways are learnt. */
   readonly links: readonly string[];
   readonly untagged: UntaggedVlans;
@@ -33,6 +35,7 @@ export const inline: Check = {
       datapath,
       firewall,
       devices,
+      inline: system.settings.inline,
       links: (await system.links()).map(({ ifname }) => ifname),
       untagged: await readUntaggedVlans(devices),
       refusal: isAsked ? await probeFrames(await system.nftables(), system.policy) : null,
@@ -75,7 +78,9 @@ export async function probeFrames(nft: Pick<Nftables, 'check'>, policy: Policy):
   );
 }
 
-export function judgeInline({ datapath, firewall, devices, links, untagged, refusal }: Facts): readonly Judgement[] {
+export function judgeInline(facts: Facts): readonly Judgement[] {
+  const { datapath, firewall, devices, links, untagged, refusal } = facts;
+  if (facts.inline === 'off') return [fine('bridges', 'frames that cross them pass: inline is off', EXPECTED)];
   const onBridges = devices
     .filter(({ ifname }) => links.includes(ifname))
     .map((link) => ({ link, bridge: below(link) }));

@@ -25,10 +25,11 @@ export const table: Check = {
     const bridges = (await system.links()).filter(({ linkinfo }) => linkinfo?.info_kind === 'bridge');
     const devices = await system.devices();
     // Without the module, a bridge without ports has no table.
-    const isInline =
+    const hasFrames =
       (await system.datapath()) === 'module'
         ? bridges.length > 0
         : bridges.some(({ ifname }) => devices.some(({ master }) => master === ifname));
+    const isInline = hasFrames && system.settings.inline !== 'off';
     const firewall = await system.firewall();
     const families = isInline ? (['inet', 'bridge'] as const) : (['inet'] as const);
     return families.map((family) =>

@@ -18,6 +18,7 @@ const FACTS = {
   datapath: 'nexthop',
   firewall: 'nftables',
   devices: [bridge(0), ...PORTS],
+  inline: 'auto',
   links: ['br0'],
   untagged: new Map<string, number>(),
   refusal: null,
@@ -38,6 +39,7 @@ describe('judgeInline', () => {
     assert.match(said({ devices: [bridge(0)] }).join(), /^ok has no port/);
     assert.match(said({}).join(), /^ok frames for the VPN are captured at p1, p2$/);
     assert.match(said({ datapath: 'module' }).join(), /^ok the module/);
+    assert.match(said({ inline: 'off' }).join(), /^ok .*inline is off$/);
   });
 
   it('says that iptables captures nothing, which need not be a fault', () => {
