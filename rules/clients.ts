@@ -68,6 +68,14 @@ export function subnetLengths(networks: Iterable<ClientNetwork>): SubnetLength[]
   return [...lengths.values()].toSorted((a, b) => a.family - b.family || b.prefixLength - a.prefixLength);
 }
 
+/** False for a subnet whose length is not among these. */
+export function hasLength(lengths: readonly SubnetLength[], network: ClientNetwork | null): boolean {
+  if (network === null || isHost(network)) return true;
+  return lengths.some(
+    ({ family, prefixLength }) => family === network.family && prefixLength === network.prefixLength,
+  );
+}
+
 /**
  * Whether the kernel needs a route of ours to reach a client network. `route`: main has none to its tunnel.
  * `contested`: main leads to another tunnel of ours, or to either, as of two servers with the same network; then ours

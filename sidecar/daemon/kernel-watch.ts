@@ -13,6 +13,9 @@ import type { CurrentSite } from './current-site.js';
 /** Reading every element costs time in proportion to the clients, so it is rare. */
 const FULL_CHECK_MS = 60_000;
 
+/** Many clients at once ask for one look after the other, each of which lists the rules. */
+const LOOK_REST_MS = 100;
+
 export interface KernelWatchOptions {
   readonly settings: () => Settings;
   readonly policy: Policy;
@@ -32,7 +35,7 @@ export class KernelWatch implements AsyncDisposable {
 
   constructor(options: KernelWatchOptions) {
     this.#options = options;
-    this.#look = new Debounced(0, () => this.#lookNow().finally(options.onLooked), options.logger);
+    this.#look = new Debounced(0, () => this.#lookNow().finally(options.onLooked), options.logger, LOOK_REST_MS);
   }
 
   /** Starts to listen to the kernel's events, then reads the current state. Call it once. */

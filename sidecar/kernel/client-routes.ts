@@ -1,4 +1,4 @@
-import type { ClientNetwork, Family, Policy, Route, RoutingDiff, Tunnel } from '../../rules/index.js';
+import type { ClientNetwork, Family, Policy, Route, RoutingDiff, RoutingPlan, Tunnel } from '../../rules/index.js';
 import { EMPTY_DIFF, clientRoute, clientRouteKeys, routeKey } from '../../rules/index.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 
@@ -62,6 +62,11 @@ export function changedClientRoutes(
   for (const route of removeRoutes) routes.delete(routeKey(route));
   for (const route of setRoutes) routes.set(routeKey(route), route);
   return { routes, families: familiesOf(routes), diff: { ...EMPTY_DIFF, setRoutes, removeRoutes } };
+}
+
+/** The plan with these routes as well. */
+export function withRoutes(plan: RoutingPlan, routes: ReadonlyMap<string, Route>): RoutingPlan {
+  return { ...plan, routes: [...plan.routes, ...routes.values()] };
 }
 
 /** Families of some routes, 4 first. */

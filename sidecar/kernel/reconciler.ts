@@ -7,7 +7,7 @@ import type {
   Site,
   SubnetLength,
 } from '../../rules/index.js';
-import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, isHost, networkKey, subnetLengths } from '../../rules/index.js';
+import { EMPTY_DIFF, EMPTY_PLAN, diffRouting, hasLength, networkKey, subnetLengths } from '../../rules/index.js';
 import { damageOf, type RoutingDamage } from '../routing/damage.js';
 import type { KernelRouting } from '../routing/kernel-routing.js';
 import { GwmarkError } from '../errors.js';
@@ -15,7 +15,7 @@ import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import { isDeviceGone } from '../routing/iproute.js';
 import type { ClientRoutePass } from './client-routes.js';
-import { changedClientRoutes, everyClientRoute, familiesOf } from './client-routes.js';
+import { changedClientRoutes, everyClientRoute, familiesOf, withRoutes } from './client-routes.js';
 import type { CompiledSite, RuleTables } from './rule-tables.js';
 
 /** So many passes in a row may fail for a device that is gone before that is an error. */
@@ -67,6 +67,8 @@ export class Reconciler {
   #clientRoutes: ReadonlyMap<string, Route> = new Map();
   #dirty = new Set<string>();
   #isSiteDirty = false;
+  /** The last pass had more than one change. */
+  #isBurst = false;
   #running: Promise<void> | null = null;
   #onApplied: (() => void)[] = [];
   #failures = 0;
@@ -208,7 +210,8 @@ export class Reconciler {
   #start(): void {
     if (this.#running !== null || this.#isClosed || (this.#wanted === null && this.#exclusive.length === 0)) return;
     if (this.#retry !== null && this.#exclusive.length === 0) return;
-    this.#running = this.#run().finally(() => {
+    // In a burst, what else the same read brings goes along; a single change does not wait.
+    this.#running = (this.#isBurst ? Promise.resolve().then(() => this.#run()) : this.#run()).finally(() => {
       this.#running = null;
       if (this.#exclusive.length > 0 || ((this.#dirty.size > 0 || this.#isSiteDirty) && this.#retry === null))
         this.#start();
@@ -241,6 +244,7 @@ export class Reconciler {
     const isSiteDirty = this.#isSiteDirty;
     this.#dirty = new Set();
     this.#isSiteDirty = false;
+    this.#isBurst = dirty.size > 1;
     this.#begun += 1;
     const startedMs = performance.now();
     try {
@@ -281,8 +285,7 @@ export class Reconciler {
     // The kernel may have taken a part: what it has is read, not remembered. If it cannot be read, the pass fails
     // again.
     void this.exclusively(async () => {
-      // A transaction usually fails because another program changed the table: then only a complete one is
-      // right.
+      // It usually fails because another program changed the table: then only a complete one is right.
       if (this.#isTableDoubtful) this.#options.tables.invalidate();
       this.#isTableDoubtful = false;
       this.#plan = await this.#options.routing.read(this.#options.policy).catch(() => this.#plan);
@@ -391,17 +394,7 @@ export class Reconciler {
     const known = this.#site?.subnetLengths;
     if (isSiteDirty || known === undefined)
       return subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
-    const isKnown = [...dirty].every((key) => {
-      const network = this.#options.clients.get(key);
-      if (network === null || isHost(network)) return true;
-      return known.some(
-        ({ family, prefixLength }) => family === network.family && prefixLength === network.prefixLength,
-      );
-    });
+    const isKnown = [...dirty].every((key) => hasLength(known, this.#options.clients.get(key)));
     return isKnown ? known : subnetLengths([...this.#options.clients.list(), ...this.#installedClients.values()]);
   }
-}
-
-function withRoutes(plan: RoutingPlan, routes: ReadonlyMap<string, Route>): RoutingPlan {
-  return { ...plan, routes: [...plan.routes, ...routes.values()] };
 }

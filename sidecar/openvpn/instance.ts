@@ -49,6 +49,7 @@ export class Instance implements AsyncDisposable {
   readonly #early = new EarlyMessages();
   #state: ServerState = 'connecting';
   #connects = 0;
+  #hasToldAtLogin = false;
   #epoch = 1;
   #pid: number | null = null;
   /** Unix time of the daemon's latest CONNECTED, by its own clock. */
@@ -291,6 +292,7 @@ export class Instance implements AsyncDisposable {
 
   #disconnected(): void {
     this.#early.reset();
+    this.#hasToldAtLogin = false;
     this.#state = 'connecting';
     this.#settle();
     // OpenVPN may be gone, with its tunnel.
@@ -307,9 +309,16 @@ export class Instance implements AsyncDisposable {
   }
 
   #take(message: Notification, { sequence }: Origin): void {
-    if ('env' in message && this.place.evidence.note(message.env)) void this.#options.onServerChanged();
+    if ('env' in message && this.#isTelling(message) && this.place.evidence.note(message.env))
+      void this.#options.onServerChanged();
     if (message.kind === 'state') this.#stateChanged(message);
     this.#roles.current.take(message, sequence);
+  }
+
+  /** ESTABLISHED repeats what the login of the same client has told, where OpenVPN asks about logins. */
+  #isTelling({ kind }: Notification): boolean {
+    if (kind === 'client:connect') this.#hasToldAtLogin = true;
+    return kind !== 'client:established' || !this.#hasToldAtLogin;
   }
 
   #stateChanged(state: State): void {

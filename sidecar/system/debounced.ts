@@ -9,32 +9,35 @@ export class Debounced {
   readonly #delayMs: number;
   readonly #work: () => Promise<void>;
   readonly #logger: Logger;
-  /** One timer for all times: to arm it again costs less than a new one. */
+  readonly #restMs: number;
   #timer: NodeJS.Timeout | null = null;
-  #isDue = false;
+  #endedMs = -Infinity;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #isStopped = false;
 
-  /** @param work what it throws is logged and not passed to the caller */
-  constructor(delayMs: number, work: () => Promise<void>, logger: Logger) {
+  /**
+   * @param work what it throws is logged and not passed to the caller
+   * @param restMs the least pause between the end of a run and one that `soon` requests
+   */
+  constructor(delayMs: number, work: () => Promise<void>, logger: Logger, restMs = 0) {
+    this.#restMs = restMs;
     this.#delayMs = delayMs;
     this.#work = work;
     this.#logger = logger;
   }
 
-  /** Requests it within the delay. */
+  /** Requests it within the delay, or after the rest. */
   soon(): void {
-    if (this.#isDue || this.#isStopped) return;
-    this.#isDue = true;
-    if (this.#timer !== null) {
-      this.#timer.refresh();
-      return;
-    }
-    this.#timer = setTimeout(() => {
-      this.#isDue = false;
-      void this.now();
-    }, this.#delayMs);
+    if (this.#timer !== null || this.#isStopped) return;
+    const restMs = this.#restMs === 0 ? 0 : this.#endedMs + this.#restMs - performance.now();
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        void this.now();
+      },
+      Math.max(this.#delayMs, restMs),
+    );
   }
 
   /** Resolves when a run that began after this call is done. */
@@ -69,6 +72,7 @@ export class Debounced {
       .catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }))
       .finally(() => {
         this.#running = null;
+        this.#endedMs = performance.now();
       });
     return this.#running;
   }
