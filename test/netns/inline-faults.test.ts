@@ -54,8 +54,9 @@ describe('an inline endpoint without the module, when its bridges change', funct
       await assertExchange('tcp', lab.party('client1', family), lab.party('host', family));
   });
 
-  it('takes frames up by the MAC that the bridge has, also when it gets another', async () => {
-    for (const mac of [OTHER_MAC, MAC.endpoint]) {
+  it('takes frames up by the MAC that the bridge has, also when it gets another, or that of a port', async () => {
+    const portMac = (await lab.endpoint.run(['cat', '/sys/class/net/p1/address'])).trim();
+    for (const mac of [OTHER_MAC, portMac, MAC.endpoint]) {
       await lab.endpoint.ip(`link set br0 address ${mac}`);
       await forgetNeighbours();
 
