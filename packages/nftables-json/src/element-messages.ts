@@ -116,6 +116,24 @@ export function writeBatch(
   writer.message(bracket(NFNL_MSG_BATCH_END, sequence));
 }
 
+/** The first message of a batch, whose last four bytes are the generation, and the last message. */
+const BEGIN_BYTES = 28;
+const END_BYTES = 20;
+
+/**
+ * Turns the batch in `writer`, of one element, into that of another element of the same set with a key of the same
+ * length: three sequence numbers, the generation and the key, the last before the end. To write it costs three times
+ * as much.
+ */
+export function rewriteBatch(writer: MessageWriter, sequence: number, key: Uint8Array, generation: number): void {
+  const end = writer.length - END_BYTES;
+  writer.restamp(0, sequence);
+  writer.restamp(BEGIN_BYTES, sequence);
+  writer.restamp(end, sequence);
+  writer.replaceUint32(BEGIN_BYTES - 4, generation);
+  writer.replace(end - key.length, key);
+}
+
 function request(message: number, flags: number, sequence: number, family: number): MessageHeader {
   return { type: SUBSYSTEM | message, flags, sequence, family, resource: 0 };
 }

@@ -1,5 +1,12 @@
 import type { ElementChange } from './element-change.js';
-import { isPlainSet, readGeneration, writeBatch, writeGetGeneration, writeGetSet } from './element-messages.js';
+import {
+  isPlainSet,
+  readGeneration,
+  rewriteBatch,
+  writeBatch,
+  writeGetGeneration,
+  writeGetSet,
+} from './element-messages.js';
 import { decodeReply, MessageWriter, type Reply } from './netlink-message.js';
 import type { NetlinkSocket } from './netlink-socket.js';
 import { NftError } from './nft-error.js';
@@ -44,6 +51,10 @@ export class ElementWriter {
   readonly #request = new MessageWriter();
   readonly #reply = Buffer.alloc(REPLY_BYTES);
   readonly #replyView = new DataView(this.#reply.buffer, this.#reply.byteOffset, REPLY_BYTES);
+  /** Keeps the last batch: the next is usually for one more address of the same set. */
+  readonly #batch = new MessageWriter();
+  /** What that batch did, if it had one element. */
+  #lastSole: ElementChange | undefined;
   #sequence = 0;
   #lastSets: readonly ElementChange[] = [];
   /** Read by `prepare`, for one transaction. */
@@ -110,6 +121,7 @@ export class ElementWriter {
 
   #readGeneration(): number | undefined {
     const { replies } = this.#exchange((sequence) => {
+      this.#request.clear();
       writeGetGeneration(this.#request, sequence);
     }, 1);
     return replies.map(readGeneration).find((generation) => generation !== undefined);
@@ -132,6 +144,7 @@ export class ElementWriter {
     // The generation comes first: a set that is replaced after it was read then makes the transaction fail, whenever
     // that happens.
     const { replies, isWhole } = this.#exchange((sequence) => {
+      this.#request.clear();
       writeGetGeneration(this.#request, sequence);
       for (const set of sets) {
         writeGetSet(this.#request, sequence, set);
@@ -152,9 +165,11 @@ export class ElementWriter {
    * @see net/netfilter/nfnetlink.c nfnetlink_rcv_batch()
    */
   #commit(changes: readonly ElementChange[], generation: number): Outcome {
-    const { isSent, replies, isWhole } = this.#exchange((sequence) => {
-      writeBatch(this.#request, sequence, changes, generation);
-    }, 1);
+    const { isSent, replies, isWhole } = this.#exchange(
+      (sequence) => this.#writeBatch(sequence, changes, generation),
+      1,
+      this.#batch,
+    );
     const verdicts = replies.flatMap((reply) => (reply.kind === 'verdict' ? [reply.errno] : []));
     if (verdicts.includes(ERESTART)) {
       return 'outdated';
@@ -165,15 +180,28 @@ export class ElementWriter {
     return isWhole && verdicts.length === 1 ? 'applied' : 'unknown';
   }
 
+  #writeBatch(sequence: number, changes: readonly ElementChange[], generation: number): void {
+    const [change] = changes;
+    const [key] = change?.keys ?? [];
+    const sole = changes.length === 1 && change?.keys.length === 1 ? change : undefined;
+    const last = this.#lastSole;
+    this.#lastSole = sole;
+    if (sole && key && last && last.verb === sole.verb && isSameSet(last, sole)) {
+      rewriteBatch(this.#batch, sequence, key, generation);
+      return;
+    }
+    this.#batch.clear();
+    writeBatch(this.#batch, sequence, changes, generation);
+  }
+
   /**
    * @param expected number of answers if all goes well, after which none is waited for unless one of them is a refusal
    */
-  #exchange(write: (sequence: number) => void, expected: number): Exchange {
+  #exchange(write: (sequence: number) => void, expected: number, request = this.#request): Exchange {
     this.#sequence = (this.#sequence + 1) >>> 0;
     const sequence = this.#sequence;
-    this.#request.clear();
     write(sequence);
-    if (!this.#socket.send(this.#request.bytes, this.#request.length)) {
+    if (!this.#socket.send(request.bytes, request.length)) {
       return { isSent: false, replies: [], isWhole: true };
     }
     const replies: Reply[] = [];

@@ -106,6 +106,21 @@ export class MessageWriter {
     this.#view.setUint32(start + ATTRIBUTE_HEADER_BYTES, value);
   }
 
+  /** Gives the message that begins at `start` another sequence number. */
+  restamp(start: number, sequence: number): void {
+    this.#view.setUint32(start + 8, sequence, IS_LITTLE_ENDIAN);
+  }
+
+  /** Another value in the place of one of the same length. */
+  replace(at: number, value: Uint8Array): void {
+    this.#bytes.set(value, at);
+  }
+
+  /** The same for an attribute's number. */
+  replaceUint32(at: number, value: number): void {
+    this.#view.setUint32(at, value);
+  }
+
   #begin(header: Pick<MessageHeader, 'type' | 'flags' | 'sequence'>, length: number): number {
     const start = this.#reserve(length);
     this.#view.setUint16(start + 4, header.type, IS_LITTLE_ENDIAN);
