@@ -220,7 +220,7 @@ export function describeInline({ datapath, hasVlans, transport = 'udp' }: Inline
     it('is what doctor and trace say of it', async () => {
       const here = ['--control-socket', lab.sidecar.controlSocket];
       const { findings } = await runDoctor(lab.endpoint, { flags: here });
-      for (const check of ['inline', 'nftables-table', 'br-netfilter', 'devices', 'kernel-policy'])
+      for (const check of ['inline', 'nftables-table', 'br-netfilter', 'devices'])
         assert.deepEqual(
           findings.filter((finding) => finding.check === check && /warn|error/.test(finding.severity)),
           [],
