@@ -7,6 +7,7 @@ export * from './nexthop-structure.js';
 export * from './about.js';
 export { clientSetName } from './selection.js';
 export { NOTED_SECONDS } from './noted-seconds.js';
+export * from './announced.js';
 export * from './clients.js';
 export * from './module-structure.js';
 export * from './bridge-structure.js';

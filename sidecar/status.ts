@@ -141,6 +141,19 @@ const unreachableNetwork = v.object({
   leadsTo: v.nullable(v.string()),
 });
 
+const announcements = v.object({
+  /** Addresses for which the endpoint answers ARP and ND. */
+  announced: INTEGER,
+  /** Addresses that are being looked for on their link, or will be, before they are announced. */
+  pending: INTEGER,
+  /** Addresses that another host on the link has: not announced. */
+  taken: v.array(v.object({ address: v.string(), device: v.string(), mac: v.string() })),
+  /** Subnets behind clients in the network of a link, with too many addresses to announce. */
+  omitted: v.array(v.object({ network: v.string(), device: v.string() })),
+  /** Why hosts are not told at once when an address is announced (gratuitous ARP); absent if they are. */
+  silent: v.exactOptional(v.string()),
+});
+
 const gatewayState = v.picklist([
   /** In use: a selected frame came from it. */
   'active',
@@ -209,6 +222,8 @@ const statusDocument = v.object({
   holds: v.exactOptional(v.array(hold)),
   /** Client networks to which no packet gets, for another route has them. */
   unreachable: v.exactOptional(v.array(unreachableNetwork)),
+  /** With `announce: proxy`: what the endpoint answers for on its links; null without. */
+  announcements: v.exactOptional(v.nullable(announcements)),
   gateways: v.array(gateway),
   /** The senders that gwmark learns from, and those that it does not. */
   sourceLists: v.exactOptional(v.array(sourceList)),
@@ -266,6 +281,8 @@ export type ClientStatus = DeepReadonly<v.InferOutput<typeof client>>;
 export type HoldStatus = DeepReadonly<v.InferOutput<typeof hold>>;
 /** A client network that the endpoint's own routing does not lead to its tunnel. */
 export type UnreachableNetwork = DeepReadonly<v.InferOutput<typeof unreachableNetwork>>;
+/** What the endpoint answers ARP and ND for. */
+export type AnnouncementStatus = DeepReadonly<v.InferOutput<typeof announcements>>;
 /** What is known of a gateway. */
 export type GatewayState = v.InferOutput<typeof gatewayState>;
 /** Packets and their bytes. Both grow until the gateway is forgotten or the kernel's table is replaced. */

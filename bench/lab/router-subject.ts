@@ -83,6 +83,7 @@ const { datapath, gateways, neighbours, reconciler } = makeKernelSide({
   configuredUplink: null,
   clients: new ClientNetworks(),
   sources: new SourceLists([], []),
+  announcer: { heard: () => false },
   logger,
   onChanged: () => update(),
   onRemoved: () => undefined,

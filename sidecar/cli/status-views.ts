@@ -36,12 +36,33 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
   const head = `gwmark ${printable(document.version)}, datapath ${document.datapath}, ${document.firewall}: ${ready}\n${counts}, ${describeUplink(document)}\n`;
   const problems = document.problems.map((problem) => `  ${paint('!', 'red', hasColours)} ${printable(problem)}\n`);
   const problemBlock = problems.length === 0 ? '' : `\nproblems:\n${problems.join('')}`;
-  const warnings = (document.unreachable ?? []).map(
-    ({ network, device, leadsTo }) =>
-      `  ${paint('!', 'yellow', hasColours)} ${printable(`${network} belongs to a client on ${device}, but the endpoint routes it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`)}\n`,
+  const warnings = warningsOf(document).map(
+    (warning) => `  ${paint('!', 'yellow', hasColours)} ${printable(warning)}\n`,
   );
   const warningBlock = warnings.length === 0 ? '' : `\nwarnings:\n${warnings.join('')}`;
-  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}\n${serversTable(document.servers, options)}${passThroughTable(document.servers, options)}${problemBlock}${warningBlock}`;
+  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}${announced(document)}\n${serversTable(document.servers, options)}${passThroughTable(document.servers, options)}${problemBlock}${warningBlock}`;
+}
+
+function warningsOf({ unreachable = [], announcements = null }: StatusDocument): readonly string[] {
+  const { taken = [], omitted = [] } = announcements ?? {};
+  return [
+    ...unreachable.map(
+      ({ network, device, leadsTo }) =>
+        `${network} belongs to a client on ${device}, but the endpoint routes it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`,
+    ),
+    ...taken.map(
+      ({ address, device, mac }) =>
+        `${address} belongs to a client, but ${mac} on ${device} has it too: not announced`,
+    ),
+    ...omitted.map(({ network, device }) => `${network} on ${device} has too many addresses: not announced`),
+  ];
+}
+
+/** With `announce: proxy`: for how many addresses the endpoint answers. */
+function announced({ announcements = null }: StatusDocument): string {
+  if (announcements === null) return '';
+  const { announced: many, pending } = announcements;
+  return `announced: ${many} ${many === 1 ? 'address' : 'addresses'}${pending === 0 ? '' : `, ${pending} more soon`}\n`;
 }
 
 /** Failures that were repaired. */

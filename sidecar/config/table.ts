@@ -148,6 +148,13 @@ export const SETTINGS_TABLE = {
     isReloadable: true,
     isInForce: true,
   }),
+  announce: choice({
+    of: ['none', 'proxy'],
+    default: 'none',
+    doc: 'Whether the endpoint answers ARP and neighbour discovery for connected clients whose addresses lie in the network of one of its links (`server 192.0.2.128 255.255.255.128` on a LAN 192.0.2.0/24), so that neither hosts nor routers need a route for the VPN. `proxy`: by proxy neighbours of the kernel, each after two requests that no host on the link answers; with their subnets of up to 256 addresses. Not for the networks of an OpenVPN client.',
+    isReloadable: true,
+    isInForce: true,
+  }),
   table: text({
     default: 'gwmark',
     type: 'nft identifier',
@@ -259,7 +266,7 @@ export const SETTINGS_TABLE = {
   sysctl: choice({
     of: ['manage', 'leave'],
     default: 'manage',
-    doc: 'Whether the sidecar sets sysctls: it enables IPv4 and IPv6 forwarding, with `accept_ra=2` on each device that had 1, so that the device keeps its router; for OpenVPN over UDP and IPv6 with the datapath `nexthop` also `net.ipv6.fwmark_reflect`, for path MTUs; with the datapath `module` it disables rp_filter of the devices. `gwmark down` restores them.',
+    doc: 'Whether the sidecar sets sysctls: it enables IPv4 and IPv6 forwarding, with `accept_ra=2` on each device that had 1, so that the device keeps its router; for OpenVPN over UDP and IPv6 with the datapath `nexthop` also `net.ipv6.fwmark_reflect`, for path MTUs; with the datapath `module` it disables rp_filter of the devices; with `announce: proxy` it sets `proxy_ndp=1` and `proxy_delay=0` on the links that clients are announced on. `gwmark down` restores them.',
     isReloadable: true,
     isInForce: true,
   }),

@@ -57,7 +57,7 @@ export class Adoption {
    */
   async takeOver(devices: Devices): Promise<void> {
     const { policy, kernel, logger } = this.#options;
-    const { tables, reconciler, datapath, gateways, neighbours, forwarder, connections } = kernel;
+    const { tables, reconciler, datapath, gateways, neighbours, forwarder, connections, announcer } = kernel;
     const table = await tables.adopt((address) => tunnelTowards(devices, address));
     await checkClashes(policy, tables);
     const plan = await kernel.routing.read(policy);
@@ -70,19 +70,22 @@ export class Adoption {
     }
     for (const network of this.#clients) connections.networks.add(ADOPTED, network, ADOPTED);
     reconciler.adopt(this.#clients, plan);
+    await announcer.adopt();
     // Last: it drops gateways on devices that are gone, and those on present ones are adopted by now.
     await neighbours.setLinks(devices.links);
   }
 
   /** It is known who is connected: networks that no other program holds go. Idempotent. */
   release(): void {
-    const { connections, reconciler } = this.#options.kernel;
+    const { connections, reconciler, announcer } = this.#options.kernel;
     const adopted = this.#clients;
     this.#clients = [];
     this.#transports = [];
     for (const network of adopted) {
       const key = connections.networks.remove(ADOPTED, networkKey(network));
-      if (key !== null) reconciler.clientChanged(key);
+      if (key === null) continue;
+      reconciler.clientChanged(key);
+      announcer.clientChanged(key);
     }
   }
 }

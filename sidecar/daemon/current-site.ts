@@ -68,7 +68,7 @@ export class CurrentSite {
   /** Gives the reconciler the current site, if it differs from before. */
   update(): void {
     const { servers, adoption, gate, kernel, signal } = this.#options;
-    const { gateways, sources, forwarder, filters, reachability, reconciler } = kernel;
+    const { gateways, sources, forwarder, filters, reachability, announcer, reconciler } = kernel;
     if (!gate.isOpen || signal.aborted) return;
     const known = this.#wanted;
     // An OpenVPN that was not heard of yet keeps the tunnel and the transports that an earlier run knew it by.
@@ -88,6 +88,7 @@ export class CurrentSite {
     this.#wanted = hasSameTunnels ? { ...site, tunnels: known.tunnels } : site;
     reconciler.setSite(this.#wanted);
     reachability.routingChanged();
+    announcer.siteChanged();
     if (tunnels.length > 0) forwarder.soon();
   }
 

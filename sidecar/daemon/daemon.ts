@@ -59,6 +59,7 @@ export class Daemon implements AsyncDisposable {
         update: () => this.#site.update(),
         refresh: () => this.#site.refresh(),
         hasTunnel: () => this.#servers.tunnels.length > 0,
+        servesClients: (device) => this.#servers.servesClients(device),
       },
       onPass: (pass) => this.#hooks.onPass?.(pass),
     });

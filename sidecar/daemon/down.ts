@@ -4,6 +4,7 @@ import type { OriginalSysctl } from '../../rules/index.js';
 import { EMPTY_PLAN, diffRouting } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import { readRouting, removeRouting } from '../routing/plan.js';
+import { readProxyNeighbours, removeProxyNeighbours } from '../routing/proxy-neighbours.js';
 import { disableModule } from '../datapath/module/proc.js';
 import { GwmarkError } from '../errors.js';
 import type { InstalledRules } from '../firewall/firewall.js';
@@ -18,7 +19,7 @@ import { policyOf } from '../config/policy.js';
 
 /**
  * The command `down`: removes every trace of gwmark from the network namespace, whichever run left it: table, rules,
- * routes, neighbours, marks in conntrack; and restores sysctls.
+ * routes, neighbours, proxy neighbours, marks in conntrack; and restores sysctls.
  *
  * @returns what was removed, one object a line; empty when there was nothing
  */
@@ -40,6 +41,10 @@ export async function bringDown(settings: Settings, logger: Logger): Promise<{ r
     if (plan.rules.length > 0) removed.push(count(plan.rules.length, 'ip rule'));
     if (plan.routes.length > 0) removed.push(count(plan.routes.length, 'route'));
     if (plan.neighbours.length > 0) removed.push(count(plan.neighbours.length, 'permanent neighbour'));
+
+    const proxies = (await readProxyNeighbours(policy.routing.protocol)).filter(({ isOurs }) => isOurs);
+    await removeProxyNeighbours(policy.routing.protocol, proxies);
+    if (proxies.length > 0) removed.push(count(proxies.length, 'proxy neighbour'));
 
     const failed = await restoreSysctls(savedSysctls);
     for (const original of savedSysctls) {

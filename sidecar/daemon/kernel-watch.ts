@@ -91,7 +91,7 @@ export class KernelWatch implements AsyncDisposable {
 
   #take(event: KernelEvent): void {
     const { kernel, site } = this.#options;
-    const { neighbours, routingRepairs } = kernel;
+    const { neighbours, routingRepairs, announcer } = kernel;
     if (event.kind === 'neighbour') {
       neighbours.take(event);
       routingRepairs.neighbourChanged(event);
@@ -101,6 +101,7 @@ export class KernelWatch implements AsyncDisposable {
       neighbours.takeBridged(event);
       return;
     }
+    if (event.kind === 'link') announcer.look();
     if (
       event.kind === 'link' ||
       event.kind === 'address' ||
@@ -122,10 +123,11 @@ export class KernelWatch implements AsyncDisposable {
   /** Events can be lost silently (ENOBUFS), and sysctls change without one. */
   async #reread(): Promise<void> {
     const { kernel, site } = this.#options;
-    const { neighbours, routingRepairs, filters, reachability } = kernel;
+    const { neighbours, routingRepairs, filters, reachability, announcer } = kernel;
     await neighbours.read();
     await routingRepairs.now();
     if (await filters.look(site.devices.links, true)) site.update();
     reachability.routingChanged();
+    announcer.look();
   }
 }

@@ -38,7 +38,7 @@ export class StatusBuilder {
   /** Pure: combines what each part knows. */
   build(): StatusDocument {
     const { settings, policy, firewall, kernel, servers, holds } = this.#parts;
-    const { gateways, reconciler, repairs, reachability } = kernel;
+    const { gateways, reconciler, repairs, reachability, announcer } = kernel;
     const { fallThrough, module } = gateways.counters;
     const problems = this.problems();
     const instances = servers.list.map(statusOf);
@@ -56,6 +56,7 @@ export class StatusBuilder {
         until: new Date(untilMs).toISOString(),
       })),
       unreachable: reachability.list(),
+      announcements: settings().announce === 'proxy' ? announcer.status() : null,
       gateways: gateways.status(),
       sourceLists: kernel.sources.status(),
       uplink: gateways.uplinkId,
@@ -84,8 +85,18 @@ export class StatusBuilder {
   /** Why traffic of the VPN is not carried, one sentence each; empty when it is. */
   problems(): readonly string[] {
     const { kernel, servers } = this.#parts;
-    const { datapath, gateways, reconciler, repairs, tableRepairs, routingRepairs, forwarder, filters, cards } =
-      kernel;
+    const {
+      datapath,
+      gateways,
+      reconciler,
+      repairs,
+      tableRepairs,
+      routingRepairs,
+      forwarder,
+      filters,
+      cards,
+      announcer,
+    } = kernel;
     const uplink = { problem: uplinkProblem(servers.uplinkNeed, gateways.uplinkId) };
     const watched: readonly Watched[] = [
       datapath,
@@ -97,6 +108,7 @@ export class StatusBuilder {
       uplink,
       filters,
       cards,
+      announcer,
       ...servers.list,
     ];
     const problems = watched.flatMap(({ problem }) => problem ?? []);

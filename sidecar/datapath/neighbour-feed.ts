@@ -15,6 +15,8 @@ export interface NeighbourFeedOptions {
   readonly listener: NeighbourListener | null;
   /** A router that the kernel should resolve before each reading; null: none. */
   readonly asked: ConfiguredUplink | null;
+  /** Hears first; true: the address is a client's, so its host is no router. */
+  readonly announcer: { readonly heard: (neighbour: NeighbourState) => boolean };
   /** The senders of the lists changed. */
   readonly onListsChanged: () => void;
 }
@@ -26,8 +28,8 @@ export interface NeighbourFeedOptions {
 const MAX_BRIDGED = 16;
 
 /**
- * Hands on what the kernel's neighbour table says of links: to the lists of senders first, so that who is on one does
- * not become a gateway, and then to whoever keeps gateways.
+ * Hands on what the kernel's neighbour table says of links: addresses of clients to the announcer alone; the rest to the
+ * lists of senders first, so that who is on one does not become a gateway, and then to whoever keeps gateways.
  */
 export class NeighbourFeed {
   readonly #options: NeighbourFeedOptions;
@@ -91,8 +93,10 @@ export class NeighbourFeed {
   }
 
   #handOn(neighbours: readonly NeighbourState[]): void {
-    const { sources, listener, onListsChanged } = this.#options;
-    const ofLinks = neighbours.filter(({ device }) => this.#devices.has(device));
+    const { sources, listener, announcer, onListsChanged } = this.#options;
+    const ofLinks = neighbours.filter(
+      (neighbour) => this.#devices.has(neighbour.device) && !announcer.heard(neighbour),
+    );
     const hasListChanged = ofLinks.filter((neighbour) => sources.take(neighbour)).length > 0;
     listener?.heard(ofLinks);
     if (hasListChanged) onListsChanged();

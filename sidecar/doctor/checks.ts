@@ -1,4 +1,5 @@
 import type { Check } from './check.js';
+import { announce } from './checks/announce.js';
 import { bridgeNetfilter } from './checks/bridge-netfilter.js';
 import { clientNetworks } from './checks/client-networks.js';
 import { clock } from './checks/clock.js';
@@ -74,6 +75,7 @@ export const CHECKS: readonly Check[] = [
   udpSource,
   reachability,
   clientNetworks,
+  announce,
   mtu,
   pathMtu,
 ];

@@ -1,4 +1,4 @@
-import type { OriginalSysctl, Site } from '../../rules/index.js';
+import type { Family, OriginalSysctl, Site } from '../../rules/index.js';
 import { needsMarkedErrors } from '../../rules/index.js';
 import type { DatapathKind } from '../datapath/datapath.js';
 import type { Logger } from '../log/logger.js';
@@ -16,6 +16,8 @@ export interface ForwarderOptions {
   readonly site: () => ForwardedSite | null;
   /** An OpenVPN has a tunnel, so packets must be forwarded. */
   readonly hasTunnel: () => boolean;
+  /** Links with proxy neighbours, by family. */
+  readonly announcing: () => Readonly<Record<Family, readonly string[]>>;
   /** {@link Forwarder.savedSysctls} grew: resolves when the kernel has a note of them, which `down` reads. */
   readonly onSavedSysctls: () => Promise<void>;
   readonly logger: Logger;
@@ -70,7 +72,7 @@ export class Forwarder {
   }
 
   async #enableFor({ tunnels, links, transports }: ForwardedSite): Promise<void> {
-    const { datapath, onSavedSysctls, logger } = this.#options;
+    const { datapath, announcing, onSavedSysctls, logger } = this.#options;
     try {
       const changes = await planForwarding({
         links,
@@ -82,6 +84,7 @@ export class Forwarder {
         withMarkedErrors: datapath === 'nexthop' && needsMarkedErrors({ transports }),
         // The module has no routes that rp_filter could find.
         withoutReversePathFilter: datapath === 'module',
+        announcing: announcing(),
       });
       const fresh = changes.filter(({ name }) => !this.#savedSysctls.some((original) => original.name === name));
       this.#savedSysctls = [...this.#savedSysctls, ...fresh.map(({ name, value }) => ({ name, value }))];

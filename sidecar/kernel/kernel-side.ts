@@ -19,6 +19,7 @@ import { NftablesFirewall } from '../firewall/nftables-firewall.js';
 import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { KernelRouting } from '../routing/kernel-routing.js';
+import type { Announcer } from './announcer.js';
 import type { ReconcilerOptions } from './reconciler.js';
 import { Reconciler } from './reconciler.js';
 import { RuleTables } from './rule-tables.js';
@@ -38,6 +39,8 @@ export interface KernelSideOptions extends Pick<
   readonly configuredUplink: ConfiguredUplink | null;
   /** The settings `gateways.exclude` and `gateways.only`. */
   readonly sources: SourceLists;
+  /** It is told of every neighbour first. */
+  readonly announcer: Pick<Announcer, 'heard'>;
   readonly logger: Logger;
   /** The datapath has something new for the site. */
   readonly onChanged: () => void;
@@ -88,7 +91,7 @@ export function makeKernelSide(options: KernelSideOptions): KernelSide {
 function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): KernelSide {
   const { kind, tool, policy, routing, maxGateways, clients, onRemoved, beforeClients, onPass } = options;
   const { firewall, bridge } = backend;
-  const { configuredUplink, sources, logger, onChanged } = options;
+  const { configuredUplink, sources, announcer, logger, onChanged } = options;
   const common = {
     policy,
     firewall,
@@ -105,6 +108,7 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
     listener: keeper,
     // Each poll reads the module's own uplink.
     asked: keeper === null ? null : configuredUplink,
+    announcer,
     onListsChanged: onChanged,
   });
   const tables = RuleTables.of(

@@ -6,6 +6,7 @@ import { SourceLists } from '../datapath/source-lists.js';
 import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { KernelRouting } from '../routing/kernel-routing.js';
+import { Announcer } from './announcer.js';
 import { ClientConnections } from './client-connections.js';
 import { DeviceWatch } from './device-watch.js';
 import { FilterWatch } from './filter-watch.js';
@@ -38,6 +39,8 @@ export interface KernelOptions {
     readonly refresh: () => Promise<void>;
     /** An OpenVPN has a tunnel. */
     readonly hasTunnel: () => boolean;
+    /** Clients of an OpenVPN server may be on this tunnel; false for the tunnel of an OpenVPN client. */
+    readonly servesClients: (device: string) => boolean;
   };
   readonly onPass: (pass: Pass) => void;
   readonly logger: Logger;
@@ -57,6 +60,7 @@ export class Kernel implements AsyncDisposable {
   /** Borrowed. */
   readonly routing: KernelRouting;
   readonly reachability: Reachability;
+  readonly announcer: Announcer;
   readonly forwarder: Forwarder;
   readonly repairs = new Repairs();
   readonly tableRepairs: TableRepairs;
@@ -75,6 +79,15 @@ export class Kernel implements AsyncDisposable {
       logger,
     });
     const clients = this.connections.networks;
+    this.announcer = new Announcer({
+      clients,
+      protocol: policy.routing.protocol,
+      isEnabled: () => settings().announce === 'proxy',
+      links: () => site.wanted()?.links ?? null,
+      servesClients: site.servesClients,
+      onDevices: () => this.forwarder.soon(),
+      logger,
+    });
     const { datapath, gateways, keeper, neighbours, tables, reconciler } = makeKernelSide({
       kind,
       tool,
@@ -84,6 +97,7 @@ export class Kernel implements AsyncDisposable {
       configuredUplink: uplink,
       clients,
       sources: this.sources,
+      announcer: this.announcer,
       logger,
       onChanged: site.update,
       onPass,
@@ -101,6 +115,7 @@ export class Kernel implements AsyncDisposable {
       isManaging: () => settings().sysctl === 'manage',
       site: site.wanted,
       hasTunnel: site.hasTunnel,
+      announcing: () => this.announcer.devices,
       onSavedSysctls: () => {
         site.update();
         return reconciler.applied();
@@ -129,18 +144,21 @@ export class Kernel implements AsyncDisposable {
   clientChanged(key: string): void {
     this.reconciler.clientChanged(key);
     this.reachability.changed(key);
+    this.announcer.clientChanged(key);
   }
 
-  /** Changed settings are in force: those that decide about sysctls and connection tracking. */
+  /** Changed settings are in force: those that decide about sysctls, connection tracking and announcing. */
   reconfigured(settings: Settings): void {
     this.connections.isEnabled = settings.conntrack === 'flush';
     this.forwarder.soon();
+    this.announcer.siteChanged();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.routingRepairs.stop();
     this.forwarder.stop();
     this.reachability.stop();
+    this.announcer.stop();
     await this.datapath.close();
     await this.reconciler.close();
     await this.connections[Symbol.asyncDispose]();

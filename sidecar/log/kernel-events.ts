@@ -135,6 +135,45 @@ export const KERNEL_EVENTS = {
       'A device in the setting `devices` does not exist, is down, or is part of a bridge or bond: gwmark learns no gateway on it.',
     action: 'Compare `devices` with `ip link`; gwmark uses the device once it exists and is up.',
   },
+  'announce.changed': {
+    level: 'debug',
+    meaning: 'The endpoint answers ARP and ND for so many addresses more, or fewer (`announce: proxy`).',
+    action: 'None.',
+  },
+  'announce.taken': {
+    level: 'warn',
+    meaning:
+      'A host on the link, with the MAC address `mac`, has the address of a connected client. The endpoint does not answer for this address; it asks again after 2 s, and then less and less often, down to every minute.',
+    action: 'Give the host or the client another address.',
+  },
+  'announce.freed': {
+    level: 'info',
+    meaning: 'The host that had the address of a client is gone; the endpoint answers for the address now.',
+    action: 'None.',
+  },
+  'announce.renewed': {
+    level: 'info',
+    meaning:
+      'Proxy neighbours of gwmark were missing: the kernel removes them when their link goes down, or another program did. The sidecar installs them again, after it has asked the link.',
+    action: 'None; if it repeats although the link stays up, find out which program removes them.',
+  },
+  'announce.omitted': {
+    level: 'warn',
+    meaning:
+      'A subnet behind a client lies in the network of a link and has more than 256 addresses: the endpoint does not answer for it.',
+    action: 'Give hosts and routers a route to it, or use several smaller subnets.',
+  },
+  'announce.silent': {
+    level: 'warn',
+    meaning:
+      'The sidecar cannot send gratuitous ARP and unsolicited neighbour advertisements. The endpoint answers requests anyway; only a host that has an old MAC address for a client keeps it until its entry expires.',
+    action: 'Give the service or the container CAP_NET_RAW; with systemd also the address family AF_PACKET.',
+  },
+  'announce.failed': {
+    level: 'warn',
+    meaning: 'Proxy neighbours could not be changed; the sidecar retries it.',
+    action: 'See the reason in the fields.',
+  },
   'sysctl.changed': {
     level: 'info',
     meaning: 'A sysctl was changed; `gwmark down` restores it.',

@@ -83,6 +83,8 @@ export class Exposition {
     this.#set('gwmark_holds', [[{}, status.holds?.length ?? 0]]);
     this.#set('gwmark_clients', [[{}, status.clients.length]]);
     this.#set('gwmark_firewall_elements', [[{}, status.elements]]);
+    this.#set('gwmark_announced_addresses', [[{}, status.announcements?.announced ?? 0]]);
+    this.#set('gwmark_taken_addresses', [[{}, status.announcements?.taken.length ?? 0]]);
     this.#set(
       'gwmark_gateways',
       GATEWAY_STATES.map((state) => [{ state }, gateways.filter((gateway) => gateway.state === state).length]),

@@ -70,6 +70,16 @@ export const METRICS = {
     help: 'Client addresses and subnets that the packet filter selects.',
     labels: [],
   },
+  gwmark_announced_addresses: {
+    type: 'gauge',
+    help: 'Addresses of clients for which the endpoint answers ARP and ND (announce: proxy).',
+    labels: [],
+  },
+  gwmark_taken_addresses: {
+    type: 'gauge',
+    help: 'Addresses of clients that another host on the link has, so that they are not announced.',
+    labels: [],
+  },
   gwmark_gateways: { type: 'gauge', help: 'Known gateways by state (active, known, moved, down).', labels: ['state'] },
   gwmark_uplink_known: { type: 'gauge', help: '1 while there is a gateway of last resort, otherwise 0.', labels: [] },
   gwmark_apply_duration_seconds: {

@@ -35,6 +35,11 @@ export class Servers implements AsyncDisposable {
     return this.#list.flatMap(({ place }) => place.transports);
   }
 
+  /** False for the tunnel of an OpenVPN client, which leads to networks of which nobody says who is there. */
+  servesClients(device: string): boolean {
+    return !this.#list.some(({ role, place }) => role === 'client' && place.tunnel?.device === device);
+  }
+
   /** Of each it is known now who is connected. */
   get areHeardOf(): boolean {
     return this.#list.every(({ state }) => state !== 'connecting');

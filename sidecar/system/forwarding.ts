@@ -29,6 +29,8 @@ export interface ForwardingNeeds {
   readonly withMarkedErrors: boolean;
   /** The datapath has no routes that rp_filter could find: it has to be off on the links. */
   readonly withoutReversePathFilter: boolean;
+  /** Links with proxy neighbours, by family. */
+  readonly announcing: Readonly<Record<Family, readonly string[]>>;
 }
 
 /**
@@ -53,6 +55,7 @@ export async function planForwarding(needs: ForwardingNeeds): Promise<SysctlChan
     const [reflect] = await wrong('net/ipv6/fwmark_reflect', '1', (value) => value === '0');
     if (reflect !== undefined) changes.push({ ...reflect, isOptional: true });
   }
+  changes.push(...(await planAnnouncing(needs.announcing)));
   if (needs.ipv6 && (needs.hasTurnedOnIpv6 || (await readSysctl('net/ipv6/conf/all/forwarding')) === '0')) {
     const cards = (await listDevices(6)).filter(
       (device) => !NO_CARDS.includes(device) && !needs.tunnels.includes(device),
@@ -60,6 +63,27 @@ export async function planForwarding(needs: ForwardingNeeds): Promise<SysctlChan
     for (const device of cards) await want(`net/ipv6/conf/${device}/accept_ra`, '2', (value) => value === '1');
     await want('net/ipv6/conf/all/forwarding', '1', (value) => value === '0');
   }
+  return changes;
+}
+
+/**
+ * IPv6 answers for proxy neighbours only with `proxy_ndp`, of the device or of all. Both families wait up to
+ * `proxy_delay` (0.8 s) before they answer a request that was for everyone, in case another host answers too; here none
+ * does, which was asked before.
+ *
+ * @see ip-sysctl.rst: proxy_ndp; arp(7): proxy_delay
+ */
+async function planAnnouncing(announcing: ForwardingNeeds['announcing']): Promise<SysctlChange[]> {
+  const changes: SysctlChange[] = [];
+  for (const family of [4, 6] as const) {
+    for (const device of announcing[family]) {
+      const delays = await wrong(`net/ipv${family}/neigh/${device}/proxy_delay`, '0', (value) => value !== '0');
+      changes.push(...delays.map((delay) => ({ ...delay, isOptional: true })));
+    }
+  }
+  if ((await readSysctl('net/ipv6/conf/all/proxy_ndp')) === '1') return changes;
+  for (const device of announcing[6])
+    changes.push(...(await wrong(`net/ipv6/conf/${device}/proxy_ndp`, '1', (value) => value === '0')));
   return changes;
 }
 

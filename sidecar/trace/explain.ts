@@ -1,5 +1,6 @@
 import { cableLinks, contains, markWithoutGateway, moduleMark } from '../../rules/index.js';
 import { describeDifferences } from '../control/settings-in-force.js';
+import { noteAnnouncement } from './announcement.js';
 import { findFlow } from './flow-found.js';
 import { findPorts } from './kernel-policy.js';
 import { followModule } from './module.js';
@@ -65,6 +66,7 @@ async function follow(
   steps: Steps,
   routeOf: RouteOf,
 ): Promise<string | Stopped> {
+  noteAnnouncement(reading, query, role, steps);
   const stopped =
     findSelection(reading, query, role, steps) ??
     findCapture(reading, query, role, steps) ??

@@ -8,6 +8,7 @@ import { linkWithoutDefault } from '../routing/default-routes.js';
 import { policyOf } from '../config/policy.js';
 import { type ModuleGateway, parseModuleGateway, parseModuleStats, readRecords } from '../datapath/module/proc.js';
 import { readRouting } from '../routing/plan.js';
+import { type ProxyNeighbour, readProxyNeighbours } from '../routing/proxy-neighbours.js';
 import type { Devices } from '../discovery/devices.js';
 import { type BridgePort, readBridgePorts } from '../discovery/bridge-ports.js';
 import { readDevices } from '../discovery/devices.js';
@@ -64,6 +65,8 @@ export interface TraceReading {
   /** Tunnels from which packets of this family are not forwarded. */
   readonly unforwarded: ReadonlySet<string>;
   readonly plan: RoutingPlan;
+  /** The addresses that the endpoint answers ARP and ND for; default: none. */
+  readonly proxies?: readonly ProxyNeighbour[];
   /** Flows that the source opened, and flows that the destination opened, whoever the other end is. */
   readonly opened: { readonly bySource: readonly TracedFlow[]; readonly byDestination: readonly TracedFlow[] };
   /** What the rules of other programs do to the flow. */
@@ -117,6 +120,7 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
     allDevices,
     unforwarded: await readUnforwarded(devices, source.includes(':')),
     plan,
+    proxies: await readProxyNeighbours(policy.routing.protocol),
     opened: { bySource: bySource.map(withGateways), byDestination: byDestination.map(withGateways) },
     others: await readOthers(settings, rules, devices, source.includes(':') ? 6 : 4),
     ports: devices.links.some(({ isBridge }) => isBridge) ? await readBridgePorts() : [],

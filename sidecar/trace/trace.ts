@@ -18,6 +18,8 @@ export function isAsked(wanted: number | null, port: number | null): boolean {
 export const TRACE_STEPS = {
   rules: 'The nftables table, or the iptables chains, exist and belong to gwmark.',
   destination: 'What DST is: a client, a network behind one, the endpoint on its tunnel, a socket of OpenVPN.',
+  announce:
+    'If DST lies in the network of a link: the endpoint answers ARP and neighbour discovery for it there (`announce: proxy`). Never an obstacle, because a router may have a route to DST.',
   selection:
     'Packets from SRC are selected: SRC is not on the link itself, where ARP and neighbour discovery suffice.',
   capture:

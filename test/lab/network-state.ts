@@ -12,10 +12,11 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   // Other neighbours come and go by themselves; only a program adds permanent ones.
   neighbours4: ['ip', '-4', 'neigh', 'show', 'nud', 'permanent'],
   neighbours6: ['ip', '-6', 'neigh', 'show', 'nud', 'permanent'],
+  proxies: ['ip', 'neigh', 'show', 'proxy'],
   sysctls: [
     'sh',
     '-c',
-    'cd /proc/sys/net && grep -s . ipv4/ip_forward ipv4/fwmark_reflect ipv4/tcp_fwmark_accept ipv4/conf/*/rp_filter ipv4/conf/*/src_valid_mark ipv4/conf/*/forwarding ipv6/fwmark_reflect ipv6/conf/*/forwarding',
+    'cd /proc/sys/net && grep -s . ipv4/ip_forward ipv4/fwmark_reflect ipv4/tcp_fwmark_accept ipv4/conf/*/rp_filter ipv4/conf/*/src_valid_mark ipv4/conf/*/forwarding ipv6/fwmark_reflect ipv6/conf/*/forwarding ipv6/conf/*/proxy_ndp ipv[46]/neigh/*/proxy_delay',
   ],
 };
 

@@ -22,12 +22,25 @@ export const TUNNEL = {
   local: { v4: '10.8.0.13', v6: 'fd00:8::13' },
 } as const satisfies Record<string, AddressPair>;
 
+/** The same for clients whose addresses lie in the network of the segment, see {@link VpnLabOptions.isOnLan}. */
+export const ON_LAN = {
+  endpoint: { v4: '192.0.2.129', v6: '2001:db8::1:1' },
+  client1: { v4: '192.0.2.131', v6: '2001:db8::1:131' },
+  client2: { v4: '192.0.2.132', v6: '2001:db8::1:132' },
+  local: { v4: '192.0.2.133', v6: '2001:db8::1:133' },
+} as const satisfies Record<string, AddressPair>;
+
 /** Smaller than the segment's 1500, so that a full-size packet from a host meets a smaller link at the endpoint. */
 export const TUN_MTU = 1400;
 
 /** How the lab is set up. */
 export interface VpnLabOptions extends OneArmOptions {
   readonly transport: Transport;
+  /**
+   * Clients have addresses in the network of the segment, {@link ON_LAN}, and no router has a route to any. `local`
+   * is a host of that network then, and no client.
+   */
+  readonly isOnLan?: boolean;
   readonly management?: ManagementOptions;
   /** As for {@link OpenVpnServer}. */
   readonly keepalive?: readonly [number, number];
@@ -39,16 +52,29 @@ export interface VpnLabOptions extends OneArmOptions {
   readonly sidecarPrefix?: readonly string[];
 }
 
-const CLIENTS: Readonly<Record<ClientName, ClientConfig>> = {
-  client1: {
-    address: TUNNEL.client1.v4,
-    address6: TUNNEL.client1.v6,
-    subnets: ['192.168.77.0 255.255.255.0'],
-    subnets6: ['fd00:77::/64'],
-  },
-  client2: { address: TUNNEL.client2.v4, address6: TUNNEL.client2.v6 },
-  local: { address: TUNNEL.local.v4, address6: TUNNEL.local.v6 },
-};
+/** What the server gives to its clients. */
+function clientsAt(tunnel: typeof TUNNEL | typeof ON_LAN): Readonly<Record<ClientName, ClientConfig>> {
+  return {
+    client1: {
+      address: tunnel.client1.v4,
+      address6: tunnel.client1.v6,
+      subnets: ['192.168.77.0 255.255.255.0'],
+      subnets6: ['fd00:77::/64'],
+    },
+    client2: { address: tunnel.client2.v4, address6: tunnel.client2.v6 },
+    local: { address: tunnel.local.v4, address6: tunnel.local.v6 },
+  };
+}
+
+/** Into the tunnel lead the routes to the hosts behind routers. */
+const PUSHED = ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'];
+/** And to the segment, except to the endpoint, which the client's own packets go to. */
+const PUSHED_ON_LAN = [
+  ...PUSHED,
+  'route 192.0.2.0 255.255.255.0',
+  `route ${ADDRESS.endpoint.v4} 255.255.255.255 net_gateway`,
+  'route-ipv6 2001:db8::/64',
+];
 
 /**
  * The one-arm topology with an OpenVPN server on the endpoint; clients and sidecar are started by the test. Disposal
@@ -93,13 +119,13 @@ export class VpnLab implements AsyncDisposable {
         pki,
         identity,
         transport: options.transport,
-        network: '10.8.0.0 255.255.255.0',
-        network6: 'fd00:8::/64',
+        network: options.isOnLan === true ? '192.0.2.128 255.255.255.192' : '10.8.0.0 255.255.255.0',
+        network6: options.isOnLan === true ? '2001:db8::1:0/112' : 'fd00:8::/64',
         tunMtu: TUN_MTU,
         management: options.management ?? {},
         ...(options.keepalive === undefined ? {} : { keepalive: options.keepalive }),
-        clients: CLIENTS,
-        push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
+        clients: clientsAt(options.isOnLan === true ? ON_LAN : TUNNEL),
+        push: options.isOnLan === true ? PUSHED_ON_LAN : PUSHED,
         ...(options.serverExtra === undefined ? {} : { extra: options.serverExtra }),
         ...(options.serverProgram === undefined ? {} : { program: options.serverProgram }),
       });
@@ -137,6 +163,11 @@ export class VpnLab implements AsyncDisposable {
   get sidecar(): Sidecar {
     if (this.#sidecar === undefined) throw new Error('the lab has no sidecar yet');
     return this.#sidecar;
+  }
+
+  /** Addresses inside the tunnel. */
+  get tunnel(): typeof TUNNEL | typeof ON_LAN {
+    return this.options.isOnLan === true ? ON_LAN : TUNNEL;
   }
 
   /** The endpoint's addresses that clients connect to. */
@@ -201,7 +232,8 @@ export class VpnLab implements AsyncDisposable {
         (datapath === 'module' || uplink !== null) &&
         names.every((name) =>
           clients.some(
-            (client) => client.addresses.includes(TUNNEL[name].v4) && client.addresses.includes(TUNNEL[name].v6),
+            (client) =>
+              client.addresses.includes(this.tunnel[name].v4) && client.addresses.includes(this.tunnel[name].v6),
           ),
         ),
       `the sidecar knows ${names.join(', ')}, and the uplink`,
@@ -210,7 +242,16 @@ export class VpnLab implements AsyncDisposable {
     const device = status.servers[0]?.device ?? 'tun0';
     for (const name of names) {
       for (const family of FAMILIES) {
-        const command = ['ip', 'route', 'get', ADDRESS.hostA[family], 'from', TUNNEL[name][family], 'iif', device];
+        const command = [
+          'ip',
+          'route',
+          'get',
+          ADDRESS.hostA[family],
+          'from',
+          this.tunnel[name][family],
+          'iif',
+          device,
+        ];
         await eventually(async () => (await this.topology.endpoint.tryRun(command)).code === 0, {
           what: `a route for what ${name} sends`,
         });
@@ -255,8 +296,9 @@ export class VpnLab implements AsyncDisposable {
    * Where a name's traffic comes from: LAN hosts and the site by their own address, clients by their tunnel address.
    */
   party(name: PartyName, family: 'v4' | 'v6'): Party {
-    const address =
-      name === 'hostA' || name === 'hostB' || name === 'site' ? ADDRESS[name][family] : TUNNEL[name][family];
+    const isHost =
+      name === 'hostA' || name === 'hostB' || name === 'site' || (name === 'local' && this.options.isOnLan === true);
+    const address = isHost ? ADDRESS[name][family] : this.tunnel[name][family];
     return { namespace: this.topology[name], address };
   }
 

@@ -24,6 +24,7 @@ async function change(withoutReversePathFilter: boolean): Promise<{ restore: () 
       hasTurnedOnIpv6: false,
       withMarkedErrors: false,
       withoutReversePathFilter,
+      announcing: { 4: [], 6: [] },
     })
   ).filter(({ name }) => name.endsWith('/rp_filter'));
   await applySysctls(changes, captureLog().logger);

@@ -19,6 +19,8 @@ async function bridgeCommand(...words: readonly string[]): Promise<void> {
 class Rig {
   readonly told: string[] = [];
   readonly sources: SourceLists;
+  /** An address that is announced. */
+  client: string | null = null;
   readonly feed: NeighbourFeed;
 
   constructor(excluded: string | null, hasListener = true) {
@@ -35,6 +37,7 @@ class Rig {
           }
         : null,
       asked: null,
+      announcer: { heard: ({ address }) => address === this.client },
       onListsChanged: () => this.told.push('lists changed'),
     });
   }
@@ -92,6 +95,18 @@ describe('NeighbourFeed', () => {
 
     assert.deepEqual(told, [`192.0.2.7 ${B} listed`, 'lists changed']);
     assert.deepEqual(sources.status(), [{ list: 'exclude', entry: '192.0.2.7', macs: [B] }]);
+  });
+
+  it('tells of no host with the address of an announced client', async () => {
+    const rig = new Rig(null);
+    rig.client = '192.0.2.7';
+    await rig.feed.setLinks([LAN]);
+    rig.told.length = 0;
+
+    for (const address of ['192.0.2.7', '192.0.2.8'])
+      rig.feed.take({ kind: 'neighbour', device: 'lan0', address, mac: B, isDeleted: false, isOurs: false });
+
+    assert.deepEqual(rig.told, [`192.0.2.8 ${B}`]);
   });
 
   it('tells of what a bridge learnt at its ports, from its table and from events, of some senders and once', async () => {
