@@ -43,6 +43,8 @@ export interface StormResult {
   readonly peakMb: number;
   /** Changes of the ruleset that the storm took, as far as they were seen. */
   readonly transactions: number;
+  /** How long the process's event loop was away at most, until the kernel had all. */
+  readonly longestTurnMs: number;
 }
 
 export interface ChangeResult {

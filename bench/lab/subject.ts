@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { AppliedChange, Side, SubjectMessage } from './messages.js';
 import { LAN_DEVICE, TRANSPORT_SETTING } from './network.js';
@@ -13,7 +14,11 @@ export interface SubjectOptions {
   /** For its log and its sockets. */
   readonly directory: string;
   readonly profileDirectory: string | null;
+  /** The longest turn of its event loop is asked for: see {@link Subject.measureTurns}. */
+  readonly hasProbe?: boolean;
 }
+
+const LOOP_FILE = 'loop.txt';
 
 /** Where a subject keeps its addresses in the kernel. */
 export const SET_OF: Readonly<
@@ -27,13 +32,15 @@ export const SET_OF: Readonly<
 export class Subject implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #logPath: string;
+  readonly #loopPath: string;
   #onApplied: (changes: readonly AppliedChange[]) => void = () => undefined;
   readonly #ready: Promise<void>;
   readonly #failed: Promise<never>;
 
-  private constructor(child: ChildProcess, logPath: string) {
+  private constructor(child: ChildProcess, logPath: string, loopPath: string) {
     this.#child = child;
     this.#logPath = logPath;
+    this.#loopPath = loopPath;
     // The border between our own processes: subject-process.ts sends nothing else.
     this.#ready = new Promise((resolve) => {
       child.on('message', (message: SubjectMessage) => {
@@ -89,13 +96,15 @@ export class Subject implements AsyncDisposable {
     const logPath = join(options.directory, 'subject.log');
     const log = openSync(logPath, 'w');
     const isProfiled = options.profileDirectory !== null && options.side === 'gwmark';
+    const probe = options.hasProbe === true ? ['--import', new URL('./loop-probe.js', import.meta.url).href] : [];
     const flags = isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${options.profileDirectory}`] : [];
     // The log goes to a file, as with a service manager: what it costs is counted.
-    const child = spawn(process.execPath, [...flags, ...args], {
+    const child = spawn(process.execPath, [...probe, ...flags, ...args], {
+      env: { ...process.env, BENCH_LOOP_FILE: join(options.directory, LOOP_FILE) },
       stdio: hasChannel ? ['ignore', 'ignore', log, 'ipc'] : ['ignore', 'ignore', log],
     });
     closeSync(log);
-    return new Subject(child, logPath);
+    return new Subject(child, logPath, join(options.directory, LOOP_FILE));
   }
 
   /** Calls back for each batch of addresses that reached the kernel. */
@@ -117,6 +126,16 @@ export class Subject implements AsyncDisposable {
     return (
       Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024
     );
+  }
+
+  /** Begins to measure the turns of its event loop; the result ends that, and gives the longest in milliseconds. */
+  measureTurns(): () => Promise<number> {
+    this.#child.kill('SIGUSR2');
+    return async () => {
+      this.#child.kill('SIGUSR2');
+      while (!existsSync(this.#loopPath)) await delay(5);
+      return Number(readFileSync(this.#loopPath, 'utf8'));
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
