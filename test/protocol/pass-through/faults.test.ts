@@ -73,6 +73,28 @@ describe('a program at a socket that passes through', () => {
     assert.equal(await (await rig.attach()).ask('pid', /\r\n$/), PID);
   });
 
+  it('is one of 64 that get the same bytes while many clients come and others poll', async function () {
+    this.timeout(60_000);
+    await using rig = await PassThroughRig.start({ settings: { authorize: 'accept' } });
+    const programs = await Promise.all(Array.from({ length: 64 }, () => rig.attach()));
+    for (const program of programs) program.mark();
+
+    const monitors = programs.slice(0, 8);
+    for (const program of monitors) program.send('load-stats\n'.repeat(10));
+    await rig.sidecar.fake.storm(50);
+    await rig.sidecar.fake.send('>NOTIFY:the,last,one\r\n');
+    await eventually(
+      () =>
+        programs.every(({ recent }) => recent.includes('the,last,one')) &&
+        monitors.every(({ recent }) => recent.split('SUCCESS: nclients=').length === 11),
+      { what: 'each has everything', intervalMs: 100 },
+    );
+
+    const texts = new Set(programs.map(({ recent }) => recent.replaceAll(/^SUCCESS: nclients=.*\r\n/gm, '')));
+    assert.equal(texts.size, 1);
+    assert.doesNotMatch([...texts][0] ?? '', /CLIENT:CONNECT/);
+  });
+
   it('attaches and leaves 10,000 times, and nothing of it stays', async function () {
     this.timeout(120_000);
     await using rig = await PassThroughRig.start();
