@@ -56,6 +56,31 @@ describe('Under load', () => {
     assert.ok(perClient < 1200, `${perClient} bytes for a client and its two routes`);
   }).timeout(60_000);
 
+  it('gives everything else of the process a turn after each read of 64 KB', async () => {
+    await using server = await FakeManagementServer.listen();
+    await using observed = Observed.run({ endpoint: server.endpoint });
+    await observed.client.ready();
+    const line = '>LOG:1,I,a line of the log\r\n';
+    const bytesByTurn: number[] = [];
+    let turn = 0;
+    let isOver = false;
+    const count = (): void => {
+      turn += 1;
+      if (!isOver) setImmediate(count);
+    };
+    observed.client.onMessage(() => {
+      bytesByTurn[turn] = (bytesByTurn[turn] ?? 0) + line.length;
+    });
+
+    count();
+    await server.send(line.repeat(100_000));
+    await observed.client.pid();
+    isOver = true;
+
+    const most = Math.max(...bytesByTurn.filter((bytes) => bytes > 0));
+    assert.ok(most < 2 * 65_536, `${most} bytes in one turn`);
+  });
+
   it('reads on while a reader of messages() sleeps: log lines are dropped and counted, client messages never', async () => {
     await using server = await FakeManagementServer.listen();
     await using observed = Observed.run({ endpoint: server.endpoint });

@@ -36,6 +36,23 @@ describe('Debounced', () => {
     debounced.stop();
   });
 
+  it('rests after a run before it does what is asked for soon', async () => {
+    const debounced = new Debounced(0, work, log.logger, 1_000_000);
+    debounced.soon();
+    mock.timers.tick(0);
+    finish[0]?.();
+    await new Promise((resolve) => setImmediate(resolve));
+
+    debounced.soon();
+    mock.timers.tick(500_000);
+    assert.equal(runs, 1);
+    mock.timers.tick(500_000);
+
+    assert.equal(runs, 2);
+    finish[1]?.();
+    debounced.stop();
+  });
+
   it('resolves with a run that began after the call, shared by all who called meanwhile', async () => {
     const debounced = new Debounced(50, work, log.logger);
     const first = debounced.now();
