@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# suite.sh NAME [OPTION of mocha...]: builds, installs what is missing, and runs one folder of test/: unit, protocol, integration, netns, tarballs.
+# suite.sh NAME [OPTION of mocha...]: builds, installs what is missing, and runs one folder of test/: unit, protocol, integration, netns, tarballs, clients.
 # `npm test` runs them all; this is for one alone: npm run test:netns -- --grep 'path MTU'
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,7 +15,7 @@ case $name in
     need_promtool
     need_programs "${SHELL_PROGRAMS[@]}"
     ;;
-  integration | netns | tarballs)
+  integration | netns | tarballs | clients)
     [[ $(id -u) -eq 0 ]] || refuse "test:$name changes the network of namespaces that it makes, and needs root; run: sudo npm run test:$name"
     need_programs "${LAB_PROGRAMS[@]}" keepalived radvd setpriv
     [[ $name != netns ]] || need_promtool

@@ -36,6 +36,7 @@ parts=(
   'tarballs|what npm pack makes|scripts/suite.sh tarballs'
   "integration|this kernel's nftables and routing|scripts/suite.sh integration"
   "netns|real OpenVPN between network namespaces|scripts/suite.sh netns $parallel"
+  'clients|200 real clients for five minutes, and a simulated day|scripts/suite.sh clients'
   'iptables|the same with iptables, both flavours, long suites too|scripts/test-iptables.sh --more'
   'beside|beside other programs, in namespaces|scripts/test-beside.sh'
   'compose|docker compose on an engine of its own|scripts/test-compose.sh'
