@@ -111,6 +111,12 @@ for (const [mode, management] of MODES) {
       assert.deepEqual(ownIn(await clientRules(lab.topology.endpoint)), []);
 
       await lab.sidecar.statusWhere(({ holds = [] }) => holds.length === 0, 'the end of the hold', 20_000);
+      // OpenVPN keeps the session that was ended for some seconds more, and `status` with it.
+      await lab.sidecar.statusWhere(
+        ({ clients }) => clients.some(({ commonName, isKicked }) => commonName === 'client1' && isKicked !== true),
+        'another session of client1',
+        20_000,
+      );
       await lab.known('client1');
 
       const events = lab.sidecar.log
