@@ -7,7 +7,7 @@ import { openVpnOfVersion } from '../lab/openvpn-version.js';
 import type { ManagementOptions } from '../lab/openvpn.js';
 import { runGwmark } from '../lab/sidecar.js';
 import { FAMILIES, TUNNEL, VpnLab, type VpnLabOptions } from '../lab/vpn-lab.js';
-import { eventually, patient } from '../lab/wait.js';
+import { eventually, patient, slowed } from '../lab/wait.js';
 import type { KickReport } from '../../sidecar/control/kick-order.js';
 import { assertExchange } from './matrix.js';
 
@@ -85,7 +85,7 @@ for (const [mode, management] of MODES) {
         assert.notDeepEqual(await lab.conntrack(`=${TUNNEL.client1[family]} `), []);
       }
 
-      const report = await kicked(lab, 'client1', '--hold', '5s');
+      const report = await kicked(lab, 'client1', '--hold', `${slowed(12)}s`);
 
       const rules = await clientRules(lab.topology.endpoint);
       assert.deepEqual(ownIn(rules), []);
