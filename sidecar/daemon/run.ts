@@ -62,7 +62,6 @@ export async function runDaemon(
     controlSocket: control.path,
   });
   await using metrics = await openMetrics(settings, daemon, logger);
-  // After nftables was opened: koffi takes the stack size that libnftables needs only before its first library.
   using notifier = await Notifier.open(process.env, logger);
   const tell = (): void => notifier.status(daemon.summary());
   reloads.attach({

@@ -1,4 +1,5 @@
 import { GwmarkError } from '../errors.js';
+import { loadKoffi } from './koffi.js';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
@@ -24,7 +25,7 @@ export interface NotifySocket {
  */
 export async function openNotifySocket(name: string): Promise<NotifySocket> {
   const address = addressOf(name);
-  const koffi = await import('koffi').catch((cause: unknown) => {
+  const koffi = await loadKoffi().catch((cause: unknown) => {
     throw new GwmarkError('NOTIFY_FAILED', `cannot write to ${name}: koffi cannot be loaded`, {
       cause,
     });

@@ -1,3 +1,5 @@
+import { loadKoffi } from './koffi.js';
+
 /**
  * `SOL_SOCKET` and `SO_PEERCRED` of asm/socket.h; other architectures of Debian's have these, too, except powerpc's
  * option.
@@ -6,8 +8,6 @@ const SOL_SOCKET = 1;
 const SO_PEERCRED = process.arch === 'ppc64' ? 21 : 17;
 /** `struct ucred`: pid, uid, gid, four bytes each. */
 const UCRED_BYTES = 12;
-/** What nftables-json asks koffi for: whoever loads the first library decides it for all. */
-const ASYNC_STACK_BYTES = 1 << 20;
 
 type GetSockOpt = (descriptor: number, level: number, name: number, value: Buffer, length: Uint32Array) => number;
 let loaded: Promise<GetSockOpt | null> | undefined;
@@ -34,9 +34,7 @@ export async function peerProcessOf(descriptor: number): Promise<number | null> 
 
 async function load(): Promise<GetSockOpt | null> {
   try {
-    const koffi = await import('koffi');
-    if ((koffi.config().async_stack_size ?? 0) < ASYNC_STACK_BYTES)
-      koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+    const koffi = await loadKoffi();
     // What the process itself is linked with: the C library's name differs between distributions.
     return koffi.load(null).func('int getsockopt(int sockfd, int level, int optname, void *optval, uint32_t *optlen)');
   } catch {

@@ -1,3 +1,4 @@
+import { loadKoffi } from '../../system/koffi.js';
 import { RoutingRefusal } from './refusal.js';
 
 /** IF_NAMESIZE of net/if.h. */
@@ -15,7 +16,7 @@ export interface DeviceNames {
 
 /** Loads them from the C library by koffi. Rejects if koffi cannot be loaded. */
 export async function loadDeviceNames(): Promise<DeviceNames> {
-  const koffi = await import('koffi');
+  const koffi = await loadKoffi();
   const libc = koffi.load(null);
   const nameToIndex = libc.func('unsigned int if_nametoindex(const char *name)');
   const indexToName = libc.func('void *if_indextoname(unsigned int index, _Out_ uint8_t *name)');

@@ -12,6 +12,7 @@ import { NetlinkRouting } from '../../../sidecar/routing/netlink/netlink-routing
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { openRouting } from '../../../sidecar/routing/open-routing.js';
 import { exec } from '../../lab/process.js';
+import { tryExec } from '../../lab/process.js';
 import { eventually } from '../../lab/wait.js';
 import { POLICY, gateway, site } from '../../unit/rules/sample-site.js';
 import { ip, ipShow, makeLan, removeDevice, resetKernel } from '../firewall/kernel.js';
@@ -175,6 +176,20 @@ describe('rtnetlink in this process', () => {
 
     assert.ok(listings[0]?.includes('fwmark'));
     assert.equal(listings[1], listings[0]);
+  });
+
+  it('may be opened before libnftables, which needs larger stacks of koffi', async () => {
+    const module = new URL('../../../sidecar/routing/netlink/netlink-routing.js', import.meta.url).href;
+    const script = `
+      const { NetlinkRouting } = await import('${module}');
+      await NetlinkRouting.open();
+      const { openNftables } = await import('nftables-json');
+      console.log((await openNftables({ executor: 'library' })).executor);
+      process.exit();`;
+
+    const result = await tryExec([process.execPath, '--input-type=module', '-e', script]);
+
+    assert.equal(result.stdout.trim(), 'library', result.stderr);
   });
 
   it('gives the kernel’s own words for a refusal', async () => {
