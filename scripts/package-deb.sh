@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 command -v dpkg-deb >/dev/null || refuse 'dpkg-deb is needed: a Debian package is made on a Debian machine'
 need_node_modules
-npx tsc -b packages/* sidecar
+npx tsc -b packages/* sidecar web
 version=$(node -p 'require("./package.json").version')
 arch=$(dpkg --print-architecture)
 work=$(mktemp -d)

@@ -8,7 +8,7 @@ PATH=$PATH:/usr/sbin:/sbin
 declare -rA PACKAGE_OF=(
   [openvpn]=openvpn [nft]=nftables [ip]=iproute2 [ping]=iputils-ping [tcpdump]=tcpdump [conntrack]=conntrack
   [openssl]=openssl [keepalived]=keepalived [radvd]=radvd [socat]=socat [setpriv]=util-linux [unshare]=util-linux
-  [flock]=util-linux [iptables]=iptables [ipset]=ipset
+  [flock]=util-linux [iptables]=iptables [ipset]=ipset [chromium]=chromium
   [busybox]=busybox-static
   # of test/protocol
   [zsh]=zsh [fish]=fish [mandoc]=mandoc [script]=bsdutils

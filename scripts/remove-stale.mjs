@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const places = [
-  ...['rules', 'sidecar', 'test', 'bench'].map((name) => ({ built: `dist/${name}`, source: name })),
+  ...['rules', 'sidecar', 'web', 'test', 'bench'].map((name) => ({ built: `dist/${name}`, source: name })),
   ...readdirSync(path.join(root, 'packages')).map((name) => ({
     built: `packages/${name}/dist`,
     source: `packages/${name}/src`,
@@ -16,7 +16,8 @@ for (const { built, source } of places) {
   if (!existsSync(folder)) continue;
   for (const name of readdirSync(folder, { recursive: true })) {
     const match = /^(.*?)\.(?:js|d\.ts)(?:\.map)?$/.exec(name);
-    if (match === null || existsSync(path.join(root, source, `${match[1]}.ts`))) continue;
+    if (match === null || ['ts', 'tsx'].some((type) => existsSync(path.join(root, source, `${match[1]}.${type}`))))
+      continue;
     rmSync(path.join(folder, name));
   }
 }

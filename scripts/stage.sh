@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # stage.sh DIR: lays out in DIR what the program runs from, and nothing else: bin, compiled code, npm packages of production.
-# The Docker image and the Debian package are both made of this. Needs npm ci and a build (tsc -b packages/* sidecar).
+# The Docker image and the Debian package are both made of this. Needs npm ci and a build (tsc -b packages/* sidecar web).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=${1:?stage.sh: a directory is wanted}
 [[ -f dist/sidecar/main.js ]] || { echo 'stage.sh: dist/sidecar/main.js is missing: run npm run build' >&2; exit 1; }
 
-mkdir -p "$target/bin" "$target/dist" "$target/node_modules"
+mkdir -p "$target/bin" "$target/dist" "$target/node_modules" "$target/web"
 cp bin/gwmark "$target/bin/"
 cp package.json LICENSE "$target/"
-cp -r dist/sidecar dist/rules "$target/dist/"
+cp -r dist/sidecar dist/rules dist/web "$target/dist/"
+cp web/index.html web/style.css "$target/web/"
 
 # Each package where npm has it: nested ones stay nested. Our own are links into packages/; of these the compiled code is taken.
 npm ls --omit=dev --all --parseable | sed -n "s|^$PWD/node_modules/||p" | while read -r name; do

@@ -18,7 +18,7 @@ case $name in
   integration | netns | tarballs | clients)
     [[ $(id -u) -eq 0 ]] || refuse "test:$name changes the network of namespaces that it makes, and needs root; run: sudo npm run test:$name"
     need_programs "${LAB_PROGRAMS[@]}" keepalived radvd setpriv
-    [[ $name != netns ]] || need_promtool
+    [[ $name != netns ]] || { need_promtool && need_programs chromium; }
     ;;
   *) refuse "suite.sh: no suite is named $name" ;;
 esac

@@ -132,7 +132,7 @@ kernel_suite() {
 
 [[ $(id -u) -eq 0 ]] || refuse 'npm test makes network namespaces and needs root; run: sudo npm test (or one suite alone: npm run test:unit)'
 
-need_programs "${LAB_PROGRAMS[@]}" keepalived radvd setpriv "${SHELL_PROGRAMS[@]}" "${VM_PROGRAMS[@]}"
+need_programs "${LAB_PROGRAMS[@]}" keepalived radvd setpriv chromium "${SHELL_PROGRAMS[@]}" "${VM_PROGRAMS[@]}"
 need_promtool
 need_node_modules
 step build npm run --silent build

@@ -79,6 +79,11 @@ export const ERROR_CODES = {
     meaning: 'The command draws on a terminal, and its output is no terminal.',
     remedy: 'Use `--once` or `--json`.',
   },
+  WEB_UNAVAILABLE: {
+    exitCode: 1,
+    meaning: '`gwmark web` cannot listen at its address.',
+    remedy: 'The message says why; name another address with `--listen`.',
+  },
   CONTROL_NAMESPACE: {
     exitCode: 1,
     meaning:

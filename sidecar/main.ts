@@ -8,5 +8,7 @@ await runProcess({
   bringDown: async (settings, logger) => (await import('./daemon/down.js')).bringDown(settings, logger),
   openFlows: async (settings) => (await import('./flows/open-flows.js')).openFlows(settings),
   diagnose: async (options) => (await import('./doctor/diagnose.js')).diagnose(options),
+  serveWeb: async (options, onListening, signal) =>
+    (await import('./web/web-server.js')).serveWeb(options, onListening, signal),
   trace: async (settings, query) => (await import('./trace/run.js')).traceFlow(settings, query),
 });

@@ -5,7 +5,7 @@ COPY package.json package-lock.json .npmrc ./
 COPY packages packages
 RUN npm ci --no-audit --no-fund
 COPY . .
-RUN npx tsc -b packages/* sidecar && scripts/stage.sh /out
+RUN npx tsc -b packages/* sidecar web && scripts/stage.sh /out
 
 FROM node:20-bookworm-slim
 RUN apt-get update \

@@ -32,6 +32,10 @@ export const COMMAND_LIST: Readonly<Record<CommandName, ListedCommand>> = {
     summary: 'show clients, gateways and rates, live',
     load: async () => (await import('./top/top-command.js')).defineTop,
   },
+  web: {
+    summary: 'serve a live page for browsers',
+    load: async () => (await import('./web-command.js')).defineWeb,
+  },
   flows: {
     summary: 'list the flows that have a gateway',
     load: async () => (await import('./flows-command.js')).defineFlows,

@@ -5,6 +5,7 @@ import type { Finding } from '../doctor/finding.js';
 import type { SystemOptions } from '../doctor/system.js';
 import type { Logger } from '../log/logger.js';
 import type { Trace, TraceQuery } from '../trace/trace.js';
+import type { WebServerOptions } from '../web/web-server.js';
 
 /** What the command line starts and does not do itself. */
 export interface Commands {
@@ -19,6 +20,11 @@ export interface Commands {
   openFlows(settings: Settings): Promise<FlowSource>;
   /** Checks everything that a working endpoint needs; changes nothing. */
   diagnose(options: SystemOptions): Promise<readonly Finding[]>;
+  /**
+   * Serves the page until the signal is aborted. Calls `onListening` once browsers can open it. Rejects with a
+   * GwmarkError if it cannot listen.
+   */
+  serveWeb(options: WebServerOptions, onListening: () => void, signal: AbortSignal): Promise<void>;
   /** Explains whether answers of a flow go to the router's MAC address; changes nothing. */
   trace(settings: Settings, query: TraceQuery): Promise<Trace>;
 }

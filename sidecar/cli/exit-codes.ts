@@ -22,6 +22,7 @@ export const COMMAND_EXIT_CODES = {
   clients: { 0: 'success', 1: NO_SIDECAR },
   gateways: { 0: 'success', 1: NO_SIDECAR },
   top: { 0: 'printed, or ended by q or a signal', 1: `the output is no terminal, or ${NO_SIDECAR}` },
+  web: { 0: 'ended by a signal', 1: 'it cannot listen there' },
   flows: { 0: 'success', 1: 'nothing of gwmark is in this network namespace, or the kernel does not list its flows' },
   kick: {
     0: 'the client is out: its rules and connections are removed, and OpenVPN ends it',

@@ -11,6 +11,15 @@ export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  /** Further headers, names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a page may want to know besides its path. */
+export interface RequestFacts {
+  /** Names in lower case. */
+  readonly headers: IncomingMessage['headers'];
+  readonly query: URLSearchParams;
 }
 
 /** An answer that goes on: text, as long as its reader stays. */
@@ -27,6 +36,8 @@ export interface TextStream {
 /** A page whose answer goes on. */
 export interface StreamPage {
   readonly type: string;
+  /** Further headers, names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Called with each new stream; the listener ends those that are open when it closes. */
   readonly open: (stream: TextStream) => void;
 }
@@ -35,7 +46,7 @@ export interface HttpListenerOptions {
   /** The directory of a unix socket is made (0755) where missing. */
   readonly address: Place;
   /** Answers a GET for a path without its query. What it throws becomes 500. */
-  readonly answer: (path: string) => Answer | StreamPage | Promise<Answer | StreamPage>;
+  readonly answer: (path: string, request: RequestFacts) => Answer | StreamPage | Promise<Answer | StreamPage>;
   /** Answers a POST for a path with its body, of 4 KB at most. Default: there is none. What it throws becomes 500. */
   readonly post?: (path: string, body: string) => Answer | Promise<Answer>;
   /** File mode of a unix socket. Default 0660. */
@@ -130,7 +141,7 @@ async function respond(
 ): Promise<void> {
   const answer = await answerOrFault(request, options);
   if ('open' in answer) {
-    response.writeHead(200, { 'content-type': answer.type, 'cache-control': 'no-store' });
+    response.writeHead(200, { ...answer.headers, 'content-type': answer.type, 'cache-control': 'no-store' });
     if (request.method === 'HEAD') {
       response.end();
       return;
@@ -141,6 +152,7 @@ async function respond(
     return;
   }
   response.writeHead(answer.status, {
+    ...answer.headers,
     'content-type': answer.type,
     'content-length': Buffer.byteLength(answer.body),
     'cache-control': 'no-store',
@@ -169,9 +181,9 @@ async function answerOrFault(
   const isPost = method === 'POST' && post !== undefined;
   if (method !== 'GET' && method !== 'HEAD' && !isPost)
     return plainText(405, post === undefined ? 'only GET is allowed\n' : 'only GET and POST are allowed\n');
-  const path = url.split('?', 1)[0] ?? '';
+  const [path = '', query = ''] = url.split('?', 2);
   try {
-    if (!isPost) return await answer(path);
+    if (!isPost) return await answer(path, { headers: request.headers, query: new URLSearchParams(query) });
     const body = await bodyOf(request);
     return body === null ? plainText(413, `more than ${MAX_BODY_BYTES} bytes\n`) : await post(path, body);
   } catch (error) {

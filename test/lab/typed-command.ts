@@ -17,6 +17,7 @@ export const NO_COMMANDS: Commands = {
   runDaemon: async () => undefined,
   bringDown: async () => ({ removed: [] }),
   diagnose: async () => [],
+  serveWeb: async () => undefined,
   trace: async (_settings, query) => ({ query, goesByMac: true, steps: [], sentence: 'it does', instead: null }),
   openFlows: async () => ({ datapath: 'nexthop', isSidecarRunning: false, gateways: new Map(), flows: noFlows }),
 };
@@ -40,7 +41,11 @@ export async function typeCommand(
       defaultConfigFile: configFile,
       now: () => 0,
       readProcStatus: async () => undefined,
-      onSignal: () => ({ [Symbol.dispose]: () => undefined }),
+      onSignal: (signal, listener) => {
+        // Whoever typed a command that stays leaves at once; no other command listens for this one.
+        if (signal === 'SIGQUIT') setImmediate(listener);
+        return { [Symbol.dispose]: () => undefined };
+      },
       stdin: () => assert.fail('stdin'),
       onExit: () => ({ [Symbol.dispose]: () => undefined }),
       suspend: () => assert.fail('suspend'),

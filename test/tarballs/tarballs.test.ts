@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-import { exec, tryExec } from '../lab/process.js';
+import { exec, LabProcess, tryExec } from '../lab/process.js';
 import { patient } from '../lab/wait.js';
 import { PROGRAMS } from './programs.js';
 
@@ -28,6 +31,19 @@ const TSCONFIG = {
     typeRoots: [path.join(CHECKOUT, 'node_modules/@types')],
   },
 };
+
+/** What a module imports or exports again, also in a file without line breaks. */
+const IMPORT = /(?:^|;)\s*(?:import|export)\b[^'"();=]*?["']([^"']+)["']/gm;
+
+/** What a server on a unix socket answers. @throws AssertionError unless it is 200 */
+async function get(socketPath: string, url: string): Promise<string> {
+  const outgoing = request({ socketPath, path: url, agent: false });
+  outgoing.end();
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  const body = await text(response);
+  assert.equal(response.statusCode, 200, `${url}: ${body}`);
+  return body;
+}
 
 describe('the npm tarballs, installed into an empty folder', function () {
   this.timeout(patient(180_000));
@@ -119,6 +135,32 @@ describe('the npm tarballs, installed into an empty folder', function () {
 
     assert.equal((await exec([path.join(folder, 'node_modules/.bin/gwmark'), '--version'])).trim(), version);
     assert.match(await exec([path.join(folder, 'node_modules/.bin/gwmark'), 'run', '--help']), /Usage: gwmark run/);
+  });
+
+  it('serve every file of the page of gwmark web, and all that these import', async () => {
+    const socket = path.join(folder, 'web.sock');
+    await using web = LabProcess.spawn(
+      [path.join(folder, 'node_modules/.bin/gwmark'), 'web', '--listen', `unix:${socket}`],
+      {
+        name: 'gwmark web',
+      },
+    );
+    await web.waitFor(/^serving on /);
+    const html = await get(socket, '/');
+    const imports = (
+      JSON.parse(/<script type="importmap">(.*?)<\/script>/.exec(html)?.[1] ?? '') as {
+        readonly imports: Readonly<Record<string, string>>;
+      }
+    ).imports;
+
+    const known = new Set(['/style.css', '/web/main.js']);
+    for (const file of known) {
+      const source = await get(socket, file);
+      for (const [, wanted = ''] of source.matchAll(IMPORT))
+        known.add(imports[wanted] ?? new URL(wanted, `http://x${file}`).pathname);
+    }
+
+    assert.ok(known.has('/sidecar/live/message.js') && known.has('/lib/preact.js'), [...known].join(' '));
   });
 
   for (const [name, { source, prints }] of Object.entries(PROGRAMS)) {

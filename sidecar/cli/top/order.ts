@@ -1,4 +1,4 @@
-import type { MeasuredClient, MeasuredGateway, Rate } from './measure.js';
+import type { MeasuredClient, MeasuredGateway, Rate } from '../../live/measure.js';
 
 /** What `gwmark top` sorts by, and how it is called. */
 export const ORDERS = {

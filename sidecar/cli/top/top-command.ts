@@ -10,7 +10,7 @@ import { Ending, followLive } from '../live-status.js';
 import { Screen } from '../screen.js';
 import { addSettingFlags, configInputOf } from '../setting-flags.js';
 import { takeKey } from '../watch.js';
-import { Measure, type Measured } from './measure.js';
+import { Measure, type Measured } from '../../live/measure.js';
 import { type Order, ORDERS, sortedClients, sortedGateways } from './order.js';
 import { afterKey, beginTop, TOP_KEYS, type TopState } from './top-state.js';
 import { topScreen, topText } from './top-view.js';

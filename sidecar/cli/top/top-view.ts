@@ -1,8 +1,9 @@
 import { printable } from '../../log/printable.js';
+import { formatBytes } from '../../live/format-bytes.js';
 import type { GatewayState } from '../../status.js';
 import { formatDuration } from '../duration.js';
 import { type Cell, type Colour, cutLine, formatTable, paint } from '../table.js';
-import type { Measured, MeasuredClient, MeasuredGateway } from './measure.js';
+import type { Measured, MeasuredClient, MeasuredGateway } from '../../live/measure.js';
 import { ORDERS, sortedClients, sortedGateways } from './order.js';
 import { TOP_KEYS, type TableName, type TopExtent, type TopState } from './top-state.js';
 
@@ -22,7 +23,6 @@ const GATEWAY_COLOURS: Readonly<Record<GatewayState, Colour>> = {
   moved: 'yellow',
   down: 'red',
 };
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 /** Lines around the tables: two of summary, two headings and headers, a blank line between, the keys. */
 const FRAME_ROWS = 8;
 /** Below this height, only the table of the focus is shown. */
@@ -68,19 +68,6 @@ export function topText(measured: Measured, state: TopState, hasColours: boolean
   const rows = measured.clients.length + measured.gateways.length + FRAME_ROWS + LOW_ROWS;
   const { lines } = topScreen(measured, state, { rows, columns: Infinity }, { hasColours, nowMs, fault: null });
   return `${lines.slice(0, -1).join('\n').replace('> clients', '  clients').trimEnd()}\n`;
-}
-
-/** `1.5 MB`: three digits at most, powers of 1000. */
-export function formatBytes(count: number): string {
-  let value = count;
-  let unit = 0;
-  // 999.5 would be printed as 1000.
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
 /** How the rows are shared: gateways are few, and get a third at most. */

@@ -13,6 +13,8 @@ import { type Typed, typeCommand } from '../../lab/typed-command.js';
 interface Files {
   readonly config: string;
   readonly password: string;
+  /** Of `gwmark web`. */
+  readonly token: string;
 }
 
 // Of the project itself.
@@ -32,6 +34,7 @@ async function typed(line: string, files: Files): Promise<Typed> {
   const [, ...argv] = shellWords(line).map((word, index, words) => {
     if (words[index - 1] === '--config' || words[index - 1] === '-c') return files.config;
     if (words[index - 1] === '--management-password-file') return files.password;
+    if (words[index - 1] === '--token-file') return files.token;
     return PLACEHOLDERS[word] ?? word;
   });
   return typeCommand(argv, files.config);
@@ -42,12 +45,17 @@ describe('guides', () => {
   let files: Files;
   before(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'gwmark-guides-'));
-    files = { config: path.join(directory, 'gwmark.yaml'), password: path.join(directory, 'password') };
+    files = {
+      config: path.join(directory, 'gwmark.yaml'),
+      password: path.join(directory, 'password'),
+      token: path.join(directory, 'token'),
+    };
     await writeFile(
       files.config,
       'management: unix:/nonexistent/management.sock\ncontrolSocket: /nonexistent/gwmark.sock\n',
     );
     await writeFile(files.password, 'open sesame\n');
+    await writeFile(files.token, '0123456789abcdef\n', { mode: 0o600 });
   });
   after(async () => await rm(directory, { recursive: true }));
 

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 
 import type { Key } from '../../../sidecar/cli/keys.js';
 import { cutLine, paint } from '../../../sidecar/cli/table.js';
-import { Measure, type Measured } from '../../../sidecar/cli/top/measure.js';
+import { Measure, type Measured } from '../../../sidecar/live/measure.js';
 import { sortedClients } from '../../../sidecar/cli/top/order.js';
 import { afterKey, beginTop, type TopState } from '../../../sidecar/cli/top/top-state.js';
-import { formatBytes, topScreen } from '../../../sidecar/cli/top/top-view.js';
+import { topScreen } from '../../../sidecar/cli/top/top-view.js';
+import { formatBytes } from '../../../sidecar/live/format-bytes.js';
 import type { ClientStatus, StatusDocument } from '../../../sidecar/status.js';
 import { READY } from '../../protocol/sidecar-control/status-document.js';
 

@@ -1,5 +1,5 @@
-import { clientKey, gatewayKey, type Look } from '../../live/message.js';
-import type { ClientStatus, GatewayStatus, StatusDocument } from '../../status.js';
+import { clientKey, gatewayKey, type Look } from './message.js';
+import type { ClientStatus, GatewayStatus, StatusDocument } from '../status.js';
 
 /** Bytes a second; null while two counts are not known, and where nothing counts. */
 export interface Rate {
