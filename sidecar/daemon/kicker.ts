@@ -119,7 +119,10 @@ function victimsOf({ name, clients }: Instance): readonly Victim[] {
 }
 
 function choose({ client, isAll }: KickOrder, victims: readonly Victim[]): readonly Victim[] {
-  const found = findClients(client, victims);
+  const matching = findClients(client, victims);
+  // One that was kicked before may still be listed beside its next session.
+  const served = matching.filter(({ session, kicks }) => !kicks.isKicked(session));
+  const found = served.length > 0 ? served : matching;
   if (found.length === 0)
     throw new GwmarkError('CLIENT_UNKNOWN', `no client ${client} is connected${listed(victims.map(describeClient))}`);
   if (found.length > 1 && !isAll)

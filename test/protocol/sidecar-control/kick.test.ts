@@ -191,6 +191,28 @@ describe('gwmark kick', () => {
     assert.deepEqual(rig.office.networks, []);
   });
 
+  it('means the session that is served, not one of the same name that was kicked before', async () => {
+    const { name } = rig.branch.instance;
+    await rig.kick('alice', '--server', name);
+    // Without --management-client-auth, only the next snapshot tells that the first one is gone.
+    await rig.connect(rig.branch, 'alice', '10.64.0.12');
+
+    const { code, stdout, stderr } = await rig.kick('alice', '--server', name);
+
+    assert.deepEqual([code, stdout], [0, `kicked alice (10.64.0.12), CID 1 at ${name}\n`], stderr);
+  });
+
+  it('kicks one again that OpenVPN has not ended yet', async () => {
+    await rig.kick('bob');
+    const { code } = await rig.kick('bob', '--halt');
+
+    assert.equal(code, 0);
+    assert.deepEqual(
+      rig.office.fake.commands.filter((line) => line.startsWith('client-kill')),
+      ['client-kill 1', 'client-kill 1 "HALT"'],
+    );
+  });
+
   it('lists who there is where nobody is meant, and which OpenVPNs where none is', async () => {
     const nobody = await rig.kick('carol');
     const nowhere = await rig.kick('alice', '--server', 'tun9');
