@@ -1,7 +1,10 @@
 import type { AnnouncedAddress } from '../../rules/index.js';
 import { announcedKey } from '../../rules/index.js';
 
-/** Addresses that are looked for on the links at a time: the neighbour tables have room for a thousand (gc_thresh3). */
+/**
+ * Addresses of a family that are looked for on the links at a time: its neighbour table has room for a thousand
+ * (gc_thresh3).
+ */
 const MAX_PROBED = 256;
 /** Pauses before a taken address is looked for again: the first, and the longest. */
 const RETRY_MS = [2000, 60_000] as const;
@@ -126,10 +129,12 @@ export class AnnouncementTable {
   /** The next addresses to look for on their links; each is given to {@link settle} later. */
   takeWaiting(nowMs: number): readonly AnnouncedAddress[] {
     const due: AnnouncedAddress[] = [];
+    const room = { 4: MAX_PROBED, 6: MAX_PROBED };
     for (const [key, entry] of this.#entries) {
-      if (due.length === MAX_PROBED) break;
+      const { family } = entry.address;
       const isDue = entry.state === 'waiting' || (entry.state === 'taken' && entry.retryAtMs <= nowMs);
-      if (!isDue || this.#foreign.has(key)) continue;
+      if (!isDue || room[family] === 0 || this.#foreign.has(key)) continue;
+      room[family] -= 1;
       entry.state = 'probing';
       due.push(entry.address);
     }

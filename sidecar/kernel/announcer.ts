@@ -105,6 +105,7 @@ export class Announcer {
 
   /** A client network came, went or moved. */
   clientChanged(key: string): void {
+    if (!this.#options.isEnabled() && this.#table.isEmpty) return;
     this.#dirty.add(key);
     this.#work.soon();
   }

@@ -1,5 +1,6 @@
 import { ADDRESS } from '../lab/topology.js';
 import type { VpnLab } from '../lab/vpn-lab.js';
+import { slowed } from '../lab/wait.js';
 
 /** Waits until the endpoint answers for so many addresses, and looks for no more. */
 export async function announces(lab: VpnLab, count: number): Promise<void> {
@@ -40,7 +41,7 @@ export async function isAnswered(
   const { local } = lab.topology;
   await local.tryRun(['ip', 'neigh', 'del', address, 'dev', 'lan0']);
   const source = address.includes(':') ? ADDRESS.local.v6 : ADDRESS.local.v4;
-  await local.tryRun(['ping', '-n', '-c', '1', '-W', '1', '-I', source, address]);
+  await local.tryRun(['ping', '-n', '-c', '1', '-W', String(slowed(1)), '-I', source, address]);
   const mac = await knownMac(lab, address);
   if (options.isKept !== true) await local.tryRun(['ip', 'neigh', 'del', address, 'dev', 'lan0']);
   return mac !== null;

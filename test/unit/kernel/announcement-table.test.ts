@@ -135,12 +135,14 @@ describe('AnnouncementTable', () => {
     assert.deepEqual(table.takeWithdrawn(), [A]);
   });
 
-  it('looks for 256 at a time', () => {
+  it('looks for 256 of a family at a time', () => {
     const table = new AnnouncementTable();
     for (let index = 0; index < 300; index += 1)
       table.hold({ family: 4, address: `10.0.${index >> 8}.${index & 255}`, device: 'lan0' });
 
-    assert.equal(table.takeWaiting(0).length, 256);
+    table.hold({ family: 6, address: '2001:db8::1:131', device: 'lan0' });
+
+    assert.equal(table.takeWaiting(0).length, 257);
     assert.equal(table.takeWaiting(0).length, 44);
   });
 });
