@@ -187,7 +187,7 @@ export const KERNEL_EVENTS = {
   'sysctl.optional': {
     level: 'warn',
     meaning:
-      "An optional sysctl could not be set. Everything works except one case: without net.ipv6.fwmark_reflect, OpenVPN over UDP and IPv6 does not learn a path MTU below the link's MTU.",
+      "An optional sysctl could not be set. Everything works except one case: without net.ipv6.fwmark_reflect, OpenVPN over UDP and IPv6 does not learn a path MTU below the link's MTU; without proxy_delay=0 (`announce: proxy`), a host waits up to 0.8 s for the first answer about a client.",
     action: 'Set it from outside (`docker run --sysctl`), or make OpenVPN send smaller packets (`mssfix`, `tun-mtu`).',
   },
 } as const satisfies Record<string, EventDescription>;
