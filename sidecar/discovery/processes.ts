@@ -3,6 +3,7 @@ import path from 'node:path';
 
 import type { OpenVpnOptions } from './openvpn-options.js';
 import { readOptions } from './openvpn-options.js';
+import { eachOf } from '../system/bounded.js';
 import { isSameFile } from './same-file.js';
 
 /** A process as /proc shows it (proc(5)). */
@@ -17,7 +18,7 @@ export interface ProcessInfo {
 /** Every process that is visible from here, except those that end meanwhile. */
 export async function readProcesses(): Promise<readonly ProcessInfo[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const processes = await Promise.all(pids.map((pid) => readProcess(pid)));
+  const processes = await eachOf(pids, readProcess);
   return processes.filter((process) => process !== null);
 }
 
@@ -46,13 +47,11 @@ export async function holdersOf(inodes: ReadonlySet<number>): Promise<readonly P
   if (inodes.size === 0) return [];
   const wanted = new Set([...inodes].map((inode) => `socket:[${inode}]`));
   const processes = await readProcesses();
-  const holds = await Promise.all(
-    processes.map(async ({ pid }) => {
-      const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
-      const targets = await Promise.all(names.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
-      return targets.some((target) => wanted.has(target));
-    }),
-  );
+  const holds = await eachOf(processes, async ({ pid }) => {
+    const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
+    const targets = await eachOf(names, (fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''));
+    return targets.some((target) => wanted.has(target));
+  });
   return processes.filter((_, index) => holds[index] === true);
 }
 

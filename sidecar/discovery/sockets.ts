@@ -3,6 +3,7 @@ import { endianness } from 'node:os';
 
 import type { Family, Transport } from '../../rules/index.js';
 import { parseNetwork } from '../../rules/index.js';
+import { eachOf } from '../system/bounded.js';
 
 /** A bound UDP socket or a listening TCP socket of this network namespace. */
 export interface BoundSocket {
@@ -116,13 +117,12 @@ async function readDescriptors(
   read: (file: string) => Promise<string>,
 ): Promise<readonly string[] | null> {
   try {
-    const entries = (await readdir(directory)).map((name) =>
+    return await eachOf(await readdir(directory), (name) =>
       read(`${directory}/${name}`).catch((error: unknown) => {
         if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
         return '';
       }),
     );
-    return await Promise.all(entries);
   } catch {
     return null;
   }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { ExecutorNftables } from './executor-nftables.js';
 import type { ExecutorLimits } from './executor.js';
 import { LibraryExecutor } from './library-executor.js';
@@ -39,6 +40,7 @@ export async function openNftables(options: NftablesOptions = {}): Promise<Nftab
   if (mode !== 'process') {
     await refuseCrash(options.program ?? 'nft', limits.timeoutMs);
     try {
+      refuseHighDescriptors();
       const executor = await LibraryExecutor.open(options.libraryPath ?? 'libnftables.so.1', limits);
       return await probed(new ExecutorNftables(executor));
     } catch (error) {
@@ -49,6 +51,20 @@ export async function openNftables(options: NftablesOptions = {}): Promise<Nftab
     }
   }
   return probed(new ExecutorNftables(new ProcessExecutor(options.program ?? 'nft', limits)));
+}
+
+/** FD_SETSIZE of select(2), less those that libnftables opens. */
+const HIGHEST_DESCRIPTOR = 1000;
+
+/** libnftables waits for its socket with select(2), which aborts a process whose descriptor is above 1023. */
+function refuseHighDescriptors(): void {
+  const lowestFree = openSync('/dev/null', 'r');
+  closeSync(lowestFree);
+  if (lowestFree > HIGHEST_DESCRIPTOR)
+    throw new NftError(
+      'UNAVAILABLE',
+      `${lowestFree} files are open in this process, which is more than libnftables supports`,
+    );
 }
 
 /**

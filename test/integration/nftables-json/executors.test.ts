@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openNftables, type Command, type Nftables } from 'nftables-json';
@@ -25,6 +25,19 @@ describe('the choice of an executor', () => {
 
     assert.equal(nftables.executor, 'library');
     assert.match((await nftables.features()).version, /^\d+\.\d+/u);
+  });
+
+  it('is the spawned program where more files are open than libnftables supports', async () => {
+    const reasons: string[] = [];
+    const files = Array.from({ length: 1100 }, () => openSync('/dev/null', 'r'));
+    try {
+      await using nftables = await openNftables({ onFallback: (reason) => reasons.push(reason) });
+
+      assert.equal(nftables.executor, 'process');
+      assert.match(reasons.join('|'), /^\d{4} files are open in this process/u);
+    } finally {
+      files.forEach(closeSync);
+    }
   });
 
   it('falls back to the spawned program, and says why', async () => {
