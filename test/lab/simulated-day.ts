@@ -125,12 +125,8 @@ export class SimulatedDay implements AsyncDisposable {
     ).then(({ count }) => count);
   }
 
-  /** What the sidecar has, when no program runs for it that has a pipe: it is the least of some readings. */
   async footprint(): Promise<Footprint> {
-    const readings: Footprint[] = [];
-    for (let count = 0; count < 5; count += 1) readings.push(await this.#probe.read(this.sidecar));
-    const descriptors = Math.min(...readings.map((reading) => reading.descriptors));
-    return { ...(readings.at(-1) ?? (await this.#probe.read(this.sidecar))), descriptors };
+    return await this.#probe.read(this.sidecar);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
