@@ -121,6 +121,24 @@ struct nf_conn *gwmark_flow_renew(struct sk_buff *skb, struct nf_conn *ct,
 }
 
 /**
+ * gwmark_flow_keep() - keep a flow out of flowtables
+ * @ct: unconfirmed conntrack entry
+ *
+ * What a flowtable has passes none of our hooks, and a flowtable asks routing for both
+ * ways, which has none to a gateway. It takes no flow that may have a helper, since helpers
+ * have to see each packet: an entry with words gets room for one, which stays empty.
+ * Without memory, it does not.
+ *
+ * Context: the last hook in FORWARD of the packet that creates @ct: whoever has a helper
+ * for the flow has given it by then. Does not sleep.
+ */
+void gwmark_flow_keep(struct nf_conn *ct)
+{
+	if (gwmark_flow_words(ct) && !nfct_help(ct))
+		nf_ct_helper_ext_add(ct, GFP_ATOMIC);
+}
+
+/**
  * gwmark_flow_source() - id of the gateway that a flow came from
  * @ct: conntrack entry
  *

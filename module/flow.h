@@ -33,6 +33,7 @@ u32 *gwmark_flow_words_create(struct nf_conn *ct);
 bool gwmark_flow_renewable(const struct nf_conn *ct);
 struct nf_conn *gwmark_flow_renew(struct sk_buff *skb, struct nf_conn *ct,
 				  const struct nf_hook_state *state);
+void gwmark_flow_keep(struct nf_conn *ct);
 u32 gwmark_flow_source(const struct nf_conn *ct);
 unsigned int gwmark_flow_label_users(const struct net *net);
 

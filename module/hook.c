@@ -8,6 +8,7 @@
 #include <net/netfilter/nf_conntrack.h>
 
 #include "capture.h"
+#include "flow.h"
 #include "hear.h"
 #include "hook.h"
 #include "learn.h"
@@ -36,6 +37,16 @@ static unsigned int learn_translated(void *priv, struct sk_buff *skb,
 	if (unmarked(skb))
 		return NF_ACCEPT;
 	return gwmark_learn_translated(gwmark_net_of(state->net), skb, state);
+}
+
+static unsigned int keep(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	if (ct && unlikely(!nf_ct_is_confirmed(ct)))
+		gwmark_flow_keep(ct);
+	return NF_ACCEPT;
 }
 
 static unsigned int send_back(void *priv, struct sk_buff *skb, const struct nf_hook_state *state)
@@ -96,6 +107,11 @@ static const struct nf_hook_ops inet_ops[] = {
 		.pf = NFPROTO_INET,
 		.hooknum = NF_INET_FORWARD,
 		.priority = NF_IP_PRI_MANGLE + 1,
+	}, {
+		.hook = keep,
+		.pf = NFPROTO_INET,
+		.hooknum = NF_INET_FORWARD,
+		.priority = NF_IP_PRI_LAST,
 	}, {
 		.hook = send_back,
 		.pf = NFPROTO_INET,

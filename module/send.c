@@ -90,6 +90,23 @@ static struct gwmark_gateway *gateway_of(struct gwmark_net *gn, const struct sk_
 }
 
 /**
+ * gwmark_send_forwarded() - what comes after FORWARD
+ * @net: namespace
+ * @sk: sending socket, or NULL
+ * @skb: packet; consumed
+ *
+ * Return: 0 or an error.
+ */
+int gwmark_send_forwarded(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	/* the gateway was forgotten, and its dst ended, while the packet waited in a queue */
+	if (unlikely(skb_dst(skb)->output == dst_discard_out))
+		return gwmark_send_drop(net, skb, GWMARK_STAT_transmit_gateway_gone,
+					-ENETUNREACH);
+	return dst_output(net, sk, skb);
+}
+
+/**
  * gwmark_send_output() - what dst.output of a gateway does
  * @net: namespace
  * @sk: sending socket, or NULL
@@ -203,6 +220,10 @@ int gwmark_send_finish(struct net *net, struct sock *sk, struct sk_buff *skb,
 {
 	int congested = 0, ret;
 
+	/* ended while the packet waited in a queue: its device, and so @mtu, is none now */
+	if (unlikely(!gwmark_dst_gateway(skb_dst(skb))))
+		return gwmark_send_drop(net, skb, GWMARK_STAT_transmit_gateway_gone,
+					-ENETUNREACH);
 	if (sk) {
 		/* ask the sender's control group */
 		congested = BPF_CGROUP_RUN_PROG_INET_EGRESS(sk, skb);

@@ -16,6 +16,7 @@ typedef int (*gwmark_send_step)(struct net *net, struct sock *sk, struct sk_buff
 
 int gwmark_send_frame(struct net *net, struct sock *sk, struct sk_buff *skb);
 int gwmark_send_drop(struct net *net, struct sk_buff *skb, enum gwmark_stat stat, int error);
+int gwmark_send_forwarded(struct net *net, struct sock *sk, struct sk_buff *skb);
 int gwmark_send_output(struct net *net, struct sock *sk, struct sk_buff *skb, u8 family,
 		       gwmark_send_step finish);
 int gwmark_send_finish(struct net *net, struct sock *sk, struct sk_buff *skb,

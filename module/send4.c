@@ -85,7 +85,7 @@ static int forward_finish(struct net *net, struct sock *sk, struct sk_buff *skb)
 	/* a hook may have given it another dst */
 	if (likely(skb_dst(skb)->output == gwmark_send_output4))
 		return gwmark_send_output4(net, sk, skb);
-	return dst_output(net, sk, skb);
+	return gwmark_send_forwarded(net, sk, skb);
 }
 
 /**

@@ -63,7 +63,7 @@ static int forward_finish(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
 	__IP6_INC_STATS(net, NULL, IPSTATS_MIB_OUTFORWDATAGRAMS);
 	skb_clear_tstamp(skb);
-	return dst_output(net, sk, skb);
+	return gwmark_send_forwarded(net, sk, skb);
 }
 
 /* RFC 4291, 2.5: never forwarded by a router. */

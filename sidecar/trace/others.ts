@@ -2,7 +2,7 @@ import { isAnswerableBehindNat } from '../../rules/index.js';
 import { nftZones } from '../doctor/checks/conntrack-zones.js';
 import { remedyOfRefusal, waysBetween } from '../doctor/checks/forward-policy.js';
 import { remedyBehindNat, remedyOfFilter, whyUnanswerable } from '../doctor/checks/path-filters.js';
-import { remedyOfFlowtable } from '../doctor/checks/flowtables.js';
+import { describeFlowtable } from '../doctor/checks/flowtables.js';
 import { foreignFlowtables } from '../firewall/flowtables.js';
 import { refusalOf } from '../firewall/forward-verdict.js';
 import type { TraceReading } from './reading.js';
@@ -39,10 +39,7 @@ export function findOthers(reading: TraceReading, query: TraceQuery, role: Role,
   }
   const devices = [...reading.devices.links, ...reading.devices.tunnels].map(({ device }) => device);
   for (const flowtable of foreignFlowtables(reading.others.ruleset, reading.policy.table, devices)) {
-    const holds = `${flowtable.where} includes ${flowtable.devices.join(', ')}`;
-    if (reading.datapath === 'module' && role.tunnel !== null)
-      return steps.stop('firewall', `${holds}: its flows bypass the module`, remedyOfFlowtable(flowtable));
-    steps.pass('firewall', `${holds}, and gets the route to the gateway`);
+    steps.pass('firewall', describeFlowtable(flowtable, reading.datapath));
   }
   const refused = refusalsOf(reading, query, role);
   const [first] = refused;

@@ -167,6 +167,37 @@ in_ns vc nft 'add rule ip forge post icmp type echo-request ip saddr set 192.0.2
 alike "a client's answer from ep's own address" "esp=0 clear=0" sees impostor
 in_ns vc nft delete table ip forge
 
+# 5. Another program's flowtable, which asks routing for both ways.
+# conversation DEST: how many of five datagrams of one flow are answered.
+# shellcheck disable=SC2016 # expanded inside
+conversation() {
+	in_ns h1 bash -c 'exec 3<>"/dev/udp/$0/7" && for i in 1 2 3 4 5; do
+		echo "$i" >&3
+		busybox timeout 2 busybox dd bs=65536 count=1 status=none <&3
+	done' "$1" | wc -l
+}
+# offloaded: flows in a flowtable.
+offloaded() { { in_ns ep conntrack -L; in_ns ep conntrack -L -f ipv6; } 2>/dev/null | grep -c OFFLOAD || true; }
+modprobe -qa nf_flow_table nf_flow_table_inet nft_flow_offload || true
+in_ns ep nft -f - <<-'END'
+table inet other {
+	flowtable fast { hook ingress priority 0; devices = { lan0, tun0 }; }
+	chain pass { type filter hook forward priority 0; udp dport 7 flow add @fast; udp sport 7 flow add @fast; }
+}
+END
+peer vc echo:7
+ip -n ep route del 10.1.0.0/24
+for dest in 10.8.0.9 fd08::9; do
+	is "beside a flowtable every question is answered, $dest" "$(conversation $dest)" 5
+done
+is "no flow that has a gateway is in it" "$(offloaded)" 0
+control ep disable
+ip -n ep route add 10.1.0.0/24 via 192.0.2.251
+is "the kernel alone answers" "$(conversation 10.8.0.9)" 5
+is "by a flow in the flowtable" "$(offloaded)" 1
+control ep enable
+in_ns ep nft delete table inet other
+
 # 13. Frames for all.
 links <<<"ep tap0 02:00:00:00:06:01 vc tap0 02:00:00:00:06:02"
 addresses ep tap0 10.8.1.1/24

@@ -35,10 +35,34 @@ both_ways() {
 	is "$what: the gateways are on that device" "$(gwmark_file ep gateways | grep -c 'dev=lan0 ')" 2
 }
 
+# own_below WHAT DEVICE: a question with the MAC of the device below as its source.
+in_ns sw nft -f - <<-'END'
+table bridge disguise {
+	chain source { type filter hook forward priority 10; }
+}
+END
+own_below() {
+	local mac
+	mac=$(ip -n ep -br link show dev "$2" | awk '{ print $3 }')
+	in_ns sw nft "add rule bridge disguise source ip daddr 10.8.0.9 ether saddr set $mac"
+	is "$1: the MAC of $2 below is no gateway's" "$(moved ep learn_bad_mac ping1 h1 -W 1 10.8.0.9)" 1
+	in_ns sw nft flush chain bridge disguise source
+}
+
 make_bond() {
 	ip -n ep link add lan0 address $mac_ep type bond mode active-backup
 	ip -n ep link set wire0 down
 	ip -n ep link set wire0 master lan0
+}
+# Both slaves send, each with its own MAC, and ARP tells some neighbours the one, some the other.
+make_alb() {
+	ip -n ep link add lan0 address $mac_ep type bond mode balance-alb miimon 100
+	link ep wire1 02:00:00:00:00:0b sw ep1 02:00:00:00:01:03
+	ip -n sw link set ep1 master br0
+	for wire in wire0 wire1; do
+		ip -n ep link set $wire down
+		ip -n ep link set $wire master lan0
+	done
 }
 make_macvlan() {
 	# else the device below answers ARP for the address above it
@@ -64,10 +88,21 @@ make_vlan() {
 
 swap_lan0 make_bond
 both_ways bond
+swap_lan0 make_alb
+# the switch counts one of the two cables only
+for dest in 10.8.0.9 fd08::9; do
+	for n in 1 2; do
+		eventually "balance-alb: h$n is answered, $dest" ping1 h$n -W 1 $dest
+	done
+done
+is "balance-alb: the gateways are on that device" "$(gwmark_file ep gateways | grep -c 'dev=lan0 ')" 2
+own_below balance-alb wire1
+ip -n ep link del wire1
 swap_lan0 make_macvlan
 both_ways macvlan
 swap_lan0 make_bridge
 both_ways "a bridge's own address"
+own_below bridge wire0
 wire_mac=$mac_ep swap_lan0 make_vlan
 # the switch sees tags here, so its counters do not match addresses
 for n in 1 2; do
@@ -75,7 +110,8 @@ for n in 1 2; do
 	holds "VLAN: h$n is answered over IPv6" ping1 h$n fd08::9
 done
 is "VLAN: the gateways are on that device" "$(gwmark_file ep gateways | grep -c 'dev=lan0 ')" 2
-is "nothing fell through" "$(gwmark_file ep stats | awk '/^return_/ && !/^return_sent/ { s += $2 } END { print s }')" 0
+# but for the two questions of own_below
+is "nothing else fell through" "$(gwmark_file ep stats | awk '/^return_/ && !/^return_sent/ { s += $2 } END { print s }')" 2
 
 # On-link sources are left to ARP, unless asked for.
 ip -n r1 route add 10.8.0.0/24 via 192.0.2.2 2>/dev/null || true

@@ -36,6 +36,7 @@
  *   broadcast and multicast frames. IPsec policies apply. A route of the type
  *   blackhole, unreachable or prohibit is a route; the module ignores a rule
  *   (ip rule) of the type unreachable.
+ *   A flow that has a gateway enters no flowtable of another program (flow add).
  *   A captured frame is addressed to the bridge itself, which takes it in if it
  *   would take any frame from there: state of the port (STP), VLANs, locked ports.
  *   The bridge rules must run at a priority below -1, the others at a priority
@@ -149,12 +150,11 @@
  * learn_*: the packet continues as before; *_NAME says what was remembered. A packet of
  * the reply direction from a link counts there only if it taught something.
  *
- * The tests of test/vm increment each of these, except what cannot happen there:
- * learn_no_memory, return_no_memory, transmit_no_memory, capture_no_memory and
- * gateway_no_memory (an allocation fails); transmit_gateway_gone (a gateway is
- * forgotten while its packet waits in a queue); capture_no_bridge (a frame while its
- * port leaves the bridge); return_no_family and output_no_family (a kernel without
- * IPv6 shows no IPv6 packet); transmit_no_header (Ethernet refuses none).
+ * The tests of test/vm increment each of these (no-memory.sh those of a failing
+ * allocation, in a kernel that injects such), except what does not happen there:
+ * return_no_memory and capture_no_memory (their packets need none); capture_no_bridge (a
+ * frame while its port leaves the bridge); return_no_family and output_no_family (a
+ * kernel without IPv6 shows no IPv6 packet); transmit_no_header (Ethernet refuses none).
  */
 #define GWMARK_STATS(X)							\
 	/* learn: original direction, from an Ethernet device */	\

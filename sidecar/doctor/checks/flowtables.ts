@@ -6,7 +6,7 @@ import { fine, type Judgement } from '../finding.js';
 /** No flowtable of another program makes flows bypass gwmark. */
 export const flowtables: Check = {
   name: 'flowtables',
-  doc: "No flowtable of another program (`flow add` in FORWARD: OpenWrt, some firewalls) makes the VPN's flows bypass the hooks. With the datapath `nexthop` this does no harm: a chain of gwmark in FORWARD gives it the route to the gateway. The datapath `module` sends packets from a hook that such flows never pass: nothing reaches the router.",
+  doc: 'Flowtables of other programs (`flow add` in FORWARD: OpenWrt, some firewalls) that hold a link or a tunnel. They do no harm: with the datapath `nexthop`, a chain of gwmark in FORWARD gives them the route to the gateway; with `module`, they take no flow that has a gateway.',
   needsNetAdmin: true,
   look: async (system) => {
     const devices = [...(await system.links()), ...(await system.tunnels())].map(({ ifname }) => ifname);
@@ -22,23 +22,12 @@ export function judgeFlowtables(
   datapath: 'nexthop' | 'module',
 ): readonly Judgement[] {
   const subject = 'flowtables of other programs';
-  const expected = 'none with devices of the VPN, or the datapath nexthop';
+  const expected = 'any: gwmark keeps to its own way beside them';
   if (found.length === 0) return [fine(subject, 'none with a link or a tunnel', expected)];
-  return found.map((flowtable): Judgement => {
-    const holds = `${flowtable.where} includes ${flowtable.devices.join(', ')}`;
-    if (datapath === 'nexthop')
-      return fine(subject, `${holds}: it gets the route to the gateway from gwmark`, expected);
-    return {
-      severity: 'error',
-      subject,
-      found: `${holds}: its flows bypass the module, and their answers do not reach the router`,
-      expected,
-      remedy: remedyOfFlowtable(flowtable),
-    };
-  });
+  return found.map((flowtable) => fine(subject, describeFlowtable(flowtable, datapath), expected));
 }
 
-/** How to keep flows out of a flowtable when the module is used. */
-export function remedyOfFlowtable({ devices }: ForeignFlowtable): string {
-  return `set datapath: nexthop, or remove ${devices.join(' and ')} from the flowtable`;
+/** What a flowtable of another program holds, and why it does no harm. */
+export function describeFlowtable({ where, devices }: ForeignFlowtable, datapath: 'nexthop' | 'module'): string {
+  return `${where} includes ${devices.join(', ')}: ${datapath === 'nexthop' ? 'it gets the route to the gateway from gwmark' : 'it takes no flow that has a gateway'}`;
 }
