@@ -41,7 +41,6 @@ answered() {
 }
 release() {
 	kill -USR1 "$holder"
-	kill "$holder"
 	wait "$holder" 2>/dev/null || true
 	in_ns ep nft delete table inet hold 2>/dev/null || true
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # perl hold.pl QUEUE FILE: keeps what NFQUEUE gives it, and writes to FILE how many packets
-# that were. SIGUSR1: lets all of them go. They are dropped when it ends.
+# that were. SIGUSR1: lets all of them go, and ends. What it holds when it ends is dropped.
 use strict;
 use warnings;
 use IO::Handle;
@@ -23,7 +23,10 @@ sub ask {
 
 ask($config, 1, pack('CCn', 1, 0, 0));	# bind
 ask($config, 2, pack('NC', 0, 1));	# nothing of the packet itself
-$SIG{USR1} = sub { ask($verdict, 2, pack('NN', 1, shift @held)) while @held };
+$SIG{USR1} = sub {
+	ask($verdict, 2, pack('NN', 1, shift @held)) while @held;
+	exit;
+};
 $total = 0;
 while (1) {
 	my $answer;
