@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises';
+
 import type { Family, Policy } from '../../rules/index.js';
 import { gatewayMark } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
@@ -10,6 +12,14 @@ import { protocolName } from './flow.js';
  * dump cannot.
  */
 const PROC_FILE = '/proc/net/nf_conntrack';
+
+/**
+ * EINVAL: what nfnetlink answers to the first listing of a machine while another one has its kernel module loaded
+ * (`nfnetlink_rcv_msg()`). Such a listing has no lines.
+ */
+const LOADING = /invalid parameters/;
+const LOADING_MS = 50;
+const MOST_TRIES = 20;
 
 /**
  * Streams the conntrack entries that have a gateway id, IPv4 then IPv6: from conntrack(8), or from /proc where that is
@@ -47,7 +57,12 @@ async function* conntrackLines(
   try {
     for (const family of families) {
       const words = ['-L', '-f', `ipv${family}`, ...selection];
-      const { exitCode, stderr } = yield* programLines('conntrack', [...words, '-o', 'extended']);
+      const list = (): ReturnType<typeof programLines> => programLines('conntrack', [...words, '-o', 'extended']);
+      let { exitCode, stderr } = yield* list();
+      for (let tries = 1; tries < MOST_TRIES && exitCode !== 0 && LOADING.test(stderr); tries++) {
+        await setTimeout(LOADING_MS);
+        ({ exitCode, stderr } = yield* list());
+      }
       if (exitCode !== 0)
         throw new GwmarkError(
           'FLOWS_UNAVAILABLE',
