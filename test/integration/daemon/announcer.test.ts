@@ -52,10 +52,13 @@ async function proxies(): Promise<readonly string[]> {
   return listed.map(({ address, isOurs }) => (isOurs ? address : `(${address})`)).toSorted();
 }
 
-async function become(...expected: readonly string[]): Promise<void> {
-  await eventually(async () => JSON.stringify(await proxies()) === JSON.stringify(expected), {
-    what: `proxy neighbours ${expected.join(' ')}`,
-  });
+/** Waits until the kernel has these, and the announcer knows that it has its own. */
+async function become({ announcer }: Rig, ...expected: readonly string[]): Promise<void> {
+  const ours = expected.filter((address) => !address.startsWith('(')).length;
+  await eventually(
+    async () => JSON.stringify(await proxies()) === JSON.stringify(expected) && announcer.status().announced === ours,
+    { what: `proxy neighbours ${expected.join(' ')}` },
+  );
 }
 
 describe('Announcer', () => {
@@ -70,7 +73,7 @@ describe('Announcer', () => {
     rig.connect(B, 'out0');
     rig.connect(A);
 
-    await become(A);
+    await become(rig, A);
     assert.equal(rig.announcer.status().pending, 0);
     assert.deepEqual(rig.announcer.devices, { 4: ['lan0'], 6: [] });
     assert.equal(rig.devicesChanged, 1);
@@ -84,24 +87,24 @@ describe('Announcer', () => {
     using rig = new Rig();
     await rig.announcer.adopt();
     rig.connect(A);
-    await become(A);
+    await become(rig, A);
     assert.equal(rig.log.of('announce.changed').filter(({ fields }) => fields['change'] === 'added').length, 0);
 
     rig.isEnabled = false;
     rig.announcer.siteChanged();
-    await become();
+    await become(rig);
     assert.deepEqual(rig.announcer.devices, { 4: [], 6: [] });
   });
 
   it('restores what another program removes, and removes what it adds with our number', async () => {
     using rig = new Rig();
     rig.connect(A);
-    await become(A);
+    await become(rig, A);
     await ip(`neigh del proxy ${A} dev lan0`, `neigh add proxy ${B} dev lan0 protocol ${protocol}`);
 
     rig.announcer.look();
 
-    await become(A);
+    await become(rig, A);
     assert.equal(rig.log.of('announce.renewed').length, 1);
   });
 
@@ -110,25 +113,25 @@ describe('Announcer', () => {
     using rig = new Rig();
     rig.connect(A);
     rig.connect(B);
-    await become(`(${A})`, B);
+    await become(rig, `(${A})`, B);
 
     rig.disconnect(A);
     rig.disconnect(B);
 
-    await become(`(${A})`);
+    await become(rig, `(${A})`);
   });
 
   it('keeps an address that passes from one client to another at once', async () => {
     using rig = new Rig();
     rig.connect(A);
-    await become(A);
+    await become(rig, A);
     const added = rig.log.of('announce.changed').length;
 
     rig.disconnect(A);
     rig.connect(A);
     rig.connect(B);
 
-    await become(A, B);
+    await become(rig, A, B);
     assert.deepEqual(
       rig.log
         .of('announce.changed')
@@ -141,7 +144,7 @@ describe('Announcer', () => {
   it('drops a link that is gone with all that was announced there, without an error', async () => {
     using rig = new Rig();
     rig.connect(A);
-    await become(A);
+    await become(rig, A);
     await ip('link del lan0');
     rig.links = [];
     rig.announcer.siteChanged();
