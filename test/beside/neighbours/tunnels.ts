@@ -114,10 +114,7 @@ export const TUNNEL_NEIGHBOURS: readonly Neighbour[] = [
     ...OWN_DEFAULT,
     disturbances: { 'traffic in it': reachesPeer },
     versions: { 'wg-quick': ['host:wg', '--version'] },
-    named: [
-      ...(OWN_DEFAULT.named ?? []),
-      { by: 'doctor', check: 'marks', severity: 'warn', text: /wg-quick-wg0 .*copies/ },
-    ],
+    named: [...(OWN_DEFAULT.named ?? [])],
   },
   {
     name: 'IPsec: ESP in transport and in tunnel mode',
