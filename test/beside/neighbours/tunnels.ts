@@ -114,7 +114,6 @@ export const TUNNEL_NEIGHBOURS: readonly Neighbour[] = [
     ...OWN_DEFAULT,
     disturbances: { 'traffic in it': reachesPeer },
     versions: { 'wg-quick': ['host:wg', '--version'] },
-    named: [...(OWN_DEFAULT.named ?? [])],
   },
   {
     name: 'IPsec: ESP in transport and in tunnel mode',
