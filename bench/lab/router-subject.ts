@@ -7,7 +7,7 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Nftables, openNftables } from 'nftables-json';
+import { openNftables } from 'nftables-json';
 import {
   EMPTY_DIFF,
   compileRouting,
@@ -25,6 +25,7 @@ import { IP_ROUTING } from '../../sidecar/routing/ip-routing.js';
 import { NetlinkRouting } from '../../sidecar/routing/netlink/netlink-routing.js';
 import { ClientNetworks } from '../../sidecar/sessions/client-networks.js';
 import { LAN_DEVICE, makeEndpoint } from './network.js';
+import { watchedNftables } from './timed-nftables.js';
 
 const [by = '', until = '', count = ''] = process.argv.slice(2);
 /** A router is known when things are quiet again: passes that look after takers included. */
@@ -58,19 +59,9 @@ let prepared: RoutingDiff = EMPTY_DIFF;
 const logger = createLogger({ ...config.settings.log, level: 'error', output: process.stderr });
 const nftables = await openNftables({ executor: 'library' });
 /** The kernel has taken a transaction that has this MAC. */
-const nft: Nftables = {
-  executor: nftables.executor,
-  run: async (commands, options) => {
-    const result = await nftables.run(commands, options);
-    if (JSON.stringify(commands).includes(awaited)) transactions.emit('taken');
-    return result;
-  },
-  check: (commands, options) => nftables.check(commands, options),
-  list: (selector, options) => nftables.list(selector, options),
-  generation: () => nftables.generation(),
-  features: () => nftables.features(),
-  [Symbol.asyncDispose]: () => nftables[Symbol.asyncDispose](),
-};
+const nft = watchedNftables(nftables, (commands) => {
+  if (JSON.stringify(commands).includes(awaited)) transactions.emit('taken');
+});
 // The neighbour table is changed by another socket than the one that is measured.
 const changer = await NetlinkRouting.open();
 const routing = by === 'ip' ? IP_ROUTING : await NetlinkRouting.open();

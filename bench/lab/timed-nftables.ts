@@ -11,13 +11,20 @@ export function timedNftables(
   set: string,
   onApplied: (changes: readonly AppliedChange[]) => void,
 ): Nftables {
+  return watchedNftables(nftables, (commands) => {
+    const atUs = monotonicUs();
+    const changes = commands.flatMap((command) => addressesOf(command, set).map((change) => ({ ...change, atUs })));
+    if (changes.length > 0) onApplied(changes);
+  });
+}
+
+/** The same nftables, which tells of each transaction that the kernel has taken. */
+export function watchedNftables(nftables: Nftables, onTaken: (commands: readonly Command[]) => void): Nftables {
   return {
     executor: nftables.executor,
     run: async (commands, options) => {
       const result = await nftables.run(commands, options);
-      const atUs = monotonicUs();
-      const changes = commands.flatMap((command) => addressesOf(command, set).map((change) => ({ ...change, atUs })));
-      if (changes.length > 0) onApplied(changes);
+      onTaken(commands);
       return result;
     },
     check: (commands, options) => nftables.check(commands, options),

@@ -1,15 +1,5 @@
 // Inline with real OpenVPN and the sidecar: the mocha suite of the same name. Needs `npm run build`. Arguments go to
 // mocha, `--grep 'VLAN'` for instance.
-import { runNode } from './guest/run-node.mjs';
+import { runSuite } from './guest/run-node.mjs';
 
-runNode(
-  'node_modules/mocha/bin/mocha.js',
-  '--config',
-  '.mocharc.json',
-  '--reporter',
-  'tap',
-  '--forbid-pending',
-  '--exit',
-  'dist/test/vm/inline-openvpn.test.js',
-  ...process.argv.slice(2),
-);
+runSuite('inline-openvpn');

@@ -1,28 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { GatewayChange } from '../../../sidecar/datapath/nexthop/gateway-change.js';
 import { GatewayTable } from '../../../sidecar/datapath/nexthop/gateway-table.js';
-
-const A = '02:00:00:00:00:0a';
-const B = '02:00:00:00:00:0b';
-
-function neighbour(table: GatewayTable, address: string, mac: string | null, device = 'lan0'): string[] {
-  return inWords(table.neighbour({ device, address, mac }));
-}
-
-/** `found 1 MAC`, `moved 1 MAC`, `gone 1 device`. */
-function inWords(changes: readonly GatewayChange[]): string[] {
-  return changes.map((change) => {
-    if (change.kind === 'limit') return `limit ${change.mac}`;
-    if (change.kind === 'doubted')
-      return `doubted ${change.doubt.mac} for ${change.doubt.claimedBy}: ${change.doubt.others.join(' ')}`;
-    return `${change.kind} ${change.gateway.id} ${change.kind === 'gone' ? change.why : change.gateway.mac}`;
-  });
-}
-
-function macOf(index: number): string {
-  return `02:00:00:00:${(index >> 8).toString(16).padStart(2, '0')}:${(index & 255).toString(16).padStart(2, '0')}`;
-}
+import { A, B, inWords, macOf, neighbour } from './gateway-words.js';
 
 describe('GatewayTable', () => {
   it('finds a gateway by its neighbour entry, and once', () => {

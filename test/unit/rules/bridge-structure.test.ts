@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { compileBridgeStructure, moduleMark } from '../../../rules/index.js';
-import { FULL_SITE, POLICY, site } from './sample-site.js';
+import { FULL_SITE, POLICY, site, FULL_SITE_DESTINATIONS } from './sample-site.js';
 
 /** The rules that select frames, as text. */
 function captureRules(bridges: readonly string[], of = FULL_SITE): string[] {
@@ -13,16 +13,7 @@ describe('the bridge table of an inline endpoint', () => {
   it('selects frames for clients, for the subnets behind them and for the own addresses on tunnels, each with the one mark', () => {
     const rules = captureRules(['br0']);
 
-    for (const wanted of [
-      '@client4',
-      '@client6',
-      '@subnet4_24',
-      '@subnet4_9',
-      '@subnet6_64',
-      '"198.51.100.1"',
-      '"2001:db8:8::1"',
-      '"203.0.113.129"',
-    ]) {
+    for (const wanted of FULL_SITE_DESTINATIONS) {
       assert.equal(rules.filter((rule) => rule.includes(wanted)).length, 1, wanted);
     }
     assert.ok(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Cable, Link, ScopeFilter, Site } from '../../../rules/index.js';
 import { compileCableStructure } from '../../../rules/index.js';
-import { FULL_SITE, LAN, site } from './sample-site.js';
+import { FULL_SITE, LAN, site, FULL_SITE_DESTINATIONS } from './sample-site.js';
 
 const A = '02:00:00:00:00:0a';
 const CABLE: Cable = {
@@ -40,16 +40,7 @@ describe('the bridge table of an inline endpoint without the module', () => {
   it('looks at frames for clients, for the subnets behind them and for the own addresses on tunnels, from ports alone', () => {
     const selected = rules({ ...FULL_SITE, links: [BR0, BR1] }, 'frames');
 
-    for (const wanted of [
-      '@client4',
-      '@client6',
-      '@subnet4_24',
-      '@subnet4_9',
-      '@subnet6_64',
-      '"198.51.100.1"',
-      '"2001:db8:8::1"',
-      '"203.0.113.129"',
-    ])
+    for (const wanted of FULL_SITE_DESTINATIONS)
       assert.equal(selected.filter((rule) => rule.includes(wanted)).length, 1, wanted);
     assert.ok(selected.every((rule) => rule.includes('"right":{"set":["p1","p2","q1"]}')));
   });

@@ -115,3 +115,15 @@ export const FULL_SITE: Site = site({
     { name: 'net/ipv6/conf/wan.7/accept_ra', value: '1' },
   ],
 });
+
+/** What is of the VPN in {@link FULL_SITE}, as a rule in JSON names it: sets of clients, and addresses on tunnels. */
+export const FULL_SITE_DESTINATIONS: readonly string[] = [
+  '@client4',
+  '@client6',
+  '@subnet4_24',
+  '@subnet4_9',
+  '@subnet6_64',
+  '"198.51.100.1"',
+  '"2001:db8:8::1"',
+  '"203.0.113.129"',
+];

@@ -4,6 +4,15 @@ import { execFileSync, spawnSync } from 'node:child_process';
 const MODULES = ['nf_conntrack', 'nf_defrag_ipv6', 'nf_tables', 'bridge', 'br_netfilter', 'veth', 'tun', '8021q'];
 
 /**
+ * Runs a mocha suite of test/vm, by its name without `.test.ts`; arguments of the script go to mocha. A skipped test is
+ * a failed one.
+ */
+export function runSuite(name) {
+  const options = ['--config', '.mocharc.json', '--reporter', 'tap', '--forbid-pending', '--exit'];
+  runNode('node_modules/mocha/bin/mocha.js', ...options, `dist/test/vm/${name}.test.js`, ...process.argv.slice(2));
+}
+
+/**
  * Runs node with these arguments in the repository and ends with its exit code. The sidecar takes every GWMARK_* for a
  * setting, so these stay behind, and the module's file is named by LAB_MODULE. An emulated machine is some ten times
  * slower than the one it runs on, and that one may be busy.
