@@ -7,6 +7,7 @@ import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import { OngoingWork } from '../../system/ongoing-work.js';
 import type { Compiled, Datapath, DatapathCounters, GatewayView } from '../datapath.js';
+import { BridgeWarning } from '../bridge-warning.js';
 import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
 import { ModuleUplink } from './module-uplink.js';
@@ -41,11 +42,11 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
   readonly #uplink: ModuleUplink;
   #counters: ReadonlyMap<string, number> = new Map();
   readonly #work = new OngoingWork();
-  /** Bridges for which the log already says that frames on them cannot be selected. */
-  #warnedOf = '';
+  readonly #withoutFrames: BridgeWarning;
 
   constructor(options: ModuleDatapathOptions<Rules>) {
     this.#options = options;
+    this.#withoutFrames = new BridgeWarning(options.logger);
     this.#uplink = new ModuleUplink({
       configured: options.configuredUplink,
       protocol: options.policy.routing.protocol,
@@ -65,7 +66,7 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
   compile(site: Site): Compiled<Rules> {
     const { compileRules, compileBridge } = this.#options;
     const bridges = site.links.filter(({ isBridge }) => isBridge).map(({ device }) => device);
-    if (compileBridge === null) this.#warnOf(bridges);
+    if (compileBridge === null) this.#withoutFrames.about(bridges);
     return {
       rules: compileRules(site),
       bridge: compileBridge === null || bridges.length === 0 ? null : compileBridge(site, bridges),
@@ -165,13 +166,6 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
         idleMs,
       }),
     );
-  }
-
-  /** A bridge may be the link of an endpoint that is not inline: then nothing is missing. */
-  #warnOf(bridges: readonly string[]): void {
-    if (bridges.length > 0 && bridges.join() !== this.#warnedOf)
-      this.#options.logger.warn('firewall.no_bridge', { devices: bridges });
-    this.#warnedOf = bridges.join();
   }
 
   #note(gateways: readonly ModuleGateway[]): void {

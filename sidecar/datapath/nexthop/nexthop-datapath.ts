@@ -17,6 +17,7 @@ import type {
   GatewayView,
   NeighbourState,
 } from '../datapath.js';
+import { BridgeWarning } from '../bridge-warning.js';
 import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
 import { adoptedUplink, deviceOfId, gatewayNeighbours } from './adoption.js';
@@ -77,8 +78,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   /** Gateway id -> how often it moved. */
   readonly #moves = new Map<number, number>();
   #isFull = false;
-  /** Bridges for which the log already says that frames on them cannot be captured. */
-  #warnedOf = '';
+  readonly #withoutFrames: BridgeWarning;
   readonly #checks: RouterChecks;
   readonly #work = new OngoingWork();
   readonly #takers: Takers;
@@ -87,6 +87,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     this.#options = options;
     this.#table = new GatewayTable(options.max, (device, mac) => this.#isLearntFrom(device, mac));
     const { firewall, logger } = options;
+    this.#withoutFrames = new BridgeWarning(logger);
     this.#uplink = new NexthopUplink({
       configured: options.configuredUplink,
       table: this.#table,
@@ -120,12 +121,8 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   }
 
   compile(site: Site): Compiled<Rules> {
-    const { compileRules, frames, logger } = this.#options;
-    const bridges = cableLinks(site.links).map(({ device }) => device);
-    // A bridge may be the link of an endpoint that is not inline: then nothing is missing.
-    if (frames === null && bridges.length > 0 && bridges.join() !== this.#warnedOf)
-      logger.warn('firewall.no_bridge', { devices: bridges });
-    this.#warnedOf = bridges.join();
+    const { compileRules, frames } = this.#options;
+    if (frames === null) this.#withoutFrames.about(cableLinks(site.links).map(({ device }) => device));
     return { rules: compileRules(site), bridge: frames?.compile(site) ?? null, routing: compileRouting(site) };
   }
 
