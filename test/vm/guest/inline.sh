@@ -20,8 +20,10 @@ inline_up() {
 		r2 lan0 $mac_r2 ep p1 02:00:00:00:03:01
 		r1 lan0 $mac_r1 ep p2 02:00:00:00:03:02
 	END
+	# Without STP too the kernel starts a port's forward delay, 15 s at whose end a port that was set to learning forwards
+	# (br_make_forwarding, br_forward_delay_timer_expired): none.
 	ip -n ep -batch - <<-END
-		link add br0 address $mac_ep type bridge
+		link add br0 address $mac_ep type bridge forward_delay 0
 		link set br0 up
 		link set p1 master br0
 		link set p2 master br0
