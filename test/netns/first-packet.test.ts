@@ -26,7 +26,7 @@ describe('the first packet', function () {
       const lost: string[] = [];
       for (const [index, mac] of macs.entries()) {
         await r1.ip(...(family === 'v4' ? becomeRouter4(index, mac) : becomeRouter6(index, mac)));
-        const { received } = await ping(host, client, { count: 1, waitSeconds: 2 });
+        const { received } = await ping(host, client, { count: 1, waitSeconds: 30 });
         if (received !== 1) lost.push(mac);
       }
 
