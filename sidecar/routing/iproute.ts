@@ -2,6 +2,8 @@ import { GwmarkError } from '../errors.js';
 import type { ExecOptions } from '../system/exec.js';
 import { exec } from '../system/exec.js';
 import { programLines } from '../system/lines.js';
+import type { RefusedLine } from './batch.js';
+import { batchInput, readBatch } from './batch.js';
 
 /** What `ip -j -d addr show` prints of one device, as far as we read it. */
 export interface IpDevice {
@@ -126,42 +128,26 @@ export async function routesTo(family: 4 | 6, addresses: readonly string[]): Pro
 }
 
 /**
- * Runs one `ip -batch`, all lines of one family. The lines before a refused one stay applied.
+ * Runs lines of one family by `ip -batch`: one, and one more for each refused neighbour that was tolerated. The lines
+ * before a refused one stay applied.
  *
  * @param tolerate when given, refused lines are passed over if the reason matches; others still fail, after the rest
  * was run
- * @throws GwmarkError ROUTING_FAILED naming the refused line
+ * @throws GwmarkError ROUTING_FAILED naming the first refused line
  */
 export async function ipBatch(family: 4 | 6, lines: readonly string[], tolerate?: RegExp): Promise<void> {
-  if (lines.length === 0) return;
-  const args = [`-${family}`, ...(tolerate === undefined ? [] : ['-force']), '-batch', '-'];
-  // A line takes some 60 microseconds; a loaded machine may need twenty times as long.
-  const timeoutMs = 10_000 + lines.length * 2;
-  const { exitCode, stderr } = await runIp(args, { input: `${lines.join('\n')}\n`, timeoutMs });
-  if (exitCode === 0) return;
-  const failure = parseBatchFailure(stderr, lines, tolerate);
-  if (failure !== null) throw new GwmarkError('ROUTING_FAILED', `ip -${family} ${failure.line}: ${failure.reason}`);
-}
-
-/**
- * `Error: reason` or `RTNETLINK answers: reason`, then `Command failed -:LINE`; ip never translates its messages.
- */
-function parseBatchFailure(
-  stderr: string,
-  lines: readonly string[],
-  tolerate: RegExp | undefined,
-): { line: string; reason: string } | null {
-  let reason = '';
-  for (const text of stderr.split('\n')) {
-    const failed = /^Command failed -:(\d+)/.exec(text);
-    if (failed === null) {
-      if (text.trim() !== '') reason = text.replace(/^(RTNETLINK answers|Error): /, '').trim();
-      continue;
-    }
-    if (tolerate?.test(reason) !== true) return { line: lines[Number(failed[1]) - 1] ?? '', reason };
-    reason = '';
+  const args = [`-${family}`, '-o', ...(tolerate === undefined ? [] : ['-force']), '-batch', '-'];
+  let failure: RefusedLine | undefined;
+  let rest = lines;
+  while (rest.length > 0) {
+    // A line takes some 60 microseconds; a loaded machine may need twenty times as long.
+    const timeoutMs = 10_000 + rest.length * 2;
+    const outcome = readBatch(rest, await runIp(args, { input: batchInput(rest), timeoutMs }));
+    failure ??= outcome.refused.find(({ reason }) => tolerate?.test(reason) !== true);
+    rest = tolerate === undefined ? [] : outcome.rest;
   }
-  return reason === '' || tolerate?.test(reason) === true ? null : { line: lines[0] ?? '', reason };
+  if (failure !== undefined)
+    throw new GwmarkError('ROUTING_FAILED', `ip -${family} ${failure.line}: ${failure.reason}`);
 }
 
 /** A route in one line of `ip -N -o route show table all`. */

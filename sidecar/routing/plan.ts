@@ -22,7 +22,7 @@ export async function readRouting(policy: Policy): Promise<RoutingPlan> {
     ipJson<IpRule>(['-N', '-6', 'rule', 'show']),
     ipJson<IpRoute>(['-N', '-4', 'route', 'show', 'table', 'all', 'proto', protocol]),
     ipJson<IpRoute>(['-N', '-6', 'route', 'show', 'table', 'all', 'proto', protocol]),
-    ipJson<IpNeighbour>(['-N', 'neigh', 'show', 'proto', protocol]),
+    ownNeighbours(policy),
   ]);
   const ours = (rule: IpRule): boolean => rule.protocol === protocol;
   return {
@@ -61,11 +61,18 @@ export function additionLines(policy: Policy, diff: RoutingDiff, family: Family)
 
 /** Applies the removals of a difference. What is already gone with its device is no failure. */
 export async function removeRouting(policy: Policy, diff: RoutingDiff): Promise<void> {
+  // Those of a device that went down are gone, and each that the kernel refuses to remove costs an `ip` of its own.
+  const present = new Set(
+    diff.removeNeighbours.length === 0 ? [] : (await ownNeighbours(policy)).map(({ dst, dev }) => `${dst} dev ${dev}`),
+  );
   for (const family of [4, 6] as const) {
     const lines = [
       ...ofFamily(family, diff.removeRules).map((rule) => `rule del ${printRule(policy, rule)}`),
       ...ofFamily(family, diff.removeRoutes).map((route) => `route del ${printRoute(policy, route)}`),
-      ...ofFamily(family, diff.removeNeighbours).map(({ address, device }) => `neigh del ${address} dev ${device}`),
+      ...ofFamily(family, diff.removeNeighbours)
+        .map(({ address, device }) => `${address} dev ${device}`)
+        .filter((place) => present.has(place))
+        .map((place) => `neigh del ${place}`),
     ];
     await ipBatch(family, lines, ALREADY_GONE);
   }
@@ -131,6 +138,10 @@ function parseRoute(family: Family, { type, dst, dev, nexthops = [], gateway, ta
       ...(devices.length === 0 ? {} : { devices }),
     },
   ];
+}
+
+function ownNeighbours({ routing: { protocol } }: Policy): Promise<readonly IpNeighbour[]> {
+  return ipJson(['-N', 'neigh', 'show', 'proto', String(protocol)]);
 }
 
 function parseNeighbour({ dst, dev, lladdr, state }: IpNeighbour): Neighbour[] {

@@ -35,7 +35,7 @@ export async function readProxyNeighbours(protocol: number): Promise<readonly Pr
  * @throws GwmarkError ROUTING_FAILED
  */
 export function addProxyNeighbours(protocol: number, addresses: readonly AnnouncedAddress[]): Promise<void> {
-  return onEachDevice(addresses, ({ address, device }) => [
+  return runLines(addresses, ({ address, device }) => [
     `neigh add proxy ${address} dev ${device} protocol ${protocol}`,
   ]);
 }
@@ -45,7 +45,7 @@ export async function removeProxyNeighbours(protocol: number, addresses: readonl
   const present = new Set(
     (await readProxyNeighbours(protocol)).filter(({ isOurs }) => isOurs).map((proxy) => announcedKey(proxy)),
   );
-  await onEachDevice(
+  await runLines(
     addresses.filter((address) => present.has(announcedKey(address))),
     ({ address, device }) => [`neigh del proxy ${address} dev ${device}`],
   );
@@ -56,7 +56,7 @@ export async function removeProxyNeighbours(protocol: number, addresses: readonl
  * address. Whoever answers is in the neighbour table then; what was there before does not count any more.
  */
 export function askWhoHas(addresses: readonly AnnouncedAddress[]): Promise<void> {
-  return onEachDevice(addresses, ({ address, device }) => [
+  return runLines(addresses, ({ address, device }) => [
     `neigh replace ${address} dev ${device} nud failed`,
     `neigh replace ${address} dev ${device} nud none use`,
   ]);
@@ -65,28 +65,19 @@ export function askWhoHas(addresses: readonly AnnouncedAddress[]): Promise<void>
 /** Removes what {@link askWhoHas} left in the neighbour table, which has room for a thousand. */
 export function forgetAnswers(addresses: readonly AnnouncedAddress[]): Promise<void> {
   // The kernel may have removed it; then the first line makes it again.
-  return onEachDevice(addresses, ({ address, device }) => [
+  return runLines(addresses, ({ address, device }) => [
     `neigh replace ${address} dev ${device} nud failed`,
     `neigh del ${address} dev ${device}`,
   ]);
 }
 
-/**
- * One batch for each family and device: whatever its options, `ip` ends at the first line about a neighbour that the
- * kernel refuses (iproute2 exits there), which here is a device that went.
- */
-async function onEachDevice(
+/** Runs these lines; a device that is gone is no failure. */
+async function runLines(
   addresses: readonly AnnouncedAddress[],
   linesOf: (address: AnnouncedAddress) => readonly string[],
 ): Promise<void> {
-  const groups = new Map<string, { readonly family: Family; readonly lines: string[] }>();
-  for (const address of addresses) {
-    const key = `${address.family} ${address.device}`;
-    const group = groups.get(key) ?? { family: address.family, lines: [] };
-    group.lines.push(...linesOf(address));
-    groups.set(key, group);
-  }
-  for (const { family, lines } of groups.values()) await ipBatch(family, lines, DEVICE_GONE);
+  for (const family of [4, 6] as const)
+    await ipBatch(family, addresses.filter((address) => address.family === family).flatMap(linesOf), DEVICE_GONE);
 }
 
 function familyOf(address: string): Family {

@@ -116,6 +116,33 @@ for (const by of ['netlink', 'ip'] as const) {
       );
     });
 
+    it('removes the rest if some neighbours are gone already', async () => {
+      const plan = compileRouting(site({ gateways: [gateway(1), gateway(2), gateway(3)], uplink: gateway(1) }));
+      await change(EMPTY_PLAN, plan);
+      const diff = diffRouting(plan, EMPTY_PLAN);
+      await ip('neigh del 169.254.119.1 dev lan0', 'neigh del 169.254.119.2 dev lan0');
+
+      await routing.remove(POLICY, diff);
+
+      assert.deepEqual(await routing.read(POLICY), EMPTY_PLAN);
+    });
+
+    it('names the neighbour that the kernel refuses, among others', async () => {
+      // IPv6 has no neighbours on a device whose MTU is below 1280.
+      await ip('link set lan1 mtu 1000');
+      const plan = compileRouting(
+        site({
+          gateways: [gateway(1), gateway(2, { device: 'lan1' }), gateway(3)],
+          links: [LAN, { ...LAN, device: 'lan1' }],
+        }),
+      );
+
+      await assert.rejects(routing.add(POLICY, diffRouting(EMPTY_PLAN, plan)), {
+        code: 'ROUTING_FAILED',
+        message: /^ip -6 neigh replace \S+:2 lladdr 02:00:00:00:00:02 dev lan1 .*: IPv6 is disabled on this device/,
+      });
+    });
+
     it('keeps the endpoint’s own LAN, though a tunnel and a client have a network around it', async () => {
       await ip('route add 192.0.0.0/8 dev tun0');
       const wide = {
