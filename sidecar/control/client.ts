@@ -10,9 +10,10 @@ const { request } = process.getBuiltinModule('node:http');
 
 /** A status of 10,000 clients has about 3 MB. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
-const DEFAULT_TIMEOUT_MS = 5000;
-/** The sidecar itself waits for the kernel and for OpenVPN, five seconds in all. */
-const KICK_TIMEOUT_MS = 15_000;
+/** A sidecar answers within milliseconds, unless its machine is short of processor time. */
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** The sidecar itself waits for the kernel and for OpenVPN, ten seconds in all. */
+const KICK_TIMEOUT_MS = 20_000;
 
 export interface FetchOptions {
   /** For the whole exchange. Default 5000. */
