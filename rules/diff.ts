@@ -1,6 +1,6 @@
 import { formatNetwork } from './address.js';
-import type { Neighbour, PolicyRule, Route, RoutingPlan } from './routing.js';
-import { routingTables } from './routing.js';
+import type { Neighbour, PolicyRule, Route, RoutingPlan } from './routing-plan.js';
+import { routingTables } from './routing-plan.js';
 import type { ClientNetwork, Policy } from './world.js';
 
 /**
@@ -46,21 +46,33 @@ export function isEmptyRoutingDiff(diff: RoutingDiff): boolean {
   return Object.values(diff).every((list: readonly unknown[]) => list.length === 0);
 }
 
-/** @param textOf what two items with one key may differ in */
+/**
+ * An object that is in both needs no look: of two plans in a row, almost all are.
+ *
+ * @param textOf what two items with one key may differ in
+ */
 function compare<T>(
   from: readonly T[],
   to: readonly T[],
   keyOf: (item: T) => string,
   textOf: (item: T) => string,
 ): { set: T[]; removed: T[] } {
-  const known = new Map(from.map((item) => [keyOf(item), item]));
-  const wanted = new Map(to.map((item) => [keyOf(item), item]));
+  const known = changed(from, to, keyOf);
+  const wanted = changed(to, from, keyOf);
   const set: T[] = [];
   for (const [key, item] of wanted) {
     const before = known.get(key);
     if (before === undefined || textOf(before) !== textOf(item)) set.push(item);
   }
   return { set, removed: [...known].flatMap(([key, item]) => (wanted.has(key) ? [] : [item])) };
+}
+
+/** The items that are not in the other list, by their keys. */
+function changed<T>(items: readonly T[], others: readonly T[], keyOf: (item: T) => string): Map<string, T> {
+  const same = new Set(others);
+  const found = new Map<string, T>();
+  for (const item of items) if (!same.has(item)) found.set(keyOf(item), item);
+  return found;
 }
 
 function neighbourKey({ family, device, address }: Neighbour): string {

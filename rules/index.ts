@@ -12,6 +12,8 @@ export * from './clients.js';
 export * from './module-structure.js';
 export * from './bridge-structure.js';
 export * from './cable-structure.js';
+export * from './routing-plan.js';
+export * from './around-gateways.js';
 export * from './routing.js';
 export * from './vacancies.js';
 export { isAnswerable, isAnswerableBehindNat } from './path-filters.js';

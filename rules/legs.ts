@@ -3,7 +3,7 @@ import type { Statement } from 'nftables-json';
 import type { Family } from './address.js';
 import { fromTransports, hexMark } from './iptables-selection.js';
 import { writeOurBits } from './mark-bits.js';
-import type { PolicyRule, Route, RoutingPlan } from './routing.js';
+import type { PolicyRule, Route, RoutingPlan } from './routing-plan.js';
 import { matchAddress, matchDevice, matchTransportOutput } from './selection.js';
 import type { RuleSpec } from './structure.js';
 import type { Link, Policy, Site } from './world.js';
@@ -87,12 +87,12 @@ export function legsTable(policy: Pick<Policy, 'routing'>): number {
  * The first rules of prerouting: what comes out of a tunnel goes to the uplink, unless later ones know its gateway.
  * None where one route is enough.
  */
-export function legPrerouting({ policy, links, tunnels }: Site): RuleSpec[] {
+export function legPrerouting({ policy, links, tunnels }: Pick<Site, 'policy' | 'links' | 'tunnels'>): RuleSpec[] {
   return needsLegs(links) && tunnels.length > 0 ? [legMark(policy, [matchDevice(tunnels)])] : [];
 }
 
 /** The same of output, for what OpenVPN or an address of a tunnel sends. */
-export function legOutput(site: Site): RuleSpec[] {
+export function legOutput(site: Pick<Site, 'policy' | 'links' | 'tunnels' | 'transports'>): RuleSpec[] {
   if (!needsLegs(site.links)) return [];
   const transports = site.transports.filter(({ families }) => families.includes(4));
   const matches = [

@@ -1,6 +1,7 @@
 import type { Family } from './address.js';
-import type { PolicyRule, Route, RoutingPlan } from './routing.js';
-import { PATH_MTU, clientRules, distinct, localFallbackRules, routingTables, transportLink } from './routing.js';
+import { PATH_MTU, clientRules, distinct, localFallbackRules, transportLink } from './around-gateways.js';
+import type { PolicyRule, Route, RoutingPlan } from './routing-plan.js';
+import { routingTables } from './routing-plan.js';
 import { pathMtuRules } from './path-mtu.js';
 import type { Policy, Site } from './world.js';
 import { moduleMark } from './world.js';

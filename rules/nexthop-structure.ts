@@ -1,4 +1,5 @@
 import type { Statement } from 'nftables-json';
+import { rememberEach, rememberLast } from './remembered.js';
 import { legOutput, legPrerouting } from './legs.js';
 import { answerFilters } from './path-filters.js';
 import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
@@ -54,49 +55,85 @@ export const LEARN_CHAIN = 'learn';
  */
 export function compileNexthopStructure(site: Site): Structure {
   const { policy, gateways } = site;
-  const prerouting = [{ expr: clearPacketMark(policy) }, ...legPrerouting(site), ...preroutingRules(site)];
-  const answer = answerFilters(site, prerouting) ?? {
+  const fixed = fixedParts(site);
+  const vacant = vacantParts(site);
+  const answer = answerFilters(site, fixed.prerouting.rules ?? []) ?? {
     sets: [],
-    chains: [['prerouting', baseChain('prerouting', PREROUTING_PRIORITY, prerouting)]],
+    chains: [['prerouting', fixed.prerouting]],
     verdicts: [],
   };
-  const sets = new Map<string, SetSpec>([
-    ...answer.sets,
+  const sets = new Map<string, SetSpec>([...answer.sets, ...fixed.sets, ...vacant.sets]);
+  const chains = new Map<string, ChainSpec>([
+    ...answer.chains,
+    ...fixed.chains,
+    [LEARN_CHAIN, vacant.learn],
+    [NO_GATEWAY_CHAIN, COUNTING],
+    [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
+  ]);
+  const verdicts = {
+    gateways: new Map<string, VerdictElement>(),
+    returns: new Map<string, VerdictElement>(),
+    way_backs: new Map<string, VerdictElement>(),
+  };
+  for (const gateway of gateways) {
+    const parts = gatewayParts(policy, gateway);
+    for (const [name, chain] of parts.chains) chains.set(name, chain);
+    for (const [map, key, element] of parts.verdicts) verdicts[map].set(key, element);
+  }
+  for (const { name, chain, key, element } of vacant.held) {
+    chains.set(name, chain);
+    verdicts.returns.set(key, element);
+  }
+  return { sets, chains, verdicts: new Map([...Object.entries(verdicts), ...answer.verdicts]) };
+}
+
+/** What no gateway changes. Remembered: see {@link rememberLast}. */
+const FIXED_FIELDS = ['policy', 'links', 'tunnels', 'transports', 'subnetLengths', 'sources'] as const;
+
+type Fixed = Pick<Site, (typeof FIXED_FIELDS)[number]>;
+
+const COUNTING: ChainSpec = { base: {}, rules: [{ expr: [{ counter: null }] }] };
+
+const fixedParts = rememberLast(FIXED_FIELDS, (site: Fixed) => {
+  const { policy } = site;
+  const prerouting = [{ expr: clearPacketMark(policy) }, ...legPrerouting(site), ...preroutingRules(site)];
+  const sets: readonly (readonly [string, SetSpec])[] = [
     ...clientSets(site.subnetLengths),
     ['gateways', { kind: 'map', spec: { type: ['ifname', 'ether_addr'], map: 'verdict' } }],
     ['returns', { kind: 'map', spec: { type: 'mark', map: 'verdict' } }],
     ['way_backs', { kind: 'map', spec: { type: 'mark', map: 'verdict' } }],
     ['candidates', dynamicMacSet(1024, NOTED_SECONDS.candidate)],
     ['uplinks', dynamicMacSet(64, NOTED_SECONDS.uplink)],
-    ...vacancySets(site.vacancies ?? []),
-  ]);
-
-  const chains = new Map<string, ChainSpec>([
-    ...answer.chains,
+  ];
+  const chains: readonly (readonly [string, ChainSpec])[] = [
     ['forward', baseChain('forward', FORWARD_PRIORITY, forwardRules(policy))],
     ['output', baseChain('output', -150, [...legOutput(site), ...outputRules(site)], 'route')],
     ['select', { base: {}, rules: selectRules(site) }],
     ['translated', { base: {}, rules: translatedRules(site) }],
     ['unmarked', { base: {}, rules: unmarkedRules(site) }],
     ['transport', { base: {}, rules: transportRules(site) }],
-    [LEARN_CHAIN, { base: {}, rules: learnRules(site) }],
-    [NO_GATEWAY_CHAIN, { base: {}, rules: [{ expr: [{ counter: null }] }] }],
-    [ABOUT_CHAIN, { base: {}, rules: aboutRules(site) }],
-  ]);
-  const verdicts = new Map([
-    ['gateways', new Map<string, VerdictElement>()],
-    ['returns', new Map<string, VerdictElement>()],
-    ['way_backs', new Map<string, VerdictElement>()],
-  ]);
-  for (const gateway of gateways) addGateway(policy, gateway, chains, verdicts);
-  for (const vacancy of site.vacancies ?? []) {
-    const chain = returnChain(vacancy.id);
-    const mark = gatewayMark(policy, vacancy.id);
-    chains.set(chain, heldAnswers(policy, vacancy, NO_GATEWAY_CHAIN));
-    verdicts.get('returns')?.set(JSON.stringify(mark), { key: mark, chain });
-  }
-  return { sets, chains, verdicts: new Map([...verdicts, ...answer.verdicts]) };
-}
+  ];
+  return { prerouting: baseChain('prerouting', PREROUTING_PRIORITY, prerouting), sets, chains };
+});
+
+/** What follows from the vacancies. */
+const vacantParts = rememberLast(
+  ['policy', 'vacancies'],
+  ({ policy, vacancies = [] }: Pick<Site, 'policy' | 'vacancies'>) => ({
+    sets: vacancySets(vacancies),
+    learn: { base: {}, rules: learnRules({ policy, vacancies }) },
+    held: vacancies.map((vacancy) => {
+      const name = returnChain(vacancy.id);
+      const mark = gatewayMark(policy, vacancy.id);
+      return {
+        name,
+        chain: heldAnswers(policy, vacancy, NO_GATEWAY_CHAIN),
+        key: JSON.stringify(mark),
+        element: { key: mark, chain: name },
+      };
+    }),
+  }),
+);
 
 /** `learn_7`: the chain that writes gateway 7 into the conntrack mark. */
 export function learnChain(id: number): string {
@@ -115,48 +152,31 @@ export function wayBackChain(id: number): string {
   return `way_back_${id}`;
 }
 
-function addGateway(
-  policy: Policy,
-  { id, device, sources }: Gateway,
-  chains: Map<string, ChainSpec>,
-  verdicts: ReadonlyMap<string, Map<string, VerdictElement>>,
-): void {
+/** The chains of a gateway, and the elements of verdict maps that lead to them. */
+interface GatewayParts {
+  readonly chains: readonly (readonly [string, ChainSpec])[];
+  readonly verdicts: readonly (readonly ['gateways' | 'returns' | 'way_backs', string, VerdictElement])[];
+}
+
+/** The same objects for the same gateway, so that comparing two structures need not look into them. */
+const gatewayParts = rememberEach((policy, { id, device, sources }: Gateway): GatewayParts => {
   const mark = gatewayMark(policy, id);
-  const { learn, back, wayBack } = gatewayRules(policy.markMask, mark);
-  chains.set(learnChain(id), learn);
-  chains.set(returnChain(id), back);
-  chains.set(wayBackChain(id), wayBack);
-  for (const mac of sources) {
-    const key = { concat: [device, mac] };
-    verdicts.get('gateways')?.set(JSON.stringify(key), { key, chain: learnChain(id) });
-  }
-  verdicts.get('returns')?.set(JSON.stringify(mark), { key: mark, chain: returnChain(id) });
-  verdicts.get('way_backs')?.set(JSON.stringify(mark), { key: mark, chain: wayBackChain(id) });
-}
-
-/** The chains of a gateway. */
-interface GatewayRules {
-  readonly learn: ChainSpec;
-  readonly back: ChainSpec;
-  readonly wayBack: ChainSpec;
-}
-
-/** By mask and mark: the same objects each time, so that comparing two structures need not look into them. */
-const GATEWAY_RULES = new Map<string, GatewayRules>();
-
-function gatewayRules(markMask: number, mark: number): GatewayRules {
-  const key = `${markMask} ${mark}`;
-  const known = GATEWAY_RULES.get(key);
-  if (known !== undefined) return known;
-  const markPacket = writeOurBits('meta', { markMask }, mark);
-  const rules: GatewayRules = {
-    learn: { base: {}, rules: [{ expr: [{ counter: null }, writeOurBits('ct', { markMask }, mark)] }] },
-    back: { base: {}, rules: [{ expr: [{ counter: null }, markPacket] }] },
-    wayBack: { base: {}, rules: [{ expr: [markPacket] }] },
+  const markPacket = writeOurBits('meta', policy, mark);
+  const [learn, back, wayBack] = [learnChain(id), returnChain(id), wayBackChain(id)];
+  const keys = sources.map((mac) => ({ concat: [device, mac] }));
+  return {
+    chains: [
+      [learn, { base: {}, rules: [{ expr: [{ counter: null }, writeOurBits('ct', policy, mark)] }] }],
+      [back, { base: {}, rules: [{ expr: [{ counter: null }, markPacket] }] }],
+      [wayBack, { base: {}, rules: [{ expr: [markPacket] }] }],
+    ],
+    verdicts: [
+      ...keys.map((key) => ['gateways', JSON.stringify(key), { key, chain: learn }] as const),
+      ['returns', JSON.stringify(mark), { key: mark, chain: back }],
+      ['way_backs', JSON.stringify(mark), { key: mark, chain: wayBack }],
+    ],
   };
-  GATEWAY_RULES.set(key, rules);
-  return rules;
-}
+});
 
 /**
  * Every packet of the machine comes through here, so what tells most of them apart comes first: port, destination and
@@ -167,7 +187,7 @@ function gatewayRules(markMask: number, mark: number): GatewayRules {
  * link (a container behind a port that is published on the endpoint's VPN address). Frames of a flow whose client has
  * left come from a link and match none of these: they are routed as before, and never sent back to where they came from.
  */
-function preroutingRules(site: Site): RuleSpec[] {
+function preroutingRules(site: Fixed): RuleSpec[] {
   const { policy, links, transports, tunnels } = site;
   const restore = restoreGateway(policy);
   const restoring: RuleSpec[] = [{ expr: [matchOurBits('ct', policy, '=='), { goto: { target: 'unmarked' } }] }];
@@ -215,7 +235,7 @@ function forwardRules(policy: Policy): RuleSpec[] {
  * A transport flow, and one of the endpoint's own tunnel addresses, is sent to its gateway in either direction; a
  * packet for the VPN never is.
  */
-function outputRules(site: Site): RuleSpec[] {
+function outputRules(site: Fixed): RuleSpec[] {
   const { policy } = site;
   const restore = restoreGateway(policy);
   return [
@@ -232,7 +252,7 @@ function restoreGateway(policy: Policy): Statement {
   return { vmap: { key: ourBits('ct', policy), data: '@returns' } };
 }
 
-function selectRules(site: Site): RuleSpec[] {
+function selectRules(site: Fixed): RuleSpec[] {
   const { links, policy } = site;
   const notFromLink: RuleSpec[] = links.length === 0 ? [] : [{ expr: [matchDevice(links, '!='), { return: null }] }];
   const onlink = policy.learnOnlink ? [] : links.flatMap(onlinkRules);
@@ -250,7 +270,7 @@ function selectRules(site: Site): RuleSpec[] {
  * on a link, whose answers come from that link. A host on the link is no gateway, so what it sends did not come from
  * the flow's own.
  */
-function translatedRules(site: Site): RuleSpec[] {
+function translatedRules(site: Fixed): RuleSpec[] {
   const { links, policy } = site;
   const answers = policy.learnOnlink
     ? []
@@ -266,14 +286,14 @@ function translatedRules(site: Site): RuleSpec[] {
 }
 
 /** The first packets of what a client opens have no gateway; an answer without one is worth counting. */
-function unmarkedRules({ tunnels }: Site): RuleSpec[] {
+function unmarkedRules({ tunnels }: Fixed): RuleSpec[] {
   return tunnels.length === 0
     ? []
     : [{ expr: [matchDirection('reply'), matchDevice(tunnels), { goto: { target: NO_GATEWAY_CHAIN } }] }];
 }
 
 /** A gateway of transport flows is noted once per flow, not once per packet: later packets already have its mark. */
-function transportRules(site: Site): RuleSpec[] {
+function transportRules(site: Fixed): RuleSpec[] {
   const { policy, links } = site;
   return [
     ...exemptRules(site, 'transport'),
@@ -283,11 +303,11 @@ function transportRules(site: Site): RuleSpec[] {
   ];
 }
 
-function exemptRules({ sources, links }: Site, scope: SourceScope): RuleSpec[] {
+function exemptRules({ sources, links }: Fixed, scope: SourceScope): RuleSpec[] {
   return matchExempt(sources?.[scope], links).map((matches) => ({ expr: [...matches, { return: null }] }));
 }
 
-function learnRules(site: Site): RuleSpec[] {
+function learnRules(site: Pick<Site, 'policy' | 'vacancies'>): RuleSpec[] {
   return [
     { expr: [{ vmap: { key: MAC_KEY, data: '@gateways' } }] },
     ...takeVacancyRules(site),

@@ -1,6 +1,6 @@
 import type { Statement } from 'nftables-json';
 import type { Family } from './address.js';
-import type { PolicyRule } from './routing.js';
+import type { PolicyRule } from './routing-plan.js';
 import type { Link, Site, Transport } from './world.js';
 
 /** An ICMPv6 message "packet too big", RFC 4443. */
@@ -29,7 +29,7 @@ const ANY_PORT = [1, 65_534] as const;
  * @param withoutSource where the others do
  */
 export function pathMtuRules(
-  site: Site,
+  site: Pick<Site, 'transports'>,
   family: Family,
   links: readonly Link[],
   {

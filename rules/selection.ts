@@ -65,7 +65,10 @@ export function matchClients(lengths: readonly SubnetLength[], addressOf: Addres
 }
 
 /** As {@link matchClients}, and the endpoint's own addresses on its tunnels. */
-export function matchVpnDestinations(site: Site, addressOf: AddressOf = DESTINATION): Statement[] {
+export function matchVpnDestinations(
+  site: Pick<Site, 'tunnels' | 'subnetLengths'>,
+  addressOf: AddressOf = DESTINATION,
+): Statement[] {
   const own = site.tunnels.flatMap(({ addresses }) =>
     addresses.map(({ family, address }) => matchExpression(addressOf(family === 4 ? 'ip' : 'ip6'), address)),
   );

@@ -18,8 +18,10 @@ import {
 } from '../../rules/index.js';
 import { policyOf } from '../../sidecar/config/policy.js';
 import { loadConfig } from '../../sidecar/config/load.js';
+import { keepUnchanged } from '../../sidecar/system/keep-unchanged.js';
 import { SourceLists } from '../../sidecar/datapath/source-lists.js';
 import { makeKernelSide } from '../../sidecar/kernel/kernel-side.js';
+import type { WantedSite } from '../../sidecar/kernel/reconciler.js';
 import { createLogger } from '../../sidecar/log/logger.js';
 import { IP_ROUTING } from '../../sidecar/routing/ip-routing.js';
 import { NetlinkRouting } from '../../sidecar/routing/netlink/netlink-routing.js';
@@ -79,14 +81,18 @@ const { datapath, gateways, neighbours, reconciler } = makeKernelSide({
   onChanged: () => update(),
   onRemoved: () => undefined,
 });
-const update = (): void =>
-  reconciler.setSite({
+let site: WantedSite | null = null;
+/** As sidecar/daemon/current-site.ts. */
+const update = (): void => {
+  site = keepUnchanged<WantedSite>(site, {
     tunnels: [tunnel],
     transports: [{ protocol: 'udp', address: null, families: [4], port: 1194 }],
     links: [link],
     ...gateways.ofSite,
     savedSysctls: [],
   });
+  reconciler.setSite(site);
+};
 
 await datapath.start(null);
 await neighbours.setLinks([link]);
@@ -106,7 +112,7 @@ const watch = await routing.watch({
 });
 /** What the reconciler installs for a router, without all that it decides before. */
 function routingFor(id: number, mac: string): RoutingDiff {
-  const site = {
+  const around = {
     policy,
     tunnels: [tunnel],
     transports: [],
@@ -117,7 +123,7 @@ function routingFor(id: number, mac: string): RoutingDiff {
     savedSysctls: [],
   };
   const gateway = { id, device: LAN_DEVICE, mac, sources: [mac] };
-  return diffRouting(compileRouting({ ...site, gateways: [] }), compileRouting({ ...site, gateways: [gateway] }));
+  return diffRouting(compileRouting({ ...around, gateways: [] }), compileRouting({ ...around, gateways: [gateway] }));
 }
 
 // A spawned monitor listens some time after it was started.

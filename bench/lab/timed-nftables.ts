@@ -29,6 +29,7 @@ export function watchedNftables(nftables: Nftables, onTaken: (commands: readonly
     },
     check: (commands, options) => nftables.check(commands, options),
     list: (selector, options) => nftables.list(selector, options),
+    hasElements: (of) => nftables.hasElements(of),
     generation: () => nftables.generation(),
     features: () => nftables.features(),
     [Symbol.asyncDispose]: () => nftables[Symbol.asyncDispose](),

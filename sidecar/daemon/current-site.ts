@@ -7,6 +7,7 @@ import type { Logger } from '../log/logger.js';
 import type { Servers } from '../openvpn/servers.js';
 import { Debounced } from '../system/debounced.js';
 import type { Adoption } from './adoption.js';
+import { keepUnchanged } from '../system/keep-unchanged.js';
 import type { StartGate } from './start-gate.js';
 
 /** A burst of device, route and rule events causes one reading. */
@@ -73,7 +74,7 @@ export class CurrentSite {
     const known = this.#wanted;
     // An OpenVPN that was not heard of yet keeps the tunnel and the transports that an earlier run knew it by.
     const tunnels = uniqueBy([...servers.tunnels, ...adoption.tunnelsAmong(this.#devices)], ({ device }) => device);
-    const site: WantedSite = {
+    const site = keepUnchanged<WantedSite>(known, {
       tunnels,
       transports: uniqueBy([...servers.transports, ...adoption.transports], transportComment),
       links: this.#devices.links,
@@ -81,12 +82,10 @@ export class CurrentSite {
       sources: sources.filter,
       savedSysctls: forwarder.savedSysctls,
       ...(filters.isAnswering ? { answersPathFilters: true } : {}),
-    };
-    if (known !== null && JSON.stringify(known) === JSON.stringify(site)) return;
-    // The same object as before means that the reconciler need not look up routes to clients again.
-    const hasSameTunnels = known !== null && JSON.stringify(known.tunnels) === JSON.stringify(tunnels);
-    this.#wanted = hasSameTunnels ? { ...site, tunnels: known.tunnels } : site;
-    reconciler.setSite(this.#wanted);
+    });
+    if (site === known) return;
+    this.#wanted = site;
+    reconciler.setSite(site);
     reachability.routingChanged();
     announcer.siteChanged();
     if (tunnels.length > 0) forwarder.soon();

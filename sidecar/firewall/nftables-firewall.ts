@@ -1,4 +1,4 @@
-import type { Command, Nftables, NftObject } from 'nftables-json';
+import type { Command, Expression, Nftables, NftObject } from 'nftables-json';
 import type { ClientNetwork, ClientNetworkChange, Policy, Structure, TableFamily } from '../../rules/index.js';
 import { NOTHING, TAKERS_SET, clientCommands, diffStructure } from '../../rules/index.js';
 import { isNotFound } from 'nftables-json';
@@ -134,23 +134,11 @@ export class NftablesFirewall implements Firewall<Structure> {
 
   /** The MACs in one of the sets that the packet path fills; empty when the set is gone. */
   async seenMacs(set: SeenSet): Promise<readonly SeenMac[]> {
-    try {
-      const objects = await this.#nft.list({ set: { family: this.#family, table: this.#table, name: set } });
-      return objects.flatMap((object) => ('set' in object ? readSeenMacs(object.set.elem ?? []) : []));
-    } catch (error) {
-      if (isNotFound(error)) return [];
-      throw error;
-    }
+    return readSeenMacs(await this.#noted(set));
   }
 
   async takers(policy: Pick<Policy, 'markMask'>): Promise<readonly Taker[]> {
-    try {
-      const objects = await this.#nft.list({ set: { family: this.#family, table: this.#table, name: TAKERS_SET } });
-      return objects.flatMap((object) => ('set' in object ? readTakers(policy, object.set.elem ?? []) : []));
-    } catch (error) {
-      if (isNotFound(error)) return [];
-      throw error;
-    }
+    return readTakers(policy, await this.#noted(TAKERS_SET));
   }
 
   async markClashes(policy: Policy): Promise<readonly string[]> {
@@ -162,6 +150,19 @@ export class NftablesFirewall implements Firewall<Structure> {
     await this.#nft.run([{ delete: { table: { family: this.#family, name: this.#table } } }]);
     this.#structure = NOTHING;
     return [`nftables table ${this.#family} ${this.#table}`];
+  }
+
+  /** What the packet path put into a set; nothing when it is gone. Mostly there is nothing, which is fast to see. */
+  async #noted(name: string): Promise<readonly Expression[]> {
+    const set = { family: this.#family, table: this.#table, name };
+    try {
+      if (!(await this.#nft.hasElements(set))) return [];
+      const objects = await this.#nft.list({ set });
+      return objects.flatMap((object) => ('set' in object ? (object.set.elem ?? []) : []));
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
+    }
   }
 
   /**

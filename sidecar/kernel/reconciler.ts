@@ -16,6 +16,7 @@ import type { ClientNetworks } from '../sessions/client-networks.js';
 import { isDeviceGone } from '../routing/iproute.js';
 import type { ClientRoutePass } from './client-routes.js';
 import { changedClientRoutes, everyClientRoute, familiesOf, withRoutes } from './client-routes.js';
+import { keepValue } from '../system/keep-unchanged.js';
 import type { CompiledSite, RuleTables } from './rule-tables.js';
 
 /** So many passes in a row may fail for a device that is gone before that is an error. */
@@ -344,7 +345,7 @@ export class Reconciler {
   ): { site: Site; isNew: boolean; routing: ClientRoutePass } {
     const { policy, clients } = this.#options;
     const known = this.#site;
-    const lengths = this.#subnetLengths(isDirty, dirty);
+    const lengths = keepValue(known?.subnetLengths, this.#subnetLengths(isDirty, dirty));
     // Which clients need a route depends on the tunnels alone, so a change of gateways does not ask for every client
     // again.
     const routing =
@@ -357,14 +358,12 @@ export class Reconciler {
             this.#installedClients,
           )
         : this.#everyRoute(wanted);
+    const families = keepValue(known?.clientRouteFamilies, routing.families);
     const isSame =
-      !isDirty &&
-      known !== null &&
-      lengths === known.subnetLengths &&
-      (routing.routes === this.#clientRoutes || String(routing.families) === String(known.clientRouteFamilies));
+      !isDirty && known !== null && lengths === known.subnetLengths && families === known.clientRouteFamilies;
     if (isSame) return { site: known, isNew: false, routing };
     return {
-      site: { ...wanted, policy, subnetLengths: lengths, clientRouteFamilies: routing.families },
+      site: { ...wanted, policy, subnetLengths: lengths, clientRouteFamilies: families },
       isNew: true,
       routing,
     };

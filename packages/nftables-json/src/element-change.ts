@@ -13,7 +13,7 @@ const MAX_ELEMENTS = 1000;
 const ZERO = 0x30;
 
 /** `NFPROTO_*` of linux/netfilter.h. */
-const PROTOCOL: ReadonlyMap<string, number> = new Map<Family, number>([
+export const PROTOCOL: ReadonlyMap<string, number> = new Map<Family, number>([
   ['inet', 1],
   ['ip', 2],
   ['arp', 3],

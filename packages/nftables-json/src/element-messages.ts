@@ -6,8 +6,10 @@
  */
 import type { ElementChange } from './element-change.js';
 import {
+  type ListedMessage,
   NLM_F_ACK,
   NLM_F_CREATE,
+  NLM_F_DUMP,
   NLM_F_REQUEST,
   type MessageHeader,
   type MessageWriter,
@@ -22,6 +24,7 @@ const NFNL_BATCH_GENID = 1;
 const NFT_MSG_NEWSET = 9;
 const NFT_MSG_GETSET = 10;
 const NFT_MSG_NEWSETELEM = 12;
+const NFT_MSG_GETSETELEM = 13;
 const NFT_MSG_DELSETELEM = 14;
 const NFT_MSG_NEWGEN = 15;
 const NFT_MSG_GETGEN = 16;
@@ -80,6 +83,23 @@ export function isPlainSet(reply: Reply | undefined, keyBytes: 4 | 16): boolean 
     !attributes.has(NFTA_SET_EXPR) &&
     !attributes.has(NFTA_SET_EXPRESSIONS)
   );
+}
+
+/** Asks for all elements of a set or map. */
+export function writeListElements(
+  writer: MessageWriter,
+  sequence: number,
+  { protocol, table, name }: Pick<ElementChange, 'protocol' | 'table' | 'name'>,
+): void {
+  writer.message(request(NFT_MSG_GETSETELEM, NLM_F_REQUEST | NLM_F_DUMP, sequence, protocol), () => {
+    writer.text(NFTA_SET_ELEM_LIST_TABLE, table);
+    writer.text(NFTA_SET_ELEM_LIST_SET, name);
+  });
+}
+
+/** True if the message, one of those that answer {@link writeListElements}, has elements. */
+export function carriesElements({ type, filled }: ListedMessage): boolean {
+  return type === (SUBSYSTEM | NFT_MSG_NEWSETELEM) && filled.has(NFTA_SET_ELEM_LIST_ELEMENTS);
 }
 
 /**

@@ -1,15 +1,18 @@
-import type { ElementChange } from './element-change.js';
+import { type ElementChange, PROTOCOL } from './element-change.js';
 import {
+  carriesElements,
   isPlainSet,
   readGeneration,
   rewriteBatch,
   writeBatch,
   writeGetGeneration,
   writeGetSet,
+  writeListElements,
 } from './element-messages.js';
-import { decodeReply, MessageWriter, type Reply } from './netlink-message.js';
+import { decodeReply, listedMessages, MessageWriter, type Reply } from './netlink-message.js';
 import type { NetlinkSocket } from './netlink-socket.js';
 import { NftError } from './nft-error.js';
+import type { SetReference } from './nftables.js';
 
 const ERESTART = 85;
 /** How often a transaction is tried again because another program changed the ruleset just then. */
@@ -39,7 +42,7 @@ interface Exchange {
 }
 
 /**
- * Reads the generation, and adds and deletes single addresses of plain sets, with messages of its own instead of
+ * Reads the generation, looks whether a set is empty, and adds and deletes single addresses of plain sets, with messages of its own instead of
  * libnftables.
  *
  * A transaction is bound to the generation at which its sets were seen to be plain: were a set deleted and recreated
@@ -71,6 +74,38 @@ export class ElementWriter {
       throw new NftError('UNAVAILABLE', 'generation: no reply of the kernel is the one asked for');
     }
     return generation;
+  }
+
+  /** Lists a set or map, without reading its elements; undefined if the kernel does not, for whatever reason. */
+  hasElements({ family, table, name }: SetReference): boolean | undefined {
+    const protocol = PROTOCOL.get(family);
+    if (protocol === undefined) {
+      return undefined;
+    }
+    const sequence = this.#nextSequence();
+    this.#request.clear();
+    writeListElements(this.#request, sequence, { protocol, table, name });
+    if (!this.#socket.send(this.#request.bytes, this.#request.length)) {
+      return undefined;
+    }
+    let found = false;
+    // All of it is taken, since the kernel gives no other listing before.
+    for (let count = 0; count < MAX_REPLIES; count++) {
+      const received = this.#socket.receive(this.#reply);
+      if (received === 'none' || received === 'lost') {
+        return undefined;
+      }
+      for (const message of listedMessages(this.#replyView, received)) {
+        if (message.sequence !== sequence) {
+          continue;
+        }
+        if (message.kind !== 'object') {
+          return message.kind === 'done' ? found : undefined;
+        }
+        found ||= carriesElements(message);
+      }
+    }
+    return undefined;
   }
 
   /**
@@ -194,12 +229,16 @@ export class ElementWriter {
     writeBatch(this.#batch, sequence, changes, generation);
   }
 
+  #nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    return this.#sequence;
+  }
+
   /**
    * @param expected number of answers if all goes well, after which none is waited for unless one of them is a refusal
    */
   #exchange(write: (sequence: number) => void, expected: number, request = this.#request): Exchange {
-    this.#sequence = (this.#sequence + 1) >>> 0;
-    const sequence = this.#sequence;
+    const sequence = this.#nextSequence();
     write(sequence);
     if (!this.#socket.send(request.bytes, request.length)) {
       return { isSent: false, replies: [], isWhole: true };

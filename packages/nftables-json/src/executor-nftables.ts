@@ -4,10 +4,10 @@ import type { ExecutionMode, ExecutionResult, Executor } from './executor.js';
 import { explainFailure, parseFailureIndex } from './failure.js';
 import { parseListing } from './listing.js';
 import { lower, needsFeatures } from './lowering.js';
-import { classifyErrors, firstMessage, NftError } from './nft-error.js';
-import type { Features, ListOptions, Nftables, RunOptions, RunResult, Selector } from './nftables.js';
+import { classifyErrors, firstMessage, isNotFound, NftError } from './nft-error.js';
+import type { Features, ListOptions, Nftables, RunOptions, RunResult, Selector, SetReference } from './nftables.js';
 import type { NftObject } from './objects.js';
-import { planListing, select } from './selector.js';
+import { hasElements, planListing, select } from './selector.js';
 import { SerialQueue } from './serial-queue.js';
 
 const APPLY: ExecutionMode = { check: false, terse: false };
@@ -45,20 +45,11 @@ export class ExecutorNftables implements Nftables {
   }
 
   list(selector: Selector, options: ListOptions = {}): Promise<readonly NftObject[]> {
-    return this.#queue.run(async () => {
-      const plan = planListing(selector, options.terse === true);
-      const result = await this.#list(plan.list, plan.terse);
-      if (!result.ok) {
-        throw new NftError(
-          classifyErrors(result.errors),
-          `list ${JSON.stringify(selector)}: ${firstMessage(result.errors)}`,
-          {
-            detail: result.errors,
-          },
-        );
-      }
-      return select(plan, selector, parseListing(result.output).objects);
-    }, options.signal);
+    return this.#queue.run(() => this.#listNow(selector, options.terse === true), options.signal);
+  }
+
+  hasElements(set: SetReference): Promise<boolean> {
+    return this.#queue.run(async () => this.#executor.hasElements(set) ?? (await this.#listsElements(set)));
   }
 
   generation(): Promise<number | undefined> {
@@ -72,6 +63,30 @@ export class ExecutorNftables implements Nftables {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#queue.close();
     await this.#executor[Symbol.asyncDispose]();
+  }
+
+  async #listNow(selector: Selector, isTerse: boolean): Promise<readonly NftObject[]> {
+    const plan = planListing(selector, isTerse);
+    const result = await this.#list(plan.list, plan.terse);
+    if (!result.ok) {
+      throw new NftError(
+        classifyErrors(result.errors),
+        `list ${JSON.stringify(selector)}: ${firstMessage(result.errors)}`,
+        { detail: result.errors },
+      );
+    }
+    return select(plan, selector, parseListing(result.output).objects);
+  }
+
+  /** A set and a map have their names in common, but each is listed by its own word. */
+  async #listsElements(set: SetReference): Promise<boolean> {
+    const objects = await this.#listNow({ set }, false).catch((error: unknown) => {
+      if (isNotFound(error)) {
+        return this.#listNow({ map: set }, false);
+      }
+      throw error;
+    });
+    return objects.some(hasElements);
   }
 
   async #apply(commands: readonly Command[]): Promise<void> {

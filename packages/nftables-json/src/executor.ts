@@ -1,4 +1,5 @@
 import type { ElementChange } from './element-change.js';
+import type { SetReference } from './nftables.js';
 
 /** The options of one exchange with nftables. */
 export interface ExecutionMode {
@@ -30,6 +31,8 @@ export interface Executor extends AsyncDisposable {
    * it; fails only if the outcome is unknown, or there was no answer at all. Not a promise if it was done at once.
    */
   applyElements(changes: readonly ElementChange[]): boolean | Promise<boolean>;
+  /** Of a set or map; undefined if only a listing can say it, for whatever reason. */
+  hasElements(set: SetReference): boolean | undefined;
   /** Of the ruleset; undefined if it cannot be read. */
   generation(): number | undefined;
 }

@@ -4,6 +4,7 @@ import type { ExecutionMode, ExecutionResult, Executor, ExecutorLimits } from '.
 import { openNftContext, type NftContext } from './libnftables.js';
 import { openNetlinkSocket } from './netlink-socket.js';
 import { NftError } from './nft-error.js';
+import type { SetReference } from './nftables.js';
 
 /**
  * libnftables inside this process.
@@ -57,6 +58,11 @@ export class LibraryExecutor implements Executor {
     return LibraryExecutor.#inLaneNow === 0
       ? this.#applyNow(changes)
       : this.#inTurn(async () => this.#applyNow(changes));
+  }
+
+  hasElements(set: SetReference): boolean | undefined {
+    this.#throwIfFreed();
+    return this.#elements.hasElements(set);
   }
 
   generation(): number {

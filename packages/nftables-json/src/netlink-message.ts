@@ -17,10 +17,12 @@ const ATTRIBUTE_HEADER_BYTES = 4;
 const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
 
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
 export const NLM_F_CREATE = 0x400;
+export const NLM_F_DUMP = 0x300;
 
 export interface MessageHeader {
   /** Subsystem in the high byte, message in the low one. */
@@ -180,6 +182,44 @@ export function decodeReply(view: DataView, received: number): Reply | undefined
   return length < HEADER_BYTES || length > received
     ? undefined
     : { kind: 'object', type, sequence, attributes: decodeAttributes(view, length) };
+}
+
+/** One of the messages that answer a request for a listing. */
+export interface ListedMessage {
+  /** `done`: the last one. `refused`: there is no listing. */
+  readonly kind: 'object' | 'done' | 'refused';
+  readonly type: number;
+  readonly sequence: number;
+  /** Attributes with anything in them. */
+  readonly filled: ReadonlySet<number>;
+}
+
+/** The messages of a datagram of a listing; one that is cut off has the attributes that are there. */
+export function* listedMessages(view: DataView, received: number): Generator<ListedMessage> {
+  for (let start = 0; start + NETLINK_HEADER_BYTES <= received;) {
+    const length = view.getUint32(start, IS_LITTLE_ENDIAN);
+    const type = view.getUint16(start + 4, IS_LITTLE_ENDIAN);
+    const sequence = view.getUint32(start + 8, IS_LITTLE_ENDIAN);
+    if (length < NETLINK_HEADER_BYTES) {
+      return;
+    }
+    const end = Math.min(start + length, received);
+    const kind = type === NLMSG_DONE ? 'done' : type === NLMSG_ERROR ? 'refused' : 'object';
+    yield { kind, type, sequence, filled: kind === 'object' ? filledAttributes(view, start, end) : new Set() };
+    start += align(length);
+  }
+}
+
+function filledAttributes(view: DataView, start: number, end: number): ReadonlySet<number> {
+  const filled = new Set<number>();
+  for (let offset = start + HEADER_BYTES; offset + ATTRIBUTE_HEADER_BYTES < end;) {
+    const length = view.getUint16(offset, IS_LITTLE_ENDIAN);
+    if (length > ATTRIBUTE_HEADER_BYTES) {
+      filled.add(view.getUint16(offset + 2, IS_LITTLE_ENDIAN) & NLA_TYPE_MASK);
+    }
+    offset += align(Math.max(length, ATTRIBUTE_HEADER_BYTES));
+  }
+  return filled;
 }
 
 function decodeAttributes(view: DataView, end: number): ReadonlyMap<number, number | undefined> {

@@ -17,6 +17,13 @@ export type Selector =
   | { readonly map: { readonly family: Family; readonly table: string; readonly name: string } }
   | { readonly counter: { readonly family: Family; readonly table: string; readonly name: string } };
 
+/** A set or map by its name. */
+export interface SetReference {
+  readonly family: Family;
+  readonly table: string;
+  readonly name: string;
+}
+
 /** The features of this nft. Probed once per instance, by trying; never by version number. */
 export interface Features {
   /** As nft prints it, for example `1.0.6`. */
@@ -74,6 +81,13 @@ export interface Nftables extends AsyncDisposable {
    * lossless.
    */
   list(selector: Selector, options?: ListOptions): Promise<readonly NftObject[]>;
+
+  /**
+   * Whether a set or map has any element, without reading what they are: some microseconds for one that rules fill, and
+   * no wait for a thread. Takes time in proportion to its size; a spawned program lists it. Rejects with ENOENT if it
+   * does not exist.
+   */
+  hasElements(set: SetReference): Promise<boolean>;
 
   /**
    * The ruleset's generation, a 32-bit number: each transaction of any program raises it, elements that rules add do

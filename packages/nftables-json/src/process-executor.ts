@@ -45,6 +45,10 @@ export class ProcessExecutor implements Executor {
     return false;
   }
 
+  hasElements(): undefined {
+    return undefined;
+  }
+
   generation(): undefined {
     return undefined;
   }

@@ -77,6 +77,12 @@ export function select(plan: ListPlan, selector: Selector, objects: readonly Nft
   return objects.filter(plan.keep);
 }
 
+/** A set or map of a listing has elements. */
+export function hasElements(object: NftObject): boolean {
+  const elements = 'set' in object ? object.set.elem : 'map' in object ? object.map.elem : undefined;
+  return (elements?.length ?? 0) > 0;
+}
+
 function isInTable(object: NftObject, family: string, table: string): boolean {
   const [value] = Object.values(object) as readonly { readonly family?: string; readonly table?: string }[];
   return value?.family === family && value.table === table;

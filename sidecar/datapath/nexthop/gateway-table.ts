@@ -1,26 +1,11 @@
 import { type Gateway, isUnicastMac, type Vacancy } from '../../../rules/index.js';
 import type { NeighbourState } from '../datapath.js';
 import type { Doubt, GatewayChange, MoveReason } from './gateway-change.js';
+import { type Entry, toGateway } from './gateway-entry.js';
 import { Vacancies } from './vacancies.js';
 
 /** The number of addresses that are stored with their MAC; hosts with ever new IPv6 addresses must not fill the memory. */
 const MAX_NEIGHBOURS = 4096;
-
-/** A gateway as the table keeps it. */
-interface Entry {
-  readonly id: number;
-  readonly device: string;
-  /** The MAC whose frames are learnt as this gateway; null of one that an older version left without. */
-  readonly home: string | null;
-  /** Where answers go. */
-  mac: string;
-  /** Where they went before the last move; null if they never moved, or moved back. */
-  left: string | null;
-  /** A selected frame came from it, or it was adopted from a table where it had been in use. */
-  isActive: boolean;
-  /** A command moved it: only another command moves it again. */
-  isOrdered: boolean;
-}
 
 /**
  * Which link-layer neighbours are gateways, and under which ids.
@@ -386,10 +371,6 @@ export class GatewayTable {
     if (entry.home !== null) this.#bySource.delete(key(entry.device, entry.home));
     return { kind: 'gone', gateway: toGateway(entry), why };
   }
-}
-
-function toGateway({ id, device, mac, home, isOrdered }: Entry): Gateway {
-  return { id, device, mac, sources: home === null ? [] : [home], ...(isOrdered ? { isOrdered } : {}) };
 }
 
 function key(device: string, mac: string): string {

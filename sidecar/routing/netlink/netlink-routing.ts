@@ -67,13 +67,25 @@ export class NetlinkRouting implements KernelRouting {
     const { names } = this.#socket;
     await this.#change([
       ...diff.setNeighbours.map((item) =>
-        changeOf(neighbourLine(policy, item), item, () => setNeighbour(policy, item, names)),
+        changeOf(
+          () => neighbourLine(policy, item),
+          item,
+          () => setNeighbour(policy, item, names),
+        ),
       ),
       ...diff.setRoutes.map((item) =>
-        changeOf(`route replace ${printRoute(policy, item)}`, item, () => changeRoute('replace', policy, item, names)),
+        changeOf(
+          () => `route replace ${printRoute(policy, item)}`,
+          item,
+          () => changeRoute('replace', policy, item, names),
+        ),
       ),
       ...diff.addRules.map((item) =>
-        changeOf(`rule add ${printRule(policy, item)}`, item, () => changeRule('add', policy, item)),
+        changeOf(
+          () => `rule add ${printRule(policy, item)}`,
+          item,
+          () => changeRule('add', policy, item),
+        ),
       ),
     ]);
   }
@@ -83,13 +95,25 @@ export class NetlinkRouting implements KernelRouting {
     await this.#change(
       [
         ...diff.removeRules.map((item) =>
-          changeOf(`rule del ${printRule(policy, item)}`, item, () => changeRule('del', policy, item)),
+          changeOf(
+            () => `rule del ${printRule(policy, item)}`,
+            item,
+            () => changeRule('del', policy, item),
+          ),
         ),
         ...diff.removeRoutes.map((item) =>
-          changeOf(`route del ${printRoute(policy, item)}`, item, () => changeRoute('del', policy, item, names)),
+          changeOf(
+            () => `route del ${printRoute(policy, item)}`,
+            item,
+            () => changeRoute('del', policy, item, names),
+          ),
         ),
         ...diff.removeNeighbours.map((item) =>
-          changeOf(`neigh del ${item.address} dev ${item.device}`, item, () => removeNeighbour(item, names)),
+          changeOf(
+            () => `neigh del ${item.address} dev ${item.device}`,
+            item,
+            () => removeNeighbour(item, names),
+          ),
         ),
       ],
       ALREADY_GONE,
@@ -113,7 +137,7 @@ export class NetlinkRouting implements KernelRouting {
       if (count % CHANGES_PER_TURN === 0) await nextTurn();
       const refused = this.#make(change);
       if (refused === null || tolerate?.test(refused.reason) === true) continue;
-      failure ??= new GwmarkError('ROUTING_FAILED', `${change.line}: ${refused.reason}`, { cause: refused });
+      failure ??= new GwmarkError('ROUTING_FAILED', `${change.line()}: ${refused.reason}`, { cause: refused });
       if (tolerate === undefined) break;
     }
     if (failure !== null) throw failure;
@@ -153,11 +177,11 @@ export class NetlinkRouting implements KernelRouting {
 
 /** One change, and the line by which ip(8) would make it, for an error message. */
 interface Change {
-  readonly line: string;
+  readonly line: () => string;
   /** @throws RoutingRefusal if a device is gone */
   readonly request: () => Request;
 }
 
-function changeOf(line: string, { family }: { readonly family: Family }, request: () => Request): Change {
-  return { line: `ip -${family} ${line}`, request };
+function changeOf(line: () => string, { family }: { readonly family: Family }, request: () => Request): Change {
+  return { line: () => `ip -${family} ${line()}`, request };
 }

@@ -77,6 +77,35 @@ export function describeCalls(
     assert.deepEqual(await elements(nftables, 'clients'), ['"2001:db8::1"']);
   });
 
+  it('says of a set and of a map whether they have elements, now', async () => {
+    await nftables.run([
+      { add: { table: TABLE } },
+      { add: { set: CLIENTS } },
+      { add: { set: { ...IN, name: 'seen', type: ['ifname', 'ether_addr'], flags: ['dynamic', 'timeout'] } } },
+      { add: { map: { ...IN, name: 'policy', type: 'mark', map: 'verdict' } } },
+    ]);
+    const names = ['clients', 'seen', 'policy'];
+    const filled = async (): Promise<readonly boolean[]> =>
+      await Promise.all(names.map((name) => nftables.hasElements({ ...IN, name })));
+
+    assert.deepEqual(await filled(), [false, false, false]);
+    await foreign(nftables, [
+      { add: { element: { ...IN, name: 'clients', elem: ['192.0.2.1'] } } },
+      { add: { element: { ...IN, name: 'seen', elem: [{ concat: ['lan0', '02:00:00:00:00:01'] }] } } },
+      { add: { element: { ...IN, name: 'policy', elem: [[7, { accept: null }]] } } },
+    ]);
+    assert.deepEqual(await filled(), [true, true, true]);
+    await nftables.run([{ delete: { element: { ...IN, name: 'clients', elem: ['192.0.2.1'] } } }]);
+    assert.deepEqual(await filled(), [false, true, true]);
+  });
+
+  it('rejects with ENOENT whether a set has elements that does not exist', async () => {
+    await nftables.run([{ add: { table: TABLE } }]);
+
+    assert.ok(isNotFound(await refusal(nftables.hasElements({ ...IN, name: 'absent' }))));
+    assert.ok(isNotFound(await refusal(nftables.hasElements({ ...IN, table: 'absent', name: 'clients' }))));
+  });
+
   it('raises the generation with each transaction of anyone, and leaves it without one', async () => {
     await addClients(nftables);
     const first = await nftables.generation();

@@ -46,6 +46,20 @@ describe('a transaction of elements on a netlink socket', () => {
     assert.equal(listed(), '192.0.2.2');
   });
 
+  it('comes after a listing of more elements than one answer holds', () => {
+    const many = Array.from({ length: 1000 }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
+    nft(`add element inet writer clients { ${many.join(', ')} }`);
+    const writer = new ElementWriter(socket);
+
+    assert.equal(writer.hasElements(SET), true);
+    assert.equal(writer.apply(changes({ delete: '192.0.2.1' })), true);
+    nft('flush set inet writer clients');
+    assert.equal(writer.hasElements(SET), false);
+    assert.equal(writer.hasElements({ ...SET, name: 'absent' }), undefined);
+    assert.equal(writer.apply(changes({ add: '192.0.2.2' })), true);
+    assert.equal(listed(), '192.0.2.2');
+  });
+
   it('is not applied at all if one element of it is refused', () => {
     assert.equal(
       new ElementWriter(socket).apply(changes({ add: '192.0.2.2' }, { delete: '192.0.2.99' }, { add: '192.0.2.3' })),

@@ -1,6 +1,7 @@
 import type { Command } from '../command.js';
 import { describeCommand, NftError } from '../nft-error.js';
-import type { Features, ListOptions, Nftables, RunOptions, RunResult, Selector } from '../nftables.js';
+import type { Features, ListOptions, Nftables, RunOptions, RunResult, Selector, SetReference } from '../nftables.js';
+import { hasElements } from '../selector.js';
 import type { Element, NftObject } from '../objects.js';
 import { SerialQueue } from '../serial-queue.js';
 import { applyCommand } from './fake-changes.js';
@@ -53,6 +54,17 @@ export class FakeNftables implements Nftables {
       this.#throwPlanned();
       return listState(this.#state, selector, options.terse === true);
     }, options.signal);
+  }
+
+  hasElements(set: SetReference): Promise<boolean> {
+    return this.#queue.run(async () => {
+      this.#throwPlanned();
+      const objects = listState(this.#state, { ruleset: null }, false).filter((object) => isNamed(object, set));
+      if (objects.length === 0) {
+        throw new NftError('ENOENT', `list ${JSON.stringify({ set })}: No such file or directory`);
+      }
+      return objects.some(hasElements);
+    });
   }
 
   generation(): Promise<number> {
@@ -112,6 +124,11 @@ export class FakeNftables implements Nftables {
       this.#generation += 1;
     }
   }
+}
+
+function isNamed(object: NftObject, { family, table, name }: SetReference): boolean {
+  const set = 'set' in object ? object.set : 'map' in object ? object.map : undefined;
+  return set?.family === family && set.table === table && set.name === name;
 }
 
 function named(error: unknown, commands: readonly Command[], index: number, command: Command): unknown {

@@ -26,6 +26,7 @@ export function scriptedNftables(
       return { ok: true, output: '', errors: '', ...answer(JSON.parse(input) as ScriptedInput, mode) };
     },
     applyElements,
+    hasElements: () => undefined,
     generation: () => undefined,
     async [Symbol.asyncDispose]() {
       // Owns nothing.
