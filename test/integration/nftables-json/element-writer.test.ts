@@ -195,6 +195,42 @@ describe('a transaction of elements on a netlink socket', () => {
     assert.equal(listed(), '192.0.2.1 192.0.2.2');
   });
 
+  it('takes as many datagrams and bytes beside 100,000 elements and 20,000 intervals as alone', () => {
+    const alone = trafficOfChange();
+    const ranges = Array.from({ length: 20_000 }, (_, index) => `10.${index >> 7}.${(index & 127) << 1}.0/24`);
+    nft(
+      `table inet writer { set clients { type ipv4_addr; elements = { ${addresses(100_000).join(', ')} }; }; }
+       table ip foreign { set subnets { type ipv4_addr; flags interval; elements = { ${ranges.join(', ')} }; }; }`,
+    );
+
+    assert.deepEqual(trafficOfChange(), alone);
+    assert.equal(nft('list set inet writer clients').split(',').length, 100_001);
+  });
+
+  /** What a writer and the kernel tell one another when an element comes and goes. */
+  function trafficOfChange(): object {
+    const traffic = { datagrams: 0, sentBytes: 0, answers: 0, receivedBytes: 0 };
+    const writer = new ElementWriter({
+      ...socket,
+      send(bytes, length) {
+        traffic.datagrams += 1;
+        traffic.sentBytes += length;
+        return socket.send(bytes, length);
+      },
+      receive(into) {
+        const received = socket.receive(into);
+        if (typeof received === 'number') {
+          traffic.answers += 1;
+          traffic.receivedBytes += received;
+        }
+        return received;
+      },
+    });
+    assert.equal(writer.apply(changes({ add: '192.0.2.2' })), true);
+    assert.equal(writer.apply(changes({ delete: '192.0.2.2' })), true);
+    return traffic;
+  }
+
   function faulty(fault: Fault): ElementWriter {
     let datagrams = 0;
     return new ElementWriter({
@@ -240,8 +276,12 @@ function changes(
   return toElementChanges(commands) ?? assert.fail('no plain addresses');
 }
 
+function addresses(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
+}
+
 function nft(input: string): string {
-  return execFileSync('nft', [input], { encoding: 'utf8' });
+  return execFileSync('nft', ['-f', '-'], { input, encoding: 'utf8', maxBuffer: 64 << 20 });
 }
 
 function listed(): string {

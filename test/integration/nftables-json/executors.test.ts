@@ -126,15 +126,19 @@ describe('libnftables in process', () => {
   });
 
   it('leaves the event loop free while it works', async () => {
-    let ticks = 0;
-    const ticker = setInterval(() => {
-      ticks += 1;
-    }, 1);
+    let turns = 0;
+    let isDone = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(turn);
+    };
+    setImmediate(turn);
 
-    const { durationMs } = await nftables.run([addAddresses(100_000)]);
-    clearInterval(ticker);
+    await nftables.run([addAddresses(100_000)]);
+    isDone = true;
 
-    assert.ok(ticks > durationMs / 20, `${ticks} ticks of 1 ms in ${durationMs} ms`);
+    // A call on this thread would let one pass, and that before it begins. It takes a thread long enough for thousands.
+    assert.ok(turns > 10, `${turns} turns of the event loop`);
   });
 
   it('tells a caller about the timeout, and lets the next call wait for the late one', async () => {
@@ -151,27 +155,18 @@ describe('libnftables in process', () => {
     assert.equal(set.set.elem?.length, 100_000);
   });
 
-  it('changes one of 100,000 elements at about the cost of one of 100', async () => {
+  it('gives a terse listing of a table with 100,000 elements in as many bytes as one with 100', async () => {
+    const terse = async (): Promise<string> =>
+      JSON.stringify(await nftables.list({ table: { family: 'inet', name: 'executors' } }, { terse: true }));
     await nftables.run([addAddresses(100)]);
-    const few = await medianChangeMs(nftables);
+    const few = await terse();
     await nftables.run([addAddresses(100_000)]);
-    const many = await medianChangeMs(nftables);
 
-    // The promise is 2; a cost that grew with the set would be hundreds. The room is for a busy machine.
-    assert.ok(many < few * 20, `${many} ms with 100,000 elements, ${few} ms with 100`);
-  });
-
-  it('polls a terse listing of a table with 100,000 elements at about the cost of one with 100', async () => {
-    await nftables.run([addAddresses(100)]);
-    const few = await medianMs(30, () =>
-      nftables.list({ table: { family: 'inet', name: 'executors' } }, { terse: true }),
-    );
-    await nftables.run([addAddresses(100_000)]);
-    const many = await medianMs(30, () =>
-      nftables.list({ table: { family: 'inet', name: 'executors' } }, { terse: true }),
-    );
-
-    assert.ok(many < few * 20, `${many} ms with 100,000 elements, ${few} ms with 100`);
+    assert.equal(await terse(), few);
+    // Nor does libnftables print more than that: what it prints is bounded here.
+    await using narrow = await openNftables({ executor: 'library', maxOutputBytes: 4096 });
+    await narrow.list({ table: { family: 'inet', name: 'executors' } }, { terse: true });
+    assert.equal((await refusal(narrow.list({ table: { family: 'inet', name: 'executors' } }))).code, 'OVERFLOW');
   });
 
   it('does not grow in memory over thousands of changes, listings and refusals', async () => {
@@ -314,24 +309,6 @@ async function churn(nftables: Nftables, rounds: number): Promise<void> {
       await refusal(nftables.run([{ delete: { element: { ...IN, name: 'clients', elem: ['192.0.2.1'] } } }]));
     }
   }
-}
-
-/** Of one add and one delete together. */
-function medianChangeMs(nftables: Nftables): Promise<number> {
-  return medianMs(60, async () => {
-    await nftables.run([{ add: { element: { ...IN, name: 'clients', elem: ['192.0.2.1'] } } }]);
-    await nftables.run([{ delete: { element: { ...IN, name: 'clients', elem: ['192.0.2.1'] } } }]);
-  });
-}
-
-async function medianMs(samples: number, action: () => Promise<unknown>): Promise<number> {
-  const durations: number[] = [];
-  for (let sample = 0; sample < samples; sample++) {
-    const startedAt = performance.now();
-    await action();
-    durations.push(performance.now() - startedAt);
-  }
-  return durations.toSorted((a, b) => a - b)[Math.floor(samples / 2)] ?? 0;
 }
 
 function sendDatagram(address: string, port: number): Promise<void> {
