@@ -58,6 +58,15 @@ export function formatNetmask(family: Family, prefixLength: number): string {
   return addressClass(family).subnetMaskFromPrefixLength(prefixLength).toString();
 }
 
+/** The last address of a network in canonical text: the host bits are ones. */
+export function lastAddress({ address, prefixLength }: Network): string {
+  const bytes = addressBytes(address).map((byte, index) => {
+    const hostBits = Math.min(8, Math.max(0, (index + 1) * 8 - prefixLength));
+    return byte | ((1 << hostBits) - 1);
+  });
+  return formatAddress(bytes);
+}
+
 /** The bytes of an address in network order: 4 or 16. @throws Error if it is none: {@link parseNetwork} tells */
 export function addressBytes(text: string): Uint8Array {
   return Uint8Array.from(ipaddr.parse(text).toByteArray());

@@ -14,7 +14,7 @@ declare -rA PACKAGE_OF=(
   [zsh]=zsh [fish]=fish [mandoc]=mandoc [script]=bsdutils
   # of test/vm
   [qemu-system-x86_64]=qemu-system-x86 [depmod]=kmod [cpio]=cpio [zstd]=zstd [xz]=xz-utils
-  [wg]=wireguard-tools
+  [wg]=wireguard-tools [wireguard-go]=wireguard-go [tincd]=tinc
   # of test/compose and test/packages
   [nsenter]=util-linux [dockerd]=docker.io [docker-compose]=docker-compose [debootstrap]=debootstrap [dpkg-deb]=dpkg
   [systemd-analyze]=systemd [systemd-nspawn]=systemd-container
@@ -24,7 +24,7 @@ declare -rA PACKAGE_OF=(
 
 # What real OpenVPN between network namespaces takes, what a virtual machine takes, and what tests of the command line take.
 # shellcheck disable=SC2034 # for who sources this
-declare -ra LAB_PROGRAMS=(openvpn nft ip ping arping tcpdump conntrack openssl socat unshare flock iptables ipset busybox) \
+declare -ra LAB_PROGRAMS=(openvpn nft ip ping arping tcpdump conntrack openssl socat unshare flock iptables ipset busybox wg wireguard-go tincd) \
   VM_PROGRAMS=(qemu-system-x86_64 busybox depmod cpio zstd xz arping) \
   SHELL_PROGRAMS=(zsh fish mandoc script)
 

@@ -90,6 +90,27 @@ const server = v.object({
   passThrough: v.exactOptional(v.array(passThroughSocket)),
 });
 
+const refusedNetwork = v.object({ network: v.string(), reason: v.string() });
+
+const source = v.object({
+  /** `tunnel`: of the setting `tunnels`. */
+  kind: v.picklist(['tunnel', 'wireguard']),
+  /** Its device, as in the settings. */
+  name: v.string(),
+  /** `waiting`: its device is not there, or it cannot be read; `problems` has the reason. */
+  state: v.picklist(['waiting', 'ready']),
+  /** The sockets of its own packets. */
+  transport: v.array(transport),
+  /** Null while `transport` is not known. */
+  transportSource: v.nullable(v.picklist(['setting', 'wg'])),
+  /** Networks that it leads to now, canonical form, single addresses without a prefix length; with peers, of them. */
+  networks: v.array(v.string()),
+  /** Networks that are not served, because they would take over other traffic; absent when there are none. */
+  refused: v.exactOptional(v.array(refusedNetwork)),
+  /** Networks that another VPN leads to, too, on these devices; absent when there are none. */
+  shared: v.exactOptional(v.array(v.object({ network: v.string(), devices: v.array(v.string()) }))),
+});
+
 const clientTraffic = v.object({
   /** Bytes from the client since it connected. */
   received: v.number(),
@@ -115,13 +136,32 @@ const client = v.object({
    * Those of `addresses` that are not served, because they would take over other traffic, and why; absent when there
    * are none.
    */
-  refused: v.exactOptional(v.array(v.object({ network: v.string(), reason: v.string() }))),
+  refused: v.exactOptional(v.array(refusedNetwork)),
   /** `gwmark kick` ended it, and OpenVPN has not dropped it yet: none of `addresses` is served. */
   isKicked: v.exactOptional(v.boolean()),
   /** The OpenVPN that it is connected to, as in `servers`. */
   management: v.exactOptional(v.string()),
   /** What OpenVPN counted; absent before the first snapshot that names it. */
   traffic: v.exactOptional(clientTraffic),
+});
+
+const peer = v.object({
+  /** `name` of its source. */
+  source: v.string(),
+  /** WireGuard: its public key. */
+  name: v.string(),
+  /** It is served: it shook hands a short time ago, or always counts as connected. */
+  isConnected: v.boolean(),
+  /** Its transport address and port, null if it is not known. */
+  realAddress: v.nullable(v.string()),
+  /** WireGuard: its allowed IPs; canonical form, single addresses without a prefix length. */
+  addresses: v.array(v.string()),
+  /** ISO 8601, UTC; null if there was none. */
+  lastHandshake: v.nullable(v.string()),
+  /** As of a source. */
+  refused: v.exactOptional(v.array(refusedNetwork)),
+  /** Bytes since the interface was made. */
+  traffic: clientTraffic,
 });
 
 const hold = v.object({
@@ -218,6 +258,10 @@ const statusDocument = v.object({
   problems: v.array(v.string()),
   servers: v.array(server),
   clients: v.array(client),
+  /** VPNs of other programs; absent if none is configured. */
+  sources: v.exactOptional(v.array(source)),
+  /** Everybody that the sources know; absent if no source is configured. */
+  peers: v.exactOptional(v.array(peer)),
   /** Clients that `gwmark kick --hold` keeps out. */
   holds: v.exactOptional(v.array(hold)),
   /** Client networks to which no packet gets, for another route has them. */
@@ -277,6 +321,10 @@ export type ServerStatus = DeepReadonly<v.InferOutput<typeof server>>;
 export type PassThroughStatus = DeepReadonly<v.InferOutput<typeof passThroughSocket>>;
 /** One client of an OpenVPN server. */
 export type ClientStatus = DeepReadonly<v.InferOutput<typeof client>>;
+/** One VPN of another program. */
+export type SourceStatus = DeepReadonly<v.InferOutput<typeof source>>;
+/** One peer of a VPN of another program. */
+export type PeerStatus = DeepReadonly<v.InferOutput<typeof peer>>;
 /** A client that is kept out. */
 export type HoldStatus = DeepReadonly<v.InferOutput<typeof hold>>;
 /** A client network that the endpoint's own routing does not lead to its tunnel. */

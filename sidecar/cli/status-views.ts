@@ -8,17 +8,11 @@ import type {
   ServerStatus,
   StatusDocument,
   TrafficCount,
-  TransportStatus,
 } from '../status.js';
 import { formatDuration } from './duration.js';
+import { count, formatSince, formatTransport, type ViewOptions } from './view-words.js';
+import { connectedPeers, sourcesTable, sourcesView, sourceWarnings } from './source-views.js';
 import { type Cell, type Colour, formatTable, paint } from './table.js';
-
-/** How text for a terminal is formatted. */
-export interface ViewOptions {
-  readonly hasColours: boolean;
-  /** Milliseconds since 1970. */
-  readonly nowMs: number;
-}
 
 const SERVER_COLOURS: Readonly<Record<ServerState, Colour>> = { connecting: 'red', waiting: 'yellow', ready: 'green' };
 const GATEWAY_COLOURS: Readonly<Record<GatewayState, Colour>> = {
@@ -28,11 +22,17 @@ const GATEWAY_COLOURS: Readonly<Record<GatewayState, Colour>> = {
   down: 'red',
 };
 
+export type { ViewOptions } from './view-words.js';
+
 /** `gwmark status`: one line of summary, the servers, then the problems. */
 export function statusView(document: StatusDocument, options: ViewOptions): string {
   const { hasColours } = options;
   const ready = document.ready ? paint('ready', 'green', hasColours) : paint('not ready', 'red', hasColours);
-  const counts = `${count(document.clients.length, 'client')}, ${count(document.gateways.length, 'gateway')}`;
+  const counts = [
+    count(document.clients.length, 'client'),
+    ...connectedPeers(document),
+    count(document.gateways.length, 'gateway'),
+  ].join(', ');
   const head = `gwmark ${printable(document.version)}, datapath ${document.datapath}, ${document.firewall}: ${ready}\n${counts}, ${describeUplink(document)}\n`;
   const problems = document.problems.map((problem) => `  ${paint('!', 'red', hasColours)} ${printable(problem)}\n`);
   const problemBlock = problems.length === 0 ? '' : `\nproblems:\n${problems.join('')}`;
@@ -40,12 +40,14 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
     (warning) => `  ${paint('!', 'yellow', hasColours)} ${printable(warning)}\n`,
   );
   const warningBlock = warnings.length === 0 ? '' : `\nwarnings:\n${warnings.join('')}`;
-  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}${announced(document)}\n${serversTable(document.servers, options)}${passThroughTable(document.servers, options)}${problemBlock}${warningBlock}`;
+  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}${announced(document)}\n${vpnsTables(document, options)}${passThroughTable(document.servers, options)}${problemBlock}${warningBlock}`;
 }
 
-function warningsOf({ unreachable = [], announcements = null }: StatusDocument): readonly string[] {
+function warningsOf(document: StatusDocument): readonly string[] {
+  const { unreachable = [], announcements = null } = document;
   const { taken = [], omitted = [] } = announcements ?? {};
   return [
+    ...sourceWarnings(document),
     ...unreachable.map(
       ({ network, device, leadsTo }) =>
         `${network} belongs to a client on ${device}, but the endpoint routes it ${leadsTo === null ? 'nowhere' : `to ${leadsTo}`}`,
@@ -84,8 +86,17 @@ function fallenThrough({ fallThrough }: StatusDocument): string {
   return `took the normal route: ${reasons.map(([reason, many]) => `${printable(reason)} ${many}`).join(', ')}\n`;
 }
 
-/** `gwmark clients`: who is connected to servers; below, where the tunnels of clients lead to, if there are any. */
+/**
+ * `gwmark clients`: who is connected to servers; below, where the tunnels of clients lead to, and the peers and networks
+ * of other VPNs, if there are any.
+ */
 export function clientsAndNetworksView(document: StatusDocument, options: ViewOptions): string {
+  const others = sourcesView(document, options);
+  if (others === '') return openvpnView(document, options);
+  return document.servers.length === 0 ? others : `${openvpnView(document, options)}\n${others}`;
+}
+
+function openvpnView(document: StatusDocument, options: ViewOptions): string {
   const followed = document.servers.filter(({ role }) => role === 'client');
   const held = heldView(document, options);
   if (followed.length === 0) return `${clientsView(document.clients, options)}${held}`;
@@ -157,6 +168,13 @@ export function gatewaysView(gateways: readonly GatewayStatus[], uplink: number 
   );
 }
 
+/** OpenVPNs, and the VPNs of other programs; a table without rows is left out if the other has some. */
+function vpnsTables(document: StatusDocument, options: ViewOptions): string {
+  const others = sourcesTable(document, options);
+  if (others === '') return serversTable(document.servers, options);
+  return document.servers.length === 0 ? others : `${serversTable(document.servers, options)}\n${others}`;
+}
+
 function serversTable(servers: readonly ServerStatus[], options: ViewOptions): string {
   if (servers.length === 0) return 'no OpenVPN server is configured\n';
   const rows = servers.map((server): readonly (string | Cell)[] => [
@@ -205,21 +223,4 @@ function describeUplink({ uplink, gateways }: StatusDocument): string {
 
 function packets(traffic: TrafficCount | null): string {
   return traffic === null ? '' : String(traffic.packets);
-}
-
-function formatSince(since: string, nowMs: number): string {
-  const start = Date.parse(since);
-  return Number.isNaN(start) ? since : formatDuration(nowMs - start);
-}
-
-function formatTransport({ protocol, address, port }: TransportStatus, direction: '' | 'to '): string {
-  return `${protocol} ${direction}${bracketed(address)}:${port}`;
-}
-
-function bracketed(address: string): string {
-  return address.includes(':') ? `[${address}]` : address;
-}
-
-function count(amount: number, noun: string): string {
-  return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 }

@@ -18,6 +18,27 @@ interface Clash {
 
 const CLASHES: readonly Clash[] = [
   {
+    path: 'tunnels',
+    involves: ['tunnels'],
+    check: ({ tunnels }) => {
+      const twice = tunnels
+        .flatMap(({ networks, device }) => networks.map((network) => ({ network, device })))
+        .flatMap(({ network, device }, index, all) => {
+          const first = all.findIndex((other) => other.network === network);
+          return first === index ? [] : [`${network} on ${all[first]?.device} or on ${device}, not on both`];
+        });
+      return twice[0];
+    },
+  },
+  {
+    path: 'wireguard.interfaces',
+    involves: ['wireguard.interfaces', 'tunnels'],
+    check: ({ tunnels, ...settings }) => {
+      const twice = settings['wireguard.interfaces'].find((name) => tunnels.some(({ device }) => device === name));
+      return twice === undefined ? undefined : `${twice} here or in tunnels, not in both`;
+    },
+  },
+  {
     path: 'table',
     involves: ['table', 'firewall'],
     check: ({ table, firewall }) =>

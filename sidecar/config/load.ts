@@ -9,6 +9,13 @@ import { envValues, flagValues, type Origins, type RawValues } from './sources.j
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';
 import { readText, type TextRead } from './text-file.js';
 
+/** What there is to follow: one entry of one of them is needed. */
+const VPN_LISTS = [
+  'management.endpoints',
+  'tunnels',
+  'wireguard.interfaces',
+] as const satisfies readonly SettingPath[];
+
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 /** All sources of settings. */
@@ -38,7 +45,7 @@ export type ConfigResult = LoadedConfig | { readonly ok: false; readonly problem
 /**
  * Reads the file, the environment, the flags and the password files, and returns frozen settings or all faults at once.
  *
- * @param needs `endpoints`: at least one management endpoint is asked for
+ * @param needs `endpoints`: at least one OpenVPN, tunnel or WireGuard interface is asked for
  */
 export async function loadConfig(input: ConfigInput, needs: { readonly endpoints: boolean }): Promise<ConfigResult> {
   const { resolved, problems: sourceProblems, configFile } = await readSources(input);
@@ -111,7 +118,9 @@ async function fileValues(text: TextRead, file: string): Promise<RawValues> {
 function missingEndpoint(resolved: Resolved): readonly ConfigProblem[] {
   const path = 'management.endpoints';
   const { flag, env } = settingOf(path);
-  const isGiven = resolved.flat[path].length > 0 || resolved.problems.some((problem) => problem.path.startsWith(path));
+  const isGiven = VPN_LISTS.some(
+    (list) => resolved.flat[list].length > 0 || resolved.problems.some((problem) => problem.path.startsWith(list)),
+  );
   if (isGiven) return [];
   const source = formatSource(resolved.origins.get(path) ?? { kind: 'default' });
   const expected = `at least one endpoint, such as ${flag} unix:/run/openvpn/management.sock (or ${env}, or the file)`;

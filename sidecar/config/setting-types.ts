@@ -77,9 +77,11 @@ export interface Kind<T> {
   toPlain(value: T): unknown;
 }
 
-type Described<T> = Pick<Kind<T>, 'default' | 'doc'> & Partial<Pick<Kind<T>, 'isReloadable' | 'isInForce'>>;
+/** What a row says itself; the rest follows from its type. */
+export type Described<T> = Pick<Kind<T>, 'default' | 'doc'> & Partial<Pick<Kind<T>, 'isReloadable' | 'isInForce'>>;
 
-const BASE = {
+/** What most types have. */
+export const BASE = {
   isList: false,
   isSwitch: false,
   rebase: <T>(value: T): T => value,
@@ -87,7 +89,13 @@ const BASE = {
   toPlain: (value: unknown): unknown => value,
 } as const;
 
-function described<T>({ doc, isReloadable = false, isInForce = false, ...row }: Described<T>): Required<Described<T>> {
+/** The row's own part, complete. */
+export function described<T>({
+  doc,
+  isReloadable = false,
+  isInForce = false,
+  ...row
+}: Described<T>): Required<Described<T>> {
   return { default: row.default, doc, isReloadable, isInForce };
 }
 
@@ -323,7 +331,7 @@ function decodeInteger(raw: unknown): unknown {
 }
 
 /** Text holds commas, or is a list of such texts (a repeated flag); in YAML a single string is a list of one. */
-function decodeList(raw: unknown, form: RawForm): unknown {
+export function decodeList(raw: unknown, form: RawForm): unknown {
   const list: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
   if (form === 'yaml') return typeof raw === 'string' ? list : raw;
   return list.flatMap((item) =>
@@ -356,7 +364,8 @@ function readBy<Raw, T>(read: (raw: Raw) => T | undefined, expected: string): v.
   });
 }
 
-function uniqueList<T>(
+/** A list in which no two elements have one key. */
+export function uniqueList<T>(
   element: v.GenericSchema<unknown, T>,
   keyOf: (item: T) => string,
 ): v.GenericSchema<unknown, readonly T[]> {

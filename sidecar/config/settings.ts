@@ -5,6 +5,7 @@ import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
 export type { ConfiguredEndpoint } from './endpoint.js';
 export type { PassThroughPlace } from './pass-through-socket.js';
 export type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
+export type { ConfiguredTunnel } from './tunnel.js';
 
 /** `management`, `routing`: the part before the dot of a path. */
 type Group<Path extends SettingPath = SettingPath> = Path extends `${infer Name}.${string}` ? Name : never;

@@ -16,6 +16,7 @@ import {
   transports,
   uplink,
 } from './setting-types.js';
+import { tunnels } from './tunnel-type.js';
 
 /** How many routing tables from `routing.tableBase` on are ours, the last included: one per gateway and some spare. */
 export const ROUTING_TABLES = 301;
@@ -38,7 +39,7 @@ const FIRST_FREE_TABLE = 256;
 export const SETTINGS_TABLE = {
   'management.endpoints': endpoints({
     default: [],
-    doc: "OpenVPN's management sockets (`--management` in its configuration). `run` needs at least one. Short forms in YAML: `management: unix:/path`, or a list; an entry with its own management password is a mapping `{address: unix:/path, passwordFile: /path}`.",
+    doc: "OpenVPN's management sockets (`--management` in its configuration). `run` needs at least one, or one of `tunnels` or `wireguard`. Short forms in YAML: `management: unix:/path`, or a list; an entry with its own management password is a mapping `{address: unix:/path, passwordFile: /path}`.",
     isReloadable: true,
   }),
   'management.passwordFile': path<string | null>({
@@ -98,6 +99,34 @@ export const SETTINGS_TABLE = {
   passThrough: passThroughPlaces({
     default: [],
     doc: "Sockets where other programs use OpenVPN's management interface, 64 at once for each OpenVPN, as if each were alone: see the guide to the management interface. In YAML an entry can have a password (`passwordFile`), the file's `mode` and `owner`, `allow: all`, `allow: read` or a list of commands, and `logins: true` for programs that answer logins, or `false`. Without `allow`: every command at a unix socket that only the user of the sidecar may use, otherwise those that only read.",
+  }),
+  tunnels: tunnels({
+    default: [],
+    doc: 'Devices of other VPN programs without a link layer (tinc, vpnc, ocserv, socat; GRE and SIT of the kernel): the name of each, the networks that it leads to, and the sockets of that program, which its own packets are told by. Networks that would take over other traffic are refused, as are those behind an OpenVPN client. A device that is not there is waited for.',
+    isReloadable: true,
+    isInForce: true,
+  }),
+  'wireguard.interfaces': devices({
+    default: [],
+    doc: 'WireGuard interfaces, of the kernel or of a program such as wireguard-go. gwmark reads their peers, allowed IPs and listen port with `wg show`, and follows them. Short form in YAML: `wireguard: [wg0]`.',
+    isReloadable: true,
+    isInForce: true,
+  }),
+  'wireguard.handshakeTimeout': integer({
+    min: 0,
+    max: 86_400,
+    unit: 's',
+    default: 180,
+    doc: 'A peer counts as connected for this long after its last handshake; 0: always. WireGuard gives a session up after 180 s (REJECT_AFTER_TIME); peers that are silent for longer need `PersistentKeepalive`, or 0 here, for hosts to reach them at any time.',
+    isReloadable: true,
+  }),
+  'wireguard.pollIntervalMs': integer({
+    min: 100,
+    max: 60_000,
+    unit: 'ms',
+    default: 2000,
+    doc: 'How often gwmark reads peers and handshakes: WireGuard has no events.',
+    isReloadable: true,
   }),
   transport: transports({
     default: [],
@@ -315,7 +344,10 @@ export interface Setting extends Kind<unknown> {
 }
 
 /** Names that do not follow from the path. */
-const SHORT_NAMES: Readonly<Partial<Record<SettingPath, string>>> = { 'management.endpoints': 'management' };
+const SHORT_NAMES: Readonly<Partial<Record<SettingPath, string>>> = {
+  'management.endpoints': 'management',
+  'wireguard.interfaces': 'wireguard',
+};
 
 /** All rows, in the order of the table. */
 export const SETTINGS: readonly Setting[] = Object.entries(SETTINGS_TABLE).map(([key, kind]) => {

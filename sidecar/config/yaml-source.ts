@@ -6,7 +6,10 @@ import { type RawValue, type RawValues, unknownName } from './sources.js';
 import { SETTINGS, type SettingPath } from './table.js';
 
 /** A group that may be given as the value of one of its settings: `management: unix:/path`. */
-const SHORT_FORMS: ReadonlyMap<string, SettingPath> = new Map([['management', 'management.endpoints']]);
+const SHORT_FORMS: ReadonlyMap<string, SettingPath> = new Map([
+  ['management', 'management.endpoints'],
+  ['wireguard', 'wireguard.interfaces'],
+]);
 const PATHS: ReadonlyMap<string, SettingPath> = new Map(SETTINGS.map(({ path }) => [path, path]));
 const GROUPS: ReadonlySet<string> = new Set(
   SETTINGS.filter(({ path }) => path.includes('.')).map(({ path }) => path.slice(0, path.lastIndexOf('.'))),

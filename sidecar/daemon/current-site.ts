@@ -1,10 +1,11 @@
 import { transportComment } from '../../rules/index.js';
+import { namedTunnels } from '../config/policy.js';
 import type { Settings } from '../config/settings.js';
 import { type Devices, readDevices } from '../discovery/devices.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { WantedSite } from '../kernel/reconciler.js';
 import type { Logger } from '../log/logger.js';
-import type { Servers } from '../openvpn/servers.js';
+import type { Followed } from '../sources/vpn-source.js';
 import { Debounced } from '../system/debounced.js';
 import type { Adoption } from './adoption.js';
 import { keepUnchanged } from '../system/keep-unchanged.js';
@@ -15,7 +16,7 @@ const BURST_MS = 50;
 
 export interface CurrentSiteOptions {
   readonly settings: () => Settings;
-  readonly servers: Servers;
+  readonly sources: Followed;
   readonly adoption: Adoption;
   readonly gate: StartGate;
   readonly kernel: Kernel;
@@ -51,8 +52,8 @@ export class CurrentSite {
 
   /** Reads only the devices, before any OpenVPN is followed. */
   async readDevices(): Promise<Devices> {
-    const { devices, inline } = this.#options.settings();
-    this.#devices = await readDevices(devices, inline);
+    const settings = this.#options.settings();
+    this.#devices = await readDevices(settings.devices, settings.inline, namedTunnels(settings));
     return this.#devices;
   }
 
@@ -68,15 +69,15 @@ export class CurrentSite {
 
   /** Gives the reconciler the current site, if it differs from before. */
   update(): void {
-    const { servers, adoption, gate, kernel, signal } = this.#options;
+    const { sources: vpns, adoption, gate, kernel, signal } = this.#options;
     const { gateways, sources, forwarder, filters, reachability, announcer, reconciler } = kernel;
     if (!gate.isOpen || signal.aborted) return;
     const known = this.#wanted;
-    // An OpenVPN that was not heard of yet keeps the tunnel and the transports that an earlier run knew it by.
-    const tunnels = uniqueBy([...servers.tunnels, ...adoption.tunnelsAmong(this.#devices)], ({ device }) => device);
+    // A VPN that was not heard of yet keeps the tunnel and the transports that an earlier run knew it by.
+    const tunnels = uniqueBy([...vpns.tunnels, ...adoption.tunnelsAmong(this.#devices)], ({ device }) => device);
     const site = keepUnchanged<WantedSite>(known, {
       tunnels,
-      transports: uniqueBy([...servers.transports, ...adoption.transports], transportComment),
+      transports: uniqueBy([...vpns.transports, ...adoption.transports], transportComment),
       links: this.#devices.links,
       ...gateways.ofSite,
       sources: sources.filter,
@@ -97,13 +98,13 @@ export class CurrentSite {
   }
 
   async #refreshNow(): Promise<void> {
-    const { settings, servers, adoption, gate, kernel } = this.#options;
+    const { settings, sources, adoption, gate, kernel } = this.#options;
     const { neighbours, forwarder, cards } = kernel;
     const devices = await this.readDevices();
     await neighbours.setLinks(devices.links);
-    for (const instance of servers.list) await instance.resolve(devices);
-    cards.look(devices, settings().devices, servers.transports);
-    if (servers.areHeardOf || devices.tunnels.length === 0) adoption.release();
+    await sources.resolve(devices);
+    cards.look(devices, settings().devices, sources.transports);
+    if (sources.areHeardOf || devices.tunnels.length === 0) adoption.release();
     gate.look(adoption.isHolding);
     this.update();
     forwarder.soon(); // A device that came may take router advertisements.

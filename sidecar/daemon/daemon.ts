@@ -8,6 +8,10 @@ import { Kernel } from '../kernel/kernel.js';
 import type { Logger } from '../log/logger.js';
 import type { KernelRouting } from '../routing/kernel-routing.js';
 import { Servers } from '../openvpn/servers.js';
+import { Sources } from '../sources/sources.js';
+import type { SourceKind } from '../sources/vpn-source.js';
+import { configuredTunnels } from '../tunnels/configured-tunnels.js';
+import { wireguardInterfaces } from '../wireguard/wireguard-source.js';
 import { Holds } from '../sessions/holds.js';
 import type { StatusDocument } from '../status.js';
 import { Debounced } from '../system/debounced.js';
@@ -19,11 +23,14 @@ import type { RunHooks } from './run-hooks.js';
 import { StartGate } from './start-gate.js';
 import { StatusBuilder } from './status-builder.js';
 
+/** The VPNs beside OpenVPN: another one is a folder, and a line here. */
+const SOURCE_KINDS: readonly SourceKind[] = [configuredTunnels, wireguardInterfaces];
+
 /** An answer without a fresh reading of the kernel is better than none. */
 const ASKED_MS = 1000;
 
 /**
- * The sidecar at work: the OpenVPNs tell who is connected, the datapath which routers send, and the reconciler installs
+ * The sidecar at work: the OpenVPNs and other VPNs tell who is connected, the datapath which routers send, and the reconciler installs
  * it. This is where the parts are put together. Nothing that it installed is removed when it ends.
  */
 export class Daemon implements AsyncDisposable {
@@ -34,6 +41,7 @@ export class Daemon implements AsyncDisposable {
   readonly #adoption: Adoption;
   readonly #gate = new StartGate();
   readonly #servers: Servers;
+  readonly #sources: Sources;
   readonly #site: CurrentSite;
   readonly #watch: KernelWatch;
   readonly #settle: Debounced;
@@ -58,27 +66,35 @@ export class Daemon implements AsyncDisposable {
         wanted: () => this.#site.wanted,
         update: () => this.#site.update(),
         refresh: () => this.#site.refresh(),
-        hasTunnel: () => this.#servers.tunnels.length > 0,
-        servesClients: (device) => this.#servers.servesClients(device),
+        hasTunnel: () => this.#sources.tunnels.length > 0,
+        servesClients: (device) => this.#sources.servesClients(device),
       },
       onPass: (pass) => this.#hooks.onPass?.(pass),
     });
     this.#kernel = kernel;
     this.#adoption = new Adoption({ policy, kernel, logger });
     const holds = new Holds();
-    const servers = new Servers(settings, {
+    const surroundings = {
       clients: kernel.connections.networks,
-      holds,
       logger,
-      onClientChanged: (key) => this.#clientChanged(key),
+      onClientChanged: (key: string) => this.#clientChanged(key),
+    };
+    const servers = new Servers(settings, {
+      ...surroundings,
+      holds,
       onServerChanged: () => this.#site.refresh(),
       earlierTransports: (name) => servers.withoutOthers(name, this.#adoption.earlierTransports),
       whenApplied: () => this.#gate.opened.then(() => kernel.reconciler.applied()),
     });
     this.#servers = servers;
+    const sources = new Sources(settings, servers, SOURCE_KINDS, {
+      ...surroundings,
+      onChanged: () => this.#site.refresh(),
+    });
+    this.#sources = sources;
     this.#site = new CurrentSite({
       ...common,
-      servers,
+      sources,
       adoption: this.#adoption,
       gate: this.#gate,
       kernel,
@@ -91,7 +107,7 @@ export class Daemon implements AsyncDisposable {
       site: this.#site,
       onLooked: () => this.#hooks.onLooked?.(),
     });
-    this.#status = new StatusBuilder({ ...common, firewall: nameOf(means.tool), kernel, servers, holds });
+    this.#status = new StatusBuilder({ ...common, firewall: nameOf(means.tool), kernel, servers, sources, holds });
     this.#kicker = new Kicker({ servers, kernel, holds, logger });
     this.#settle = new Debounced(0, () => this.#settleNow(), logger);
   }
@@ -154,9 +170,9 @@ export class Daemon implements AsyncDisposable {
     await this.#adoption.takeOver(await this.#site.readDevices());
     await this.#watch.begin();
     await this.#site.refresh();
-    const failed = this.#servers.follow();
+    const failed = this.#sources.follow();
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    void this.#servers.settled().then(() => this.#finishStart());
+    void this.#sources.settled().then(() => this.#finishStart());
     const watching = this.#watch.run(this.#stop.signal);
     try {
       if (!signal.aborted) await Promise.race([failed, aborted]);
@@ -173,13 +189,13 @@ export class Daemon implements AsyncDisposable {
   async reconfigure(settings: Settings): Promise<void> {
     this.#settings = settings;
     this.#kernel.reconfigured(settings);
-    await this.#servers.reconfigure(settings);
+    await this.#sources.reconfigure(settings);
     await this.#site.refresh();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#servers[Symbol.asyncDispose]();
+    await this.#sources[Symbol.asyncDispose]();
     this.#site.stop();
     this.#settle.stop();
     await this.#watch[Symbol.asyncDispose]();

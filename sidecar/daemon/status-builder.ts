@@ -5,6 +5,7 @@ import { plainInForce } from '../control/settings-in-force.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { statusOf } from '../openvpn/instance-status.js';
 import type { Servers } from '../openvpn/servers.js';
+import type { Sources } from '../sources/sources.js';
 import type { Holds } from '../sessions/holds.js';
 import type { StatusDocument } from '../status.js';
 import { readNetworkNamespace } from '../system/network-namespace.js';
@@ -21,6 +22,7 @@ export interface StatusParts {
   readonly firewall: StatusDocument['firewall'];
   readonly kernel: Kernel;
   readonly servers: Servers;
+  readonly sources: Sources;
   readonly holds: Holds;
 }
 
@@ -37,7 +39,7 @@ export class StatusBuilder {
 
   /** Pure: combines what each part knows. */
   build(): StatusDocument {
-    const { settings, policy, firewall, kernel, servers, holds } = this.#parts;
+    const { settings, policy, firewall, kernel, servers, sources, holds } = this.#parts;
     const { gateways, reconciler, repairs, reachability, announcer } = kernel;
     const { fallThrough, module } = gateways.counters;
     const problems = this.problems();
@@ -50,6 +52,7 @@ export class StatusBuilder {
       problems,
       servers: instances.map(({ server }) => server),
       clients: instances.flatMap(({ clients }) => clients),
+      ...sources.status(),
       holds: holds.list().map(({ name, server, untilMs }) => ({
         commonName: name,
         management: server,
@@ -75,16 +78,16 @@ export class StatusBuilder {
 
   /** One line, for `systemctl status`: without the list of clients. */
   summary(): string {
-    const { kernel, servers } = this.#parts;
+    const { kernel, sources } = this.#parts;
     const problems = this.problems();
     if (problems.length > 0) return `not ready: ${problems.join('; ')}`;
-    const clients = servers.list.reduce((sum, { clientCount }) => sum + clientCount, 0);
+    const clients = sources.clientCount;
     return `ready, datapath ${kernel.kind}: ${clients} clients, ${kernel.gateways.status().length} gateways`;
   }
 
   /** Why traffic of the VPN is not carried, one sentence each; empty when it is. */
   problems(): readonly string[] {
-    const { kernel, servers } = this.#parts;
+    const { kernel, servers, sources } = this.#parts;
     const {
       datapath,
       gateways,
@@ -109,9 +112,8 @@ export class StatusBuilder {
       filters,
       cards,
       announcer,
-      ...servers.list,
     ];
-    const problems = watched.flatMap(({ problem }) => problem ?? []);
+    const problems = [...watched.flatMap(({ problem }) => problem ?? []), ...sources.problems];
     return reconciler.isSettled || problems.length > 0 ? problems : ['the first rules are not installed yet'];
   }
 }

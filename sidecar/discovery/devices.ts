@@ -9,7 +9,7 @@ import { cableOf, readUntaggedVlans } from './cables.js';
 /** One reading of the network devices of the namespace. */
 export interface Devices {
   readonly links: readonly Link[];
-  /** Every device without a link layer (ARPHRD_NONE): tunnels, ours among them. */
+  /** Every device without a link layer (ARPHRD_NONE): tunnels, ours among them; and those that a setting names. */
   readonly tunnels: readonly Tunnel[];
   /** Devices of `dev tap`: Ethernet devices that a program serves (tun(4)). */
   readonly taps: readonly string[];
@@ -17,6 +17,8 @@ export interface Devices {
   readonly vrfMembers?: readonly VrfMember[];
   /** Devices of the setting `devices` that are not links now, without VRF members. Default: none. */
   readonly unusable?: readonly UnusableDevice[];
+  /** Devices of other VPNs that a setting names, and that cannot be tunnels now. Default: none. */
+  readonly unusableTunnels?: readonly UnusableDevice[];
 }
 
 /** A device that a setting names, but that is not a link. */
@@ -41,11 +43,16 @@ export interface VrfMember {
  *
  * @param wanted names from the setting `devices`; empty: every link
  * @param inline the setting: `off` makes a bridge a link like any other
+ * @param named devices of other VPNs: GRE, SIT and PPP have link types of their own
  * @throws GwmarkError DEVICE_UNKNOWN when a wanted device exists but is no Ethernet device. One that does not exist
  * (yet)
  *   is among `unusable`: it may appear later.
  */
-export async function readDevices(wanted: readonly string[], inline: 'auto' | 'off' = 'auto'): Promise<Devices> {
+export async function readDevices(
+  wanted: readonly string[],
+  inline: 'auto' | 'off' = 'auto',
+  named: readonly string[] = [],
+): Promise<Devices> {
   const devices = await ipJson<IpDevice>(['-d', 'addr', 'show']);
   for (const name of wanted) {
     const device = devices.find(({ ifname }) => ifname === name);
@@ -59,7 +66,17 @@ export async function readDevices(wanted: readonly string[], inline: 'auto' | 'o
   const etherDevices = devices.filter(
     (device) => isLink(device) && (wanted.length === 0 || wanted.includes(device.ifname)),
   );
-  const noneDevices = devices.filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
+  const noneDevices = devices.filter(
+    (device) =>
+      device.flags.includes('UP') &&
+      (device.link_type === 'none' || (named.includes(device.ifname) && !hasLinkLayer(device))),
+  );
+  const unusableTunnels = named.flatMap((name) =>
+    whyNoTunnel(
+      name,
+      devices.find(({ ifname }) => ifname === name),
+    ),
+  );
   const routes = (await Promise.all([readOnlinkRoutes(4), readOnlinkRoutes(6)])).flat();
   const untagged = await readUntaggedVlans(devices);
   const vrfMembers = devices.flatMap((device) =>
@@ -82,6 +99,7 @@ export async function readDevices(wanted: readonly string[], inline: 'auto' | 'o
   return {
     ...(vrfMembers.length === 0 ? {} : { vrfMembers }),
     ...(unusable.length === 0 ? {} : { unusable }),
+    ...(unusableTunnels.length === 0 ? {} : { unusableTunnels }),
     links: await Promise.all(
       etherDevices.map((device) =>
         toLink(
@@ -112,6 +130,24 @@ function whyUnusable(name: string, device: IpDevice | undefined): UnusableDevice
           : `is a part of ${device.master}, which has its addresses: name that instead`,
     },
   ];
+}
+
+function whyNoTunnel(name: string, device: IpDevice | undefined): UnusableDevice[] {
+  if (device === undefined) return [{ device: name, reason: 'does not exist' }];
+  if (device.link_type === 'loopback') return [{ device: name, reason: 'is the loopback device' }];
+  if (hasLinkLayer(device))
+    return [
+      {
+        device: name,
+        reason: `is an Ethernet device (${device.linkinfo?.info_kind ?? 'a card'}): hosts behind it have their own MAC addresses, and ARP finds them`,
+      },
+    ];
+  return device.flags.includes('UP') ? [] : [{ device: name, reason: 'is down' }];
+}
+
+/** Hosts on it have addresses of the link layer; a tunnel has none. */
+function hasLinkLayer({ link_type: type }: IpDevice): boolean {
+  return type === 'ether' || type === 'loopback';
 }
 
 function isLink(device: IpDevice): boolean {

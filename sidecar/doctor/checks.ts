@@ -30,6 +30,7 @@ import { reachability } from './checks/reachability.js';
 import { reversePath } from './checks/reverse-path.js';
 import { routingNumbers } from './checks/routing-numbers.js';
 import { settings } from './checks/settings.js';
+import { sources } from './checks/sources.js';
 import { sourceLists } from './checks/source-lists.js';
 import { sidecars } from './checks/sidecars.js';
 import { table } from './checks/table.js';
@@ -72,6 +73,7 @@ export const CHECKS: readonly Check[] = [
   openvpnOptions,
   tunnels,
   transport,
+  sources,
   udpSource,
   reachability,
   clientNetworks,

@@ -9,13 +9,13 @@ import type { SettingsInForce } from '../control/settings-in-force.js';
 import type { RoutingUse } from '../routing/conflicts.js';
 import { readRoutingUse } from '../routing/conflicts.js';
 import { linkWithoutDefault } from '../routing/default-routes.js';
-import { policyOf } from '../config/policy.js';
+import { namedTunnels, policyOf } from '../config/policy.js';
 import { readModule, type ModuleReading } from '../datapath/module/module-reading.js';
 import { saveLegacyIptables, saveNftIptables } from './saved-iptables.js';
 import type { ServerView } from './server-view.js';
 import { viewServers } from './server-view.js';
 import { GwmarkError } from '../errors.js';
-import { readDevices } from '../discovery/devices.js';
+import { readDevices, type UnusableDevice } from '../discovery/devices.js';
 import type { PathFilter } from '../firewall/path-filters.js';
 import { readPathFilters } from '../firewall/read-path-filters.js';
 import { inspectFlavours } from '../firewall/open-firewall.js';
@@ -190,9 +190,19 @@ export class System implements AsyncDisposable {
     );
   }
 
-  /** Devices without a link layer that are up: OpenVPN's among them. */
+  /** Devices without a link layer that are up: OpenVPN's among them, and those of other VPNs. */
   async tunnels(): Promise<readonly DeviceDetails[]> {
-    return (await this.devices()).filter((device) => device.link_type === 'none' && device.flags.includes('UP'));
+    const named = namedTunnels(this.settings);
+    return (await this.devices()).filter(
+      ({ link_type: type, flags, ifname }) =>
+        flags.includes('UP') && (type === 'none' || (named.includes(ifname) && type !== 'ether')),
+    );
+  }
+
+  /** Devices of other VPNs that the settings name, and that cannot be used. */
+  async unusableTunnels(): Promise<readonly UnusableDevice[]> {
+    const { devices, inline } = this.settings;
+    return (await readDevices(devices, inline, namedTunnels(this.settings))).unusableTunnels ?? [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ClientNetwork } from '../../rules/index.js';
-import { networkKey } from '../../rules/index.js';
+import { isHost, lastAddress, networkKey } from '../../rules/index.js';
 import type { Logger } from '../log/logger.js';
 import type { ClientNetworks } from '../sessions/client-networks.js';
 import type { UnreachableNetwork } from '../status.js';
@@ -9,6 +9,11 @@ import { Debounced } from '../system/debounced.js';
 /** A route lookup takes some 60 microseconds; the rest waits for the next check. */
 const MAX_ASKED = 1000;
 const SETTLE_MS = 500;
+/**
+ * Where the first address of an IPv6 network leads on an endpoint that has an address in it and forwards: it is the
+ * anycast address of the network's routers. RFC 4291, section 2.6.1
+ */
+const LOOPBACK = 'lo';
 
 export interface ReachabilityOptions {
   readonly clients: ClientNetworks;
@@ -67,7 +72,14 @@ export class Reachability {
         family,
         asked.map(({ address }) => address),
       );
-      for (const network of asked) this.#note(network, found.get(network.address) ?? null);
+      const isOwnAnycast = (network: ClientNetwork): boolean =>
+        family === 6 && !isHost(network) && found.get(network.address) === LOOPBACK;
+      const again = asked.filter(isOwnAnycast);
+      const ofLast = again.length === 0 ? found : await routesTo(family, again.map(lastAddress));
+      for (const network of asked) {
+        const device = isOwnAnycast(network) ? ofLast.get(lastAddress(network)) : found.get(network.address);
+        this.#note(network, device ?? null);
+      }
     }
     if (this.#pending.size > 0) this.#look.soon();
   }

@@ -1,4 +1,5 @@
 import { KERNEL_EVENTS } from './kernel-events.js';
+import { SOURCE_EVENTS } from './source-events.js';
 import type { EventDescription, LogLevel } from './levels.js';
 
 export { LOG_LEVELS, type LogLevel } from './levels.js';
@@ -270,16 +271,18 @@ export const LOG_EVENTS = {
     meaning: 'gwmark did not install an address or subnet of a client because it would take over other traffic.',
     action: 'Correct the `iroute` of that client.',
   },
+  ...SOURCE_EVENTS,
   'network.changed': {
     level: 'info',
-    meaning: 'The tunnel of an OpenVPN client leads to a network, or no longer does.',
+    meaning: 'The tunnel of an OpenVPN client or another VPN leads to a network, or no longer does.',
     action: 'None.',
   },
   'network.refused': {
     level: 'warn',
-    meaning: "gwmark refused a network of an OpenVPN client's tunnel because it would take over other traffic.",
+    meaning:
+      'gwmark refused a network of the tunnel of an OpenVPN client or another VPN because it would take over other traffic.',
     action:
-      'See the reason in the fields: correct what the server pushes, the routes of the tunnel device or the setting `networks`.',
+      'See the reason in the fields: correct what the server pushes, the routes of the tunnel device or the settings `networks`, `tunnels`, or the allowed IPs of the peer.',
   },
   'network.limit': {
     level: 'warn',

@@ -82,6 +82,7 @@ export class Exposition {
     );
     this.#set('gwmark_holds', [[{}, status.holds?.length ?? 0]]);
     this.#set('gwmark_clients', [[{}, status.clients.length]]);
+    this.#takeSources(status);
     this.#set('gwmark_firewall_elements', [[{}, status.elements]]);
     this.#set('gwmark_announced_addresses', [[{}, status.announcements?.announced ?? 0]]);
     this.#set('gwmark_taken_addresses', [[{}, status.announcements?.taken.length ?? 0]]);
@@ -119,6 +120,27 @@ export class Exposition {
       );
     each('gwmark_pass_through_programs', ({ programs }) => programs);
     each('gwmark_pass_through_dropped_total', ({ dropped }) => dropped);
+  }
+
+  #takeSources({ sources = [], peers = [] }: StatusDocument): void {
+    this.#set(
+      'gwmark_source_state',
+      sources.flatMap(({ kind, name, state }) =>
+        (['waiting', 'ready'] as const).map((each): Sample => [
+          { kind, source: name, state: each },
+          Number(each === state),
+        ]),
+      ),
+    );
+    this.#set(
+      'gwmark_peers',
+      sources
+        .filter(({ kind }) => kind === 'wireguard')
+        .map(({ name }) => [
+          { source: name },
+          peers.filter(({ source, isConnected }) => source === name && isConnected).length,
+        ]),
+    );
   }
 
   #takeGateways(gateways: readonly GatewayStatus[]): void {

@@ -65,6 +65,16 @@ export const METRICS = {
   },
   gwmark_holds: { type: 'gauge', help: 'Clients that `gwmark kick --hold` keeps out.', labels: [] },
   gwmark_clients: { type: 'gauge', help: 'Connected clients.', labels: [] },
+  gwmark_source_state: {
+    type: 'gauge',
+    help: '1 for the current state of a VPN of another program (waiting, ready), 0 for the other.',
+    labels: ['kind', 'source', 'state'],
+  },
+  gwmark_peers: {
+    type: 'gauge',
+    help: 'Connected peers of a VPN of another program (WireGuard).',
+    labels: ['source'],
+  },
   gwmark_firewall_elements: {
     type: 'gauge',
     help: 'Client addresses and subnets that the packet filter selects.',

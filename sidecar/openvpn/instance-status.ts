@@ -1,5 +1,5 @@
-import type { Transport } from '../../rules/index.js';
-import type { ClientStatus, ServerStatus, TransportStatus } from '../status.js';
+import { toTransportStatus } from '../sources/transport-status.js';
+import type { ClientStatus, ServerStatus } from '../status.js';
 import type { Instance } from './instance.js';
 
 /** What the status document has of one OpenVPN: its entry in `servers`, and those of its clients. */
@@ -14,7 +14,7 @@ export function statusOf(instance: Instance): {
       management: instance.name,
       state: instance.state,
       device: place.tunnel?.device ?? null,
-      transport: place.transports.filter((transport) => transport.remote === undefined).map(toTransport),
+      transport: place.transports.filter((transport) => transport.remote === undefined).map(toTransportStatus),
       role: instance.role,
       epoch: instance.epoch,
       transportSource: place.sources.transport,
@@ -29,8 +29,4 @@ export function statusOf(instance: Instance): {
     },
     clients: clients.map((client) => ({ ...client, management: instance.name })),
   };
-}
-
-function toTransport({ protocol, address, families, port }: Transport): TransportStatus {
-  return { protocol, address: address ?? (families.includes(6) ? '::' : '0.0.0.0'), port };
 }

@@ -2,6 +2,8 @@ import type { Transport, Tunnel } from '../../rules/index.js';
 import { transportComment } from '../../rules/index.js';
 import { formatEndpoint } from 'openvpn-management-client';
 import type { ConfiguredEndpoint, Settings } from '../config/settings.js';
+import type { Devices } from '../discovery/devices.js';
+import type { Followed } from '../sources/vpn-source.js';
 import { Instance } from './instance.js';
 import type { InstanceOptions } from './instance-options.js';
 
@@ -9,7 +11,7 @@ import type { InstanceOptions } from './instance-options.js';
 export type ServerSurroundings = Omit<InstanceOptions, 'endpoint' | 'settings'>;
 
 /** The servers of the setting `management.endpoints`, in its order, which may change while they are followed. */
-export class Servers implements AsyncDisposable {
+export class Servers implements Followed {
   readonly #surroundings: ServerSurroundings;
   #settings: Settings;
   #list: readonly Instance[];
@@ -33,6 +35,14 @@ export class Servers implements AsyncDisposable {
   /** Transports of all of them. */
   get transports(): readonly Transport[] {
     return this.#list.flatMap(({ place }) => place.transports);
+  }
+
+  get problems(): readonly string[] {
+    return this.#list.flatMap(({ problem }) => problem ?? []);
+  }
+
+  get clientCount(): number {
+    return this.#list.reduce((sum, { clientCount }) => sum + clientCount, 0);
   }
 
   /** False for the tunnel of an OpenVPN client, which leads to networks of which nobody says who is there. */
@@ -67,6 +77,10 @@ export class Servers implements AsyncDisposable {
     return transports.filter(
       (transport) => transport.remote === undefined && !others.includes(transportComment(transport)),
     );
+  }
+
+  async resolve(devices: Devices): Promise<void> {
+    for (const instance of this.#list) await instance.resolve(devices);
   }
 
   /** Follows every server until disposal; never resolves, and rejects only for a fault of our own. */

@@ -46,6 +46,11 @@ export class ClientNetworks {
     return this.#entries.get(key)?.network ?? null;
   }
 
+  /** The tunnel device of each owner, the latest last. */
+  devicesOf(key: string): readonly string[] {
+    return this.#entries.get(key)?.owners.map(({ device }) => device) ?? [];
+  }
+
   get size(): number {
     return this.#entries.size;
   }

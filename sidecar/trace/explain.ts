@@ -7,7 +7,7 @@ import { followModule } from './module.js';
 import { followNexthop } from './nexthop.js';
 import type { TraceReading } from './reading.js';
 import { findOthers } from './others.js';
-import { findRole, hostOf, mostSpecific, type Role } from './role.js';
+import { findRole, hostOf, mostSpecific, programOf, type Role } from './role.js';
 import { type RouteOf, type RouteQuestion, routeWords } from '../routing/route-question.js';
 import { describeRoute } from './route.js';
 import { Steps, Stopped, type Trace, type TraceQuery } from './trace.js';
@@ -156,7 +156,9 @@ async function findSource(
     transport.remote !== undefined ||
     transport.protocol !== 'udp' ||
     transport.address !== null ||
-    reading.isMultihome === true
+    reading.isMultihome === true ||
+    // WireGuard answers from the address that was asked; of others nothing is known.
+    programOf(reading.status, transport) !== 'OpenVPN'
   )
     return undefined;
   const answer = await routeOf({ ...question, from: null });

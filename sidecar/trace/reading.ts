@@ -5,7 +5,7 @@ import type { Settings } from '../config/settings.js';
 import { type SettingsInForce, settingsInForce } from '../control/settings-in-force.js';
 import { statusOfSidecarHere } from '../control/sidecar-here.js';
 import { linkWithoutDefault } from '../routing/default-routes.js';
-import { policyOf } from '../config/policy.js';
+import { namedTunnels, policyOf } from '../config/policy.js';
 import { type ModuleGateway, parseModuleGateway, parseModuleStats, readRecords } from '../datapath/module/proc.js';
 import { readRouting } from '../routing/plan.js';
 import { type ProxyNeighbour, readProxyNeighbours } from '../routing/proxy-neighbours.js';
@@ -99,7 +99,7 @@ export async function readForTrace(own: Settings, { source, destination }: Trace
   const { settings, ...inForce } = settingsInForce(own, status);
   const policy = { ...policyOf(settings), ...(status === null ? {} : { markMask: status.markMask }) };
   const [devices, allDevices, plan, rules, bySource, byDestination] = await Promise.all([
-    readDevices(settings.devices, settings.inline),
+    readDevices(settings.devices, settings.inline, namedTunnels(settings)),
     ipJson<IpDevice>(['addr', 'show']),
     readRouting(policy),
     readTracedRules(settings, status),

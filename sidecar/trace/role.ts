@@ -25,7 +25,10 @@ export interface Role {
 export function findRole(reading: TraceReading, query: TraceQuery, steps: Steps): Role | Stopped {
   const role = clientRole(reading, query) ?? ownRole(reading, query) ?? transportRole(reading, query);
   if (role === null) return steps.stop('destination', ...noRole(reading, query));
-  if ('missing' in role) return steps.stop('destination', role.missing, 'see the log of OpenVPN, and "gwmark doctor"');
+  if ('missing' in role) {
+    const program = isOnlyOthers(reading) ? 'the VPN program' : 'OpenVPN';
+    return steps.stop('destination', role.missing, `see the log of ${program}, and "gwmark doctor"`);
+  }
   steps.pass('destination', role.text);
   return role;
 }
@@ -50,7 +53,10 @@ function clientRole(reading: TraceReading, { destination }: TraceQuery): Role | 
   const client = mostSpecific(reading.rules.clients, destination);
   if (client === null) return null;
   const tunnel = tunnelTo(reading, destination);
-  if (tunnel === null) return { missing: `${destination} is selected, but OpenVPN has no tunnel device now` };
+  if (tunnel === null)
+    return {
+      missing: `${destination} is selected, but ${isOnlyOthers(reading) ? 'the VPN' : 'OpenVPN'} has no tunnel device now`,
+    };
   const lost = reading.status?.unreachable?.find(({ network }) => network === formatNetwork(client));
   if (lost !== undefined)
     return {
@@ -68,7 +74,11 @@ function ownerOf({ status }: TraceReading, network: Network): string {
   const client = status?.clients.find(({ addresses }) => addresses.includes(text));
   if (client !== undefined) return `client ${client.commonName} (CID ${client.cid})`;
   const server = status?.servers.find(({ role, networks = [] }) => role === 'client' && networks.includes(text));
-  return server === undefined ? 'a client' : `the server of the OpenVPN client ${server.management}`;
+  if (server !== undefined) return `the server of the OpenVPN client ${server.management}`;
+  const peer = status?.peers?.find(({ addresses, isConnected }) => isConnected && addresses.includes(text));
+  if (peer !== undefined) return `peer ${peer.name} of WireGuard`;
+  const source = status?.sources?.find(({ networks }) => networks.includes(text));
+  return source === undefined ? 'a client' : `the tunnel ${source.name}`;
 }
 
 /** By our routes, by those of the device itself, or because there is but one. */
@@ -86,6 +96,20 @@ function tunnelTo({ plan, policy, devices: { tunnels } }: TraceReading, address:
   return mostSpecific([...ours, ...theirs], address)?.device ?? tunnels[0]?.device ?? null;
 }
 
+/** There is no OpenVPN, but another VPN. */
+function isOnlyOthers({ status }: TraceReading): boolean {
+  return status !== null && status.servers.length === 0 && (status.sources?.length ?? 0) > 0;
+}
+
+/** Whose socket that is: OpenVPN's, unless a source has it. */
+export function programOf(status: TraceReading['status'], { protocol, port }: Transport): string {
+  const source = status?.sources?.find(({ transport }) =>
+    transport.some((socket) => socket.protocol === protocol && socket.port === port),
+  );
+  if (source === undefined) return 'OpenVPN';
+  return source.kind === 'wireguard' ? `WireGuard ${source.name}` : `the program of ${source.name}`;
+}
+
 function ownRole({ devices }: TraceReading, { destination }: TraceQuery): Role | null {
   const own = devices.tunnels.find(({ addresses }) => addresses.some(({ address }) => address === destination));
   if (own === undefined) return null;
@@ -94,7 +118,7 @@ function ownRole({ devices }: TraceReading, { destination }: TraceQuery): Role |
 }
 
 function transportRole(
-  { devices, rules: { transports } }: TraceReading,
+  { devices, status, rules: { transports } }: TraceReading,
   { source, destination, protocol, sourcePort, destinationPort }: TraceQuery,
 ): Role | null {
   const isLocal = isLocalAddress(devices, destination);
@@ -110,13 +134,14 @@ function transportRole(
   });
   if (transport === undefined) return null;
   const { remote } = transport;
+  const program = programOf(status, transport);
   const selector =
     remote === undefined
-      ? `${transport.protocol} port ${transport.port} of OpenVPN`
+      ? `${transport.protocol} port ${transport.port} of ${program}`
       : `what ${remote.address} sends from ${transport.protocol} port ${remote.port}`;
   const text =
     remote === undefined
-      ? `OpenVPN listens on ${destination}, ${transport.protocol} port ${transport.port}`
+      ? `${program} listens on ${destination}, ${transport.protocol} port ${transport.port}`
       : `${destination} is the address of the OpenVPN client of server ${source}, ${transport.protocol} port ${remote.port}`;
   return { text, selector, tunnel: null, transport };
 }
@@ -145,7 +170,7 @@ function noRole(reading: TraceReading, { source, destination }: TraceQuery): rea
   }
   if (isLocalAddress(devices, destination))
     return [
-      `${destination} is the endpoint itself, but no OpenVPN listens there on the given protocol and ports`,
+      `${destination} is the endpoint itself, but no ${isOnlyOthers(reading) ? 'VPN' : 'OpenVPN'} listens there on the given protocol and ports`,
       'see "gwmark status" for the transports',
     ];
   if (mostSpecific(clients, source) !== null) {
@@ -163,6 +188,14 @@ function noRole(reading: TraceReading, { source, destination }: TraceQuery): rea
       `correct the iroute of ${refused.commonName}`,
     ];
   }
+  const peer = reading.status?.peers?.find(
+    ({ isConnected, addresses }) => !isConnected && addresses.some((network) => isWithin(network, destination)),
+  );
+  if (peer !== undefined)
+    return [
+      `${destination} is behind peer ${peer.name} of ${peer.source}, which is silent: its last handshake is too old`,
+      'see "gwmark clients"; PersistentKeepalive of that peer, or wireguard.handshakeTimeout: 0, keeps it connected',
+    ];
   const tunnel = devices.tunnels.find(({ connected }) => mostSpecific(connected, destination) !== null);
   if (tunnel !== undefined)
     return [

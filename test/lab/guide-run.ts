@@ -4,16 +4,28 @@ import path from 'node:path';
 
 import { fencedBlocks, type GuideBlock, readGuide, shellWords } from './guide.js';
 import type { Namespace } from './namespace.js';
-import { PROGRAM } from './sidecar.js';
-import type { VpnLab } from './vpn-lab.js';
+import { PROGRAM, type Sidecar } from './sidecar.js';
+import type { OneArm } from './topology.js';
 
 /** Where guides have their files. */
 const SOCKET_OF_GUIDE = '/run/openvpn/management.sock';
 const CONFIG_OF_GUIDE = '/etc/gwmark/gwmark.yaml';
 
+/** Where a guide is typed: a lab of OpenVPN, or of another VPN. */
+export interface GuideLab {
+  readonly topology: OneArm;
+  /** A directory for configuration and the control socket. */
+  readonly directory: string;
+  /** Null without OpenVPN. */
+  readonly managementSocket: string | null;
+  readonly sidecar: Sidecar;
+  /** Starts the sidecar and waits until it is ready. */
+  startSidecar(...flags: readonly string[]): Promise<Sidecar>;
+}
+
 /** How a guide is typed. */
 export interface GuideRun {
-  readonly lab: VpnLab;
+  readonly lab: GuideLab;
   /** Path below the root of the project. */
   readonly file: string;
   /** What happens before the first line of a block that has this word: `connected`. */
@@ -29,14 +41,14 @@ export interface GuideRun {
  * was printed; a line that fails is an error.
  */
 export async function typeGuide({ lab, file, before = {}, after }: GuideRun): Promise<string> {
-  const config = path.join(lab.pki.directory, 'guide.yaml');
+  const config = path.join(lab.directory, 'guide.yaml');
   await writeFile(config, '');
   const { endpoint, r1, r2, u } = lab.topology;
   const machines: Readonly<Record<string, readonly Namespace[]>> = { endpoint: [endpoint], router: [r1, r2, u] };
   const env = {
     ...process.env,
     PATH: `${path.dirname(PROGRAM)}:${process.env['PATH'] ?? ''}`,
-    GWMARK_CONTROL_SOCKET: path.join(lab.pki.directory, 'gwmark.sock'),
+    GWMARK_CONTROL_SOCKET: path.join(lab.directory, 'gwmark.sock'),
     GWMARK_CONFIG: config,
   };
   const outputs: string[] = [];
@@ -45,7 +57,7 @@ export async function typeGuide({ lab, file, before = {}, after }: GuideRun): Pr
     const namespaces = machines[where];
     if (namespaces === undefined) continue;
     const text = block.text
-      .replaceAll(SOCKET_OF_GUIDE, lab.server.managementSocket)
+      .replaceAll(SOCKET_OF_GUIDE, lab.managementSocket ?? SOCKET_OF_GUIDE)
       .replaceAll(CONFIG_OF_GUIDE, config);
     await before[when]?.();
     if (block.language === 'yaml') {

@@ -19,8 +19,8 @@ export interface SidecarOptions {
   readonly namespace: Namespace;
   /** A directory for its control socket. */
   readonly directory: string;
-  /** Path of OpenVPN's management socket. */
-  readonly managementSocket: string;
+  /** Path of OpenVPN's management socket; null: there is no OpenVPN. */
+  readonly managementSocket: string | null;
   /** The sidecar listens there, and OpenVPN connects. */
   readonly listens?: boolean;
   /** Further command-line flags. */
@@ -70,6 +70,8 @@ const QUICK_FLAGS = [
   '250',
   '--gateways-poll-interval-ms',
   String(PACE.gateways),
+  '--wireguard-poll-interval-ms',
+  String(PACE.poll),
 ] as const;
 
 /** Runs one `gwmark` command in a namespace to its end. */
@@ -117,11 +119,13 @@ export class Sidecar implements AsyncDisposable {
     return this.#process;
   }
 
-  /** Resolves when every OpenVPN server is in the state `ready` with its device and its transport known. */
+  /** Resolves when every OpenVPN server and every other VPN is in the state `ready`: device and transport are known. */
   async ready(timeoutMs = 15_000): Promise<StatusDocument> {
     return await this.statusWhere(
-      (status) =>
-        status.ready && status.servers.length > 0 && status.servers.every((server) => server.state === 'ready'),
+      ({ ready, servers, sources = [] }) =>
+        ready &&
+        servers.length + sources.length > 0 &&
+        [...servers, ...sources].every(({ state }) => state === 'ready'),
       'the sidecar is ready',
       timeoutMs,
     );
@@ -246,8 +250,9 @@ export class Sidecar implements AsyncDisposable {
         process.execPath,
         PROGRAM,
         'run',
-        '--management',
-        `${options.listens === true ? 'listen:' : ''}unix:${options.managementSocket}`,
+        ...(options.managementSocket === null
+          ? []
+          : ['--management', `${options.listens === true ? 'listen:' : ''}unix:${options.managementSocket}`]),
         '--control-socket',
         this.controlSocket,
         '--log-format',

@@ -165,6 +165,16 @@ export class VpnLab implements AsyncDisposable {
     return this.#sidecar;
   }
 
+  /** For short-lived files of a test. */
+  get directory(): string {
+    return this.pki.directory;
+  }
+
+  /** Of the server. */
+  get managementSocket(): string {
+    return this.server.managementSocket;
+  }
+
   /** Addresses inside the tunnel. */
   get tunnel(): typeof TUNNEL | typeof ON_LAN {
     return this.options.isOnLan === true ? ON_LAN : TUNNEL;

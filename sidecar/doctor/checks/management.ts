@@ -8,6 +8,7 @@ import {
   type ManagementErrorCode,
 } from 'openvpn-management-client';
 
+import { namedTunnels } from '../../config/policy.js';
 import { passwordNow } from '../../config/password.js';
 import type { Settings } from '../../config/settings.js';
 import { optionOf } from '../../discovery/openvpn-options.js';
@@ -42,7 +43,7 @@ export const management: Check = {
   needsNetAdmin: false,
   look: async (system) => {
     const servers = await system.servers();
-    if (servers.length === 0) return [judgeNoEndpoint()];
+    if (servers.length === 0) return hasOtherVpns(system.settings) ? [] : [judgeNoEndpoint()];
     return Promise.all(
       servers.map(async (server) => {
         const status = await system.status().catch(() => null);
@@ -52,6 +53,11 @@ export const management: Check = {
     );
   },
 };
+
+/** Without an OpenVPN, there may be VPNs of other programs. */
+function hasOtherVpns(settings: Settings): boolean {
+  return namedTunnels(settings).length > 0;
+}
 
 function judgeNoEndpoint(): Judgement {
   return {

@@ -26,14 +26,17 @@ const PROGRAMS: readonly Program[] = [
   },
 ];
 
+/** `wg show INTERFACE dump` is as old as the package. */
+const WG: Program = { name: 'wg', versionFlag: '--version', least: [1, 0, 0], package: 'wireguard-tools', lost: null };
+
 /** The programs that the sidecar runs: there, and new enough. */
 export const programs: Check = {
   name: 'programs',
-  doc: 'The programs that the sidecar runs are installed and new enough: `ip` of iproute2, `conntrack`.',
+  doc: 'The programs that the sidecar runs are installed and new enough: `ip` of iproute2, `conntrack`; with `wireguard`, `wg`.',
   needsNetAdmin: false,
-  look: () =>
+  look: ({ settings }) =>
     Promise.all(
-      PROGRAMS.map(async (program) => {
+      [...PROGRAMS, ...(settings.wireguard.interfaces.length > 0 ? [WG] : [])].map(async (program) => {
         const output = await exec(program.name, [program.versionFlag]).then(
           ({ stdout, stderr }) => stdout + stderr,
           () => null,

@@ -1,3 +1,4 @@
+import { namedTunnels } from '../../config/policy.js';
 import type { ServerStatus } from '../../status.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
@@ -11,6 +12,8 @@ interface Facts {
   readonly reported: readonly ServerStatus[];
   /** Its problems, one sentence each, with the name of the server in front. */
   readonly problems: readonly string[];
+  /** There is no OpenVPN to be expected, but another VPN. */
+  readonly hasOnlyOthers?: boolean;
 }
 
 /** OpenVPN has its tunnel device. */
@@ -24,11 +27,20 @@ export const tunnels: Check = {
       tunnels: await system.tunnels(),
       reported: status?.servers ?? [],
       problems: status?.problems ?? [],
+      hasOnlyOthers:
+        system.settings.management.endpoints.length === 0 &&
+        (status?.servers ?? []).length === 0 &&
+        namedTunnels(system.settings).length > 0,
     });
   },
 };
 
-export function judgeTunnels({ tunnels: found, reported, problems }: Facts): readonly Judgement[] {
+export function judgeTunnels({
+  tunnels: found,
+  reported,
+  problems,
+  hasOnlyOthers = false,
+}: Facts): readonly Judgement[] {
   const expected = 'up, with an address';
   const lost = reported.filter(({ device, state }) => state !== 'connecting' && device === null);
   const judgements = lost.map(({ management, question }): Judgement => {
@@ -62,7 +74,7 @@ export function judgeTunnels({ tunnels: found, reported, problems }: Facts): rea
       ),
       ...judgements,
     ];
-  if (judgements.length > 0) return judgements;
+  if (judgements.length > 0 || hasOnlyOthers) return judgements;
   return [
     {
       severity: 'warn',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { resolveSettings } from '../../../sidecar/config/resolve.js';
 import { flagValues } from '../../../sidecar/config/sources.js';
-import type { SettingPath } from '../../../sidecar/config/table.js';
+import { settingOf, type SettingPath } from '../../../sidecar/config/table.js';
 import { yamlValues } from '../../../sidecar/config/yaml-source.js';
 
 type Outcome = { readonly value: unknown } | { readonly expected: readonly string[] };
@@ -144,6 +144,52 @@ describe('kinds of settings', () => {
       'http://a:1',
     );
     accepts('management.endpoints', `unix:/${'x'.repeat(106)}`, [{ kind: 'unix', path: `/${'x'.repeat(106)}` }]);
+  });
+
+  it('takes tunnels of other programs as words and as mappings, and says what is wrong with one', () => {
+    const tunnel = {
+      device: 'tun5',
+      networks: ['10.9.0.0/16', 'fd00:9::1'],
+      transports: [{ protocol: 'udp', address: null, port: 655, endpoint: null }],
+    };
+    accepts('tunnels', 'tun5 10.9.3.0/16 fd00:9::1 udp/655', [tunnel]);
+    accepts('tunnels', 'a 10.0.0.0/8, b 10.9.0.1', [
+      { device: 'a', networks: ['10.0.0.0/8'], transports: [] },
+      { device: 'b', networks: ['10.9.0.1'], transports: [] },
+    ]);
+    for (const text of [
+      'tun5',
+      'tun5 0.0.0.0/0',
+      'tun5 10.9.0.0/16 udp/0',
+      'tun5 10.9.0.0/16 udp/1@unix:/a',
+      'a:b ::/1',
+    ])
+      refuses('tunnels', text);
+    const wanted = { value: [tunnel] };
+    for (const yaml of [
+      'tunnels: {device: tun5, networks: [10.9.0.0/16, "fd00:9::1"], transport: udp/655}',
+      'tunnels: [{device: tun5, networks: [10.9.0.0/16, "fd00:9::1"], transport: [udp/655]}]',
+      'tunnels: tun5 10.9.0.0/16 fd00:9::1 udp/655',
+      `tunnels: ${JSON.stringify(settingOf('tunnels').toPlain([tunnel]))}`,
+    ])
+      assert.deepEqual(fromYaml(yaml, 'tunnels'), wanted, yaml);
+    for (const [yaml, expected] of [
+      ['{device: tun5, networks: 10.0.0.0/8, network: 10.0.0.0/8}', /not network$/],
+      ['{device: tun5, networks: [10.9.0.0/16, 7]}', /^networks of tun5: /],
+      ['{device: tun5, networks: 0.0.0.0/0}', /^networks of tun5: .*a default route would take over/],
+      ['{device: tun5, networks: 10.9.0.0/16, transport: udp}', /^transport of tun5: /],
+      ['{device: 5, networks: 10.9.0.0/16}', /a device name/],
+      ['[tun5 10.9.0.0/16, tun5 10.8.0.0/16]', /^each entry once$/],
+      ['[tun5 10.9.0.0/16, tun6 10.9.0.0/16]', /^10\.9\.0\.0\/16 on tun5 or on tun6, not on both$/],
+      ['[7]', /^\{device, networks, transport\}/],
+    ] as const) {
+      const found = fromYaml(`tunnels: ${yaml}`, 'tunnels');
+      assert.match('expected' in found ? found.expected.join('\n') : 'accepted', expected, yaml);
+    }
+    const both = fromYaml('tunnels: wg0 10.9.0.0/16\nwireguard: [wg0]', 'tunnels');
+    assert.deepEqual(both, { expected: ['wg0 here or in tunnels, not in both'] });
+    assert.deepEqual(fromYaml('wireguard: [wg0]', 'wireguard.interfaces'), { value: ['wg0'] });
+    assert.deepEqual(fromYaml('wireguard: {interfaces: wg0}', 'wireguard.interfaces'), { value: ['wg0'] });
   });
 
   it('takes device names as the kernel does', () => {
