@@ -2,7 +2,8 @@
 # npm test: builds, lints and runs every suite; about fifteen minutes on two cores. The kernel module's tests run meanwhile, in virtual
 # machines with Debian's 6.1 (other kernels: npm run test:kernels), with what the other suites leave of the processors; their output
 # is shown at the end. Stops at the first suite that fails. The last line is the total, "N passed, N failed". With CI=true a skipped
-# test is a failed one. With TEST_EXHAUSTIVE=true both flavours of iptables, and every place where a recording can be cut in two.
+# test is a failed one. With TEST_EXHAUSTIVE=true nothing is sampled: both flavours of iptables, every place where a recording can be
+# cut in two, and on the module the conformance suite whole, not only what test/vm/conformance-sample.sh says.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/prepare.sh
@@ -117,7 +118,7 @@ integration() {
   ((failed == 0)) || finish
 }
 
-# The end of the tests of test/vm, the conformance suite on the module among them. run-all shows whatever fails.
+# The end of the tests of test/vm, the conformance suite on the module (or a sample of it) among them. run-all shows whatever fails.
 kernel_suite() {
   local passing failing
   printf '\n== vm, kernel 6.1\n'
@@ -138,7 +139,9 @@ need_node_modules
 step build npm run --silent build
 # The guests are emulated, which takes most of the time: they come first, and give way to whatever else has something to do.
 # The suite netns has inline-nexthop already, on this machine's own kernel.
-begin vm nice -n 10 test/vm/run-all --except inline-nexthop
+sample=(--sample)
+[[ ${TEST_EXHAUSTIVE:-} != true ]] || sample=()
+begin vm nice -n 10 test/vm/run-all "${sample[@]}" --except inline-nexthop
 step lint npm run --silent lint
 suite unit
 suite protocol --parallel --jobs 2

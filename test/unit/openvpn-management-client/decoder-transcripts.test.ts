@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { Decoder } from 'openvpn-management-client';
+import { IS_EXHAUSTIVE } from '../../lab/sample.js';
 import { loadTranscript, transcriptNames } from '../../transcripts/load.js';
 import { assertSame, decodeInPieces } from './decode.js';
 
-/** Set by `npm run test:all`: every split point of every recording, ten seconds more. */
-const IS_EXHAUSTIVE = process.env['TEST_EXHAUSTIVE'] === 'true';
 /** Far from a line end one byte is like the next; a prime, so that samples fall on every column. */
 const SAMPLE_EVERY = 31;
 /** How far from a line end every split point is tried, bytes. */

@@ -28,7 +28,9 @@ initramfs_programs() {
 initramfs_repository() {
 	(cd "$repo" && find bin dist packages node_modules package.json .mocharc.json \
 		\( -path 'node_modules/@typescript' -o -path 'node_modules/@oxlint*' -o -path 'node_modules/typescript' \
-		-o -path 'node_modules/oxlint*' -o -path 'node_modules/@types' -o -path 'packages/*/node_modules' \) -prune \
+		-o -path 'node_modules/oxlint*' -o -path 'node_modules/@types' -o -path 'node_modules/@oxfmt' -o -path 'node_modules/oxfmt' \
+		-o -path 'node_modules/@cspell' -o -path 'node_modules/cspell*' -o -path 'node_modules/playwright-core' \
+		-o -path 'packages/*/node_modules' \) -prune \
 		-o \( -type f ! -name '*.ts' ! -name '*.cts' ! -name '*.mts' ! -name '*.map' ! -name '*.md' -o -type l \) -print0 |
 		cpio --quiet -0 -pdm "$1$repo" 2>/dev/null)
 }

@@ -1,0 +1,4 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The conformance suites that change the routers and the module: other MAC addresses, and a module that is unloaded.
+exec "$(dirname "${BASH_SOURCE[0]}")/conformance.sh" netns/failover module/module-unloaded
