@@ -156,6 +156,8 @@ const peer = v.object({
   realAddress: v.nullable(v.string()),
   /** WireGuard: its allowed IPs; canonical form, single addresses without a prefix length. */
   addresses: v.array(v.string()),
+  /** Connected since then, as far as this sidecar saw: ISO 8601, UTC; null if it is not. */
+  since: v.nullable(v.string()),
   /** ISO 8601, UTC; null if there was none. */
   lastHandshake: v.nullable(v.string()),
   /** As of a source. */

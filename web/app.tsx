@@ -98,6 +98,7 @@ export function App(): VNode {
 function Header({ measured, fault }: { readonly measured: Measured; readonly fault: string | null }): VNode {
   const { document, atMs } = measured;
   const { ready, version, datapath, firewall, clients, gateways, uplink, startedAt } = document;
+  const { sources = [], peers = [] } = document;
   return (
     <header>
       <h1>gwmark {version}</h1>
@@ -105,6 +106,7 @@ function Header({ measured, fault }: { readonly measured: Measured; readonly fau
         {fault !== null ? 'no answer' : ready ? 'ready' : 'not ready'}
       </strong>
       <span>{clients.length.toLocaleString('en')} clients</span>
+      {sources.length > 0 && <span>{peers.filter(({ isConnected }) => isConnected).length} peers</span>}
       <span>{gateways.length} gateways</span>
       <span class="soft">{uplink === null ? 'no uplink' : `uplink ${uplink}`}</span>
       <span class="soft">

@@ -1,3 +1,4 @@
+import { nounOf } from '../sidecar/live/connected.js';
 import type { Measured } from '../sidecar/live/measure.js';
 import { formatRate } from './format.js';
 
@@ -39,10 +40,11 @@ function comings(before: Measured, after: Measured): readonly Text[] {
   const came = [...(is ?? [])].filter(([key]) => was?.has(key) === false);
   const left = [...(was ?? [])].filter(([key]) => is?.has(key) === false);
   return [
-    ...came.map(([, { commonName, addresses }]): Text => {
-      return { kind: 'good', text: `client ${commonName} connected: ${addresses.join(' ')}` };
+    ...came.map(([, client]): Text => {
+      const { commonName, addresses } = client;
+      return { kind: 'good', text: `${nounOf(client)} ${commonName} connected: ${addresses.join(' ')}` };
     }),
-    ...left.map(([, { commonName }]): Text => ({ kind: 'plain', text: `client ${commonName} left` })),
+    ...left.map(([, client]): Text => ({ kind: 'plain', text: `${nounOf(client)} ${client.commonName} left` })),
   ];
 }
 

@@ -80,7 +80,10 @@ export function topologyOf(measured: Measured, pairs: readonly FlowPair[]): Topo
     clients: placed(clients, height),
     lines: linesOf(pairs, gateways, clients),
     links: unique(document.gateways.map(({ device }) => device)),
-    tunnels: unique(document.servers.flatMap(({ device }) => device ?? [])),
+    tunnels: unique([
+      ...document.servers.flatMap(({ device }) => device ?? []),
+      ...(document.sources ?? []).flatMap(({ name, state }) => (state === 'ready' ? name : [])),
+    ]),
     height,
   };
 }

@@ -9,7 +9,7 @@ RUN npx tsc -b packages/* sidecar web && scripts/stage.sh /out
 
 FROM node:20-bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends conntrack iproute2 ipset iptables libnftables1 nftables \
+ && apt-get install -y --no-install-recommends conntrack iproute2 ipset iptables libnftables1 nftables wireguard-tools \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 COPY --from=build /out /usr/lib/gwmark
 COPY deploy/docker/in-network /usr/local/bin/

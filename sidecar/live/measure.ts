@@ -1,3 +1,4 @@
+import { connectedOf } from './connected.js';
 import { clientKey, gatewayKey, type Look } from './message.js';
 import type { ClientStatus, GatewayStatus, StatusDocument } from '../status.js';
 
@@ -31,6 +32,7 @@ export interface MeasuredReason {
 export interface Measured {
   readonly atMs: number;
   readonly document: StatusDocument;
+  /** Of OpenVPN and of other VPNs: {@link connectedOf}. */
   readonly clients: readonly MeasuredClient[];
   readonly gateways: readonly MeasuredGateway[];
   readonly reasons: readonly MeasuredReason[];
@@ -52,7 +54,7 @@ export class Measure {
   readonly #reasons = new Meter();
 
   take({ atMs, document }: Look): Measured {
-    const clients = document.clients.map((client) => {
+    const clients = connectedOf(document).map((client) => {
       const key = clientKey(client);
       const { traffic } = client;
       const rate =

@@ -46,9 +46,10 @@ export class ClientNetworks {
     return this.#entries.get(key)?.network ?? null;
   }
 
-  /** The tunnel device of each owner, the latest last. */
+  /** The tunnel device of each owner, the latest last; where an earlier run had it does not count. */
   devicesOf(key: string): readonly string[] {
-    return this.#entries.get(key)?.owners.map(({ device }) => device) ?? [];
+    const owners = this.#entries.get(key)?.owners ?? [];
+    return owners.filter(({ identity }) => identity !== 'adopted').map(({ device }) => device);
   }
 
   get size(): number {

@@ -15,7 +15,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'preact/jsx-runtime': '/lib/jsx-runtime.js',
 };
 /** What the page shares with the command line; it is free of Node. */
-const SHARED = ['event-stream', 'format-bytes', 'measure', 'message'];
+const SHARED = ['connected', 'event-stream', 'format-bytes', 'measure', 'message'];
 const PAGE = ['main', 'app', 'events', 'format', 'panels', 'picture', 'remote', 'tables', 'topology', 'use-live'];
 
 const IMPORT_MAP = JSON.stringify({ imports: PACKAGES });

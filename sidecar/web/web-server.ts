@@ -10,6 +10,7 @@ import type { FlowSource } from '../flows/flow.js';
 import { type Answer, HttpListener, plainText, type RequestFacts, type StreamPage } from '../http/listener.js';
 import type { Trace, TraceQuery } from '../trace/trace.js';
 import { type AccessRules, refuseHost, refuseToken } from './access.js';
+import { connectedOf } from '../live/connected.js';
 import { readFlowPage } from './flow-page.js';
 import { relayLive } from './live-relay.js';
 import { pageFile, secured } from './page-files.js';
@@ -82,8 +83,8 @@ async function dataOf(
     case '/flows':
       return await json(() =>
         shared.join('flows', async () => {
-          const { clients } = await fetchStatus(controlSocket);
-          return await readFlowPage(await openFlows(), clients);
+          const status = await fetchStatus(controlSocket);
+          return await readFlowPage(await openFlows(), connectedOf(status));
         }),
       );
     case '/doctor':

@@ -8,6 +8,8 @@ import type { DumpedPeer } from './dump.js';
 interface Held {
   peer: DumpedPeer;
   isConnected: boolean;
+  /** Since when, if it is connected. */
+  since: Date;
   readonly networks: TunnelNetworks;
 }
 
@@ -78,6 +80,7 @@ export class Peers {
       const wasConnected = held.isConnected;
       held.isConnected = isConnected;
       const { publicKey, endpoint } = peer;
+      if (isConnected && !wasConnected) held.since = question.now;
       if (isConnected && !wasConnected)
         this.#options.logger.info('peer.connected', { peer: publicKey, realAddress: endpoint });
       if (wasConnected && !isConnected)
@@ -96,10 +99,11 @@ export class Peers {
 
   /** Every peer, connected or not, in WireGuard's order. */
   status(source: string): PeerStatus[] {
-    return [...this.#held.values()].map(({ peer, isConnected, networks }) => ({
+    return [...this.#held.values()].map(({ peer, isConnected, since, networks }) => ({
       source,
       name: peer.publicKey,
       isConnected,
+      since: isConnected ? since.toISOString() : null,
       realAddress: peer.endpoint,
       addresses: peer.allowedIps.map(formatNetwork),
       lastHandshake: peer.lastHandshake === 0 ? null : new Date(peer.lastHandshake * 1000).toISOString(),
@@ -117,7 +121,7 @@ export class Peers {
       logger: options.logger.child({ peer: peer.publicKey }),
       server: `${source} ${peer.publicKey}`,
     });
-    const held: Held = { peer, isConnected: false, networks };
+    const held: Held = { peer, isConnected: false, since: this.#readAt, networks };
     this.#held.set(peer.publicKey, held);
     return held;
   }

@@ -155,6 +155,25 @@ describe('WireGuard on a zero-route endpoint', function () {
     assertSentVia(frames, ADDRESS.client2.v6, MAC.u);
   });
 
+  it('loses no packet of a flow while the sidecar is killed and starts again', async () => {
+    const [far, near] = [lab.party('hostB', 'v4'), lab.party('site', 'v4')];
+    await assertExchange('ping', far, near);
+    await lab.sidecar.killHard();
+    assert.equal((await ping(far, near, { count: 5 })).received, 5, 'without a sidecar');
+    const flow = ping(far, near, { count: 20 });
+
+    await lab.sidecar.restart();
+    assert.equal((await flow).received, 20);
+    await lab.sidecar.statusWhere(
+      ({ peers: known = [] }) => known.every(({ isConnected }) => isConnected),
+      'both peers',
+    );
+    assert.deepEqual(
+      lab.sidecar.process.lines.filter((line) => line.includes('network.shared')),
+      [],
+    );
+  });
+
   it('is shown by clients, metrics, doctor and trace, which say peer', async () => {
     const endpoint = lab.topology.endpoint;
     const { publicKey } = peers.client1;

@@ -2,6 +2,7 @@ import { printable } from '../../log/printable.js';
 import { formatBytes } from '../../live/format-bytes.js';
 import type { GatewayState } from '../../status.js';
 import { formatDuration } from '../duration.js';
+import { connectedPeers } from '../source-views.js';
 import { type Cell, type Colour, cutLine, formatTable, paint } from '../table.js';
 import type { Measured, MeasuredClient, MeasuredGateway } from '../../live/measure.js';
 import { ORDERS, sortedClients, sortedGateways } from './order.js';
@@ -91,6 +92,7 @@ function summary(
     ready ? paint('ready', 'green', hasColours) : paint('not ready', 'red', hasColours),
     `${datapath}, ${firewall}`,
     `${clients.length} clients`,
+    ...connectedPeers(document),
     `${gateways.length} gateways`,
     uplink === null ? 'no uplink' : `uplink ${uplink}`,
     `for ${formatDuration(nowMs - Date.parse(startedAt))}`,
@@ -119,14 +121,14 @@ function notice(
 function heading(
   name: TableName,
   offset: number,
-  { document }: Measured,
+  measured: Measured,
   state: TopState,
   { pages, counts }: TopExtent,
   hasColours: boolean,
 ): string {
   const count = counts[name];
   const filter = state.filters[name];
-  const all = document[name].length;
+  const all = measured[name].length;
   const parts = [
     `${name === state.focus ? '>' : ' '} ${name}: ${count}${filter === '' ? '' : ` of ${all} with "${printable(filter)}"`}`,
     ...(count > pages[name] ? [`rows ${offset + 1}-${offset + pages[name]}`] : []),
@@ -209,7 +211,7 @@ function helpLines(hasColours: boolean): readonly string[] {
     paint('keys', 'bold', hasColours),
     ...TOP_KEYS.map(([keys, meaning]) => `  ${keys.padEnd(28)}${meaning}`),
     '',
-    `  IN and OUT are bytes that the endpoint received and sent. Those of clients are OpenVPN's counters, which`,
+    `  IN and OUT are bytes that the endpoint received and sent. Those of clients are OpenVPN's or WireGuard's counters, which`,
     `  gwmark reads every two seconds or less often; those of gateways are read from the kernel every second.`,
   ];
 }

@@ -1,5 +1,6 @@
 import type { NftObject } from 'nftables-json';
 
+import { namedTunnels } from '../../config/policy.js';
 import { optionOf } from '../../discovery/openvpn-options.js';
 import type { Check } from '../check.js';
 import { fine, type Judgement } from '../finding.js';
@@ -27,7 +28,7 @@ const IPV6_LEAST = 1280;
 /** Full-size packets fit into the link's MTU. */
 export const mtu: Check = {
   name: 'mtu',
-  doc: "A full-size packet of the tunnel, after encryption, fits into the MTU of the link, or TCP does not send such packets because of OpenVPN's `mssfix` (which has no effect with data channel offload) or a firewall rule that clamps the MSS; a tunnel with IPv6 addresses has an MTU of at least 1280.",
+  doc: "A full-size packet of OpenVPN's tunnel, after encryption, fits into the MTU of the link, or TCP does not send such packets because of OpenVPN's `mssfix` (which has no effect with data channel offload) or a firewall rule that clamps the MSS; a tunnel with IPv6 addresses has an MTU of at least 1280.",
   needsNetAdmin: false,
   look: async (system) => {
     const isClamped = system.hasNetAdmin
@@ -47,7 +48,10 @@ export const mtu: Check = {
     const isMeantForIpv6 = options.some((known) =>
       ['server-ipv6', 'ifconfig-ipv6'].some((name) => optionOf(known, name) !== undefined),
     );
-    return tunnels.map(({ ifname, mtu: size, addr_info = [], linkinfo }) =>
+    // Other VPNs add another overhead to a packet, and have no options of OpenVPN.
+    const others = namedTunnels(system.settings);
+    const ours = tunnels.filter(({ ifname }) => !others.includes(ifname));
+    return ours.map(({ ifname, mtu: size, addr_info = [], linkinfo }) =>
       judgeMtu({
         tunnel: {
           device: ifname,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import type { Key } from '../../../sidecar/cli/keys.js';
 import { cutLine, paint } from '../../../sidecar/cli/table.js';
+import { nounOf } from '../../../sidecar/live/connected.js';
 import { Measure, type Measured } from '../../../sidecar/live/measure.js';
 import { sortedClients } from '../../../sidecar/cli/top/order.js';
 import { afterKey, beginTop, type TopState } from '../../../sidecar/cli/top/top-state.js';
@@ -59,7 +60,40 @@ function type(state: TopState, ...keys: readonly Key[]): TopState {
 const START = beginTop('rate', false, '');
 const PLAIN = { hasColours: false, nowMs: START_MS + 5000, fault: null };
 
+/** A connected peer, a silent one and a tunnel beside a client. */
+const OTHER_VPNS: Partial<StatusDocument> = {
+  clients: [client('1')],
+  sources: (['wireguard', 'tunnel'] as const).map((kind) => ({
+    kind,
+    name: kind === 'tunnel' ? 'tun5' : 'wg0',
+    state: 'ready',
+    transport: [],
+    transportSource: null,
+    networks: ['10.9.0.0/16'],
+  })),
+  peers: [true, false].map((isConnected) => ({
+    source: 'wg0',
+    name: isConnected ? 'KEY1' : 'KEY2',
+    isConnected,
+    realAddress: '192.0.2.9:51820',
+    addresses: ['10.7.0.2'],
+    since: isConnected ? '2026-01-01T00:00:00.000Z' : null,
+    lastHandshake: null,
+    traffic: { received: 5, sent: 7, at: '2026-01-01T00:00:00.000Z' },
+  })),
+};
+
 describe('rates', () => {
+  it('shows the peers that are connected, and tunnels of other programs, beside the clients', () => {
+    const { lines } = topScreen(measured(OTHER_VPNS), START, { rows: 30, columns: 200 }, PLAIN);
+
+    assert.match(lines[0] ?? '', / {2}1 clients {2}1 peer {2}/);
+    const names = lines.flatMap((line) => /^(client1|KEY.|tun5) /.exec(line)?.[1] ?? []);
+    assert.deepEqual(new Set(names), new Set(['KEY1', 'client1', 'tun5']));
+    const nouns = measured(OTHER_VPNS).clients.map(({ client: row }) => nounOf(row));
+    assert.deepEqual(nouns, ['client', 'peer', 'tunnel']);
+  });
+
   it('of a client are what OpenVPN counted, by the time between two counts', () => {
     const { clients } = measured(
       { clients: [client('1', counted(0, 1000, 500))] },

@@ -130,10 +130,12 @@ describe('Peers', () => {
       [parseNetwork('10.9.0.0/16')].flatMap((network) => network ?? []),
       NO_SURROUNDINGS,
     );
+    // What an earlier run left is of the same VPN.
+    clients.add('adopted', { family: 4, address: '10.8.0.9', prefixLength: 32, device: 'tun5' }, 'adopted');
     const peers = new Peers({ ...common, source: 'wireguard wg0' });
 
-    peers.set([peer('A', 1, '10.9.0.0/16', '0.0.0.0/0')], around(0));
-    peers.set([peer('A', 1, '10.9.0.0/16', '0.0.0.0/0')], around(0));
+    peers.set([peer('A', 1, '10.9.0.0/16', '0.0.0.0/0', '10.8.0.9')], around(0));
+    peers.set([peer('A', 1, '10.9.0.0/16', '0.0.0.0/0', '10.8.0.9')], around(0));
 
     assert.deepEqual(peers.refused, [{ network: '0.0.0.0/0', reason: 'a default route' }]);
     assert.deepEqual(peers.shared, [{ network: '10.9.0.0/16', devices: ['tun5'] }]);
