@@ -16,6 +16,7 @@ export * from './routing-plan.js';
 export * from './around-gateways.js';
 export * from './routing.js';
 export * from './vacancies.js';
+export { OFFLOAD_CHAIN, OFFLOAD_FLOWTABLE, RELEARNT_CHAIN } from './offload.js';
 export { isAnswerable, isAnswerableBehindNat } from './path-filters.js';
 export { legsTable, markWithoutGateway, needsLegs } from './legs.js';
 export * from './module-routing.js';

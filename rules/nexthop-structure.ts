@@ -6,6 +6,7 @@ import { matchPacketTooBig, needsMarkedErrors } from './path-mtu.js';
 import { ABOUT_CHAIN } from './about.js';
 import { clearPacketMark, matchOurBits, ourBits, writeOurBits } from './mark-bits.js';
 import { NOTED_SECONDS } from './noted-seconds.js';
+import { compileOffload, noteRelearnt } from './offload.js';
 import {
   MAC_KEY,
   ORIGINAL_DESTINATION,
@@ -63,8 +64,10 @@ export function compileNexthopStructure(site: Site): Structure {
     verdicts: [],
   };
   const sets = new Map<string, SetSpec>([...answer.sets, ...fixed.sets, ...vacant.sets]);
+  const offload = compileOffload(site);
   const chains = new Map<string, ChainSpec>([
     ...answer.chains,
+    ...offload.chains,
     ...fixed.chains,
     [LEARN_CHAIN, vacant.learn],
     [NO_GATEWAY_CHAIN, COUNTING],
@@ -78,13 +81,19 @@ export function compileNexthopStructure(site: Site): Structure {
   for (const gateway of gateways) {
     const parts = gatewayParts(policy, gateway);
     for (const [name, chain] of parts.chains) chains.set(name, chain);
+    if (offload.flowtables !== undefined) chains.set(learnChain(gateway.id), notingLearn(policy, gateway));
     for (const [map, key, element] of parts.verdicts) verdicts[map].set(key, element);
   }
   for (const { name, chain, key, element } of vacant.held) {
     chains.set(name, chain);
     verdicts.returns.set(key, element);
   }
-  return { sets, chains, verdicts: new Map([...Object.entries(verdicts), ...answer.verdicts]) };
+  return {
+    sets,
+    chains,
+    verdicts: new Map([...Object.entries(verdicts), ...answer.verdicts]),
+    ...(offload.flowtables === undefined ? {} : { flowtables: offload.flowtables }),
+  };
 }
 
 /** What no gateway changes. Remembered: see {@link rememberLast}. */
@@ -158,6 +167,16 @@ interface GatewayParts {
   readonly verdicts: readonly (readonly ['gateways' | 'returns' | 'way_backs', string, VerdictElement])[];
 }
 
+/** The chain that learns where flows are offloaded. */
+const notingLearn = rememberEach((policy, { id }: Gateway): ChainSpec => {
+  const mark = gatewayMark(policy, id);
+  return { base: {}, rules: [noteRelearnt(policy, mark), learnRule(policy, mark)] };
+});
+
+function learnRule(policy: Policy, mark: number): RuleSpec {
+  return { expr: [{ counter: null }, writeOurBits('ct', policy, mark)] };
+}
+
 /** The same objects for the same gateway, so that comparing two structures need not look into them. */
 const gatewayParts = rememberEach((policy, { id, device, sources }: Gateway): GatewayParts => {
   const mark = gatewayMark(policy, id);
@@ -166,7 +185,7 @@ const gatewayParts = rememberEach((policy, { id, device, sources }: Gateway): Ga
   const keys = sources.map((mac) => ({ concat: [device, mac] }));
   return {
     chains: [
-      [learn, { base: {}, rules: [{ expr: [{ counter: null }, writeOurBits('ct', policy, mark)] }] }],
+      [learn, { base: {}, rules: [learnRule(policy, mark)] }],
       [back, { base: {}, rules: [{ expr: [{ counter: null }, markPacket] }] }],
       [wayBack, { base: {}, rules: [{ expr: [markPacket] }] }],
     ],

@@ -26,6 +26,14 @@ export type SetSpec =
   | { readonly kind: 'set'; readonly spec: Omit<NftSet, 'family' | 'table' | 'name'> }
   | { readonly kind: 'map'; readonly spec: Omit<NftMap, 'family' | 'table' | 'name'> };
 
+/** A flowtable: flows that `flow add` gives to it pass neither hooks nor routing when they come from one of its devices. */
+export interface FlowtableSpec {
+  /** One that does not exist fails the whole transaction. Null means "unknown": it is recreated at the next change. */
+  readonly devices: readonly string[] | null;
+  /** What the flows in it depend on, a key each. When one goes, the flowtable is recreated, which empties it. */
+  readonly dependencies: readonly string[];
+}
+
 /** One element of a verdict map: its key as JSON, and the chain that it leads to. */
 export interface VerdictElement {
   readonly key: MapKey;
@@ -42,6 +50,8 @@ export interface Structure {
   readonly chains: ReadonlyMap<string, ChainSpec>;
   /** By map name, then by the key's JSON text. */
   readonly verdicts: ReadonlyMap<string, ReadonlyMap<string, VerdictElement>>;
+  /** By name; absent: none. */
+  readonly flowtables?: ReadonlyMap<string, FlowtableSpec>;
 }
 
 /** An empty structure, even without the table, for a start without earlier rules. */
@@ -82,10 +92,13 @@ export function diffStructure(
   for (const [name, chain] of to.chains) {
     if (!from.chains.has(name)) before.push({ add: { chain: { ...place, name, ...chain.base } } });
   }
+  const flowtables = diffFlowtables(place, from, to);
+  before.push(...flowtables.commands);
   for (const [name, chain] of to.chains) {
     const known = from.chains.get(name);
-    if (known !== undefined && isSameChain(known, chain)) continue;
-    if (known !== undefined) before.push({ flush: { chain: { ...place, name } } });
+    const isEmptied = flowtables.emptiedChains.has(name);
+    if (!isEmptied && known !== undefined && isSameChain(known, chain)) continue;
+    if (known !== undefined && !isEmptied) before.push({ flush: { chain: { ...place, name } } });
     for (const rule of chain.rules ?? []) {
       const comment = rule.comment === undefined ? {} : { comment: rule.comment };
       before.push({ add: { rule: { ...place, chain: name, expr: [...rule.expr], ...comment } } });
@@ -105,6 +118,67 @@ export function diffStructure(
 
 function declareSet(place: Place, name: string, set: SetSpec): { set: NftSet } | { map: NftMap } {
   return set.kind === 'set' ? { set: { ...place, name, ...set.spec } } : { map: { ...place, name, ...set.spec } };
+}
+
+/**
+ * A flowtable is never changed: the kernel takes no device away from one, and flows in it leave only with it. What
+ * refers to it has to go first, which is the rules of chains: those are written again.
+ */
+function diffFlowtables(
+  place: Place,
+  from: Structure,
+  to: Structure,
+): { readonly commands: readonly Command[]; readonly emptiedChains: ReadonlySet<string> } {
+  const wanted = to.flowtables ?? new Map<string, FlowtableSpec>();
+  const installed = from.flowtables ?? new Map<string, FlowtableSpec>();
+  const gone = [...installed].filter(([name, known]) => !keepsFlows(known, wanted.get(name))).map(([name]) => name);
+  const fresh = [...wanted].filter(([name]) => !installed.has(name) || gone.includes(name));
+  const emptiedChains = gone.flatMap((flowtable) => chainsWithFlowtable(from, flowtable));
+  return {
+    commands: [
+      ...emptiedChains.map((name): Command => ({ flush: { chain: { ...place, name } } })),
+      ...gone.map((name): Command => ({ delete: { flowtable: { ...place, name } } })),
+      ...fresh.map(([name, { devices }]): Command => ({
+        add: { flowtable: { ...place, name, hook: 'ingress', prio: 0, dev: [...(devices ?? [])] } },
+      })),
+    ],
+    emptiedChains: new Set(emptiedChains),
+  };
+}
+
+function keepsFlows(known: FlowtableSpec, wanted: FlowtableSpec | undefined): boolean {
+  return (
+    wanted !== undefined &&
+    known.devices !== null &&
+    JSON.stringify(known.devices) === JSON.stringify(wanted.devices) &&
+    known.dependencies.every((dependency) => wanted.dependencies.includes(dependency))
+  );
+}
+
+/** Those with a rule that gives flows to it. Of a chain whose rules are unknown, each may have one. */
+function chainsWithFlowtable({ chains }: Structure, flowtable: string): string[] {
+  return [...chains].flatMap(([name, { rules }]) =>
+    rules === null || rules.some(({ expr }) => expr.some((statement) => givesTo(statement, flowtable))) ? [name] : [],
+  );
+}
+
+function givesTo(statement: Statement, flowtable: string): boolean {
+  return 'flow' in statement && statement.flow.flowtable === `@${flowtable}`;
+}
+
+/** The same without flowtables and without the rules that give flows to them, for a kernel that refuses them. */
+export function withoutFlowtables({
+  flowtables = new Map<string, FlowtableSpec>(),
+  ...structure
+}: Structure): Structure {
+  const names = [...flowtables.keys()];
+  const chains = [...structure.chains].map(([name, chain]): [string, ChainSpec] => {
+    const rules = (chain.rules ?? []).filter(
+      ({ expr }) => !expr.some((statement) => names.some((flowtable) => givesTo(statement, flowtable))),
+    );
+    return [name, chain.rules === null || rules.length === chain.rules.length ? chain : { ...chain, rules }];
+  });
+  return { ...structure, chains: new Map(chains) };
 }
 
 function isSameChain(a: ChainSpec, b: ChainSpec): boolean {

@@ -146,6 +146,8 @@ export interface Site {
    * none.
    */
   readonly answersPathFilters?: boolean;
+  /** Packets from tunnels that go to a gateway pass a flowtable: see offload.ts. Default: they do not. */
+  readonly offloads?: boolean;
 }
 
 export interface OriginalSysctl {

@@ -183,6 +183,15 @@ const unreachableNetwork = v.object({
   leadsTo: v.nullable(v.string()),
 });
 
+const offload = v.object({
+  /** Packets from tunnels to gateways are offloaded. */
+  isOn: v.boolean(),
+  /** Why they are not; or, where they are by the setting `on`, which rules they bypass. Null: nothing to say. */
+  reason: v.nullable(v.string()),
+  /** How often every flow had to pass rules and routing again since the sidecar started. */
+  renewals: INTEGER,
+});
+
 const announcements = v.object({
   /** Addresses for which the endpoint answers ARP and ND. */
   announced: INTEGER,
@@ -270,6 +279,8 @@ const statusDocument = v.object({
   unreachable: v.exactOptional(v.array(unreachableNetwork)),
   /** With `announce: proxy`: what the endpoint answers for on its links; null without. */
   announcements: v.exactOptional(v.nullable(announcements)),
+  /** Null with `offload: off`. */
+  offload: v.exactOptional(v.nullable(offload)),
   gateways: v.array(gateway),
   /** The senders that gwmark learns from, and those that it does not. */
   sourceLists: v.exactOptional(v.array(sourceList)),
@@ -333,6 +344,8 @@ export type HoldStatus = DeepReadonly<v.InferOutput<typeof hold>>;
 export type UnreachableNetwork = DeepReadonly<v.InferOutput<typeof unreachableNetwork>>;
 /** What the endpoint answers ARP and ND for. */
 export type AnnouncementStatus = DeepReadonly<v.InferOutput<typeof announcements>>;
+/** Whether packets from tunnels to gateways are offloaded. */
+export type OffloadStatus = DeepReadonly<v.InferOutput<typeof offload>>;
 /** What is known of a gateway. */
 export type GatewayState = v.InferOutput<typeof gatewayState>;
 /** Packets and their bytes. Both grow until the gateway is forgotten or the kernel's table is replaced. */

@@ -74,6 +74,7 @@ const { datapath, gateways, neighbours, reconciler } = makeKernelSide({
   routing,
   maxGateways: 254,
   configuredUplink: null,
+  offload: 'off',
   clients: new ClientNetworks(),
   sources: new SourceLists([], []),
   announcer: { heard: () => false },

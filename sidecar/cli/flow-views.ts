@@ -11,6 +11,7 @@ export const FLOW_HEADER = [
   'MAC',
   'PACKETS',
   'BYTES',
+  'OFFLOADED',
 ] as const;
 
 /**
@@ -42,6 +43,7 @@ export function flowRow(flow: Flow, gateways: FlowSource['gateways']): readonly 
     gateway?.mac ?? '',
     bothWays(original, reply, 'packets'),
     bothWays(original, reply, 'bytes'),
+    flow.isOffloaded === true ? 'yes' : '',
   ];
 }
 

@@ -40,7 +40,7 @@ export function statusView(document: StatusDocument, options: ViewOptions): stri
     (warning) => `  ${paint('!', 'yellow', hasColours)} ${printable(warning)}\n`,
   );
   const warningBlock = warnings.length === 0 ? '' : `\nwarnings:\n${warnings.join('')}`;
-  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}${announced(document)}\n${vpnsTables(document, options)}${passThroughTable(document.servers, options)}${problemBlock}${warningBlock}`;
+  return `${head}${sinceStart(document, options.nowMs)}${fallenThrough(document)}${announced(document)}${offloaded(document)}\n${vpnsTables(document, options)}${passThroughTable(document.servers, options)}${problemBlock}${warningBlock}`;
 }
 
 function warningsOf(document: StatusDocument): readonly string[] {
@@ -65,6 +65,14 @@ function announced({ announcements = null }: StatusDocument): string {
   if (announcements === null) return '';
   const { announced: many, pending } = announcements;
   return `announced: ${many} ${many === 1 ? 'address' : 'addresses'}${pending === 0 ? '' : `, ${pending} more soon`}\n`;
+}
+
+/** With the settings `offload: on` and `auto`. */
+function offloaded({ offload = null }: StatusDocument): string {
+  if (offload === null) return '';
+  const { isOn, reason, renewals } = offload;
+  const why = reason === null ? '' : `: ${printable(reason)}`;
+  return `offload: ${isOn ? `on, ${count(renewals, 'renewal')}` : 'off'}${why}\n`;
 }
 
 /** Failures that were repaired. */

@@ -164,6 +164,12 @@ export const SETTINGS_TABLE = {
     doc: 'How packets are sent to MAC addresses. `nexthop` needs no kernel module; `module` needs gwmark.ko; `auto` uses the module if it is loaded or can be loaded.',
     isInForce: true,
   }),
+  offload: choice({
+    of: ['auto', 'on', 'off'],
+    default: 'off',
+    doc: 'Whether packets from the tunnels to the gateways are offloaded to a flowtable of the kernel, which then forwards them for a third of the cost of a route. They bypass PREROUTING, FORWARD and POSTROUTING after the first packets of their flow. `on`: always. `auto`: if no other program has rules there, except for translation of addresses. Only with the datapath `nexthop`, rules made by nftables in process, and a kernel with flowtables: otherwise gwmark does without, and says so. See the guide to offloading.',
+    isInForce: true,
+  }),
   devices: devices({
     default: [],
     doc: 'The Ethernet devices on which gwmark learns gateways; empty: every Ethernet device of the network namespace.',

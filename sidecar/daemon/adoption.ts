@@ -61,6 +61,7 @@ export class Adoption {
     const table = await tables.adopt((address) => tunnelTowards(devices, address));
     await checkClashes(policy, tables);
     const plan = await kernel.routing.read(policy);
+    await kernel.offload.start();
     await datapath.start(table === null ? null : { table, plan });
     if (table !== null) {
       this.#clients = [...table.clients.values()];

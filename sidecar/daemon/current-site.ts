@@ -99,7 +99,7 @@ export class CurrentSite {
 
   async #refreshNow(): Promise<void> {
     const { settings, sources, adoption, gate, kernel } = this.#options;
-    const { neighbours, forwarder, cards } = kernel;
+    const { neighbours, forwarder, cards, offload } = kernel;
     const devices = await this.readDevices();
     await neighbours.setLinks(devices.links);
     await sources.resolve(devices);
@@ -107,6 +107,7 @@ export class CurrentSite {
     if (sources.areHeardOf || devices.tunnels.length === 0) adoption.release();
     gate.look(adoption.isHolding);
     this.update();
+    offload.devicesRead(devices.numbers ?? []);
     forwarder.soon(); // A device that came may take router advertisements.
   }
 }

@@ -60,6 +60,7 @@ export class StatusBuilder {
       })),
       unreachable: reachability.list(),
       announcements: settings().announce === 'proxy' ? announcer.status() : null,
+      offload: kernel.offload.status,
       gateways: gateways.status(),
       sourceLists: kernel.sources.status(),
       uplink: gateways.uplinkId,

@@ -59,7 +59,7 @@ export interface DatapathCounters {
 /** The known gateways, in the kernel or in this process. */
 export interface GatewayView {
   /** Gateways that rules and routes are made for, and the one of last resort; none if the kernel keeps them. */
-  readonly ofSite: Pick<Site, 'gateways' | 'uplink' | 'vacancies'>;
+  readonly ofSite: Pick<Site, 'gateways' | 'uplink' | 'vacancies' | 'offloads'>;
   /** The id of the gateway of last resort; null while there is none. */
   readonly uplinkId: number | null;
   /** From the last reading. */

@@ -19,6 +19,16 @@ export interface Devices {
   readonly unusable?: readonly UnusableDevice[];
   /** Devices of other VPNs that a setting names, and that cannot be tunnels now. Default: none. */
   readonly unusableTunnels?: readonly UnusableDevice[];
+  /** Index and MTU of links and tunnels. Default: not read. */
+  readonly numbers?: readonly DeviceNumbers[];
+}
+
+/** What changes when a device is recreated or reconfigured. */
+export interface DeviceNumbers {
+  readonly device: string;
+  readonly index: number;
+  readonly mtu: number;
+  readonly isTunnel: boolean;
 }
 
 /** A device that a setting names, but that is not a link. */
@@ -111,6 +121,12 @@ export async function readDevices(
       ),
     ),
     tunnels: (await Promise.all(noneDevices.map(toTunnel))).filter((tunnel) => tunnel !== null),
+    numbers: [...etherDevices, ...noneDevices].map(({ ifname, ifindex, mtu }, position) => ({
+      device: ifname,
+      index: ifindex,
+      mtu: mtu ?? 0,
+      isTunnel: position >= etherDevices.length,
+    })),
     taps: devices
       .filter(({ linkinfo }) => linkinfo?.info_kind === 'tun' && linkinfo.info_data?.type === 'tap')
       .map(({ ifname }) => ifname),

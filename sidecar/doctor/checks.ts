@@ -20,6 +20,7 @@ import { marks } from './checks/marks.js';
 import { kernelModule } from './checks/module.js';
 import { mtu } from './checks/mtu.js';
 import { nftables } from './checks/nftables.js';
+import { offload } from './checks/offload.js';
 import { openvpnOptions } from './checks/openvpn-options.js';
 import { passThrough } from './checks/pass-through.js';
 import { pathFilters } from './checks/path-filters.js';
@@ -55,6 +56,7 @@ export const CHECKS: readonly Check[] = [
   forwarding,
   forwardPolicy,
   flowtables,
+  offload,
   reversePath,
   pathFilters,
   bridgeNetfilter,

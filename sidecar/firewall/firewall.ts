@@ -42,6 +42,8 @@ export interface RuleCounters {
   readonly sent: ReadonlyMap<number, Count>;
   /** Reason -> packets that took the normal route. */
   readonly fallThrough: ReadonlyMap<string, Count>;
+  /** Frames by which a flow in the flowtable was learnt from another gateway; absent: that is not counted. */
+  readonly relearnt?: number;
 }
 
 /** The result of one inspection of the kernel's rules. */
@@ -104,6 +106,20 @@ export interface InstalledRules extends PacketPath {
 
   /** Removes everything of ours. Returns what was removed, in words. */
   remove(): Promise<readonly string[]>;
+}
+
+/** Flows in our flowtable, which pass neither rules nor routing. */
+export interface OffloadedFlows {
+  /** Why the kernel refused the flowtable when it was last written, in words; null if it has it, or none is wanted. */
+  readonly refusal: string | null;
+  /**
+   * Makes every flow pass rules and routing once more before it is offloaded again: recreates the flowtable, in one
+   * transaction. Never while rules are being applied. A flowtable that was refused is tried again.
+   *
+   * @returns false if none is wanted
+   * @throws GwmarkError FIREWALL_FAILED; nothing has changed then
+   */
+  renew(): Promise<boolean>;
 }
 
 /** The same, and how to change them. `Rules` is what a site compiles to for this packet filter. */

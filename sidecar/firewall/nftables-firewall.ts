@@ -1,21 +1,33 @@
 import type { Command, Expression, Nftables, NftObject } from 'nftables-json';
 import type { ClientNetwork, ClientNetworkChange, Policy, Structure, TableFamily } from '../../rules/index.js';
-import { NOTHING, TAKERS_SET, clientCommands, diffStructure } from '../../rules/index.js';
-import { isNotFound } from 'nftables-json';
+import { NOTHING, TAKERS_SET, clientCommands, diffStructure, withoutFlowtables } from '../../rules/index.js';
+import { NftError, isNotFound } from 'nftables-json';
 import { GwmarkError } from '../errors.js';
 import { notOurs } from './clash.js';
-import type { Firewall, FirewallReading, RuleCounters, SeenMac, SeenSet, Taker } from './firewall.js';
+import type { Firewall, FirewallReading, OffloadedFlows, RuleCounters, SeenMac, SeenSet, Taker } from './firewall.js';
 import { countDifferences } from './firewall.js';
 import { nftablesMarkClashes } from './nftables-marks.js';
 import type { InstalledTable } from './table-reader.js';
 import { readSeenMacs, readTable, readTakers } from './table-reader.js';
 
+/**
+ * What a kernel without flowtables answers, and one without a device of it (ENOENT for both), or with this device in
+ * another flowtable of the table.
+ */
+const REFUSALS: ReadonlySet<string> = new Set(['ENOENT', 'EEXIST', 'EBUSY', 'EOPNOTSUPP']);
+
 /** Our nftables table in the kernel: one transaction a change, never half of one. */
-export class NftablesFirewall implements Firewall<Structure> {
+export class NftablesFirewall implements Firewall<Structure>, OffloadedFlows {
   readonly #nft: Nftables;
   readonly #table: string;
   readonly #family: TableFamily;
+  /** What the kernel has. */
   #structure: Structure = NOTHING;
+  /** What was last applied: the same, unless the kernel refused its flowtables. */
+  #applied: Structure = NOTHING;
+  #refusal: string | null = null;
+  /** A change under way; never rejects. */
+  #changing: Promise<void> | null = null;
   /** The table exists but is to be replaced as a whole: it is damaged, or of another layout. */
   #mustReplace = false;
   /** Of the terse listing after our last change of structure; null before the first. */
@@ -58,16 +70,66 @@ export class NftablesFirewall implements Firewall<Structure> {
    * @throws GwmarkError FIREWALL_FAILED; nothing has changed then
    */
   async apply(structure: Structure, changes: Iterable<ClientNetworkChange>): Promise<void> {
-    const isStructural = structure !== this.#structure;
+    while (this.#changing !== null) await this.#changing;
+    await this.#noting(this.#applyNow(structure, changes));
+  }
+
+  get refusal(): string | null {
+    return this.#refusal;
+  }
+
+  async renew(): Promise<boolean> {
+    while (this.#changing !== null) await this.#changing;
+    const { flowtables } = this.#applied;
+    // A table that is to be replaced gets new flowtables with it.
+    if (this.#structure === NOTHING || this.#mustReplace || flowtables === undefined) return false;
+    const unknown = [...(this.#structure.flowtables ?? [])].map(
+      ([name, spec]) => [name, { ...spec, devices: null }] as const,
+    );
+    await this.#noting(this.#change({ ...this.#structure, flowtables: new Map(unknown) }, this.#applied, []));
+    return true;
+  }
+
+  async #applyNow(structure: Structure, changes: Iterable<ClientNetworkChange>): Promise<void> {
     const clients = clientCommands(this.#table, changes, this.#family);
-    const { before, after } = isStructural
-      ? diffStructure(this.#table, this.#structure, structure, this.#family)
-      : { before: [], after: [] };
-    const commands: Command[] = [...(this.#mustReplace ? this.#removal() : []), ...before, ...clients, ...after];
-    if (commands.length === 0) {
-      this.#structure = structure;
+    const isStructural = structure !== this.#applied || this.#structure === NOTHING;
+    if (isStructural) {
+      await this.#change(this.#structure, structure, clients);
       return;
     }
+    if (this.#mustReplace || clients.length > 0)
+      await this.#run([...(this.#mustReplace ? this.#removal() : []), ...clients]);
+    this.#mustReplace = false;
+  }
+
+  /** One transaction, or where the kernel refuses flowtables, a second one without them. */
+  async #change(from: Structure, to: Structure, clients: readonly Command[]): Promise<void> {
+    const removal = this.#mustReplace ? this.#removal() : [];
+    const commandsFor = (wanted: Structure): readonly Command[] => {
+      const { before, after } = diffStructure(this.#table, from, wanted, this.#family);
+      return [...removal, ...before, ...clients, ...after];
+    };
+    const commands = commandsFor(to);
+    let installed = to;
+    let refusal: string | null = null;
+    if (commands.length > 0) {
+      try {
+        await this.#run(commands);
+      } catch (error) {
+        if (to.flowtables === undefined || !isRefusal(error)) throw error;
+        installed = withoutFlowtables(to);
+        refusal = (error as Error).message;
+        await this.#run(commandsFor(installed));
+      }
+    }
+    this.#structure = installed;
+    this.#applied = to;
+    this.#refusal = refusal;
+    this.#mustReplace = false;
+    if (commands.length > 0) await this.#rememberFingerprint();
+  }
+
+  async #run(commands: readonly Command[]): Promise<void> {
     try {
       await this.#nft.run(commands);
     } catch (error) {
@@ -77,9 +139,17 @@ export class NftablesFirewall implements Firewall<Structure> {
         { cause: error },
       );
     }
-    this.#structure = structure;
-    this.#mustReplace = false;
-    if (isStructural) await this.#rememberFingerprint();
+  }
+
+  async #noting(work: Promise<void>): Promise<void> {
+    const changing = work
+      .catch(() => undefined)
+      .finally(() => {
+        this.#changing = null;
+      });
+    this.#changing = changing;
+    await work;
+    await changing;
   }
 
   /**
@@ -87,6 +157,7 @@ export class NftablesFirewall implements Firewall<Structure> {
    * As long as nobody changed anything in nftables, this costs microseconds, unless counters are wanted.
    */
   async inspect(options: { readonly withCounters?: boolean } = {}): Promise<FirewallReading> {
+    while (this.#changing !== null) await this.#changing;
     const generation = (await this.#nft.generation()) ?? null;
     const isUntouched = generation !== null && generation === this.#generation;
     if (this.#structure === NOTHING || (isUntouched && options.withCounters !== true))
@@ -195,4 +266,8 @@ export class NftablesFirewall implements Firewall<Structure> {
       throw error;
     }
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof GwmarkError && error.cause instanceof NftError && REFUSALS.has(error.cause.code);
 }

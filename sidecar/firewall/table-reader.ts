@@ -1,11 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { Expression, MapPair, NftObject } from 'nftables-json';
-import type { ChainSpec, ClientNetwork, Policy, SetSpec, Structure, VerdictElement } from '../../rules/index.js';
+import type {
+  ChainSpec,
+  ClientNetwork,
+  FlowtableSpec,
+  Policy,
+  SetSpec,
+  Structure,
+  VerdictElement,
+} from '../../rules/index.js';
 import {
   ABOUT_CHAIN,
   LEARN_CHAIN,
   NOTHING,
   NO_GATEWAY_CHAIN,
+  RELEARNT_CHAIN,
   VACANCY_SET_PREFIX,
   gatewayOfMark,
   networkKey,
@@ -44,6 +53,8 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
   const sets = new Map<string, SetSpec>();
   const chains = new Map<string, ChainSpec>();
   const verdicts = new Map<string, ReadonlyMap<string, VerdictElement>>();
+  const flowtables = new Map<string, FlowtableSpec>();
+  let relearnt = 0;
   const clients = new Map<string, ClientNetwork>();
   const comments: string[] = [];
   const counters = new ChainCounters(COUNTING);
@@ -61,6 +72,8 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
       const { name, elem = [] } = object.map;
       sets.set(name, { kind: 'map', spec: { type: object.map.type, map: object.map.map } });
       verdicts.set(name, readVerdicts(elem));
+    } else if ('flowtable' in object) {
+      flowtables.set(object.flowtable.name, { devices: null, dependencies: [] });
     } else if ('chain' in object) {
       chains.set(object.chain.name, { base: {}, rules: null });
     } else if ('rule' in object) {
@@ -68,19 +81,20 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
       if (chain === ABOUT_CHAIN && comment !== undefined) comments.push(comment);
       const count = countOf(expr);
       if (count !== null) counters.add(chain, [count]);
+      if (count !== null && chain === RELEARNT_CHAIN) relearnt += count.packets;
     }
   }
   const { layout, ...about } = readAbout(comments);
   const owner = layout === 'none' ? 'foreign' : layout;
   return {
     owner,
-    structure: owner === 'ours' ? { sets, chains, verdicts } : NOTHING,
+    structure: owner === 'ours' ? { sets, chains, verdicts, flowtables } : NOTHING,
     clients,
     ...about,
     gateways: readGateways(verdicts.get('gateways'), verdicts.get('returns'), vacancies),
     vacancies,
     uplinks,
-    counters: counters.sums,
+    counters: { ...counters.sums, relearnt },
     fingerprint: fingerprint(objects),
   };
 }
@@ -181,15 +195,13 @@ function targetOf(verdict: unknown): string | null {
   return typeof target === 'string' ? target : null;
 }
 
-/** Over everything that only we may change: not handles, counters or elements. */
+const NOT_OURS: ReadonlySet<string> = new Set(['handle', 'elem', 'counter', 'dev']);
+
+/** Over everything that only we may change: not handles, counters or elements, nor a flowtable's devices, which leave it when they go. */
 function fingerprint(objects: readonly NftObject[]): string {
   const hash = createHash('sha256');
   for (const object of objects) {
-    hash.update(
-      JSON.stringify(object, (name, value: unknown) =>
-        name === 'handle' || name === 'elem' || name === 'counter' ? undefined : value,
-      ),
-    );
+    hash.update(JSON.stringify(object, (name, value: unknown) => (NOT_OURS.has(name) ? undefined : value)));
   }
   return hash.digest('base64');
 }

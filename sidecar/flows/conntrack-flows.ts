@@ -92,7 +92,7 @@ function isMissing(error: unknown): boolean {
 }
 
 /** An entry of connection tracking as the kernel lists it. */
-export type ConntrackEntry = Pick<Flow, 'family' | 'protocol' | 'original' | 'reply'> & {
+export type ConntrackEntry = Pick<Flow, 'family' | 'protocol' | 'original' | 'reply' | 'isOffloaded'> & {
   /** The whole conntrack mark; 0 if the kernel has none. */
   readonly mark: number;
 };
@@ -108,8 +108,8 @@ export function parseConntrackLine(line: string, markMask: number, lowest: numbe
   const mark = (markOf(line) & markMask) >>> 0;
   const entry = mark === 0 ? null : parseConntrackEntry(line);
   if (entry === null) return null;
-  const { family, protocol, original, reply } = entry;
-  return { family, protocol, original, reply, gateway: mark / lowest, destinationGateway: 0 };
+  const { mark: _, ...flow } = entry;
+  return { ...flow, gateway: mark / lowest, destinationGateway: 0 };
 }
 
 /** Parses such a line whatever its mark; null for one that is no entry. */
@@ -131,6 +131,7 @@ export function parseConntrackEntry(line: string): ConntrackEntry | null {
     original: toTuple(original),
     reply: toTuple(reply),
     mark: markOf(line),
+    ...(words.includes('[OFFLOAD]') || words.includes('[HW_OFFLOAD]') ? { isOffloaded: true } : {}),
   };
 }
 

@@ -29,6 +29,11 @@ export interface Flow {
   readonly gateway: number;
   /** Module only: the gateway that the first frames were bound for; 0 for none. */
   readonly destinationGateway: number;
+  /**
+   * It is in a flowtable of the kernel: what comes from the tunnel passes neither rules nor connection tracking, and
+   * `counted` lacks it. Absent: it is in none.
+   */
+  readonly isOffloaded?: true;
 }
 
 /** Where flows are read from. */

@@ -18,6 +18,8 @@ export interface ClientConnectionsOptions {
   readonly isEnabled: boolean;
   /** Our current tunnels. */
   readonly tunnels: () => readonly Tunnel[];
+  /** Resolves when the kernel can delete entries; never rejects. */
+  readonly beforeDeletion: () => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -31,9 +33,9 @@ export class ClientConnections implements AsyncDisposable {
   readonly #flusher: ConntrackFlusher;
   readonly #tunnels: () => readonly Tunnel[];
 
-  constructor({ isEnabled, tunnels, logger }: ClientConnectionsOptions) {
+  constructor({ isEnabled, tunnels, beforeDeletion, logger }: ClientConnectionsOptions) {
     this.#tunnels = tunnels;
-    this.#flusher = new ConntrackFlusher(isEnabled, logger);
+    this.#flusher = new ConntrackFlusher(isEnabled, beforeDeletion, logger);
     this.#former = new FormerOwners({
       holdMs: HOLD_MS,
       max: MAX_HELD,

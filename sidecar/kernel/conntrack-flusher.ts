@@ -10,6 +10,7 @@ const MANY_HANDED_OVER = 256;
 export class ConntrackFlusher {
   /** Whether entries are deleted at all. */
   isEnabled: boolean;
+  readonly #beforeDeletion: () => Promise<void>;
   readonly #logger: Logger;
   #waiting: ClientNetwork[] = [];
   #running: Promise<void> | null = null;
@@ -17,8 +18,10 @@ export class ConntrackFlusher {
   #handingOver: Promise<void> | null = null;
   #hasWarned = false;
 
-  constructor(isEnabled: boolean, logger: Logger) {
+  /** @param beforeDeletion resolves when the kernel can delete entries; never rejects */
+  constructor(isEnabled: boolean, beforeDeletion: () => Promise<void>, logger: Logger) {
     this.isEnabled = isEnabled;
+    this.#beforeDeletion = beforeDeletion;
     this.#logger = logger;
   }
 
@@ -92,6 +95,7 @@ export class ConntrackFlusher {
 
   async #delete(networks: readonly ClientNetwork[]): Promise<void> {
     try {
+      await this.#beforeDeletion();
       await flushClients(networks);
       this.#logger.debug('conntrack.flushed', { networks: networks.length });
     } catch (error) {

@@ -12,7 +12,11 @@ import type { SourceLists } from '../datapath/source-lists.js';
 import type { Datapath, DatapathKind, GatewayKeeper, GatewayView } from '../datapath/datapath.js';
 import { ModuleDatapath } from '../datapath/module/module-datapath.js';
 import { NeighbourFeed } from '../datapath/neighbour-feed.js';
+import { Offload, type OffloadKernel } from '../datapath/nexthop/offload.js';
 import { NexthopDatapath } from '../datapath/nexthop/nexthop-datapath.js';
+import type { Settings } from '../config/settings.js';
+import { readBypassedChains } from '../firewall/bypassed-chains.js';
+import { CountedNftables } from '../firewall/counted-nftables.js';
 import type { Firewall } from '../firewall/firewall.js';
 import { IptablesFirewall } from '../firewall/iptables-firewall.js';
 import { NftablesFirewall } from '../firewall/nftables-firewall.js';
@@ -37,6 +41,8 @@ export interface KernelSideOptions extends Pick<
   readonly maxGateways: number;
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
+  /** The setting. */
+  readonly offload: Settings['offload'];
   /** The settings `gateways.exclude` and `gateways.only`. */
   readonly sources: SourceLists;
   /** It is told of every neighbour first. */
@@ -53,6 +59,7 @@ export interface KernelSide {
   /** Null where the kernel keeps the gateways itself. */
   readonly keeper: GatewayKeeper | null;
   readonly neighbours: NeighbourFeed;
+  readonly offload: Offload;
   readonly tables: RuleTables;
   readonly reconciler: Reconciler;
 }
@@ -64,6 +71,8 @@ interface Backend<Rules> {
    * The table for frames that pass an inline endpoint; only nftables can select them.
    */
   readonly bridge: Firewall<Structure> | null;
+  /** In words why there is none. */
+  readonly offload: OffloadKernel | string;
   readonly compileRules: Readonly<Record<DatapathKind, (site: Site) => Rules>>;
 }
 
@@ -75,15 +84,24 @@ export function makeKernelSide(options: KernelSideOptions): KernelSide {
     return connect(options, {
       firewall,
       bridge: null,
+      offload: 'only rules made by nftables can offload',
       compileRules: {
         nexthop: (site) => compileIptablesNexthop(site, firewall.machine),
         module: (site) => compileIptablesModule(site, firewall.machine),
       },
     });
   }
+  const nft = new CountedNftables(tool.nft);
+  const firewall = new NftablesFirewall(nft, policy.table);
   return connect(options, {
-    firewall: new NftablesFirewall(tool.nft, policy.table),
-    bridge: new NftablesFirewall(tool.nft, policy.table, 'bridge'),
+    firewall,
+    bridge: new NftablesFirewall(nft, policy.table, 'bridge'),
+    offload: {
+      othersGeneration: () => nft.othersGeneration(),
+      bypassedChains: () => readBypassedChains(nft, policy.table),
+      check: (commands) => nft.check(commands),
+      flows: firewall,
+    },
     compileRules: { nexthop: compileNexthopStructure, module: compileModuleStructure },
   });
 }
@@ -101,6 +119,12 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
     onChanged,
     compileRules: backend.compileRules[kind],
   };
+  const offload = new Offload({
+    setting: options.offload,
+    kernel: kind === 'nexthop' ? backend.offload : 'the datapath module does not offload',
+    onChanged,
+    logger,
+  });
   const { datapath, gateways, keeper } = makeDatapath();
   const neighbours = new NeighbourFeed({
     protocol: policy.routing.protocol,
@@ -129,7 +153,7 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
     ...(beforeClients === undefined ? {} : { beforeClients }),
     ...(onPass === undefined ? {} : { onPass }),
   });
-  return { datapath, gateways, keeper, neighbours, tables, reconciler };
+  return { datapath, gateways, keeper, neighbours, offload, tables, reconciler };
 
   function makeDatapath(): { datapath: Datapath<Rules>; gateways: GatewayView; keeper: GatewayKeeper | null } {
     if (kind === 'module') {
@@ -143,6 +167,7 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
       hasVacancies: tool.kind === 'nftables',
       applied: () => reconciler.applied(),
       nextPass: () => reconciler.nextPass,
+      offload,
     });
     return { datapath: nexthop, gateways: nexthop, keeper: nexthop };
   }

@@ -3,6 +3,7 @@ import type { Settings } from '../config/settings.js';
 import type { Datapath, DatapathKind, GatewayView } from '../datapath/datapath.js';
 import type { NeighbourFeed } from '../datapath/neighbour-feed.js';
 import { SourceLists } from '../datapath/source-lists.js';
+import type { Offload } from '../datapath/nexthop/offload.js';
 import type { FirewallTool } from '../firewall/open-firewall.js';
 import type { Logger } from '../log/logger.js';
 import type { KernelRouting } from '../routing/kernel-routing.js';
@@ -55,6 +56,7 @@ export class Kernel implements AsyncDisposable {
   readonly gateways: GatewayView;
   readonly neighbours: NeighbourFeed;
   readonly sources: SourceLists;
+  readonly offload: Offload;
   readonly tables: RuleTables;
   readonly reconciler: Reconciler;
   /** Borrowed. */
@@ -76,6 +78,7 @@ export class Kernel implements AsyncDisposable {
     this.connections = new ClientConnections({
       isEnabled: conntrack === 'flush',
       tunnels: () => site.wanted()?.tunnels ?? [],
+      beforeDeletion: () => this.offload.clientLeft(),
       logger,
     });
     const clients = this.connections.networks;
@@ -88,26 +91,31 @@ export class Kernel implements AsyncDisposable {
       onDevices: () => this.forwarder.soon(),
       logger,
     });
-    const { datapath, gateways, keeper, neighbours, tables, reconciler } = makeKernelSide({
+    const { datapath, gateways, keeper, neighbours, offload, tables, reconciler } = makeKernelSide({
       kind,
       tool,
       routing,
       policy,
       maxGateways: configured.max,
       configuredUplink: uplink,
+      offload: settings().offload,
       clients,
       sources: this.sources,
       announcer: this.announcer,
       logger,
       onChanged: site.update,
       onPass,
-      onRemoved: (networks) => this.connections.removed(networks),
+      onRemoved: (networks) => {
+        void this.offload.clientLeft();
+        this.connections.removed(networks);
+      },
       beforeClients: () => this.connections.handingOver,
     });
     this.datapath = datapath;
     this.gateways = gateways;
     this.neighbours = neighbours;
     this.tables = tables;
+    this.offload = offload;
     this.reconciler = reconciler;
     this.reachability = new Reachability({ clients, applied: () => reconciler.applied(), logger });
     this.forwarder = new Forwarder({

@@ -42,6 +42,27 @@ export const KERNEL_EVENTS = {
     action:
       'If the endpoint is inline, use `firewall: nftables` and a kernel with CONFIG_NF_TABLES_BRIDGE; otherwise none.',
   },
+  'offload.decided': {
+    level: 'info',
+    meaning: 'Whether packets from tunnels to gateways are offloaded, and why not, or which rules they bypass.',
+    action: 'None; see the guide to offloading.',
+  },
+  'offload.unsupported': {
+    level: 'warn',
+    meaning:
+      'With `offload: on`: this kernel, firewall or datapath cannot offload, so packets pass rules and routing.',
+    action: 'See the reason; `offload: off` or `auto` if this is known.',
+  },
+  'offload.renewed': {
+    level: 'debug',
+    meaning: 'Every offloaded flow passes rules and routing once more before it is offloaded again, for this reason.',
+    action: 'None.',
+  },
+  'offload.not_renewed': {
+    level: 'warn',
+    meaning: 'The flowtable could not be renewed: flows may bypass a new rule, or go to their former gateway.',
+    action: 'See the error; `offload: off` and a restart end offloading.',
+  },
   'firewall.fallback': {
     level: 'warn',
     meaning:

@@ -11,6 +11,7 @@ export interface IpDevice {
   readonly ifname: string;
   readonly flags: readonly string[];
   readonly link_type: string;
+  readonly mtu?: number;
   readonly address?: string;
   /** The bridge, bond or VRF of the device. */
   readonly master?: string;

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { ClientNetwork } from '../../rules/index.js';
 import { formatNetwork, isHost } from '../../rules/index.js';
 import { exec } from './exec.js';
@@ -7,6 +8,15 @@ const NOTHING_DELETED = /0 flow entries have been deleted/;
 
 /** What it says when it could not change every entry. */
 const UNFINISHED = /No buffer space available|Protocol error|doesn't exist/;
+
+/**
+ * What it says of an entry that is in a flowtable, where the kernel does not delete such (`ctnetlink_del_conntrack()`,
+ * up to Linux 6.3). The kernel empties a flowtable that was deleted a moment later.
+ */
+const OFFLOADED = /Device or resource busy/;
+const OFFLOADED_MS = 50;
+const MOST_TRIES = 20;
+
 const CLEARING_MS = 60_000;
 
 /** Flows to a client network, and from it. */
@@ -66,10 +76,16 @@ export async function clearMarks(mask: number): Promise<void> {
  * that no program has filled.
  */
 async function conntrack(lines: readonly string[]): Promise<void> {
-  const { exitCode, stderr } = await exec('sh', ['-c', 'cat | conntrack --load-file /proc/self/fd/0'], {
-    input: `${lines.join('\n')}\n`,
-    timeoutMs: 60_000,
-  });
+  const run = (): ReturnType<typeof exec> =>
+    exec('sh', ['-c', 'cat | conntrack --load-file /proc/self/fd/0'], {
+      input: `${lines.join('\n')}\n`,
+      timeoutMs: 60_000,
+    });
+  let { exitCode, stderr } = await run();
+  for (let tries = 1; tries < MOST_TRIES && exitCode !== 0 && OFFLOADED.test(stderr); tries++) {
+    await setTimeout(OFFLOADED_MS);
+    ({ exitCode, stderr } = await run());
+  }
   if (exitCode !== 0 && !NOTHING_DELETED.test(stderr))
     throw new Error(`conntrack: ${stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`}`);
 }

@@ -35,7 +35,7 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
   const { flow, isOpenedByDestination, id } = found;
   const text = `${flow.protocol} ${describe(flow.original)}, answers ${describe(flow.reply)}${others(candidates, id)}`;
   if (id === 0 && !isOpenedByDestination) return steps.stop('conntrack', ...noGateway(reading, flow, text), 0);
-  const who = isOpenedByDestination ? ' (opened by DST)' : '';
+  const who = `${isOpenedByDestination ? ' (opened by DST)' : ''}${flow.isOffloaded === true ? ', offloaded' : ''}`;
   steps.pass(
     'conntrack',
     `${text}${who}: ${id === 0 ? 'no gateway: a flow that DST opens has none before its first answer; a flow of SRC looks the same if its entry timed out or was deleted and DST sent next' : `gateway ${id}`}`,

@@ -187,7 +187,7 @@ describe('what the kernel has', function () {
     ]);
 
     assert.equal(code, 0);
-    assert.match(stdout, /^PROTOCOL +FROM +TO +ANSWERED BY +GATEWAY +DEVICE +MAC +PACKETS +BYTES\n/);
+    assert.match(stdout, /^PROTOCOL +FROM +TO +ANSWERED BY +GATEWAY +DEVICE +MAC +PACKETS +BYTES +OFFLOADED\n/);
     assert.match(
       stdout,
       new RegExp(

@@ -23,6 +23,7 @@ import type { UplinkNeed } from '../uplink-seeker.js';
 import { adoptedUplink, deviceOfId, gatewayNeighbours } from './adoption.js';
 import type { GatewayChange } from './gateway-change.js';
 import { GatewayTable } from './gateway-table.js';
+import type { Offload } from './offload.js';
 import { NexthopUplink } from './nexthop-uplink.js';
 import { RouterChecks } from './router-checks.js';
 import { Takers } from './takers.js';
@@ -53,6 +54,8 @@ export interface NexthopDatapathOptions<Rules> {
   readonly applied: () => Promise<void>;
   /** Number of the first pass that will take in what is known now, for the log. */
   readonly nextPass: () => number;
+  /** Borrowed. */
+  readonly offload: Offload;
 }
 
 /** What captures frames off bridges. */
@@ -82,6 +85,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   readonly #checks: RouterChecks;
   readonly #work = new OngoingWork();
   readonly #takers: Takers;
+  readonly #closing = new AbortController();
 
   constructor(options: NexthopDatapathOptions<Rules>) {
     this.#options = options;
@@ -108,11 +112,12 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     });
   }
 
-  get ofSite(): Pick<Site, 'gateways' | 'uplink' | 'vacancies'> {
+  get ofSite(): Pick<Site, 'gateways' | 'uplink' | 'vacancies' | 'offloads'> {
     return {
       gateways: this.#table.list(),
       uplink: this.#uplink.gateway,
       vacancies: this.#options.hasVacancies ? this.#table.vacancies.list : [],
+      ...(this.#options.offload.isOn ? { offloads: true } : {}),
     };
   }
 
@@ -190,8 +195,10 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#takers.close();
     await this.#checks.close();
+    await this.#options.offload.close();
     await this.#work.idle();
   }
 
@@ -204,6 +211,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
 
   get wantsCounters(): boolean {
     return (
+      this.#options.offload.isOn ||
       this.#uplink.hasOthers ||
       this.#checks.isWatching ||
       this.#table.list().some(({ id }) => !this.#table.isActive(id))
@@ -224,6 +232,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
 
   counted(counters: RuleCounters): void {
     this.#counters = counters;
+    this.#options.offload.relearnt(counters.relearnt ?? 0);
     for (const [id, { packets }] of counters.received) {
       if (packets > 0) this.#table.used(id);
       // Counters start again when the table is replaced.
@@ -250,7 +259,8 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   }
 
   async #pollNow(need: UplinkNeed, links: readonly Link[]): Promise<void> {
-    const { firewall, frames } = this.#options;
+    const { firewall, frames, offload } = this.#options;
+    await offload.look();
     await this.#takers.look();
     const uplinks = await firewall.seenMacs('uplinks');
     const candidates = await firewall.seenMacs('candidates');
@@ -331,11 +341,21 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       this.#takers.lookAfterPass();
   }
 
+  /** The pass that takes a gateway away ends its offloaded flows, whose entries some kernels do not delete before. */
+  async #ended(): Promise<void> {
+    if (!this.#options.offload.isOn) return;
+    // Who noted that it is gone asks for that pass in the same call.
+    await Promise.resolve();
+    const { signal } = this.#closing;
+    const closing = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    if (!signal.aborted) await Promise.race([this.#options.applied(), closing]);
+  }
+
   /** Until its marks are gone from conntrack, an id may not mean another MAC; ids rotate, so there is time. */
   #forgetMarks(id: number): void {
     const { policy, logger } = this.#options;
     this.#work
-      .add(flushMark(gatewayMark(policy, id), policy.markMask))
+      .add(this.#ended().then(() => flushMark(gatewayMark(policy, id), policy.markMask)))
       .catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
   }
 }

@@ -28,9 +28,9 @@ describe('gwmark flows', function () {
     assert.equal(
       stdout,
       [
-        'PROTOCOL  FROM           TO           ANSWERED BY  GATEWAY  DEVICE  MAC                PACKETS  BYTES',
-        'tcp       10.1.0.0:1024  10.8.0.2:80  -            1        lan0    02:00:00:00:00:01  1/0      60/0',
-        'tcp       10.1.0.1:1025  10.8.0.2:80  -            2        -       -                  1/0      60/0',
+        'PROTOCOL  FROM           TO           ANSWERED BY  GATEWAY  DEVICE  MAC                PACKETS  BYTES  OFFLOADED',
+        'tcp       10.1.0.0:1024  10.8.0.2:80  -            1        lan0    02:00:00:00:00:01  1/0      60/0   -',
+        'tcp       10.1.0.1:1025  10.8.0.2:80  -            2        -       -                  1/0      60/0   -',
         '',
       ].join('\n'),
     );

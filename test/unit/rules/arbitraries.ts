@@ -114,6 +114,7 @@ export function world(policy: Policy): fc.Arbitrary<World> {
       clients: fc.subarray([...CLIENTS]),
       hasOriginals: fc.boolean(),
       answersPathFilters: fc.boolean(),
+      offloads: fc.boolean(),
     })
     .map(({ hasUplink, hasOriginals, clients, links, ...rest }) => {
       // As the daemon does: gateways are on links that there are.
