@@ -58,6 +58,7 @@ describe('WireGuard on a zero-route endpoint', function () {
     await lab.sidecar.ready();
     await lab.introduceRouters();
     await connect('client1');
+    await lab.sidecar.carries(MAC.u);
   });
   after(async () => {
     await capture?.[Symbol.asyncDispose]();
@@ -84,7 +85,6 @@ describe('WireGuard on a zero-route endpoint', function () {
       `${name} is connected`,
       30_000,
     );
-    await lab.sidecar.carries(MAC.u);
   }
 
   const trace = async (...words: readonly string[]): Promise<string> => {
