@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, existsSync } from 'node:fs';
+import { readdirSync, existsSync, statSync } from 'node:fs';
 
 import {
   type ExecOptions,
@@ -31,6 +31,9 @@ const BASE_SYSCTLS = [
   'net.ipv4.conf.default.rp_filter=0',
 ] as const;
 
+/** Writes each of its arguments, `net/ipv4/name=value`. */
+const WRITE_SETTINGS = 'for s in "$@"; do printf "%s" "${s#*=}" > "/proc/sys/${s%%=*}" || exit 1; done';
+
 const live = new Set<Namespace>();
 let nextNumber = 0;
 let isExitHandlerSet = false;
@@ -58,8 +61,9 @@ export class Namespace implements AsyncDisposable {
     await exec(['ip', 'netns', 'add', namespace.name]);
     live.add(namespace);
     const forwarding = options.forwarding ? ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'] : [];
-    await namespace.sysctl(...BASE_SYSCTLS, ...forwarding);
-    await namespace.ip('link set lo up');
+    // One program, because labs have ten namespaces, and an emulated machine takes a tenth of a second to start one.
+    const settings = settingPaths([...BASE_SYSCTLS, ...forwarding]);
+    await namespace.run(['sh', '-c', `${WRITE_SETTINGS}; exec ip link set lo up`, 'sh', ...settings]);
     return namespace;
   }
 
@@ -93,20 +97,22 @@ export class Namespace implements AsyncDisposable {
 
   /** Writes kernel settings here, each as `net.ipv4.name=value`. A device name with a dot is not supported. */
   async sysctl(...settings: readonly string[]): Promise<void> {
-    const script = 'for s in "$@"; do printf "%s" "${s#*=}" > "/proc/sys/${s%%=*}" || exit 1; done';
-    const paths = settings.map((setting) => {
-      const [key, value] = setting.split('=', 2);
-      return `${(key ?? '').replaceAll('.', '/')}=${value ?? ''}`;
-    });
-    await this.run(['sh', '-c', script, 'sh', ...paths]);
+    await this.run(['sh', '-c', WRITE_SETTINGS, 'sh', ...settingPaths(settings)]);
   }
 
   /** Ends every process in the namespace with SIGKILL and deletes it. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!live.delete(this)) return;
-    for (const pid of (await tryExec(['ip', 'netns', 'pids', this.name])).stdout.split('\n')) killQuietly(pid);
+    killAllIn(this.name);
     await tryExec(['ip', 'netns', 'del', this.name]);
   }
+}
+
+function settingPaths(settings: readonly string[]): string[] {
+  return settings.map((setting) => {
+    const [key, value] = setting.split('=', 2);
+    return `${(key ?? '').replaceAll('.', '/')}=${value ?? ''}`;
+  });
 }
 
 /** One end of a cable. */
@@ -121,8 +127,9 @@ export interface CableEnd {
 export async function connect(a: CableEnd, b: CableEnd): Promise<void> {
   const end = (cable: CableEnd): string =>
     `name ${cable.device} netns ${cable.namespace.name}${cable.mac === undefined ? '' : ` address ${cable.mac}`}`;
-  await exec(['ip', ...`link add ${end(a)} type veth peer ${end(b)}`.split(' ')]);
-  await Promise.all([a.namespace.ip(`link set ${a.device} up`), b.namespace.ip(`link set ${b.device} up`)]);
+  // The second end cannot be brought up as it is made: it has no other end yet.
+  await exec(['ip', ...`link add ${end(a)} up type veth peer ${end(b)}`.split(' ')]);
+  await b.namespace.ip(`link set ${b.device} up`);
 }
 
 /** Removes namespaces of earlier runs whose process is gone, with what still runs in them. */
@@ -131,7 +138,7 @@ export async function reapNamespaces(): Promise<void> {
   for (const name of names) {
     const owner = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1];
     if (owner === undefined || isRunning(Number(owner))) continue;
-    for (const pid of (await tryExec(['ip', 'netns', 'pids', name])).stdout.split('\n')) killQuietly(pid);
+    killAllIn(name);
     await tryExec(['ip', 'netns', 'del', name]);
   }
 }
@@ -142,8 +149,7 @@ function setExitHandler(): void {
   process.on('exit', () => {
     for (const namespace of live) {
       try {
-        for (const pid of execFileSync('ip', ['netns', 'pids', namespace.name], { encoding: 'utf8' }).split('\n'))
-          killQuietly(pid);
+        killAllIn(namespace.name);
         execFileSync('ip', ['netns', 'del', namespace.name]);
       } catch {
         // The reaper of the next run has another try; nothing else can be done while exiting.
@@ -152,11 +158,17 @@ function setExitHandler(): void {
   });
 }
 
-function killQuietly(pid: string): void {
-  if (!/^\d+$/.test(pid)) return;
-  try {
-    process.kill(Number(pid), 'SIGKILL');
-  } catch {
-    // Gone between the listing and the signal.
+/** Ends the processes whose network namespace is the one of that name, as `ip netns pids` finds them; nothing if it is gone. */
+function killAllIn(name: string): void {
+  const wanted = statSync(`${RUN_DIRECTORY}/${name}`, { throwIfNoEntry: false });
+  if (wanted === undefined) return;
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    try {
+      const { dev, ino } = statSync(`/proc/${pid}/ns/net`);
+      if (dev === wanted.dev && ino === wanted.ino) process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // Gone between the listing and the signal, or a zombie, which has no namespace any more.
+    }
   }
 }
