@@ -9,6 +9,10 @@ import { placeOf } from '../sources/place.js';
 import { SourceLog } from '../sources/source-log.js';
 import { toTransportStatus } from '../sources/transport-status.js';
 import type { SourceKind, SourceSurroundings, VpnSource } from '../sources/vpn-source.js';
+import { repeat } from '../system/repeat.js';
+
+/** How often it looks whether another VPN has one of its networks. */
+const LOOK_MS = 2000;
 
 /** The setting `tunnels`. */
 export const configuredTunnels: SourceKind = ({ tunnels }) =>
@@ -31,6 +35,8 @@ class TunnelSource implements VpnSource {
   readonly #networks: TunnelNetworks;
   readonly #log: SourceLog;
   readonly #onChanged: () => Promise<void>;
+  readonly #logger: Logger;
+  readonly #stop = new AbortController();
   #configured: ConfiguredTunnel;
   #tunnel: Tunnel | null = null;
   #problem: string | null = 'its device was not looked for yet';
@@ -40,9 +46,14 @@ class TunnelSource implements VpnSource {
     this.name = nameOf(configured);
     this.#configured = configured;
     this.#onChanged = onChanged;
-    const own: Logger = logger.child({ source: this.name });
-    this.#log = new SourceLog(own);
-    this.#networks = new TunnelNetworks({ server: this.name, clients, logger: own, onChanged: onClientChanged });
+    this.#logger = logger.child({ source: this.name });
+    this.#log = new SourceLog(this.#logger);
+    this.#networks = new TunnelNetworks({
+      server: this.name,
+      clients,
+      logger: this.#logger,
+      onChanged: onClientChanged,
+    });
   }
 
   get tunnel(): Tunnel | null {
@@ -76,8 +87,14 @@ class TunnelSource implements VpnSource {
     return Promise.resolve();
   }
 
+  /** Another VPN may come to a network of this one at any time. */
   run(): Promise<void> {
-    return Promise.resolve();
+    return repeat(
+      () => LOOK_MS,
+      () => Promise.resolve(this.#networks.logShared()),
+      this.#stop.signal,
+      this.#logger,
+    );
   }
 
   reconfigure(settings: Settings): void {
@@ -110,6 +127,7 @@ class TunnelSource implements VpnSource {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
     return Promise.resolve();
   }
 }

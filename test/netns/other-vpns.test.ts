@@ -7,10 +7,11 @@ import assert from 'node:assert/strict';
 import { assertFound, runDoctor } from '../lab/doctor.js';
 import { typeGuide } from '../lab/guide-run.js';
 import { networkState } from '../lab/network-state.js';
+import { runGwmark } from '../lab/sidecar.js';
 import { SourceLab } from '../lab/source-lab.js';
 import { TincNetwork } from '../lab/tinc.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
-import { FAMILIES, TUNNEL } from '../lab/vpn-lab.js';
+import { FAMILIES, TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { assertExchange, assertNothingFarResolved, assertOpenedVia, assertSentVia, KINDS } from './matrix.js';
 
@@ -150,5 +151,33 @@ describe('the device of a tunnel', function () {
     sidecar.process.kill('SIGHUP');
     await served();
     assert.equal((await sidecar.status()).sources?.[0]?.name, 'tun7');
+  });
+});
+
+describe('a network that two VPNs lead to', function () {
+  this.timeout(patient(60_000));
+
+  it('is named by log, status and doctor, and what only one of them has is served', async () => {
+    await using lab = await VpnLab.create({ transport: 'udp4' });
+    const { endpoint } = lab.topology;
+    await endpoint.ip('tuntap add dev tun7 mode tun', 'link set tun7 up');
+    const sidecar = await lab.startSidecar('--tunnels', 'tun7 192.168.77.0/24 192.168.78.0/24');
+    assert.deepEqual((await sidecar.status()).sources?.[0]?.shared, undefined);
+    await lab.introduceRouters();
+    await lab.connect('client1');
+
+    const { sources } = await sidecar.statusWhere(
+      (status) => (status.sources?.[0]?.shared?.length ?? 0) > 0,
+      'the network is shared',
+    );
+
+    assert.deepEqual(sources?.[0]?.shared, [{ network: '192.168.77.0/24', devices: ['tun0'] }]);
+    assert.equal((await sidecar.event('network.shared')).fields['network'], '192.168.77.0/24');
+    const flags = ['--control-socket', sidecar.controlSocket];
+    assertFound(await runDoctor(endpoint, { flags }), 'sources', 'warn', /behind tun0, too/);
+    const { stdout } = await runGwmark(endpoint, ['status', ...flags]);
+    assert.match(stdout, /1 client, 0 peers, 3 gateways/);
+    assert.match(stdout, /! 192\.168\.77\.0\/24 is on tun7 and on tun0: one has to go/);
+    await assertExchange('tcp', lab.party('hostA', 'v4'), lab.party('client1', 'v4'));
   });
 });
