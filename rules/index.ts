@@ -1,5 +1,6 @@
 export * from './address.js';
 export * from './mac-address.js';
+export * from './group-mac.js';
 export * from './world.js';
 export * from './sources.js';
 export * from './structure.js';

@@ -31,7 +31,8 @@ export function compileRouting(site: Site): RoutingPlan {
     if (around === null) continue;
     rules.push(...around.before.rules);
     routes.push(...around.before.routes);
-    const gateways = [...site.gateways, ...vacancies].filter(({ device }) => around.devices.has(device));
+    const living = site.gateways.filter(({ isDead }) => isDead !== true);
+    const gateways = [...living, ...vacancies].filter(({ device }) => around.devices.has(device));
     for (const gateway of gateways) {
       const { neighbour, route, rule } = gatewayParts[family](policy, gateway);
       neighbours.push(neighbour);
@@ -71,12 +72,16 @@ const gatewayParts = {
   6: rememberEach((policy, gateway: Gateway | Vacancy) => partsOf(policy, 6, gateway)),
 } as const;
 
+function macOf({ mac, mac6 = mac }: Gateway, family: Family): string {
+  return family === 6 ? mac6 : mac;
+}
+
 function partsOf(policy: Policy, family: Family, gateway: Gateway | Vacancy): GatewayParts {
   const { id, device } = gateway;
   const table = routingTables(policy).gateway(id);
   const address = nexthopAddress(policy, family, id);
   return {
-    neighbour: { family, address, device, mac: 'mac' in gateway ? gateway.mac : null },
+    neighbour: { family, address, device, mac: 'mac' in gateway ? macOf(gateway, family) : null },
     route: { family, table, destination: 'default', device, via: address },
     rule: {
       family,

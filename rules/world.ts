@@ -108,10 +108,14 @@ export interface Gateway {
   readonly device: string;
   /** Where answers go. */
   readonly mac: string;
+  /** The same for IPv6. Default: `mac`. */
+  readonly mac6?: string;
   /** Source MACs whose frames are learnt as this gateway: its own, wherever answers go. */
   readonly sources: readonly string[];
   /** A command has set where answers go. */
   readonly isOrdered?: true;
+  /** It does not answer: packets of its flows take the normal route. */
+  readonly isDead?: true;
 }
 
 /**

@@ -212,7 +212,7 @@ const gatewayState = v.picklist([
   'known',
   /** Its address was claimed by another MAC; answers go to that MAC now. */
   'moved',
-  /** Its device is down or gone; its flows use normal routing. */
+  /** Its device is down or gone, or it answers no probe (`gateways.probeIntervalMs`); its flows use normal routing. */
   'down',
 ]);
 
@@ -235,8 +235,12 @@ const gateway = v.object({
   learnedFlows: v.nullable(v.number()),
   /** How often answers were redirected to another MAC. */
   moves: INTEGER,
-  /** `gwmark move` has set where they go. */
+  /** How often it answered no probe, and its moves of the last ten minutes, 64 at most; only nexthop. */
+  deaths: v.exactOptional(INTEGER),
+  recentMoves: v.exactOptional(INTEGER),
+  /** `gwmark move` has set where they go, or the setting `gateways.answer`. */
   isOrdered: v.exactOptional(v.boolean()),
+  answer: v.exactOptional(v.picklist(['pin', 'virtual', 'resolved'])),
   /** Milliseconds since its last VPN frame; null before the first, and for nexthop. */
   idleMs: v.nullable(v.number()),
 });
@@ -248,6 +252,9 @@ const sourceList = v.object({
   /** The senders that it means now; none if its address is not resolved. */
   macs: v.array(v.string()),
 });
+
+/** `mac` is null while no neighbour has the address, or with `virtual` none with the MAC of a group. */
+const answer = v.object({ device: v.string(), policy: v.string(), address: v.string(), mac: v.nullable(v.string()) });
 
 const repairs = v.object({
   /** The nftables table. */
@@ -282,8 +289,9 @@ const statusDocument = v.object({
   /** Null with `offload: off`. */
   offload: v.exactOptional(v.nullable(offload)),
   gateways: v.array(gateway),
-  /** The senders that gwmark learns from, and those that it does not. */
+  /** The senders that gwmark learns from, and those that it does not; the addresses of `gateways.answer`. */
   sourceLists: v.exactOptional(v.array(sourceList)),
+  answers: v.exactOptional(v.array(answer)),
   /** The gateway id of last resort, null while none was learnt. */
   uplink: v.nullable(INTEGER),
   /** Ids that wait for routers that are not known yet: answers to their first packets are held. */
@@ -352,6 +360,8 @@ export type GatewayState = v.InferOutput<typeof gatewayState>;
 export type TrafficCount = DeepReadonly<v.InferOutput<typeof trafficCount>>;
 /** One gateway. */
 export type GatewayStatus = DeepReadonly<v.InferOutput<typeof gateway>>;
+/** One address of `gateways.answer`. */
+export type AnswerStatus = DeepReadonly<v.InferOutput<typeof answer>>;
 /** One entry of `gateways.exclude` or `gateways.only`. */
 export type SourceListStatus = DeepReadonly<v.InferOutput<typeof sourceList>>;
 /** How often another program damaged what is ours and it was restored, since the sidecar started. */

@@ -18,6 +18,7 @@ import {
 } from '../../rules/index.js';
 import { policyOf } from '../../sidecar/config/policy.js';
 import { loadConfig } from '../../sidecar/config/load.js';
+import { AnswerPolicies } from '../../sidecar/datapath/answer-policies.js';
 import { keepUnchanged } from '../../sidecar/system/keep-unchanged.js';
 import { SourceLists } from '../../sidecar/datapath/source-lists.js';
 import { makeKernelSide } from '../../sidecar/kernel/kernel-side.js';
@@ -77,6 +78,8 @@ const { datapath, gateways, neighbours, reconciler } = makeKernelSide({
   offload: 'off',
   clients: new ClientNetworks(),
   sources: new SourceLists([], []),
+  answers: new AnswerPolicies([]),
+  isProbing: false,
   announcer: { heard: () => false },
   logger,
   onChanged: () => update(),

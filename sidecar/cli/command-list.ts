@@ -50,6 +50,11 @@ export const COMMAND_LIST: Readonly<Record<CommandName, ListedCommand>> = {
     operands: '<DEVICE> <OLD> <NEW>',
     load: async () => (await import('./move-command.js')).defineMove,
   },
+  forget: {
+    summary: 'forget a gateway until it sends again',
+    operands: '<DEVICE> <MAC>',
+    load: async () => (await import('./forget-command.js')).defineForget,
+  },
   check: {
     summary: 'check the configuration',
     load: async () => (await import('./check-command.js')).defineCheck,

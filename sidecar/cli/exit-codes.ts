@@ -30,6 +30,7 @@ export const COMMAND_EXIT_CODES = {
     3: 'the client is kicked, but OpenVPN or the kernel has not confirmed it yet; the sidecar continues',
   },
   move: { 0: 'replies go to NEW', 1: `no gateway is known at OLD, or ${NO_SIDECAR}` },
+  forget: { 0: 'the gateway is forgotten', 1: `no gateway is known at MAC, or ${NO_SIDECAR}` },
   check: { 0: 'the configuration is valid' },
   doctor: {
     0: 'no warnings and no errors',

@@ -6,6 +6,9 @@ import { type ConfigProblem, formatSource, showValue } from './problem.js';
 import type { Origins } from './sources.js';
 import { type FlatSettings, settingOf, type SettingPath } from './table.js';
 
+/** Each probe of gateways lists neighbours and counters. */
+const MIN_PROBE_MS = 100;
+
 /** A condition between settings that are each valid alone. */
 interface Clash {
   /** The setting that the message names first. */
@@ -53,6 +56,24 @@ const CLASHES: readonly Clash[] = [
       const largest = 2 ** maskBits(settings['mark.mask']) - 2;
       if (settings['gateways.max'] <= largest) return undefined;
       return `an integer in 1..${largest}, less than the largest number that mark.mask ${formatMask(settings['mark.mask'])} holds`;
+    },
+  },
+  {
+    path: 'gateways.answer',
+    involves: ['gateways.answer', 'datapath'],
+    check: (settings) =>
+      settings['gateways.answer'].length > 0 && settings.datapath === 'module'
+        ? 'nothing with datapath: module, which has no such policies'
+        : undefined,
+  },
+  {
+    path: 'gateways.probeIntervalMs',
+    involves: ['gateways.probeIntervalMs', 'datapath'],
+    check: (settings) => {
+      const interval = settings['gateways.probeIntervalMs'];
+      if (interval === 0) return undefined;
+      if (interval < MIN_PROBE_MS) return `0, or an integer in ${MIN_PROBE_MS}..60000 (ms)`;
+      return settings.datapath === 'module' ? '0 with datapath: module, which does not probe' : undefined;
     },
   },
   {

@@ -133,3 +133,47 @@ export function parseConfiguredSource(text: string): ConfiguredSource | undefine
 export function formatConfiguredSource({ device, mac, address, scope }: ConfiguredSource): string {
   return [device, mac ?? address, scope].filter((word) => word !== null).join(' ');
 }
+
+/** How replies of gateways are addressed: `source` is where their frames come from. */
+export const ANSWER_POLICIES = ['source', 'pin', 'virtual', 'resolved'] as const;
+export type AnswerPolicy = (typeof ANSWER_POLICIES)[number];
+
+/** One entry of the setting `gateways.answer`. */
+export interface ConfiguredAnswer {
+  readonly device: string;
+  readonly policy: AnswerPolicy;
+  /** Canonical; for `virtual` and `resolved`: one or two, one of a family. */
+  readonly addresses: readonly string[];
+  /** MAC or IP addresses of the gateways that are meant; none: every gateway of the device. */
+  readonly from: readonly { readonly mac: string | null; readonly address: string | null }[];
+}
+
+export const ANSWER_EXPECTED =
+  '"DEVICE source", "DEVICE pin", "DEVICE virtual ADDRESS" or "DEVICE resolved ADDRESS", with an address of each family at most, optionally followed by "from" and MAC or IP addresses of gateways, for example "lan0 virtual 192.0.2.1 from 192.0.2.2 192.0.2.3"';
+
+/** Reads an entry of `gateways.answer`; undefined if the text is none. */
+export function parseConfiguredAnswer(text: string): ConfiguredAnswer | undefined {
+  const words = text.trim().split(/\s+/);
+  const split = words.indexOf('from');
+  const [device = '', name = '', ...rest] = split === -1 ? words : words.slice(0, split);
+  const policy = ANSWER_POLICIES.find((known) => known === name);
+  if (!DEVICE_NAME.test(device) || policy === undefined) return undefined;
+  const networks = rest.map((word) => (word.includes('/') ? null : parseNetwork(word)));
+  const addresses = networks.flatMap((network) => network?.address ?? []);
+  const families = new Set(networks.map((network) => network?.family));
+  const needed = policy === 'virtual' || policy === 'resolved';
+  if (addresses.length !== rest.length || families.size !== rest.length || addresses.length > 0 !== needed)
+    return undefined;
+  const from = split === -1 ? [] : words.slice(split + 1).map((word) => parseConfiguredSource(word));
+  if (split !== -1 && from.length === 0) return undefined;
+  const senders = from.flatMap((sender) =>
+    sender === undefined ? [] : [{ mac: sender.mac, address: sender.address }],
+  );
+  return senders.length === from.length ? { device, policy, addresses, from: senders } : undefined;
+}
+
+/** The text that {@link parseConfiguredAnswer} reads back. */
+export function formatConfiguredAnswer({ device, policy, addresses, from }: ConfiguredAnswer): string {
+  const senders = from.map(({ mac, address }) => mac ?? address ?? '');
+  return [device, policy, ...addresses, ...(senders.length === 0 ? [] : ['from', ...senders])].join(' ');
+}

@@ -12,6 +12,10 @@ import {
   plainEndpoint,
 } from './endpoint.js';
 import {
+  ANSWER_EXPECTED,
+  type ConfiguredAnswer,
+  formatConfiguredAnswer,
+  parseConfiguredAnswer,
   type ConfiguredNetwork,
   type ConfiguredSource,
   type ConfiguredTransport,
@@ -218,30 +222,39 @@ export function passThroughPlaces(row: Described<readonly PassThroughPlace[]>): 
 
 /** Link-layer senders, each with what flows it is listed for. */
 export function sources(row: Described<readonly ConfiguredSource[]>): Kind<readonly ConfiguredSource[]> {
+  const type = 'list of `[DEVICE] MAC|ADDRESS [clients|transport]`';
+  return entries(row, type, SOURCE_EXPECTED, parseConfiguredSource, formatConfiguredSource);
+}
+
+/** How gateways are answered, each entry for a device. */
+export function answers(row: Described<readonly ConfiguredAnswer[]>): Kind<readonly ConfiguredAnswer[]> {
+  const type = 'list of `DEVICE source|pin|virtual ADDRESS|resolved ADDRESS [from MAC|ADDRESS]`';
+  return entries(row, type, ANSWER_EXPECTED, parseConfiguredAnswer, formatConfiguredAnswer);
+}
+
+/** A list whose entries are each one text. */
+function entries<T>(
+  row: Described<readonly T[]>,
+  type: string,
+  expected: string,
+  parse: (text: string) => T | undefined,
+  format: (entry: T) => string,
+): Kind<readonly T[]> {
   return {
     ...BASE,
-    type: 'list of `[DEVICE] MAC|ADDRESS [clients|transport]`',
-    expected: SOURCE_EXPECTED,
+    type,
+    expected,
     ...described(row),
-    schema: uniqueList(parsed(parseConfiguredSource, SOURCE_EXPECTED), formatConfiguredSource),
+    schema: uniqueList(parsed(parse, expected), format),
     isList: true,
     decode: decodeList,
-    toPlain: (value) => value.map((item) => formatConfiguredSource(item)),
+    toPlain: (value) => value.map((item) => format(item)),
   };
 }
 
 /** Networks, each with the tunnel device that leads there; null for every one. */
 export function networks(row: Described<readonly ConfiguredNetwork[]>): Kind<readonly ConfiguredNetwork[]> {
-  return {
-    ...BASE,
-    type: 'list of networks',
-    expected: NETWORK_EXPECTED,
-    ...described(row),
-    schema: uniqueList(parsed(parseConfiguredNetwork, NETWORK_EXPECTED), formatConfiguredNetwork),
-    isList: true,
-    decode: decodeList,
-    toPlain: (value) => value.map((item) => formatConfiguredNetwork(item)),
-  };
+  return entries(row, 'list of networks', NETWORK_EXPECTED, parseConfiguredNetwork, formatConfiguredNetwork);
 }
 
 /** Sockets that OpenVPN serves. */

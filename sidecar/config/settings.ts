@@ -4,7 +4,13 @@ import { type FlatSettings, SETTINGS, type SettingPath } from './table.js';
 
 export type { ConfiguredEndpoint } from './endpoint.js';
 export type { PassThroughPlace } from './pass-through-socket.js';
-export type { ConfiguredNetwork, ConfiguredSource, ConfiguredTransport, ConfiguredUplink } from './places.js';
+export type {
+  ConfiguredAnswer,
+  ConfiguredNetwork,
+  ConfiguredSource,
+  ConfiguredTransport,
+  ConfiguredUplink,
+} from './places.js';
 export type { ConfiguredTunnel } from './tunnel.js';
 
 /** `management`, `routing`: the part before the dot of a path. */

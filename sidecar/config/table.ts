@@ -1,4 +1,5 @@
 import {
+  answers,
   choice,
   devices,
   endpoints,
@@ -296,6 +297,19 @@ export const SETTINGS_TABLE = {
   'gateways.only': sources({
     default: [],
     doc: 'The only senders that gwmark learns from; the same form as in `gateways.exclude`, which takes precedence. An entry with `clients` or `transport` restricts only those flows. Empty: all senders.',
+    isInForce: true,
+  }),
+  'gateways.probeIntervalMs': integer({
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    default: 0,
+    doc: 'How often gwmark asks gateways in use whether they are alive, by ARP and neighbour discovery; 0: never, otherwise at least 100. One that sent a frame of a VPN flow meanwhile is not asked. One that does not answer three times in a row is dead: its flows go to the router that has its address now, otherwise the normal route. Datapath `nexthop`.',
+    isInForce: true,
+  }),
+  'gateways.answer': answers({
+    default: [],
+    doc: 'Where replies of the gateways on a device go. `source` (default): where their frames come from, and after a failover to the MAC that took their address. `pin`: only ever where their frames come from. `virtual ADDRESS`: to the MAC of the VRRP or HSRP group that answers for this address, for routers whose frames have their own MAC; one address for each family. `resolved ADDRESS`: to the MAC that the neighbour table has for this address, whichever that is. With `from`, only those gateways (MAC or IP addresses); the first entry that means a gateway counts. `gwmark move` takes precedence.',
     isInForce: true,
   }),
   sysctl: choice({

@@ -1,6 +1,7 @@
 import { GwmarkError } from '../errors.js';
 import { parseStatus, type StatusDocument } from '../status.js';
 import { type KickOrder, type KickReport, parseKickReport, type ReleaseOrder } from './kick-order.js';
+import type { ForgetOrder } from './forget-order.js';
 import type { MoveOrder } from './move-order.js';
 import { codeOfStatus, NO_SUCH_PAGE } from './order-errors.js';
 import { commandSocketOf } from './command-socket.js';
@@ -57,6 +58,15 @@ export async function orderKick(path: string, order: KickOrder, options: FetchOp
   const report = parseKickReport(parseJson(body));
   if (report === null) throw new GwmarkError('CONTROL_PROTOCOL', `the answer at ${path} is no report of a kick`);
   return report;
+}
+
+/**
+ * Tells a running sidecar to forget a gateway; resolves when it has.
+ *
+ * @throws GwmarkError CONTROL_UNREACHABLE, CONTROL_DENIED, GATEWAY_UNKNOWN, CONTROL_PROTOCOL
+ */
+export async function orderForget(path: string, order: ForgetOrder, options: FetchOptions = {}): Promise<void> {
+  await sendOrder(path, '/forget', order, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
 }
 
 /**

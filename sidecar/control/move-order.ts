@@ -12,13 +12,14 @@ export interface MoveOrder {
   readonly to: string;
 }
 
-const MAC = v.pipe(
+/** A unicast MAC address, in lower case. */
+export const MAC_WORD = v.pipe(
   v.string(),
   v.transform((text) => text.toLowerCase()),
   v.check(isUnicastMac),
 );
 
-const ORDER = v.strictObject({ device: v.pipe(v.string(), v.regex(DEVICE_NAME)), from: MAC, to: MAC });
+const ORDER = v.strictObject({ device: v.pipe(v.string(), v.regex(DEVICE_NAME)), from: MAC_WORD, to: MAC_WORD });
 
 /** What is valid; completes "expected ...". */
 export const MOVE_ORDER_EXPECTED =

@@ -18,7 +18,7 @@ export function statusOfError(code: GwmarkErrorCode): number | null {
 
 /** The error that a status of such a page means; null if none. */
 export function codeOfStatus(page: string, status: number): GwmarkErrorCode | null {
-  if (page === '/move') return status === 404 ? 'GATEWAY_UNKNOWN' : null;
+  if (page === '/move' || page === '/forget') return status === 404 ? 'GATEWAY_UNKNOWN' : null;
   const found = Object.entries(STATUS_OF).find(([code, each]) => each === status && code !== 'GATEWAY_UNKNOWN');
   // The keys of the table are codes.
   return (found?.[0] as GwmarkErrorCode | undefined) ?? null;

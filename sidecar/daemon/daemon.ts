@@ -1,6 +1,7 @@
 import type { Policy } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
 import type { KickOrder, KickReport, ReleaseOrder } from '../control/kick-order.js';
+import type { ForgetOrder } from '../control/forget-order.js';
 import type { MoveOrder } from '../control/move-order.js';
 import type { DatapathKind } from '../datapath/datapath.js';
 import { type FirewallTool, nameOf } from '../firewall/open-firewall.js';
@@ -137,6 +138,13 @@ export class Daemon implements AsyncDisposable {
   /** Sends replies of a gateway elsewhere; resolves when the kernel does. False if there is no such gateway. */
   async move(order: MoveOrder): Promise<boolean> {
     if (!(await this.#kernel.gateways.move(order))) return false;
+    await this.#kernel.reconciler.applied();
+    return true;
+  }
+
+  /** Removes a gateway; resolves when the kernel has none. False if there is no such gateway. */
+  async forget(order: ForgetOrder): Promise<boolean> {
+    if (!(await this.#kernel.gateways.forget(order))) return false;
     await this.#kernel.reconciler.applied();
     return true;
   }

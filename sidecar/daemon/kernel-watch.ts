@@ -58,7 +58,16 @@ export class KernelWatch implements AsyncDisposable {
     const { settings, kernel, logger } = this.#options;
     const every = (intervalMs: () => number, work: () => Promise<void>): Promise<void> =>
       repeat(intervalMs, work, signal, logger);
+    const { probeIntervalMs } = settings().gateways;
     await Promise.all([
+      ...(probeIntervalMs === 0
+        ? []
+        : [
+            every(
+              () => probeIntervalMs,
+              () => kernel.datapath.probe(),
+            ),
+          ]),
       every(
         () => settings().gateways.pollIntervalMs,
         () => this.#look.now(),

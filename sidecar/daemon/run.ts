@@ -49,6 +49,7 @@ export async function runDaemon(
     feed,
     orders: {
       move: (order) => daemon.move(order),
+      forget: (order) => daemon.forget(order),
       kick: (order) => daemon.kick(order),
       release: (order) => daemon.release(order),
     },

@@ -63,6 +63,7 @@ export class StatusBuilder {
       offload: kernel.offload.status,
       gateways: gateways.status(),
       sourceLists: kernel.sources.status(),
+      answers: kernel.answers.status(),
       uplink: gateways.uplinkId,
       vacancies: gateways.ofSite.vacancies?.length ?? 0,
       startedAt: this.#startedAt,

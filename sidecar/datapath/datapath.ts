@@ -1,4 +1,5 @@
 import type { Link, RoutingPlan, Site, Structure } from '../../rules/index.js';
+import type { ForgetOrder } from '../control/forget-order.js';
 import type { MoveOrder } from '../control/move-order.js';
 import type { Installed, RuleCounters } from '../firewall/firewall.js';
 import type { GatewayStatus, StatusDocument } from '../status.js';
@@ -44,6 +45,8 @@ export interface Datapath<Rules = unknown> {
    * @param links devices on which gateways are learnt
    */
   poll(need: UplinkNeed, links: readonly Link[]): Promise<void>;
+  /** Asks whether gateways are alive; call it once each `gateways.probeIntervalMs`. */
+  probe(): Promise<void>;
   /** Resolves when nothing that it started runs any more. The kernel does not change. */
   close(): Promise<void>;
 }
@@ -69,6 +72,8 @@ export interface GatewayView {
   readCounters(): Promise<void>;
   /** Does what `gwmark move` asks for. False if there is no such gateway. @throws GwmarkError DATAPATH_FAILED */
   move(order: MoveOrder): Promise<boolean>;
+  /** Does what `gwmark forget` asks for. False if there is no such gateway. @throws GwmarkError DATAPATH_FAILED */
+  forget(order: ForgetOrder): Promise<boolean>;
 }
 
 /** A neighbour as the kernel reports it. */

@@ -13,6 +13,7 @@ import { inline } from './checks/inline.js';
 import { iptables } from './checks/iptables.js';
 import { kernel } from './checks/kernel.js';
 import { kernelPolicy } from './checks/kernel-policy.js';
+import { failover } from './checks/failover.js';
 import { firstPackets } from './checks/first-packets.js';
 import { labels } from './checks/labels.js';
 import { management } from './checks/management.js';
@@ -70,6 +71,7 @@ export const CHECKS: readonly Check[] = [
   sidecars,
   settings,
   sourceLists,
+  failover,
   management,
   passThrough,
   openvpnOptions,

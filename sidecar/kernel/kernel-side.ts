@@ -8,6 +8,7 @@ import {
   compileNexthopStructure,
 } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
+import type { AnswerPolicies } from '../datapath/answer-policies.js';
 import type { SourceLists } from '../datapath/source-lists.js';
 import type { Datapath, DatapathKind, GatewayKeeper, GatewayView } from '../datapath/datapath.js';
 import { ModuleDatapath } from '../datapath/module/module-datapath.js';
@@ -45,6 +46,10 @@ export interface KernelSideOptions extends Pick<
   readonly offload: Settings['offload'];
   /** The settings `gateways.exclude` and `gateways.only`. */
   readonly sources: SourceLists;
+  /** The setting `gateways.answer`. */
+  readonly answers: AnswerPolicies;
+  /** The setting `gateways.probeIntervalMs` is not 0. */
+  readonly isProbing: boolean;
   /** It is told of every neighbour first. */
   readonly announcer: Pick<Announcer, 'heard'>;
   readonly logger: Logger;
@@ -109,12 +114,13 @@ export function makeKernelSide(options: KernelSideOptions): KernelSide {
 function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): KernelSide {
   const { kind, tool, policy, routing, maxGateways, clients, onRemoved, beforeClients, onPass } = options;
   const { firewall, bridge } = backend;
-  const { configuredUplink, sources, announcer, logger, onChanged } = options;
+  const { configuredUplink, sources, answers, announcer, logger, onChanged } = options;
   const common = {
     policy,
     firewall,
     configuredUplink,
     sources,
+    answers,
     logger,
     onChanged,
     compileRules: backend.compileRules[kind],
@@ -157,6 +163,8 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
 
   function makeDatapath(): { datapath: Datapath<Rules>; gateways: GatewayView; keeper: GatewayKeeper | null } {
     if (kind === 'module') {
+      if (!answers.isEmpty) logger.warn('gateway.setting_ignored', { setting: 'gateways.answer' });
+      if (options.isProbing) logger.warn('gateway.setting_ignored', { setting: 'gateways.probeIntervalMs' });
       const module = new ModuleDatapath({ ...common, compileBridge: bridge === null ? null : compileBridgeStructure });
       return { datapath: module, gateways: module, keeper: null };
     }

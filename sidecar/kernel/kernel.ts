@@ -1,5 +1,6 @@
 import type { Policy } from '../../rules/index.js';
 import type { Settings } from '../config/settings.js';
+import { AnswerPolicies } from '../datapath/answer-policies.js';
 import type { Datapath, DatapathKind, GatewayView } from '../datapath/datapath.js';
 import type { NeighbourFeed } from '../datapath/neighbour-feed.js';
 import { SourceLists } from '../datapath/source-lists.js';
@@ -57,6 +58,7 @@ export class Kernel implements AsyncDisposable {
   readonly neighbours: NeighbourFeed;
   readonly sources: SourceLists;
   readonly offload: Offload;
+  readonly answers: AnswerPolicies;
   readonly tables: RuleTables;
   readonly reconciler: Reconciler;
   /** Borrowed. */
@@ -75,6 +77,7 @@ export class Kernel implements AsyncDisposable {
     this.kind = kind;
     this.routing = routing;
     this.sources = new SourceLists(configured.exclude, configured.only);
+    this.answers = new AnswerPolicies(configured.answer);
     this.connections = new ClientConnections({
       isEnabled: conntrack === 'flush',
       tunnels: () => site.wanted()?.tunnels ?? [],
@@ -101,6 +104,8 @@ export class Kernel implements AsyncDisposable {
       offload: settings().offload,
       clients,
       sources: this.sources,
+      answers: this.answers,
+      isProbing: configured.probeIntervalMs > 0,
       announcer: this.announcer,
       logger,
       onChanged: site.update,

@@ -308,7 +308,7 @@ export const LOG_EVENTS = {
   'gateway.moved': {
     level: 'info',
     meaning:
-      'Replies of a gateway now go to another MAC address (a failover), or to its own again; its flows follow. `by` says why: another machine claimed one of its addresses (`claim`), it showed no sign of life after that (`silence`), it proved alive (`frame`, `answer`), or a command (`command`).',
+      'Replies of a gateway now go to another MAC address (a failover), or to its own again; its flows follow. `by` says why: another machine claimed one of its addresses (`claim`), it showed no sign of life after that (`silence`), it proved alive (`frame`, `answer`), a command (`command`), or an address of `gateways.answer` (`policy`). `flows`: how many conntrack entries it has (datapath nexthop; null without the program `conntrack`).',
     action: 'None; if it flaps, check the routers.',
   },
   'gateway.kept': {
@@ -321,6 +321,17 @@ export const LOG_EVENTS = {
   'gateway.gone': {
     level: 'info',
     meaning: 'A gateway was removed; its flows use normal routing.',
+    action: 'None.',
+  },
+  'gateway.dead': {
+    level: 'warn',
+    meaning:
+      'A gateway did not answer three probes in a row, and sent nothing (`gateways.probeIntervalMs`). Its flows take the normal route until it is alive (`gateway.alive`), or another router has its address (`gateway.moved`).',
+    action: 'Check the router.',
+  },
+  'gateway.alive': {
+    level: 'info',
+    meaning: 'A gateway that was dead answers or sends again; its flows go to it.',
     action: 'None.',
   },
   'gateway.limit': {

@@ -128,6 +128,12 @@ export const KERNEL_EVENTS = {
       'More changed in the kernel at once than the sidecar could take in, and the kernel dropped some events; the sidecar reads everything again.',
     action: 'None. If it repeats: find out what changes neighbours or routes so fast (`ip monitor`).',
   },
+  'gateway.setting_ignored': {
+    level: 'warn',
+    meaning:
+      'A setting of gateways has no effect with the datapath `module`, which learns and moves gateways by itself.',
+    action: 'Use `datapath: nexthop`, or remove the setting; `gwmark move` works with both datapaths.',
+  },
   'conntrack.flushed': {
     level: 'debug',
     meaning: 'The conntrack entries of a client that left were deleted.',

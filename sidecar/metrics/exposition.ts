@@ -161,6 +161,7 @@ export class Exposition {
     each('gwmark_gateway_sent_bytes_total', ({ sent }) => sent?.bytes);
     each('gwmark_gateway_learned_flows_total', ({ learnedFlows }) => learnedFlows);
     each('gwmark_gateway_moves_total', ({ moves }) => moves);
+    each('gwmark_gateway_deaths_total', ({ deaths }) => deaths);
     each('gwmark_gateway_idle_seconds', ({ idleMs }) => (idleMs === null ? null : idleMs / 1000));
   }
 

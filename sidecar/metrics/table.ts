@@ -144,6 +144,11 @@ export const METRICS = {
     help: 'Times that the replies of a gateway were redirected to another MAC address.',
     labels: GATEWAY,
   },
+  gwmark_gateway_deaths_total: {
+    type: 'counter',
+    help: 'Times that a gateway did not answer probes (gateways.probeIntervalMs, datapath nexthop).',
+    labels: GATEWAY,
+  },
   gwmark_gateway_idle_seconds: {
     type: 'gauge',
     help: 'Time since the last VPN frame of a gateway (datapath module).',

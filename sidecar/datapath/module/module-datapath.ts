@@ -1,6 +1,7 @@
 import type { Link, Policy, Site, Structure } from '../../../rules/index.js';
 import { compileModuleRouting, moduleMark } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
+import type { ForgetOrder } from '../../control/forget-order.js';
 import type { MoveOrder } from '../../control/move-order.js';
 import type { PacketPath } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
@@ -98,6 +99,13 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
     return true;
   }
 
+  async forget({ device, mac }: ForgetOrder): Promise<boolean> {
+    const gateways = (await readRecords('gateways')).map(parseModuleGateway);
+    if (!gateways.some((gateway) => gateway?.device === device && gateway.mac === mac)) return false;
+    await writeControl(`gateway del ${device} ${mac}`);
+    return true;
+  }
+
   /**
    * What it learnt before it was on a list is forgotten: packets of these flows take the normal route then. The uplink
    * is one to send to.
@@ -126,6 +134,9 @@ export class ModuleDatapath<Rules> implements Datapath<Rules>, GatewayView {
   poll(need: UplinkNeed, links: readonly Link[]): Promise<void> {
     return this.#work.add(this.#pollNow(need, links));
   }
+
+  /** The module follows claims by itself, and has no state for a gateway that is dead. */
+  async probe(): Promise<void> {}
 
   close(): Promise<void> {
     return this.#work.idle();

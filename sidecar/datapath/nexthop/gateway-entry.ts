@@ -14,14 +14,39 @@ export interface Entry {
   isActive: boolean;
   /** A command moved it: only another command moves it again. */
   isOrdered: boolean;
+  /** Until then (monotonic milliseconds), claims of its addresses are looked into before they are believed. */
+  trustedUntilMs: number;
+  /** It answered no probe, and nothing came from it since. */
+  isDead: boolean;
   /** What {@link toGateway} made of it last. */
   view?: Gateway;
 }
 
+/** An entry of which nothing else is known. */
+export function makeEntry({
+  id,
+  device,
+  home,
+  mac,
+  left = null,
+  isActive,
+  isOrdered,
+}: Pick<Entry, 'id' | 'device' | 'home' | 'mac' | 'isActive' | 'isOrdered'> & {
+  readonly left?: string | null;
+}): Entry {
+  return { id, device, home, mac, left, isActive, isOrdered, trustedUntilMs: 0, isDead: false };
+}
+
 /** The gateway as others see it. The same object until something changes: what follows from a gateway is remembered by it. */
 export function toGateway(entry: Entry): Gateway {
-  const { id, device, mac, home, isOrdered, view } = entry;
-  if (view?.mac === mac && (view.isOrdered === true) === isOrdered) return view;
-  entry.view = { id, device, mac, sources: home === null ? [] : [home], ...(isOrdered ? { isOrdered } : {}) };
+  const { id, device, mac, home, isOrdered, isDead, view } = entry;
+  if (view?.mac === mac && (view.isOrdered === true) === isOrdered && (view.isDead === true) === isDead) return view;
+  const flags = { ...(isOrdered ? { isOrdered } : {}), ...(isDead ? { isDead } : {}) };
+  entry.view = { id, device, mac, sources: home === null ? [] : [home], ...flags };
   return entry.view;
+}
+
+/** What entries are found by. */
+export function key(device: string, mac: string): string {
+  return `${device} ${mac}`;
 }

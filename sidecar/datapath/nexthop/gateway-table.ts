@@ -1,11 +1,16 @@
-import { type Gateway, isUnicastMac, type Vacancy } from '../../../rules/index.js';
+import { type Gateway, isGroupMac, isUnicastMac, type Vacancy } from '../../../rules/index.js';
 import type { NeighbourState } from '../datapath.js';
 import type { Doubt, GatewayChange, MoveReason } from './gateway-change.js';
-import { type Entry, toGateway } from './gateway-entry.js';
+import { type Entry, key, makeEntry, toGateway } from './gateway-entry.js';
+import { Ids } from './ids.js';
+import { KnownAddresses } from './known-addresses.js';
 import { Vacancies } from './vacancies.js';
 
-/** The number of addresses that are stored with their MAC; hosts with ever new IPv6 addresses must not fill the memory. */
-const MAX_NEIGHBOURS = 4096;
+/**
+ * For so long after a router proved alive whose address another machine had claimed, nothing moves at a claim of its
+ * addresses alone: the router is asked first.
+ */
+const TRUSTED_MS = 10_000;
 
 /**
  * Which link-layer neighbours are gateways, and under which ids.
@@ -20,26 +25,40 @@ const MAX_NEIGHBOURS = 4096;
 export class GatewayTable {
   readonly #entries = new Map<number, Entry>();
   readonly #bySource = new Map<string, Entry>();
-  /** (device, address) -> MAC, from the neighbour table. */
-  readonly #neighbours = new Map<string, NeighbourState & { readonly mac: string }>();
+  readonly #addresses: KnownAddresses;
   /** (device, MAC) that lost an address -> the open question. */
-  readonly #doubts = new Map<string, Doubt>();
+  readonly #doubts = new Map<string, Doubt & { claimedBy: string }>();
   /** The ids that routers get before they are known. */
   readonly vacancies: Vacancies;
   readonly #max: number;
   readonly #isLearntFrom: (device: string, mac: string) => boolean;
-  #lastId = 0;
-  #lastVacantId = 1;
+  readonly #nowMs: () => number;
+  readonly #isPinned: (device: string, mac: string) => boolean;
+  readonly #ids: Ids;
 
   /**
    * @param max highest id, 1..254. Neighbours fill at most three quarters of the ids, so that gateways that really
    *   send VPN traffic find a place.
    * @param isLearntFrom false for senders that are no gateways, whatever they send
+   * @param nowMs monotonic
+   * @param isPinned answers of the gateway at this MAC do not follow evidence
    */
-  constructor(max: number, isLearntFrom: (device: string, mac: string) => boolean = () => true) {
+  constructor(
+    max: number,
+    isLearntFrom: (device: string, mac: string) => boolean = () => true,
+    nowMs: () => number = () => performance.now(),
+    isPinned: (device: string, mac: string) => boolean = () => false,
+  ) {
+    this.#isPinned = isPinned;
     this.#max = max;
     this.vacancies = new Vacancies(max);
+    this.#ids = new Ids(max, (id) => this.#entries.has(id) || this.vacancies.has(id));
     this.#isLearntFrom = isLearntFrom;
+    this.#nowMs = nowMs;
+    this.#addresses = new KnownAddresses(
+      (device, mac) => this.#bySource.get(key(device, mac))?.isActive === true,
+      nowMs,
+    );
   }
 
   /** All gateways in the order of their ids. */
@@ -82,8 +101,8 @@ export class GatewayTable {
 
   /** The gateway at the MAC that the neighbour table has for an address. */
   byAddress(device: string, address: string): Gateway | null {
-    const mac = this.#neighbours.get(key(device, address))?.mac;
-    const entry = mac === undefined ? undefined : (this.#bySource.get(key(device, mac)) ?? this.#at(device, mac)[0]);
+    const mac = this.#addresses.macOf(device, address);
+    const entry = mac === null ? undefined : (this.#bySource.get(key(device, mac)) ?? this.#at(device, mac)[0]);
     return entry === undefined ? null : toGateway(entry);
   }
 
@@ -91,12 +110,12 @@ export class GatewayTable {
   addressesOf(id: number): string[] {
     const entry = this.#entries.get(id);
     if (entry === undefined) return [];
-    return this.#addressesAt(entry.device, entry.mac).toSorted();
+    return this.#addresses.at(entry.device, entry.mac).toSorted();
   }
 
   /** What the neighbour table has for an address; null for nothing. */
   macOf(device: string, address: string): string | null {
-    return this.#neighbours.get(key(device, address))?.mac ?? null;
+    return this.#addresses.macOf(device, address);
   }
 
   /** Removes gateways that are no longer learnt from. */
@@ -117,16 +136,9 @@ export class GatewayTable {
     // Only a table that another program wrote has several.
     if (others.length > 0 || (home !== null && this.#bySource.has(key(gateway.device, home)))) return false;
     const isOrdered = gateway.isOrdered === true;
-    this.#insert({
-      id: gateway.id,
-      device: gateway.device,
-      home,
-      mac: gateway.mac,
-      left: gateway.mac === home ? null : home,
-      isActive: true,
-      isOrdered,
-    });
-    this.#lastId = Math.max(this.#lastId, gateway.id);
+    const left = gateway.mac === home ? null : home;
+    this.#insert(makeEntry({ ...gateway, home, left, isActive: true, isOrdered }));
+    this.#ids.adopt(gateway.id);
     return true;
   }
 
@@ -135,7 +147,7 @@ export class GatewayTable {
     const { list } = this.vacancies;
     for (const device of devices) {
       while (this.vacancies.isWanted(device)) {
-        const id = this.#nextVacantId();
+        const id = this.#entries.size >= this.#limit('frame') ? null : this.#ids.nextVacant();
         if (id === null) break;
         this.vacancies.add({ id, device });
       }
@@ -147,7 +159,7 @@ export class GatewayTable {
   adoptVacancy(vacancy: Vacancy): void {
     if (vacancy.id < 1 || vacancy.id > this.#max || this.#entries.has(vacancy.id)) return;
     this.vacancies.add(vacancy);
-    this.#lastVacantId = vacancy.id;
+    this.#ids.adoptVacant(vacancy.id);
   }
 
   /**
@@ -157,15 +169,14 @@ export class GatewayTable {
   seat(id: number, device: string, mac: string): GatewayChange[] {
     if (this.vacancies.take(id) === null) return [];
     const known = this.#bySource.get(key(device, mac));
-    const entry: Entry = {
+    const entry = makeEntry({
       id,
       device,
       home: known === undefined ? mac : null,
       mac: known?.mac ?? mac,
-      left: null,
       isActive: known === undefined,
       isOrdered: known?.isOrdered === true,
-    };
+    });
     const gateway = toGateway(entry);
     if (!isUnicastMac(mac) || !this.#isLearntFrom(device, mac)) return [{ kind: 'gone', gateway, why: 'excluded' }];
     this.#insert(entry);
@@ -174,31 +185,37 @@ export class GatewayTable {
 
   /** The neighbour table reported an address. */
   neighbour(state: NeighbourState): GatewayChange[] {
-    const address = key(state.device, state.address);
-    const known = this.#neighbours.get(address);
-    const { mac } = state;
-    // A neighbour that is not resolved any more, or was dropped from the kernel's table, says nothing of where its
-    // router is now. What we knew stays, so that the next claim of the address is seen as a move.
+    const { device, address, mac } = state;
     if (mac === null || !isUnicastMac(mac)) return [];
-    if (known?.mac === mac) return [];
-    this.#neighbours.delete(address);
-    this.#neighbours.set(address, { ...state, mac });
-    this.#forgetOldest();
+    // Members of a group ask from their own MAC with the group's address, and do not take it from the group.
+    if (isGroupMac(this.#addresses.macOf(device, address) ?? '') && !isGroupMac(mac))
+      return this.#find(device, mac, 'neighbour');
+    const claim = this.#addresses.note(state, mac);
+    if (claim === null) return [];
     // A machine that claims an address is alive, whatever was assumed before.
     const changes =
-      known === undefined
+      claim.from === null
         ? []
-        : [...this.alive(state.device, mac, 'claim'), ...this.#claimed(state.device, state.address, known.mac, mac)];
-    return [...changes, ...this.#find(state.device, mac, 'neighbour')];
+        : [...this.alive(device, mac, 'claim'), ...this.#claimed(device, address, claim.from, mac, claim.isDisputed)];
+    return [...changes, ...this.#find(device, mac, 'neighbour')];
   }
 
   /** A MAC proved to be alive after one of its addresses was claimed: its packets go to it again. */
   alive(device: string, mac: string, by: MoveReason): GatewayChange[] {
-    this.#doubts.delete(key(device, mac));
+    const hadDoubt = this.#doubts.delete(key(device, mac));
     const lost = [...this.#entries.values()].filter(
       (entry) => entry.device === device && (entry.home === mac || entry.left === mac),
     );
-    return this.#send(lost, mac, by);
+    const changes = [...this.#revive(device, mac, by), ...this.#send(lost, mac, by)];
+    if ((hadDoubt || changes.length > 0) && by === 'frame') this.#trust(device, mac);
+    return changes;
+  }
+
+  /** Nothing at this MAC answers probes. */
+  dead(device: string, mac: string): GatewayChange[] {
+    const living = this.#at(device, mac).filter(({ isDead }) => !isDead);
+    for (const entry of living) entry.isDead = true;
+    return living.map((entry) => ({ kind: 'dead', gateway: toGateway(entry) }));
   }
 
   /** The router that lost an address showed no sign of life. Nothing where the doubt was settled meanwhile. */
@@ -233,6 +250,15 @@ export class GatewayTable {
     return changes;
   }
 
+  /** A command: removes the gateway at this MAC. Its next frame makes it one again. */
+  forget(device: string, mac: string): GatewayChange[] {
+    const own = [...this.#entries.values()].filter(
+      (entry) => entry.device === device && (entry.home ?? entry.mac) === mac,
+    );
+    this.#doubts.delete(key(device, mac));
+    return own.map((entry) => this.#remove(entry, 'command'));
+  }
+
   /** A selected frame came from a MAC that no rule knew. */
   frame(device: string, mac: string): GatewayChange[] {
     const known = this.#bySource.get(key(device, mac));
@@ -256,31 +282,53 @@ export class GatewayTable {
 
   /** A device is gone, or no longer one on which gateways are learnt. */
   removeDevice(device: string): GatewayChange[] {
-    for (const [address, neighbour] of this.#neighbours) {
-      if (neighbour.device === device) this.#neighbours.delete(address);
-    }
+    this.#addresses.removeDevice(device);
     return [...this.#entries.values()]
       .filter((entry) => entry.device === device)
       .map((entry) => this.#remove(entry, 'device'));
   }
 
-  #claimed(device: string, address: string, from: string, to: string): GatewayChange[] {
-    if (this.#at(device, from).length === 0) return [];
-    const others = this.#addressesAt(device, from);
-    if (others.length > 0) {
-      const doubt: Doubt = {
+  #revive(device: string, mac: string, by: MoveReason): GatewayChange[] {
+    const back = this.#at(device, mac).filter(({ isDead }) => isDead);
+    for (const entry of back) entry.isDead = false;
+    return back.map((entry) => ({ kind: 'revived', gateway: toGateway(entry), by }));
+  }
+
+  /** A claim of its addresses was false, so the next ones are looked into. */
+  #trust(device: string, mac: string): void {
+    const own = this.#bySource.get(key(device, mac));
+    if (own !== undefined) own.trustedUntilMs = this.#nowMs() + TRUSTED_MS;
+    if (this.#addresses.at(device, mac).length === 0) this.#addresses.restore(device, mac);
+  }
+
+  #claimed(device: string, address: string, from: string, to: string, isDisputed: boolean): GatewayChange[] {
+    // Of many machines that claim an address while its router is being asked, the last one has it if that is silent.
+    const holder = this.#addresses.provenHolder(device, address);
+    const open = holder === null ? undefined : this.#doubts.get(key(device, holder));
+    if (open?.address === address && holder !== to) {
+      open.claimedBy = to;
+      return [];
+    }
+    const losers = this.#at(device, from).filter(({ isActive }) => isActive || !isDisputed);
+    if (losers.length === 0) return [];
+    const others = this.#addresses.at(device, from);
+    const own = this.#bySource.get(key(device, from));
+    const isContested = isDisputed || (own !== undefined && own.trustedUntilMs > this.#nowMs());
+    if ((others.length > 0 || isContested) && !losers.some(({ isDead }) => isDead)) {
+      const doubt = {
         device,
         mac: from,
         claimedBy: to,
         address,
         others,
         wasClaimantActive: this.#bySource.get(key(device, to))?.isActive === true,
+        isContested,
       };
       this.#doubts.set(key(device, from), doubt);
       return [{ kind: 'doubted', doubt }];
     }
     this.#doubts.delete(key(device, from));
-    return this.#send(this.#at(device, from), to, 'claim', address);
+    return this.#send(losers, to, 'claim', address);
   }
 
   /** Gateways whose answers go to a MAC. */
@@ -288,17 +336,12 @@ export class GatewayTable {
     return [...this.#entries.values()].filter((entry) => entry.device === device && entry.mac === mac);
   }
 
-  #addressesAt(device: string, mac: string): string[] {
-    return [...this.#neighbours.values()]
-      .filter((neighbour) => neighbour.device === device && neighbour.mac === mac)
-      .map(({ address }) => address);
-  }
-
   #send(entries: readonly Entry[], to: string, by: MoveReason, address?: string): GatewayChange[] {
     return entries.flatMap((entry) => {
-      if (entry.isOrdered || entry.mac === to) return [];
-      const from = entry.mac;
+      const { mac: from, device, home } = entry;
+      if (entry.isOrdered || from === to || (by !== 'command' && this.#isPinned(device, home ?? from))) return [];
       entry.mac = to;
+      entry.isDead = false;
       entry.left = to === entry.home ? null : from;
       return [
         { kind: 'moved', gateway: toGateway(entry), from, by, ...(address === undefined ? {} : { address }) } as const,
@@ -306,17 +349,12 @@ export class GatewayTable {
     });
   }
 
-  #forgetOldest(): void {
-    const [oldest] = this.#neighbours.keys();
-    if (this.#neighbours.size > MAX_NEIGHBOURS && oldest !== undefined) this.#neighbours.delete(oldest);
-  }
-
   #find(device: string, mac: string, by: 'neighbour' | 'frame'): GatewayChange[] {
     if (this.#bySource.has(key(device, mac)) || !this.#isLearntFrom(device, mac)) return [];
     const evicted = this.#makeRoom(by);
-    const id = this.#nextId(by);
+    const id = this.#entries.size >= this.#limit(by) ? null : this.#ids.next();
     if (id === null) return [...evicted, { kind: 'limit', device, mac }];
-    const entry: Entry = { id, device, home: mac, mac, left: null, isActive: by === 'frame', isOrdered: false };
+    const entry = makeEntry({ id, device, home: mac, mac, isActive: by === 'frame', isOrdered: false });
     this.#insert(entry);
     return [...evicted, { kind: 'found', gateway: toGateway(entry), by }];
   }
@@ -324,12 +362,12 @@ export class GatewayTable {
   /**
    * When ids are used up, a gateway that frames came from displaces one that is known from the neighbour table only.
    * Next come gateways whose answers go elsewhere, the longest known first: a router that was replaced leaves one, and
-   * only flows from before it still have its id.
+   * only flows from before it still have its id. An address that was only claimed displaces no gateway.
    */
   #makeRoom(by: 'neighbour' | 'frame'): GatewayChange[] {
-    if (this.#entries.size < this.#limit(by)) return [];
+    if (by === 'neighbour' || this.#entries.size < this.#limit(by)) return [];
     const entries = [...this.#entries.values()];
-    const idle = by === 'frame' ? entries.find(({ isActive }) => !isActive) : undefined;
+    const idle = entries.find(({ isActive }) => !isActive);
     const victim = idle ?? entries.find(({ home, mac, isOrdered }) => mac !== home && !isOrdered);
     return victim === undefined ? [] : [this.#remove(victim, 'unused')];
   }
@@ -338,41 +376,14 @@ export class GatewayTable {
     return by === 'neighbour' ? Math.max(1, Math.floor((this.#max * 3) / 4)) : this.#max - this.vacancies.list.length;
   }
 
-  #nextId(by: 'neighbour' | 'frame'): number | null {
-    if (this.#entries.size >= this.#limit(by)) return null;
-    for (let step = 1; step <= this.#max; step += 1) {
-      const id = ((this.#lastId + step - 1) % this.#max) + 1;
-      if (this.#entries.has(id) || this.vacancies.has(id)) continue;
-      this.#lastId = id;
-      return id;
-    }
-    return null;
-  }
-
-  /** From the highest one down, so that routers that are known first have low ids; in rotation, too. */
-  #nextVacantId(): number | null {
-    if (this.#entries.size >= this.#limit('frame')) return null;
-    for (let step = 1; step <= this.#max; step += 1) {
-      const id = ((this.#lastVacantId - 1 - step + 2 * this.#max) % this.#max) + 1;
-      if (this.#entries.has(id) || this.vacancies.has(id)) continue;
-      this.#lastVacantId = id;
-      return id;
-    }
-    return null;
-  }
-
   #insert(entry: Entry): void {
     this.#entries.set(entry.id, entry);
     if (entry.home !== null) this.#bySource.set(key(entry.device, entry.home), entry);
   }
 
-  #remove(entry: Entry, why: 'device' | 'unused' | 'excluded'): GatewayChange {
+  #remove(entry: Entry, why: 'device' | 'unused' | 'excluded' | 'command'): GatewayChange {
     this.#entries.delete(entry.id);
     if (entry.home !== null) this.#bySource.delete(key(entry.device, entry.home));
     return { kind: 'gone', gateway: toGateway(entry), why };
   }
-}
-
-function key(device: string, mac: string): string {
-  return `${device} ${mac}`;
 }

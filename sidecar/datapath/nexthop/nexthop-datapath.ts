@@ -1,8 +1,9 @@
-import type { Link, Policy, Site, Structure, Vacancy } from '../../../rules/index.js';
+import type { Link, Policy, Site, Vacancy } from '../../../rules/index.js';
 import { cableLinks, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
+import type { ForgetOrder } from '../../control/forget-order.js';
 import type { MoveOrder } from '../../control/move-order.js';
-import type { PacketPath, RuleCounters, SeenMac } from '../../firewall/firewall.js';
+import type { PacketPath, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import { flushMark } from '../../system/conntrack.js';
@@ -18,14 +19,20 @@ import type {
   NeighbourState,
 } from '../datapath.js';
 import { BridgeWarning } from '../bridge-warning.js';
+import { type AnswerPolicies, policyOf } from '../answer-policies.js';
 import type { SourceLists } from '../source-lists.js';
 import type { UplinkNeed } from '../uplink-seeker.js';
+import { AnsweredGateways } from './answered-gateways.js';
 import { adoptedUplink, deviceOfId, gatewayNeighbours } from './adoption.js';
+import { type FrameTable, onLinks } from './frame-table.js';
 import type { GatewayChange } from './gateway-change.js';
+import { GatewayLog } from './gateway-log.js';
 import { GatewayTable } from './gateway-table.js';
+import { LatestNeighbours } from './latest-neighbours.js';
 import type { Offload } from './offload.js';
 import { NexthopUplink } from './nexthop-uplink.js';
 import { RouterChecks } from './router-checks.js';
+import { RouterProbes } from './router-probes.js';
 import { Takers } from './takers.js';
 
 /** A router with clients behind it is never silent for this long: OpenVPN's examples have a keepalive of 10 s. */
@@ -42,6 +49,7 @@ export interface NexthopDatapathOptions<Rules> {
   /** The setting `uplink`; null: found by itself. */
   readonly configuredUplink: ConfiguredUplink | null;
   readonly sources: SourceLists;
+  readonly answers: AnswerPolicies;
   readonly firewall: PacketPath;
   /** The second table, for frames that pass a bridge; null if the packet filter has none. */
   readonly frames: FrameTable | null;
@@ -58,13 +66,6 @@ export interface NexthopDatapathOptions<Rules> {
   readonly offload: Offload;
 }
 
-/** What captures frames off bridges. */
-export interface FrameTable {
-  /** Null if no link is a bridge. Pure. */
-  readonly compile: (site: Site) => Structure | null;
-  readonly firewall: Pick<PacketPath, 'seenMacs'>;
-}
-
 /**
  * The datapath that needs no kernel module. It keeps the gateways itself: fed by neighbour events, by the
  * neighbour table at the start, and by the sets that the packet path fills with source MACs it does not know.
@@ -73,29 +74,37 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   readonly problem = null;
   readonly #options: NexthopDatapathOptions<Rules>;
   readonly #table: GatewayTable;
+  readonly #answered: AnsweredGateways;
   #devices = new Set<string>();
   readonly #uplink: NexthopUplink;
   /** Gateway id -> the last count of its rule, and when it increased (monotonic milliseconds). */
   readonly #counted = new Map<number, { packets: number; grownAtMs: number }>();
   #counters: RuleCounters | null = null;
-  /** Gateway id -> how often it moved. */
-  readonly #moves = new Map<number, number>();
-  #isFull = false;
+  readonly #log: GatewayLog;
   readonly #withoutFrames: BridgeWarning;
   readonly #checks: RouterChecks;
   readonly #work = new OngoingWork();
   readonly #takers: Takers;
   readonly #closing = new AbortController();
+  readonly #latest = new LatestNeighbours();
+  readonly #probes: RouterProbes;
 
   constructor(options: NexthopDatapathOptions<Rules>) {
     this.#options = options;
-    this.#table = new GatewayTable(options.max, (device, mac) => this.#isLearntFrom(device, mac));
+    this.#table = new GatewayTable(
+      options.max,
+      (device, mac) => this.#isLearntFrom(device, mac),
+      undefined,
+      (device, mac) => this.#answered.policyOf({ device, mac, sources: [mac] }) !== null,
+    );
     const { firewall, logger } = options;
+    this.#answered = new AnsweredGateways(this.#table, options.answers);
+    this.#log = new GatewayLog({ ...options, table: this.#table });
     this.#withoutFrames = new BridgeWarning(logger);
     this.#uplink = new NexthopUplink({
       configured: options.configuredUplink,
       table: this.#table,
-      isSilent: (id) => this.#isSilent(id),
+      isSilent: (id) => this.#isSilent(id) || this.#table.get(id)?.isDead === true,
       logger,
     });
     this.#checks = new RouterChecks({
@@ -105,6 +114,14 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       onChanges: (changes) => this.#note(changes),
       onCounters: (counters) => this.counted(counters),
     });
+    this.#probes = new RouterProbes({
+      targets: async () => {
+        await this.readCounters();
+        return this.#answered.probed(this.uplinkId, (id) => this.#counters?.received.get(id)?.packets ?? 0);
+      },
+      onDead: (device, mac) => this.#note(this.#table.dead(device, mac)),
+      onAlive: (device, mac, by) => this.#note(this.#table.alive(device, mac, by)),
+    });
     this.#takers = new Takers({
       ...options,
       table: this.#table,
@@ -113,9 +130,10 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   }
 
   get ofSite(): Pick<Site, 'gateways' | 'uplink' | 'vacancies' | 'offloads'> {
+    const { gateway: uplink } = this.#uplink;
     return {
-      gateways: this.#table.list(),
-      uplink: this.#uplink.gateway,
+      gateways: this.#answered.list(),
+      uplink: uplink === null || uplink.isDead === true ? null : this.#answered.of(uplink),
       vacancies: this.#options.hasVacancies ? this.#table.vacancies.list : [],
       ...(this.#options.offload.isOn ? { offloads: true } : {}),
     };
@@ -146,7 +164,10 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       this.#devices.add(device);
       const own = sources.filter((source) => source.device === device).map((source) => source.mac);
       const isOrdered = table.orders.some((order) => order.device === device && own.includes(order.mac));
-      this.#table.adopt({ id, device, mac, sources: own, ...(isOrdered ? { isOrdered } : {}) });
+      const [home] = own;
+      const isPolicy =
+        !isOrdered && home !== undefined && this.#answered.policyOf({ device, mac: home, sources: own }) !== null;
+      this.#table.adopt({ id, device, mac: isPolicy ? home : mac, sources: own, ...(isOrdered ? { isOrdered } : {}) });
     }
     this.#uplink.adopt(adoptedUplink(policy, plan), table.uplinks);
     for (const [id, taker] of table.vacancies) {
@@ -172,8 +193,10 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
 
   heard(neighbours: readonly NeighbourState[]): void {
     const others = neighbours.filter(({ address }) => !this.#isNexthop(address));
+    this.#note(this.#answered.take(others));
+    if (!this.#latest.add(others)) return;
     this.#takers.before(others, () => [
-      ...others.flatMap((neighbour) => this.#table.neighbour(neighbour)),
+      ...this.#latest.take().flatMap((neighbour) => this.#table.neighbour(neighbour)),
       // Senders that the lists now exclude are no longer gateways.
       ...this.#table.removeExempt(),
     ]);
@@ -190,6 +213,11 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     if (this.#reserve()) this.#options.onChanged();
   }
 
+  /** See {@link RouterProbes}. */
+  probe(): Promise<void> {
+    return this.#work.add(this.#probes.round());
+  }
+
   poll(need: UplinkNeed, links: readonly Link[]): Promise<void> {
     return this.#work.add(this.#pollNow(need, links));
   }
@@ -200,6 +228,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     await this.#checks.close();
     await this.#options.offload.close();
     await this.#work.idle();
+    await this.#log.close();
   }
 
   async move({ device, from, to }: MoveOrder): Promise<boolean> {
@@ -207,6 +236,12 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     // What is ordered may be what there is: it is noted anyway, since it holds from now on.
     if (changes !== null) this.#note(changes, true);
     return changes !== null;
+  }
+
+  async forget({ device, mac }: ForgetOrder): Promise<boolean> {
+    const changes = this.#table.forget(device, mac);
+    this.#note(changes);
+    return changes.length > 0;
   }
 
   get wantsCounters(): boolean {
@@ -243,23 +278,34 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
 
   status(): GatewayStatus[] {
     const { uplinkId } = this;
-    return this.#table.list().map(({ id, device, mac }) => ({
+    return this.#answered.list().map(({ id, device, mac, sources, isDead }) => ({
       id,
       device,
       mac,
       addresses: this.#table.addressesOf(id),
-      state: this.#table.hasMoved(id) ? 'moved' : this.#table.isActive(id) || id === uplinkId ? 'active' : 'known',
+      deaths: this.#log.deaths.get(id) ?? 0,
+      state:
+        isDead === true
+          ? 'down'
+          : this.#table.hasMoved(id)
+            ? 'moved'
+            : this.#table.isActive(id) || id === uplinkId
+              ? 'active'
+              : 'known',
       received: this.#counters?.received.get(id) ?? NOTHING_COUNTED,
       sent: this.#counters?.sent.get(id) ?? NOTHING_COUNTED,
       learnedFlows: null,
-      moves: this.#moves.get(id) ?? 0,
+      moves: this.#log.moves.total(id),
+      recentMoves: this.#log.moves.recent(id),
       isOrdered: this.#table.isOrdered(id),
+      ...policyOf(this.#answered.policyOf({ device, mac, sources })),
       idleMs: null,
     }));
   }
 
   async #pollNow(need: UplinkNeed, links: readonly Link[]): Promise<void> {
-    const { firewall, frames, offload } = this.#options;
+    const { firewall, frames, answers, offload } = this.#options;
+    await answers.ask(this.#devices);
     await offload.look();
     await this.#takers.look();
     const uplinks = await firewall.seenMacs('uplinks');
@@ -302,43 +348,26 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   }
 
   #note(changes: readonly GatewayChange[], isOtherwiseChanged = false): void {
-    const { logger } = this.#options;
     for (const change of changes) {
       this.#checks.take(change);
-      if (change.kind === 'doubted') continue;
-      if (change.kind === 'limit') {
-        // Logged once until there is room again.
-        if (!this.#isFull)
-          logger.warn('gateway.limit', { device: change.device, mac: change.mac, max: this.#options.max });
-        this.#isFull = true;
-        continue;
-      }
-      if (change.kind === 'gone') this.#isFull = false;
-      const { id, device, mac } = change.gateway;
-      const fields = { gateway: id, device, mac };
-      if (change.kind === 'found')
-        logger.info('gateway.found', { ...fields, by: change.by, pass: this.#options.nextPass() });
-      else if (change.kind === 'moved') {
-        this.#moves.set(id, (this.#moves.get(id) ?? 0) + 1);
-        logger.info('gateway.moved', {
-          ...fields,
-          from: change.from,
-          by: change.by,
-          address: change.address,
-          pass: this.#options.nextPass(),
-        });
-      } else {
-        logger.info('gateway.gone', { ...fields, reason: change.why });
-        this.#counted.delete(id);
-        this.#moves.delete(id);
-        this.#forgetMarks(id);
-      }
+      this.#log.tell(change);
+      if (change.kind === 'dead') this.#endOffloaded();
+      if (change.kind !== 'gone') continue;
+      this.#counted.delete(change.gateway.id);
+      this.#forgetMarks(change.gateway.id);
     }
     const hasReserved = changes.length > 0 && this.#reserve();
     if (changes.some(({ kind }) => kind !== 'limit' && kind !== 'doubted') || isOtherwiseChanged || hasReserved)
       this.#options.onChanged();
     if (changes.some(({ kind }) => kind === 'found') && this.#table.vacancies.list.length > 0)
       this.#takers.lookAfterPass();
+  }
+
+  /** The offloaded flows of a dead gateway pass rules and routing once more, when its rule is removed. */
+  #endOffloaded(): void {
+    const { offload, applied, logger } = this.#options;
+    const renewed = offload.isOn ? applied().then(() => offload.rulesChanged()) : Promise.resolve();
+    renewed.catch((error: unknown) => logger.warn('daemon.check_failed', { error }));
   }
 
   /** The pass that takes a gateway away ends its offloaded flows, whose entries some kernels do not delete before. */
@@ -358,14 +387,4 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       .add(this.#ended().then(() => flushMark(gatewayMark(policy, id), policy.markMask)))
       .catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
   }
-}
-
-/** Destinations of captured frames, which ports name, as MACs on the links of their bridges; without the bridges' own. */
-function onLinks(destinations: readonly SeenMac[], links: readonly Link[]): SeenMac[] {
-  const cables = cableLinks(links).filter(({ cable }) => cable.vlan === null);
-  const own = new Set(cables.flatMap(({ cable: { mac, ports } }) => [mac, ...ports.map((port) => port.mac)]));
-  return destinations.flatMap((seen) => {
-    const link = cables.find(({ cable }) => cable.ports.some(({ device }) => device === seen.device));
-    return link === undefined || own.has(seen.mac) ? [] : [{ ...seen, device: link.device }];
-  });
 }

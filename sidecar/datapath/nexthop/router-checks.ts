@@ -12,6 +12,8 @@ import type { GatewayTable } from './gateway-table.js';
 const RULES_MS = 50;
 /** An answer takes less than a millisecond on an idle link, and a busy router some ten. */
 const ANSWER_MS = 200;
+/** What a router gets that lately proved alive after a claim of its address; its frames are looked for all the time. */
+const CONTESTED_MS = 3000;
 /**
  * After a move, an answer may come late: the kernel repeats a lost question after one second and after two
  * (neigh/default/retrans_time_ms).
@@ -52,8 +54,8 @@ interface Rival {
  */
 export class RouterChecks {
   readonly #options: RouterChecksOptions;
-  /** `device MAC` of routers that are being asked. */
-  readonly #asked = new Set<string>();
+  /** `device MAC` of routers that are being asked; true: once more after that. */
+  readonly #asked = new Map<string, boolean>();
   /** Gateway id -> packets from its own MAC, of a reading that began after the last claim. */
   readonly #baselines = new Map<number, number>();
   readonly #wantedBaselines = new Set<number>();
@@ -75,8 +77,15 @@ export class RouterChecks {
 
   /** Starts the checks that a change requires; returns immediately. */
   take(change: GatewayChange): void {
-    if (change.kind === 'doubted') this.#begin(this.#ask(change.doubt));
-    else if (change.kind === 'moved' && change.by !== 'command') this.#begin(this.#lookAfterMove(change.gateway.id));
+    // Frames from before a claim are no evidence, so a reading from before the last one is none either.
+    if (change.kind === 'doubted') {
+      const { device, mac } = change.doubt;
+      this.#baselines.delete(this.#options.table.bySource(device, mac)?.id ?? 0);
+      this.#begin(this.#ask(change.doubt));
+    } else if (change.kind === 'moved' && change.by !== 'command' && change.by !== 'policy') {
+      this.#baselines.delete(change.gateway.id);
+      this.#begin(this.#lookAfterMove(change.gateway.id));
+    }
   }
 
   /** Stops every check; resolves when none runs any more. */
@@ -116,32 +125,46 @@ export class RouterChecks {
     }
   }
 
-  async #ask({ device, mac }: Doubt): Promise<void> {
-    const { table } = this.#options;
-    const name = `${device} ${mac}`;
-    if (this.#asked.has(name)) return;
-    this.#asked.add(name);
-    this.#rivals.delete(name);
+  async #ask(doubt: Doubt): Promise<void> {
+    const name = `${doubt.device} ${doubt.mac}`;
+    if (this.#asked.has(name)) {
+      this.#asked.set(name, true);
+      return;
+    }
     try {
-      await this.#pause(RULES_MS);
-      if (table.doubtOf(device, mac) === null) return;
-      const own = table.bySource(device, mac);
-      if (own !== null) await this.#takeBaselines([own.id]);
-      const others = table.doubtOf(device, mac)?.others ?? [];
-      await askNeighbours(device, mac, others);
-      await this.#pause(ANSWER_MS);
-      // Its other addresses may have gone as well by now.
-      if (table.doubtOf(device, mac) !== null && (await hasAnswered(device, mac, others)))
-        this.#found(device, mac, 'answer');
-      if (table.doubtOf(device, mac) !== null) await this.#readCounters();
-      const changes = table.silent(device, mac);
-      this.#options.onChanges(changes);
-      for (const pauseMs of changes.length > 0 ? LATE_ANSWERS_MS : []) {
-        await this.#pause(pauseMs);
-        if (await hasAnswered(device, mac, others)) this.#options.onChanges(table.alive(device, mac, 'answer'));
-      }
+      do {
+        this.#asked.set(name, false);
+        await this.#askOnce(doubt);
+      } while (this.#asked.get(name) === true);
     } finally {
       this.#asked.delete(name);
+    }
+  }
+
+  async #askOnce({ device, mac }: Doubt): Promise<void> {
+    const { table } = this.#options;
+    this.#rivals.delete(`${device} ${mac}`);
+    await this.#pause(RULES_MS);
+    const doubt = table.doubtOf(device, mac);
+    if (doubt === null) return;
+    const { others } = doubt;
+    const own = table.bySource(device, mac);
+    if (own !== null) await this.#takeBaselines([own.id]);
+    await askNeighbours(device, mac, others);
+    const isOpen = (): boolean => table.doubtOf(device, mac) === doubt;
+    for (let waitedMs = 0; isOpen() && waitedMs < (doubt.isContested ? CONTESTED_MS : ANSWER_MS);) {
+      await this.#pause(ANSWER_MS);
+      waitedMs += ANSWER_MS;
+      // Its other addresses may have gone as well by now.
+      if (isOpen() && (await hasAnswered(device, mac, others))) this.#found(device, mac, 'answer');
+      if (isOpen()) await this.#readCounters();
+    }
+    if (!isOpen()) return;
+    const changes = table.silent(device, mac);
+    this.#options.onChanges(changes);
+    for (const pauseMs of changes.length > 0 ? LATE_ANSWERS_MS : []) {
+      await this.#pause(pauseMs);
+      if (await hasAnswered(device, mac, others)) this.#options.onChanges(table.alive(device, mac, 'answer'));
     }
   }
 
@@ -151,7 +174,9 @@ export class RouterChecks {
     const doubt = table.doubtOf(device, mac);
     onChanges(table.alive(device, mac, by));
     if (doubt === null) return;
-    logger.info('gateway.kept', { device, mac, address: doubt.address, claimedBy: doubt.claimedBy, by });
+    // Of many claims, the first that was false is enough for the log.
+    if (!doubt.isContested)
+      logger.info('gateway.kept', { device, mac, address: doubt.address, claimedBy: doubt.claimedBy, by });
     if (by === 'answer' && !doubt.wasClaimantActive)
       this.#rivals.set(`${device} ${mac}`, { doubt, sinceMs: performance.now(), before: null });
   }

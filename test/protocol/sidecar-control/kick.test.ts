@@ -61,6 +61,7 @@ class KickRig implements AsyncDisposable {
       readiness: async () => [],
       orders: {
         move: async () => false,
+        forget: async () => false,
         kick: (order) => kicker.kick(order),
         release: (order) => kicker.release(order),
       },
@@ -309,7 +310,7 @@ describe('gwmark kick', () => {
     assert.equal((await post(rig.path, '/release', '{"client":1}'))[0], 400);
     assert.deepEqual(await post(rig.path, '/kiss', '{}'), [
       404,
-      'no such page; expected POST /move, /kick or /release\n',
+      'no such page; expected POST /move, /forget, /kick or /release\n',
     ]);
   });
 });
