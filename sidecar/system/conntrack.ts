@@ -10,8 +10,8 @@ const NOTHING_DELETED = /0 flow entries have been deleted/;
 const UNFINISHED = /No buffer space available|Protocol error|doesn't exist/;
 
 /**
- * What it says of an entry that is in a flowtable, where the kernel does not delete such (`ctnetlink_del_conntrack()`,
- * up to Linux 6.3). The kernel empties a flowtable that was deleted a moment later.
+ * What it says of an entry that is in a flowtable, where the kernel does not delete such
+ * (`ctnetlink_del_conntrack()`). The kernel empties a flowtable that was deleted a moment later.
  */
 const OFFLOADED = /Device or resource busy/;
 const OFFLOADED_MS = 50;
