@@ -122,7 +122,7 @@ export class Kernel implements AsyncDisposable {
     this.tables = tables;
     this.offload = offload;
     this.reconciler = reconciler;
-    this.reachability = new Reachability({ clients, applied: () => reconciler.applied(), logger });
+    this.reachability = new Reachability({ clients, routing, applied: () => reconciler.applied(), logger });
     this.forwarder = new Forwarder({
       datapath: kind,
       isManaging: () => settings().sysctl === 'manage',

@@ -1,3 +1,4 @@
+import { routesTo } from './iproute.js';
 import type { KernelRouting, WatchOptions } from './kernel-routing.js';
 import { NeighbourMonitor } from './neighbour-monitor.js';
 import { addRouting, readRouting, removeRouting } from './plan.js';
@@ -8,6 +9,7 @@ export const IP_ROUTING: KernelRouting = {
   read: readRouting,
   add: addRouting,
   remove: removeRouting,
+  routesTo,
   // `ip monitor` reports nothing of lost events.
   watch: async (options: WatchOptions) => new NeighbourMonitor(options),
   [Symbol.asyncDispose]: async () => undefined,

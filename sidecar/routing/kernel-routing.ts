@@ -1,4 +1,4 @@
-import type { Policy, RoutingDiff, RoutingPlan } from '../../rules/index.js';
+import type { Family, Policy, RoutingDiff, RoutingPlan } from '../../rules/index.js';
 import type { KernelEvent } from './neighbour-monitor.js';
 
 export interface WatchOptions {
@@ -28,6 +28,13 @@ export interface KernelRouting extends AsyncDisposable {
   add(policy: Policy, diff: RoutingDiff): Promise<void>;
   /** Applies the removals of a difference. What is already gone with its device is no failure. @throws as `add` */
   remove(policy: Policy, diff: RoutingDiff): Promise<void>;
+  /**
+   * Asks the kernel where it would send packets of its own to these addresses.
+   *
+   * @returns the device by address; without addresses that have no route
+   * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`
+   */
+  routesTo(family: Family, addresses: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /**
    * Watches neighbours, devices, addresses, routes and rules. Resolves when it does; the caller disposes the result,
    * before this.

@@ -64,6 +64,12 @@ export function toNeighbour({ family, address, device, mac, state }: NeighbourEn
   return mac === null && state !== NUD.incomplete ? null : { family, address, device, mac };
 }
 
+/** The device of the answer to `askRoute`; null if there is no route, or the device is gone. */
+export function decodeAnswer({ type, body }: Message, names: Names): string | null {
+  const index = type === RTM.newRoute ? attributesOf(body, OWN_HEADER_BYTES).get(RTA.device) : undefined;
+  return index === undefined ? null : names.nameOf(uint32(index));
+}
+
 /** A route and who made it; null for what no plan has: another family, a cached route, a device that is gone. */
 export function decodeRoute({ body }: Message, names: Names): { route: Route; protocol: number } | null {
   const family = familyOf(body);

@@ -69,6 +69,14 @@ export function changeRoute(what: 'replace' | 'del', policy: Policy, route: Rout
   };
 }
 
+/** As `ip route get ADDRESS`. */
+export function askRoute(family: Family, address: string): Request {
+  const own = Buffer.alloc(OWN_HEADER_BYTES);
+  own[0] = AF[family];
+  own[1] = addressBits(family);
+  return { type: RTM.getRoute, flags: 0, own, attributes: attribute(RTA.destination, addressBytes(address)) };
+}
+
 /** As `ip rule add` and `ip rule del`. */
 export function changeRule(what: 'add' | 'del', policy: Policy, rule: PolicyRule): Request {
   const { family, table, goto } = rule;

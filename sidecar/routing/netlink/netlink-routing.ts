@@ -4,15 +4,15 @@ import { GwmarkError } from '../../errors.js';
 import type { KernelRouting, WatchOptions } from '../kernel-routing.js';
 import { ALREADY_GONE } from '../plan.js';
 import { neighbourLine, printRoute, printRule } from '../print.js';
-import { decodeNeighbour, decodeRoute, decodeRule, toNeighbour } from './decode.js';
-import { changeRoute, changeRule, removeNeighbour, setNeighbour } from './encode.js';
+import { decodeAnswer, decodeNeighbour, decodeRoute, decodeRule, toNeighbour } from './decode.js';
+import { askRoute, changeRoute, changeRule, removeNeighbour, setNeighbour } from './encode.js';
 import type { Message, Request } from './messages.js';
 import { NetlinkMonitor } from './netlink-monitor.js';
 import { RoutingRefusal } from './refusal.js';
 import { RouteSocket } from './route-socket.js';
 import { AF, OWN_HEADER_BYTES, RTM } from './rtnetlink.js';
 
-/** After so many changes, other work has its turn: one takes about 10 microseconds. */
+/** After so many changes or questions, other work has its turn: one takes about 10 microseconds. */
 const CHANGES_PER_TURN = 100;
 
 /** Rules, routes and neighbours by rtnetlink, in this process. */
@@ -120,12 +120,31 @@ export class NetlinkRouting implements KernelRouting {
     );
   }
 
+  async routesTo(family: Family, addresses: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>();
+    for (const [index, address] of addresses.entries()) {
+      if (index % CHANGES_PER_TURN === CHANGES_PER_TURN - 1) await nextTurn();
+      const device = this.#deviceTo(family, address);
+      if (device !== null) found.set(address, device);
+    }
+    return found;
+  }
+
   watch(options: WatchOptions): Promise<AsyncDisposable> {
     return NetlinkMonitor.open(this.#socket.names, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close();
+  }
+
+  #deviceTo(family: Family, address: string): string | null {
+    try {
+      return decodeAnswer(this.#socket.question(askRoute(family, address)), this.#socket.names);
+    } catch (error) {
+      if (!(error instanceof RoutingRefusal)) throw error;
+      throw new GwmarkError('ROUTING_FAILED', `ip -${family} route get ${address}: ${error.reason}`, { cause: error });
+    }
   }
 
   /** @param tolerate when given, a refusal for such a reason is none; others fail after the rest was done */

@@ -72,7 +72,17 @@ export class RouteSocket {
    *
    * @throws RoutingRefusal
    */
-  ask({ type, flags, own, attributes }: Request): void {
+  ask(request: Request): void {
+    const refusal = this.#refusalIn(this.question(request));
+    if (refusal !== null) throw refusal;
+  }
+
+  /**
+   * The first answer: what was asked for, or NLMSG_ERROR, an acknowledgement or a refusal. Valid until the next request.
+   *
+   * @throws RoutingRefusal if there is none
+   */
+  question({ type, flags, own, attributes }: Request): Message {
     const sequence = this.#nextSequence();
     this.#writer.clear();
     this.#writer.request({ type, flags: flags | NLM_F_REQUEST, sequence }, own, attributes);
@@ -82,13 +92,8 @@ export class RouteSocket {
       const length = this.#requests.receive(this.#received);
       if (length === 'none') break;
       if (length === 'lost') continue;
-      for (const message of splitMessages(this.#received.subarray(0, length))) {
-        if (message.sequence === sequence && message.type === NLMSG_ERROR) {
-          const refusal = this.#refusalIn(message);
-          if (refusal !== null) throw refusal;
-          return;
-        }
-      }
+      for (const message of splitMessages(this.#received.subarray(0, length)))
+        if (message.sequence === sequence) return message;
     }
     throw new RoutingRefusal('no answer to the request: whether it was done is unknown');
   }

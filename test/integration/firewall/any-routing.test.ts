@@ -56,6 +56,47 @@ for (const by of ['netlink', 'ip'] as const) {
       );
     });
 
+    it('says by which device the kernel would send to an address, and of which it has none', async () => {
+      // These outlive the devices, and so the reset before each test.
+      await ip('route replace unreachable 198.18.0.0/24');
+      await ip('-6 route replace unreachable 2001:db8:99::/64');
+      await ip('route add 198.19.0.0/24 nexthop via 192.0.2.1 dev lan0 nexthop via 203.0.113.2 dev lan1');
+      await ip('route add 198.51.100.9/32 dev lan0');
+
+      assert.deepEqual(
+        await routing.routesTo(4, [
+          '192.0.2.5',
+          '192.0.2.77',
+          '198.51.100.7',
+          '198.51.100.9',
+          '198.18.0.1',
+          '100.64.0.1',
+        ]),
+        new Map([
+          ['192.0.2.5', 'lo'],
+          ['192.0.2.77', 'lan0'],
+          ['198.51.100.7', 'tun0'],
+          ['198.51.100.9', 'lan0'],
+        ]),
+      );
+      assert.match((await routing.routesTo(4, ['198.19.0.1'])).get('198.19.0.1') ?? '', /^lan[01]$/);
+      assert.deepEqual(
+        await routing.routesTo(6, ['2001:db8:1::7', '2001:db8:8::7', '2001:db8:99::1', '2001:db8:77::1']),
+        new Map([
+          ['2001:db8:1::7', 'lan0'],
+          ['2001:db8:8::7', 'tun0'],
+        ]),
+      );
+      assert.deepEqual(await routing.routesTo(4, []), new Map());
+    });
+
+    it('answers more questions than one turn has, in either family', async () => {
+      const addresses = Array.from({ length: 250 }, (_, index) => `10.64.1.${index}`);
+
+      assert.deepEqual([...(await routing.routesTo(4, addresses)).keys()], addresses);
+      assert.deepEqual(new Set((await routing.routesTo(4, addresses)).values()), new Set(['tun1']));
+    });
+
     it('is read back for every IPv6 prefix that next hops may have', async () => {
       await fc.assert(
         fc.asyncProperty(nexthop6, async (prefix) => {
