@@ -34,8 +34,8 @@ Options:
   --profile DIR  write V8 CPU profiles of gwmark's process into DIR; times are worse then
   --help         this text
 
-Both sides run before other programs of the machine: connect, change and router by the real-time scheduler, the others at
-nice -10.
+Both sides run before other programs of the machine: connect, change, router and the watched storms by the real-time
+scheduler, the others at nice -10.
 Judge by the ratios of one run; absolute times are this machine's at this moment. "bar" is the project's
 target. A row that misses its bar says so and does not change the exit code. Exit codes: 0 measured, 1 could not
 measure, 2 wrong usage.

@@ -74,12 +74,14 @@ export async function measureStorm(bench: Bench, task: TaskOf<'storm'>): Promise
   await delay(SETTLE_MS);
   const idleMb = subject.peakMemoryMb();
   await using nftables = await openNftables({ executor: 'library' });
-  const longestTurnMs = subject.measureTurns();
+  if (task.isWatched) setRealTime([process.pid, subject.pid], true);
+  const longestTurnMs = task.isWatched ? subject.measureTurns() : async () => Number.NaN;
   const startUs = monotonicUs();
   const complete = watchUntilComplete(nftables, SET_OF[task.side], task.clients, STORM_TIMEOUT_MS);
   const written = storm.play(bench.server);
   const [{ atUs, changes }] = await Promise.race([Promise.all([complete, written]), subject.failed]);
   const turnMs = await Promise.race([longestTurnMs(), subject.failed]);
+  if (task.isWatched) setRealTime([process.pid, subject.pid], false);
   if (task.side === 'gwmark') await oneMoreSnapshot(bench.server, subject);
   return {
     seconds: (atUs - startUs) / 1e6,
@@ -188,9 +190,9 @@ async function verifyCount({ side }: Task, wanted: number): Promise<void> {
 }
 
 async function openForStorm(bench: Bench, task: TaskOf<'storm'>): Promise<Subject> {
-  if (task.side === 'spawned-nft') return Subject.openTelling({ ...bench, side: task.side, hasProbe: true });
+  if (task.side === 'spawned-nft') return Subject.openTelling({ ...bench, side: task.side, hasProbe: task.isWatched });
   const controlSocket = join(bench.directory, 'control.sock');
-  const subject = Subject.openProduct({ ...bench, side: task.side, hasProbe: true }, controlSocket);
+  const subject = Subject.openProduct({ ...bench, side: task.side, hasProbe: task.isWatched }, controlSocket);
   const becomeReady = async (): Promise<void> => {
     while (
       !(await fetchStatus(controlSocket).then(

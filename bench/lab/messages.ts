@@ -23,7 +23,13 @@ export type Task =
       readonly warmUp: number;
       readonly paceMs: number;
     }
-  | { readonly kind: 'storm'; readonly side: Side; readonly clients: number }
+  | {
+      readonly kind: 'storm';
+      readonly side: Side;
+      readonly clients: number;
+      /** The event loop is watched, by the real-time scheduler; what watches takes memory and time. */
+      readonly isWatched: boolean;
+    }
   | {
       readonly kind: 'change';
       readonly side: Side;
@@ -43,7 +49,7 @@ export interface StormResult {
   readonly peakMb: number;
   /** Changes of the ruleset that the storm took, as far as they were seen. */
   readonly transactions: number;
-  /** How long the process's event loop was away at most, until the kernel had all. */
+  /** How long the process's event loop was away at most, until the kernel had all; NaN if it was not watched. */
   readonly longestTurnMs: number;
 }
 

@@ -28,9 +28,9 @@ export async function runDaemon(
   signal: AbortSignal,
   reloads: Reloads,
 ): Promise<void> {
-  // After start-up the young generation need not grow: a storm of connects then stays some 20 MB smaller, at the same
-  // speed.
-  setFlagsFromString('--semi-space-growth-factor=1');
+  // After start-up the young generation need not grow, and the old one is collected before it has grown much: a storm
+  // of connects then stays some 35 MB smaller, for a twentieth more processor time.
+  for (const flag of ['--semi-space-growth-factor=1', '--optimize-for-size']) setFlagsFromString(flag);
   const datapath = await selectDatapath(settings, logger);
   await using tool = await openFirewallTool(settings, logger);
   await using routing = await openRouting(settings, logger);
