@@ -87,7 +87,8 @@ export async function readDevices(
       devices.find(({ ifname }) => ifname === name),
     ),
   );
-  const routes = (await Promise.all([readOnlinkRoutes(4), readOnlinkRoutes(6)])).flat();
+  // One spawn after the other: each stops the event loop for some milliseconds, and clients wait for it.
+  const routes = [...(await readOnlinkRoutes(4)), ...(await readOnlinkRoutes(6))];
   const untagged = await readUntaggedVlans(devices);
   const vrfMembers = devices.flatMap((device) =>
     isVrfMember(device)
@@ -100,6 +101,11 @@ export async function readDevices(
         ]
       : [],
   );
+  const tunnels: Tunnel[] = [];
+  for (const device of noneDevices) {
+    const tunnel = await toTunnel(device);
+    if (tunnel !== null) tunnels.push(tunnel);
+  }
   const unusable = wanted.flatMap((name) =>
     whyUnusable(
       name,
@@ -120,7 +126,7 @@ export async function readDevices(
         ),
       ),
     ),
-    tunnels: (await Promise.all(noneDevices.map(toTunnel))).filter((tunnel) => tunnel !== null),
+    tunnels,
     numbers: [...etherDevices, ...noneDevices].map(({ ifname, ifindex, mtu }, position) => ({
       device: ifname,
       index: ifindex,
@@ -208,18 +214,15 @@ async function toLink(
 
 /** Null for a device that disappeared since it was listed. */
 async function toTunnel(device: IpDevice): Promise<Tunnel | null> {
-  const routes = await Promise.all([
-    ipJson<IpRoute>(['-4', 'route', 'show', 'dev', device.ifname]),
-    ipJson<IpRoute>(['-6', 'route', 'show', 'dev', device.ifname]),
-  ]).catch((error: unknown) => {
+  const routes: IpRoute[] = [];
+  try {
+    for (const family of ['-4', '-6'])
+      routes.push(...(await ipJson<IpRoute>([family, 'route', 'show', 'dev', device.ifname])));
+  } catch (error) {
     if (isDeviceGone(error)) return null;
     throw error;
-  });
-  if (routes === null) return null;
-  const covered = routes
-    .flat()
-    .map(({ dst }) => parseNetwork(dst))
-    .filter((network) => network !== null);
+  }
+  const covered = routes.map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null);
   const addresses = addressesOf(device).filter(({ host }) => !isLinkLocal(host));
   return {
     device: device.ifname,

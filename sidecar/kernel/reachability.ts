@@ -77,7 +77,7 @@ export class Reachability {
       const isOwnAnycast = (network: ClientNetwork): boolean =>
         family === 6 && !isHost(network) && found.get(network.address) === LOOPBACK;
       const again = asked.filter(isOwnAnycast);
-      const ofLast = again.length === 0 ? found : await routesTo(family, again.map(lastAddress));
+      const ofLast = again.length === 0 ? found : await this.#options.routing.routesTo(family, again.map(lastAddress));
       for (const network of asked) {
         const device = isOwnAnycast(network) ? ofLast.get(lastAddress(network)) : found.get(network.address);
         this.#note(network, device ?? null);
