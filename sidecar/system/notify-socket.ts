@@ -1,5 +1,5 @@
 import { GwmarkError } from '../errors.js';
-import { loadKoffi } from './koffi.js';
+import { loadKoffi } from 'nftables-json/netlink';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;

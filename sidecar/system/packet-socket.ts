@@ -3,6 +3,8 @@
  *
  * @see packet(7)
  */
+import { loadKoffi } from 'nftables-json/netlink';
+
 const AF_PACKET = 17;
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const ETHER_HEADER = 14;
@@ -21,7 +23,7 @@ export interface PacketSocket {
 
 /** @returns why there is none, in words, if CAP_NET_RAW, the address family or koffi is missing */
 export async function openPacketSocket(): Promise<PacketSocket | { readonly missing: string }> {
-  const koffi = await import('koffi').catch(() => null);
+  const koffi = await loadKoffi().catch(() => null);
   if (koffi === null) return { missing: 'koffi cannot be loaded' };
   const libc = koffi.load(null);
   const socket = libc.func('int socket(int domain, int type, int protocol)');

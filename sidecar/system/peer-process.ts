@@ -1,4 +1,4 @@
-import { loadKoffi } from './koffi.js';
+import { loadKoffi } from 'nftables-json/netlink';
 
 /**
  * `SOL_SOCKET` and `SO_PEERCRED` of asm/socket.h; other architectures of Debian's have these, too, except powerpc's

@@ -3,6 +3,7 @@
  *
  * @see libnftables(3)
  */
+import { loadKoffi, requireLargeStacks } from './koffi.js';
 import { NftError } from './nft-error.js';
 
 /** `NFT_CTX_OUTPUT_*` of nftables/libnftables.h. */
@@ -10,13 +11,6 @@ const OUTPUT_JSON = 1 << 4;
 const OUTPUT_TERSE = 1 << 11;
 /** `NFT_CTX_INPUT_NO_DNS`, since nftables 1.0.9. */
 const INPUT_NO_DNS = 1 << 0;
-
-/**
- * koffi runs asynchronous calls on stacks of its own, 128 KiB by default. libnftables keeps netlink buffers
- * of more than 64 KiB on the stack (mnl.c, NFT_NLMSG_MAXSIZE) and its parsers recurse: 64 KiB end in a segmentation
- * fault, 128 KiB leave little.
- */
-const ASYNC_STACK_BYTES = 1 << 20;
 
 /** One `struct nft_ctx`. Not to be used by two calls at a time. */
 export interface NftContext {
@@ -98,17 +92,8 @@ interface Bindings {
 }
 
 async function loadBindings(libraryPath: string): Promise<Bindings> {
-  const koffi = await import('koffi').catch((cause: unknown) => {
-    throw new NftError('UNAVAILABLE', `koffi cannot be loaded: ${reason(cause)}`, { cause });
-  });
-  if ((koffi.config().async_stack_size ?? 0) < ASYNC_STACK_BYTES) {
-    try {
-      koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
-    } catch (cause) {
-      // koffi refuses once it has loaded any library: then another user in this process runs it with small stacks.
-      throw new NftError('UNAVAILABLE', `koffi stacks of ${ASYNC_STACK_BYTES} bytes: ${reason(cause)}`, { cause });
-    }
-  }
+  const koffi = await loadKoffi();
+  requireLargeStacks(koffi);
   try {
     const library = koffi.load(libraryPath);
     return {

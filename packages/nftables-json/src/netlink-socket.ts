@@ -6,6 +6,7 @@
  *
  * @see netlink(7); net/netfilter/nfnetlink.c nfnetlink_rcv(), net/netlink/af_netlink.c netlink_unicast()
  */
+import { loadKoffi } from './koffi.js';
 import { NftError } from './nft-error.js';
 import { listenForReadiness } from './socket-signal.js';
 
@@ -66,9 +67,7 @@ export interface NetlinkSocket {
 /** @throws NftError UNAVAILABLE if koffi or the socket is missing */
 export async function openNetlinkSocket(options: NetlinkSocketOptions = {}): Promise<NetlinkSocket> {
   const { protocol = NETLINK_NETFILTER, groups = [], receiveBytes, isExplicit = false } = options;
-  const koffi = await import('koffi').catch((cause: unknown) => {
-    throw new NftError('UNAVAILABLE', 'koffi cannot be loaded', { cause });
-  });
+  const koffi = await loadKoffi();
   const libc = koffi.load(null);
   const socket = libc.func('int socket(int domain, int type, int protocol)');
   const setsockopt = libc.func('int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t len)');

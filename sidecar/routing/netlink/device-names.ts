@@ -1,4 +1,4 @@
-import { loadKoffi } from '../../system/koffi.js';
+import { loadKoffi } from 'nftables-json/netlink';
 import { RoutingRefusal } from './refusal.js';
 
 /** IF_NAMESIZE of net/if.h. */

@@ -52,6 +52,8 @@ describe('vacancies', function () {
   it('are other ones after the table was replaced, in which nobody knows any more who had taken which', async () => {
     await using rig = await DaemonRig.start([fake], { devices: ['lan0'] });
     await rig.ready();
+    // The rules of the tunnel, which follow at once, would meet the deletion.
+    await rig.until(() => (rig.log.text().split('server.ready')[1] ?? '').includes('firewall.applied'), 'its rules');
 
     await nft('delete table inet gwmark');
 

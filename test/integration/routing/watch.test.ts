@@ -178,19 +178,23 @@ describe('rtnetlink in this process', () => {
     assert.equal(listings[1], listings[0]);
   });
 
-  it('may be opened before libnftables, which needs larger stacks of koffi', async () => {
-    const module = new URL('../../../sidecar/routing/netlink/netlink-routing.js', import.meta.url).href;
-    const script = `
-      const { NetlinkRouting } = await import('${module}');
-      await NetlinkRouting.open();
+  for (const [what, specifier, open] of [
+    ['routing', '../../../sidecar/routing/netlink/netlink-routing.js', 'NetlinkRouting.open()'],
+    ['the monitor', 'nftables-json/netlink', 'openNetlinkSocket()'],
+  ] as const)
+    it(`lets ${what} be opened before libnftables, which needs larger stacks of koffi`, async () => {
+      const module = specifier.startsWith('.') ? new URL(specifier, import.meta.url).href : specifier;
+      const script = `
+      const { ${open.split(/[.(]/)[0]} } = await import('${module}');
+      await ${open};
       const { openNftables } = await import('nftables-json');
       console.log((await openNftables({ executor: 'library' })).executor);
       process.exit();`;
 
-    const result = await tryExec([process.execPath, '--input-type=module', '-e', script]);
+      const result = await tryExec([process.execPath, '--input-type=module', '-e', script]);
 
-    assert.equal(result.stdout.trim(), 'library', result.stderr);
-  });
+      assert.equal(result.stdout.trim(), 'library', result.stderr);
+    });
 
   it('gives the kernel’s own words for a refusal', async () => {
     await using routing = await NetlinkRouting.open();
