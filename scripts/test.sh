@@ -3,7 +3,7 @@
 # machines with Debian's 6.1 (other kernels: npm run test:kernels), with what the other suites leave of the processors; their output
 # is shown at the end. Stops at the first suite that fails. The last line is the total, "N passed, N failed". With CI=true a skipped
 # test is a failed one. With TEST_EXHAUSTIVE=true nothing is sampled: both flavours of iptables, every place where a recording can be
-# cut in two, and on the module the conformance suite whole, not only what test/vm/conformance-sample.sh says.
+# cut in two, and all tests of the module, not only those of test/vm/run-all --sample.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/prepare.sh
@@ -118,7 +118,7 @@ integration() {
   ((failed == 0)) || finish
 }
 
-# The end of the tests of test/vm, the conformance suite on the module (or a sample of it) among them. run-all shows whatever fails.
+# The end of the tests of test/vm, or of a part of them. run-all shows whatever fails.
 kernel_suite() {
   local passing failing
   printf '\n== vm, kernel 6.1\n'

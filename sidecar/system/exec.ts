@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 export interface ExecOptions {
   /** Text for standard input. */
   readonly input?: string;
-  /** Milliseconds until the program is killed; default 10000. */
+  /** Milliseconds until the program is killed; default 30000. */
   readonly timeoutMs?: number;
   /** Most bytes that the program may print, standard output and error together; default 64 MiB. */
   readonly maxOutputBytes?: number;
@@ -26,7 +26,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
  * of a listing is never taken for the whole. A bad exit code is a result.
  */
 export function exec(command: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
-  const { input, timeoutMs = 10_000, maxOutputBytes = MAX_OUTPUT_BYTES } = options;
+  const { input, timeoutMs = 30_000, maxOutputBytes = MAX_OUTPUT_BYTES } = options;
   return new Promise((resolve, reject) => {
     // A group of its own: Ctrl-C in a terminal must not end what is under way.
     const child = spawn(command, args, {
