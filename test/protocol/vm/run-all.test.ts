@@ -42,6 +42,10 @@ interface Outcome {
   readonly guests: readonly Guest[];
 }
 
+function conformanceOf(names: readonly string[] = []): readonly string[] {
+  return names.filter((name) => name.startsWith('conformance')).toSorted();
+}
+
 describe('the tests in virtual machines', () => {
   let directory: string;
   beforeEach(() => {
@@ -71,10 +75,8 @@ describe('the tests in virtual machines', () => {
       runAll('--guests', '1', '--except', 'moves', '--except', 'nat', ...options).guests.flatMap(({ tests }) => tests),
     );
 
-    const conformance = (names: readonly string[] = []): readonly string[] =>
-      names.filter((name) => name.startsWith('conformance')).toSorted();
-    assert.deepEqual(conformance(sampled), ['conformance-sample']);
-    assert.deepEqual(conformance(whole), ['conformance', 'conformance-moves']);
+    assert.deepEqual(conformanceOf(sampled), ['conformance-sample']);
+    assert.deepEqual(conformanceOf(whole), ['conformance', 'conformance-moves']);
     assert.deepEqual(
       sampled?.filter((name) => name !== 'conformance-sample' && whole?.includes(name) !== true),
       [],
