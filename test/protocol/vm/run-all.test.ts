@@ -87,8 +87,8 @@ describe('the tests in virtual machines', () => {
     const { guests } = runAll('--guests', '4', '--except', 'moves', '--except', 'nat');
 
     assert.deepEqual(
-      guests.filter(({ tests }) => tests.some((name) => /^conformance|openvpn$/.test(name))).map(({ tests }) => tests),
-      [['conformance-moves', 'conformance', 'inline-openvpn', 'openvpn']],
+      guests.filter(({ tests }) => tests.some((name) => /^conformance|openvpn$|nexthop$/.test(name))).map(({ tests }) => tests),
+      [['conformance-moves', 'conformance', 'inline-nexthop', 'inline-openvpn', 'openvpn']],
     );
   });
 
