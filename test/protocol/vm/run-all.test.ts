@@ -87,7 +87,9 @@ describe('the tests in virtual machines', () => {
     const { guests } = runAll('--guests', '4', '--except', 'moves', '--except', 'nat');
 
     assert.deepEqual(
-      guests.filter(({ tests }) => tests.some((name) => /^conformance|openvpn$|nexthop$/.test(name))).map(({ tests }) => tests),
+      guests
+        .filter(({ tests }) => tests.some((name) => /^conformance|openvpn$|nexthop$/.test(name)))
+        .map(({ tests }) => tests),
       [['conformance-moves', 'conformance', 'inline-nexthop', 'inline-openvpn', 'openvpn']],
     );
   });
