@@ -29,7 +29,13 @@ export function findFlow(reading: TraceReading, query: TraceQuery, role: Role, s
   }));
   const ofSource = answered.map((flow) => ({ flow, isOpenedByDestination: false, id: flow.gateway }));
   const candidates = [...ofSource, ...ofDestination];
-  const found = candidates.find(({ id }) => id !== 0) ?? candidates[0];
+  // An entry may outlive its gateway: one whose gateway is there says more.
+  const gateways: readonly { readonly id: number }[] =
+    (reading.datapath === 'module' ? reading.module : reading.status)?.gateways ?? [];
+  const found =
+    candidates.find((candidate) => gateways.some(({ id }) => id === candidate.id)) ??
+    candidates.find(({ id }) => id !== 0) ??
+    candidates[0];
   if (found === undefined) return steps.stop('conntrack', ...missingFlow(reading, query, role));
 
   const { flow, isOpenedByDestination, id } = found;

@@ -171,11 +171,12 @@ function gatewayOfMark(policy: Policy, { mark }: ConntrackEntry): Pick<TracedFlo
   return { gateway: Math.trunc(((mark & policy.markMask) >>> 0) / gatewayMark(policy, 1)), destinationGateway: 0 };
 }
 
+/** @param flows of the module; the one found is taken out */
 function gatewaysOfLabels(
-  flows: readonly Flow[],
+  flows: Flow[],
   { protocol, original }: ConntrackEntry,
 ): Pick<TracedFlow, 'gateway' | 'destinationGateway'> {
-  const flow = flows.find(
+  const at = flows.findIndex(
     (candidate) =>
       candidate.protocol === protocol &&
       candidate.original.source === original.source &&
@@ -183,11 +184,13 @@ function gatewaysOfLabels(
       candidate.original.sourcePort === original.sourcePort &&
       candidate.original.destinationPort === original.destinationPort,
   );
+  // Neither listing has the identifiers of ICMP: those that look the same are taken one by one.
+  const [flow] = at < 0 ? [] : flows.splice(at, 1);
   return { gateway: flow?.gateway ?? 0, destinationGateway: flow?.destinationGateway ?? 0 };
 }
 
 /** A module that is not there, or of another ABI, remembers nothing; a step says so. */
-async function readModuleFlows(openers: readonly string[]): Promise<readonly Flow[]> {
+async function readModuleFlows(openers: readonly string[]): Promise<Flow[]> {
   if ((await readModule()).state !== 'present') return [];
   const flows: Flow[] = [];
   for await (const flow of moduleFlows()) if (openers.includes(flow.original.source)) flows.push(flow);

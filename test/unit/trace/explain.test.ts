@@ -92,6 +92,18 @@ describe('explain, with the kernel module', () => {
     assertStopped(await told(moduleWith({}, present(), [])), 'gateway', /gateway 1 is gone/);
   });
 
+  it('prefers, of several flows, one whose gateway is there', async () => {
+    const flows = [flow(HOST, CLIENT, { gateway: 7 }), flow(HOST, CLIENT, { gateway: 1 }, [5001, 80])];
+
+    const { goesByMac, steps } = await told(moduleWith({ opened: { bySource: flows, byDestination: [] } }));
+
+    assert.equal(goesByMac, true);
+    assert.match(
+      steps.find(({ step }) => step === 'conntrack')?.text ?? '',
+      /:5001 .*one of 2; others have gateway 7: select one with --proto and ports: gateway 1$/,
+    );
+  });
+
   it('follows what a client opens to where its answer came from, and to the uplink before there was one', async () => {
     assert.match(
       (await told(openedWith({ destinationGateway: 3 }))).sentence,
