@@ -168,7 +168,7 @@ export const SETTINGS_TABLE = {
   offload: choice({
     of: ['auto', 'on', 'off'],
     default: 'off',
-    doc: 'Whether packets from the tunnels to the gateways are offloaded to a flowtable of the kernel, which then forwards them for a third of the cost of a route. They bypass PREROUTING, FORWARD and POSTROUTING after the first packets of their flow. `on`: always. `auto`: if no other program has rules there, except for translation of addresses. Only with the datapath `nexthop`, rules made by nftables in process, and a kernel with flowtables: otherwise gwmark does without, and says so. See the guide to offloading.',
+    doc: 'Whether packets from the tunnels to the gateways are offloaded to a flowtable of the kernel, which then forwards them without rules and routing. They bypass PREROUTING, FORWARD and POSTROUTING after the first packets of their flow. `on`: always. `auto`: if no other program has rules there, except for translation of addresses. Only with the datapath `nexthop`, rules made by nftables in process, and a kernel with flowtables: otherwise gwmark does without, and says so. See the guide to offloading.',
     isInForce: true,
   }),
   devices: devices({

@@ -31,8 +31,8 @@ const SOURCE_KINDS: readonly SourceKind[] = [configuredTunnels, wireguardInterfa
 const ASKED_MS = 1000;
 
 /**
- * The sidecar at work: the OpenVPNs and other VPNs tell who is connected, the datapath which routers send, and the reconciler installs
- * it. This is where the parts are put together. Nothing that it installed is removed when it ends.
+ * The sidecar at work: the OpenVPNs and other VPNs tell who is connected, the datapath which routers send, and the
+ * reconciler installs it. This is where the parts are put together. Nothing that it installed is removed when it ends.
  */
 export class Daemon implements AsyncDisposable {
   #settings: Settings;

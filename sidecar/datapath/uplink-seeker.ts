@@ -1,7 +1,7 @@
 import { isUnicastMac, type Link } from '../../rules/index.js';
 import type { ConfiguredUplink } from '../config/places.js';
 import { macsSeenByBridge } from '../routing/bridge-forwarding.js';
-import { ipBatch } from '../routing/iproute.js';
+import { ask, resolveQuestion } from '../routing/neighbour-questions.js';
 import { usableNeighbours } from '../routing/neighbours.js';
 
 /**
@@ -61,7 +61,7 @@ export function isSame(a: Router | null, b: Router | null): boolean {
  */
 export async function resolveRouter({ device, address }: ConfiguredUplink): Promise<void> {
   if (address === null) return;
-  await ipBatch(address.includes(':') ? 6 : 4, [`neigh replace ${address} dev ${device} use`], /./);
+  await ask([resolveQuestion(device, address)]);
 }
 
 /** The router that the setting names, if the kernel knows its MAC. */

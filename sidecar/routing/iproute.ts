@@ -118,7 +118,7 @@ export async function routesTo(family: 4 | 6, addresses: readonly string[]): Pro
   const input = addresses.map((address) => `route get ${address}\n`).join('');
   const { stdout } = await runIp([`-${family}`, '-j', '-force', '-batch', '-'], {
     input,
-    timeoutMs: 10_000 + addresses.length * 2,
+    timeoutMs: 30_000 + addresses.length * 2,
   });
   // One answer per line; for a question that the kernel rejects, nothing on standard output.
   const routes = stdout
@@ -142,7 +142,7 @@ export async function ipBatch(family: 4 | 6, lines: readonly string[], tolerate?
   let rest = lines;
   while (rest.length > 0) {
     // A line takes some 60 microseconds; a loaded machine may need twenty times as long.
-    const timeoutMs = 10_000 + rest.length * 2;
+    const timeoutMs = 30_000 + rest.length * 2;
     const outcome = readBatch(rest, await runIp(args, { input: batchInput(rest), timeoutMs }));
     failure ??= outcome.refused.find(({ reason }) => tolerate?.test(reason) !== true);
     rest = tolerate === undefined ? [] : outcome.rest;

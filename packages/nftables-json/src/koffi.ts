@@ -1,5 +1,5 @@
 import type * as Koffi from 'koffi';
-import { NftError } from './nft-error.js';
+import { NftError, reasonOf } from './nft-error.js';
 
 /**
  * koffi runs asynchronous calls on stacks of its own, 128 KiB by default. libnftables keeps netlink buffers
@@ -16,7 +16,7 @@ const ASYNC_STACK_BYTES = 1 << 20;
  */
 export async function loadKoffi(): Promise<typeof Koffi> {
   const koffi = await import('koffi').catch((cause: unknown) => {
-    throw new NftError('UNAVAILABLE', `koffi cannot be loaded: ${reason(cause)}`, { cause });
+    throw new NftError('UNAVAILABLE', `koffi cannot be loaded: ${reasonOf(cause)}`, { cause });
   });
   if (hasLargeStacks(koffi)) return koffi;
   try {
@@ -38,8 +38,4 @@ export function requireLargeStacks(koffi: typeof Koffi): void {
 
 function hasLargeStacks(koffi: typeof Koffi): boolean {
   return (koffi.config().async_stack_size ?? 0) >= ASYNC_STACK_BYTES;
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -4,7 +4,7 @@
  * @see libnftables(3)
  */
 import { loadKoffi, requireLargeStacks } from './koffi.js';
-import { NftError } from './nft-error.js';
+import { NftError, reasonOf } from './nft-error.js';
 
 /** `NFT_CTX_OUTPUT_*` of nftables/libnftables.h. */
 const OUTPUT_JSON = 1 << 4;
@@ -111,7 +111,7 @@ async function loadBindings(libraryPath: string): Promise<Bindings> {
       runFromBuffer: library.func('int nft_run_cmd_from_buffer(void *nft, const uint8_t *buf)'),
     };
   } catch (cause) {
-    throw new NftError('UNAVAILABLE', `${libraryPath} cannot be loaded: ${reason(cause)}`, { cause });
+    throw new NftError('UNAVAILABLE', `${libraryPath} cannot be loaded: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -121,8 +121,4 @@ function optional<T>(resolve: () => T): T | undefined {
   } catch {
     return undefined;
   }
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -64,6 +64,11 @@ export class NftError extends Error {
   }
 }
 
+/** The words of whatever was thrown. */
+export function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 /** An object that was named does not exist. */
 export function isNotFound(error: unknown): error is NftError {
   return error instanceof NftError && error.code === 'ENOENT';

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PacketPath, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
-import { ipBatch } from '../../routing/iproute.js';
+import { ask, mayBeAsked, resolveQuestion, stateQuestion } from '../../routing/neighbour-questions.js';
 import { isUsable, readNeighbours } from '../../routing/neighbours.js';
 import { OngoingWork } from '../../system/ongoing-work.js';
 import type { Doubt, GatewayChange } from './gateway-change.js';
@@ -231,26 +231,16 @@ export class RouterChecks {
   }
 }
 
-/**
- * Makes the kernel ask for addresses: those that it has at this MAC there (NUD_PROBE), others by broadcast or
- * multicast. What an administrator or a routing daemon entered is left as it is.
- */
+/** Makes the kernel ask for addresses: those that it has at this MAC there (NUD_PROBE), others by broadcast or multicast. */
 async function askNeighbours(device: string, mac: string, addresses: readonly string[]): Promise<void> {
   const known = new Map((await readNeighbours(device)).map((neighbour) => [neighbour.dst, neighbour]));
-  for (const family of [4, 6] as const) {
-    const lines = addresses
-      .filter((address) => address.includes(':') === (family === 6))
-      .flatMap((address) => {
-        const neighbour = known.get(address);
-        if (neighbour === undefined || !isUsable(neighbour)) return [`neigh replace ${address} dev ${device} use`];
-        if (neighbour.lladdr !== mac || neighbour.state.includes('PERMANENT') || 'extern_learn' in neighbour)
-          return [];
-        // Without the word, the kernel would take the flag away (NEIGH_UPDATE_F_OVERRIDE_ISROUTER).
-        return [`neigh change ${address} dev ${device} nud probe${'router' in neighbour ? ' router' : ''}`];
-      });
-    // An entry may go, or its device, between the two looks.
-    await ipBatch(family, lines, /./);
-  }
+  await ask(
+    addresses.flatMap((address) => {
+      const neighbour = known.get(address);
+      if (neighbour === undefined || !isUsable(neighbour)) return [resolveQuestion(device, address)];
+      return neighbour.lladdr === mac && mayBeAsked(neighbour) ? [stateQuestion(device, neighbour, 'probe')] : [];
+    }),
+  );
 }
 
 async function hasAnswered(device: string, mac: string, addresses: readonly string[]): Promise<boolean> {

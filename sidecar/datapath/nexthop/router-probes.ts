@@ -1,4 +1,11 @@
-import { ipBatch, type IpNeighbour } from '../../routing/iproute.js';
+import type { IpNeighbour } from '../../routing/iproute.js';
+import {
+  ask,
+  mayBeAsked,
+  type NeighbourQuestion,
+  resolveQuestion,
+  stateQuestion,
+} from '../../routing/neighbour-questions.js';
 import { isUsable, readNeighbours } from '../../routing/neighbours.js';
 import type { GatewayChange } from './gateway-change.js';
 
@@ -55,24 +62,16 @@ export class RouterProbes {
     for (const name of this.#probed.keys()) if (!names.has(name)) this.#probed.delete(name);
     if (targets.length === 0) return;
     const neighbours = await readNeighbours();
-    const lines = targets.flatMap((target) => this.#look(target, neighbours));
-    for (const family of [4, 6] as const) {
-      // An entry may go, or its device, between the two looks.
-      await ipBatch(
-        family,
-        lines.filter((line) => line.isV6 === (family === 6)).map(({ line }) => line),
-        /./,
-      );
-    }
+    await ask(targets.flatMap((target) => this.#look(target, neighbours)));
   }
 
   /** Judges the last round, and says what to ask now. */
-  #look(target: ProbeTarget, all: readonly IpNeighbour[]): { readonly isV6: boolean; readonly line: string }[] {
+  #look(target: ProbeTarget, all: readonly IpNeighbour[]): NeighbourQuestion[] {
     const { device, mac, addresses, packets } = target;
     const name = `${device} ${mac}`;
     const probed = this.#probed.get(name) ?? { misses: 0, packets, wasAsked: false, rounds: 0 };
     const own = all.filter(({ dev, dst }) => dev === device && addresses.includes(dst));
-    const open = addresses.filter((address) => own.every((known) => known.dst !== address || isProbed(known)));
+    const open = addresses.filter((address) => own.every((known) => known.dst !== address || mayBeAsked(known)));
     const hasSent = packets > probed.packets;
     const hasAnswered =
       probed.wasAsked && own.some(({ lladdr, state }) => lladdr === mac && state.includes('REACHABLE'));
@@ -82,36 +81,22 @@ export class RouterProbes {
     this.#probed.set(name, { misses, packets, wasAsked: !hasSent, rounds });
     if (target.isDead) {
       if (isAlive) this.#options.onAlive(device, mac, hasSent ? 'frame' : 'answer');
-      return rounds % DEAD_EACH === 0 ? open.flatMap((address) => resolve(device, address)) : [];
+      return rounds % DEAD_EACH === 0 ? open.flatMap((address) => lookFor(device, address)) : [];
     }
     if (misses >= MISSES) {
       this.#options.onDead(device, mac);
-      return open.flatMap((address) => resolve(device, address));
+      return open.flatMap((address) => lookFor(device, address));
     }
     if (hasSent) return [];
-    const known = own.find((neighbour) => neighbour.lladdr === mac && isUsable(neighbour) && isProbed(neighbour));
+    const known = own.find((neighbour) => neighbour.lladdr === mac && isUsable(neighbour) && mayBeAsked(neighbour));
     // The kernel has forgotten it: it is asked for by broadcast.
-    if (known === undefined) return open.slice(0, 1).flatMap((address) => resolve(device, address, 'missing'));
-    const change = `neigh change ${known.dst} dev ${device}`;
-    const router = 'router' in known ? ' router' : '';
+    if (known === undefined) return open.slice(0, 1).map((address) => resolveQuestion(device, address));
     // From the state "probe" to itself is no change, so nothing would be sent.
-    return [`${change} nud stale${router}`, `${change} nud probe${router}`].map((line) => toLine(known.dst, line));
+    return (['stale', 'probe'] as const).map((state) => stateQuestion(device, known, state));
   }
 }
 
-/** What an administrator or a routing daemon entered is left as it is. */
-function isProbed(neighbour: IpNeighbour): boolean {
-  return !neighbour.state.includes('PERMANENT') && !('extern_learn' in neighbour);
-}
-
-/** By broadcast or multicast: whoever has the address answers. */
-function resolve(device: string, address: string, what: 'missing' | 'dead' = 'dead'): ReturnType<typeof toLine>[] {
-  const lines = [`neigh replace ${address} dev ${device} use`];
-  return (what === 'dead' ? [`neigh change ${address} dev ${device} nud failed`, ...lines] : lines).map((line) =>
-    toLine(address, line),
-  );
-}
-
-function toLine(address: string, line: string): { readonly isV6: boolean; readonly line: string } {
-  return { isV6: address.includes(':'), line };
+/** Forgets who has the address, and asks by broadcast or multicast: whoever has it answers. */
+function lookFor(device: string, address: string): NeighbourQuestion[] {
+  return [stateQuestion(device, { dst: address }, 'failed'), resolveQuestion(device, address)];
 }
