@@ -9,6 +9,7 @@ import { LineRuns, linesOf } from './line-runs.js';
 import { isNotification, type Message, type Notification } from './messages.js';
 import type { StreamPosition } from './reply.js';
 import type { Secret } from './secret.js';
+import { deliverUnread, descriptorOf } from './unread.js';
 
 export interface ConnectionOptions {
   readonly endpoint: Endpoint;
@@ -100,6 +101,7 @@ export class Connection {
       this.#receive(chunk);
       if (chunk.length >= FULL_READ_BYTES) this.#giveWay();
     });
+    deliverUnread(this.#socket, (chunk) => this.#receive(chunk));
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#cause ??= this.#socketError(error);
     });
@@ -142,10 +144,7 @@ export class Connection {
    * keeps none. Borrowed: not to be read, written or closed.
    */
   get descriptor(): number | undefined {
-    // Node has no public name for it; libuv's stream handles have it on every POSIX system (lib/net.js,
-    // src/stream_base.cc GetFD).
-    const { _handle: handle } = this.#socket as { readonly _handle?: { readonly fd?: number } | null };
-    return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
+    return descriptorOf(this.#socket);
   }
 
   /** The number in the banner. */
@@ -305,6 +304,7 @@ export class Connection {
   }
 
   #socketError(error: NodeJS.ErrnoException): ManagementError {
+    if (error.code === 'EPIPE') return this.#endOfStream(this.#phase);
     if (this.#phase !== 'connecting') return this.#error('MGMT_LOST', error.message, error);
     switch (error.code) {
       case 'ENOENT':

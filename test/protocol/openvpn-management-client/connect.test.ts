@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { once } from 'node:events';
-import { Secret, type ManagementClientOptions, type ManagementError } from 'openvpn-management-client';
+import { commands, Secret, type ManagementClientOptions, type ManagementError } from 'openvpn-management-client';
 import { FakeManagementServer } from 'openvpn-management-client/testing';
-import { Observed } from './wait.js';
+import { code, Observed } from './wait.js';
 
 /** The first failure of a client with these options. */
 async function firstFailure(options: ManagementClientOptions): Promise<ManagementError> {
@@ -29,7 +29,7 @@ describe('Connecting', () => {
   async function listen(
     text: string,
     { hangsUp }: { readonly hangsUp: boolean },
-  ): Promise<{ endpoint: string; server: Server } & AsyncDisposable> {
+  ): Promise<{ endpoint: string; server: Server; sockets: readonly Socket[] } & AsyncDisposable> {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.write(text);
@@ -37,12 +37,13 @@ describe('Connecting', () => {
       else server.once('close', () => socket.destroy());
       sockets.push(socket);
     });
-    const sockets: { destroy(): unknown }[] = [];
+    const sockets: Socket[] = [];
     server.listen(path.join(directory, 'x.sock'));
     await once(server, 'listening');
     return {
       endpoint: `unix:${path.join(directory, 'x.sock')}`,
       server,
+      sockets,
       async [Symbol.asyncDispose]() {
         for (const socket of sockets) socket.destroy();
         server.close();
@@ -176,6 +177,29 @@ describe('Connecting', () => {
     assert.equal((await firstFailure({ endpoint: server.endpoint })).code, 'MGMT_REJECTED');
   });
 
+  it('gets what OpenVPN said last, if it hangs up while a command is sent to it', async () => {
+    const log = '>LOG:1700000000,I,so it goes\r\n'.repeat(4000);
+    for (const lastWords of ['>STATE:1700000000,EXITING,SIGTERM,,,,,\r\n', log]) {
+      const banner = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
+      await using daemon = await listen(banner, { hangsUp: false });
+      daemon.server.on('connection', (socket) =>
+        socket.once('data', () =>
+          socket.write('OpenVPN Version: OpenVPN 2.6.14\r\nManagement Version: 5\r\nEND\r\nSUCCESS: pid=1\r\n'),
+        ),
+      );
+      await using observed = Observed.run({ endpoint: daemon.endpoint });
+      await observed.client.ready();
+      const before = observed.seen.length;
+
+      // All in one turn of the event loop: the command is sent before the client reads.
+      daemon.sockets[0]?.write(lastWords);
+      daemon.sockets[0]?.destroy();
+      await assert.rejects(observed.client.execute(commands.pid()), code('MGMT_LOST'));
+
+      assert.equal(observed.seen.length - before, lastWords.split('\n').length - 1);
+    }
+  });
+
   it('refuses what is no management interface', async () => {
     await using server = await listen('HTTP/1.1 400 Bad Request\r\n', { hangsUp: false });
 
@@ -218,9 +242,9 @@ describe('Connecting', () => {
       output += chunk.toString();
     });
 
-    const [code] = await once(child, 'close');
+    const [exitCode] = await once(child, 'close');
 
     assert.equal(output, 'tcp:127.0.0.1:N 1000\ntcp:[::1]:N 1000\nMGMT_REFUSED\n');
-    assert.equal(code, 0);
+    assert.equal(exitCode, 0);
   });
 });
