@@ -52,8 +52,9 @@ export class CurrentSite {
 
   /** Reads only the devices, before any OpenVPN is followed. */
   async readDevices(): Promise<Devices> {
+    const { kernel } = this.#options;
     const settings = this.#options.settings();
-    this.#devices = await readDevices(settings.devices, settings.inline, namedTunnels(settings));
+    this.#devices = await readDevices(settings.devices, settings.inline, namedTunnels(settings), kernel.routing);
     return this.#devices;
   }
 

@@ -1,8 +1,10 @@
 import type { Cable, Family, Link, Network, Tunnel } from '../../rules/index.js';
 import { contains, parseNetwork } from '../../rules/index.js';
 import { GwmarkError } from '../errors.js';
-import type { IpDevice, IpRoute, OnlinkRoute } from '../routing/iproute.js';
-import { ipJson, isDeviceGone, readOnlinkRoutes } from '../routing/iproute.js';
+import { IP_ROUTING } from '../routing/ip-routing.js';
+import type { IpDevice } from '../routing/iproute.js';
+import { ipJson } from '../routing/iproute.js';
+import type { KernelRouting, MainRoute } from '../routing/kernel-routing.js';
 import { readSysctl } from '../system/sysctl.js';
 import { cableOf, readUntaggedVlans } from './cables.js';
 
@@ -54,6 +56,7 @@ export interface VrfMember {
  * @param wanted names from the setting `devices`; empty: every link
  * @param inline the setting: `off` makes a bridge a link like any other
  * @param named devices of other VPNs: GRE, SIT and PPP have link types of their own
+ * @param routing by which routes are read
  * @throws GwmarkError DEVICE_UNKNOWN when a wanted device exists but is no Ethernet device. One that does not exist
  * (yet)
  *   is among `unusable`: it may appear later.
@@ -62,6 +65,7 @@ export async function readDevices(
   wanted: readonly string[],
   inline: 'auto' | 'off' = 'auto',
   named: readonly string[] = [],
+  routing: Pick<KernelRouting, 'mainRoutes'> = IP_ROUTING,
 ): Promise<Devices> {
   const devices = await ipJson<IpDevice>(['-d', 'addr', 'show']);
   for (const name of wanted) {
@@ -87,8 +91,7 @@ export async function readDevices(
       devices.find(({ ifname }) => ifname === name),
     ),
   );
-  // One spawn after the other: each stops the event loop for some milliseconds, and clients wait for it.
-  const routes = [...(await readOnlinkRoutes(4)), ...(await readOnlinkRoutes(6))];
+  const routes = await routing.mainRoutes(noneDevices.map(({ ifname }) => ifname));
   const untagged = await readUntaggedVlans(devices);
   const vrfMembers = devices.flatMap((device) =>
     isVrfMember(device)
@@ -103,7 +106,10 @@ export async function readDevices(
   );
   const tunnels: Tunnel[] = [];
   for (const device of noneDevices) {
-    const tunnel = await toTunnel(device);
+    const tunnel = await toTunnel(
+      device,
+      routes.filter((route) => route.device === device.ifname),
+    );
     if (tunnel !== null) tunnels.push(tunnel);
   }
   const unusable = wanted.flatMap((name) =>
@@ -120,7 +126,7 @@ export async function readDevices(
       etherDevices.map((device) =>
         toLink(
           device,
-          routes.filter((route) => route.device === device.ifname),
+          routes.filter((route) => route.isOnlink && route.device === device.ifname),
           inline === 'off' ? null : cableOf(device, devices, untagged),
           inline,
         ),
@@ -192,15 +198,12 @@ export function isVrfMember({ link_type, flags, linkinfo }: IpDevice): boolean {
  */
 async function toLink(
   device: IpDevice,
-  routes: readonly OnlinkRoute[],
+  routes: readonly MainRoute[],
   cable: Cable | null,
   inline: 'auto' | 'off',
 ): Promise<Link> {
   const addresses = addressesOf(device);
-  const networks = [
-    ...addresses.map(({ network }) => network),
-    ...routes.map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null),
-  ];
+  const networks = [...addresses.map(({ network }) => network), ...networksOf(routes)];
   return {
     device: device.ifname,
     addresses: addresses.map(({ host }) => host.address),
@@ -213,24 +216,21 @@ async function toLink(
 }
 
 /** Null for a device that disappeared since it was listed. */
-async function toTunnel(device: IpDevice): Promise<Tunnel | null> {
-  const routes: IpRoute[] = [];
-  try {
-    for (const family of ['-4', '-6'])
-      routes.push(...(await ipJson<IpRoute>([family, 'route', 'show', 'dev', device.ifname])));
-  } catch (error) {
-    if (isDeviceGone(error)) return null;
-    throw error;
-  }
-  const covered = routes.map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null);
+async function toTunnel(device: IpDevice, routes: readonly MainRoute[]): Promise<Tunnel | null> {
+  if ((await readSysctl(`net/ipv4/conf/${device.ifname}/forwarding`)) === null) return null;
   const addresses = addressesOf(device).filter(({ host }) => !isLinkLocal(host));
   return {
     device: device.ifname,
     addresses: addresses.map(({ host }) => host),
     connected: uniqueNetworks(addresses.map(({ network }) => network)),
     families: await familiesOf(device.ifname),
-    covered: covered.filter((network) => !isLinkLocal(network)),
+    covered: networksOf(routes).filter((network) => !isLinkLocal(network)),
   };
+}
+
+/** Each once: a route to a tunnel may be one to what is on a link, too. */
+function networksOf(routes: readonly MainRoute[]): Network[] {
+  return uniqueNetworks(routes.map(({ dst }) => parseNetwork(dst)).filter((network) => network !== null));
 }
 
 function addressesOf(device: IpDevice): { host: Network; network: Network }[] {

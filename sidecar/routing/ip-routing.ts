@@ -1,4 +1,4 @@
-import { routesTo } from './iproute.js';
+import { readMainRoutes, routesTo } from './iproute.js';
 import type { KernelRouting, WatchOptions } from './kernel-routing.js';
 import { NeighbourMonitor } from './neighbour-monitor.js';
 import { addRouting, readRouting, removeRouting } from './plan.js';
@@ -10,6 +10,7 @@ export const IP_ROUTING: KernelRouting = {
   add: addRouting,
   remove: removeRouting,
   routesTo,
+  mainRoutes: readMainRoutes,
   // `ip monitor` reports nothing of lost events.
   watch: async (options: WatchOptions) => new NeighbourMonitor(options),
   [Symbol.asyncDispose]: async () => undefined,

@@ -4,6 +4,7 @@ import { exec } from '../system/exec.js';
 import { programLines } from '../system/lines.js';
 import type { RefusedLine } from './batch.js';
 import { batchInput, readBatch } from './batch.js';
+import type { MainRoute } from './kernel-routing.js';
 
 /** What `ip -j -d addr show` prints of one device, as far as we read it. */
 export interface IpDevice {
@@ -170,31 +171,36 @@ export async function filterRoutes(
   });
 }
 
-/** A network that the table main routes to a device directly, without a next hop. */
-export interface OnlinkRoute {
-  /** As `ip` prints it. */
-  readonly dst: string;
-  readonly device: string;
+/** See {@link KernelRouting.mainRoutes}: by spawned `ip`. */
+export async function readMainRoutes(tunnels: readonly string[]): Promise<readonly MainRoute[]> {
+  const routes: MainRoute[] = [];
+  // One spawn after the other: each stops the event loop for some milliseconds, and clients wait for it.
+  for (const family of [4, 6] as const) {
+    // Routes of IPv6 have no scope.
+    const scope = family === 4 ? ['scope', 'link'] : [];
+    routes.push(
+      ...(await keptLines(['-N', `-${family}`, '-o', 'route', 'show', 'table', 'main', ...scope], parseOnlinkRoute)),
+    );
+    for (const tunnel of tunnels) routes.push(...(await routesOfTunnel(family, tunnel)));
+  }
+  return routes;
 }
 
-/**
- * Reads such routes of main, except default routes, in constant memory.
- *
- * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`, ROUTING_FAILED when it refuses.
- */
-export async function readOnlinkRoutes(family: 4 | 6): Promise<readonly OnlinkRoute[]> {
-  // Routes of IPv6 have no scope.
-  return keptLines(
-    ['-N', `-${family}`, '-o', 'route', 'show', 'table', 'main', ...(family === 4 ? ['scope', 'link'] : [])],
-    parseOnlinkRoute,
-  );
+async function routesOfTunnel(family: 4 | 6, device: string): Promise<MainRoute[]> {
+  try {
+    const routes = await ipJson<IpRoute>([`-${family}`, 'route', 'show', 'dev', device]);
+    return routes.flatMap(({ dst }) => (dst === 'default' ? [] : [{ dst, device, isOnlink: false }]));
+  } catch (error) {
+    if (isDeviceGone(error)) return [];
+    throw error;
+  }
 }
 
 /** Null for a line that is no such route. Pure. */
-export function parseOnlinkRoute(line: string): OnlinkRoute | null {
+export function parseOnlinkRoute(line: string): MainRoute | null {
   const [, dst, device] =
     /^([0-9a-f]*[.:][0-9a-f.:]*(?:\/\d+)?) (?!.*\b(?:via|nexthop|dead)\b).*?\bdev (\S+)/.exec(`${line} `) ?? [];
-  return dst === undefined || device === undefined ? null : { dst, device };
+  return dst === undefined || device === undefined ? null : { dst, device, isOnlink: true };
 }
 
 async function keptLines<T>(args: readonly string[], read: (line: string) => T | null): Promise<readonly T[]> {

@@ -1,6 +1,15 @@
 import type { Family, Policy, RoutingDiff, RoutingPlan } from '../../rules/index.js';
 import type { KernelEvent } from './neighbour-monitor.js';
 
+/** A route of the table main to one device. */
+export interface MainRoute {
+  /** An address or a network. */
+  readonly dst: string;
+  readonly device: string;
+  /** What it leads to is on the link: it has no next hop, and can be used. */
+  readonly isOnlink: boolean;
+}
+
 export interface WatchOptions {
   /** The protocol number that our own neighbours have. */
   readonly protocol: number;
@@ -35,6 +44,13 @@ export interface KernelRouting extends AsyncDisposable {
    * @throws GwmarkError ROUTING_UNAVAILABLE when there is no `ip`
    */
   routesTo(family: Family, addresses: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Reads routes of the table main, in memory that grows with what is returned: those to what is on a link, and all to
+   * these tunnels. No default routes. A tunnel that is gone has none.
+   *
+   * @throws GwmarkError ROUTING_UNAVAILABLE, ROUTING_FAILED
+   */
+  mainRoutes(tunnels: readonly string[]): Promise<readonly MainRoute[]>;
   /**
    * Watches neighbours, devices, addresses, routes and rules. Resolves when it does; the caller disposes the result,
    * before this.

@@ -1,19 +1,22 @@
+import { constants } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Family, Neighbour, Policy, PolicyRule, Route, RoutingDiff, RoutingPlan } from '../../../rules/index.js';
 import { GwmarkError } from '../../errors.js';
-import type { KernelRouting, WatchOptions } from '../kernel-routing.js';
+import type { KernelRouting, MainRoute, WatchOptions } from '../kernel-routing.js';
 import { ALREADY_GONE } from '../plan.js';
 import { neighbourLine, printRoute, printRule } from '../print.js';
-import { decodeAnswer, decodeNeighbour, decodeRoute, decodeRule, toNeighbour } from './decode.js';
+import { decodeAnswer, decodeMainRoute, decodeNeighbour, decodeRoute, decodeRule, toNeighbour } from './decode.js';
 import { askRoute, changeRoute, changeRule, removeNeighbour, setNeighbour } from './encode.js';
 import type { Message, Request } from './messages.js';
+import type { DeviceNames } from './device-names.js';
 import { NetlinkMonitor } from './netlink-monitor.js';
 import { RoutingRefusal } from './refusal.js';
 import { RouteSocket } from './route-socket.js';
-import { AF, OWN_HEADER_BYTES, RTM } from './rtnetlink.js';
+import { AF, OWN_HEADER_BYTES, RTM, RT_TABLE } from './rtnetlink.js';
 
 /** After so many changes or questions, other work has its turn: one takes about 10 microseconds. */
 const CHANGES_PER_TURN = 100;
+const { ENOENT } = constants.errno;
 
 /** Rules, routes and neighbours by rtnetlink, in this process. */
 export class NetlinkRouting implements KernelRouting {
@@ -130,6 +133,19 @@ export class NetlinkRouting implements KernelRouting {
     return found;
   }
 
+  async mainRoutes(tunnels: readonly string[]): Promise<readonly MainRoute[]> {
+    const { names } = this.#socket;
+    const indexes = new Set(tunnels.flatMap((name) => indexOrNone(name, names)));
+    const routes: MainRoute[] = [];
+    for (const family of [4, 6] as const) {
+      const own = Buffer.alloc(OWN_HEADER_BYTES);
+      own[0] = AF[family];
+      own[4] = RT_TABLE.main;
+      routes.push(...(await this.#list(RTM.getRoute, own, (message) => decodeMainRoute(message, indexes, names))));
+    }
+    return routes;
+  }
+
   watch(options: WatchOptions): Promise<AsyncDisposable> {
     return NetlinkMonitor.open(this.#socket.names, options);
   }
@@ -186,11 +202,22 @@ export class NetlinkRouting implements KernelRouting {
       );
     } catch (error) {
       if (!(error instanceof RoutingRefusal)) throw error;
+      // Of a table that has never had a route.
+      if (error.errno === ENOENT) return [];
       throw new GwmarkError('ROUTING_FAILED', `list routing (rtnetlink message ${type}): ${error.reason}`, {
         cause: error,
       });
     }
     return found;
+  }
+}
+
+/** Empty for a device that is gone. */
+function indexOrNone(name: string, names: DeviceNames): number[] {
+  try {
+    return [names.indexOf(name)];
+  } catch {
+    return [];
   }
 }
 

@@ -157,7 +157,7 @@ export class RouteSocket {
     const words = hasWords
       ? attributesOf(body, type === NLMSG_DONE ? 4 : QUOTED_BYTES).get(NLMSGERR_ATTR_MSG)
       : undefined;
-    return new RoutingRefusal(words === undefined ? this.names.describe(errno) : string(words));
+    return new RoutingRefusal(words === undefined ? this.names.describe(errno) : string(words), errno);
   }
 
   #nextSequence(): number {

@@ -50,6 +50,8 @@ export const NTF_EXT_LEARNED = 0x10;
 
 export const RTA = { destination: 1, device: 4, gateway: 5, multipath: 9, table: 15, via: 18 } as const;
 export const RTN = { unicast: 1, throw: 9 } as const;
+/** The route's device is down. */
+export const RTNH_F_DEAD = 1;
 export const RT_SCOPE = { universe: 0, link: 253, nowhere: 255 } as const;
 export const RT_TABLE = { unspecified: 0, main: 254 } as const;
 export const RTNH_F_ONLINK = 4;

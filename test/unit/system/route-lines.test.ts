@@ -54,7 +54,7 @@ describe('parseOnlinkRoute', () => {
   ] as const;
   for (const [line, route] of lines) {
     it(`${route === null ? 'passes over' : 'reads'} ${line.trim()}`, () => {
-      assert.deepEqual(parseOnlinkRoute(line), route);
+      assert.deepEqual(parseOnlinkRoute(line), route === null ? null : { ...route, isOnlink: true });
     });
   }
 });
