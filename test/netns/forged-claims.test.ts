@@ -57,7 +57,15 @@ describe('a host that claims the address of a router that lives', function () {
 
   it('is no reason to miss that the router really gets another MAC address', async () => {
     const newMac = '02:00:00:00:01:09';
-    await using flow = await Answers.start(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), 7953);
+    await using capture = await lab.capture('udp port 7953 or arp');
+    await using flow = await Answers.start(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), 7953).catch(
+      async (error: unknown) => {
+        const frames = (await capture.frames()).slice(0, 20).map((frame) => JSON.stringify(frame));
+        const { gateways } = await lab.sidecar.status();
+        const told = [...frames, JSON.stringify(gateways), ...lab.sidecar.process.lines.slice(-30)];
+        throw new Error(told.join('\n'), { cause: error });
+      },
+    );
     await lab.topology.changeMac('r1', newMac);
 
     await flow.arrive(50, 20_000);
