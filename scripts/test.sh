@@ -103,15 +103,18 @@ suite() {
   ((failed == 0)) || finish
 }
 
-# Two halves of test/integration at once, each in a network namespace of its own, for their files share one. What the
-# second says is shown behind the first.
+# A part of test/integration in a network namespace of its own, which its files share: a glob of its folders.
 integration() {
   # Loopback of a fresh namespace is down; tests that listen on it expect it up.
   # shellcheck disable=SC2016 # expanded by the inner shell
-  local apart=(unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh) status=0
+  run_mocha "integration/$1" -- unshare -n -- sh -c 'ip link set lo up && exec "$@"' sh
+}
+
+# The other part, and the end of the one that runs since before.
+integration_suite() {
+  local status=0
   printf '\n== integration\n'
-  begin integration run_mocha 'integration/@(iptables-wrapper|nftables-json)' -- "${apart[@]}"
-  run_mocha 'integration/!(iptables-wrapper|nftables-json)' -- "${apart[@]}" | tee "$log" || status=$?
+  integration '!(iptables-wrapper|nftables-json)' | tee "$log" || status=$?
   count "$log" "$status"
   end integration
   count "$work/integration" "$ended"
@@ -144,11 +147,12 @@ sample=(--sample)
 begin vm nice -n 10 test/vm/run-all "${sample[@]}" --except inline-nexthop
 step lint npm run --silent lint
 suite unit
+begin integration integration '@(iptables-wrapper|nftables-json)'
 suite protocol --parallel --jobs 2
 suite tarballs
-integration
-# Every file makes networks of its own, and waits a part of its time.
-jobs=$(($(nproc) + 1))
+integration_suite
+# Every file makes networks of its own, and waits half of its time.
+jobs=$(($(nproc) + 2))
 suite netns --parallel --jobs "$jobs"
 # A part of these once more, with rules made by iptables.
 find_flavours

@@ -168,7 +168,9 @@ export class CrowdLife {
       holdSeconds,
     };
     try {
-      await orderKick(this.#crowd.sidecar.controlSocket, order, { timeoutMs: patient(15_000) });
+      const { clients } = await orderKick(this.#crowd.sidecar.controlSocket, order, { timeoutMs: patient(15_000) });
+      // The one of this name that crashed elsewhere may still be there for OpenVPN, and this one not yet for the sidecar.
+      if (!clients.some(({ realAddress }) => realAddress?.includes(`${place.address}:`) === true)) return;
     } catch (error) {
       // It is not known yet, or not any more: a crash, or an address that OpenVPN has not heard from.
       if (error instanceof GwmarkError && error.code === 'CLIENT_UNKNOWN') return;
