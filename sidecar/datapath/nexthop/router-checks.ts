@@ -83,7 +83,8 @@ export class RouterChecks {
       this.#baselines.delete(this.#options.table.bySource(device, mac)?.id ?? 0);
       this.#begin(this.#ask(change.doubt));
     } else if (change.kind === 'moved' && change.by !== 'command' && change.by !== 'policy') {
-      this.#baselines.delete(change.gateway.id);
+      // It was silent since it was asked, so every frame since then is evidence: also one that comes right now.
+      if (change.by !== 'silence') this.#baselines.delete(change.gateway.id);
       this.#begin(this.#lookAfterMove(change.gateway.id));
     }
   }
@@ -183,7 +184,7 @@ export class RouterChecks {
 
   async #lookAfterMove(id: number): Promise<void> {
     await this.#pause(RULES_MS);
-    await this.#takeBaselines([id]);
+    if (!this.#baselines.has(id)) await this.#takeBaselines([id]);
     for (const pauseMs of LOOKS_MS) {
       await this.#pause(pauseMs);
       if (!this.#options.table.watched().some((watched) => watched.id === id)) return;

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import type { GatewayChange } from '../../../sidecar/datapath/nexthop/gateway-change.js';
+import { GatewayTable } from '../../../sidecar/datapath/nexthop/gateway-table.js';
+import { RouterChecks } from '../../../sidecar/datapath/nexthop/router-checks.js';
+import type { RuleCounters } from '../../../sidecar/firewall/firewall.js';
+import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
+import { eventually } from '../../lab/wait.js';
+import { makeLan, resetKernel } from '../firewall/kernel.js';
+
+const ROUTER = '02:00:00:00:00:0a';
+const CLAIMANT = '02:00:00:00:00:0b';
+
+describe('a router that was silent when its address was claimed', () => {
+  before(async () => {
+    await resetKernel();
+    await makeLan('lan0', '192.0.2.5/24');
+  });
+  after(resetKernel);
+
+  it('gets its answers back by its first frame, also in the moment in which they went away', async () => {
+    const table = new GatewayTable(200);
+    const moves: string[] = [];
+    let packets = 5;
+    const take = (changes: readonly GatewayChange[]): void => {
+      for (const change of changes) {
+        checks.take(change);
+        if (change.kind !== 'moved') continue;
+        moves.push(`${change.by} ${change.gateway.mac}`);
+        // The only frame that ever comes.
+        if (change.by === 'silence') packets += 1;
+      }
+    };
+    const readCounters = async (): Promise<RuleCounters> => ({
+      received: new Map([[id, { packets, bytes: 0 }]]),
+      sent: new Map(),
+      fallThrough: new Map(),
+    });
+    const checks = new RouterChecks({
+      table,
+      firewall: { readCounters },
+      logger: captureLog().logger,
+      onChanges: take,
+      onCounters: (counters) => checks.counted(counters),
+    });
+    table.frame('lan0', ROUTER);
+    const id = table.bySource('lan0', ROUTER)?.id ?? 0;
+    for (const address of ['192.0.2.1', '192.0.2.2']) table.neighbour({ device: 'lan0', address, mac: ROUTER });
+
+    take(table.neighbour({ device: 'lan0', address: '192.0.2.1', mac: CLAIMANT }));
+    await eventually(() => moves.length === 2, { what: 'a move and the way back' });
+    await checks.close();
+
+    assert.deepEqual(moves, [`silence ${CLAIMANT}`, `frame ${ROUTER}`]);
+  });
+});
