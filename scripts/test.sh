@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# npm test: builds, lints and runs every suite; about fifteen minutes on two cores. The kernel module's tests run meanwhile, in virtual
+# npm test: builds, lints and runs every suite; about nine minutes on two cores. The kernel module's tests run meanwhile, in virtual
 # machines with Debian's 6.1 (other kernels: npm run test:kernels), with what the other suites leave of the processors; their output
 # is shown at the end. Stops at the first suite that fails. The last line is the total, "N passed, N failed". With CI=true a skipped
 # test is a failed one. With TEST_EXHAUSTIVE=true nothing is sampled: both flavours of iptables, every place where a recording can be
