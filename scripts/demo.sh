@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# npm run demo: installs what is missing, builds, and tells the story of test/demo/one-arm.ts.
+# npm run demo [-- --web [--port PORT]]: installs what is missing, builds, and tells the story of test/demo/one-arm.ts; with --web the
+# demo goes on before its clean-up, until Ctrl-C, with a live page at a port of 127.0.0.1 (8119, 0 for a free one).
 # Ends with "demo: ok" and exit code 0 only if every claim in it was verified.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,6 +15,20 @@ failed() {
   exit 1
 }
 
+usage() {
+  printf 'usage: npm run demo [-- --web [--port PORT]]\n' >&2
+  exit 64
+}
+
+web='' port=8119
+while (($# > 0)); do
+  case $1 in
+    --web) web=1; shift ;;
+    --port) [[ ${2:-} =~ ^[0-9]{1,5}$ && $2 -le 65535 ]] || usage; port=$2; shift 2 ;;
+    *) usage ;;
+  esac
+done
+
 [[ $(id -u) -eq 0 ]] || failed 'network namespaces need root; run: sudo npm run demo'
 
 (need_programs openvpn nft ip ping tcpdump conntrack openssl) || failed 'programs are missing'
@@ -21,4 +36,4 @@ need_node_modules || failed 'npm ci did not succeed'
 printf '.. npm run build\n'
 npm run --silent build || failed 'the build did not succeed'
 
-exec node dist/test/demo/run.js
+exec node dist/test/demo/run.js ${web:+"$port"}

@@ -38,8 +38,11 @@ interface Attempt {
   readonly kind: 'ping' | 'tcp';
 }
 
+/** What follows the story, while everything still runs. */
+type Epilogue = (lab: VpnLab) => Promise<void>;
+
 /** Runs the whole story on a lab that the caller disposes. @throws DemoFailure at the first claim that is not so. */
-export async function tellOneArm(lab: VpnLab): Promise<void> {
+export async function tellOneArm(lab: VpnLab, epilogue: Epilogue = async () => undefined): Promise<void> {
   const { endpoint } = lab.topology;
   const pristine = await networkState(endpoint);
 
@@ -80,6 +83,8 @@ export async function tellOneArm(lab: VpnLab): Promise<void> {
   ]);
   const routesNow = await endpoint.run(['ip', 'route', 'show']);
   verify(routesNow === routes, "the endpoint's routing table is what it was");
+
+  await epilogue(lab);
 
   chapter('The clean-up (gwmark down)');
   await step('stopping the sidecar', async () => await lab.sidecar.stop());
@@ -242,10 +247,10 @@ function macsToward(frames: readonly Frame[], address: string): readonly string[
 }
 
 /** The demo as a program; resolves with its exit code. */
-export async function main(): Promise<number> {
+export async function main(epilogue?: Epilogue): Promise<number> {
   return await perform({
     scene: 'eleven network namespaces, a certificate authority and an OpenVPN server',
     create: async () => await VpnLab.create({ transport: 'udp4' }),
-    tell: tellOneArm,
+    tell: async (lab) => await tellOneArm(lab, epilogue),
   });
 }
