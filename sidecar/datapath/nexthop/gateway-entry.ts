@@ -4,8 +4,10 @@ import type { Gateway } from '../../../rules/index.js';
 export interface Entry {
   readonly id: number;
   readonly device: string;
-  /** The MAC whose frames are learnt as this gateway; null of one that an older version left without. */
+  /** The MAC whose frames are learnt as this gateway; null of a second id of a router, and of one that was left without. */
   readonly home: string | null;
+  /** The MAC that its flows came from, as far as it is known: its answers go there while nothing moves. */
+  readonly origin: string;
   /** Where answers go. */
   mac: string;
   /** Where they went before the last move; null if they never moved, or moved back. */
@@ -28,13 +30,15 @@ export function makeEntry({
   device,
   home,
   mac,
+  origin = home ?? mac,
   left = null,
   isActive,
   isOrdered,
 }: Pick<Entry, 'id' | 'device' | 'home' | 'mac' | 'isActive' | 'isOrdered'> & {
+  readonly origin?: string;
   readonly left?: string | null;
 }): Entry {
-  return { id, device, home, mac, left, isActive, isOrdered, trustedUntilMs: 0, isDead: false };
+  return { id, device, home, origin, mac, left, isActive, isOrdered, trustedUntilMs: 0, isDead: false };
 }
 
 /** The gateway as others see it. The same object until something changes: what follows from a gateway is remembered by it. */

@@ -77,7 +77,7 @@ export class GatewayTable {
 
   hasMoved(id: number): boolean {
     const entry = this.#entries.get(id);
-    return entry !== undefined && entry.mac !== entry.home;
+    return entry !== undefined && entry.mac !== entry.origin;
   }
 
   /** A command has set where its answers go. */
@@ -174,6 +174,7 @@ export class GatewayTable {
       device,
       home: known === undefined ? mac : null,
       mac: known?.mac ?? mac,
+      origin: mac,
       isActive: known === undefined,
       isOrdered: known?.isOrdered === true,
     });
@@ -204,7 +205,7 @@ export class GatewayTable {
   alive(device: string, mac: string, by: MoveReason): GatewayChange[] {
     const hadDoubt = this.#doubts.delete(key(device, mac));
     const lost = [...this.#entries.values()].filter(
-      (entry) => entry.device === device && (entry.home === mac || entry.left === mac),
+      (entry) => entry.device === device && (entry.origin === mac || entry.left === mac),
     );
     const changes = [...this.#revive(device, mac, by), ...this.#send(lost, mac, by)];
     if ((hadDoubt || changes.length > 0) && by === 'frame') this.#trust(device, mac);
@@ -342,7 +343,7 @@ export class GatewayTable {
       if (entry.isOrdered || from === to || (by !== 'command' && this.#isPinned(device, home ?? from))) return [];
       entry.mac = to;
       entry.isDead = false;
-      entry.left = to === entry.home ? null : from;
+      entry.left = to === entry.origin ? null : from;
       return [
         { kind: 'moved', gateway: toGateway(entry), from, by, ...(address === undefined ? {} : { address }) } as const,
       ];

@@ -60,6 +60,22 @@ describe('ids for routers that are not known yet', () => {
     assert.deepEqual(inWords(table.order('lan0', A, C) ?? []), [`moved 1 ${C}`, `moved 200 ${C}`]);
   });
 
+  it('are moved, as a second one, only while its router is', () => {
+    const table = new GatewayTable(200);
+    table.reserve(['lan0']);
+    neighbour(table, '192.0.2.1', A);
+    table.frame('lan0', A);
+    table.seat(200, 'lan0', A);
+    assert.equal(table.hasMoved(200), false);
+
+    neighbour(table, '192.0.2.1', B);
+    assert.deepEqual([table.hasMoved(1), table.hasMoved(200)], [true, true]);
+    assert.deepEqual(inWords(table.alive('lan0', A, 'frame')), [`moved 1 ${A}`, `moved 200 ${A}`]);
+
+    assert.deepEqual([table.hasMoved(1), table.hasMoved(200)], [false, false]);
+    assert.deepEqual(inWords(table.alive('lan0', B, 'frame')), []);
+  });
+
   it('are lost to a sender that is not learnt from', () => {
     const table = new GatewayTable(200, (_device, mac) => mac !== D);
     table.reserve(['lan0']);
