@@ -11,8 +11,8 @@ import { eventually, patient } from '../lab/wait.js';
 const SLOW_IP =
   '#!/bin/sh\ncase "$*" in *-batch*) sleep 0.5 ;; esac\nexec "$(PATH="${PATH#*:}" command -v ip)" "$@"\n';
 
-/** How long the sidecar lets an answer wait for the kernel. */
-const LONGEST_WAIT_MS = 1000;
+/** The sidecar lets an answer wait for the kernel for a second, by a timer that a busy process may set too early. */
+const TIMELY_MS = 900;
 
 describe('the status of a sidecar', function () {
   this.timeout(patient(40_000));
@@ -34,7 +34,7 @@ describe('the status of a sidecar', function () {
       async () => {
         const asked = performance.now();
         const status = await sidecar.status();
-        const isTimely = performance.now() - asked < LONGEST_WAIT_MS;
+        const isTimely = performance.now() - asked < TIMELY_MS;
         return isTimely && status.gateways.some(({ mac }) => mac === MAC.r2) && status;
       },
       { what: 'r2 is known' },
