@@ -69,7 +69,10 @@ export class Debounced {
 
   #run(): Promise<void> {
     this.#running = this.#work()
-      .catch((error: unknown) => this.#logger.warn('daemon.check_failed', { error }))
+      .catch((error: unknown) => {
+        // What it works with may be closed already.
+        if (!this.#isStopped) this.#logger.warn('daemon.check_failed', { error });
+      })
       .finally(() => {
         this.#running = null;
         this.#endedMs = performance.now();

@@ -3,7 +3,7 @@
  *
  * @see packet(7)
  */
-import { loadKoffi } from 'nftables-json/netlink';
+import { DescriptorGuard, loadKoffi } from 'nftables-json/netlink';
 
 const AF_PACKET = 17;
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
@@ -15,9 +15,10 @@ export interface PacketSocket {
    * Sends one Ethernet frame without waiting.
    *
    * @param ifindex of the device
-   * @returns false if the kernel did not take it: the device is down, or its queue is full
+   * @returns false if the kernel did not take it: the device is down, or its queue is full; or the socket is closed
    */
   send(ifindex: number, frame: Uint8Array): boolean;
+  /** Idempotent. */
   close(): void;
 }
 
@@ -35,14 +36,16 @@ export async function openPacketSocket(): Promise<PacketSocket | { readonly miss
   const fd: unknown = socket(AF_PACKET, SOCK_RAW_NONBLOCK_CLOEXEC, 0);
   if (typeof fd !== 'number' || fd < 0)
     return { missing: `a packet socket needs CAP_NET_RAW and the address family AF_PACKET (errno ${koffi.errno()})` };
+  const guard = new DescriptorGuard(() => close(fd));
   return {
     send(ifindex, frame) {
+      if (guard.isClosed) return false;
       const address = addressOf(ifindex, frame);
       const sent: unknown = sendto(fd, frame, frame.length, 0, address, address.length);
       return typeof sent === 'number' && sent === frame.length;
     },
     close() {
-      close(fd);
+      guard.end();
     },
   };
 }

@@ -6,6 +6,8 @@
  *
  * @see netlink(7); net/netfilter/nfnetlink.c nfnetlink_rcv(), net/netlink/af_netlink.c netlink_unicast()
  */
+import type { KoffiFunc } from 'koffi';
+import { DescriptorGuard } from './descriptor-guard.js';
 import { loadKoffi } from './koffi.js';
 import { NftError } from './nft-error.js';
 import { listenForReadiness } from './socket-signal.js';
@@ -61,6 +63,9 @@ export interface NetlinkSocket {
    * @throws NftError UNAVAILABLE
    */
   onReadable(listener: () => void): void;
+  /**
+   * Idempotent. What is called after that does nothing: `false`, `none`, `lost`. A call on a thread goes on to its end.
+   */
   close(): void;
 }
 
@@ -105,46 +110,56 @@ export async function openNetlinkSocket(options: NetlinkSocketOptions = {}): Pro
   }
   let stopListening: (() => void) | undefined;
 
+  const guard = new DescriptorGuard(() => close(fd));
+
   return {
     send(bytes, length) {
+      if (guard.isClosed) {
+        return false;
+      }
       const sent: unknown = send(fd, bytes, length, 0);
       return typeof sent === 'number' && sent >= 0;
     },
     receive(into) {
+      if (guard.isClosed) {
+        return 'none';
+      }
       const received: unknown = receive(fd, into, into.length, 0);
       if (typeof received === 'number' && received >= 0) {
         return received;
       }
       return koffi.errno() === EAGAIN ? 'none' : 'lost';
     },
-    sendAside(bytes, length) {
-      return new Promise((resolve, reject) => {
-        send.async(fd, bytes, length, 0, (error: Error | null, sent: number) => {
-          if (error) {
-            reject(error);
-          } else {
-            resolve(sent >= 0);
-          }
-        });
-      });
+    async sendAside(bytes, length) {
+      return !guard.isClosed && (await guard.hold(() => aside(send, fd, bytes, length))) >= 0;
     },
-    receiveAside(into) {
-      return new Promise((resolve, reject) => {
-        receive.async(fd, into, into.length, 0, (error: Error | null, received: number) => {
-          if (error) {
-            reject(error);
-          } else {
-            resolve(received >= 0 ? received : 'lost');
-          }
-        });
-      });
+    async receiveAside(into) {
+      const received = guard.isClosed ? -1 : await guard.hold(() => aside(receive, fd, into, into.length));
+      return received >= 0 ? received : 'lost';
     },
     onReadable(listener) {
       stopListening = listenForReadiness(libc, fd, listener);
     },
     close() {
       stopListening?.();
-      close(fd);
+      stopListening = undefined;
+      guard.end();
     },
   };
+}
+
+/** send(2) or recv(2): a descriptor, bytes, their number, flags. */
+type OnDescriptor = (fd: number, bytes: Uint8Array, length: number, flags: number) => number;
+
+/** A call of send(2) or recv(2) on a thread of koffi's pool. Rejects if koffi cannot make it. */
+function aside(call: KoffiFunc<OnDescriptor>, fd: number, bytes: Uint8Array, length: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    call.async(fd, bytes, length, 0, (error: Error | null, result: number) => {
+      if (error) {
+        reject(error);
+      } else {
+        resolve(result);
+      }
+    });
+  });
 }

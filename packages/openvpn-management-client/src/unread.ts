@@ -16,7 +16,7 @@ export function deliverUnread(socket: Socket, deliver: (chunk: Buffer) => void):
   const destroy = socket.destroy.bind(socket);
   socket.destroy = (error) => {
     // Who destroys it without an error wants no more of it.
-    if (error !== undefined && !socket.destroyed) {
+    if (error instanceof Error && !socket.destroyed) {
       socket.removeAllListeners('data');
       for (const chunk of unread(socket)) deliver(chunk);
     }

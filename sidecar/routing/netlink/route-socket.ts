@@ -111,10 +111,10 @@ export class RouteSocket {
     return listed;
   }
 
+  /** Requests, and a listing that goes on, are refused from now on. Idempotent. */
   close(): void {
     this.#requests.close();
-    // A thread may be in a call with it.
-    void this.#listing.then(() => this.#listings.close());
+    this.#listings.close();
   }
 
   async #listNow(type: number, own: Uint8Array, take: (message: Message) => void, restart: () => void): Promise<void> {
