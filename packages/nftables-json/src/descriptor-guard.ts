@@ -1,6 +1,6 @@
 /**
  * Who may still use a file descriptor that this process opened itself. The kernel gives the number of a closed one to
- * the next file or socket of the process, so a call after the end would reach somebody else's.
+ * the next file or socket of the process, so a call after the end would reach that one.
  */
 export class DescriptorGuard {
   readonly #close: () => void;
