@@ -3,7 +3,7 @@ import { addressBits, formatAddress } from '../../../rules/index.js';
 import type { MainRoute } from '../kernel-routing.js';
 import type { KernelEvent } from '../neighbour-monitor.js';
 import type { DeviceNames } from './device-names.js';
-import { type Message, attributesOf, int32, string, uint16, uint32 } from './messages.js';
+import { type Message, attributeOf, attributesOf, int32, string, uint16, uint32 } from './messages.js';
 import {
   AF,
   FRA,
@@ -102,19 +102,18 @@ export function decodeRoute({ body }: Message, names: Names): { route: Route; pr
 export function decodeMainRoute({ body }: Message, tunnels: ReadonlySet<number>, names: Names): MainRoute | null {
   const family = familyOf(body);
   if (family === null || body.length < OWN_HEADER_BYTES || (uint32(body, 8) & RTM_F_CLONED) !== 0) return null;
+  const index = attributeOf(body, OWN_HEADER_BYTES, RTA.device);
+  if (index === null) return null;
+  const mayBeOnlink =
+    body[7] === RTN.unicast && (family === 6 || body[6] === RT_SCOPE.link) && (uint32(body, 8) & RTNH_F_DEAD) === 0;
+  // A router of the Internet has a million routes: nothing more is read of most of them.
+  if (!mayBeOnlink && !tunnels.has(uint32(index))) return null;
   const attributes = attributesOf(body, OWN_HEADER_BYTES);
-  const table = attributes.get(RTA.table);
-  const index = attributes.get(RTA.device);
-  const dst = prefixText(family, attributes.get(RTA.destination), body[1] ?? 0);
-  if ((table === undefined ? body[4] : uint32(table)) !== RT_TABLE.main || index === undefined || dst === null)
-    return null;
-  const isOnlink =
-    body[7] === RTN.unicast &&
-    (family === 6 || body[6] === RT_SCOPE.link) &&
-    (uint32(body, 8) & RTNH_F_DEAD) === 0 &&
-    ![RTA.gateway, RTA.via, RTA.multipath].some((type) => attributes.has(type));
-  // A router of the Internet has a million routes: few of them need the name of their device.
+  const isOnlink = mayBeOnlink && ![RTA.gateway, RTA.via, RTA.multipath].some((type) => attributes.has(type));
   if (!isOnlink && !tunnels.has(uint32(index))) return null;
+  const table = attributes.get(RTA.table);
+  const dst = prefixText(family, attributes.get(RTA.destination), body[1] ?? 0);
+  if ((table === undefined ? body[4] : uint32(table)) !== RT_TABLE.main || dst === null) return null;
   const device = names.nameOf(uint32(index));
   return device === null ? null : { dst, device, isOnlink };
 }

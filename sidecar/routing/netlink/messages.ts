@@ -58,6 +58,18 @@ export function attributesOf(body: Buffer, headerBytes: number): ReadonlyMap<num
   return attributes;
 }
 
+/** The first attribute of a type; null if there is none. Of many messages, cheaper than {@link attributesOf}. */
+export function attributeOf(body: Buffer, headerBytes: number, wanted: number): Buffer | null {
+  for (let offset = align(headerBytes); offset + ATTRIBUTE_HEADER_BYTES <= body.length;) {
+    const length = uint16(body, offset);
+    if (length < ATTRIBUTE_HEADER_BYTES || offset + length > body.length) break;
+    if ((uint16(body, offset + 2) & NLA_TYPE_MASK) === wanted)
+      return body.subarray(offset + ATTRIBUTE_HEADER_BYTES, offset + length);
+    offset += align(length);
+  }
+  return null;
+}
+
 /** One attribute, padded to four bytes. */
 export function attribute(type: number, value: Uint8Array): Buffer {
   const bytes = Buffer.alloc(align(ATTRIBUTE_HEADER_BYTES + value.length));
