@@ -36,4 +36,18 @@ need_node_modules || failed 'npm ci did not succeed'
 printf '.. npm run build\n'
 npm run --silent build || failed 'the build did not succeed'
 
-exec node dist/test/demo/run.js ${web:+"$port"}
+[[ -n $web ]] || exec node dist/test/demo/run.js
+
+# A process group of its own: Ctrl-C of a terminal is for the demo alone, which ends OpenVPN and the others in their order.
+set -m
+node dist/test/demo/run.js "$port" &
+set +m
+demo=$! status=0 interrupted=''
+trap 'interrupted=1; kill -INT "$demo" 2>/dev/null || true' INT TERM HUP
+wait "$demo" || status=$?
+# The signal ended that wait, not the demo.
+while [[ -n $interrupted ]]; do
+  interrupted='' status=0
+  wait "$demo" || status=$?
+done
+exit "$status"

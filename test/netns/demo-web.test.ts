@@ -4,13 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { LabProcess } from '../lab/process.js';
 import { patient } from '../lab/wait.js';
 
-const DEMO = fileURLToPath(new URL('../demo/run.js', import.meta.url));
+const DEMO = fileURLToPath(new URL('../../../scripts/demo.sh', import.meta.url));
 
 describe('npm run demo -- --web', function () {
   this.timeout(patient(120_000));
 
   it('tells its story, serves the live page of it until it is interrupted, and removes everything', async () => {
-    const demo = LabProcess.spawn([process.execPath, DEMO, '0'], { name: 'demo' });
+    // Of a session of its own, which gets the signal as a whole, as from a terminal.
+    const demo = LabProcess.spawn(['setsid', 'bash', DEMO, '--web', '--port', '0'], { name: 'demo' });
     try {
       const [, address = '', token = ''] = await demo.waitFor(/open (http:\/\/127\.0\.0\.1:\d+\/)#token=(\w+)/, {
         timeoutMs: 90_000,
@@ -20,7 +21,7 @@ describe('npm run demo -- --web', function () {
       const { flows } = (await (
         await fetch(`${address}flows`, { headers: { authorization: `Bearer ${token}` } })
       ).json()) as { readonly flows: readonly unknown[] };
-      demo.kill('SIGINT');
+      process.kill(-demo.pid, 'SIGINT');
       const { code } = await demo.exited;
 
       assert.match(page, /<title>gwmark/);
