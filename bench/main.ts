@@ -8,6 +8,7 @@ import type { Measurement } from './measurements/plan.js';
 import { measureRouterRows } from './measurements/router.js';
 import { measureStartRows } from './measurements/start.js';
 import { measureStormRows } from './measurements/storm.js';
+import { measureWatchRows } from './measurements/watch.js';
 import type { MeasurementName, Options } from './options.js';
 import { HELP, parseOptions } from './options.js';
 import type { MeasuredRow } from './row.js';
@@ -20,6 +21,7 @@ const BY_NAME: Readonly<Record<MeasurementName, Measurement>> = {
   decode: measureDecodeRows,
   start: measureStartRows,
   router: measureRouterRows,
+  watch: measureWatchRows,
 };
 
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);

@@ -1,7 +1,7 @@
 import { type Parsed, parseValues, select } from './command.js';
 
 /** The measurements by the names that `--only` takes, in the order of the report. */
-export const MEASUREMENTS = ['connect', 'storm', 'change', 'decode', 'start', 'router'] as const;
+export const MEASUREMENTS = ['connect', 'storm', 'change', 'decode', 'start', 'router', 'watch'] as const;
 
 export type MeasurementName = (typeof MEASUREMENTS)[number];
 
@@ -26,6 +26,7 @@ that exist only for the time of a measurement. Needs root, ip, nft and unshare; 
   decode    decoder of the management stream: megabytes a second, and growth of the heap
   start     a command that only reads starts and ends, against Node that does nothing
   router    a new router becomes known: from the neighbour's event to its rules and routes, against a spawned ip
+  watch     10 viewers look at 1,000 clients: processor time of the sidecar, against programs that poll the status
 
 Options:
   --only NAME    one of these; may be given several times. Default: all

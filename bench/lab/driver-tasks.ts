@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openNftables } from 'nftables-json';
 import type { FakeManagementServer } from 'openvpn-management-client/testing';
-import { fetchStatus } from '../../sidecar/control/client.js';
 import { monotonicUs } from './clock.js';
 import type { AppliedChange, ChangeResult, ConnectResult, StormResult, Task } from './messages.js';
 import { clientAddress } from './network.js';
@@ -192,16 +191,10 @@ async function verifyCount({ side }: Task, wanted: number): Promise<void> {
 async function openForStorm(bench: Bench, task: TaskOf<'storm'>): Promise<Subject> {
   if (task.side === 'spawned-nft') return Subject.openTelling({ ...bench, side: task.side, hasProbe: task.isWatched });
   const controlSocket = join(bench.directory, 'control.sock');
-  const subject = Subject.openProduct({ ...bench, side: task.side, hasProbe: task.isWatched }, controlSocket);
-  const becomeReady = async (): Promise<void> => {
-    while (
-      !(await fetchStatus(controlSocket).then(
-        ({ ready }) => ready,
-        () => false,
-      ))
-    )
-      await delay(50);
-  };
-  await Promise.race([becomeReady(), subject.failed]);
+  // The snapshot after the storm comes sooner than by default: it is waited for.
+  const snapshots = ['--management-snapshot-interval-ms', '4000'];
+  const options = { ...bench, side: task.side, hasProbe: task.isWatched };
+  const subject = Subject.openProduct(options, controlSocket, ...snapshots);
+  await subject.ready(controlSocket);
   return subject;
 }

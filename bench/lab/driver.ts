@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeManagementServer } from 'openvpn-management-client/testing';
 import { measureChange, measureConnect, measureStorm, type Bench } from './driver-tasks.js';
-import type { ChangeResult, ConnectResult, DriverReply, DriverRequest, StormResult, Task } from './messages.js';
+import type { DriverReply, DriverRequest, Result, Task } from './messages.js';
 import { makeEndpoint } from './network.js';
 import { preferThisSession } from './precedence.js';
+import { measureWatch } from './watch-task.js';
 
 // The border between our own processes: run-task.ts starts this and nobody else.
 const { task, profileDirectory } = JSON.parse(process.argv[2] ?? '') as DriverRequest;
@@ -28,7 +29,7 @@ try {
 await rm(directory, { recursive: true, force: true });
 process.send?.(reply, () => process.exit(0));
 
-async function measure(): Promise<ConnectResult | StormResult | ChangeResult> {
+async function measure(): Promise<Result> {
   const transport = await makeEndpoint();
   const socketPath = join(directory, 'management.sock');
   await using server = await FakeManagementServer.listen({ listen: { path: socketPath } });
@@ -39,7 +40,7 @@ async function measure(): Promise<ConnectResult | StormResult | ChangeResult> {
   }
 }
 
-async function measureTask(bench: Bench, wanted: Task): Promise<ConnectResult | StormResult | ChangeResult> {
+async function measureTask(bench: Bench, wanted: Task): Promise<Result> {
   switch (wanted.kind) {
     case 'connect':
       return await measureConnect(bench, wanted);
@@ -47,6 +48,8 @@ async function measureTask(bench: Bench, wanted: Task): Promise<ConnectResult | 
       return await measureStorm(bench, wanted);
     case 'change':
       return await measureChange(bench, wanted);
+    case 'watch':
+      return await measureWatch(bench, wanted);
     default:
       return wanted satisfies never;
   }

@@ -36,7 +36,18 @@ export type Task =
       readonly sizes: readonly number[];
       readonly samples: number;
       readonly paceMs: number;
-    };
+    }
+  | WatchTask;
+
+/** Clients are connected while people look at the status. */
+export interface WatchTask {
+  readonly kind: 'watch';
+  readonly side: 'gwmark';
+  readonly clients: number;
+  readonly viewers: number;
+  /** How long each state is measured. */
+  readonly seconds: number;
+}
 
 export interface ConnectResult {
   readonly latenciesUs: readonly number[];
@@ -58,11 +69,23 @@ export interface ChangeResult {
   readonly latenciesUs: readonly (readonly number[])[];
 }
 
-export type ResultOf<T extends Task> = T extends { kind: 'connect' }
-  ? ConnectResult
-  : T extends { kind: 'storm' }
-    ? StormResult
-    : ChangeResult;
+/** Percent of one core that the sidecar takes. */
+export interface WatchResult {
+  readonly unwatchedPercent: number;
+  readonly watchedPercent: number;
+  readonly polledPercent: number;
+}
+
+interface Results {
+  readonly connect: ConnectResult;
+  readonly storm: StormResult;
+  readonly change: ChangeResult;
+  readonly watch: WatchResult;
+}
+
+export type ResultOf<T extends Task> = Results[T['kind']];
+
+export type Result = Results[keyof Results];
 
 /** What a driver is started with. */
 export interface DriverRequest {
@@ -71,5 +94,5 @@ export interface DriverRequest {
 }
 
 export type DriverReply =
-  | { readonly kind: 'result'; readonly result: ConnectResult | StormResult | ChangeResult }
+  | { readonly kind: 'result'; readonly result: Result }
   | { readonly kind: 'failed'; readonly message: string };

@@ -43,20 +43,29 @@ export class PreparedStorm {
     return new PreparedStorm(cutIntoBatches(Buffer.concat(chunks), clients), clients);
   }
 
-  /** Writes everything, as fast as it is read. Resolves when the kernel has the last byte. */
-  async play(server: FakeManagementServer): Promise<void> {
-    const { rows, routes } = statusRows(this.#clients);
+  /**
+   * Writes everything, as fast as it is read. Resolves when the kernel has the last byte.
+   *
+   * @param options.isBusy clients send all the time: of each more bytes are counted in each `status`
+   */
+  async play(server: FakeManagementServer, { isBusy = false } = {}): Promise<void> {
+    let { rows, routes } = statusRows(this.#clients, 0);
     let sent = 0;
-    server.on('status', () => [
-      'TITLE\tOpenVPN 2.6.14 x86_64-pc-linux-gnu',
-      'TIME\t2026-01-01 00:00:00\t1767225600',
-      CLIENT_HEADER,
-      ...rows.slice(0, sent),
-      ROUTE_HEADER,
-      ...routes.slice(0, sent),
-      'GLOBAL_STATS\tMax bcast/mcast queue length\t0',
-      'END',
-    ]);
+    let asked = 0;
+    server.on('status', () => {
+      asked += 1;
+      if (isBusy) ({ rows, routes } = statusRows(this.#clients, asked));
+      return [
+        'TITLE\tOpenVPN 2.6.14 x86_64-pc-linux-gnu',
+        'TIME\t2026-01-01 00:00:00\t1767225600',
+        CLIENT_HEADER,
+        ...rows.slice(0, sent),
+        ROUTE_HEADER,
+        ...routes.slice(0, sent),
+        'GLOBAL_STATS\tMax bcast/mcast queue length\t0',
+        'END',
+      ];
+    });
     for (const batch of this.#batches) {
       sent = Math.min(this.#clients, sent + BATCH_CLIENTS);
       await server.send(batch);
@@ -78,14 +87,14 @@ function cutIntoBatches(stream: Buffer, clients: number): string[] {
 }
 
 /** Rows of OpenVPN 2.6.14, with the names that the fake server gives. */
-function statusRows(clients: number): { rows: string[]; routes: string[] } {
+function statusRows(clients: number, asked: number): { rows: string[]; routes: string[] } {
   const rows: string[] = [];
   const routes: string[] = [];
   const since = '2026-01-01 00:00:00\t1767225600';
   for (let cid = 0; cid < clients; cid += 1) {
     const realAddress = `192.0.2.${10 + (cid % 240)}:${1024 + (cid % 60000)}`;
     rows.push(
-      `CLIENT_LIST\tclient-${cid}\t${realAddress}\t${clientAddress(cid)}\t\t3160\t3196\t${since}\tUNDEF\t${cid}\t${cid}\tAES-256-GCM`,
+      `CLIENT_LIST\tclient-${cid}\t${realAddress}\t${clientAddress(cid)}\t\t${3160 + asked * (1000 + cid)}\t${3196 + asked * 800}\t${since}\tUNDEF\t${cid}\t${cid}\tAES-256-GCM`,
     );
     routes.push(`ROUTING_TABLE\t${clientAddress(cid)}\tclient-${cid}\t${realAddress}\t${since}`);
   }

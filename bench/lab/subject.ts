@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { fetchStatus } from '../../sidecar/control/client.js';
 import type { AppliedChange, Side, SubjectMessage } from './messages.js';
 import { LAN_DEVICE, TRANSPORT_SETTING } from './network.js';
 
@@ -72,10 +73,11 @@ export class Subject implements AsyncDisposable {
   }
 
   /**
-   * Starts the product itself, `gwmark run`, with flags that keep it inside of the bench and bring the next snapshot
-   * forward.
+   * Starts the product itself, `gwmark run`, with flags that keep it inside of the bench.
+   *
+   * @param more further flags
    */
-  static openProduct(options: SubjectOptions, controlSocket: string): Subject {
+  static openProduct(options: SubjectOptions, controlSocket: string, ...more: readonly string[]): Subject {
     const program = fileURLToPath(new URL('../../../bin/gwmark', import.meta.url));
     const flags = [
       '--management',
@@ -89,7 +91,7 @@ export class Subject implements AsyncDisposable {
       '--transport',
       TRANSPORT_SETTING,
     ];
-    return Subject.#spawn(options, [program, 'run', ...flags, '--management-snapshot-interval-ms', '4000'], false);
+    return Subject.#spawn(options, [program, 'run', ...flags, ...more], false);
   }
 
   static #spawn(options: SubjectOptions, args: readonly string[], hasChannel: boolean): Subject {
@@ -119,6 +121,19 @@ export class Subject implements AsyncDisposable {
   /** Rejects when the subject ends before it was told to; never resolves. */
   get failed(): Promise<never> {
     return this.#failed;
+  }
+
+  /** Resolves when the product says by its control socket that it is ready. */
+  async ready(controlSocket: string): Promise<void> {
+    const isReady = async (): Promise<boolean> =>
+      await fetchStatus(controlSocket).then(
+        ({ ready }) => ready,
+        () => false,
+      );
+    const becomeReady = async (): Promise<void> => {
+      while (!(await isReady())) await delay(50);
+    };
+    await Promise.race([becomeReady(), this.failed]);
   }
 
   /** The most memory that was ever resident, MB of 1024 * 1024 bytes. */

@@ -16,12 +16,17 @@ export interface WireguardOptions {
   readonly port?: number;
 }
 
+const IS_KERNELS = process.env['LAB_WIREGUARD'] === 'kernel';
+
 /** A name for an interface of this process: no other process has it. */
 export function wireguardName(suffix: string): string {
   return `wg${process.pid}${suffix}`;
 }
 
-/** A WireGuard interface of wireguard-go, over tun: no kernel needs to have WireGuard. */
+/**
+ * A WireGuard interface of wireguard-go, over tun: no kernel needs to have WireGuard. With `LAB_WIREGUARD=kernel` it is
+ * the kernel's own.
+ */
 export class Wireguard implements AsyncDisposable {
   readonly options: WireguardOptions;
   readonly publicKey: string;
@@ -46,10 +51,14 @@ export class Wireguard implements AsyncDisposable {
   /** Makes the interface, also once more after {@link stop}: with its key and its port, and no peer. */
   async start(): Promise<void> {
     const { namespace, device, addresses, port } = this.options;
-    this.#process = namespace.spawn(['wireguard-go', '-f', device]);
-    await eventually(async () => (await namespace.tryRun(['wg', 'show', device])).code === 0, {
-      what: `wireguard-go serves ${device}`,
-    });
+    if (IS_KERNELS) {
+      await namespace.ip(`link add ${device} type wireguard`);
+    } else {
+      this.#process = namespace.spawn(['wireguard-go', '-f', device]);
+      await eventually(async () => (await namespace.tryRun(['wg', 'show', device])).code === 0, {
+        what: `wireguard-go serves ${device}`,
+      });
+    }
     await namespace.run(
       // Standard input of a child is a socket, which cannot be opened by its name.
       [
@@ -78,6 +87,7 @@ export class Wireguard implements AsyncDisposable {
 
   /** Ends the program, and with it the interface. Idempotent. */
   async stop(): Promise<void> {
+    if (IS_KERNELS) await this.options.namespace.tryRun(['ip', 'link', 'del', this.options.device]);
     await this.#process?.stop();
     this.#process = undefined;
     await rm(`/var/run/wireguard/${this.options.device}.sock`, { force: true });

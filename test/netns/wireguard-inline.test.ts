@@ -1,6 +1,6 @@
 /**
  * WireGuard on an inline endpoint: the bridge between a site and its router, with the datapath that needs no module.
- * The program is wireguard-go.
+ * The program is wireguard-go, in test/vm/wireguard.sh the kernel, there also with the module.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -20,8 +20,9 @@ import { assertExchange, assertNothingFarResolved, assertSentVia, KINDS, sentTo 
 const PORT = 51820;
 const DEVICE = wireguardName('b');
 const PEER = wireguardName('c');
+const DATAPATH = process.env['GWMARK_DATAPATH'] ?? 'nexthop';
 
-describe('WireGuard on an inline endpoint without a module', function () {
+describe(`WireGuard on an inline endpoint, datapath ${DATAPATH}`, function () {
   this.timeout(patient(60_000));
   let topology: Inline;
   let directory: string;
@@ -57,7 +58,7 @@ describe('WireGuard on an inline endpoint without a module', function () {
       namespace: endpoint,
       directory,
       managementSocket: null,
-      flags: ['--config', config, '--datapath', 'nexthop'],
+      flags: ['--config', config, '--datapath', DATAPATH],
     });
     // Routers of the segment have nothing to tell the endpoint: nobody sends to it but the peer.
     await server.peer(

@@ -1,12 +1,13 @@
 /**
  * WireGuard beside the routers: peers, allowed IPs and the listen port as `wg` tells them, the endpoint without a
- * route. The program is wireguard-go.
+ * route. The program is wireguard-go, in test/vm/wireguard.sh the kernel.
  */
 import assert from 'node:assert/strict';
 
+import { openBrowser } from '../lab/browser.js';
 import type { Capture } from '../lab/capture.js';
 import { assertFound, runDoctor } from '../lab/doctor.js';
-import { runGwmark } from '../lab/sidecar.js';
+import { PROGRAM, runGwmark } from '../lab/sidecar.js';
 import { SourceLab } from '../lab/source-lab.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
 import { ping } from '../lab/traffic.js';
@@ -203,6 +204,40 @@ describe('WireGuard on a zero-route endpoint', function () {
     const outer = await trace(ADDRESS.client1.v4, ADDRESS.endpoint.v4, '--dport', String(PORT));
     assert.ok(outer.includes(`WireGuard ${DEVICE} listens on ${ADDRESS.endpoint.v4}, udp port ${PORT}`), outer);
     assert.match(outer, new RegExp(`answers of this flow leave lan0 to ${MAC.u} `), outer);
+  });
+
+  it('is in the page of gwmark web, with its flows, and what happens to it is among the events', async () => {
+    const web = lab.topology.endpoint.spawn([PROGRAM, 'web', '--control-socket', lab.sidecar.controlSocket], {
+      name: 'gwmark web',
+    });
+    const [, address = ''] = await web.waitFor(/^open (\S+)$/);
+    const browser = await openBrowser(lab.topology.endpoint, lab.directory);
+    try {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(patient(20_000));
+      await page.goto(address);
+      const { publicKey } = peers.client2;
+      const picture = page.locator(`[data-client="${publicKey}"]`);
+      await picture.waitFor();
+      await page.locator('.row', { hasText: TUNNEL.client2.v4 }).waitFor();
+      await page.locator('header', { hasText: '2 peers' }).waitFor();
+
+      const pinging = lab.topology.hostB.spawn(['ping', '-q', '-i', '0.2', TUNNEL.client2.v4], { name: 'ping' });
+      await page
+        .locator(`path[data-flows-from="${MAC.r2}"][data-flows-to="${publicKey}"]`)
+        .waitFor({ state: 'attached' });
+      await pinging.stop();
+      await server.peer(publicKey, 'remove');
+      await picture.waitFor({ state: 'detached' });
+
+      await page.getByRole('button', { name: /^events/ }).click();
+      await page.getByText(`peer ${publicKey} left`).waitFor();
+    } finally {
+      await browser.close();
+      await web.stop();
+    }
+    await server.peer(peers.client2.publicKey, 'allowed-ips', ALLOWED.client2);
+    await connect('client2');
   });
 
   it('refuses an allowed IP that would take over other traffic, by name, and serves the rest of that peer', async () => {
