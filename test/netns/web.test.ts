@@ -96,8 +96,10 @@ describe('gwmark web', function () {
       if (response.url().endsWith('/live')) return;
       void response.body().then((body) => (weight += body.length));
     });
+    const startedAt = performance.now();
     await window.page.goto(address);
     await window.page.locator('[data-client="client1"]').waitFor();
+    const pictureMs = performance.now() - startedAt;
 
     assert.equal(window.page.url(), `${ORIGIN}/`);
     assert.deepEqual(
@@ -107,6 +109,7 @@ describe('gwmark web', function () {
     assert.ok(!asked.some((url) => url.includes('token')));
     await eventually(() => weight > 20_000, { what: 'the files of the page' });
     assert.ok(weight < MAX_WEIGHT, `${weight} bytes`);
+    console.log(`      ${weight} bytes, first picture after ${Math.round(pictureMs)} ms`);
   });
 
   it('shows a client when it connects, and what happened', async () => {
