@@ -32,7 +32,7 @@ export interface InstalledTable extends Installed {
   /** Names are certain; rules are not compared (`null`), so the next change rewrites every chain. */
   readonly structure: Structure;
   readonly counters: RuleCounters;
-  /** Changes when anything but elements and counters changes. */
+  /** Changes when anything but elements and counters changes. Computed when it is read, in time that counters do not need. */
   readonly fingerprint: string;
 }
 
@@ -95,7 +95,9 @@ export function readTable(objects: readonly NftObject[], deviceOf: (address: str
     vacancies,
     uplinks,
     counters: { ...counters.sums, relearnt },
-    fingerprint: fingerprint(objects),
+    get fingerprint() {
+      return fingerprint(objects);
+    },
   };
 }
 

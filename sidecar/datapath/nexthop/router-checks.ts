@@ -5,6 +5,7 @@ import type { Logger } from '../../log/logger.js';
 import { ask, mayBeAsked, resolveQuestion, stateQuestion } from '../../routing/neighbour-questions.js';
 import { isUsable, readNeighbours } from '../../routing/neighbours.js';
 import { OngoingWork } from '../../system/ongoing-work.js';
+import { CounterReadings } from './counter-readings.js';
 import type { Doubt, GatewayChange } from './gateway-change.js';
 import type { GatewayTable } from './gateway-table.js';
 
@@ -59,13 +60,17 @@ export class RouterChecks {
   /** Gateway id -> packets from its own MAC, of a reading that began after the last claim. */
   readonly #baselines = new Map<number, number>();
   readonly #wantedBaselines = new Set<number>();
+  /** Ids whose baseline is about to be taken. */
+  readonly #looking = new Set<number>();
   #reading: Promise<void> | null = null;
   readonly #rivals = new Map<string, Rival>();
+  readonly #readings: CounterReadings;
   readonly #closing = new AbortController();
   readonly #work = new OngoingWork();
 
   constructor(options: RouterChecksOptions) {
     this.#options = options;
+    this.#readings = new CounterReadings(options.firewall);
     // Any number of routers may be probed at a time.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -83,9 +88,14 @@ export class RouterChecks {
       this.#baselines.delete(this.#options.table.bySource(device, mac)?.id ?? 0);
       this.#begin(this.#ask(change.doubt));
     } else if (change.kind === 'moved' && change.by !== 'command' && change.by !== 'policy') {
+      const { id, sources } = change.gateway;
+      // Frames since the first claim are evidence, however many machines claim its address after that: in a flood of
+      // claims, no reading would be later than the last one.
+      const isFirst = sources.length === 0 || sources.includes(change.from);
+      if (!isFirst && (this.#baselines.has(id) || this.#looking.has(id))) return;
       // It was silent since it was asked, so every frame since then is evidence: also one that comes right now.
-      if (change.by !== 'silence') this.#baselines.delete(change.gateway.id);
-      this.#begin(this.#lookAfterMove(change.gateway.id));
+      if (change.by !== 'silence') this.#baselines.delete(id);
+      this.#begin(this.#lookAfterMove(id));
     }
   }
 
@@ -183,8 +193,13 @@ export class RouterChecks {
   }
 
   async #lookAfterMove(id: number): Promise<void> {
-    await this.#pause(RULES_MS);
-    if (!this.#baselines.has(id)) await this.#takeBaselines([id]);
+    this.#looking.add(id);
+    try {
+      await this.#pause(RULES_MS);
+      if (!this.#baselines.has(id)) await this.#takeBaselines([id]);
+    } finally {
+      this.#looking.delete(id);
+    }
     for (const pauseMs of LOOKS_MS) {
       await this.#pause(pauseMs);
       if (!this.#options.table.watched().some((watched) => watched.id === id)) return;
@@ -193,7 +208,7 @@ export class RouterChecks {
   }
 
   async #readCounters(): Promise<void> {
-    const counters = await this.#options.firewall.readCounters();
+    const counters = await this.#readings.next();
     if (counters !== null) this.#options.onCounters(counters);
   }
 
@@ -213,7 +228,7 @@ export class RouterChecks {
     while (this.#wantedBaselines.size > 0) {
       const ids = [...this.#wantedBaselines];
       this.#wantedBaselines.clear();
-      const counters = await this.#options.firewall.readCounters();
+      const counters = await this.#readings.next();
       for (const id of ids) {
         if (!this.#wantedBaselines.has(id)) this.#baselines.set(id, counters?.received.get(id)?.packets ?? 0);
       }

@@ -1,6 +1,7 @@
 import type { NetlinkSocket } from 'nftables-json/netlink';
 import { openNetlinkSocket } from 'nftables-json/netlink';
 import type { WatchOptions } from '../kernel-routing.js';
+import type { KernelEvent } from '../neighbour-monitor.js';
 import { decodeEvent } from './decode.js';
 import type { DeviceNames } from './device-names.js';
 import { splitMessages } from './messages.js';
@@ -10,8 +11,10 @@ import { GROUPS, NETLINK_ROUTE } from './rtnetlink.js';
 const RECEIVE_BYTES = 32 * 1024 * 1024;
 /** The largest datagram of an event is a device with all its statistics, some 2 KiB; a listing is larger. */
 const DATAGRAM_BYTES = 65_536;
-/** After so many datagrams, other work has its turn. */
-const DATAGRAMS_PER_TURN = 256;
+/** After so many datagrams, other work has its turn: they take about ten milliseconds. */
+const DATAGRAMS_PER_TURN = 2048;
+
+type NeighbourEvent = KernelEvent & { readonly kind: 'neighbour' };
 
 /**
  * Events of the kernel's rules, routes, neighbours, devices and addresses, by a multicast socket of rtnetlink. When the
@@ -24,6 +27,7 @@ export class NetlinkMonitor implements AsyncDisposable {
   readonly #socket: NetlinkSocket;
   #isClosing = false;
   #isDraining = false;
+  readonly #neighbours = new LatestOfNeighbours();
 
   private constructor(socket: NetlinkSocket, names: DeviceNames, options: WatchOptions) {
     this.#socket = socket;
@@ -63,13 +67,9 @@ export class NetlinkMonitor implements AsyncDisposable {
   #drain(): void {
     // The rest of what is taken in turns is under way.
     if (this.#isDraining) return;
-    for (let count = 0; count < DATAGRAMS_PER_TURN; count += 1) {
-      if (this.#isClosing) return;
-      const length = this.#socket.receive(this.#datagram);
-      if (length === 'none') return;
-      if (length === 'lost') this.#options.onLost('the kernel dropped events: its buffer was full (ENOBUFS)');
-      else this.#takeAll(this.#datagram.subarray(0, length));
-    }
+    const isAll = this.#receive();
+    this.#neighbours.handOn((event) => this.#handOn(event));
+    if (isAll || this.#isClosing) return;
     this.#isDraining = true;
     setImmediate(() => {
       this.#isDraining = false;
@@ -77,10 +77,53 @@ export class NetlinkMonitor implements AsyncDisposable {
     });
   }
 
+  /** Takes datagrams for a turn; true: there are no more. */
+  #receive(): boolean {
+    for (let count = 0; count < DATAGRAMS_PER_TURN; count += 1) {
+      if (this.#isClosing) return true;
+      const length = this.#socket.receive(this.#datagram);
+      if (length === 'none') return true;
+      if (length === 'lost') this.#options.onLost('the kernel dropped events: its buffer was full (ENOBUFS)');
+      else this.#takeAll(this.#datagram.subarray(0, length));
+    }
+    return false;
+  }
+
   #takeAll(datagram: Buffer): void {
     for (const message of splitMessages(datagram)) {
       const event = decodeEvent(message, this.#names, this.#options.protocol);
-      if (event !== null && !this.#isClosing) this.#options.onEvent(event);
+      if (event === null) continue;
+      if (event.kind === 'neighbour') {
+        this.#neighbours.add(event);
+        continue;
+      }
+      this.#neighbours.handOn((earlier) => this.#handOn(earlier));
+      this.#handOn(event);
     }
+  }
+
+  #handOn(event: KernelEvent): void {
+    if (!this.#isClosing) this.#options.onEvent(event);
+  }
+}
+
+/**
+ * Events of neighbours that are already followed by later ones of the same address count no more: a flood of claims
+ * costs little more than reading it, and what comes behind it is heard in time.
+ */
+class LatestOfNeighbours {
+  readonly #events = new Map<string, NeighbourEvent>();
+
+  add(event: NeighbourEvent): void {
+    const key = `${event.device} ${event.address}`;
+    this.#events.delete(key);
+    this.#events.set(key, event);
+  }
+
+  /** Empties it, in the order of the events. */
+  handOn(take: (event: NeighbourEvent) => void): void {
+    const events = [...this.#events.values()];
+    this.#events.clear();
+    for (const event of events) take(event);
   }
 }

@@ -52,4 +52,43 @@ describe('a router that was silent when its address was claimed', () => {
 
     assert.deepEqual(moves, [`silence ${CLAIMANT}`, `frame ${ROUTER}`]);
   });
+
+  it('gets them back although other machines claim the address faster than counters can be read', async () => {
+    const table = new GatewayTable(200);
+    const moves: string[] = [];
+    let packets = 5;
+    const take = (changes: readonly GatewayChange[]): void => {
+      for (const change of changes) {
+        checks.take(change);
+        if (change.kind === 'moved' && change.gateway.id === id) moves.push(`${change.by} ${change.gateway.mac}`);
+      }
+    };
+    const claim = (mac: string): void => take(table.neighbour({ device: 'lan0', address: '192.0.2.1', mac }));
+    let readings = 0;
+    const readCounters = async (): Promise<RuleCounters> => {
+      readings += 1;
+      const counted = { received: new Map([[id, { packets, bytes: 0 }]]), sent: new Map(), fallThrough: new Map() };
+      // While it is read, the router sends, and another machine claims its address.
+      packets += 1;
+      if (readings < 100) claim(`02:66:00:00:00:${readings.toString(16).padStart(2, '0')}`);
+      return counted;
+    };
+    const checks = new RouterChecks({
+      table,
+      firewall: { readCounters },
+      logger: captureLog().logger,
+      onChanges: take,
+      onCounters: (counters) => checks.counted(counters),
+    });
+    table.frame('lan0', ROUTER);
+    const id = table.bySource('lan0', ROUTER)?.id ?? 0;
+    table.neighbour({ device: 'lan0', address: '192.0.2.1', mac: ROUTER });
+
+    claim(CLAIMANT);
+    await eventually(() => moves.includes(`frame ${ROUTER}`), { what: 'the way back' });
+    await checks.close();
+
+    assert.equal(moves[0], `claim ${CLAIMANT}`);
+    assert.ok(readings < 5, `${readings} readings`);
+  });
 });

@@ -1,5 +1,6 @@
 /** What the watch of the kernel reports, by netlink in this process and by a spawned `ip monitor`. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { openNetlinkSocket } from 'nftables-json/netlink';
 import type { Policy } from '../../../rules/index.js';
 import { EMPTY_PLAN, compileRouting, diffRouting } from '../../../rules/index.js';
@@ -205,6 +206,28 @@ describe('rtnetlink in this process', () => {
       code: 'ROUTING_FAILED',
       message: /^ip -4 route replace default via 127\.0\.0\.1 dev lo onlink table 77 proto 200: Nexthop has invalid /,
     });
+  });
+
+  it('hands on the last of many reports of an address that came in one turn, before what came after them', async () => {
+    const events: KernelEvent[] = [];
+    await using monitor = await NetlinkMonitor.open(await loadDeviceNames(), {
+      protocol: 147,
+      onEvent: (event) => events.push(event),
+      onLost: (reason) => assert.fail(reason),
+      onEnd: (cause) => assert.fail(cause),
+    });
+    assert.ok(monitor);
+    const claims = Array.from({ length: 500 }, (_, index) => {
+      const mac = `02:00:00:00:${(index >> 8).toString(16).padStart(2, '0')}:${(index & 255).toString(16).padStart(2, '0')}`;
+      return `neigh replace 192.0.2.${1 + (index % 2)} dev lan0 lladdr ${mac} nud stale`;
+    });
+
+    // This process does nothing else until all of it has happened.
+    execFileSync('ip', ['-batch', '-'], { input: [...claims, 'rule add pref 77 lookup 77'].join('\n') });
+    await eventually(() => events.some(({ kind }) => kind === 'rule'), { what: 'the rule' });
+
+    const told = events.map((event) => (event.kind === 'neighbour' ? `${event.address} ${event.mac}` : event.kind));
+    assert.deepEqual(told.slice(0, 3), ['192.0.2.1 02:00:00:00:01:f2', '192.0.2.2 02:00:00:00:01:f3', 'rule']);
   });
 
   it('tells of events that were lost, and goes on with the next', async () => {
