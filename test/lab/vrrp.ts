@@ -1,10 +1,6 @@
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
-
+import { Keepalived } from './keepalived.js';
 import { connect, Namespace } from './namespace.js';
-import type { LabProcess } from './process.js';
-import { type AddressPair, type OneArm } from './topology.js';
-import { eventually } from './wait.js';
+import type { AddressPair, OneArm } from './topology.js';
 
 /*
  * A router of the one-arm topology becomes a VRRP pair of real keepalived processes:
@@ -70,7 +66,8 @@ export class VrrpPair implements AsyncDisposable {
   readonly #primary: Namespace;
   readonly #backup: Namespace;
   readonly #side: Side;
-  readonly #daemons: LabProcess[] = [];
+  /** Of the first router and of the second. */
+  readonly #daemons: Keepalived[] = [];
 
   private constructor(primary: Namespace, backup: Namespace, side: Side) {
     this.#primary = primary;
@@ -90,8 +87,12 @@ export class VrrpPair implements AsyncDisposable {
     const pair = new VrrpPair(primary, backup, SIDES[router]);
     try {
       await pair.#cable(topology, router);
-      await Promise.all([pair.#startDaemon(primary, 150, directory), pair.#startDaemon(backup, 100, directory)]);
-      await pair.#holdsVirtualAddresses(primary);
+      const [first, second] = await Promise.all([
+        Keepalived.start(primary, configuration(pair.#side, 150), directory),
+        Keepalived.start(backup, configuration(pair.#side, 100), directory),
+      ]);
+      pair.#daemons.push(first, second);
+      await first.holds(pair.#virtual);
       return pair;
     } catch (error) {
       await pair[Symbol.asyncDispose]();
@@ -105,12 +106,16 @@ export class VrrpPair implements AsyncDisposable {
    */
   async failOver(): Promise<void> {
     await this.#primary.ip('link set lan0 down', `link set ${this.#side.inner} down`);
-    await this.#holdsVirtualAddresses(this.#backup);
+    await this.#daemons[1]?.holds(this.#virtual);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#daemons.map((daemon) => daemon.stop()));
+    await Promise.all(this.#daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
     await this.#backup[Symbol.asyncDispose]();
+  }
+
+  get #virtual(): readonly string[] {
+    return [this.#side.outerVirtual, this.#side.innerVirtual].flatMap(({ v4, v6 }) => [v4, v6]);
   }
 
   async #cable(topology: OneArm, router: PairedRouter): Promise<void> {
@@ -155,28 +160,6 @@ export class VrrpPair implements AsyncDisposable {
             .split(/\s+/),
         ]);
     }
-  }
-
-  async #startDaemon(namespace: Namespace, priority: number, directory: string): Promise<void> {
-    const file = path.join(directory, `keepalived-${namespace.name}`);
-    await writeFile(`${file}.conf`, configuration(this.#side, priority));
-    const daemon = namespace.spawn(
-      ['keepalived', '-n', '-l', '-D', '-P', '-f', `${file}.conf`, '-p', `${file}.pid`, '-r', `${file}-vrrp.pid`],
-      { name: `keepalived in ${namespace.role}` },
-    );
-    this.#daemons.push(daemon);
-    await daemon.waitFor(/Entering BACKUP STATE|Entering MASTER STATE/);
-  }
-
-  async #holdsVirtualAddresses(namespace: Namespace): Promise<void> {
-    const wanted = [this.#side.outerVirtual, this.#side.innerVirtual].flatMap(({ v4, v6 }) => [v4, v6]);
-    await eventually(
-      async () => {
-        const text = await namespace.run(['ip', '-o', 'address', 'show']);
-        return wanted.every((address) => text.includes(` ${address} `));
-      },
-      { what: `${namespace.role} holds ${wanted.join(', ')}` },
-    );
   }
 }
 

@@ -1,0 +1,209 @@
+import path from 'node:path';
+
+import { Capture } from './capture.js';
+import { rememberConnections } from './conntrack-timeouts.js';
+import { Keepalived } from './keepalived.js';
+import { connect, Namespace } from './namespace.js';
+import { IMPATIENT, OpenVpnClient, OpenVpnServer } from './openvpn.js';
+import { type Identity, Pki } from './pki.js';
+import { Sidecar } from './sidecar.js';
+import { ADDRESS, address, OneArm } from './topology.js';
+import type { Party } from './traffic.js';
+import { TUNNEL, TUN_MTU } from './vpn-lab.js';
+
+/*
+ * The endpoint of the one-arm topology becomes two, with the same certificate and the same clients' addresses:
+ *
+ *   switch --+-- a  lan0 192.0.2.8, 2001:db8::8, 02:..:00:08      the VPN's addresses, 192.0.2.10 and 2001:db8::10,
+ *            +-- b  lan0 192.0.2.9, 2001:db8::9, 02:..:00:09      belong to whoever is the VRRP master
+ *
+ * On each run OpenVPN, a sidecar and keepalived, all the time.
+ */
+
+/** The name of an endpoint of the pair. */
+export type MemberName = 'a' | 'b';
+
+const OWN = {
+  a: { v4: '192.0.2.8', v6: '2001:db8::8', mac: '02:00:00:00:00:08' },
+  b: { v4: '192.0.2.9', v6: '2001:db8::9', mac: '02:00:00:00:00:09' },
+} as const;
+
+const SHARED = [`${ADDRESS.endpoint.v4}/24`, `${ADDRESS.endpoint.v6}/64`] as const;
+
+interface Identities {
+  readonly server: Identity;
+  readonly client: Identity;
+}
+
+/** One endpoint that has power. */
+interface Member {
+  readonly name: MemberName;
+  readonly namespace: Namespace;
+  readonly server: OpenVpnServer;
+  readonly sidecar: Sidecar;
+  readonly keepalived: Keepalived;
+}
+
+/** Two endpoints under VRRP, see above. Disposal ends everything. */
+export class EndpointPair implements AsyncDisposable {
+  readonly topology: OneArm;
+  readonly #pki: Pki;
+  readonly #identities: Identities;
+  readonly #members = new Map<MemberName, Member>();
+
+  private constructor(topology: OneArm, pki: Pki, identities: Identities) {
+    this.topology = topology;
+    this.#pki = pki;
+    this.#identities = identities;
+  }
+
+  /** Resolves when `a` is the master and `b` its backup. */
+  static async create(): Promise<EndpointPair> {
+    const topology = await OneArm.create();
+    const pki = await Pki.create();
+    try {
+      const [server, client] = await Promise.all([pki.issue('server', 'server'), pki.issue('client1', 'client')]);
+      const pair = new EndpointPair(topology, pki, { server, client });
+      await topology.switch.ip('link del to-endpoint');
+      await (await pair.powerOn('a')).keepalived.holds(SHARED);
+      await pair.powerOn('b');
+      return pair;
+    } catch (error) {
+      await Promise.allSettled([topology[Symbol.asyncDispose](), pki[Symbol.asyncDispose]()]);
+      throw error;
+    }
+  }
+
+  /** MAC address on the segment. */
+  static macOf(name: MemberName): string {
+    return OWN[name].mac;
+  }
+
+  /** An endpoint that has power. */
+  member(name: MemberName): Member {
+    const member = this.#members.get(name);
+    if (member === undefined) throw new Error(`the endpoint ${name} is off`);
+    return member;
+  }
+
+  /** Starts an endpoint, with nothing from an earlier life; resolves when it takes part in VRRP and its sidecar is ready. */
+  async powerOn(name: MemberName): Promise<Member> {
+    const { topology } = this;
+    const namespace = await Namespace.create(`endpoint-${name}`, { forwarding: true });
+    const { mac, v4, v6 } = OWN[name];
+    await connect({ namespace, device: 'lan0', mac }, { namespace: topology.switch, device: `to-${name}` });
+    await topology.switch.ip(`link set to-${name} master br0`);
+    await namespace.ip(...address('lan0', `${v4}/24`, `${v6}/64`));
+    await rememberConnections(namespace);
+    const server = await OpenVpnServer.start({
+      namespace,
+      pki: this.#pki,
+      identity: this.#identities.server,
+      transport: 'udp4',
+      network: '10.8.0.0 255.255.255.0',
+      network6: 'fd00:8::/64',
+      tunMtu: TUN_MTU,
+      keepalive: IMPATIENT,
+      management: {},
+      clients: {
+        client1: {
+          address: TUNNEL.client1.v4,
+          address6: TUNNEL.client1.v6,
+          subnets: ['192.168.77.0 255.255.255.0'],
+          subnets6: ['fd00:77::/64'],
+        },
+      },
+      push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
+      // It answers from the address that it was asked at, which is not always its own.
+      extra: ['multihome'],
+    });
+    const sidecar = await Sidecar.start({
+      namespace,
+      directory: path.join(this.#pki.directory, namespace.name),
+      managementSocket: server.managementSocket,
+    });
+    const keepalived = await Keepalived.start(namespace, configuration(), this.#pki.directory);
+    const member = { name, namespace, server, sidecar, keepalived };
+    this.#members.set(name, member);
+    return member;
+  }
+
+  /** Takes an endpoint's power: its cable is dead at once, and nothing of it says good-bye. */
+  async powerOff(name: MemberName): Promise<void> {
+    const { namespace } = this.member(name);
+    this.#members.delete(name);
+    await this.topology.switch.ip(`link del to-${name}`);
+    await namespace[Symbol.asyncDispose]();
+  }
+
+  /** Resolves when an endpoint has the shared addresses. */
+  async isMaster(name: MemberName): Promise<void> {
+    await this.member(name).keepalived.holds(SHARED);
+  }
+
+  /** Starts the client; resolves when it is connected, and the master's sidecar serves it. */
+  async connect(master: MemberName): Promise<OpenVpnClient> {
+    const client = await OpenVpnClient.start({
+      namespace: this.topology.client1,
+      pki: this.#pki,
+      identity: this.#identities.client,
+      transport: 'udp4',
+      remote: ADDRESS.endpoint.v4,
+    });
+    await this.serves(master);
+    return client;
+  }
+
+  /** Resolves when this endpoint serves the client. */
+  async serves(name: MemberName): Promise<void> {
+    await this.member(name).sidecar.statusWhere(
+      ({ clients, uplink }) => uplink !== null && clients.some(({ commonName }) => commonName === 'client1'),
+      `${name} serves client1`,
+      30_000,
+    );
+  }
+
+  /** Where traffic comes from, by name. */
+  party(name: 'hostA' | 'hostB' | 'site' | 'client1', family: 'v4' | 'v6'): Party {
+    const { [name]: namespace } = this.topology;
+    return { namespace, address: name === 'client1' ? TUNNEL.client1[family] : ADDRESS[name][family] };
+  }
+
+  /** Records what crosses the cable of an endpoint that has power. */
+  async capture(name: MemberName, filter = ''): Promise<Capture> {
+    return await Capture.start(this.topology.switch, `to-${name}`, filter);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { namespace } of this.#members.values()) await namespace[Symbol.asyncDispose]();
+    await this.topology[Symbol.asyncDispose]();
+    await this.#pki[Symbol.asyncDispose]();
+  }
+}
+
+/** Equal on both: the one that is master stays it. An IPv6 instance announces a link-local address first (RFC 5798, 5.2.9). */
+function configuration(): string {
+  const instance = (family: 'v4' | 'v6', addresses: readonly string[]): string => `vrrp_instance ${family} {
+  state BACKUP
+  nopreempt
+  interface lan0
+  virtual_router_id 61
+  priority 100
+  advert_int 1
+  virtual_ipaddress {
+    ${addresses.join('\n    ')}
+  }
+}`;
+  return `global_defs {
+  vrrp_version 3
+}
+vrrp_sync_group endpoint {
+  group {
+    v4
+    v6
+  }
+}
+${instance('v4', [SHARED[0]])}
+${instance('v6', ['fe80::5e:61/64', SHARED[1]])}
+`;
+}
