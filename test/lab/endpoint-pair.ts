@@ -1,32 +1,19 @@
 import path from 'node:path';
 
-import { Capture } from './capture.js';
 import { rememberConnections } from './conntrack-timeouts.js';
 import { Keepalived } from './keepalived.js';
-import { connect, Namespace } from './namespace.js';
+import { Namespace } from './namespace.js';
 import { IMPATIENT, OpenVpnClient, OpenVpnServer } from './openvpn.js';
 import { type Identity, Pki } from './pki.js';
 import { Sidecar } from './sidecar.js';
-import { ADDRESS, address, OneArm } from './topology.js';
-import type { Party } from './traffic.js';
+import { OWN, type MemberName, type PairPlace } from './pair-place.js';
+import { ADDRESS } from './topology.js';
 import { TUNNEL, TUN_MTU } from './vpn-lab.js';
 
 /*
- * The endpoint of the one-arm topology becomes two, with the same certificate and the same clients' addresses:
- *
- *   switch --+-- a  lan0 192.0.2.8, 2001:db8::8, 02:..:00:08      the VPN's addresses, 192.0.2.10 and 2001:db8::10,
- *            +-- b  lan0 192.0.2.9, 2001:db8::9, 02:..:00:09      belong to whoever is the VRRP master
- *
- * On each run OpenVPN, a sidecar and keepalived, all the time.
+ * Two endpoints with the same certificate and the same clients' addresses. The VPN's addresses, 192.0.2.10 and
+ * 2001:db8::10, belong to whoever is the VRRP master. On each run OpenVPN, a sidecar and keepalived, all the time.
  */
-
-/** The name of an endpoint of the pair. */
-export type MemberName = 'a' | 'b';
-
-const OWN = {
-  a: { v4: '192.0.2.8', v6: '2001:db8::8', mac: '02:00:00:00:00:08' },
-  b: { v4: '192.0.2.9', v6: '2001:db8::9', mac: '02:00:00:00:00:09' },
-} as const;
 
 const SHARED = [`${ADDRESS.endpoint.v4}/24`, `${ADDRESS.endpoint.v6}/64`] as const;
 
@@ -46,30 +33,29 @@ interface Member {
 
 /** Two endpoints under VRRP, see above. Disposal ends everything. */
 export class EndpointPair implements AsyncDisposable {
-  readonly topology: OneArm;
+  /** Owned. */
+  readonly place: PairPlace;
   readonly #pki: Pki;
   readonly #identities: Identities;
   readonly #members = new Map<MemberName, Member>();
 
-  private constructor(topology: OneArm, pki: Pki, identities: Identities) {
-    this.topology = topology;
+  private constructor(place: PairPlace, pki: Pki, identities: Identities) {
+    this.place = place;
     this.#pki = pki;
     this.#identities = identities;
   }
 
   /** Resolves when `a` is the master and `b` its backup. */
-  static async create(): Promise<EndpointPair> {
-    const topology = await OneArm.create();
+  static async create(place: PairPlace): Promise<EndpointPair> {
     const pki = await Pki.create();
     try {
       const [server, client] = await Promise.all([pki.issue('server', 'server'), pki.issue('client1', 'client')]);
-      const pair = new EndpointPair(topology, pki, { server, client });
-      await topology.switch.ip('link del to-endpoint');
+      const pair = new EndpointPair(place, pki, { server, client });
       await (await pair.powerOn('a')).keepalived.holds(SHARED);
       await pair.powerOn('b');
       return pair;
     } catch (error) {
-      await Promise.allSettled([topology[Symbol.asyncDispose](), pki[Symbol.asyncDispose]()]);
+      await Promise.allSettled([place[Symbol.asyncDispose](), pki[Symbol.asyncDispose]()]);
       throw error;
     }
   }
@@ -88,12 +74,8 @@ export class EndpointPair implements AsyncDisposable {
 
   /** Starts an endpoint, with nothing from an earlier life; resolves when it takes part in VRRP and its sidecar is ready. */
   async powerOn(name: MemberName): Promise<Member> {
-    const { topology } = this;
     const namespace = await Namespace.create(`endpoint-${name}`, { forwarding: true });
-    const { mac, v4, v6 } = OWN[name];
-    await connect({ namespace, device: 'lan0', mac }, { namespace: topology.switch, device: `to-${name}` });
-    await topology.switch.ip(`link set to-${name} master br0`);
-    await namespace.ip(...address('lan0', `${v4}/24`, `${v6}/64`));
+    await this.place.plug(name, namespace);
     await rememberConnections(namespace);
     const server = await OpenVpnServer.start({
       namespace,
@@ -122,7 +104,7 @@ export class EndpointPair implements AsyncDisposable {
       directory: path.join(this.#pki.directory, namespace.name),
       managementSocket: server.managementSocket,
     });
-    const keepalived = await Keepalived.start(namespace, configuration(), this.#pki.directory);
+    const keepalived = await Keepalived.start(namespace, configuration(this.place), this.#pki.directory);
     const member = { name, namespace, server, sidecar, keepalived };
     this.#members.set(name, member);
     return member;
@@ -132,7 +114,7 @@ export class EndpointPair implements AsyncDisposable {
   async powerOff(name: MemberName): Promise<void> {
     const { namespace } = this.member(name);
     this.#members.delete(name);
-    await this.topology.switch.ip(`link del to-${name}`);
+    await this.place.unplug(name);
     await namespace[Symbol.asyncDispose]();
   }
 
@@ -144,7 +126,7 @@ export class EndpointPair implements AsyncDisposable {
   /** Starts the client; resolves when it is connected, and the master's sidecar serves it. */
   async connect(master: MemberName): Promise<OpenVpnClient> {
     const client = await OpenVpnClient.start({
-      namespace: this.topology.client1,
+      namespace: this.place.client1,
       pki: this.#pki,
       identity: this.#identities.client,
       transport: 'udp4',
@@ -163,39 +145,30 @@ export class EndpointPair implements AsyncDisposable {
     );
   }
 
-  /** Where traffic comes from, by name. */
-  party(name: 'hostA' | 'hostB' | 'site' | 'client1', family: 'v4' | 'v6'): Party {
-    const { [name]: namespace } = this.topology;
-    return { namespace, address: name === 'client1' ? TUNNEL.client1[family] : ADDRESS[name][family] };
-  }
-
-  /** Records what crosses the cable of an endpoint that has power. */
-  async capture(name: MemberName, filter = ''): Promise<Capture> {
-    return await Capture.start(this.topology.switch, `to-${name}`, filter);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { namespace } of this.#members.values()) await namespace[Symbol.asyncDispose]();
-    await this.topology[Symbol.asyncDispose]();
+    await this.place[Symbol.asyncDispose]();
     await this.#pki[Symbol.asyncDispose]();
   }
 }
 
 /** Equal on both: the one that is master stays it. An IPv6 instance announces a link-local address first (RFC 5798, 5.2.9). */
-function configuration(): string {
+function configuration({ device, notify }: PairPlace): string {
   const instance = (family: 'v4' | 'v6', addresses: readonly string[]): string => `vrrp_instance ${family} {
   state BACKUP
   nopreempt
-  interface lan0
+  interface ${device}
   virtual_router_id 61
   priority 100
   advert_int 1
   virtual_ipaddress {
     ${addresses.join('\n    ')}
   }
+  ${notify.join('\n  ')}
 }`;
   return `global_defs {
   vrrp_version 3
+  script_user root
 }
 vrrp_sync_group endpoint {
   group {
