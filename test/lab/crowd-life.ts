@@ -167,8 +167,10 @@ export class CrowdLife {
       isHalt: false,
       holdSeconds,
     };
+    const kicked = new Set<string>();
     try {
       const { clients } = await orderKick(this.#crowd.sidecar.controlSocket, order, { timeoutMs: patient(15_000) });
+      for (const { cid } of clients) kicked.add(cid);
       // The one of this name that crashed elsewhere may still be there for OpenVPN, and this one not yet for the sidecar.
       if (!clients.some(({ realAddress }) => realAddress?.includes(`${place.address}:`) === true)) return;
     } catch (error) {
@@ -176,7 +178,7 @@ export class CrowdLife {
       if (error instanceof GwmarkError && error.code === 'CLIENT_UNKNOWN') return;
       throw error;
     }
-    this.#crowd.expectConnection(place, from);
+    this.#crowd.expectKicked(place, from, kicked);
   }
 }
 

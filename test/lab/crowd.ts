@@ -8,10 +8,13 @@ import { connect, Namespace, reapNamespaces } from './namespace.js';
 import { OpenVpnClient, OpenVpnServer } from './openvpn.js';
 import { type Identity, Pki } from './pki.js';
 import { Sidecar } from './sidecar.js';
+import { eventually } from './wait.js';
 
 /** As many are prepared at a time: each is a handful of short programs. */
 const AT_ONCE = 8;
 const ENDPOINT = '198.18.0.1';
+/** In the log of a client. */
+const CONNECTED = 'Initialization Sequence Completed';
 
 export interface CrowdOptions {
   /** How many clients there are at most, each in a network namespace of its own; at least 2, at most 2000. */
@@ -188,18 +191,44 @@ export class Crowd implements AsyncDisposable {
   expectConnection(place: Place, from: number): void {
     const { client } = place;
     if (client === null) return;
-    const busy = client
-      .connected({ from, timeoutMs: 20_000 })
-      .catch((error: unknown) => {
+    this.#keepBusy(
+      place,
+      client.connected({ from, timeoutMs: 20_000 }).catch((error: unknown) => {
         // It was killed meanwhile; one that cannot connect is found by the checkpoint.
         if (client.process.exitStatus === undefined) throw error;
-      })
-      .finally(() => {
-        if (place.busy === busy) place.busy = null;
-      });
-    // Whoever waits for it gets the error.
-    busy.catch(() => undefined);
-    place.busy = busy;
+      }),
+    );
+  }
+
+  /**
+   * The same after a kick. What was kicked may be an earlier session of the client, which has connected again: then
+   * nothing happens to it.
+   *
+   * @param kicked CIDs
+   */
+  expectKicked(place: Place, from: number, kicked: ReadonlySet<string>): void {
+    const { client } = place;
+    if (client === null) return;
+    const name = client.options.identity.commonName;
+    const isOver = async (): Promise<boolean> => {
+      const lines = client.process.lines.slice(from);
+      if (client.process.exitStatus !== undefined || lines.some((line) => line.includes(CONNECTED))) return true;
+      if (lines.some((line) => line.includes('process restarting'))) return false;
+      const sessions = (await this.status())?.snapshot.clients ?? [];
+      return sessions.some(
+        ({ cid, commonName, realAddressText = '' }) =>
+          commonName === name &&
+          realAddressText.includes(`${place.address}:`) &&
+          cid !== undefined &&
+          !kicked.has(cid),
+      );
+    };
+    this.#keepBusy(
+      place,
+      eventually(isOver, { what: `${name} is connected after a kick`, timeoutMs: 20_000, intervalMs: 100 }).then(
+        () => undefined,
+      ),
+    );
   }
 
   /** What OpenVPN says in its status file, which it writes every second; null while it writes. */
@@ -222,6 +251,15 @@ export class Crowd implements AsyncDisposable {
     await this.#segment[Symbol.asyncDispose]();
     await rm(path.join(this.#pki.directory, 'status'), { force: true });
     await this.#pki[Symbol.asyncDispose]();
+  }
+
+  #keepBusy(place: Place, work: Promise<void>): void {
+    const busy = work.finally(() => {
+      if (place.busy === busy) place.busy = null;
+    });
+    // Whoever waits for it gets the error.
+    busy.catch(() => undefined);
+    place.busy = busy;
   }
 }
 

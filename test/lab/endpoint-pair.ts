@@ -1,6 +1,7 @@
 import path from 'node:path';
 
 import { rememberConnections } from './conntrack-timeouts.js';
+import { fencedBlocks, readGuide } from './guide.js';
 import { Keepalived } from './keepalived.js';
 import { Namespace } from './namespace.js';
 import { IMPATIENT, OpenVpnClient, OpenVpnServer } from './openvpn.js';
@@ -15,6 +16,7 @@ import { TUNNEL, TUN_MTU } from './vpn-lab.js';
  * 2001:db8::10, belong to whoever is the VRRP master. On each run OpenVPN, a sidecar and keepalived, all the time.
  */
 
+const GUIDE = 'docs/guides/pair.md';
 const SHARED = [`${ADDRESS.endpoint.v4}/24`, `${ADDRESS.endpoint.v6}/64`] as const;
 
 interface Identities {
@@ -152,31 +154,16 @@ export class EndpointPair implements AsyncDisposable {
   }
 }
 
-/** Equal on both: the one that is master stays it. An IPv6 instance announces a link-local address first (RFC 5798, 5.2.9). */
-function configuration({ device, notify }: PairPlace): string {
-  const instance = (family: 'v4' | 'v6', addresses: readonly string[]): string => `vrrp_instance ${family} {
-  state BACKUP
-  nopreempt
-  interface ${device}
-  virtual_router_id 61
-  priority 100
-  advert_int 1
-  virtual_ipaddress {
-    ${addresses.join('\n    ')}
-  }
-  ${notify.join('\n  ')}
-}`;
-  return `global_defs {
-  vrrp_version 3
-  script_user root
+/** What the guide says to write. */
+function configuration({ device, isInline }: PairPlace): string {
+  const common = guideBlock('keepalived').replaceAll('interface lan0', `interface ${device}`);
+  if (!isInline) return common;
+  return common.replace(/^vrrp_sync_group .*\n/m, (line) => `${line}${guideBlock('keepalived-inline')}`);
 }
-vrrp_sync_group endpoint {
-  group {
-    v4
-    v6
-  }
-}
-${instance('v4', [SHARED[0]])}
-${instance('v6', ['fe80::5e:61/64', SHARED[1]])}
-`;
+
+/** @throws Error if the guide has no such block */
+function guideBlock(name: string): string {
+  const found = fencedBlocks(readGuide(GUIDE)).find(({ words }) => words.includes(name));
+  if (found === undefined) throw new Error(`${GUIDE} has no block ${name}`);
+  return found.text;
 }

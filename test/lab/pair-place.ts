@@ -6,7 +6,7 @@ import type { Party } from './traffic.js';
 import { TUNNEL } from './vpn-lab.js';
 
 /*
- * Where a pair of endpoints stands in place of the one endpoint. One-arm: both at the switch. Inline: each is a bridge
+ * Where a pair of endpoints is, in place of the one endpoint. One-arm: both at the switch. Inline: each is a bridge
  * beside the other one, of which the site's port is up on the master alone, so that there is no loop:
  *
  *                    +-- p1  a  br0  p2 --+
@@ -32,8 +32,8 @@ export interface PairPlace extends AsyncDisposable {
   readonly client1: Namespace;
   /** Hosts that have a router, with its MAC address. */
   readonly routerOf: Partial<Readonly<Record<PairParty, string>>>;
-  /** Lines of keepalived for an instance. */
-  readonly notify: readonly string[];
+  /** They are bridges, and the site's port of the backup is down. */
+  readonly isInline: boolean;
   /** Gives an endpoint its cables and its own addresses. */
   plug(name: MemberName, namespace: Namespace): Promise<void>;
   /** Cuts its cables. */
@@ -48,7 +48,7 @@ export interface PairPlace extends AsyncDisposable {
 /** The one-arm topology, see above. */
 export class OneArmPlace implements PairPlace {
   readonly device = 'lan0';
-  readonly notify = [];
+  readonly isInline = false;
   readonly routerOf = { hostA: MAC.r1, hostB: MAC.r2 };
   readonly #topology: OneArm;
 
@@ -101,12 +101,7 @@ type Sides = Readonly<Record<'p1' | 'p2', Namespace>>;
 /** The inline topology, see above. */
 export class InlinePlace implements PairPlace {
   readonly device = 'br0';
-  /** The backup is no way around the master. */
-  readonly notify = [
-    'notify_master "/bin/sh -c \'ip link set p1 up\'"',
-    'notify_backup "/bin/sh -c \'ip link set p1 down\'"',
-    'notify_fault "/bin/sh -c \'ip link set p1 down\'"',
-  ];
+  readonly isInline = true;
   readonly routerOf = { hostA: MAC.r2 };
   readonly #topology: Inline;
   readonly #sides: Sides;
