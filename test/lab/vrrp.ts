@@ -9,8 +9,9 @@ import type { AddressPair, OneArm } from './topology.js';
  *   switch --+                             +-- inside   that the router had, so nobody else changes a route
  *            +-- <router>b (lan0, inner) --+            (the inside host's cable becomes a bridge with two ports)
  *
- * IPv4 and IPv6 instances on both sides move together. No virtual MAC: after a failover the addresses are at another
- * MAC, announced by gratuitous ARP and unsolicited neighbour advertisements, as keepalived does by default.
+ * IPv4 and IPv6 instances on both sides move together. Without virtual MACs, the addresses are at another MAC after a
+ * failover, announced by gratuitous ARP and unsolicited neighbour advertisements, as keepalived does by default. With
+ * them (`use_vmac`), ARP and neighbour discovery answer the group's MAC, and forwarded frames have the router's own.
  */
 
 /** Which router can be doubled. */
@@ -60,9 +61,19 @@ const SIDES: Readonly<Record<PairedRouter, Side>> = {
  */
 const ADVERT_SECONDS = 1;
 
+/** How the pair is set up. */
+export interface VrrpOptions {
+  /** The groups have MAC addresses of their own. */
+  readonly hasVirtualMac?: boolean;
+  /** A master announces its addresses every second. */
+  readonly repeatsClaims?: boolean;
+}
+
 /** The two routers of a pair. Disposal stops keepalived; the topology owns the first router, the pair the second. */
 export class VrrpPair implements AsyncDisposable {
   readonly backupMac: string;
+  /** Of the groups with virtual MACs (RFC 5798, 7.3). */
+  readonly groupMac: AddressPair;
   readonly #primary: Namespace;
   readonly #backup: Namespace;
   readonly #side: Side;
@@ -74,6 +85,8 @@ export class VrrpPair implements AsyncDisposable {
     this.#backup = backup;
     this.#side = side;
     this.backupMac = side.backupMac;
+    const id = side.virtualRouterId.toString(16).padStart(2, '0');
+    this.groupMac = { v4: `00:00:5e:00:01:${id}`, v6: `00:00:5e:00:02:${id}` };
   }
 
   /**
@@ -81,15 +94,20 @@ export class VrrpPair implements AsyncDisposable {
    *
    * @param directory where keepalived's configuration is written
    */
-  static async create(topology: OneArm, router: PairedRouter, directory: string): Promise<VrrpPair> {
+  static async create(
+    topology: OneArm,
+    router: PairedRouter,
+    directory: string,
+    options: VrrpOptions = {},
+  ): Promise<VrrpPair> {
     const primary = topology[router];
     const backup = await Namespace.create(`${router}b`, { forwarding: true });
     const pair = new VrrpPair(primary, backup, SIDES[router]);
     try {
       await pair.#cable(topology, router);
       const [first, second] = await Promise.all([
-        Keepalived.start(primary, configuration(pair.#side, 150), directory),
-        Keepalived.start(backup, configuration(pair.#side, 100), directory),
+        Keepalived.start(primary, configuration(pair.#side, 150, options), directory),
+        Keepalived.start(backup, configuration(pair.#side, 100, options), directory),
       ]);
       pair.#daemons.push(first, second);
       await first.holds(pair.#virtual);
@@ -107,6 +125,20 @@ export class VrrpPair implements AsyncDisposable {
   async failOver(): Promise<void> {
     await this.#primary.ip('link set lan0 down', `link set ${this.#side.inner} down`);
     await this.#daemons[1]?.holds(this.#virtual);
+  }
+
+  /** Neither hears the other any more: resolves when both are masters. */
+  async split(): Promise<void> {
+    for (const router of [this.#primary, this.#backup])
+      await router.run(['nft', '-f', '-'], {
+        input: `table inet split {
+          chain input {
+            type filter hook input priority filter
+            meta l4proto 112 drop
+          }
+        }`,
+      });
+    for (const daemon of this.#daemons) await daemon.holds(this.#virtual);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -182,7 +214,7 @@ async function bridgeInside(inside: Namespace): Promise<void> {
   );
 }
 
-function configuration(side: Side, priority: number): string {
+function configuration(side: Side, priority: number, options: VrrpOptions): string {
   const instances = (['outer', 'inner'] as const).flatMap((place) =>
     (['v4', 'v6'] as const).map((family) => ({ place, family, name: `${place}_${family}` })),
   );
@@ -196,6 +228,8 @@ function configuration(side: Side, priority: number): string {
   virtual_router_id ${side.virtualRouterId}
   priority ${priority}
   advert_int ${ADVERT_SECONDS}
+  ${options.hasVirtualMac === true ? 'use_vmac' : ''}
+  ${options.repeatsClaims === true ? 'garp_master_refresh 1' : ''}
   virtual_ipaddress {
     ${linkLocal}${virtual}
   }
