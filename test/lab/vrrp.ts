@@ -105,6 +105,9 @@ export class VrrpPair implements AsyncDisposable {
     const pair = new VrrpPair(primary, backup, SIDES[router]);
     try {
       await pair.#cable(topology, router);
+      // Else the device of the IPv6 group answers ARP for the address of the other group, too.
+      if (options.hasVirtualMac === true)
+        await Promise.all([primary, backup].map((each) => each.sysctl('net.ipv4.conf.all.arp_ignore=1')));
       const [first, second] = await Promise.all([
         Keepalived.start(primary, configuration(pair.#side, 150, options), directory),
         Keepalived.start(backup, configuration(pair.#side, 100, options), directory),
