@@ -210,12 +210,16 @@ export class Crowd implements AsyncDisposable {
     const { client } = place;
     if (client === null) return;
     const name = client.options.identity.commonName;
+    let firstTime: string | undefined;
     const isOver = async (): Promise<boolean> => {
       const lines = client.process.lines.slice(from);
       if (client.process.exitStatus !== undefined || lines.some((line) => line.includes(CONNECTED))) return true;
       if (lines.some((line) => line.includes('process restarting'))) return false;
-      const sessions = (await this.status())?.snapshot.clients ?? [];
-      return sessions.some(
+      const told = await this.status();
+      // What was written before the kick may still have a session that another one has replaced.
+      firstTime ??= told?.time;
+      if (told === null || told.time === firstTime) return false;
+      return told.snapshot.clients.some(
         ({ cid, commonName, realAddressText = '' }) =>
           commonName === name &&
           realAddressText.includes(`${place.address}:`) &&
