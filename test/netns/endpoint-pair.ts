@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { EndpointPair } from '../lab/endpoint-pair.js';
 import type { OpenVpnClient } from '../lab/openvpn.js';
-import { InlinePlace, type MemberName, OneArmPlace, OWN, type PairParty, type PairPlace } from '../lab/pair-place.js';
+import { type MemberName, OWN, type PairParty, type PairPlace } from '../lab/pair-place.js';
 import { IS_EXHAUSTIVE } from '../lab/sample.js';
 import { Flow, type FlowSummary } from '../lab/traffic.js';
 import { FAMILIES } from '../lab/vpn-lab.js';
@@ -12,33 +12,15 @@ import { assertExchange } from './matrix.js';
 
 const ROUNDS = IS_EXHAUSTIVE ? 10 : 2;
 
-/** Flows that live through everything: of hosts, of the site behind the client, and of the client. */
-type Living = readonly [protocol: 'tcp' | 'udp', from: PairParty, to: PairParty, family: 'v4' | 'v6'];
+/** A flow that lives through everything: of a host, of the site behind the client, or of the client. */
+export type Living = readonly [protocol: 'tcp' | 'udp', from: PairParty, to: PairParty, family: 'v4' | 'v6'];
 
-const PLACES: readonly (readonly [string, () => Promise<PairPlace>, readonly Living[]])[] = [
-  [
-    'one-arm',
-    () => OneArmPlace.create(),
-    [
-      ['tcp', 'hostA', 'site', 'v4'],
-      ['tcp', 'hostB', 'client1', 'v6'],
-      ['tcp', 'site', 'hostA', 'v6'],
-      ['udp', 'hostA', 'client1', 'v4'],
-    ],
-  ],
-  [
-    'inline',
-    () => InlinePlace.create(),
-    [
-      ['tcp', 'hostA', 'site', 'v4'],
-      ['tcp', 'hostA', 'client1', 'v6'],
-      ['tcp', 'site', 'hostA', 'v6'],
-      ['udp', 'hostA', 'client1', 'v4'],
-    ],
-  ],
-];
-
-for (const [topology, createPlace, living] of PLACES)
+/** The suite of a pair of endpoints, in a topology. */
+export function describePair(
+  topology: string,
+  createPlace: () => Promise<PairPlace>,
+  living: readonly Living[],
+): void {
   describe(`a pair of endpoints (keepalived), ${topology}, whose master loses its power`, function () {
     this.timeout(patient(60_000));
     let pair: EndpointPair;
@@ -116,3 +98,4 @@ for (const [topology, createPlace, living] of PLACES)
         await assertExchange('tcp', place.party('client1', family), place.party('hostA', family));
     });
   });
+}
