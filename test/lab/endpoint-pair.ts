@@ -9,7 +9,7 @@ import { type Identity, Pki } from './pki.js';
 import { Sidecar } from './sidecar.js';
 import { OWN, type MemberName, type PairPlace } from './pair-place.js';
 import { ADDRESS } from './topology.js';
-import { TUNNEL, TUN_MTU } from './vpn-lab.js';
+import { clientsAt, PUSHED, TUNNEL, TUN_MTU } from './vpn-lab.js';
 
 /*
  * Two endpoints with the same certificate and the same clients' addresses. The VPN's addresses, 192.0.2.10 and
@@ -62,11 +62,6 @@ export class EndpointPair implements AsyncDisposable {
     }
   }
 
-  /** MAC address on the segment. */
-  static macOf(name: MemberName): string {
-    return OWN[name].mac;
-  }
-
   /** An endpoint that has power. */
   member(name: MemberName): Member {
     const member = this.#members.get(name);
@@ -89,15 +84,8 @@ export class EndpointPair implements AsyncDisposable {
       tunMtu: TUN_MTU,
       keepalive: IMPATIENT,
       management: {},
-      clients: {
-        client1: {
-          address: TUNNEL.client1.v4,
-          address6: TUNNEL.client1.v6,
-          subnets: ['192.168.77.0 255.255.255.0'],
-          subnets6: ['fd00:77::/64'],
-        },
-      },
-      push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
+      clients: { client1: clientsAt(TUNNEL).client1 },
+      push: PUSHED,
       // It answers from the address that it was asked at, which is not always its own.
       extra: ['multihome'],
     });

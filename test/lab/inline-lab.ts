@@ -6,7 +6,7 @@ import { exec, tryExec } from './process.js';
 import { Sidecar } from './sidecar.js';
 import { ADDRESS } from './topology.js';
 import type { Party } from './traffic.js';
-import { TUN_MTU, TUNNEL } from './vpn-lab.js';
+import { clientsAt, PUSHED, TUN_MTU, TUNNEL } from './vpn-lab.js';
 
 /** VPN clients beyond the upstream router. */
 export type InlineClient = 'client1' | 'client2';
@@ -75,6 +75,7 @@ export class InlineLab implements AsyncDisposable {
         pki.issue('client1', 'client'),
         pki.issue('client2', 'client'),
       ]);
+      const served = clientsAt(TUNNEL);
       const server = await OpenVpnServer.start({
         namespace: topology.boxes.endpoint,
         pki,
@@ -86,16 +87,8 @@ export class InlineLab implements AsyncDisposable {
         // A machine under emulation takes its time to answer a ping.
         keepalive: [2, 60],
         management: {},
-        clients: {
-          client1: {
-            address: TUNNEL.client1.v4,
-            address6: TUNNEL.client1.v6,
-            subnets: ['192.168.77.0 255.255.255.0'],
-            subnets6: ['fd00:77::/64'],
-          },
-          client2: { address: TUNNEL.client2.v4, address6: TUNNEL.client2.v6 },
-        },
-        push: ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'],
+        clients: { client1: served.client1, client2: served.client2 },
+        push: PUSHED,
       });
       return new InlineLab(topology, pki, server, protocol, { client1, client2 });
     } catch (error) {

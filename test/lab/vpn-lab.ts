@@ -53,7 +53,7 @@ export interface VpnLabOptions extends OneArmOptions {
 }
 
 /** What the server gives to its clients. */
-function clientsAt(tunnel: typeof TUNNEL | typeof ON_LAN): Readonly<Record<ClientName, ClientConfig>> {
+export function clientsAt(tunnel: typeof TUNNEL | typeof ON_LAN): Readonly<Record<ClientName, ClientConfig>> {
   return {
     client1: {
       address: tunnel.client1.v4,
@@ -67,7 +67,7 @@ function clientsAt(tunnel: typeof TUNNEL | typeof ON_LAN): Readonly<Record<Clien
 }
 
 /** Into the tunnel lead the routes to the hosts behind routers. */
-const PUSHED = ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'];
+export const PUSHED = ['route 198.51.100.0 255.255.255.0', 'route-ipv6 2001:db8:a::/64', 'route-ipv6 2001:db8:b::/64'];
 /** And to the segment, except to the endpoint, which the client's own packets go to. */
 const PUSHED_ON_LAN = [
   ...PUSHED,

@@ -35,13 +35,7 @@ describe('a router that was silent when its address was claimed', () => {
       sent: new Map(),
       fallThrough: new Map(),
     });
-    const checks = new RouterChecks({
-      table,
-      firewall: { readCounters },
-      logger: captureLog().logger,
-      onChanges: take,
-      onCounters: (counters) => checks.counted(counters),
-    });
+    const checks = checksOf(table, readCounters, take);
     table.frame('lan0', ROUTER);
     const id = table.bySource('lan0', ROUTER)?.id ?? 0;
     for (const address of ['192.0.2.1', '192.0.2.2']) table.neighbour({ device: 'lan0', address, mac: ROUTER });
@@ -73,13 +67,7 @@ describe('a router that was silent when its address was claimed', () => {
       if (readings < 100) claim(`02:66:00:00:00:${readings.toString(16).padStart(2, '0')}`);
       return counted;
     };
-    const checks = new RouterChecks({
-      table,
-      firewall: { readCounters },
-      logger: captureLog().logger,
-      onChanges: take,
-      onCounters: (counters) => checks.counted(counters),
-    });
+    const checks = checksOf(table, readCounters, take);
     table.frame('lan0', ROUTER);
     const id = table.bySource('lan0', ROUTER)?.id ?? 0;
     table.neighbour({ device: 'lan0', address: '192.0.2.1', mac: ROUTER });
@@ -92,3 +80,18 @@ describe('a router that was silent when its address was claimed', () => {
     assert.ok(readings < 5, `${readings} readings`);
   });
 });
+
+function checksOf(
+  table: GatewayTable,
+  readCounters: () => Promise<RuleCounters>,
+  onChanges: (changes: readonly GatewayChange[]) => void,
+): RouterChecks {
+  const checks = new RouterChecks({
+    table,
+    firewall: { readCounters },
+    logger: captureLog().logger,
+    onChanges,
+    onCounters: (counters) => checks.counted(counters),
+  });
+  return checks;
+}
