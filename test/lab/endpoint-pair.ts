@@ -7,7 +7,7 @@ import { Namespace } from './namespace.js';
 import { IMPATIENT, OpenVpnClient, OpenVpnServer } from './openvpn.js';
 import { type Identity, Pki } from './pki.js';
 import { Sidecar } from './sidecar.js';
-import { OWN, type MemberName, type PairPlace } from './pair-place.js';
+import type { MemberName, PairPlace } from './pair-place.js';
 import { ADDRESS } from './topology.js';
 import { clientsAt, PUSHED, TUNNEL, TUN_MTU } from './vpn-lab.js';
 
