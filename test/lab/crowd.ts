@@ -220,7 +220,7 @@ export class Crowd implements AsyncDisposable {
       firstTime ??= told?.time;
       if (told === null || told.time === firstTime) return false;
       return told.snapshot.clients.some(
-        ({ cid, commonName, realAddressText = '' }) =>
+        ({ cid, commonName, realAddressText }) =>
           commonName === name &&
           realAddressText.includes(`${place.address}:`) &&
           cid !== undefined &&
