@@ -60,7 +60,7 @@ export class Wireguard implements AsyncDisposable {
       });
     }
     await namespace.run(
-      // Standard input of a child is a socket, which cannot be opened by its name.
+      // Standard input of a child is a socket, which cannot be opened by its name; and not every machine has /dev/stdin.
       [
         'sh',
         '-c',
@@ -68,7 +68,7 @@ export class Wireguard implements AsyncDisposable {
         'sh',
         device,
         'private-key',
-        '/dev/stdin',
+        '/proc/self/fd/0',
         ...(port === undefined ? [] : ['listen-port', String(port)]),
       ],
       { input: `${this.#privateKey}\n` },
