@@ -55,7 +55,10 @@ export function describePair(
       const flows: Flow[] = [];
       for (const [index, [protocol, from, to, family]] of living.entries())
         flows.push(
-          await Flow.start(protocol, place.party(from, family), place.party(to, family), { port: 7831 + index }),
+          await Flow.start(protocol, place.party(from, family), place.party(to, family), {
+            port: 7831 + index,
+            intervalMs: 100,
+          }),
         );
       for (let round = 1; round <= ROUNDS; round += 1) {
         const from = client.process.lines.length;
@@ -73,7 +76,7 @@ export function describePair(
 
         // What a client sends before a frame of the flow came from a router goes to the uplink.
         await using cable = await place.captureAtRouters(master, 'tcp');
-        await Promise.all(flows.map((flow) => flow.advance(50)));
+        await Promise.all(flows.map((flow) => flow.advance(10)));
         const answers = (await cable.frames()).filter(({ sourceMac }) => sourceMac === OWN[master].mac);
         for (const [host, mac] of Object.entries(place.routerOf)) {
           const addresses: readonly string[] = FAMILIES.map(
