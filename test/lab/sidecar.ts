@@ -120,7 +120,7 @@ export class Sidecar implements AsyncDisposable {
   }
 
   /** Resolves when every OpenVPN server and every other VPN is in the state `ready`: device and transport are known. */
-  async ready(timeoutMs = 15_000): Promise<StatusDocument> {
+  async ready(timeoutMs = 30_000): Promise<StatusDocument> {
     return await this.statusWhere(
       ({ ready, servers, sources = [] }) =>
         ready &&

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { EndpointPair } from '../lab/endpoint-pair.js';
 import type { OpenVpnClient } from '../lab/openvpn.js';
 import { type MemberName, OWN, type PairParty, type PairPlace } from '../lab/pair-place.js';
-import { IS_EXHAUSTIVE } from '../lab/sample.js';
 import { Flow, type FlowSummary } from '../lab/traffic.js';
 import { FAMILIES } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
 
-const ROUNDS = IS_EXHAUSTIVE ? 10 : 2;
+/** Of losing power, each some ten seconds. */
+const ROUNDS = Number(process.env['PAIR_ROUNDS'] ?? 2);
 
 /** A flow that lives through everything: of a host, of the site behind the client, or of the client. */
 export type Living = readonly [protocol: 'tcp' | 'udp', from: PairParty, to: PairParty, family: 'v4' | 'v6'];
