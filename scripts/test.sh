@@ -144,7 +144,7 @@ step build npm run --silent build
 # The suite netns has inline-nexthop already, on this machine's own kernel.
 sample=(--sample)
 [[ ${TEST_EXHAUSTIVE:-} != true ]] || sample=()
-begin vm nice -n 10 test/vm/run-all "${sample[@]}" --except inline-nexthop
+begin vm nice -n 5 test/vm/run-all "${sample[@]}" --except inline-nexthop
 step lint npm run --silent lint
 suite unit
 begin integration integration '@(iptables-wrapper|nftables-json)'
