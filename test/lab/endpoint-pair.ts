@@ -50,14 +50,14 @@ export class EndpointPair implements AsyncDisposable {
   /** Resolves when `a` is the master and `b` its backup. */
   static async create(place: PairPlace): Promise<EndpointPair> {
     const pki = await Pki.create();
+    const [server, client] = await Promise.all([pki.issue('server', 'server'), pki.issue('client1', 'client')]);
+    const pair = new EndpointPair(place, pki, { server, client });
     try {
-      const [server, client] = await Promise.all([pki.issue('server', 'server'), pki.issue('client1', 'client')]);
-      const pair = new EndpointPair(place, pki, { server, client });
       await (await pair.powerOn('a')).keepalived.holds(SHARED);
       await pair.powerOn('b');
       return pair;
     } catch (error) {
-      await Promise.allSettled([place[Symbol.asyncDispose](), pki[Symbol.asyncDispose]()]);
+      await Promise.allSettled([pair[Symbol.asyncDispose]()]);
       throw error;
     }
   }

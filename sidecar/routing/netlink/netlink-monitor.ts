@@ -11,8 +11,8 @@ import { GROUPS, NETLINK_ROUTE } from './rtnetlink.js';
 const RECEIVE_BYTES = 32 * 1024 * 1024;
 /** The largest datagram of an event is a device with all its statistics, some 2 KiB; a listing is larger. */
 const DATAGRAM_BYTES = 65_536;
-/** After so many datagrams, other work has its turn: they take about ten milliseconds. */
-const DATAGRAMS_PER_TURN = 2048;
+/** After so many datagrams, other work has its turn. */
+const DATAGRAMS_PER_TURN = 512;
 
 type NeighbourEvent = KernelEvent & { readonly kind: 'neighbour' };
 
