@@ -24,8 +24,11 @@ export interface RequestFacts {
 
 /** An answer that goes on: text, as long as its reader stays. */
 export interface TextStream {
-  /** False if the text is kept in memory, because what was written before is not read yet. */
-  write(text: string): boolean;
+  /**
+   * Text, or its bytes in UTF-8, which is less work where many readers get the same. False if it is kept in memory,
+   * because what was written before is not read yet.
+   */
+  write(text: string | Uint8Array): boolean;
   /** Calls the listener each time that everything was read. */
   onDrained(listener: () => void): void;
   /** Calls the listener once, when the reader is gone or the stream ended. */

@@ -1,6 +1,6 @@
 import type { TextStream } from '../http/listener.js';
 import type { StatusDocument } from '../status.js';
-import { formatMessage, StatusDifference } from './message.js';
+import { formatMessage, type LiveMessage, type Look, StatusDifference } from './message.js';
 
 export interface LiveFeedOptions {
   /** The current status; must not throw. */
@@ -28,7 +28,7 @@ export class LiveFeed implements Disposable {
   readonly #viewers = new Set<Viewer>();
   #difference = new StatusDifference();
   /** The last look, for who begins to watch between two; null while nobody watches. */
-  #last: { readonly atMs: number; readonly document: StatusDocument } | null = null;
+  #last: Look | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isLooking = false;
   #isClosed = false;
@@ -92,8 +92,8 @@ export class LiveFeed implements Disposable {
 
   #send(document: StatusDocument): void {
     this.#last = { atMs: Date.now(), document };
-    const change = formatMessage({ kind: 'change', atMs: this.#last.atMs, ...this.#difference.take(document) });
-    let snapshot: string | undefined;
+    const change = bytesOf({ kind: 'change', atMs: this.#last.atMs, ...this.#difference.take(document) });
+    let snapshot: Buffer | undefined;
     for (const viewer of this.#viewers) {
       if (viewer.isBehind) viewer.hasMissed = true;
       else viewer.send(viewer.hasMissed ? (snapshot ??= snapshotOf(this.#last)) : change);
@@ -113,12 +113,17 @@ class Viewer {
     this.stream = stream;
   }
 
-  send(text: string): void {
+  send(message: Buffer): void {
     this.hasMissed = false;
-    this.isBehind = !this.stream.write(text);
+    this.isBehind = !this.stream.write(message);
   }
 }
 
-function snapshotOf(look: { readonly atMs: number; readonly document: StatusDocument }): string {
-  return formatMessage({ kind: 'snapshot', ...look });
+function snapshotOf(look: Look): Buffer {
+  return bytesOf({ kind: 'snapshot', ...look });
+}
+
+/** Encoded once for all viewers. */
+function bytesOf(message: LiveMessage): Buffer {
+  return Buffer.from(formatMessage(message));
 }

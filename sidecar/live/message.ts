@@ -63,9 +63,15 @@ export class StatusDifference {
   }
 }
 
+/** A member as it was, and as text. */
+interface Known<Member> {
+  readonly member: Member;
+  readonly text: string;
+}
+
 class ListDifference<Member> {
   readonly #keyOf: (member: Member) => string;
-  #texts = new Map<string, string>();
+  #known = new Map<string, Known<Member>>();
 
   constructor(keyOf: (member: Member) => string) {
     this.#keyOf = keyOf;
@@ -73,15 +79,21 @@ class ListDifference<Member> {
 
   take(members: readonly Member[]): ListChange<Member> {
     const changed: Member[] = [];
-    const texts = new Map<string, string>();
+    const known = new Map<string, Known<Member>>();
     for (const member of members) {
       const key = this.#keyOf(member);
+      const last = this.#known.get(key);
+      // Its fields are read-only: the same object says the same.
+      if (last?.member === member) {
+        known.set(key, last);
+        continue;
+      }
       const text = JSON.stringify(member);
-      texts.set(key, text);
-      if (this.#texts.get(key) !== text) changed.push(member);
+      known.set(key, { member, text });
+      if (last?.text !== text) changed.push(member);
     }
-    const gone = [...this.#texts.keys()].filter((key) => !texts.has(key));
-    this.#texts = texts;
+    const gone = [...this.#known.keys()].filter((key) => !known.has(key));
+    this.#known = known;
     return { changed, gone };
   }
 }

@@ -27,6 +27,6 @@ export function statusOf(instance: Instance): {
       question: instance.question,
       ...(instance.passThrough.length === 0 ? {} : { passThrough: instance.passThrough }),
     },
-    clients: clients.map((client) => ({ ...client, management: instance.name })),
+    clients,
   };
 }

@@ -13,7 +13,7 @@ import type { Holds } from '../sessions/holds.js';
 import { SessionNetworks, type SessionNetworksOptions } from '../sessions/session-networks.js';
 import { type Session, type SessionChange, SessionTable } from '../sessions/session-table.js';
 import { HEALING_MS, SnapshotSchedule } from '../sessions/snapshot-schedule.js';
-import type { ClientStatus } from '../status.js';
+import { ClientDescriptions } from './client-descriptions.js';
 import { Kicks } from './kicks.js';
 import { LoginAnswers } from './logins.js';
 import type { Role, RoleStatus, StartEnd } from './role.js';
@@ -56,6 +56,7 @@ export class ServerRole implements Role {
   readonly #networks: SessionNetworks;
   readonly #logins: LoginAnswers;
   readonly #snapshots: SnapshotSchedule;
+  readonly #descriptions: ClientDescriptions;
   #isConnected = false;
   #hasTunnel = false;
   /** The preparation of the connection is over. */
@@ -73,6 +74,7 @@ export class ServerRole implements Role {
     const { server } = networks;
     this.#options = options;
     this.#logger = logger;
+    this.#descriptions = new ClientDescriptions(server);
     this.#networks = new SessionNetworks({ ...networks, logger });
     this.#logins = new LoginAnswers({
       client,
@@ -166,7 +168,12 @@ export class ServerRole implements Role {
   }
 
   status(): RoleStatus {
-    const clients = [...this.#sessions.list()].map((session) => this.#describe(session));
+    const clients = [...this.#sessions.list()].map((session) =>
+      this.#descriptions.of(session, {
+        refused: this.#networks.refusedOf(session),
+        isKicked: this.kicks.isKicked(session),
+      }),
+    );
     return { remote: null, networks: [], clients };
   }
 
@@ -283,25 +290,5 @@ export class ServerRole implements Role {
     this.kicks.withhold(session, { message: hold.message, isHalt: false });
     this.#logger.info('client.kicked', { cid: session.cid, commonName: hold.name, reason: 'hold' });
     void this.kicks.tell(session);
-  }
-
-  #describe(session: Session): ClientStatus {
-    const { cid, epoch, commonName, realAddress, addresses, since, traffic } = session;
-    const refused = this.#networks.refusedOf(session);
-    return {
-      cid,
-      epoch,
-      commonName,
-      realAddress,
-      addresses: [...addresses.values()].map(({ address, prefixLength, family, cidr }) =>
-        prefixLength === (family === 4 ? 32 : 128) ? address : cidr,
-      ),
-      since: since.toISOString(),
-      ...(traffic === null
-        ? {}
-        : { traffic: { received: traffic.received, sent: traffic.sent, at: traffic.at.toISOString() } }),
-      ...(refused.length === 0 ? {} : { refused }),
-      ...(this.kicks.isKicked(session) ? { isKicked: true } : {}),
-    };
   }
 }

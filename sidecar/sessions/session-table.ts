@@ -19,6 +19,8 @@ export interface Session {
   readonly since: Date;
   /** What it sent and got, as the latest snapshot counts; null before the first that names it. */
   readonly traffic: SessionTraffic | null;
+  /** Grows whenever one of the other fields may have changed. */
+  readonly revision: number;
 }
 
 /** Bytes inside the tunnel's packets, since the session began. */
@@ -57,6 +59,7 @@ interface Entry extends Session {
   traffic: { received: number; sent: number; at: Date } | null;
   readonly addresses: Map<string, ClientAddress>;
   isConnected: boolean;
+  revision: number;
   /** The latest event that named this CID; a snapshot that is older says nothing of it. */
   seq: number;
 }
@@ -182,10 +185,12 @@ export class SessionTable {
     return canBeNamed(known, told) ? [] : this.#remove(cid, 'epoch');
   }
 
+  /** The entry to be changed: whatever changes one comes by here first. */
   #touch(cid: Cid, at: Position, now: Date): Entry {
     const known = this.#entries.get(cid);
     if (known !== undefined) {
       known.seq = at.seq;
+      known.revision += 1;
       return known;
     }
     const entry: Entry = {
@@ -198,6 +203,7 @@ export class SessionTable {
       since: now,
       traffic: null,
       isConnected: false,
+      revision: 0,
       seq: at.seq,
     };
     this.#entries.set(cid, entry);

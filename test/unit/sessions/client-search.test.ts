@@ -21,6 +21,7 @@ function candidate(
       addresses: new Map(addresses.map((address) => [address.cidr, address])),
       since: new Date(0),
       traffic: null,
+      revision: 0,
     },
   };
 }
