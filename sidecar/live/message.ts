@@ -39,11 +39,17 @@ export function gatewayKey({ id }: GatewayStatus): string {
   return String(id);
 }
 
-/** Finds what changed between documents. It keeps the text of each part of the last one. */
+/**
+ * Finds what changed between documents. A client that did not change has to be the same object as in the last one; the
+ * rest is compared by what it says.
+ */
 export class StatusDifference {
   readonly #fields = new Map<string, string | undefined>();
-  readonly #clients = new ListDifference(clientKey);
-  readonly #gateways = new ListDifference(gatewayKey);
+  readonly #clients = new ListDifference(clientKey, () => false);
+  readonly #gateways = new ListDifference(
+    gatewayKey,
+    (gateway, last) => JSON.stringify(gateway) === JSON.stringify(last),
+  );
 
   /** The difference to the last document; the first time, all of it. */
   take(document: StatusDocument): Omit<LiveMessage & { kind: 'change' }, 'kind' | 'atMs'> {
@@ -63,38 +69,38 @@ export class StatusDifference {
   }
 }
 
-/** A member as it was, and as text. */
-interface Known<Member> {
-  readonly member: Member;
-  readonly text: string;
-}
-
 class ListDifference<Member> {
   readonly #keyOf: (member: Member) => string;
-  #known = new Map<string, Known<Member>>();
+  readonly #saysSame: (member: Member, last: Member) => boolean;
+  readonly #known = new Map<string, Member>();
+  #last: readonly Member[] = [];
 
-  constructor(keyOf: (member: Member) => string) {
+  /** @param saysSame whether another object with the same key says the same */
+  constructor(keyOf: (member: Member) => string, saysSame: (member: Member, last: Member) => boolean) {
     this.#keyOf = keyOf;
+    this.#saysSame = saysSame;
   }
 
   take(members: readonly Member[]): ListChange<Member> {
     const changed: Member[] = [];
-    const known = new Map<string, Known<Member>>();
-    for (const member of members) {
+    for (const [index, member] of members.entries()) {
+      // Of ten thousand, most are what and where they were.
+      if (member === this.#last[index]) continue;
       const key = this.#keyOf(member);
       const last = this.#known.get(key);
-      // Its fields are read-only: the same object says the same.
-      if (last?.member === member) {
-        known.set(key, last);
-        continue;
-      }
-      const text = JSON.stringify(member);
-      known.set(key, { member, text });
-      if (last?.text !== text) changed.push(member);
+      if (last === member) continue;
+      this.#known.set(key, member);
+      if (last === undefined || !this.#saysSame(member, last)) changed.push(member);
     }
-    const gone = [...this.#known.keys()].filter((key) => !known.has(key));
-    this.#known = known;
-    return { changed, gone };
+    this.#last = members;
+    return { changed, gone: this.#known.size === members.length ? [] : this.#forgetGone(members) };
+  }
+
+  #forgetGone(members: readonly Member[]): readonly string[] {
+    const keys = new Set(members.map(this.#keyOf));
+    const gone = [...this.#known.keys()].filter((key) => !keys.has(key));
+    for (const key of gone) this.#known.delete(key);
+    return gone;
   }
 }
 
