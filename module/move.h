@@ -12,8 +12,11 @@ enum {
 	GWMARK_MOVE_WINDOW_S = 10,
 	/* Changes of an address of a gateway that are processed each second. */
 	GWMARK_MOVE_CHANGES = 16,
-	/* Within this a router answers that lost one address of several. */
-	GWMARK_MOVE_ANSWER_MS = 250,
+	/*
+	 * So long a router that lost one address of several is waited for, before its
+	 * packets go to the claimant. A later answer brings them back.
+	 */
+	GWMARK_MOVE_ANSWER_MS = 10,
 };
 
 /* What becomes of a claim. */

@@ -176,6 +176,7 @@ function connect<Rules>(options: KernelSideOptions, backend: Backend<Rules>): Ke
       applied: () => reconciler.applied(),
       nextPass: () => reconciler.nextPass,
       offload,
+      routing,
     });
     return { datapath: nexthop, gateways: nexthop, keeper: nexthop };
   }

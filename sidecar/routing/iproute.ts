@@ -82,6 +82,10 @@ export interface IpNeighbour {
   readonly lladdr?: string;
   readonly state: readonly string[];
   readonly protocol?: string;
+  /** It said that it is a router. */
+  readonly router?: null;
+  /** Another program entered it. */
+  readonly extern_learn?: null;
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { Family, Policy, RoutingDiff, RoutingPlan } from '../../rules/index.js';
+import type { IpNeighbour } from './iproute.js';
 import type { KernelEvent } from './neighbour-monitor.js';
+import type { NeighbourQuestion } from './neighbour-questions.js';
 
 /** A route of the table main to one device. */
 export interface MainRoute {
@@ -51,6 +53,17 @@ export interface KernelRouting extends AsyncDisposable {
    * @throws GwmarkError ROUTING_UNAVAILABLE, ROUTING_FAILED
    */
   mainRoutes(tunnels: readonly string[]): Promise<readonly MainRoute[]>;
+  /** The neighbour table of one device, or of all. @throws GwmarkError ROUTING_UNAVAILABLE, ROUTING_FAILED */
+  neighbours(device?: string): Promise<readonly IpNeighbour[]>;
+  /** The entries of these addresses alone, which takes no time. Those that the table does not have are left out. */
+  neighboursAt(device: string, addresses: readonly string[]): Promise<readonly IpNeighbour[]>;
+  /**
+   * Makes the kernel ask for addresses; the answers come as events. An entry that is gone, or whose device is, is no
+   * failure: there is nobody to ask then.
+   *
+   * @throws GwmarkError ROUTING_UNAVAILABLE
+   */
+  ask(questions: readonly NeighbourQuestion[]): Promise<void>;
   /**
    * Watches neighbours, devices, addresses, routes and rules. Resolves when it does; the caller disposes the result,
    * before this.

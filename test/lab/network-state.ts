@@ -1,4 +1,5 @@
 import type { Namespace } from './namespace.js';
+import { eventually } from './wait.js';
 
 /** The lists that a program can leave traces in, by name. */
 export type NetworkState = Readonly<Record<string, string>>;
@@ -20,12 +21,38 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Everything in a namespace that routing and filtering is made of, as text that can be compared. */
+/**
+ * Everything in a namespace that routing and filtering is made of, as text that can be compared. It waits for the
+ * kernel, which adds the routes of a new IPv6 address later than the address.
+ */
 export async function networkState(namespace: Namespace): Promise<NetworkState> {
+  await eventually(async () => await hasRoutesOfAddresses(namespace), {
+    what: `the routes of the IPv6 addresses of ${namespace.role}`,
+  });
   const entries = await Promise.all(
     Object.entries(COMMANDS).map(async ([name, argv]) => [name, sorted(await namespace.run(argv), name)] as const),
   );
   return Object.fromEntries(entries);
+}
+
+/** What of `ip -json address` is read. */
+interface ListedDevice {
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly addr_info: readonly { readonly local: string }[];
+}
+
+/** Where there is no carrier, an address has none. */
+async function hasRoutesOfAddresses(namespace: Namespace): Promise<boolean> {
+  const [addresses, routes] = await Promise.all([
+    namespace.run(['ip', '-6', '-json', 'address']),
+    namespace.run(['ip', '-6', 'route', 'show', 'table', 'local']),
+  ]);
+  const local = new Set([...routes.matchAll(/^local \S+ dev \S+/gm)].map(([route]) => route));
+  // Of iproute2's JSON, these fields alone.
+  return (JSON.parse(addresses) as ListedDevice[])
+    .filter(({ flags }) => flags.includes('LOWER_UP'))
+    .every((device) => device.addr_info.every((address) => local.has(`local ${address.local} dev ${device.ifname}`)));
 }
 
 /** A ruleset's order means something; the order of the other lists may vary. */

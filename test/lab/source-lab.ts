@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Capture } from './capture.js';
 import { Sidecar } from './sidecar.js';
 import { ADDRESS, OneArm } from './topology.js';
-import type { Party } from './traffic.js';
+import { type Party, reach } from './traffic.js';
 import { FAMILIES, TUNNEL } from './vpn-lab.js';
 
 /**
@@ -67,9 +67,7 @@ export class SourceLab implements AsyncDisposable {
   async introduceRouters(): Promise<void> {
     await Promise.all(
       (['r1', 'r2', 'u'] as const).flatMap((router) =>
-        FAMILIES.map((family) =>
-          this.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint[family]]),
-        ),
+        FAMILIES.map((family) => reach(this.topology[router], ADDRESS.endpoint[family])),
       ),
     );
   }

@@ -4,7 +4,7 @@ import type { Namespace } from './namespace.js';
 import { PeerAgent } from './peer-agent.js';
 import type { PeerOptions } from './peers/options.js';
 import type { LabProcess } from './process.js';
-import { patient, slowed } from './wait.js';
+import { eventually, patient, slowed } from './wait.js';
 
 /** One party of an exchange: where it is and the address that it is known by. */
 export interface Party {
@@ -66,6 +66,17 @@ export async function ping(from: Party, to: Pick<Party, 'address'>, options: Pin
     output += stdout + stderr;
   }
   return { transmitted, received, output };
+}
+
+/**
+ * Lets a machine talk to an address: resolves with the first answer to an echo request. One that a busy machine loses
+ * is sent again.
+ */
+export async function reach(from: Namespace, address: string, source?: string): Promise<void> {
+  const argv = ['ping', '-n', '-c', '1', '-W', '2', ...(source === undefined ? [] : ['-I', source]), address];
+  await eventually(async () => (await from.tryRun(argv)).stdout.includes(' 1 received'), {
+    what: `an answer of ${address} to ${from.role}`,
+  });
 }
 
 /** Outcome of a verified exchange. */

@@ -3,7 +3,7 @@ import { type ClientConfig, type ManagementOptions, OpenVpnClient, OpenVpnServer
 import { type Identity, Pki } from './pki.js';
 import { Sidecar } from './sidecar.js';
 import { ADDRESS, type AddressPair, MAC, OneArm, type OneArmOptions, SECOND_LEG } from './topology.js';
-import type { Party } from './traffic.js';
+import { type Party, reach } from './traffic.js';
 import { eventually } from './wait.js';
 
 /** Where a VPN client can run. */
@@ -290,7 +290,7 @@ export class VpnLab implements AsyncDisposable {
     await Promise.all(
       (['r1', 'r2', 'u'] as const).flatMap((router) =>
         FAMILIES.map(async (family) => {
-          await this.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint[family]]);
+          await reach(this.topology[router], ADDRESS.endpoint[family]);
         }),
       ),
     );

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Answers } from '../lab/answers.js';
 import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
-import { ping } from '../lab/traffic.js';
+import { ping, reach } from '../lab/traffic.js';
 import { TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 
@@ -23,8 +23,7 @@ describe('the setting gateways.answer', function () {
       `lan0 virtual ${GROUP.v4} from ${MAC.r1} ${ADDRESS.r2.v4}, lan0 pin from ${MAC.u}`,
     );
     await lab.connect('client1');
-    for (const router of ['r1', 'r2'] as const)
-      await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint.v4]);
+    for (const router of ['r1', 'r2'] as const) await reach(lab.topology[router], ADDRESS.endpoint.v4);
     answers = await Answers.start(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), 7961);
   });
   after(async () => {

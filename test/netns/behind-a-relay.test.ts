@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 
 import { Sidecar } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
+import { reach } from '../lab/traffic.js';
 import { TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 import { OneReplyRelay } from '../protocol/openvpn/one-reply-relay.js';
@@ -18,7 +19,7 @@ describe('a sidecar behind a program that relays one reply a command', function 
       directory: lab.pki.directory,
       managementSocket: relay.path,
     });
-    await lab.topology.u.run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint.v4]);
+    await reach(lab.topology.u, ADDRESS.endpoint.v4);
     await sidecar.statusWhere(
       ({ gateways }) => gateways.some(({ mac }) => mac === MAC.u),
       'the upstream router is known',

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Answers } from '../lab/answers.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
-import { Flow } from '../lab/traffic.js';
+import { Flow, reach } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 
@@ -22,8 +22,7 @@ describe('a host that claims the address of a router that lives', function () {
     await lab.topology.r1.sysctl('net.ipv6.conf.lan0.disable_ipv6=1', 'net.ipv4.conf.lan0.arp_notify=1');
     await lab.startSidecar('--gateways-max', '64');
     await lab.connect('client1');
-    for (const router of ['r1', 'r2'] as const)
-      await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint.v4]);
+    for (const router of ['r1', 'r2'] as const) await reach(lab.topology[router], ADDRESS.endpoint.v4);
   });
   after(async () => await lab?.[Symbol.asyncDispose]());
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 
 import { Sidecar } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
+import { reach } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 
@@ -30,7 +31,7 @@ describe('the status of a sidecar', function () {
       env: { PATH: `${directory}:${process.env['PATH'] ?? ''}` },
     });
 
-    await lab.topology.r2.run(['ping', '-n', '-c', '1', ADDRESS.endpoint.v4]);
+    await reach(lab.topology.r2, ADDRESS.endpoint.v4);
     // An answer waits for the kernel for a second at most; one that took longer on a busy machine promises nothing.
     const { gateways, appliedPass } = await eventually(
       async () => {

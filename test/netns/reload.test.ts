@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { NotifyReceiver } from '../lab/notify-receiver.js';
 import { Sidecar } from '../lab/sidecar.js';
-import { Flow } from '../lab/traffic.js';
+import { Flow, reach } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 
@@ -88,11 +88,7 @@ describe('a sidecar under a service manager', function () {
     await using client = await lab.launchClient('client1');
     await client.connected();
     await sidecar.statusWhere(({ clients }) => clients.length === 1, 'one client');
-    await Promise.all(
-      (['r1', 'u'] as const).map(
-        async (router) => await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '2', '192.0.2.10']),
-      ),
-    );
+    await Promise.all((['r1', 'u'] as const).map(async (router) => await reach(lab.topology[router], '192.0.2.10')));
     await sidecar.statusWhere(
       ({ gateways, datapath }) => datapath === 'module' || gateways.length >= 2,
       'both routers',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
+import { reach } from '../lab/traffic.js';
 import { TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 
@@ -13,7 +14,7 @@ describe('trace and doctor, told nothing, beside a sidecar that has settings of 
     await lab.topology.local.ip(`route add 10.8.0.0/24 via ${ADDRESS.endpoint.v4}`);
     await lab.startSidecar('--gateways-learn-onlink', '--table', 'vpn_answers', '--routing-protocol', '97');
     await lab.connect('client1');
-    await lab.topology.local.run(['ping', '-n', '-c', '1', '-W', '2', ADDRESS.endpoint.v4]);
+    await reach(lab.topology.local, ADDRESS.endpoint.v4);
     await lab.sidecar.statusWhere(
       ({ gateways }) => gateways.some(({ mac }) => mac === MAC.local),
       'the host on the link is known',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { runGwmark } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
-import { ping } from '../lab/traffic.js';
+import { ping, reach } from '../lab/traffic.js';
 import { TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 
@@ -43,7 +43,7 @@ describe('gateways.exclude, gateways.only', function () {
     assert.ok(!gateways.some((gateway) => isActive(gateway, MAC.r2)), 'nothing was learnt from it');
 
     // Flows of clients are another matter: those of hostB come from r2 as well, and are answered by it.
-    await r2.run(['ping', '-n', '-c', '1', ADDRESS.endpoint.v4]);
+    await reach(r2, ADDRESS.endpoint.v4);
     // The module needs no introduction, and learns from the flow's own frames.
     await lab.sidecar.statusWhere(
       (status) => status.datapath === 'module' || status.gateways.some(({ mac }) => mac === MAC.r2),
@@ -61,9 +61,7 @@ describe('gateways.exclude, gateways.only', function () {
     await lab.startSidecar('--gateways-only', `${ADDRESS.r1.v4} clients`);
     await lab.connect('client1');
     await Promise.all(
-      (['r1', 'r2'] as const).map(
-        async (router) => await lab.topology[router].run(['ping', '-n', '-c', '1', ADDRESS.endpoint.v4]),
-      ),
+      (['r1', 'r2'] as const).map(async (router) => await reach(lab.topology[router], ADDRESS.endpoint.v4)),
     );
     await lab.sidecar.statusWhere(
       ({ sourceLists }) => sourceLists?.[0]?.macs.includes(MAC.r1) === true,

@@ -15,7 +15,7 @@ import type { LabProcess } from '../lab/process.js';
 import { NET_ADMIN_ALONE, runGwmark, Sidecar } from '../lab/sidecar.js';
 import type { StatusDocument } from '../../sidecar/status.js';
 import { ADDRESS } from '../lab/topology.js';
-import { ping } from '../lab/traffic.js';
+import { ping, reach } from '../lab/traffic.js';
 import { VpnLab, type VpnLabOptions } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
@@ -98,8 +98,7 @@ describe('sockets of OpenVPN', function () {
       assert.equal(status.servers[0]?.transportSource, source, sidecar.process.log);
       assert.equal(status.servers[0].device, 'tun0');
       // Nothing but the transport's rules lets its answers out: the endpoint has no route to the client.
-      for (const router of ['r1', 'u'] as const)
-        await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint.v4]);
+      for (const router of ['r1', 'u'] as const) await reach(lab.topology[router], ADDRESS.endpoint.v4);
       await lab.connect('client1');
       await eventually(
         async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1,
@@ -249,9 +248,8 @@ describe('an OpenVPN 2.7 with several local lines', function () {
           .toSorted(),
         all.split(', ').toSorted(),
       );
-      for (const family of ['v4', 'v6'] as const)
-        await lab.topology.u.run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint[family]]);
-      await lab.topology.r1.run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint.v4]);
+      for (const family of ['v4', 'v6'] as const) await reach(lab.topology.u, ADDRESS.endpoint[family]);
+      await reach(lab.topology.r1, ADDRESS.endpoint.v4);
       await using first = await OpenVpnClient.start({
         pki: lab.pki,
         namespace: lab.topology.client1,

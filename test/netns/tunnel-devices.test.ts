@@ -8,7 +8,7 @@ import { OpenVpnClient, OpenVpnServer } from '../lab/openvpn.js';
 import { NET_ADMIN_ALONE, runGwmark, Sidecar } from '../lab/sidecar.js';
 import type { StatusDocument } from '../../sidecar/status.js';
 import { ADDRESS } from '../lab/topology.js';
-import { ping } from '../lab/traffic.js';
+import { ping, reach } from '../lab/traffic.js';
 import { TUNNEL, VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { assertExchange } from './matrix.js';
@@ -26,8 +26,7 @@ const devices = ({ servers }: StatusDocument): readonly (string | null)[] => ser
 /** The routers send something, as on a real day. */
 async function introduce(lab: VpnLab): Promise<void> {
   for (const router of ['r1', 'u'] as const) {
-    for (const family of ['v4', 'v6'] as const)
-      await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', ADDRESS.endpoint[family]]);
+    for (const family of ['v4', 'v6'] as const) await reach(lab.topology[router], ADDRESS.endpoint[family]);
   }
 }
 

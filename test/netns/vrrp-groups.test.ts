@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { GatewayStatus } from '../../sidecar/status.js';
 import { Answers } from '../lab/answers.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
-import { Flow } from '../lab/traffic.js';
+import { Flow, reach } from '../lab/traffic.js';
 import { patient } from '../lab/wait.js';
 import { FAMILIES, VpnLab } from '../lab/vpn-lab.js';
 import { VrrpPair } from '../lab/vrrp.js';
@@ -74,7 +74,7 @@ describe('a VRRP pair of routers (keepalived) of which both are master, and clai
     await lab.startSidecar();
     await lab.connect('client1');
     // Of the host, IPv6 stays with the first router, and IPv4 with the second.
-    await lab.topology.hostA.run(['ping', '-n', '-c', '1', '198.51.100.1']);
+    await reach(lab.topology.hostA, '198.51.100.1');
     const listing = await lab.topology.hostA.run(['ip', '-o', 'neigh', 'show', '198.51.100.1', 'dev', 'lan']);
     const first = /lladdr (\S+)/.exec(listing)?.[1] ?? assert.fail(`no MAC address in ${listing}`);
     await lab.topology.hostA.ip(`neigh replace 2001:db8:a::1 lladdr ${first} dev lan nud permanent`);

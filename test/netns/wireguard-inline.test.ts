@@ -11,7 +11,7 @@ import { Capture } from '../lab/capture.js';
 import { Inline } from '../lab/inline.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { ADDRESS, MAC } from '../lab/topology.js';
-import type { Party } from '../lab/traffic.js';
+import { type Party, reach } from '../lab/traffic.js';
 import { FAMILIES, TUNNEL } from '../lab/vpn-lab.js';
 import { patient } from '../lab/wait.js';
 import { Wireguard, wireguardName } from '../lab/wireguard.js';
@@ -81,6 +81,8 @@ describe(`WireGuard on an inline endpoint, datapath ${DATAPATH}`, function () {
       30_000,
     );
     await sidecar.carries(MAC.r1);
+    // The status has a peer a moment before the kernel has its networks.
+    for (const family of FAMILIES) await reach(topology.boxes.host, TUNNEL.client1[family], ADDRESS.hostA[family]);
   });
   after(async () => {
     for (const capture of Object.values(captures)) await capture?.[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import { CHECKOUT, type Suite } from '../compose/roots.js';
 import { type NetworkState, networkState } from '../lab/network-state.js';
 import { NotifyReceiver } from '../lab/notify-receiver.js';
 import { exec, LabProcess } from '../lab/process.js';
-import { exchange, ping } from '../lab/traffic.js';
+import { exchange, ping, reach } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { builtPackage, DebianRoot } from './root.js';
@@ -90,8 +90,7 @@ describe('Debian packages', function () {
         await sidecar.waitFor(/"event":"server.ready"/, { timeoutMs: 60_000 });
         await receiver.waitFor(/^READY=1$/);
         await lab.connect('client1');
-        for (const router of ['r1', 'u'] as const)
-          await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', '192.0.2.10']);
+        for (const router of ['r1', 'u'] as const) await reach(lab.topology[router], '192.0.2.10');
         await eventually(
           async () => (await ping(lab.party('hostA', 'v4'), lab.party('client1', 'v4'), { count: 1 })).received === 1,
           { what: 'traffic', timeoutMs: 30_000 },

@@ -7,7 +7,7 @@ import { readGuide } from '../lab/guide.js';
 import { exec, type LabProcess } from '../lab/process.js';
 import type { ServerStatus } from '../../sidecar/status.js';
 import { readStatus } from '../lab/sidecar.js';
-import { exchange, Flow, ping } from '../lab/traffic.js';
+import { exchange, Flow, ping, reach } from '../lab/traffic.js';
 import { VpnLab } from '../lab/vpn-lab.js';
 import { eventually, patient } from '../lab/wait.js';
 import { BootedRoot, SHARED } from './booted-root.js';
@@ -108,8 +108,7 @@ describe('gwmark@.service under the systemd of Debian 13', function () {
     const started = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
     assert.match(started.stdout, /nftables/, started.stderr + (await journal()));
     await lab.connect('client1');
-    for (const router of ['r1', 'u'] as const)
-      await lab.topology[router].run(['ping', '-n', '-c', '1', '-W', '5', '192.0.2.10']);
+    for (const router of ['r1', 'u'] as const) await reach(lab.topology[router], '192.0.2.10');
     await assertTraffic();
     const ready = await booted.try('gwmark', 'status', '--control-socket', '/run/gwmark/office.sock');
     assert.equal(ready.code, 0, ready.stdout + ready.stderr);

@@ -14,6 +14,8 @@ export interface GatewayLogOptions {
   readonly logger: Logger;
   /** Number of the first pass that will take in what is known now. */
   readonly nextPass: () => number;
+  /** Resolves when the kernel has what is wanted at the end of the present turn, or when the datapath closes. */
+  readonly applied: () => Promise<void>;
 }
 
 /** Logs what happens to gateways, and counts their moves. */
@@ -65,11 +67,17 @@ export class GatewayLog {
     return this.#work.idle();
   }
 
-  /** To count flows takes as long as to list them; a gateway that sent nothing has none. */
+  /**
+   * To count flows takes as long as to list them, and to start the program as long as to move them, which comes first. A
+   * gateway that sent nothing has none.
+   */
   #tellMove(id: number, fields: Readonly<Record<string, unknown>>): void {
-    const { policy, table, logger } = this.#options;
-    const counting = table.isActive(id) ? countMark(gatewayMark(policy, id), policy.markMask) : Promise.resolve(0);
-    const counted = counting.catch(() => null);
+    const { policy, table, logger, applied } = this.#options;
+    const counted = table.isActive(id)
+      ? applied()
+          .then(() => countMark(gatewayMark(policy, id), policy.markMask))
+          .catch(() => null)
+      : Promise.resolve(0);
     this.#told = this.#told.then(async () => logger.info('gateway.moved', { ...fields, flows: await counted }));
     void this.#work.add(this.#told);
   }

@@ -184,21 +184,25 @@ export class GatewayTable {
     return [{ kind: 'found', gateway, by: 'frame' }];
   }
 
-  /** The neighbour table reported an address. */
-  neighbour(state: NeighbourState): GatewayChange[] {
+  /**
+   * The neighbour table reported an address, perhaps at another MAC than before. `isNew`: its MAC was not known to have
+   * it, and is to be {@link seen}.
+   */
+  claim(state: NeighbourState): { readonly changes: readonly GatewayChange[]; readonly isNew: boolean } {
     const { device, address, mac } = state;
-    if (mac === null || !isUnicastMac(mac)) return [];
+    if (mac === null || !isUnicastMac(mac)) return { changes: [], isNew: false };
     // Members of a group ask from their own MAC with the group's address, and do not take it from the group.
     if (isGroupMac(this.#addresses.macOf(device, address) ?? '') && !isGroupMac(mac))
-      return this.#find(device, mac, 'neighbour');
+      return { changes: [], isNew: true };
     const claim = this.#addresses.note(state, mac);
-    if (claim === null) return [];
+    if (claim === null) return { changes: [], isNew: false };
+    if (claim.from === null) return { changes: [], isNew: true };
     // A machine that claims an address is alive, whatever was assumed before.
-    const changes =
-      claim.from === null
-        ? []
-        : [...this.alive(device, mac, 'claim'), ...this.#claimed(device, address, claim.from, mac, claim.isDisputed)];
-    return [...changes, ...this.#find(device, mac, 'neighbour')];
+    const changes = [
+      ...this.alive(device, mac, 'claim'),
+      ...this.#claimed(device, address, claim.from, mac, claim.isDisputed),
+    ];
+    return { changes, isNew: true };
   }
 
   /** A MAC proved to be alive after one of its addresses was claimed: its packets go to it again. */
@@ -208,7 +212,9 @@ export class GatewayTable {
       (entry) => entry.device === device && (entry.origin === mac || entry.left === mac),
     );
     const changes = [...this.#revive(device, mac, by), ...this.#send(lost, mac, by)];
-    if ((hadDoubt || changes.length > 0) && by === 'frame') this.#trust(device, mac);
+    // An answer in time is what is expected of any router that lost an address; one that came late proves a false claim.
+    const wasFalse = by === 'frame' ? hadDoubt || changes.length > 0 : by === 'answer' && changes.length > 0;
+    if (wasFalse) this.#trust(device, mac);
     return changes;
   }
 
@@ -270,8 +276,8 @@ export class GatewayTable {
     return isUnicastMac(mac) ? this.#find(device, mac, 'frame') : [];
   }
 
-  /** A bridge learnt a sender: it may be a router, like a neighbour. */
-  bridged(device: string, mac: string): GatewayChange[] {
+  /** A machine was seen, in the neighbour table or behind a port of a bridge: it may be a router. */
+  seen(device: string, mac: string): GatewayChange[] {
     return isUnicastMac(mac) ? this.#find(device, mac, 'neighbour') : [];
   }
 

@@ -2,6 +2,7 @@ import type { Link, Policy, Site, Vacancy } from '../../../rules/index.js';
 import { cableLinks, compileRouting, contains, gatewayMark, parseNetwork } from '../../../rules/index.js';
 import type { ConfiguredUplink } from '../../config/places.js';
 import type { ForgetOrder } from '../../control/forget-order.js';
+import type { KernelRouting } from '../../routing/kernel-routing.js';
 import type { MoveOrder } from '../../control/move-order.js';
 import type { PacketPath, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
@@ -64,6 +65,8 @@ export interface NexthopDatapathOptions<Rules> {
   readonly nextPass: () => number;
   /** Borrowed. */
   readonly offload: Offload;
+  /** Borrowed. */
+  readonly routing: Pick<KernelRouting, 'neighbours' | 'neighboursAt' | 'ask'>;
 }
 
 /**
@@ -97,9 +100,9 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
       undefined,
       (device, mac) => this.#answered.policyOf({ device, mac, sources: [mac] }) !== null,
     );
-    const { firewall, logger } = options;
+    const { firewall, routing, logger } = options;
     this.#answered = new AnsweredGateways(this.#table, options.answers);
-    this.#log = new GatewayLog({ ...options, table: this.#table });
+    this.#log = new GatewayLog({ ...options, table: this.#table, applied: () => this.#appliedOrClosing() });
     this.#withoutFrames = new BridgeWarning(logger);
     this.#uplink = new NexthopUplink({
       configured: options.configuredUplink,
@@ -110,11 +113,13 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     this.#checks = new RouterChecks({
       table: this.#table,
       firewall,
+      routing,
       logger,
       onChanges: (changes) => this.#note(changes),
       onCounters: (counters) => this.counted(counters),
     });
     this.#probes = new RouterProbes({
+      routing,
       targets: async () => {
         await this.readCounters();
         return this.#answered.probed(this.uplinkId, (id) => this.#counters?.received.get(id)?.packets ?? 0);
@@ -194,16 +199,19 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   heard(neighbours: readonly NeighbourState[]): void {
     const others = neighbours.filter(({ address }) => !this.#isNexthop(address));
     this.#note(this.#answered.take(others));
-    if (!this.#latest.add(others)) return;
-    this.#takers.before(others, () => [
-      ...this.#latest.take().flatMap((neighbour) => this.#table.neighbour(neighbour)),
-      // Senders that the lists now exclude are no longer gateways.
-      ...this.#table.removeExempt(),
-    ]);
+    // Flows must not wait until the packet path was asked who is new.
+    const claims = others.map((neighbour) => ({ neighbour, ...this.#table.claim(neighbour) }));
+    // Senders that the lists now exclude are no longer gateways.
+    this.#note([...claims.flatMap(({ changes }) => changes), ...this.#table.removeExempt()]);
+    const fresh = claims.flatMap(({ isNew, neighbour }) => (isNew ? [neighbour] : []));
+    if (!this.#latest.add(fresh)) return;
+    this.#takers.before(fresh, () =>
+      this.#latest.take().flatMap(({ device, mac }) => (mac === null ? [] : this.#table.seen(device, mac))),
+    );
   }
 
   bridged(senders: readonly BridgedSender[]): void {
-    this.#takers.before(senders, () => senders.flatMap(({ device, mac }) => this.#table.bridged(device, mac)));
+    this.#takers.before(senders, () => senders.flatMap(({ device, mac }) => this.#table.seen(device, mac)));
   }
 
   /** Who takes which id until the rules are replaced will not be known, so other ids are vacant from then on. */
@@ -370,21 +378,23 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
     renewed.catch((error: unknown) => logger.warn('daemon.check_failed', { error }));
   }
 
-  /** The pass that takes a gateway away ends its offloaded flows, whose entries some kernels do not delete before. */
-  async #ended(): Promise<void> {
-    if (!this.#options.offload.isOn) return;
-    // Who noted that it is gone asks for that pass in the same call.
+  async #appliedOrClosing(): Promise<void> {
+    // Who noted a change asks for the pass that takes it in in the same call.
     await Promise.resolve();
     const { signal } = this.#closing;
     const closing = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     if (!signal.aborted) await Promise.race([this.#options.applied(), closing]);
   }
 
-  /** Until its marks are gone from conntrack, an id may not mean another MAC; ids rotate, so there is time. */
+  /**
+   * Until its marks are gone from conntrack, an id may not mean another MAC; ids rotate, so there is time. The pass that
+   * takes a gateway away ends its offloaded flows, whose entries some kernels do not delete before.
+   */
   #forgetMarks(id: number): void {
-    const { policy, logger } = this.#options;
+    const { policy, logger, offload } = this.#options;
+    const ended = offload.isOn ? this.#appliedOrClosing() : Promise.resolve();
     this.#work
-      .add(this.#ended().then(() => flushMark(gatewayMark(policy, id), policy.markMask)))
+      .add(ended.then(() => flushMark(gatewayMark(policy, id), policy.markMask)))
       .catch((error: unknown) => logger.warn('conntrack.unavailable', { error }));
   }
 }

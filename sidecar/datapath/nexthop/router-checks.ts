@@ -2,8 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PacketPath, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
-import { ask, mayBeAsked, resolveQuestion, stateQuestion } from '../../routing/neighbour-questions.js';
-import { isUsable, readNeighbours } from '../../routing/neighbours.js';
+import type { KernelRouting } from '../../routing/kernel-routing.js';
+import { mayBeAsked, resolveQuestion, stateQuestion } from '../../routing/neighbour-questions.js';
+import { isUsable } from '../../routing/neighbours.js';
 import { OngoingWork } from '../../system/ongoing-work.js';
 import { CounterReadings } from './counter-readings.js';
 import type { Doubt, GatewayChange } from './gateway-change.js';
@@ -11,17 +12,24 @@ import type { GatewayTable } from './gateway-table.js';
 
 /** Rules for the machine that claimed the address come first: its frames are the best evidence. */
 const RULES_MS = 50;
-/** An answer takes less than a millisecond on an idle link, and a busy router some ten. */
-const ANSWER_MS = 200;
-/** What a router gets that lately proved alive after a claim of its address; its frames are looked for all the time. */
-const CONTESTED_MS = 3000;
 /**
- * After a move, an answer may come late: the kernel repeats a lost question after one second and after two
- * (neigh/default/retrans_time_ms).
+ * So long a router that lost one of its addresses is waited for before what went to it goes to the claimant. An answer
+ * takes less than a millisecond on an idle link. A router that takes longer has its packets back with its answer, and
+ * a dead one costs a flow that only answers no more than this.
  */
-const LATE_ANSWERS_MS = [1000, 2000];
+const ANSWER_MS = 10;
+/**
+ * A router that lately proved alive after a claim of its address is looked for at these times, three seconds in all,
+ * before it loses anything.
+ */
+const CONTESTED_LOOKS_MS: readonly number[] = Array.from({ length: 15 }, () => 200);
+/**
+ * After a move, an answer may come late, from a busy router or because it was lost: the kernel repeats a question
+ * after one second and after two (neigh/default/retrans_time_ms).
+ */
+const LATE_ANSWERS_MS = [10, 20, 40, 80, 160, 1000, 2000];
 /** After a move, frames of the old MAC are looked for at these times, and from then on with each poll. */
-const LOOKS_MS = [100, 200, 300, 400];
+const LOOKS_MS = [20, 40, 80, 160, 300, 400];
 /**
  * A router that answers and has sent nothing of a VPN flow for so long, while the one that took its address did, has
  * handed over.
@@ -30,9 +38,13 @@ const HANDED_OVER_MS = 3000;
 /** How long to watch for that. */
 const WATCHED_MS = 60_000;
 
+/** The kernel's neighbour table. */
+type Neighbours = Pick<KernelRouting, 'neighboursAt' | 'ask'>;
+
 export interface RouterChecksOptions {
   readonly table: GatewayTable;
   readonly firewall: Pick<PacketPath, 'readCounters'>;
+  readonly routing: Neighbours;
   readonly logger: Logger;
   /** Receives the results of the checks. */
   readonly onChanges: (changes: readonly GatewayChange[]) => void;
@@ -153,29 +165,32 @@ export class RouterChecks {
   }
 
   async #askOnce({ device, mac }: Doubt): Promise<void> {
-    const { table } = this.#options;
+    const { table, routing } = this.#options;
     this.#rivals.delete(`${device} ${mac}`);
-    await this.#pause(RULES_MS);
+    if (table.doubtOf(device, mac)?.isContested === true) await this.#pause(RULES_MS);
     const doubt = table.doubtOf(device, mac);
     if (doubt === null) return;
     const { others } = doubt;
     const own = table.bySource(device, mac);
-    if (own !== null) await this.#takeBaselines([own.id]);
-    await askNeighbours(device, mac, others);
+    await askNeighbours(routing, device, mac, others);
+    const baseline = own === null ? Promise.resolve() : this.#takeBaselines([own.id]);
     const isOpen = (): boolean => table.doubtOf(device, mac) === doubt;
-    for (let waitedMs = 0; isOpen() && waitedMs < (doubt.isContested ? CONTESTED_MS : ANSWER_MS);) {
-      await this.#pause(ANSWER_MS);
-      waitedMs += ANSWER_MS;
+    for (const pauseMs of doubt.isContested ? CONTESTED_LOOKS_MS : [ANSWER_MS]) {
+      await this.#pause(pauseMs);
       // Its other addresses may have gone as well by now.
-      if (isOpen() && (await hasAnswered(device, mac, others))) this.#found(device, mac, 'answer');
-      if (isOpen()) await this.#readCounters();
+      if (isOpen() && (await hasAnswered(routing, device, mac, others))) this.#found(device, mac, 'answer');
+      // Counters are read in the time of many answers.
+      if (isOpen() && doubt.isContested) await baseline.then(() => this.#readCounters());
+      if (!isOpen()) return baseline;
     }
-    if (!isOpen()) return;
     const changes = table.silent(device, mac);
     this.#options.onChanges(changes);
-    for (const pauseMs of changes.length > 0 ? LATE_ANSWERS_MS : []) {
+    await baseline;
+    if (changes.length === 0) return;
+    await this.#readCounters();
+    for (const pauseMs of LATE_ANSWERS_MS) {
       await this.#pause(pauseMs);
-      if (await hasAnswered(device, mac, others)) this.#options.onChanges(table.alive(device, mac, 'answer'));
+      if (await hasAnswered(routing, device, mac, others)) this.#options.onChanges(table.alive(device, mac, 'answer'));
     }
   }
 
@@ -248,9 +263,16 @@ export class RouterChecks {
 }
 
 /** Makes the kernel ask for addresses: those that it has at this MAC there (NUD_PROBE), others by broadcast or multicast. */
-async function askNeighbours(device: string, mac: string, addresses: readonly string[]): Promise<void> {
-  const known = new Map((await readNeighbours(device)).map((neighbour) => [neighbour.dst, neighbour]));
-  await ask(
+async function askNeighbours(
+  routing: Neighbours,
+  device: string,
+  mac: string,
+  addresses: readonly string[],
+): Promise<void> {
+  const known = new Map(
+    (await routing.neighboursAt(device, addresses)).map((neighbour) => [neighbour.dst, neighbour]),
+  );
+  await routing.ask(
     addresses.flatMap((address) => {
       const neighbour = known.get(address);
       if (neighbour === undefined || !isUsable(neighbour)) return [resolveQuestion(device, address)];
@@ -259,8 +281,13 @@ async function askNeighbours(device: string, mac: string, addresses: readonly st
   );
 }
 
-async function hasAnswered(device: string, mac: string, addresses: readonly string[]): Promise<boolean> {
-  return (await readNeighbours(device)).some(
-    ({ dst, lladdr, state }) => lladdr === mac && state.includes('REACHABLE') && addresses.includes(dst),
+async function hasAnswered(
+  routing: Neighbours,
+  device: string,
+  mac: string,
+  addresses: readonly string[],
+): Promise<boolean> {
+  return (await routing.neighboursAt(device, addresses)).some(
+    ({ lladdr, state }) => lladdr === mac && state.includes('REACHABLE'),
   );
 }

@@ -1,12 +1,12 @@
 import type { IpNeighbour } from '../../routing/iproute.js';
+import type { KernelRouting } from '../../routing/kernel-routing.js';
 import {
-  ask,
   mayBeAsked,
   type NeighbourQuestion,
   resolveQuestion,
   stateQuestion,
 } from '../../routing/neighbour-questions.js';
-import { isUsable, readNeighbours } from '../../routing/neighbours.js';
+import { isUsable } from '../../routing/neighbours.js';
 import type { GatewayChange } from './gateway-change.js';
 
 /** So many probes in a row without an answer. */
@@ -26,6 +26,7 @@ export interface ProbeTarget {
 }
 
 export interface RouterProbesOptions {
+  readonly routing: Pick<KernelRouting, 'neighbours' | 'ask'>;
   /** Routers in use, with fresh counters. Those without an address cannot be asked. */
   readonly targets: () => Promise<readonly ProbeTarget[]>;
   readonly onDead: (device: string, mac: string) => void;
@@ -57,12 +58,13 @@ export class RouterProbes {
 
   /** One round; call it once each interval. */
   async round(): Promise<void> {
+    const { routing } = this.#options;
     const targets = (await this.#options.targets()).filter(({ addresses }) => addresses.length > 0);
     const names = new Set(targets.map(({ device, mac }) => `${device} ${mac}`));
     for (const name of this.#probed.keys()) if (!names.has(name)) this.#probed.delete(name);
     if (targets.length === 0) return;
-    const neighbours = await readNeighbours();
-    await ask(targets.flatMap((target) => this.#look(target, neighbours)));
+    const neighbours = await routing.neighbours();
+    await routing.ask(targets.flatMap((target) => this.#look(target, neighbours)));
   }
 
   /** Judges the last round, and says what to ask now. */

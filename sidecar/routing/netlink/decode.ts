@@ -1,5 +1,6 @@
 import type { Family, Neighbour, PolicyRule, Route } from '../../../rules/index.js';
 import { addressBits, formatAddress } from '../../../rules/index.js';
+import type { IpNeighbour } from '../iproute.js';
 import type { MainRoute } from '../kernel-routing.js';
 import type { KernelEvent } from '../neighbour-monitor.js';
 import type { DeviceNames } from './device-names.js';
@@ -10,6 +11,7 @@ import {
   FR_ACT,
   IP_PROTOCOLS,
   NDA,
+  NTF,
   NUD,
   OWN_HEADER_BYTES,
   RTA,
@@ -36,6 +38,8 @@ export interface NeighbourEntry {
   readonly mac: string | null;
   /** NUD_* bits. */
   readonly state: number;
+  /** NTF_* bits. */
+  readonly flags: number;
   /** Who made it; 0: the kernel, or it is not said. */
   readonly protocol: number;
 }
@@ -58,7 +62,21 @@ export function decodeNeighbour({ body }: Message, names: Names): NeighbourEntry
     mac:
       mac === undefined || mac.length === 0 || (state & NUD.incomplete) !== 0 ? null : [...mac].map(hexByte).join(':'),
     state,
+    flags: body[10] ?? 0,
     protocol: attributes.get(NDA.protocol)?.[0] ?? 0,
+  };
+}
+
+/** As `ip -json neigh` has it. */
+export function toIpNeighbour({ address, device, mac, state, flags, protocol }: NeighbourEntry): IpNeighbour {
+  return {
+    dst: address,
+    dev: device,
+    ...(mac === null ? {} : { lladdr: mac }),
+    state: Object.entries(NUD).flatMap(([name, bit]) => ((state & bit) === 0 ? [] : [name.toUpperCase()])),
+    ...(protocol === 0 ? {} : { protocol: String(protocol) }),
+    ...((flags & NTF.router) === 0 ? {} : { router: null }),
+    ...((flags & NTF.extLearned) === 0 ? {} : { extern_learn: null }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { NLM_F_ACK, NLM_F_CREATE } from 'nftables-json/netlink';
 import type { Family, Neighbour, Policy, PolicyRule, Route } from '../../../rules/index.js';
 import { addressBits, addressBytes } from '../../../rules/index.js';
+import type { NeighbourQuestion } from '../neighbour-questions.js';
 import type { DeviceNames } from './device-names.js';
 import { type Request, attribute, hostUint16, hostUint32, text, uint8 } from './messages.js';
 import {
@@ -9,7 +10,7 @@ import {
   FR_ACT,
   IP_PROTOCOLS,
   NDA,
-  NTF_EXT_LEARNED,
+  NTF,
   NUD,
   OWN_HEADER_BYTES,
   RTA,
@@ -39,13 +40,38 @@ export function setNeighbour(policy: Policy, { family, address, device, mac }: N
     flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
     own:
       mac === null
-        ? neighbourHeader(family, names.indexOf(device), NUD.incomplete, NTF_EXT_LEARNED)
+        ? neighbourHeader(family, names.indexOf(device), NUD.incomplete, NTF.extLearned)
         : neighbourHeader(family, names.indexOf(device), NUD.permanent),
     attributes: Buffer.concat([
       attribute(NDA.address, addressBytes(address)),
       ...(mac === null ? [] : [attribute(NDA.mac, Buffer.from(mac.replaceAll(':', ''), 'hex'))]),
       attribute(NDA.protocol, uint8(policy.routing.protocol)),
     ]),
+  };
+}
+
+/** As `ip neigh replace ADDRESS dev DEVICE use` and `ip neigh change ADDRESS dev DEVICE nud STATE`. */
+export function askNeighbour(question: NeighbourQuestion, names: Indexes): Request {
+  const { family, address, device, how, isRouter } = question;
+  const index = names.indexOf(device);
+  return {
+    type: RTM.newNeighbour,
+    flags: how === 'use' ? NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE : NLM_F_ACK | NLM_F_REPLACE,
+    own:
+      how === 'use'
+        ? neighbourHeader(family, index, 0, NTF.use)
+        : neighbourHeader(family, index, NUD[how], isRouter ? NTF.router : 0),
+    attributes: attribute(NDA.address, addressBytes(address)),
+  };
+}
+
+/** As `ip neigh get ADDRESS dev DEVICE`. */
+export function getNeighbour(family: Family, address: string, device: string, names: Indexes): Request {
+  return {
+    type: RTM.getNeighbour,
+    flags: 0,
+    own: neighbourHeader(family, names.indexOf(device), 0),
+    attributes: attribute(NDA.address, addressBytes(address)),
   };
 }
 

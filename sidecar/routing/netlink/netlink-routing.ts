@@ -2,11 +2,30 @@ import { constants } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Family, Neighbour, Policy, PolicyRule, Route, RoutingDiff, RoutingPlan } from '../../../rules/index.js';
 import { GwmarkError } from '../../errors.js';
+import type { IpNeighbour } from '../iproute.js';
 import type { KernelRouting, MainRoute, WatchOptions } from '../kernel-routing.js';
+import { familyOf, type NeighbourQuestion, questionLine } from '../neighbour-questions.js';
 import { ALREADY_GONE } from '../plan.js';
 import { neighbourLine, printRoute, printRule } from '../print.js';
-import { decodeAnswer, decodeMainRoute, decodeNeighbour, decodeRoute, decodeRule, toNeighbour } from './decode.js';
-import { askRoute, changeRoute, changeRule, removeNeighbour, setNeighbour } from './encode.js';
+import {
+  type NeighbourEntry,
+  decodeAnswer,
+  decodeMainRoute,
+  decodeNeighbour,
+  decodeRoute,
+  decodeRule,
+  toIpNeighbour,
+  toNeighbour,
+} from './decode.js';
+import {
+  askNeighbour,
+  askRoute,
+  changeRoute,
+  changeRule,
+  getNeighbour,
+  removeNeighbour,
+  setNeighbour,
+} from './encode.js';
 import type { Message, Request } from './messages.js';
 import type { DeviceNames } from './device-names.js';
 import { NetlinkMonitor } from './netlink-monitor.js';
@@ -146,12 +165,55 @@ export class NetlinkRouting implements KernelRouting {
     return routes;
   }
 
+  neighbours(device?: string): Promise<readonly IpNeighbour[]> {
+    return this.#list(RTM.getNeighbour, Buffer.alloc(OWN_HEADER_BYTES), (message) => {
+      const found = decodeNeighbour(message, this.#socket.names);
+      return found === null || (device !== undefined && found.device !== device) ? null : toIpNeighbour(found);
+    });
+  }
+
+  async neighboursAt(device: string, addresses: readonly string[]): Promise<readonly IpNeighbour[]> {
+    const found: IpNeighbour[] = [];
+    for (const [index, address] of addresses.entries()) {
+      if (index % CHANGES_PER_TURN === CHANGES_PER_TURN - 1) await nextTurn();
+      const entry = this.#entryOf(device, address);
+      if (entry !== null) found.push(toIpNeighbour(entry));
+    }
+    return found;
+  }
+
+  async ask(questions: readonly NeighbourQuestion[]): Promise<void> {
+    const { names } = this.#socket;
+    await this.#change(
+      questions.map((question) =>
+        changeOf(
+          () => questionLine(question),
+          question,
+          () => askNeighbour(question, names),
+        ),
+      ),
+      /./,
+    );
+  }
+
   watch(options: WatchOptions): Promise<AsyncDisposable> {
     return NetlinkMonitor.open(this.#socket.names, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close();
+  }
+
+  /** Null where there is none, or the device is gone. */
+  #entryOf(device: string, address: string): NeighbourEntry | null {
+    const { names } = this.#socket;
+    try {
+      const answer = this.#socket.question(getNeighbour(familyOf(address), address, device, names));
+      return answer.type === RTM.newNeighbour ? decodeNeighbour(answer, names) : null;
+    } catch (error) {
+      if (error instanceof RoutingRefusal) return null;
+      throw error;
+    }
   }
 
   #deviceTo(family: Family, address: string): string | null {

@@ -43,10 +43,12 @@ export const NUD = {
   stale: 0x04,
   delay: 0x08,
   probe: 0x10,
+  failed: 0x20,
+  noarp: 0x40,
   permanent: 0x80,
 } as const;
-/** A neighbour that the kernel does not drop to make room. */
-export const NTF_EXT_LEARNED = 0x10;
+/** Flags of a neighbour. `extLearned`: the kernel does not drop it to make room. */
+export const NTF = { use: 0x01, extLearned: 0x10, router: 0x80 } as const;
 
 export const RTA = { destination: 1, device: 4, gateway: 5, multipath: 9, table: 15, via: 18 } as const;
 export const RTN = { unicast: 1, throw: 9 } as const;

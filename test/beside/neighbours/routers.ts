@@ -1,5 +1,6 @@
 import { connect, Namespace } from '../../lab/namespace.js';
 import { ADDRESS, MAC } from '../../lab/topology.js';
+import { reach } from '../../lab/traffic.js';
 import { VrrpPair } from '../../lab/vrrp.js';
 import { eventually } from '../../lab/wait.js';
 import type { Neighbour } from '../neighbour.js';
@@ -18,7 +19,7 @@ async function giveAliases({ lab: { topology }, endpoint }: Scene): Promise<void
     ...ALIASES.map((address) => `address add ${address}/24 dev lan0`),
     ...ALIASES6.map((address) => `address add ${address}/64 dev lan0`),
   );
-  for (const address of [...ALIASES, ...ALIASES6]) await endpoint.run(['ping', '-n', '-c', '1', '-W', '5', address]);
+  for (const address of [...ALIASES, ...ALIASES6]) await reach(endpoint, address);
 }
 
 /** Another machine takes one of them and announces it, as keepalived does when one of many instances fails over. */
@@ -141,8 +142,7 @@ async function oneMacOnTwoCards(scene: Scene): Promise<void> {
     ...['fd00:8::/64', 'fd00:77::/64'].map((network) => `route replace ${network} via 2001:db8:3::10`),
   );
   // It has sent before, as every router has.
-  for (const address of ['192.0.3.10', '2001:db8:3::10'])
-    await topology.r2.run(['ping', '-n', '-c', '1', '-W', '5', address]);
+  for (const address of ['192.0.3.10', '2001:db8:3::10']) await reach(topology.r2, address);
   scene.cables.push({ namespace: scene.endpoint, device: 'lan1' });
   scene.endpointMacs.add('02:00:00:00:00:11');
   scene.macs.r2 = MAC.r1;

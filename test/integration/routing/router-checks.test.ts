@@ -3,19 +3,27 @@ import type { GatewayChange } from '../../../sidecar/datapath/nexthop/gateway-ch
 import { GatewayTable } from '../../../sidecar/datapath/nexthop/gateway-table.js';
 import { RouterChecks } from '../../../sidecar/datapath/nexthop/router-checks.js';
 import type { RuleCounters } from '../../../sidecar/firewall/firewall.js';
+import { NetlinkRouting } from '../../../sidecar/routing/netlink/netlink-routing.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { eventually } from '../../lab/wait.js';
-import { makeLan, resetKernel } from '../firewall/kernel.js';
+import { ip, makeLan, resetKernel } from '../firewall/kernel.js';
+import { report } from '../../unit/nexthop/gateway-words.js';
 
 const ROUTER = '02:00:00:00:00:0a';
 const CLAIMANT = '02:00:00:00:00:0b';
+
+let routing: NetlinkRouting;
 
 describe('a router that was silent when its address was claimed', () => {
   before(async () => {
     await resetKernel();
     await makeLan('lan0', '192.0.2.5/24');
+    routing = await NetlinkRouting.open();
   });
-  after(resetKernel);
+  after(async () => {
+    await routing?.[Symbol.asyncDispose]();
+    await resetKernel();
+  });
 
   it('gets its answers back by its first frame, also in the moment in which they went away', async () => {
     const table = new GatewayTable(200);
@@ -38,13 +46,42 @@ describe('a router that was silent when its address was claimed', () => {
     const checks = checksOf(table, readCounters, take);
     table.frame('lan0', ROUTER);
     const id = table.bySource('lan0', ROUTER)?.id ?? 0;
-    for (const address of ['192.0.2.1', '192.0.2.2']) table.neighbour({ device: 'lan0', address, mac: ROUTER });
+    for (const address of ['192.0.2.1', '192.0.2.2']) report(table, { device: 'lan0', address, mac: ROUTER });
 
-    take(table.neighbour({ device: 'lan0', address: '192.0.2.1', mac: CLAIMANT }));
+    take(report(table, { device: 'lan0', address: '192.0.2.1', mac: CLAIMANT }));
     await eventually(() => moves.length === 2, { what: 'a move and the way back' });
     await checks.close();
 
     assert.deepEqual(moves, [`silence ${CLAIMANT}`, `frame ${ROUTER}`]);
+  });
+
+  it('gets them back by an answer that comes late, and is looked for longer at the next claim', async () => {
+    const table = new GatewayTable(200);
+    const moves: string[] = [];
+    const doubts: boolean[] = [];
+    const take = (changes: readonly GatewayChange[]): void => {
+      for (const change of changes) {
+        checks.take(change);
+        if (change.kind === 'moved' && change.gateway.id === id) moves.push(`${change.by} ${change.gateway.mac}`);
+        if (change.kind === 'doubted') doubts.push(change.doubt.isContested);
+      }
+    };
+    const checks = checksOf(table, readNothing, take);
+    const claim = (mac: string): void => take(report(table, { device: 'lan0', address: '192.0.2.1', mac }));
+    table.frame('lan0', ROUTER);
+    const id = table.bySource('lan0', ROUTER)?.id ?? 0;
+    for (const address of ['192.0.2.1', '192.0.2.2']) report(table, { device: 'lan0', address, mac: ROUTER });
+
+    claim(CLAIMANT);
+    await eventually(() => moves.length === 1, { what: 'a move' });
+    await ip(`neigh replace 192.0.2.2 lladdr ${ROUTER} dev lan0 nud reachable`);
+    await eventually(() => moves.length === 2, { what: 'the way back' });
+    claim(ROUTER);
+    claim(CLAIMANT);
+    await checks.close();
+
+    assert.deepEqual(moves, [`silence ${CLAIMANT}`, `answer ${ROUTER}`]);
+    assert.deepEqual(doubts, [false, true]);
   });
 
   it('gets them back although other machines claim the address faster than counters can be read', async () => {
@@ -57,7 +94,7 @@ describe('a router that was silent when its address was claimed', () => {
         if (change.kind === 'moved' && change.gateway.id === id) moves.push(`${change.by} ${change.gateway.mac}`);
       }
     };
-    const claim = (mac: string): void => take(table.neighbour({ device: 'lan0', address: '192.0.2.1', mac }));
+    const claim = (mac: string): void => take(report(table, { device: 'lan0', address: '192.0.2.1', mac }));
     let readings = 0;
     const readCounters = async (): Promise<RuleCounters> => {
       readings += 1;
@@ -70,7 +107,7 @@ describe('a router that was silent when its address was claimed', () => {
     const checks = checksOf(table, readCounters, take);
     table.frame('lan0', ROUTER);
     const id = table.bySource('lan0', ROUTER)?.id ?? 0;
-    table.neighbour({ device: 'lan0', address: '192.0.2.1', mac: ROUTER });
+    report(table, { device: 'lan0', address: '192.0.2.1', mac: ROUTER });
 
     claim(CLAIMANT);
     await eventually(() => moves.includes(`frame ${ROUTER}`), { what: 'the way back' });
@@ -81,6 +118,12 @@ describe('a router that was silent when its address was claimed', () => {
   });
 });
 
+const readNothing = async (): Promise<RuleCounters> => ({
+  received: new Map(),
+  sent: new Map(),
+  fallThrough: new Map(),
+});
+
 function checksOf(
   table: GatewayTable,
   readCounters: () => Promise<RuleCounters>,
@@ -89,6 +132,7 @@ function checksOf(
   const checks = new RouterChecks({
     table,
     firewall: { readCounters },
+    routing,
     logger: captureLog().logger,
     onChanges,
     onCounters: (counters) => checks.counted(counters),

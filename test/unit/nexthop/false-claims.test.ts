@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { GatewayTable } from '../../../sidecar/datapath/nexthop/gateway-table.js';
-import { A, B, inWords, macOf, neighbour } from './gateway-words.js';
+import { A, B, inWords, macOf, neighbour, report } from './gateway-words.js';
 
 const ROUTER = '192.0.2.1';
 
@@ -27,7 +27,7 @@ describe('GatewayTable, of claims that proved false', () => {
     neighbour(table, ROUTER, B);
     for (let index = 100; index < 200; index += 1)
       assert.deepEqual(
-        inWords(table.neighbour({ device: 'lan0', address: ROUTER, mac: macOf(index) })).slice(0, -1),
+        inWords(report(table, { device: 'lan0', address: ROUTER, mac: macOf(index) })).slice(0, -1),
         [],
       );
 
@@ -44,7 +44,7 @@ describe('GatewayTable, of claims that proved false', () => {
     let moved = 0;
     for (let index = 0; index < 20_000; index += 1) {
       const address = `10.0.${(index >> 8) & 63}.${index & 255}`;
-      const changes = table.neighbour({ device: 'lan0', address, mac: macOf(1000 + (index % 50_000)) });
+      const changes = report(table, { device: 'lan0', address, mac: macOf(1000 + (index % 50_000)) });
       moved += changes.filter(({ kind }) => kind === 'moved').length;
     }
 

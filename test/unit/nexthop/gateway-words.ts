@@ -1,3 +1,4 @@
+import type { NeighbourState } from '../../../sidecar/datapath/datapath.js';
 import type { GatewayChange } from '../../../sidecar/datapath/nexthop/gateway-change.js';
 import type { GatewayTable } from '../../../sidecar/datapath/nexthop/gateway-table.js';
 
@@ -6,7 +7,13 @@ export const B = '02:00:00:00:00:0b';
 
 /** The answer to an event of the neighbour table, in words. */
 export function neighbour(table: GatewayTable, address: string, mac: string | null, device = 'lan0'): string[] {
-  return inWords(table.neighbour({ device, address, mac }));
+  return inWords(report(table, { device, address, mac }));
+}
+
+/** An event of the neighbour table: the claim, and then who is new, as the datapath does it. */
+export function report(table: GatewayTable, state: NeighbourState): readonly GatewayChange[] {
+  const { changes, isNew } = table.claim(state);
+  return isNew && state.mac !== null ? [...changes, ...table.seen(state.device, state.mac)] : changes;
 }
 
 /** `found 1 MAC`, `moved 1 MAC`, `gone 1 device`. */

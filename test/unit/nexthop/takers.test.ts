@@ -4,6 +4,7 @@ import { Takers } from '../../../sidecar/datapath/nexthop/takers.js';
 import type { Taker } from '../../../sidecar/firewall/firewall.js';
 import { captureLog } from '../../../sidecar/log/testing/captured-log.js';
 import { POLICY } from '../rules/sample-site.js';
+import { report } from './gateway-words.js';
 
 const A = '02:00:00:00:00:0a';
 const B = '02:00:00:00:00:0b';
@@ -32,7 +33,7 @@ describe('Takers', () => {
     const { table, subject, found } = rig(async () => [{ id: 200, device: 'lan0', mac: A }]);
 
     subject.before([{ device: 'lan0', mac: A }], () =>
-      table.neighbour({ device: 'lan0', address: '192.0.2.1', mac: A }),
+      report(table, { device: 'lan0', address: '192.0.2.1', mac: A }),
     );
     await subject.close();
 
