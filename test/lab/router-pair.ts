@@ -12,7 +12,7 @@ import type { AddressPair, OneArm } from './topology.js';
 /** Which router can be doubled. */
 export type PairedRouter = 'r1' | 'u';
 
-/** Where a pair stands. */
+/** Where a pair is. */
 export interface PairSide {
   /** Its device toward the inside. */
   readonly inner: string;
@@ -89,14 +89,11 @@ export class RouterPair implements AsyncDisposable {
     return [this.side.outerShared, this.side.innerShared].flatMap(({ v4, v6 }) => [v4, v6]);
   }
 
-  /** Pulls the cables of one out of what it is connected to, or puts them back. It keeps what is configured. */
-  async pull(which: 'first' | 'second', state: 'out' | 'back'): Promise<void> {
-    const link = state === 'out' ? 'down' : 'up';
+  /** Pulls the cables of one out of what it is connected to. It keeps what is configured. */
+  async unplug(which: 'first' | 'second'): Promise<void> {
     const [port, cable] = which === 'first' ? [`to-${this.#router}`, 'eth0'] : [`to-${this.#router}b`, 'eth1'];
-    await Promise.all([
-      this.#topology.switch.ip(`link set ${port} ${link}`),
-      this.#topology[this.side.inside].ip(`link set ${cable} ${link}`),
-    ]);
+    await this.#topology.switch.ip(`link set ${port} down`);
+    await this.#topology[this.side.inside].ip(`link set ${cable} down`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

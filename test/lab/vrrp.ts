@@ -73,7 +73,7 @@ export class VrrpPair implements AsyncDisposable {
 
   /** Pulls the cables of the first router, and resolves when the other one has the virtual addresses. */
   async failOver(): Promise<void> {
-    await this.#routers.pull('first', 'out');
+    await this.#routers.unplug('first');
     await this.#daemons[1]?.holds(this.#routers.shared);
   }
 

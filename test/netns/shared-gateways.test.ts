@@ -45,7 +45,7 @@ async function answeredAt(lab: VpnLab, flows: readonly Flow[]): Promise<readonly
 async function loseSecond(lab: VpnLab, routers: RouterPair, flows: readonly Flow[], mac: string): Promise<void> {
   const before = (await lab.sidecar.gateways()).map(({ id, moves }) => [id, moves]);
 
-  await routers.pull('second', 'out');
+  await routers.unplug('second');
   await useRouter(lab, 'v6', routers.first);
 
   assert.deepEqual(await answeredAt(lab, flows), [mac]);
