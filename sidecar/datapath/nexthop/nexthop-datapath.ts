@@ -8,6 +8,7 @@ import type { PacketPath, RuleCounters } from '../../firewall/firewall.js';
 import type { Logger } from '../../log/logger.js';
 import type { GatewayStatus } from '../../status.js';
 import { flushMark } from '../../system/conntrack.js';
+import { orAborted } from '../../system/or-aborted.js';
 import { OngoingWork } from '../../system/ongoing-work.js';
 import type {
   BridgedSender,
@@ -381,9 +382,7 @@ export class NexthopDatapath<Rules> implements Datapath<Rules>, GatewayView, Gat
   async #appliedOrClosing(): Promise<void> {
     // Who noted a change asks for the pass that takes it in in the same call.
     await Promise.resolve();
-    const { signal } = this.#closing;
-    const closing = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    if (!signal.aborted) await Promise.race([this.#options.applied(), closing]);
+    await orAborted(this.#options.applied(), this.#closing.signal);
   }
 
   /**
