@@ -13,6 +13,7 @@ import { patient } from '../lab/wait.js';
 const RECORDS = 100;
 /** That of the pair: ARP has it, no frame that they forward. */
 const SHARED_MAC = '00:1c:73:00:00:99';
+const SECOND_MAC = '02:00:00:00:01:02';
 const INNER = { v4: '198.51.100.1', v6: '2001:db8:a::1' } as const;
 
 /** From now on hostA sends this family through that router. */
@@ -42,7 +43,7 @@ async function answeredAt(lab: VpnLab, flows: readonly Flow[]): Promise<readonly
 }
 
 /** One router dies; what came through it comes through the other one. Nothing moves, and nothing is lost of TCP. */
-async function loseSecond(lab: VpnLab, routers: RouterPair, flows: readonly Flow[], mac: string): Promise<void> {
+async function loseSecond({ lab, routers, flows }: Place, mac: string): Promise<void> {
   const before = (await lab.sidecar.gateways()).map(({ id, moves }) => [id, moves]);
 
   await routers.unplug('second');
@@ -56,81 +57,85 @@ async function loseSecond(lab: VpnLab, routers: RouterPair, flows: readonly Flow
   );
 }
 
+/** Two routers that share addresses, and flows through both. */
+interface Place extends AsyncDisposable {
+  readonly lab: VpnLab;
+  readonly routers: RouterPair;
+  readonly flows: readonly Flow[];
+}
+
+/**
+ * @param outer gives each router the shared address on the segment
+ */
+async function makePlace(
+  { port, secondMac, outer }: { port: number; secondMac: string; outer: readonly string[] },
+  ...flags: readonly string[]
+): Promise<Place> {
+  const lab = await VpnLab.create({ transport: 'udp4' });
+  const routers = await RouterPair.create(lab.topology, 'r1', secondMac);
+  for (const router of [routers.first, routers.second]) {
+    await router.sysctl('net.ipv4.conf.all.arp_ignore=1');
+    await router.ip(...outer, `address add ${INNER.v4}/25 dev lan1`, `address add ${INNER.v6}/64 dev lan1 nodad`);
+  }
+  await lab.startSidecar(...flags);
+  await lab.connect('client1');
+  const flows = await flowsThroughBoth(lab, routers, port);
+  return {
+    lab,
+    routers,
+    flows,
+    async [Symbol.asyncDispose]() {
+      for (const flow of flows) await flow[Symbol.asyncDispose]();
+      await routers[Symbol.asyncDispose]();
+      await lab[Symbol.asyncDispose]();
+    },
+  };
+}
+
 describe('an anycast gateway: two routers with one MAC address and one address', function () {
   this.timeout(patient(60_000));
-  let lab: VpnLab;
-  let routers: RouterPair;
-  let flows: readonly Flow[];
+  let place: Place;
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4' });
-    routers = await RouterPair.create(lab.topology, 'r1', MAC.r1);
-    for (const router of [routers.first, routers.second])
-      await router.ip(
-        `address add ${ADDRESS.r1.v4}/24 dev lan0`,
-        `address add ${ADDRESS.r1.v6}/64 dev lan0 nodad`,
-        `address add ${INNER.v4}/25 dev lan1`,
-        `address add ${INNER.v6}/64 dev lan1 nodad`,
-      );
-    await lab.startSidecar();
-    await lab.connect('client1');
-    flows = await flowsThroughBoth(lab, routers, 7861);
+    const outer = [`address add ${ADDRESS.r1.v4}/24 dev lan0`, `address add ${ADDRESS.r1.v6}/64 dev lan0 nodad`];
+    place = await makePlace({ port: 7861, secondMac: MAC.r1, outer });
   });
-  after(async () => {
-    for (const flow of flows ?? []) await flow[Symbol.asyncDispose]();
-    await routers?.[Symbol.asyncDispose]();
-    await lab?.[Symbol.asyncDispose]();
-  });
+  after(async () => await place?.[Symbol.asyncDispose]());
 
   it('is one gateway, which answers of flows through either router go to', async () => {
-    assert.deepEqual(await answeredAt(lab, flows), [MAC.r1]);
-    const gateways = await lab.sidecar.gateways();
+    assert.deepEqual(await answeredAt(place.lab, place.flows), [MAC.r1]);
+    const gateways = await place.lab.sidecar.gateways();
     assert.equal(gateways.filter(({ mac }) => mac === MAC.r1).length, 1, JSON.stringify(gateways));
   });
 
   it('loses one of them: nothing moves', async () => {
-    await loseSecond(lab, routers, flows, MAC.r1);
+    await loseSecond(place, MAC.r1);
   });
 });
 
 describe('a pair that answers ARP with a MAC address of both (VARP), answered where it resolves', function () {
   this.timeout(patient(60_000));
-  let lab: VpnLab;
-  let routers: RouterPair;
-  let flows: readonly Flow[];
+  let place: Place;
   before(async () => {
-    lab = await VpnLab.create({ transport: 'udp4' });
-    routers = await RouterPair.create(lab.topology, 'r1');
-    for (const router of [routers.first, routers.second]) {
-      await router.sysctl('net.ipv4.conf.all.arp_ignore=1');
-      await router.ip(
-        'link add shared link lan0 type macvlan mode private',
-        `link set shared address ${SHARED_MAC} up`,
-        `address add ${ADDRESS.r1.v4}/32 dev shared`,
-        `address add ${ADDRESS.r1.v6}/128 dev shared nodad`,
-        `address add ${INNER.v4}/25 dev lan1`,
-        `address add ${INNER.v6}/64 dev lan1 nodad`,
-      );
-    }
-    const members = `${MAC.r1} ${routers.side.secondMac}`;
-    await lab.startSidecar('--gateways-answer', `lan0 resolved ${ADDRESS.r1.v4} ${ADDRESS.r1.v6} from ${members}`);
-    await lab.connect('client1');
-    flows = await flowsThroughBoth(lab, routers, 7862);
+    const outer = [
+      'link add shared link lan0 type macvlan mode private',
+      `link set shared address ${SHARED_MAC} up`,
+      `address add ${ADDRESS.r1.v4}/32 dev shared`,
+      `address add ${ADDRESS.r1.v6}/128 dev shared nodad`,
+    ];
+    const answer = `lan0 resolved ${ADDRESS.r1.v4} ${ADDRESS.r1.v6} from ${MAC.r1} ${SECOND_MAC}`;
+    place = await makePlace({ port: 7862, secondMac: SECOND_MAC, outer }, '--gateways-answer', answer);
   });
-  after(async () => {
-    for (const flow of flows ?? []) await flow[Symbol.asyncDispose]();
-    await routers?.[Symbol.asyncDispose]();
-    await lab?.[Symbol.asyncDispose]();
-  });
+  after(async () => await place?.[Symbol.asyncDispose]());
 
   it('has the answers of flows through either router', async () => {
-    await lab.sidecar.statusWhere(
+    await place.lab.sidecar.statusWhere(
       ({ gateways }) => gateways.filter(({ answer, mac }) => answer === 'resolved' && mac === SHARED_MAC).length === 2,
       'both routers are answered where the address resolves',
     );
-    assert.deepEqual(await answeredAt(lab, flows), [SHARED_MAC]);
+    assert.deepEqual(await answeredAt(place.lab, place.flows), [SHARED_MAC]);
   });
 
   it('loses one of them: nothing moves', async () => {
-    await loseSecond(lab, routers, flows, SHARED_MAC);
+    await loseSecond(place, SHARED_MAC);
   });
 });

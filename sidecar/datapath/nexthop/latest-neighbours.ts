@@ -1,8 +1,8 @@
 import type { NeighbourState } from '../datapath.js';
 
 /**
- * What the neighbour table reported and was not taken yet: the last report of each address that has a MAC. So it is as
- * small as the kernel's table, and a claim that another one followed meanwhile is not believed late.
+ * Who was reported with an address for the first time, and was not taken yet as a possible router: the last of each
+ * address. So it is as small as the kernel's table, and who another one followed meanwhile gets no id.
  */
 export class LatestNeighbours {
   readonly #states = new Map<string, NeighbourState>();
